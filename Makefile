@@ -1,0 +1,44 @@
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test format demo-corpus demo-models clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## Curate the demo corpus with the demo checkpoints
+	@$(BIN)/python -m demo
+
+test: $(INSTALLED) ## Lint, type-check and test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+format: $(INSTALLED) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+demo-corpus: $(INSTALLED) ## Make the demo corpus again (needs espeak-ng)
+	$(BIN)/python -m demo.corpus
+
+demo-models: $(INSTALLED) ## Train the demo checkpoints again (needs espeak-ng; about two hours on two cores)
+	$(BIN)/python -m demo.train small
+	$(BIN)/python -m demo.train large
+
+clean: ## Remove the demo's run and what its training left
+	rm -rf demo/run demo/build
+
+# torch first and by itself: a torch that is there already, of any build, is left as it is
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "winnow needs Python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt "$(TORCH)"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@touch $@

@@ -1,0 +1,62 @@
+"""The report's pictures, as data URIs, which every viewer of markdown shows without fetching anything."""
+
+import base64
+import io
+
+import pyarrow as pa
+from matplotlib.figure import Figure
+
+from tasks.config import Bands
+from tasks.quality import Report
+
+INK, GOOD, RESCUED, BAD, AWAY = "#334155", "#2f9e6e", "#7cc6a4", "#d9694f", "#b8c0cc"
+BINS = [step / 20 for step in range(31)]  # WER, 0 to 1.5
+
+
+def fates(report: Report) -> str:
+    """A bar of the hours, by what became of them, as a data URI."""
+    figure = Figure(figsize=(8, 1.15), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    believed = report.kept_hours - report.rescued.hours
+    pieces = [
+        ("kept", believed, GOOD),
+        ("rescued by the large model", report.rescued.hours, RESCUED),
+        ("dropped", report.dropped_hours, BAD),
+        ("quarantined", report.quarantined_hours, AWAY),
+    ]
+    left = 0.0
+    for name, length, colour in pieces:
+        if length > 0:
+            axes.barh(0, length, left=left, color=colour, label=f"{name} {length:.2f} h", height=0.6)
+            left += length
+    axes.set(yticks=[], xlim=(0, max(left, 1e-9)), xlabel="hours")
+    axes.spines[["top", "left", "right"]].set_visible(False)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=8, borderpad=0)
+    return data_uri(figure)
+
+
+def histogram(rows: pa.Table, bands: Bands) -> str:
+    """Utterances by WER, of the small model and of the reading that counts, as a data URI."""
+    figure = Figure(figsize=(8, 2.6), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    axes.hist(clipped(rows["wer"]), BINS, color=GOOD, alpha=0.75, label="reading that counts")
+    axes.hist(clipped(rows["small_wer"]), BINS, histtype="step", color=INK, linewidth=1.2, label="small model")
+    for limit, label in zip(bands, ("accept", "reject"), strict=True):
+        if limit is not None:
+            axes.axvline(limit, color=BAD, linestyle=":", linewidth=1)
+            axes.text(limit, axes.get_ylim()[1], f" {label}", color=BAD, fontsize=8, va="top")
+    axes.set(xlabel="WER (1.5 and above in the last bar)", ylabel="utterances", xlim=(0, BINS[-1]))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8)
+    return data_uri(figure)
+
+
+def clipped(wer: pa.ChunkedArray) -> list[float]:
+    return [min(value, BINS[-1]) for value in wer.drop_null().to_pylist()]
+
+
+def data_uri(figure: Figure) -> str:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", facecolor="white")
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"

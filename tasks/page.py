@@ -1,0 +1,164 @@
+"""The report as text: markdown for Prefect's UI, and the same as a page of its own."""
+
+import string
+from html import escape
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from markdown_it import MarkdownIt
+
+from tasks.charts import fates, histogram
+from tasks.config import Bands, Curation
+from tasks.quality import LEVELS, Report
+from tasks.schema import REASONS
+
+EXAMPLES = 3  # rows shown for each reason
+
+
+def markdown(report: Report, rows: pa.Table, settings: Curation) -> str:
+    """The report in GitHub's markdown; whatever comes from the manifest or a model is shown as inert text."""
+    bands = settings.gate.bands if settings.large else Bands(None, None)
+    parts = [
+        f"# Quality report: {inert(settings.manifest.name)}",
+        headline(report),
+        f"![What became of the audio]({fates(report)})",
+        totals(report),
+        "## Word error rate",
+        f"![Word error rate by utterance]({histogram(rows, bands)})",
+        word_error_rates(report),
+        *([f"## Cascade\n\n{cascade(report)}"] if report.bands else []),
+        *([f"## Reasons\n\n{reasons(report)}"] if report.reasons else []),
+        "## Speed",
+        speeds(report),
+        "## Recommendations",
+        "\n".join(f"- {advice}" for advice in report.recommendations),
+        *([f"## Examples\n\n{examples(rows)}"] if report.dropped else []),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def headline(report: Report) -> str:
+    kept = f"{report.kept:,} of {report.utterances:,} utterances kept"
+    hours = f"{report.kept_hours:.2f} of {report.hours:.2f} h"
+    return f"**{kept}** ({hours}), {report.dropped:,} dropped, {report.quarantined:,} quarantined."
+
+
+def totals(report: Report) -> str:
+    def row(name: str, utterances: int, hours: float | None) -> list[str]:
+        return [
+            name,
+            f"{utterances:,}",
+            percent(utterances, report.utterances),
+            "" if hours is None else f"{hours:.3f}",
+        ]
+
+    return (
+        table(
+            ["", "Utterances", "Share", "Hours"],
+            [
+                row("In", report.utterances, report.hours),
+                row("Kept", report.kept, report.kept_hours),
+                row("Dropped", report.dropped, report.dropped_hours),
+                row("Quarantined", report.quarantined, report.quarantined_hours),
+            ],
+        )
+        + f"\n\n{report.balance}"
+    )
+
+
+def word_error_rates(report: Report) -> str:
+    limits = {name: f"≤ {limit:.0%}" for name, limit in LEVELS.items()} | {"poor": f"> {LEVELS['fair']:.0%}"}
+    rows = []
+    for name, found in report.wer.items():
+        if found.mean is not None and found.median is not None and found.std is not None:
+            figures = [f"{value:.1%}" for value in (found.mean, found.median, found.std)]
+            levels = [f"{n:,} ({percent(n, found.utterances)})" for n in found.levels.values()]
+            rows.append([name.capitalize(), f"{found.utterances:,}", *figures, *levels])
+    header = ["", "Utterances", "Mean", "Median", "Std", *(f"{n.capitalize()} {limits[n]}" for n in LEVELS)]
+    return table(header, rows)
+
+
+def cascade(report: Report) -> str:
+    names = {
+        "accept": "Accept: the small model is believed",
+        "escalate": "Escalate: the large model reads it",
+        "reject": "Reject: given up",
+    }
+    rows = [
+        [names[name], f"{band.utterances:,}", f"{band.hours:.3f}", f"{band.kept:,}", f"{band.kept_hours:.3f}"]
+        for name, band in report.bands.items()
+    ]
+    saved = (
+        "" if report.saved_seconds is None else f" and saved {report.saved_seconds:,.1f} s of the large model's time"
+    )
+    return (
+        table(["Band", "Utterances", "Hours", "Kept", "Kept hours"], rows)
+        + f"\n\nThe large model read {percent(report.escalated_hours, report.hours)} of the audio: that rescued "
+        + f"{report.rescued.utterances:,} utterances ({report.rescued.hours:.3f} h){saved}."
+    )
+
+
+def reasons(report: Report) -> str:
+    return table(
+        ["Reason", "Utterances", "Hours", "In words"],
+        [[f"`{name}`", f"{n.utterances:,}", f"{n.hours:.3f}", REASONS[name]] for name, n in report.reasons.items()],
+    )
+
+
+def speeds(report: Report) -> str:
+    def figure(value: float | None, unit: str) -> str:
+        return "" if value is None else f"{value:,.1f}{unit}"
+
+    rows = [
+        [role.capitalize(), inert(Path(s.checkpoint).name), f"{s.utterances:,}", f"{s.hours:.3f}", f"{s.seconds:,.1f}"]
+        + [figure(s.x_real_time, " x"), figure(s.utterances_per_second, "")]
+        + ["" if s.padding is None else f"{s.padding:.1%}"]
+        for role, s in report.speed.items()
+    ]
+    head = ["Pass", "Checkpoint", "Utterances", "Hours", "Model seconds", "Real time", "Utterances a second", "Padding"]
+    return table(head, rows)
+
+
+def examples(rows: pa.Table) -> str:
+    """For each reason for a drop, the rows that are furthest from their references."""
+    dropped = rows.filter(pc.equal(rows["decision"], "drop")).sort_by([("wer", "descending"), ("id", "ascending")])
+    shown = []
+    for reason in sorted(set(dropped["reason"].to_pylist())):
+        for row in dropped.filter(pc.equal(dropped["reason"], reason)).slice(0, EXAMPLES).to_pylist():
+            texts = [inert(row["text"] or ""), inert(row["pred_text"] or "")]
+            shown.append([str(row["id"]), f"`{reason}`", f"{row['wer']:.0%}", *texts])
+    return table(["Line", "Reason", "WER", "Reference", "Heard"], shown)
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def inert(text: str) -> str:
+    """Text that shows as itself in markdown and HTML: nothing in it is markup, link or image."""
+    return "".join(f"&#{ord(c)};" if c in string.punctuation and c not in ".,'" else c for c in " ".join(text.split()))
+
+
+def percent(part: float, whole: float) -> str:
+    return f"{part / whole:.1%}" if whole else ""
+
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; color: #1e293b; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }}
+table {{ border-collapse: collapse; margin: 1rem 0 }}
+th, td {{ border-bottom: 1px solid #e2e8f0; padding: .3rem .7rem; text-align: left; vertical-align: top }}
+img {{ max-width: 100% }} code {{ font-size: 13px }}
+</style></head><body>
+{body}
+</body></html>
+"""
+
+
+def page(text: str, title: str) -> str:
+    """The markdown as a page that needs nothing else and fetches nothing."""
+    return PAGE.format(title=escape(title), body=MarkdownIt("commonmark", {"html": False}).enable("table").render(text))

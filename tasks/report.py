@@ -1,0 +1,64 @@
+"""The quality report: report.json, report.html and the artifacts of the flow run."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from prefect import task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from tasks import ledger
+from tasks.checkpoint import Checkpoint
+from tasks.config import Curation
+from tasks.page import markdown, page
+from tasks.quality import Report, Speed, assess
+from tasks.schema import JUDGED, REASONS, Manifest, Role
+
+
+def speed_of(run: Path, passes: dict[Role, tuple[Checkpoint, list[Path]]]) -> dict[Role, Speed]:
+    """What each pass took, summed over its shards' records."""
+    records = ledger.records(run)
+    found: dict[Role, Speed] = {}
+    for role, (checkpoint, shards) in passes.items():
+        facts = [records[shard]["facts"] for shard in shards]
+        spent = {
+            name: sum(fact.get(name, 0.0) for fact in facts)
+            for name in ("utterances", "audio_seconds", "padded_seconds", "model_seconds")
+        }
+        seconds = spent["model_seconds"]
+        found[role] = Speed(
+            checkpoint=checkpoint.name,
+            utterances=int(spent["utterances"]),
+            hours=spent["audio_seconds"] / 3600,
+            seconds=seconds,
+            x_real_time=spent["audio_seconds"] / seconds if seconds else None,
+            utterances_per_second=spent["utterances"] / seconds if seconds else None,
+            padding=1 - spent["audio_seconds"] / spent["padded_seconds"] if spent["padded_seconds"] else None,
+        )
+    return found
+
+
+@task(task_run_name="report", cache_policy=NO_CACHE)
+def report_run(
+    judged: list[Path],
+    manifest: Manifest,
+    passes: dict[Role, tuple[Checkpoint, list[Path]]],
+    settings: Curation,
+    run: Path,
+) -> Report:
+    rows = pa.concat_tables([pq.read_table(shard, schema=JUDGED) for shard in judged])
+    report = assess(rows, manifest, speed_of(run, passes), settings.normalizer)
+    text = markdown(report, rows, settings)
+    ledger.write_text(run / "report.json", report.model_dump_json(indent=2) + "\n")
+    ledger.write_text(run / "report.html", page(text, f"Quality report: {settings.manifest.name}"))
+    create_markdown_artifact(text, key="quality-report", description="Quality report of a curation")
+    create_table_artifact(
+        [
+            {"reason": name, "meaning": REASONS[name], "utterances": n.utterances, "hours": round(n.hours, 4)}
+            for name, n in report.reasons.items()
+        ],
+        key="reasons",
+        description="Why utterances were dropped or quarantined",
+    )
+    return report

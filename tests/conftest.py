@@ -1,0 +1,92 @@
+"""What tests are made of: small corpora, and what a model would hear in them."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+
+from tasks.checkpoint import Checkpoint, resolve
+
+DEMO = Path(__file__).parent.parent / "demo"
+
+os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """A Prefect server of the tests' own; the flow tests share it, since it takes long to start."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=180):
+        yield
+
+
+@pytest.fixture
+def tone(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a second of tone (or as long as asked) under a name whose ending is its format."""
+
+    def write(name: str, seconds: float = 1.0, rate: int = 16_000, channels: int = 1, **options: Any) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        at = np.arange(round(seconds * rate)) / rate
+        samples = np.repeat(0.3 * np.sin(2 * np.pi * 440 * at)[:, None], channels, axis=1)
+        soundfile.write(path, samples, rate, **options)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def manifest(tmp_path: Path, tone: Callable[..., Path]) -> Callable[..., Path]:
+    """A manifest of rows, or of raw lines; a row that names audio which is not there gets a second of tone."""
+
+    def write(*rows: dict[str, Any] | bytes, tones: bool = True) -> Path:
+        lines = []
+        for row in rows:
+            if isinstance(row, dict):
+                name = row.get("audio_filepath")
+                if tones and isinstance(name, str) and not (tmp_path / name).exists():
+                    tone(name)
+                row = json.dumps(row).encode()
+            lines.append(row + b"\n")
+        path = tmp_path / "corpus.jsonl"
+        path.write_bytes(b"".join(lines))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def hears(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """Stand-ins for the models: what each of them hears in each file."""
+
+    def write(**models: dict[str, str]) -> dict[str, str]:
+        for role, texts in models.items():
+            lines = [json.dumps({"audio_filepath": name, "pred_text": text}) for name, text in texts.items()]
+            (tmp_path / f"{role}.jsonl").write_text("\n".join(lines))
+        return {role: str(tmp_path / f"{role}.jsonl") for role in models}
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def demo_small() -> Checkpoint:
+    return resolve(str(DEMO / "small.nemo"))
+
+
+@pytest.fixture(scope="session")
+def demo_large() -> Checkpoint:
+    return resolve(str(DEMO / "large.nemo"))
+
+
+def published(run: Path) -> list[dict[str, Any]]:
+    """All rows of a run, kept or not, by id."""
+    tables = [pq.read_table(run / part) for part in ("data", "rejects") if (run / part).exists()]
+    return sorted(pa.concat_tables(tables).to_pylist(), key=lambda row: row["id"])
