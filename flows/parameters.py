@@ -14,8 +14,8 @@ R = TypeVar("R")
 def taking(model: type[M]) -> Callable[[Callable[[M], R]], Callable[..., R]]:
     """A function of the model's fields, as keywords, in place of one of the model.
 
-    Prefect reads signatures: this one has a title, a description, the limits and the default of every field, so that
-    forms show them and a trigger with a wrong value is refused.
+    Prefect reads signatures and docstrings: this one's have the description, the limits and the default of every field,
+    so that forms show them and a trigger with a wrong value is refused.
     """
 
     def decorate(function: Callable[[M], R]) -> Callable[..., R]:
@@ -34,6 +34,8 @@ def taking(model: type[M]) -> Callable[[Callable[[M], R]], Callable[..., R]]:
             return function(model(**values))
 
         flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        described = [f"    {name}: {field.description or ''}" for name, field in model.model_fields.items()]
+        flat.__doc__ = "\n".join([inspect.getdoc(function) or "", "", "Args:", *described])
         flat.__annotations__ = {p.name: p.annotation for p in parameters}
         del flat.__wrapped__
         return flat

@@ -44,7 +44,7 @@ def resolve(name: str) -> Checkpoint:
 
 
 def download(name: str) -> Path:
-    """The `.nemo` file of a Hugging Face repository, from the cache or the hub (HF_ENDPOINT and HF_HUB_OFFLINE count)."""
+    """The `.nemo` file of a Hugging Face repository, from its cache or the hub (HF_ENDPOINT, HF_HUB_OFFLINE)."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 

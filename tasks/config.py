@@ -125,9 +125,9 @@ class Curation(Parameters):
         title="Large model",
         description="Checkpoint that reads what the gate escalates; empty: no cascade, the small model decides",
     )
-    gate: Gate = Field(Gate(), kw_only=True, title="Gate")
-    filter: Filter = Field(Filter(), kw_only=True, title="Filter")
-    engine: Engine = Field(Engine(), kw_only=True, title="Engine")
+    gate: Gate = Field(Gate(), kw_only=True, title="Gate", description="Which utterances the large model reads")
+    filter: Filter = Field(Filter(), kw_only=True, title="Filter", description="What a kept utterance must satisfy")
+    engine: Engine = Field(Engine(), kw_only=True, title="Engine", description="How audio goes through a model")
     normalizer: Literal["basic", "none"] = Field(
         "basic",
         kw_only=True,

@@ -87,7 +87,7 @@ def utterance(line: bytes, folder: Path) -> dict[str, Any]:
     else:
         row["audio_filepath"] = audio
         row["path"] = str(folder / audio)
-    fields |= {name: value for name, value in given.items() if name not in row and value is not None}
+    fields |= {name: value for name, value in given.items() if row.get(name) is None and value is not None}
     row["fields"] = msgspec.json.encode(fields).decode()
     row["reason"] = problems[0] if problems else None
     return row

@@ -20,12 +20,13 @@ os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1",
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    """A Prefect server of the tests' own; the flow tests share it, since it takes long to start."""
+def prefect_server() -> Iterator[str]:
+    """The address of a Prefect server of the tests' own; they share it, since it takes long to start."""
+    from prefect.settings import get_current_settings
     from prefect.testing.utilities import prefect_test_harness
 
     with prefect_test_harness(server_startup_timeout=180):
-        yield
+        yield str(get_current_settings().api.url)
 
 
 @pytest.fixture

@@ -1,0 +1,39 @@
+"""Makes the work pools that prefect.yaml names: one for each kind of machine a run may start on.
+
+python -m deployments.pools
+"""
+
+from prefect import get_client
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.exceptions import ObjectNotFound
+from prefect.workers.process import ProcessWorker
+
+POOLS = {
+    "cpu": "Machines without a GPU: small corpora, demo and tests",
+    "gpu": "Machines with GPUs",
+}
+RUNS_AT_ONCE = 1  # a run fills its machine
+
+
+def create_pools() -> list[str]:
+    """Create the pools, or set those that are there to what is wanted; their names."""
+    with get_client(sync_client=True) as client:
+        for name, description in POOLS.items():
+            try:
+                client.read_work_pool(name)
+                client.update_work_pool(name, WorkPoolUpdate(description=description, concurrency_limit=RUNS_AT_ONCE))
+            except ObjectNotFound:
+                client.create_work_pool(
+                    WorkPoolCreate(
+                        name=name,
+                        description=description,
+                        type=ProcessWorker.type,
+                        base_job_template=ProcessWorker.get_default_base_job_template(),
+                        concurrency_limit=RUNS_AT_ONCE,
+                    )
+                )
+    return list(POOLS)
+
+
+if __name__ == "__main__":
+    print(f"work pools: {', '.join(create_pools())}")

@@ -1,0 +1,59 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def winnow(*words: object, server: str | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "flows.cli", *map(str, words)]
+    environment = os.environ | ({"PREFECT_API_URL": server} if server else {})
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+
+
+def test_help_shows_every_parameter():
+    shown = winnow("curate", "--help").stdout
+    for flag in ("MANIFEST", "--output", "--small", "--large", "--gate.preset", "--filter.max-wer", "--devices"):
+        assert flag in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--shard-hours", "0"], "greater than 0"),
+        (["--devices", "magic"], "inline"),
+        (["--gate.accept", "2"], "accept (2.0) lies above reject (1.05)"),
+    ],
+)
+def test_a_wrong_value_is_refused_before_anything_starts(words, complaint):
+    done = winnow("curate", "a.jsonl", "--output", "out", "--small", "s.nemo", *words)
+    assert done.returncode == 2
+    assert complaint in " ".join(done.stderr.replace("│", "").split())
+
+
+def test_a_run_says_what_came_of_it_and_an_error_what_to_do(manifest, hears, tmp_path, prefect_server):
+    corpus = manifest(
+        {"audio_filepath": "a.wav", "text": "hello there"},
+        {"audio_filepath": "b.wav", "text": "hello there"},
+    )
+    models = hears(small={"a.wav": "hello there", "b.wav": "low hair"}, large={"b.wav": "good day"})
+    words = ["curate", corpus, "--output", tmp_path / "out", "--small", models["small"], "--large", models["large"]]
+    done = winnow(*words, server=prefect_server)
+    assert done.returncode == 0, done.stderr
+    assert "small pass 00000: 2 utterances" in done.stderr
+    assert [line.split()[:2] for line in done.stdout.splitlines()[1:3]] == [["kept", "1"], ["dropped", "1"]]
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["kept"] == 1
+
+    refused = winnow(*words, "--filter.max-wer", "0.1", server=prefect_server)
+    assert refused.returncode == 8
+    assert refused.stderr.splitlines()[-1].startswith("winnow: ")
+    assert "Traceback" not in refused.stderr
+    elsewhere = ["--output", tmp_path / "other", "--small"]
+    missing = winnow("curate", tmp_path / "no.jsonl", *elsewhere, models["small"], server=prefect_server)
+    assert missing.returncode == 2
+    assert "no such manifest" in missing.stderr
+    assert winnow("curate", corpus, *elsewhere, "no.nemo", server=prefect_server).returncode == 7

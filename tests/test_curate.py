@@ -1,0 +1,127 @@
+"""The whole pipeline: a corpus, what the models hear, what comes out."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from flows.curate import curate
+from tasks.ledger import OtherRun
+from tests.conftest import DEMO, published
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+def test_the_large_model_hears_only_what_the_small_one_got_wrong(manifest, hears, tmp_path):
+    corpus = manifest(
+        {"audio_filepath": "right.wav", "duration": 1.0, "text": "good morning to you"},
+        {"audio_filepath": "doubtful.wav", "duration": 1.0, "text": "good morning to you"},
+        {"audio_filepath": "wrong.wav", "duration": 1.0, "text": "good morning to you"},
+        {"audio_filepath": "other.wav", "duration": 1.0, "text": "no"},
+    )
+    models = hears(
+        small={
+            "right.wav": "good morning to you",
+            "doubtful.wav": "could warning",
+            "wrong.wav": "see you later then",
+            "other.wav": "see you later",
+        },
+        large={"doubtful.wav": "good morning to you", "wrong.wav": "see you later then"},
+    )
+    report = curate(manifest=corpus, output=tmp_path / "run", **models)
+    rows = published(tmp_path / "run")
+    assert [[row[n] for n in ("id", "band", "model", "large_wer", "decision", "reason")] for row in rows] == [
+        [1, "accept", "small", None, "keep", None],
+        [2, "escalate", "large", 0.0, "keep", None],
+        [3, "escalate", "large", 1.0, "drop", "WER_ABOVE_MAX"],
+        [4, "reject", "small", None, "drop", "WER_ABOVE_REJECT"],
+    ]
+    assert (report.lines, report.kept, report.dropped, report.quarantined) == (4, 2, 2, 0)
+    assert (report.rescued.utterances, report.alike) == (1, 1)
+
+
+def test_every_field_of_the_manifest_comes_out_again(manifest, hears, tmp_path):
+    given = {"audio_filepath": "a.wav", "duration": 1.0, "text": "Hello!", "speaker": "anna"}
+    corpus = manifest(given | {"pred_text": "of another model", "tags": ["x"]})
+    curate(manifest=corpus, output=tmp_path / "run", **hears(small={"a.wav": "hello"}))
+
+    expected = given | {"input_pred_text": "of another model", "tags": '["x"]'}
+    (row,) = published(tmp_path / "run")
+    assert {name: row[name] for name in expected} == expected
+
+    (line,) = map(json.loads, (tmp_path / "run" / "manifest.jsonl").read_text().splitlines())
+    added = {"id": 1, "pred_text": "hello", "wer": 0.0, "model": "small"}
+    assert line == expected | {"audio_filepath": str(tmp_path / "a.wav"), "tags": ["x"]} | added
+
+
+def times(run):
+    """When each committed file was written; report and manifest are written anew by every run."""
+    return {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file() and path.parent != run}
+
+
+def test_a_second_run_does_nothing_twice_and_other_parameters_are_refused(manifest, hears, tmp_path):
+    corpus = manifest({"audio_filepath": "a.wav", "text": "hello"}, {"audio_filepath": "b.wav", "text": "goodbye"})
+    settings = {"manifest": corpus, "output": tmp_path / "run", **hears(small={"a.wav": "hello", "b.wav": "hello"})}
+    first = curate(**settings)
+    before = times(tmp_path / "run")
+    assert curate(**settings) == first
+    assert times(tmp_path / "run") == before
+    with pytest.raises(OtherRun, match=r"filter\.max_wer"):
+        curate(**settings, filter={"max_wer": 0.5})
+
+
+@pytest.fixture(scope="module")
+def demo_run(prefect_server, tmp_path_factory):
+    run = tmp_path_factory.mktemp("demo") / "run"
+    settings = {"small": str(DEMO / "small.nemo"), "large": str(DEMO / "large.nemo"), "shard_hours": 0.1}
+    return run, curate(manifest=DEMO / "corpus" / "manifest.jsonl", output=run, **settings)
+
+
+def test_every_line_of_the_demo_comes_out_once(demo_run):
+    run, report = demo_run
+    lines = (DEMO / "corpus" / "manifest.jsonl").read_bytes().split(b"\n")[:-1]
+    rows = published(run)
+    assert [row["id"] for row in rows] == [number for number, line in enumerate(lines, 1) if line.strip()]
+    assert report.lines == len(lines)
+    assert report.lines == report.blank + report.kept + report.dropped + report.quarantined
+    for row in rows:
+        try:
+            given = json.loads(lines[row["id"] - 1])
+        except ValueError:
+            assert row["reason"] == "BAD_JSON"
+        else:
+            bad = {"BAD_DURATION": "duration"}.get(row["reason"])
+            assert {name: row[name] for name in given if name != bad and given[name] is not None} == {
+                name: value for name, value in given.items() if name != bad and value is not None
+            }
+
+
+def test_the_cascade_finds_the_wrong_references_of_the_demo(demo_run):
+    run, report = demo_run
+    rows = [row for row in published(run) if row["decision"] != "quarantine"]
+    wrong = {row["id"] for row in rows if row["text"] != row["true_text"]}
+    dropped = {row["id"] for row in rows if row["decision"] == "drop"}
+    assert len(wrong & dropped) / len(wrong) >= 0.95
+    assert len(wrong & dropped) / len(dropped) >= 0.90
+    assert report.escalated_hours / report.hours < 0.5
+    escalated = report.wer["escalated, large model"].mean, report.wer["escalated, small model"].mean
+    assert escalated[0] < escalated[1]
+
+
+def test_the_kept_rows_of_the_demo_are_a_manifest_that_nemo_loads(demo_run):
+    run, report = demo_run
+    from nemo.collections.asr.parts.preprocessing.manifest import item_iter
+
+    items = list(item_iter(str(run / "manifest.jsonl")))
+    assert len(items) == report.kept
+    assert sum(item["duration"] for item in items) == pytest.approx(report.kept_hours * 3600, abs=0.01)
+
+
+def test_what_readers_need_is_where_the_readme_says(demo_run):
+    run, report = demo_run
+    top = json.loads((run / "report.json").read_text())
+    names = ["lines", "blank", "kept", "dropped", "quarantined", "hours", "kept_hours", "escalated_hours"]
+    assert {name: top[name] for name in names} == {name: getattr(report, name) for name in names}
+    assert pq.read_table(run / "data").num_rows == report.kept
+    assert pq.read_table(run / "rejects").num_rows == report.dropped + report.quarantined
+    assert (run / "report.html").read_text().startswith("<!doctype html>")

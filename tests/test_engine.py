@@ -1,0 +1,114 @@
+"""The engine on real checkpoints and real speech."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tasks.audio import Clip
+from tasks.checkpoint import BadCheckpoint, resolve
+from tasks.config import Engine
+from tasks.engine import Heard, Request, batches, hear, read, resident
+from tests.conftest import DEMO
+
+
+def requests(count: int) -> list[Request]:
+    """The first utterances of the demo corpus."""
+    found = []
+    for line in (DEMO / "corpus" / "manifest.jsonl").read_text().splitlines():
+        if line.startswith("{") and '"audio/0' in line:
+            row = json.loads(line)
+            found.append(Request(str(DEMO / "corpus" / row["audio_filepath"]), None, row["duration"]))
+    return found[:count]
+
+
+@pytest.mark.parametrize(("model", "branch"), [("small", "transducer"), ("large", "transducer"), ("large", "ctc")])
+def test_texts_are_those_of_nemo_one_by_one(model, branch):
+    checkpoint = resolve(str(DEMO / f"{model}.nemo"))
+    asked = requests(24)
+    ours, spent = hear(resident(checkpoint, branch), asked, Engine(branch=branch))
+
+    from nemo.collections.asr.models import ASRModel
+
+    theirs = ASRModel.restore_from(str(checkpoint.path))
+    theirs.preprocessor.featurizer.dither = 0.0
+    if branch == "ctc":
+        theirs.change_decoding_strategy(decoder_type="ctc", verbose=False)
+    alone = [theirs.transcribe([one.path], batch_size=1, verbose=False)[0].text for one in asked]
+    assert [heard.text for heard in ours] == alone
+    assert spent["utterances"] == 24
+    assert spent["audio_seconds"] == pytest.approx(sum(one.duration for one in asked), abs=0.1)
+
+
+def test_bad_audio_costs_only_itself(tmp_path, demo_small):
+    asked = requests(6)
+    (tmp_path / "page.wav").write_text("<html></html>")
+    bad = [Request(str(tmp_path / name), None, None) for name in ("missing.wav", "page.wav")]
+    model = resident(demo_small, "transducer")
+    alone, _ = hear(model, asked, Engine())
+    mixed, _ = hear(model, [asked[0], bad[0], *asked[1:5], bad[1], asked[5]], Engine())
+    assert [one.reason for one in mixed] == [None, "AUDIO_MISSING", None, None, None, None, "AUDIO_UNREADABLE", None]
+    assert [one for one in mixed if one.text is not None] == alone
+
+
+class Fussy:
+    """A model that fails on whatever batch holds a clip of exactly two seconds."""
+
+    rate = 16_000
+
+    def texts(self, clips):
+        if any(clip.seconds == 2.0 for _, clip in clips):
+            raise RuntimeError("no")
+        return [request.path for request, _ in clips]
+
+
+def clip(seconds: float) -> Clip:
+    return Clip(np.zeros(1, np.float32), seconds)
+
+
+def test_a_batch_that_fails_is_halved_down_to_the_culprit():
+    batch = [(Request(f"{seconds}", None, None), clip(seconds)) for seconds in (1.0, 3.0, 2.0, 4.0, 5.0)]
+    assert read(batch, Fussy()) == ["1.0", "3.0", None, "4.0", "5.0"]
+
+
+class Forgetful:
+    """A model that returns a text too few, as `transcribe()` does for audio it cannot slice."""
+
+    rate = 16_000
+
+    def texts(self, clips):
+        return [request.path for request, _ in clips if request.path != "b"]
+
+
+def test_texts_are_never_given_to_other_utterances():
+    batch = [(Request(name, None, None), clip(1.0)) for name in "abcd"]
+    assert read(batch, Forgetful()) == ["a", None, "c", "d"]
+
+
+def test_batches_hold_clips_of_like_length_within_their_seconds():
+    clips = [(i, clip(seconds)) for i, seconds in enumerate([1.0, 9.0, 2.0, 5.0, 1.0, 30.0])]
+    assert [[i for i, _ in batch] for batch in batches(clips, seconds=10)] == [[5], [1], [3, 2], [0, 4]]
+
+
+def test_readings_stand_for_a_model_that_was_run_elsewhere(tone, hears):
+    path = tone("a.wav")
+    model = resident(resolve(hears(small={"a.wav": "good morning"})["small"]), "transducer")
+    answers, _ = hear(model, [Request(str(path), None, None), Request(str(tone("b.wav")), None, None)], Engine())
+    assert answers == [Heard("good morning", 1.0), Heard(None, 1.0, "MODEL_ERROR")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("missing.nemo", None, "no such file"),
+        ("page.nemo", "<html></html>", "not a NeMo checkpoint"),
+        ("parakeet", None, "neither a .nemo file nor a hub name"),
+        ("nvidia/no-such-model", None, "could not be had from the hub"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_had_is_refused(tmp_path, name, content, complaint):
+    if content:
+        (tmp_path / name).write_text(content)
+        name = str(tmp_path / name)
+    with pytest.raises(BadCheckpoint, match=complaint):
+        resolve(name)

@@ -1,0 +1,41 @@
+"""The house keeps its shape: who imports whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+STAGES = {"manifest", "transcribe", "score", "cascade", "filter", "publish", "report"}
+MODULES = sorted(path.stem for path in (ROOT / "tasks").glob("[a-z]*.py"))
+
+
+def imported(module: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_tasks_know_nothing_of_flows_and_stages_nothing_of_each_other(module):
+    names = imported(ROOT / "tasks" / f"{module}.py")
+    assert not {name for name in names if name.split(".")[0] in ("flows", "deployments", "demo")}
+    assert not names & {f"tasks.{stage}" for stage in STAGES}
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - STAGES))
+def test_shared_modules_never_import_prefect(module):
+    assert not {name for name in imported(ROOT / "tasks" / f"{module}.py") if name.split(".")[0] == "prefect"}
+
+
+def test_help_imports_nothing_heavy():
+    heavy = "print({'prefect', 'torch', 'nemo', 'pyarrow', 'matplotlib'} & set(sys.modules))"
+    code = f"import sys, flows.cli; flows.cli.app(['--help'], result_action='return_value'); {heavy}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"

@@ -1,0 +1,128 @@
+"""The quality report: its figures, and that what it shows is only shown."""
+
+import re
+from html import unescape
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from markdown_it import MarkdownIt
+
+from tasks.config import Curation
+from tasks.page import inert, markdown, page
+from tasks.quality import Report, Speed, Unbalanced, assess, distribution
+from tasks.schema import JUDGED, Manifest
+
+HOUR = 3600.0
+
+
+def rows(*found: dict) -> pa.Table:
+    defaults = {"duration": HOUR, "text": "a b"}
+    return pa.Table.from_pylist([{"id": i} | defaults | row for i, row in enumerate(found, 1)], JUDGED)
+
+
+CASCADE = rows(
+    {"small_pred_text": "a b", "small_wer": 0.0, "band": "accept", "wer": 0.0, "model": "small", "decision": "keep"},
+    {"small_pred_text": "x b", "small_wer": 0.5, "band": "escalate", "large_pred_text": "a b", "large_wer": 0.0,
+     "wer": 0.0, "model": "large", "decision": "keep"},
+    {"small_pred_text": "X y", "small_wer": 1.0, "band": "escalate", "large_pred_text": "x y.", "large_wer": 1.0,
+     "wer": 1.0, "model": "large", "decision": "drop", "reason": "WER_ABOVE_MAX"},
+    {"small_pred_text": "p q r", "small_wer": 1.5, "band": "reject", "wer": 1.5, "model": "small",
+     "decision": "drop", "reason": "WER_ABOVE_REJECT"},
+    {"duration": None, "decision": "quarantine", "reason": "AUDIO_MISSING"},
+)  # fmt: skip
+MANIFEST = Manifest(shards=[], lines=6, blank=1, fields={})
+SETTINGS = Curation(manifest=Path("corpus.jsonl"), output=Path("out"), small="small.nemo", large="large.nemo")
+
+
+def speed(hours: float, seconds: float) -> Speed:
+    pace = hours * HOUR / seconds
+    return Speed(checkpoint="m.nemo", utterances=1, hours=hours, seconds=seconds, x_real_time=pace,
+                 utterances_per_second=1.0, padding=0.1)  # fmt: skip
+
+
+@pytest.fixture
+def report() -> Report:
+    return assess(CASCADE, MANIFEST, {"small": speed(4, 36), "large": speed(2, 72)}, "basic")
+
+
+def test_figures(report):
+    assert (report.lines, report.blank, report.kept, report.dropped, report.quarantined) == (6, 1, 2, 2, 1)
+    assert (report.hours, report.kept_hours, report.dropped_hours, report.escalated_hours) == (4, 2, 2, 2)
+    assert {name: (band.utterances, band.kept) for name, band in report.bands.items()} == {
+        "accept": (1, 1),
+        "escalate": (2, 1),
+        "reject": (1, 0),
+    }
+    assert (report.rescued.utterances, report.rescued.hours) == (1, 1)
+    assert report.saved_seconds == pytest.approx(72)  # two hours that the large model reads at 100 x real time
+    assert report.alike == 1
+    assert {name: n.utterances for name, n in report.reasons.items()} == {
+        "AUDIO_MISSING": 1,
+        "WER_ABOVE_MAX": 1,
+        "WER_ABOVE_REJECT": 1,
+    }
+    assert report.balance == "6 lines = 1 blank + 2 kept + 2 dropped + 1 quarantined"
+
+
+def test_levels_include_their_limits():
+    found = distribution(pa.chunked_array([[0.0, 0.10, 0.25, 0.26, 0.5, 0.51, None]], pa.float64()))
+    assert found.levels == {"excellent": 2, "good": 1, "fair": 2, "poor": 1}
+    assert found.utterances == 6
+    assert found.median == pytest.approx(0.255)
+
+
+def test_advice_follows_from_the_figures(report):
+    advice = "\n".join(report.recommendations)
+    for expected in (
+        "mean WER is 62%",
+        "standard deviation",
+        "1 of 2 dropped",
+        "20% of the utterances could not be read",
+    ):
+        assert expected in advice
+    good = rows(*[{"wer": 0.0, "small_wer": 0.0, "model": "small", "decision": "keep"}] * 3)
+    quiet = assess(good, Manifest(shards=[], lines=3, blank=0, fields={}), {"small": speed(3, 30)}, "basic")
+    assert quiet.recommendations == ["Nothing stands out."]
+
+
+def test_a_lost_or_doubled_row_is_an_error():
+    with pytest.raises(Unbalanced, match="7 lines less 1 blank ones came out as 5 rows with 5 ids"):
+        assess(CASCADE, MANIFEST.model_copy(update={"lines": 7}), {}, "basic")
+    doubled = pa.concat_tables([CASCADE.slice(0, 4), CASCADE.slice(0, 1)])
+    with pytest.raises(Unbalanced, match="5 rows with 4 ids"):
+        assess(doubled, MANIFEST, {}, "basic")
+
+
+def test_the_artifact_is_small_and_says_what_became_of_the_rows(report):
+    text = markdown(report, CASCADE, SETTINGS)
+    assert len(text) < 500_000
+    for expected in ("**2 of 5 utterances kept**", report.balance, "`WER_ABOVE_MAX`", "data:image/png;base64,"):
+        assert expected in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "![x](https://example.org/x.png)",
+        "[x](javascript:alert(1))",
+        "a | b\n\n# heading",
+        "`code` **bold** ~~gone~~ &lt;b&gt; <https://example.org> https://example.org",
+    ],
+)
+def test_markup_in_a_transcript_is_only_text(text):
+    shown = MarkdownIt("commonmark").enable("table").render(f"| A | B |\n|---|---|\n| 1 | {inert(text)} |\n")
+    cell = re.findall(r"<td>(.*?)</td>", shown, re.DOTALL)[1]
+    assert "<" not in cell
+    assert shown.count("<td>") == 2
+    assert unescape(cell) == " ".join(text.split())
+
+
+def test_the_page_fetches_nothing(report):
+    html = page(markdown(report, CASCADE, SETTINGS), "Quality report: <corpus>")
+    assert "<title>Quality report: &lt;corpus&gt;</title>" in html
+    assert "default-src 'none'" in html
+    assert set(re.findall(r'src="(\w+):', html)) == {"data"}
+    assert "<table>" in html
