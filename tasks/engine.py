@@ -6,10 +6,13 @@ whole call to one bad file, and leaves the model in training mode (dropout on) b
 """
 
 import functools
+import logging
 import time
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, Protocol
@@ -57,11 +60,11 @@ class NemoRecogniser:
     def __init__(self, checkpoint: Checkpoint, branch: Literal["transducer", "ctc"]) -> None:
         import torch
 
-        quieten()
-        from nemo.collections.asr.models import ASRModel
-
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model: Any = ASRModel.restore_from(str(checkpoint.path), map_location=device)
+        with quiet():
+            from nemo.collections.asr.models import ASRModel
+
+            self.model: Any = ASRModel.restore_from(str(checkpoint.path), map_location=device)
         self.model.eval()
         self.model.preprocessor.featurizer.dither = 0.0
         self.model.preprocessor.featurizer.pad_to = 0
@@ -125,16 +128,16 @@ def resident(checkpoint: Checkpoint, branch: Literal["transducer", "ctc"]) -> Re
     return Readings(checkpoint) if checkpoint.path.suffix == ".jsonl" else NemoRecogniser(checkpoint, branch)
 
 
-def quieten() -> None:
-    """Import NeMo without its hundred lines of advice."""
-    import logging
-    import warnings
-
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Import NeMo and open a checkpoint without the hundred lines of advice about training it."""
     logging.getLogger("nv_one_logger").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from nemo.utils import logging as nemo_logging
-    nemo_logging.setLevel(logging.ERROR)
+
+        nemo_logging.setLevel(logging.ERROR)
+        yield
 
 
 def hear(recogniser: Recogniser, requests: list[Request], options: Engine) -> tuple[list[Heard], dict[str, float]]:

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from tasks.charts import fates, histogram
 from tasks.config import Bands, Curation
 from tasks.quality import LEVELS, Report
-from tasks.schema import REASONS
+from tasks.schema import DROPPED, REASONS
 
 EXAMPLES = 3  # rows shown for each reason
 
@@ -101,9 +101,16 @@ def cascade(report: Report) -> str:
 
 def reasons(report: Report) -> str:
     return table(
-        ["Reason", "Utterances", "Hours", "In words"],
-        [[f"`{name}`", f"{n.utterances:,}", f"{n.hours:.3f}", REASONS[name]] for name, n in report.reasons.items()],
+        ["Decision", "Reason", "Utterances", "Hours", "In words"],
+        [
+            [decision(name), f"`{name}`", f"{n.utterances:,}", f"{n.hours:.3f}", REASONS[name]]
+            for name, n in report.reasons.items()
+        ],
     )
+
+
+def decision(reason: str) -> str:
+    return "drop" if reason in DROPPED else "quarantine"
 
 
 def speeds(report: Report) -> str:
@@ -151,7 +158,7 @@ PAGE = """<!doctype html>
 <style>
 body {{ font: 15px/1.5 system-ui, sans-serif; color: #1e293b; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }}
 table {{ border-collapse: collapse; margin: 1rem 0 }}
-th, td {{ border-bottom: 1px solid #e2e8f0; padding: .3rem .7rem; text-align: left; vertical-align: top }}
+th {{ white-space: nowrap }} th, td {{ border-bottom: 1px solid #e2e8f0; padding: .3rem .7rem; text-align: left; vertical-align: top }}
 img {{ max-width: 100% }} code {{ font-size: 13px }}
 </style></head><body>
 {body}

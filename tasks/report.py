@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks import ledger
 from tasks.checkpoint import Checkpoint
 from tasks.config import Curation
-from tasks.page import markdown, page
+from tasks.page import decision, markdown, page
 from tasks.quality import Report, Speed, assess
 from tasks.schema import JUDGED, REASONS, Manifest, Role
 
@@ -55,8 +55,9 @@ def report_run(
     create_markdown_artifact(text, key="quality-report", description="Quality report of a curation")
     create_table_artifact(
         [
-            {"reason": name, "meaning": REASONS[name], "utterances": n.utterances, "hours": round(n.hours, 4)}
-            for name, n in report.reasons.items()
+            {"decision": decision(name), "reason": name, "in words": REASONS[name]}
+            | {"utterances": share.utterances, "hours": round(share.hours, 4)}
+            for name, share in report.reasons.items()
         ],
         key="reasons",
         description="Why utterances were dropped or quarantined",

@@ -99,8 +99,7 @@ def output_name(field: str) -> str:
     return f"input_{field}" if field in JUDGED.names else field
 
 
-REASONS = {
-    # quarantined: not an utterance, or nothing that can be heard
+QUARANTINED = {
     "BAD_JSON": "the line is not a JSON object",
     "NOT_UTF8": "the line is not UTF-8",
     "LINE_TOO_LONG": "the line is longer than 1 MiB",
@@ -121,7 +120,10 @@ REASONS = {
     "TOO_LONG": "longer than the engine's limit",
     "NONFINITE_AUDIO": "infinite or undefined samples",
     "MODEL_ERROR": "the model failed on this utterance",
-    # dropped: heard, and not good enough
+}
+"""Why there is nothing to judge, in words."""
+
+DROPPED = {
     "DURATION_BELOW_MIN": "shorter than the filter's minimum",
     "DURATION_ABOVE_MAX": "longer than the filter's maximum",
     "CHAR_RATE_BELOW_MIN": "too few characters of text a second",
@@ -129,4 +131,6 @@ REASONS = {
     "WER_ABOVE_REJECT": "the small model's WER is above the gate's reject band",
     "WER_ABOVE_MAX": "the WER of the reading that counts is above the filter's limit",
 }
-"""Every reason that a row can carry, in words."""
+"""Why an utterance that was heard is not good enough, in words."""
+
+REASONS = QUARANTINED | DROPPED
