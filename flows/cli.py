@@ -25,10 +25,10 @@ def curate(settings: Annotated[Curation, Parameter(name="*")]) -> None:
     curate(settings)
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     """Run the command; an error that its user can mend is one line, any other comes with its traceback."""
     try:
-        app()
+        app(words)
     except Exception as error:
         if (code := getattr(error, "exit_code", None)) is None:
             raise

@@ -1,5 +1,7 @@
 """Curate: transcribe a manifest with a small model, the doubtful rest with a large one, and keep what agrees."""
 
+import sys
+
 from prefect import flow, unmapped
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -48,3 +50,9 @@ def curate(settings: Curation) -> Report:
         published = publish_shard.map(judged, unmapped(manifest.fields))
         written = write_manifest.submit(judged, run)
         return report_run.submit(judged, manifest, passes, settings, run, wait_for=[published, written]).result()
+
+
+if __name__ == "__main__":
+    from flows.cli import main
+
+    main(["curate", *sys.argv[1:]])

@@ -19,6 +19,9 @@ UNKNOWN_SECONDS = 10.0  # what an utterance without a duration counts for when s
 MOUNT_CHECK = 200  # so many first rows say whether the audio is there at all
 
 
+Row = dict[str, Any]
+
+
 class BadManifest(Exception):
     """The manifest as a whole cannot be worked on."""
 
@@ -29,7 +32,7 @@ class BadLine(Exception):
     """A line that is no utterance; the argument is the reason."""
 
 
-def read(lines: Iterable[bytes], folder: Path) -> Iterator[dict[str, Any] | None]:
+def read(lines: Iterable[bytes], folder: Path) -> Iterator[Row | None]:
     """A row for each line, or nothing where the line is blank."""
     seen: set[bytes] = set()
     for number, line in enumerate(lines, 1):
@@ -52,7 +55,7 @@ def read(lines: Iterable[bytes], folder: Path) -> Iterator[dict[str, Any] | None
         yield row
 
 
-def utterance(line: bytes, folder: Path) -> dict[str, Any]:
+def utterance(line: bytes, folder: Path) -> Row:
     """The columns of one line; a line that is JSON keeps its fields even when it is no good utterance."""
     if len(line) > MAX_LINE:
         raise BadLine("LINE_TOO_LONG")
@@ -64,15 +67,12 @@ def utterance(line: bytes, folder: Path) -> dict[str, Any]:
         raise BadLine("NOT_UTF8" if "utf-8" in str(error).lower() else "BAD_JSON") from error
     if not isinstance(fields, dict):
         raise BadLine("BAD_JSON")
-    row: dict[str, Any] = {"reason": None}
+    row: Row = {"reason": None}
     given = {name: fields.pop(name, None) for name in ("audio_filepath", "offset", "duration", "text")}
     problems = []
-    for name, value, reason in (
-        ("offset", seconds(given["offset"]), "BAD_OFFSET"),
-        ("duration", seconds(given["duration"]), "BAD_DURATION"),
-    ):
-        row[name] = value
-        if (value is None and given[name] is not None) or (value is not None and value < 0):
+    for name, reason in (("offset", "BAD_OFFSET"), ("duration", "BAD_DURATION")):
+        row[name] = seconds(given[name])
+        if row[name] is None and given[name] is not None:
             problems.append(reason)
     if isinstance(given["text"], str):
         row["text"] = given["text"]
@@ -94,20 +94,45 @@ def utterance(line: bytes, folder: Path) -> dict[str, Any]:
 
 
 def seconds(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    """A length of time, if that is what it is."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+        return float(value)
+    return None
 
 
-class FieldTypes:
-    """The simplest type that holds every value of each unknown field seen so far."""
+class Census:
+    """What a manifest holds, counted while its rows go by."""
 
-    def __init__(self) -> None:
+    def __init__(self, manifest: Path) -> None:
+        self.manifest = manifest
+        self.lines = self.blank = self.looked = self.missing = 0
         self.types: dict[str, str | None] = {}
 
-    def add(self, fields: dict[str, Any]) -> None:
-        for name, value in fields.items():
-            self.types[name] = widest(self.types.get(name), kind(value))
+    def of(self, rows: Iterable[Row | None]) -> Iterator[Row]:
+        """The rows that are not blank; raises when it turns out that most of the audio is not there."""
+        for row in rows:
+            self.lines += 1
+            if row is None:
+                self.blank += 1
+                continue
+            for name, value in msgspec.json.decode(row["fields"] or "{}").items():
+                self.types[name] = widest(self.types.get(name), kind(value))
+            if row["path"] and self.looked < MOUNT_CHECK:
+                self.looked += 1
+                self.missing += not Path(row["path"]).exists()
+                if self.looked == MOUNT_CHECK:
+                    self.check_mount()
+            yield row
+        self.check_mount()
 
-    def known(self) -> dict[str, str]:
+    def check_mount(self) -> None:
+        if self.missing * 2 > self.looked:
+            raise BadManifest(
+                f"{self.manifest}: {self.missing} of the first {self.looked} audio files are missing: is the audio "
+                "mounted, and are relative paths relative to the manifest's folder?"
+            )
+
+    def fields(self) -> dict[str, str]:
         return {name: found or "string" for name, found in self.types.items()}
 
 
@@ -135,48 +160,40 @@ def widest(one: str | None, other: str | None) -> str | None:
     return "number" if {one, other} == {"integer", "number"} else "json"
 
 
+def filled(rows: Iterable[Row], hours: float) -> Iterator[list[Row]]:
+    """The rows in order, about so many hours of audio at a time."""
+    shard: list[Row] = []
+    seconds = 0.0
+    for row in rows:
+        shard.append(row)
+        seconds += UNKNOWN_SECONDS if row["duration"] is None else row["duration"]
+        if seconds >= hours * 3600:
+            yield shard
+            shard, seconds = [], 0.0
+    if shard:
+        yield shard
+
+
 def split(manifest: Path, run: Path, shard_hours: float) -> Manifest:
     """Write the manifest's utterances into shards of about `shard_hours` of audio, in order; once."""
     if not manifest.is_file():
         raise BadManifest(f"{manifest}: no such manifest")
-    key = ledger.key_of("shards", digest(manifest), str(manifest.absolute().parent), shard_hours)
-    done = ledger.recorded(run, key)
-    if done is None:
-        shards, rows = list[Path](), list[dict[str, Any]]()
-        filled, lines, blank = 0.0, 0, 0
-        types, missing, looked = FieldTypes(), 0, 0
-        with manifest.open("rb") as file:
-            for row in read(file, manifest.absolute().parent):
-                lines += 1
-                if row is None:
-                    blank += 1
-                    continue
-                if looked < MOUNT_CHECK and row["path"]:
-                    looked, missing = looked + 1, missing + (not Path(row["path"]).exists())
-                if row["fields"]:
-                    types.add(msgspec.json.decode(row["fields"]))
-                rows.append(row)
-                filled += UNKNOWN_SECONDS if row["duration"] is None else max(row["duration"], 0.0)
-                if filled >= shard_hours * 3600:
-                    shards.append(store(rows, run, len(shards)))
-                    rows, filled = [], 0.0
-        if rows:
-            shards.append(store(rows, run, len(shards)))
-        if not shards:
-            raise BadManifest(f"{manifest}: no utterance in {lines} lines")
-        if missing * 2 > looked:
-            raise BadManifest(
-                f"{manifest}: {missing} of the first {looked} audio files are missing: is the audio mounted, and are "
-                f"relative paths relative to the manifest's folder?"
-            )
-        done = ledger.record(run, key, shards, stage="shards", lines=lines, blank=blank, fields=types.known())
-    return Manifest(
-        shards=[run / name for name in done["files"]], lines=done["lines"], blank=done["blank"], fields=done["fields"]
-    )
-
-
-def store(rows: list[dict[str, Any]], run: Path, index: int) -> Path:
-    return ledger.store(run / "shards", f"{index:05}", pa.Table.from_pylist(rows, UTTERANCE))
+    folder = manifest.absolute().parent
+    key = ledger.key_of("shards", digest(manifest), str(folder), shard_hours)
+    if (done := ledger.recorded(run, key)) is None:
+        census = Census(manifest)
+        with manifest.open("rb") as lines:
+            files = [
+                ledger.store(run / "shards", f"{index:05}", pa.Table.from_pylist(rows, UTTERANCE))
+                for index, rows in enumerate(filled(census.of(read(lines, folder)), shard_hours))
+            ]
+        if not files:
+            raise BadManifest(f"{manifest}: no utterance in {census.lines} lines")
+        done = ledger.record(
+            run, key, files, stage="shards", lines=census.lines, blank=census.blank, fields=census.fields()
+        )
+    shards = [run / name for name in done["files"]]
+    return Manifest(shards=shards, lines=done["lines"], blank=done["blank"], fields=done["fields"])
 
 
 def digest(file: Path) -> str:

@@ -158,7 +158,8 @@ PAGE = """<!doctype html>
 <style>
 body {{ font: 15px/1.5 system-ui, sans-serif; color: #1e293b; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }}
 table {{ border-collapse: collapse; margin: 1rem 0 }}
-th {{ white-space: nowrap }} th, td {{ border-bottom: 1px solid #e2e8f0; padding: .3rem .7rem; text-align: left; vertical-align: top }}
+th, td {{ border-bottom: 1px solid #e2e8f0; padding: .3rem .7rem; text-align: left; vertical-align: top }}
+th {{ white-space: nowrap }}
 img {{ max-width: 100% }} code {{ font-size: 13px }}
 </style></head><body>
 {body}

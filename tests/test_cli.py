@@ -15,8 +15,9 @@ def winnow(*words: object, server: str | None = None) -> subprocess.CompletedPro
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
 
 
-def test_help_shows_every_parameter():
-    shown = winnow("curate", "--help").stdout
+@pytest.mark.parametrize("command", [["flows.cli", "curate"], ["flows.curate"]])
+def test_help_shows_every_parameter(command):
+    shown = subprocess.run([sys.executable, "-m", *command, "--help"], cwd=ROOT, capture_output=True, text=True).stdout
     for flag in ("MANIFEST", "--output", "--small", "--large", "--gate.preset", "--filter.max-wer", "--devices"):
         assert flag in shown
 
