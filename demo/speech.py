@@ -11,7 +11,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-SAMPLE_RATE = 16_000
+from demo.fastconformer import SAMPLE_RATE
+
 ACCENTS = "en-us en-gb en-gb-scotland en-gb-x-rp en-gb-x-gbclan en-gb-x-gbcwmd en-029 en-us-nyc".split()
 TRAINING_VARIANTS = (
     "m1 m2 m3 m4 m7 f1 f2 f5 klatt2 klatt4 Andy Annie Mike Alicia Michael adam steph linda boris caleb ed max john"

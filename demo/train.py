@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from demo.fastconformer import SAMPLE_RATE, Size, configuration
 from demo.grammar import sentence
 from demo.speech import (
     NOISES,
-    SAMPLE_RATE,
     TRAINING_VARIANTS,
     Samples,
     any_voice,
@@ -41,10 +41,7 @@ TRAINING_SEED = 1
 class Recipe:
     """Sizes and schedule of one checkpoint; updates with the transducer loss come after those without."""
 
-    width: int
-    layers: int
-    channels: int
-    dropout: float
+    size: Size
     vocabulary: int
     ctc_updates: int
     hybrid_updates: int
@@ -53,8 +50,8 @@ class Recipe:
 
 
 RECIPES = {
-    "small": Recipe(72, 3, 64, 0.05, 128, 6_000, 0, 3e-3, 30),
-    "large": Recipe(128, 6, 64, 0.05, 128, 3_000, 6_000, 2e-3, 30),
+    "small": Recipe(Size(72, 3, 4, 64, 0.05), 128, 6_000, 0, 3e-3, 30),
+    "large": Recipe(Size(128, 6, 4, 64, 0.05), 128, 3_000, 6_000, 2e-3, 30),
 }
 
 
@@ -157,107 +154,13 @@ def tokenizer(name: str, texts: list[str], vocabulary: int) -> Path:
     return folder
 
 
-def configuration(recipe: Recipe, tokens: Path) -> dict[str, Any]:
-    """NeMo's published FastConformer configuration (examples/asr/conf/fastconformer), at our sizes."""
-    modules = "nemo.collections.asr.modules"
-    decoder: dict[str, Any] = {
-        "_target_": f"{modules}.ConvASRDecoder",
-        "feat_in": recipe.width,
-        "num_classes": -1,
-        "vocabulary": [],
-    }
-    config: dict[str, Any] = {
-        "sample_rate": SAMPLE_RATE,
-        "log_prediction": False,
-        "ctc_reduction": "mean_volume",
-        "skip_nan_grad": False,
-        "tokenizer": {"dir": str(tokens), "type": "bpe"},
-        "preprocessor": {
-            "_target_": f"{modules}.AudioToMelSpectrogramPreprocessor",
-            "sample_rate": SAMPLE_RATE,
-            "normalize": "per_feature",
-            "window_size": 0.025,
-            "window_stride": 0.01,
-            "window": "hann",
-            "features": 80,
-            "n_fft": 512,
-            "log": True,
-            "frame_splicing": 1,
-            "dither": 1e-5,
-            "pad_to": 0,
-            "pad_value": 0.0,
-        },
-        "spec_augment": {
-            "_target_": f"{modules}.SpectrogramAugmentation",
-            "freq_masks": 2,
-            "time_masks": 3,
-            "freq_width": 20,
-            "time_width": 0.05,
-        },
-        "encoder": {
-            "_target_": f"{modules}.ConformerEncoder",
-            "feat_in": 80,
-            "feat_out": -1,
-            "n_layers": recipe.layers,
-            "d_model": recipe.width,
-            "subsampling": "dw_striding",
-            "subsampling_factor": 8,
-            "subsampling_conv_channels": recipe.channels,
-            "causal_downsampling": False,
-            "ff_expansion_factor": 4,
-            "self_attention_model": "rel_pos",
-            "n_heads": 4,
-            "att_context_size": [-1, -1],
-            "att_context_style": "regular",
-            "xscaling": True,
-            "untie_biases": True,
-            "pos_emb_max_len": 5000,
-            "conv_kernel_size": 9,
-            "conv_norm_type": "batch_norm",
-            "dropout": recipe.dropout,
-            "dropout_pre_encoder": recipe.dropout,
-            "dropout_emb": 0.0,
-            "dropout_att": recipe.dropout,
-        },
-    }
-    if not recipe.hybrid_updates:
-        return config | {"decoder": decoder}
-    hidden = {"pred_hidden": recipe.width, "enc_hidden": recipe.width, "joint_hidden": recipe.width}
-    return config | {
-        "model_defaults": hidden,
-        "decoder": {
-            "_target_": f"{modules}.RNNTDecoder",
-            "normalization_mode": None,
-            "random_state_sampling": False,
-            "blank_as_pad": True,
-            "prednet": {"pred_hidden": recipe.width, "pred_rnn_layers": 1, "dropout": 0.1},
-        },
-        "joint": {
-            "_target_": f"{modules}.RNNTJoint",
-            "log_softmax": None,
-            "preserve_memory": False,
-            "fuse_loss_wer": False,
-            "fused_batch_size": -1,
-            "jointnet": {
-                "encoder_hidden": recipe.width,
-                "pred_hidden": recipe.width,
-                "joint_hidden": recipe.width,
-                "activation": "relu",
-                "dropout": 0.1,
-            },
-        },
-        "decoding": {"strategy": "greedy_batch", "greedy": {"max_symbols": 10}},
-        "aux_ctc": {"ctc_loss_weight": 0.3, "use_cer": False, "decoder": decoder},
-        "loss": {"loss_name": "default"},
-    }
-
-
 def build(recipe: Recipe, tokens: Path) -> Any:
     from nemo.collections.asr.models import EncDecCTCModelBPE, EncDecHybridRNNTCTCBPEModel
     from omegaconf import OmegaConf
 
-    kind = EncDecHybridRNNTCTCBPEModel if recipe.hybrid_updates else EncDecCTCModelBPE
-    return kind(cfg=OmegaConf.create(configuration(recipe, tokens)))
+    hybrid = recipe.hybrid_updates > 0
+    kind = EncDecHybridRNNTCTCBPEModel if hybrid else EncDecCTCModelBPE
+    return kind(cfg=OmegaConf.create(configuration(recipe.size, tokens, hybrid)))
 
 
 # ---- the losses

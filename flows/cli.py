@@ -32,7 +32,7 @@ def main(words: list[str] | None = None) -> None:
     except Exception as error:
         if (code := getattr(error, "exit_code", None)) is None:
             raise
-        print(f"winnow: {error}", file=sys.stderr)
+        print("winnow:", error, *(f"({note})" for note in getattr(error, "__notes__", [])), file=sys.stderr)
         sys.exit(code)
 
 

@@ -1,8 +1,10 @@
 """Curate: transcribe a manifest with a small model, the doubtful rest with a large one, and keep what agrees."""
 
 import sys
+from typing import Any
 
 from prefect import flow, unmapped
+from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.parameters import taking
@@ -11,7 +13,7 @@ from tasks.cascade import gate_shard
 from tasks.config import Curation
 from tasks.devices import open_devices
 from tasks.filter import judge_shard
-from tasks.manifest import split_manifest
+from tasks.manifest import digest, split_manifest
 from tasks.publish import publish_shard, write_manifest
 from tasks.quality import Report
 from tasks.report import report_run
@@ -27,10 +29,11 @@ from tasks.transcribe import transcribe_shard
 @taking(Curation)
 def curate(settings: Curation) -> Report:
     """Manifest to shards, small pass, gate, large pass on the escalated, rules, dataset and report."""
+    digests = {"manifest": digest(settings.manifest)}
     small = checkpoint.resolve(settings.small)
     large = checkpoint.resolve(settings.large) if settings.large else None
-    run = ledger.open_run(settings, small, large)
-    engine, gate, rules = unmapped(settings.engine), unmapped(settings.gate), unmapped(settings.filter)
+    run = ledger.open_run(settings, digests | {"small": small.sha256, "large": large and large.sha256})
+    engine = unmapped(settings.engine)
 
     with open_devices(settings.devices) as pool:
         devices = unmapped(pool)
@@ -41,15 +44,23 @@ def curate(settings: Curation) -> Report:
         passes = {"small": (small, heard)}
 
         if large:
-            gated = gate_shard.map(scored, gate)
+            gated = gate_shard.map(scored, unmapped(settings.bands))
             heard = transcribe_shard.map(gated, "large", unmapped(large), engine, devices)
             scored = score_shard.map(heard, "large", settings.normalizer)
             passes["large"] = (large, heard)
 
-        judged = judge_shard.map(scored, rules)
+        judged = judge_shard.map(scored, unmapped(settings.filter))
         published = publish_shard.map(judged, unmapped(manifest.fields))
-        written = write_manifest.submit(judged, run)
-        return report_run.submit(judged, manifest, passes, settings, run, wait_for=[published, written]).result()
+        settle(*(future for _, futures in passes.values() for future in futures), *scored, *judged, *published)
+        write_manifest(judged, manifest.fields, run)
+        return report_run(judged, published, manifest, passes, settings, run)
+
+
+def settle(*futures: PrefectFuture[Any]) -> None:
+    """Wait for all tasks; if some failed, raise the error of the one that was first in the pipeline."""
+    wait(list(futures))
+    for future in futures:
+        future.result()
 
 
 if __name__ == "__main__":

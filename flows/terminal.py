@@ -47,7 +47,7 @@ def summary(report: Report) -> Table:
     for name, utterances, hours in [
         ("kept", report.kept, report.kept_hours),
         ("dropped", report.dropped, report.dropped_hours),
-        ("quarantined", report.quarantined, report.quarantined_hours),
+        ("quarantined", report.quarantined, None),
         ("in all", report.utterances, report.hours),
         *(
             ("read by the large model too", band.utterances, band.hours)
@@ -55,5 +55,5 @@ def summary(report: Report) -> Table:
             if n == "escalate"
         ),
     ]:
-        table.add_row(name, f"{utterances:,}", f"{hours:.3f}")
+        table.add_row(name, f"{utterances:,}", "" if hours is None else f"{hours:.3f}")
     return table

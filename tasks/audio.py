@@ -40,9 +40,9 @@ def load(path: str, offset: float | None, duration: float | None, rate: int, lon
             return _read(file, offset, duration, rate, longest)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BadAudio("AUDIO_MISSING") from error
-    except soundfile.SoundFileError as error:
-        raise BadAudio("AUDIO_UNREADABLE") from error
-    except ValueError as error:  # a NUL in a path, a header without sense
+    except OSError as error:
+        raise BadAudio("AUDIO_IO") from error
+    except (soundfile.SoundFileError, ValueError, TypeError, RuntimeError) as error:
         raise BadAudio("AUDIO_UNREADABLE") from error
 
 

@@ -7,14 +7,15 @@ import pyarrow.compute as pc
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.config import Gate
+from tasks.config import Bands
 from tasks.ledger import advance
+from tasks.retry import RETRY
 from tasks.schema import append, gated
 
 
-def gate(scored: pa.Table, bands: Gate) -> pa.Table:
+def gate(scored: pa.Table, bands: Bands) -> pa.Table:
     """Add `band`: accept, escalate or reject by the small model's WER; null where there is none."""
-    accept, reject = bands.bands
+    accept, reject = bands
     wer = scored["small_wer"]
     band = pc.if_else(pc.is_valid(wer), "escalate", None)
     if reject is not None:
@@ -24,6 +25,6 @@ def gate(scored: pa.Table, bands: Gate) -> pa.Table:
     return append(scored, gated(scored.schema), band)
 
 
-@task(task_run_name="gate {shard.stem:.5}", cache_policy=NO_CACHE)
-def gate_shard(shard: Path, bands: Gate) -> Path:
+@task(task_run_name="gate {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
+def gate_shard(shard: Path, bands: Bands) -> Path:
     return advance(shard, "gated", gate, bands=bands)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from tasks.config import Bands
 from tasks.quality import Report
 
-INK, GOOD, RESCUED, BAD, AWAY = "#334155", "#2f9e6e", "#7cc6a4", "#d9694f", "#b8c0cc"
+INK, GOOD, RESCUED, BAD = "#334155", "#2f9e6e", "#7cc6a4", "#d9694f"
 BINS = [step / 20 for step in range(31)]  # WER, 0 to 1.5
 
 
@@ -17,12 +17,11 @@ def fates(report: Report) -> str:
     """A bar of the hours, by what became of them, as a data URI."""
     figure = Figure(figsize=(8, 1.15), dpi=110, layout="constrained")
     axes = figure.subplots()
-    believed = report.kept_hours - report.rescued.hours
+    rescued = report.rescued.hours or 0.0
     pieces = [
-        ("kept", believed, GOOD),
-        ("rescued by the large model", report.rescued.hours, RESCUED),
+        ("kept", report.kept_hours - rescued, GOOD),
+        ("rescued by the large model", rescued, RESCUED),
         ("dropped", report.dropped_hours, BAD),
-        ("quarantined", report.quarantined_hours, AWAY),
     ]
     left = 0.0
     for name, length, colour in pieces:

@@ -36,7 +36,9 @@ def resolve(name: str) -> Checkpoint:
     elif HUB_NAME.fullmatch(name):
         path = download(name)
     else:
-        raise BadCheckpoint(f"{name}: neither a .nemo file nor a hub name such as nvidia/parakeet-tdt_ctc-110m")
+        raise BadCheckpoint(
+            f"{name}: no .nemo file, no manifest of readings (.jsonl), no hub name such as nvidia/parakeet-tdt_ctc-110m"
+        )
     if path.suffix == ".nemo" and not is_nemo(path):
         raise BadCheckpoint(f"{name}: not a NeMo checkpoint (a tar with model_config.yaml and weights)")
     with path.open("rb") as file:

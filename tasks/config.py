@@ -39,7 +39,8 @@ class Gate(Parameters):
     accept: Fraction | None = Field(
         None,
         title="Accept up to",
-        description="WER (fraction) up to which the small model's reading stands; empty: the preset's",
+        description="WER (fraction) up to which the small model is believed; empty: the preset's, or filter.max_wer "
+        "where that is lower",
     )
     reject: Fraction | None = Field(
         None,
@@ -47,24 +48,9 @@ class Gate(Parameters):
         description="WER (fraction) above which the large model is not asked and the row dropped; empty: the preset's",
     )
 
-    @property
-    def bands(self) -> Bands:
-        preset = PRESETS[self.preset]
-        return Bands(
-            preset.accept if self.accept is None else self.accept,
-            preset.reject if self.reject is None else self.reject,
-        )
-
-    @model_validator(mode="after")
-    def in_order(self) -> Self:
-        accept, reject = self.bands
-        if accept is not None and reject is not None and accept > reject:
-            raise ValueError(f"gate: accept ({accept}) lies above reject ({reject})")
-        return self
-
 
 class Filter(Parameters):
-    """What a kept utterance must satisfy; an empty limit is not checked."""
+    """What a kept utterance must satisfy; an empty limit (null in JSON and YAML) is not checked."""
 
     max_wer: Fraction | None = Field(
         0.25,
@@ -117,7 +103,8 @@ class Curation(Parameters):
     small: str = Field(
         kw_only=True,
         title="Small model",
-        description="Checkpoint that reads everything: a .nemo path or a hub name such as nvidia/parakeet-tdt_ctc-110m",
+        description="Checkpoint that reads everything: a .nemo path, a hub name such as nvidia/parakeet-tdt_ctc-110m, "
+        "or a manifest (.jsonl) with another system's readings as pred_text",
     )
     large: str | None = Field(
         None,
@@ -126,7 +113,9 @@ class Curation(Parameters):
         description="Checkpoint that reads what the gate escalates; empty: no cascade, the small model decides",
     )
     gate: Gate = Field(Gate(), kw_only=True, title="Gate", description="Which utterances the large model reads")
-    filter: Filter = Field(Filter(), kw_only=True, title="Filter", description="What a kept utterance must satisfy")
+    filter: Filter = Field(
+        Filter(), kw_only=True, title="Filter", description="What a kept utterance must satisfy; empty: not checked"
+    )
     engine: Engine = Field(Engine(), kw_only=True, title="Engine", description="How audio goes through a model")
     normalizer: Literal["basic", "none"] = Field(
         "basic",
@@ -138,8 +127,29 @@ class Curation(Parameters):
         1.0,
         kw_only=True,
         title="Hours a shard",
-        description="Hours of audio in a shard: the unit of work and of resume",
+        description="Hours of audio in a shard, the unit of work and of resume; plan for a thousand shards at most",
     )
     devices: Literal["inline"] = Field(
         "inline", kw_only=True, title="Devices", description="Where models run; inline: in the flow's own process"
     )
+
+    @property
+    def bands(self) -> Bands:
+        """The gate's bands; what the filter would drop in the end is never accepted before the large model read it."""
+        preset = PRESETS[self.gate.preset]
+        accept, limit = self.gate.accept, self.filter.max_wer
+        if accept is None:
+            accept = preset.accept if preset.accept is None or limit is None else min(preset.accept, limit)
+        return Bands(accept, preset.reject if self.gate.reject is None else self.gate.reject)
+
+    @model_validator(mode="after")
+    def in_order(self) -> Self:
+        accept, reject = self.bands
+        limit = self.filter.max_wer
+        if accept is not None and reject is not None and accept > reject:
+            raise ValueError(f"gate: accept ({accept}) lies above reject ({reject})")
+        if accept is not None and limit is not None and accept > limit:
+            raise ValueError(
+                f"gate: accept ({accept}) lies above filter.max_wer ({limit}), which would drop those rows"
+            )
+        return self

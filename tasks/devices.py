@@ -18,7 +18,7 @@ class Devices(Protocol):
 
 
 class Inline:
-    """The flow's own process, one piece of work after another: NeMo's models are not safe to share by threads."""
+    """The flow's own process, one piece of work after another: a model fills the machine by itself."""
 
     slots = 1
 

@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.config import Filter
 from tasks.ledger import advance
+from tasks.retry import RETRY
 from tasks.schema import BEFORE_RULES, JUDGED, append, replaced, with_columns
 
 
@@ -44,6 +45,6 @@ def broken(heard: pa.Table, wer: pa.ChunkedArray, rules: Filter) -> list[tuple[s
     return found
 
 
-@task(task_run_name="judge {shard.stem:.5}", cache_policy=NO_CACHE)
+@task(task_run_name="judge {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
 def judge_shard(shard: Path, rules: Filter) -> Path:
     return advance(shard, "judged", judge, rules=rules)

@@ -9,8 +9,8 @@ and a second run of the same command are one and the same thing.
 import hashlib
 import json
 import os
-import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +20,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from tasks.checkpoint import Checkpoint
 from tasks.config import Curation
 
 LAYOUT = 1
@@ -40,17 +39,30 @@ class OtherRun(Exception):
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file that appears under `path` whole and durable when the block ends, or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+    draft = path.with_name(f".tmp-{uuid.uuid4().hex}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with draft.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        draft.replace(path)
         _fsync_folder(path.parent)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
+
+
+def write_once(path: Path, text: str) -> bool:
+    """Whether this was the first to write the file; another's is left as it is."""
+    draft = write_text(path.with_name(f".tmp-{uuid.uuid4().hex}"), text)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    _fsync_folder(path.parent)
+    return True
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -93,17 +105,11 @@ def record(run: Path, key: str, files: list[Path], **facts: object) -> Record:
     """Commit the files under the key; what comes back is the first attempt's record."""
     path = run / "_ledger" / f"{key}.json"
     body = {"files": [str(file.relative_to(run)) for file in files], **facts}
-    draft = path.with_name(f".tmp-{os.getpid()}-{time.monotonic_ns()}")
-    write_text(draft, json.dumps(body, sort_keys=True))
-    try:
-        os.link(draft, path)
-        _fsync_folder(path.parent)
-    except FileExistsError:
+    text = json.dumps(body, sort_keys=True)
+    if not write_once(path, text):
         if (first := recorded(run, key)) is not None:
             return first
-        os.replace(draft, path)  # the first attempt's file is gone: its record counts no more
-    finally:
-        draft.unlink(missing_ok=True)
+        write_text(path, text)  # a file of the first attempt is gone: its record counts no more
     return body
 
 
@@ -123,7 +129,11 @@ def work(
     if (done := recorded(run, key)) is not None:
         return done | {"fresh": False}
     began = time.perf_counter()
-    result = stage(pq.read_table(shard), **settings)
+    try:
+        result = stage(pq.read_table(shard), **settings)
+    except Exception as error:
+        error.add_note(f"in {to}, shard {name} of {run}")
+        raise
     table, facts = result if isinstance(result, tuple) else (result, {})
     file = store(run / to, name, table)
     facts = {"wall_seconds": time.perf_counter() - began} | facts
@@ -145,25 +155,25 @@ def records(run: Path) -> dict[Path, Record]:
     return {run / name: record for record in found for name in record["files"]}
 
 
-def open_run(settings: Curation, small: Checkpoint, large: Checkpoint | None) -> Path:
-    """The run's folder, with what was asked of it in `run.json`; refuses a folder of a run that was asked otherwise."""
+def open_run(settings: Curation, inputs: dict[str, str | None]) -> Path:
+    """The run's folder, with what was asked of it in `run.json`; refuses the folder of a run that was asked otherwise.
+
+    `inputs` are the sha256 of what is read. Where a checkpoint lies, where it runs and in what batches changes nothing.
+    """
     run = settings.output.absolute()
-    asked: Record = {
-        "parameters": settings.model_dump(mode="json", exclude={"output"})
-        | {"manifest": str(settings.manifest.absolute())},
-        "sha256": {"small": small.sha256, "large": large and large.sha256},
-    }
+    elsewhere: Any = {"output": True, "small": True, "large": True, "devices": True, "engine": {"batch_seconds"}}
+    parameters = settings.model_dump(mode="json", exclude=elsewhere) | {"manifest": str(settings.manifest.absolute())}
+    asked: Record = {"parameters": parameters, "sha256": inputs}
     path = run / "run.json"
-    if not path.exists():
-        write_text(path, json.dumps(asked, indent=2, sort_keys=True) + "\n")
-    before, now = _flat(json.loads(path.read_text())), _flat(asked)
-    other = [
-        f"{name} was {before.get(name)}, now {now.get(name)}"
-        for name in sorted(before | now)
-        if before.get(name) != now.get(name)
-    ]
-    if other:
-        raise OtherRun(f"{run} holds a run with other parameters ({'; '.join(other)}): choose another output, or those")
+    text = json.dumps(asked, indent=2, sort_keys=True) + "\n"
+    if not any((run / "_ledger").glob("[!.]*.json")):
+        write_text(path, text)  # nothing was done yet: a run that failed at its start binds nobody
+    elif not write_once(path, text):
+        before, now = _flat(json.loads(path.read_text())), _flat(asked)
+        other = [name for name in sorted(before | now) if before.get(name) != now.get(name)]
+        if other:
+            changes = "; ".join(f"{name} was {before.get(name)}, now {now.get(name)}" for name in other)
+            raise OtherRun(f"{run} holds another run ({changes}): choose another output, or remove this one")
     return run
 
 

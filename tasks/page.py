@@ -1,5 +1,6 @@
 """The report as text: markdown for Prefect's UI, and the same as a page of its own."""
 
+import re
 import string
 from html import escape
 from pathlib import Path
@@ -8,17 +9,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from markdown_it import MarkdownIt
 
+from tasks.advice import advise
 from tasks.charts import fates, histogram
 from tasks.config import Bands, Curation
 from tasks.quality import LEVELS, Report
 from tasks.schema import DROPPED, REASONS
 
 EXAMPLES = 3  # rows shown for each reason
+SHOWN = 200  # characters of a text
+LINKS = re.compile(r"[a-z]:(?=//)|www(?=\.)|@", re.IGNORECASE)  # what viewers turn into links by themselves
 
 
 def markdown(report: Report, rows: pa.Table, settings: Curation) -> str:
     """The report in GitHub's markdown; whatever comes from the manifest or a model is shown as inert text."""
-    bands = settings.gate.bands if settings.large else Bands(None, None)
+    bands = settings.bands if settings.large else Bands(None, None)
     parts = [
         f"# Quality report: {inert(settings.manifest.name)}",
         headline(report),
@@ -32,7 +36,7 @@ def markdown(report: Report, rows: pa.Table, settings: Curation) -> str:
         "## Speed",
         speeds(report),
         "## Recommendations",
-        "\n".join(f"- {advice}" for advice in report.recommendations),
+        "\n".join(f"- {advice}" for advice in advise(report)),
         *([f"## Examples\n\n{examples(rows)}"] if report.dropped else []),
     ]
     return "\n\n".join(parts) + "\n"
@@ -45,26 +49,15 @@ def headline(report: Report) -> str:
 
 
 def totals(report: Report) -> str:
-    def row(name: str, utterances: int, hours: float | None) -> list[str]:
-        return [
-            name,
-            f"{utterances:,}",
-            percent(utterances, report.utterances),
-            "" if hours is None else f"{hours:.3f}",
-        ]
-
-    return (
-        table(
-            ["", "Utterances", "Share", "Hours"],
-            [
-                row("In", report.utterances, report.hours),
-                row("Kept", report.kept, report.kept_hours),
-                row("Dropped", report.dropped, report.dropped_hours),
-                row("Quarantined", report.quarantined, report.quarantined_hours),
-            ],
-        )
-        + f"\n\n{report.balance}"
-    )
+    """How many utterances there were, and what became of them; nobody measured what was quarantined."""
+    rows = [
+        ("In", report.utterances, report.hours),
+        ("Kept", report.kept, report.kept_hours),
+        ("Dropped", report.dropped, report.dropped_hours),
+        ("Quarantined", report.quarantined, None),
+    ]
+    shown = [[name, f"{n:,}", percent(n, report.utterances), figure(hours, 3)] for name, n, hours in rows]
+    return f"{table(['', 'Utterances', 'Share', 'Hours'], shown)}\n\n{report.balance}"
 
 
 def word_error_rates(report: Report) -> str:
@@ -89,21 +82,21 @@ def cascade(report: Report) -> str:
         [names[name], f"{band.utterances:,}", f"{band.hours:.3f}", f"{band.kept:,}", f"{band.kept_hours:.3f}"]
         for name, band in report.bands.items()
     ]
-    saved = (
-        "" if report.saved_seconds is None else f" and saved {report.saved_seconds:,.1f} s of the large model's time"
-    )
-    return (
-        table(["Band", "Utterances", "Hours", "Kept", "Kept hours"], rows)
-        + f"\n\nThe large model read {percent(report.escalated_hours, report.hours)} of the audio: that rescued "
-        + f"{report.rescued.utterances:,} utterances ({report.rescued.hours:.3f} h){saved}."
-    )
+    sums = [f"that rescued {report.rescued.utterances:,} utterances ({figure(report.rescued.hours, 3)} h)"]
+    if report.lost.utterances:
+        sums.append(f"lost {report.lost.utterances:,} that the small one had right")
+    if report.saved_seconds is not None:
+        sums.append(f"its time was saved for {report.saved_seconds:,.1f} s")
+    read = percent(report.escalated_hours, report.hours)
+    text = f"The large model read {read} of the audio: {', '.join(sums)}."
+    return f"{table(['Band', 'Utterances', 'Hours', 'Kept', 'Kept hours'], rows)}\n\n{text}"
 
 
 def reasons(report: Report) -> str:
     return table(
         ["Decision", "Reason", "Utterances", "Hours", "In words"],
         [
-            [decision(name), f"`{name}`", f"{n.utterances:,}", f"{n.hours:.3f}", REASONS[name]]
+            [decision(name), f"`{name}`", f"{n.utterances:,}", figure(n.hours, 3), REASONS[name]]
             for name, n in report.reasons.items()
         ],
     )
@@ -114,16 +107,13 @@ def decision(reason: str) -> str:
 
 
 def speeds(report: Report) -> str:
-    def figure(value: float | None, unit: str) -> str:
-        return "" if value is None else f"{value:,.1f}{unit}"
-
     rows = [
         [role.capitalize(), inert(Path(s.checkpoint).name), f"{s.utterances:,}", f"{s.hours:.3f}", f"{s.seconds:,.1f}"]
-        + [figure(s.x_real_time, " x"), figure(s.utterances_per_second, "")]
+        + [figure(s.x_real_time, 1), figure(s.utterances_per_second, 1)]
         + ["" if s.padding is None else f"{s.padding:.1%}"]
         for role, s in report.speed.items()
     ]
-    head = ["Pass", "Checkpoint", "Utterances", "Hours", "Model seconds", "Real time", "Utterances a second", "Padding"]
+    head = ["Pass", "Checkpoint", "Utterances", "Hours", "Seconds", "x real time", "Utterances a second", "Padding"]
     return table(head, rows)
 
 
@@ -144,8 +134,15 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 
 
 def inert(text: str) -> str:
-    """Text that shows as itself in markdown and HTML: nothing in it is markup, link or image."""
-    return "".join(f"&#{ord(c)};" if c in string.punctuation and c not in ".,'" else c for c in " ".join(text.split()))
+    """The beginning of a text, which shows as itself in markdown and HTML: nothing in it is markup, link or image."""
+    words = " ".join(text.split())
+    words = words if len(words) <= SHOWN else f"{words[:SHOWN]} \u2026"
+    words = LINKS.sub("\\g<0>\u2060", words)  # a word joiner, which is not seen
+    return "".join(f"&#{ord(c)};" if c in string.punctuation and c not in ".,'" else c for c in words)
+
+
+def figure(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:,.{digits}f}"
 
 
 def percent(part: float, whole: float) -> str:

@@ -11,7 +11,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks import ledger
-from tasks.schema import FIELD_TYPES, JUDGED, output_name
+from tasks.retry import RETRY
+from tasks.schema import FIELD_TYPES, JUDGED, output_names
 
 INPUT = ["id", "audio_filepath", "offset", "duration", "text"]
 ADDED = [name for name in JUDGED.names if name not in (*INPUT, "path", "fields", "reason")]
@@ -21,8 +22,8 @@ def publish(judged: pa.Table, fields: dict[str, str]) -> dict[str, pa.Table]:
     """The rows for `data` and for `rejects`, with the manifest's own fields as columns of their own."""
     columns = {name: judged[name] for name in INPUT}
     rows = [msgspec.json.decode(row) if row else {} for row in judged["fields"].to_pylist()]
-    for name, kind in fields.items():
-        columns[output_name(name)] = column([row.get(name) for row in rows], kind)
+    for name, output in output_names(fields).items():
+        columns[output] = column([row.get(name) for row in rows], fields[name])
     columns |= {name: judged[name] for name in [*ADDED, "reason"]}
     table = pa.table(columns)
     keep = pc.equal(table["decision"], "keep")
@@ -36,39 +37,39 @@ def column(values: list[Any], kind: str) -> pa.Array:
     return pa.array([None if v is None else msgspec.json.encode(v).decode() for v in values], pa.string())
 
 
-def nemo_lines(judged: pa.Table) -> list[bytes]:
+def nemo_lines(judged: pa.Table, fields: dict[str, str]) -> list[bytes]:
     """The kept rows as lines of a NeMo manifest, with absolute paths and every field that they came with."""
-    kept = judged.filter(pc.equal(judged["decision"], "keep"))
+    names = output_names(fields)
     lines = []
-    for row in kept.to_pylist():
-        fields = {output_name(name): value for name, value in msgspec.json.decode(row["fields"]).items()}
+    for row in judged.filter(pc.equal(judged["decision"], "keep")).to_pylist():
         slice_ = {} if row["offset"] is None else {"offset": row["offset"]}
-        line = {"audio_filepath": row["path"], **slice_, "duration": row["duration"], "text": row["text"], **fields}
+        line = {"audio_filepath": row["path"], **slice_, "duration": row["duration"], "text": row["text"]}
+        line |= {names[name]: value for name, value in msgspec.json.decode(row["fields"]).items()}
         line |= {name: row[name] for name in ("id", "pred_text", "wer", "model")}
         lines.append(msgspec.json.encode(line))
     return lines
 
 
 def publish_file(shard: Path, fields: dict[str, str]) -> list[Path]:
+    """The shard's part of `data` and of `rejects`; one without rows is there as well."""
     run, name = shard.parent.parent, ledger.name_of(shard)
     key = ledger.key_of("publish", shard.name, fields)
     if (done := ledger.recorded(run, key)) is None:
-        tables = publish(pq.read_table(shard), fields)
-        files = [ledger.store(run / to, name, table) for to, table in tables.items() if table.num_rows]
+        files = [ledger.store(run / to, name, table) for to, table in publish(pq.read_table(shard), fields).items()]
         done = ledger.record(run, key, files, stage="publish", shard=name)
     return [run / file for file in done["files"]]
 
 
-@task(task_run_name="publish {shard.stem:.5}", cache_policy=NO_CACHE)
+@task(task_run_name="publish {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
 def publish_shard(shard: Path, fields: dict[str, str]) -> list[Path]:
     return publish_file(shard, fields)
 
 
-@task(task_run_name="write the manifest of kept rows", cache_policy=NO_CACHE)
-def write_manifest(judged: list[Path], run: Path) -> Path:
+@task(task_run_name="write the manifest of kept rows", cache_policy=NO_CACHE, **RETRY)
+def write_manifest(judged: list[Path], fields: dict[str, str], run: Path) -> Path:
     path = run / "manifest.jsonl"
     with ledger.replacing(path) as file:
         for shard in judged:
-            for line in nemo_lines(pq.read_table(shard)):
+            for line in nemo_lines(pq.read_table(shard), fields):
                 file.write(line + b"\n")
     return path

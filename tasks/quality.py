@@ -1,13 +1,12 @@
 """The figures of the quality report and what follows from them."""
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from tasks.config import Curation
 from tasks.schema import Manifest, Role
 from tasks.text import Normalizer, normalize
 
@@ -32,15 +31,20 @@ class Distribution(BaseModel, frozen=True):
 
 
 class Share(BaseModel, frozen=True):
-    """Some of the utterances."""
+    """Some of the utterances; hours are null where nobody measured them."""
+
+    utterances: int
+    hours: float | None
+
+    def unmeasured(self) -> "Share":
+        return self.model_copy(update={"hours": None})
+
+
+class Band(BaseModel, frozen=True):
+    """The utterances in one band of the gate, and how many of them were kept."""
 
     utterances: int
     hours: float
-
-
-class Band(Share, frozen=True):
-    """The utterances in one band of the gate, and how many of them were kept."""
-
     kept: int
     kept_hours: float
 
@@ -58,7 +62,11 @@ class Speed(BaseModel, frozen=True):
 
 
 class Report(BaseModel, frozen=True):
-    """The quality report of a run, as in report.json. Hours of audio whose length is known; WER as a fraction."""
+    """The quality report of a run, as in report.json. WER as a fraction; hours of what could be heard, as measured.
+
+    `rescued` is what the small model alone would have dropped and the large one kept, `lost` the other way round.
+    `alike` counts dropped utterances that both models read the same.
+    """
 
     lines: int
     blank: int
@@ -68,16 +76,15 @@ class Report(BaseModel, frozen=True):
     hours: float
     kept_hours: float
     dropped_hours: float
-    quarantined_hours: float
     escalated_hours: float
     wer: dict[str, Distribution]
     bands: dict[str, Band]
     rescued: Share
+    lost: Share
     saved_seconds: float | None
     alike: int
     reasons: dict[str, Share]
     speed: dict[Role, Speed]
-    recommendations: list[str]
 
     @property
     def utterances(self) -> int:
@@ -92,54 +99,56 @@ class Report(BaseModel, frozen=True):
         )
 
 
-def assess(rows: pa.Table, manifest: Manifest, speed: dict[Role, Speed], normalizer: Normalizer) -> Report:
+def assess(rows: pa.Table, manifest: Manifest, speed: dict[Role, Speed], settings: Curation) -> Report:
     """The report over all judged rows of a run; raises if they are not the manifest's lines, each once."""
-    ids = pc.count_distinct(rows["id"]).as_py()
-    if not len(rows) == ids == manifest.lines - manifest.blank:
-        raise Unbalanced(
-            f"{manifest.lines} lines less {manifest.blank} blank ones came out as {len(rows)} rows with {ids} ids"
-        )
-    fate = {name: share(rows.filter(pc.equal(rows["decision"], name))) for name in ("keep", "drop", "quarantine")}
-    kept = rows.filter(pc.equal(rows["decision"], "keep"))
-    bands = (
-        {name: band(rows.filter(pc.equal(rows["band"], name))) for name in ("accept", "escalate", "reject")}
-        if "large" in speed
-        else {}
+    balance(rows["id"], manifest)
+    kept, dropped, quarantined = (only(rows, "decision", name) for name in ("keep", "drop", "quarantine"))
+    heard = rows.filter(pc.not_equal(rows["decision"], "quarantine"))
+    cascaded = heard.filter(pc.equal(pc.fill_null(heard["model"], ""), "large"))
+    bands = {name: band(only(heard, "band", name)) for name in ("accept", "escalate", "reject")}
+    distributions = {"all": heard["wer"], "kept": kept["wer"]}
+    if settings.large:
+        distributions |= {f"escalated, {role} model": cascaded[f"{role}_wer"] for role in ("small", "large")}
+    return Report(
+        lines=manifest.lines,
+        blank=manifest.blank,
+        kept=len(kept),
+        dropped=len(dropped),
+        quarantined=len(quarantined),
+        hours=hours(heard),
+        kept_hours=hours(kept),
+        dropped_hours=hours(dropped),
+        escalated_hours=hours(cascaded),
+        wer={name: distribution(wer) for name, wer in distributions.items()},
+        bands=bands if settings.large else {},
+        rescued=share(saved(cascaded, "small", settings.filter.max_wer, "keep")),
+        lost=share(saved(cascaded, "large", settings.filter.max_wer, "drop")),
+        saved_seconds=saved_seconds(bands, speed),
+        alike=alike(dropped, settings.normalizer),
+        reasons=reasons(dropped) | {name: found.unmeasured() for name, found in reasons(quarantined).items()},
+        speed=speed,
     )
-    escalated = rows.filter(pc.equal(rows["band"], "escalate"))
-    figures: dict[str, Any] = {
-        "lines": manifest.lines,
-        "blank": manifest.blank,
-        "kept": fate["keep"].utterances,
-        "dropped": fate["drop"].utterances,
-        "quarantined": fate["quarantine"].utterances,
-        "hours": hours(rows),
-        "kept_hours": fate["keep"].hours,
-        "dropped_hours": fate["drop"].hours,
-        "quarantined_hours": fate["quarantine"].hours,
-        "escalated_hours": hours(escalated),
-        "wer": {
-            "all": distribution(rows["wer"]),
-            "kept": distribution(kept["wer"]),
-        }
-        | (
-            {
-                "escalated, small model": distribution(escalated["small_wer"]),
-                "escalated, large model": distribution(escalated["large_wer"]),
-            }
-            if bands
-            else {}
-        ),
-        "bands": bands,
-        "rescued": share(kept.filter(pc.equal(kept["model"], "large"))),
-        "saved_seconds": saved(bands, speed),
-        "alike": alike(rows.filter(pc.equal(rows["decision"], "drop")), normalizer),
-        "reasons": reasons(rows),
-        "speed": speed,
-        "recommendations": [],
-    }
-    report = Report(**figures)
-    return report.model_copy(update={"recommendations": recommendations(report)})
+
+
+def balance(ids: pa.ChunkedArray, manifest: Manifest) -> None:
+    """Raise unless the ids are those of as many utterances as the manifest has, each once."""
+    distinct = pc.count_distinct(ids).as_py()
+    if not len(ids) == distinct == manifest.lines - manifest.blank:
+        raise Unbalanced(
+            f"{manifest.lines} lines less {manifest.blank} blank ones came out as {len(ids)} rows with {distinct} ids"
+        )
+
+
+def only(rows: pa.Table, column: str, value: str) -> pa.Table:
+    return rows.filter(pc.equal(rows[column], value))
+
+
+def saved(cascaded: pa.Table, failing: Role, max_wer: float | None, decision: str) -> pa.Table:
+    """The rows so decided in which this model's reading is over the limit and the other's is not."""
+    other = "small" if failing == "large" else "large"
+    limit = float("inf") if max_wer is None else max_wer
+    over = pc.and_(pc.greater(cascaded[f"{failing}_wer"], limit), pc.less_equal(cascaded[f"{other}_wer"], limit))
+    return only(cascaded.filter(pc.fill_null(over, False)), "decision", decision)
 
 
 def hours(rows: pa.Table) -> float:
@@ -170,7 +179,7 @@ def distribution(wer: pa.ChunkedArray) -> Distribution:
     )
 
 
-def saved(bands: dict[str, Band], speed: dict[Role, Speed]) -> float | None:
+def saved_seconds(bands: dict[str, Band], speed: dict[Role, Speed]) -> float | None:
     """Seconds that the large model would have needed for what it did not read, at the rate it was measured at."""
     if "large" not in speed or not speed["large"].x_real_time:
         return None
@@ -193,44 +202,3 @@ def reasons(rows: pa.Table) -> dict[str, Share]:
     return {
         row["reason"]: Share(utterances=row["id_count"], hours=(row["duration_sum"] or 0.0) / 3600) for row in ordered
     }
-
-
-def recommendations(report: Report) -> list[str]:
-    """What the figures suggest; the first two are those of NeMo Curator's guide to WER filtering."""
-    advice = []
-    every, kept = report.wer["all"], report.wer["kept"]
-    if every.mean is not None and every.mean > 0.30:
-        advice.append(f"The mean WER is {every.mean:.0%}: try a larger model, and listen to some of the audio.")
-    if every.std is not None and every.std > 0.20:
-        advice.append(
-            f"The WER varies much (standard deviation {every.std:.0%}): look at the outliers below, and consider a "
-            "model of the corpus' own domain."
-        )
-    if report.dropped and report.alike / report.dropped >= 0.10:
-        advice.append(
-            f"Both models read the same words in {report.alike} of {report.dropped} dropped utterances: probably their "
-            "references are wrong and their audio is good. `pred_text` in `rejects/` may serve as a new reference."
-        )
-    if report.bands and no_better(report.wer["escalated, large model"], report.wer["escalated, small model"]):
-        advice.append("The large model does no better than the small one on what it read: choose another one.")
-    if "escalate" in report.bands and report.hours and report.escalated_hours / report.hours > 0.5:
-        advice.append(
-            f"The large model read {report.escalated_hours / report.hours:.0%} of the audio: a better small model or a "
-            "higher `gate.accept` would make the cascade pay."
-        )
-    escalate = report.bands.get("escalate")
-    if escalate and escalate.utterances >= 20 and escalate.kept / escalate.utterances < 0.05:
-        advice.append("Hardly anything that was escalated was kept: a lower `gate.reject` would cost little.")
-    if report.utterances and report.quarantined / report.utterances > 0.05:
-        worst = next(iter(report.reasons), "")
-        advice.append(
-            f"{report.quarantined / report.utterances:.0%} of the utterances could not be read at all ({worst} first): "
-            "mend the manifest or the audio."
-        )
-    if kept.utterances and not advice:
-        advice.append("Nothing stands out.")
-    return advice
-
-
-def no_better(one: Distribution, other: Distribution) -> bool:
-    return one.mean is not None and other.mean is not None and one.mean >= other.mean

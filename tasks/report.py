@@ -12,7 +12,8 @@ from tasks import ledger
 from tasks.checkpoint import Checkpoint
 from tasks.config import Curation
 from tasks.page import decision, markdown, page
-from tasks.quality import Report, Speed, assess
+from tasks.quality import Report, Speed, assess, balance
+from tasks.retry import RETRY
 from tasks.schema import JUDGED, REASONS, Manifest, Role
 
 
@@ -24,9 +25,9 @@ def speed_of(run: Path, passes: dict[Role, tuple[Checkpoint, list[Path]]]) -> di
         facts = [records[shard]["facts"] for shard in shards]
         spent = {
             name: sum(fact.get(name, 0.0) for fact in facts)
-            for name in ("utterances", "audio_seconds", "padded_seconds", "model_seconds")
+            for name in ("utterances", "audio_seconds", "padded_seconds", "seconds")
         }
-        seconds = spent["model_seconds"]
+        seconds = spent["seconds"]
         found[role] = Speed(
             checkpoint=checkpoint.name,
             utterances=int(spent["utterances"]),
@@ -39,16 +40,18 @@ def speed_of(run: Path, passes: dict[Role, tuple[Checkpoint, list[Path]]]) -> di
     return found
 
 
-@task(task_run_name="report", cache_policy=NO_CACHE)
+@task(task_run_name="report", cache_policy=NO_CACHE, **RETRY)
 def report_run(
     judged: list[Path],
+    published: list[list[Path]],
     manifest: Manifest,
     passes: dict[Role, tuple[Checkpoint, list[Path]]],
     settings: Curation,
     run: Path,
 ) -> Report:
     rows = pa.concat_tables([pq.read_table(shard, schema=JUDGED) for shard in judged])
-    report = assess(rows, manifest, speed_of(run, passes), settings.normalizer)
+    balance(pq.read_table([part for parts in published for part in parts], columns=["id"])["id"], manifest)
+    report = assess(rows, manifest, speed_of(run, passes), settings)
     text = markdown(report, rows, settings)
     ledger.write_text(run / "report.json", report.model_dump_json(indent=2) + "\n")
     ledger.write_text(run / "report.html", page(text, f"Quality report: {settings.manifest.name}"))
@@ -56,7 +59,7 @@ def report_run(
     create_table_artifact(
         [
             {"decision": decision(name), "reason": name, "in words": REASONS[name]}
-            | {"utterances": share.utterances, "hours": round(share.hours, 4)}
+            | {"utterances": share.utterances, "hours": share.hours}
             for name, share in report.reasons.items()
         ],
         key="reasons",

@@ -1,5 +1,6 @@
 """The columns of a shard, stage by stage. NeMo's names where NeMo has one; null always means unknown."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -90,13 +91,27 @@ class Manifest(BaseModel, frozen=True):
     fields: dict[str, str]
 
 
-FIELD_TYPES = {"string": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
+FIELD_TYPES = {
+    "string": pa.string(),
+    "integer": pa.int64(),
+    "long": pa.int64(),  # beyond 2**53, where floats skip integers
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+}
 """The columns of unknown fields; whatever else they hold (lists, objects, a mixture) is kept as JSON in a string."""
 
 
-def output_name(field: str) -> str:
-    """A field of the manifest that is named like a column of ours keeps its value under another name."""
-    return f"input_{field}" if field in JUDGED.names else field
+def output_names(fields: Iterable[str]) -> dict[str, str]:
+    """What the manifest's own fields are called in the output: a name of ours gets `input_` before it, no two alike."""
+    taken = set(fields) | set(JUDGED.names)
+    names = {}
+    for field in fields:
+        name = field
+        while name in JUDGED.names or (name != field and name in taken):
+            name = f"input_{name}"
+        names[field] = name
+        taken.add(name)
+    return names
 
 
 QUARANTINED = {
@@ -112,6 +127,7 @@ QUARANTINED = {
     "EMPTY_REFERENCE": "no words in the text once punctuation is gone",
     "AUDIO_MISSING": "the audio file is not there",
     "NOT_A_FILE": "the path is a folder or a device",
+    "AUDIO_IO": "the audio could not be read from its disk",
     "AUDIO_UNREADABLE": "the audio cannot be decoded",
     "BAD_FORMAT": "an absurd sample rate or number of channels",
     "BAD_HEADER": "the audio ends before its header says",

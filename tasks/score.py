@@ -7,6 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.ledger import advance
+from tasks.retry import RETRY
 from tasks.schema import Role, append, replaced, scored
 from tasks.text import Normalizer, normalize, word_error_rate
 
@@ -27,6 +28,6 @@ def score(shard: pa.Table, role: Role, normalizer: Normalizer) -> pa.Table:
     return append(shard, scored(shard.schema, role), pa.array(rates, pa.float64()))
 
 
-@task(task_run_name="score {role} pass {shard.stem:.5}", cache_policy=NO_CACHE)
+@task(task_run_name="score {role} pass {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
 def score_shard(shard: Path, role: Role, normalizer: Normalizer) -> Path:
     return advance(shard, f"{role}-scored", score, role=role, normalizer=normalizer)

@@ -12,10 +12,12 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks import ledger
-from tasks.checkpoint import BadCheckpoint, Checkpoint
+from tasks.checkpoint import Checkpoint
 from tasks.config import Engine
 from tasks.devices import Devices
-from tasks.engine import Recogniser, Request, hear, resident
+from tasks.engine import hear
+from tasks.recogniser import Recogniser, Request, resident
+from tasks.retry import RETRY
 from tasks.schema import Role, append, heard, replaced
 
 log = logging.getLogger("winnow")
@@ -46,7 +48,7 @@ def transcribe(
 
 def transcribe_file(shard: Path, to: Role, checkpoint: Checkpoint, options: Engine) -> ledger.Record:
     """The pass on one shard on disk, where the device is; the model is loaded only if there is something to read."""
-    load = partial(resident, checkpoint, options.branch)
+    load = partial(resident, checkpoint, options.branch, options.max_seconds)
 
     def stage(table: pa.Table, **_: Any) -> tuple[pa.Table, ledger.Facts]:
         return transcribe(table, to, load, options)
@@ -61,26 +63,15 @@ def summary(done: ledger.Record) -> str:
     name, facts = f"{done['stage']} pass {done['shard']}", done["facts"]
     if not done["fresh"]:
         return f"{name}: already done"
-    if not facts.get("model_seconds"):
+    if not facts.get("audio_seconds"):
         return f"{name}: nothing to read"
-    pace = facts["audio_seconds"] / facts["model_seconds"]
+    pace = facts["audio_seconds"] / facts["seconds"]
     return (
         f"{name}: {facts['utterances']:,.0f} utterances, {facts['audio_seconds'] / 3600:.3f} h, {pace:,.0f} x real time"
     )
 
 
-def may_pass(task: object, run: object, state: Any) -> bool:
-    """Whether another attempt can help: not where the checkpoint itself is refused."""
-    return not isinstance(state.result(raise_on_failure=False), BadCheckpoint)
-
-
-@task(
-    task_run_name="{to} pass {shard.stem:.5}",
-    retries=2,
-    retry_delay_seconds=[5, 30],
-    retry_condition_fn=may_pass,
-    cache_policy=NO_CACHE,
-)
+@task(task_run_name="{to} pass {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
 def transcribe_shard(shard: Path, to: Role, checkpoint: Checkpoint, options: Engine, devices: Devices) -> Path:
     done = devices.run(transcribe_file, shard, to, checkpoint, options)
     log.info(summary(done))

@@ -69,7 +69,10 @@ def test_files_that_are_no_audio(tmp_path, tone):
     (tmp_path / "folder.wav").mkdir()
     os.mkfifo(tmp_path / "pipe.wav")
     tone("whole.flac")
+    (tmp_path / "headless.raw").write_bytes(bytes(32_000))
+    (tmp_path / "loop.wav").symlink_to(tmp_path / "loop.wav")
     names = ["missing.wav", "whole.flac/a.wav", "empty.wav", "page.wav", "folder.wav", "pipe.wav"]
+    names += ["headless.raw", "loop.wav", "a" * 300]
     assert [reason(tmp_path / name, duration=1.0) for name in names] == [
         "AUDIO_MISSING",
         "AUDIO_MISSING",
@@ -77,6 +80,9 @@ def test_files_that_are_no_audio(tmp_path, tone):
         "AUDIO_UNREADABLE",
         "NOT_A_FILE",
         "NOT_A_FILE",
+        "AUDIO_UNREADABLE",
+        "AUDIO_IO",
+        "AUDIO_IO",
     ]
 
 

@@ -56,5 +56,11 @@ def test_a_run_says_what_came_of_it_and_an_error_what_to_do(manifest, hears, tmp
     elsewhere = ["--output", tmp_path / "other", "--small"]
     missing = winnow("curate", tmp_path / "no.jsonl", *elsewhere, models["small"], server=prefect_server)
     assert missing.returncode == 2
-    assert "no such manifest" in missing.stderr
+    assert "no.jsonl: no manifest that can be read" in missing.stderr
     assert winnow("curate", corpus, *elsewhere, "no.nemo", server=prefect_server).returncode == 7
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text("{}")
+    done = winnow("curate", corpus, *elsewhere, broken, server=prefect_server)
+    assert done.returncode == 7, done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"winnow: {broken}:1: no reading")
+    assert "in small, shard 00000" in done.stderr

@@ -1,6 +1,8 @@
 """The whole pipeline: a corpus, what the models hear, what comes out."""
 
 import json
+from collections import Counter
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -70,11 +72,74 @@ def test_a_second_run_does_nothing_twice_and_other_parameters_are_refused(manife
         curate(**settings, filter={"max_wer": 0.5})
 
 
+def test_a_run_that_was_interrupted_goes_on_to_the_same_bytes(manifest, hears, tmp_path):
+    rows = [{"audio_filepath": f"{i}.wav", "duration": 1.0, "text": f"good morning {i}"} for i in range(5)]
+    models = hears(
+        small={f"{i}.wav": f"good morning {i % 3}" for i in range(5)},
+        large={f"{i}.wav": "good night" for i in range(5)},
+    )
+    settings = {"manifest": manifest(*rows), "shard_hours": 2 / 3600, **models}
+    curate(output=tmp_path / "whole", **settings)
+    curate(output=tmp_path / "broken", **settings)
+    for record in list((tmp_path / "broken" / "_ledger").glob("*.json"))[::2]:
+        record.unlink()
+    next((tmp_path / "broken" / "large").iterdir()).unlink()
+    (tmp_path / "broken" / "report.json").unlink()
+    curate(output=tmp_path / "broken", **settings)
+    assert contents(tmp_path / "broken") == contents(tmp_path / "whole")
+
+
+def contents(run):
+    return {path.relative_to(run): path.read_bytes() for part in ("data", "rejects") for path in (run / part).iterdir()}
+
+
+def test_an_output_of_an_output_keeps_what_the_first_said(manifest, hears, tmp_path):
+    models = hears(small={str(tmp_path / "a.wav"): "hello"})
+    corpus = manifest({"audio_filepath": "a.wav", "text": "Hello!", "id": "x1"})
+    curate(manifest=corpus, output=tmp_path / "one", **models)
+    curate(manifest=tmp_path / "one" / "manifest.jsonl", output=tmp_path / "two", **models)
+    (row,) = published(tmp_path / "two")
+    assert (row["id"], row["input_id"], row["input_input_id"]) == (1, "x1", 1)
+
+
+def test_the_guides_cascade_has_the_large_model_read_whatever_the_small_one_did_not_drop(manifest, hears, tmp_path):
+    corpus = manifest(*[{"audio_filepath": f"{name}.wav", "text": "one two three four"} for name in "abc"])
+    models = hears(
+        small={"a.wav": "one two three four", "b.wav": "one two three", "c.wav": "five six seven"},
+        large={"a.wav": "one two", "b.wav": "one two three four"},
+    )
+    report = curate(manifest=corpus, output=tmp_path / "run", gate={"preset": "guide"}, **models)
+    rows = published(tmp_path / "run")
+    assert [[row[n] for n in ("band", "model", "decision", "reason")] for row in rows] == [
+        ["escalate", "large", "drop", "WER_ABOVE_MAX"],
+        ["escalate", "large", "keep", None],
+        ["reject", "small", "drop", "WER_ABOVE_REJECT"],
+    ]
+    assert (report.rescued.utterances, report.lost.utterances) == (0, 1)
+
+
+def test_a_corpus_of_which_nothing_is_left_is_published_all_the_same(manifest, hears, tmp_path):
+    corpus = manifest({"audio_filepath": "a.wav", "text": "hello"})
+    report = curate(manifest=corpus, output=tmp_path / "run", **hears(small={"a.wav": "goodbye"}))
+    assert (report.kept, report.dropped) == (0, 1)
+    assert pq.read_table(tmp_path / "run" / "data").num_rows == 0
+    assert (tmp_path / "run" / "manifest.jsonl").read_text() == ""
+
+
 @pytest.fixture(scope="module")
 def demo_run(prefect_server, tmp_path_factory):
     run = tmp_path_factory.mktemp("demo") / "run"
     settings = {"small": str(DEMO / "small.nemo"), "large": str(DEMO / "large.nemo"), "shard_hours": 0.1}
     return run, curate(manifest=DEMO / "corpus" / "manifest.jsonl", output=run, **settings)
+
+
+BROKEN = {
+    "missing.wav": "AUDIO_MISSING",
+    "empty.wav": "AUDIO_UNREADABLE",
+    "page.wav": "AUDIO_UNREADABLE",
+    "cut.wav": "DURATION_MISMATCH",
+    "blip.wav": "TOO_SHORT",
+}
 
 
 def test_every_line_of_the_demo_comes_out_once(demo_run):
@@ -84,6 +149,12 @@ def test_every_line_of_the_demo_comes_out_once(demo_run):
     assert [row["id"] for row in rows] == [number for number, line in enumerate(lines, 1) if line.strip()]
     assert report.lines == len(lines)
     assert report.lines == report.blank + report.kept + report.dropped + report.quarantined
+    special = {Path(row["audio_filepath"]).name: row for row in rows if row["audio_filepath"]}
+    assert {name: special[name]["reason"] for name in BROKEN} == BROKEN
+    assert all(special[name]["decision"] == "keep" for name in ("stereo.ogg", "mpeg.mp3", "opus.opus"))
+    reasons = Counter(row["reason"] for row in rows if row["decision"] == "quarantine")
+    once = ["BAD_DURATION", "BAD_OFFSET", "BAD_TEXT", "DUPLICATE_UTT", "EMPTY_REFERENCE", "NO_AUDIO_PATH"]
+    assert reasons == Counter([*BROKEN.values(), *once, "UNSUPPORTED_SCHEME", "BAD_JSON", "BAD_JSON"])
     for row in rows:
         try:
             given = json.loads(lines[row["id"] - 1])

@@ -1,11 +1,14 @@
 """The house keeps its shape: who imports whom."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tasks.schema import REASONS
 
 ROOT = Path(__file__).parent.parent
 STAGES = {"manifest", "transcribe", "score", "cascade", "filter", "publish", "report"}
@@ -32,6 +35,13 @@ def test_tasks_know_nothing_of_flows_and_stages_nothing_of_each_other(module):
 @pytest.mark.parametrize("module", sorted(set(MODULES) - STAGES))
 def test_shared_modules_never_import_prefect(module):
     assert not {name for name in imported(ROOT / "tasks" / f"{module}.py") if name.split(".")[0] == "prefect"}
+
+
+def test_every_reason_is_explained():
+    raised = set()
+    for module in ("lines", "audio", "engine", "score", "filter"):
+        raised |= set(re.findall(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"', (ROOT / "tasks" / f"{module}.py").read_text()))
+    assert raised - {"PCM_16"} == set(REASONS)
 
 
 def test_help_imports_nothing_heavy():

@@ -1,12 +1,11 @@
-import json
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from tasks import ledger
-from tasks.checkpoint import Checkpoint
-from tasks.config import Curation, Filter
+from tasks.config import Curation, Engine, Filter
 
 
 @pytest.fixture
@@ -78,15 +77,41 @@ def test_of_two_attempts_the_first_record_counts(tmp_path):
     assert ledger.records(tmp_path).keys() == {one}
 
 
-def test_an_output_belongs_to_one_set_of_parameters(tmp_path):
-    small = Checkpoint(name="small.nemo", path=tmp_path / "small.nemo", sha256="aa")
-    settings = Curation(manifest=tmp_path / "corpus.jsonl", output=tmp_path / "run", small="small.nemo")
-    run = ledger.open_run(settings, small, None)
-    assert ledger.open_run(settings, small, None) == run == tmp_path / "run"
-    assert json.loads((run / "run.json").read_text())["sha256"] == {"small": "aa", "large": None}
+def test_files_can_be_read_by_whoever_the_umask_lets(tmp_path):
+    before = os.umask(0o022)
+    try:
+        path = ledger.write_text(tmp_path / "report.json", "{}")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Curation(manifest=tmp_path / "corpus.jsonl", output=tmp_path / "run", small="small.nemo")
+
+
+DIGESTS = {"manifest": "00", "small": "aa", "large": None}
+
+
+def test_an_output_belongs_to_one_set_of_parameters(settings, shard, tmp_path):
+    run = ledger.open_run(settings, DIGESTS)
+    ledger.record(run, "key", [])
+    assert ledger.open_run(settings, DIGESTS) == run == tmp_path / "run"
 
     stricter = settings.model_copy(update={"filter": Filter(max_wer=0.1)})
     with pytest.raises(ledger.OtherRun, match=r"parameters.filter.max_wer was 0.25, now 0.1"):
-        ledger.open_run(stricter, small, None)
-    with pytest.raises(ledger.OtherRun, match=r"sha256.small was aa, now bb"):
-        ledger.open_run(settings, Checkpoint(name="small.nemo", path=small.path, sha256="bb"), None)
+        ledger.open_run(stricter, DIGESTS)
+    with pytest.raises(ledger.OtherRun, match=r"sha256.manifest was 00, now 11"):
+        ledger.open_run(settings, DIGESTS | {"manifest": "11"})
+
+
+def test_where_and_in_what_batches_a_run_goes_on_is_free(settings):
+    ledger.record(ledger.open_run(settings, DIGESTS), "key", [])
+    moved = settings.model_copy(update={"small": "elsewhere/small.nemo", "engine": Engine(batch_seconds=10)})
+    ledger.open_run(moved, DIGESTS)
+
+
+def test_a_run_that_did_nothing_binds_nobody(settings):
+    ledger.open_run(settings, DIGESTS)
+    ledger.open_run(settings, DIGESTS | {"manifest": "11"})

@@ -4,8 +4,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.manifest import BadManifest, read, split
-from tasks.schema import UTTERANCE, output_name
+from tasks.lines import read
+from tasks.manifest import BadManifest, digest, split
+from tasks.schema import UTTERANCE, output_names
 
 
 def rows_of(*lines: bytes) -> list[dict]:
@@ -109,7 +110,7 @@ def test_unknown_fields_get_the_simplest_type_that_holds_them(manifest, tmp_path
     )
     found = split(path, tmp_path / "run", shard_hours=1)
     kinds = {"n": "integer", "x": "number", "s": "string", "b": "boolean", "mixed": "json", "list": "json"}
-    assert found.fields == kinds | {"none": "string"}
+    assert found.fields == kinds | {"none": "string", "long": "long", "huge": "json", "vast": "json"}
 
 
 def test_a_second_split_finds_the_first(manifest, tmp_path):
@@ -121,20 +122,36 @@ def test_a_second_split_finds_the_first(manifest, tmp_path):
     assert (first.lines, first.blank) == (2, 1)
 
 
-@pytest.mark.parametrize(("content", "complaint"), [(None, "no such manifest"), (b"\n\n", "no utterance in 2 lines")])
-def test_a_manifest_with_nothing_in_it_is_refused(tmp_path, content, complaint):
-    path = tmp_path / "corpus.jsonl"
-    if content is not None:
-        path.write_bytes(content)
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"\n\n", "no utterance in 2 lines"),
+        (b"path,text\na.wav,hello\n", "no utterance in 2 lines; the first is BAD_JSON: the line is not a JSON object"),
+    ],
+)
+def test_a_manifest_without_an_utterance_is_refused(tmp_path, content, complaint):
+    (tmp_path / "corpus.jsonl").write_bytes(content)
     with pytest.raises(BadManifest, match=complaint):
-        split(path, tmp_path / "run", 1)
+        split(tmp_path / "corpus.jsonl", tmp_path / "run", 1)
+
+
+def test_a_manifest_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(BadManifest, match=r"corpus.jsonl: no manifest that can be read \(No such file"):
+        digest(tmp_path / "corpus.jsonl")
 
 
 def test_a_corpus_whose_audio_is_not_mounted_is_refused_at_once(manifest, tmp_path):
     path = manifest(*[{"audio_filepath": f"{i}.wav", "text": "a"} for i in range(3)], tones=False)
-    with pytest.raises(BadManifest, match="3 of the first 3 audio files are missing"):
+    with pytest.raises(BadManifest, match=r"3 of the first 3 audio files are missing, \S+/0.wav to begin with"):
         split(path, tmp_path / "run", 1)
 
 
 def test_a_field_named_like_one_of_ours_keeps_its_value_under_another_name():
-    assert [output_name(name) for name in ("speaker", "pred_text", "id")] == ["speaker", "input_pred_text", "input_id"]
+    fields = ["id", "input_id", "speaker", "input_input_id", "pred_text"]
+    assert list(output_names(fields).values()) == [
+        "input_input_input_id",
+        "input_id",
+        "speaker",
+        "input_input_id",
+        "input_pred_text",
+    ]

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from tasks.cascade import gate
-from tasks.config import Filter, Gate
+from tasks.config import Curation, Filter, Gate
 from tasks.filter import judge
 from tasks.schema import BEFORE_RULES, JUDGED, UTTERANCE, heard, with_columns
 from tasks.score import score
@@ -32,23 +32,38 @@ WERS = [0.0, 0.25, 0.26, 0.5, 0.51, 1.05, 1.06, None]
 
 
 @pytest.mark.parametrize(
-    ("bands", "expected"),
+    ("parameters", "expected"),
     [
-        (Gate(), ["accept"] * 2 + ["escalate"] * 4 + ["reject", None]),
-        (Gate(preset="guide"), ["escalate"] * 4 + ["reject"] * 3 + [None]),
-        (Gate(preset="everything"), ["escalate"] * 7 + [None]),
-        (Gate(accept=0, reject=0.5), ["accept"] + ["escalate"] * 3 + ["reject"] * 3 + [None]),
-        (Gate(preset="guide", reject=1), ["escalate"] * 5 + ["reject"] * 2 + [None]),
+        ({}, ["accept"] * 2 + ["escalate"] * 4 + ["reject", None]),
+        ({"gate": Gate(preset="guide")}, ["escalate"] * 4 + ["reject"] * 3 + [None]),
+        ({"gate": Gate(preset="everything")}, ["escalate"] * 7 + [None]),
+        ({"gate": Gate(accept=0, reject=0.5)}, ["accept"] + ["escalate"] * 3 + ["reject"] * 3 + [None]),
+        ({"filter": Filter(max_wer=0.1)}, ["accept"] + ["escalate"] * 5 + ["reject", None]),
+        ({"gate": Gate(preset="guide", reject=1)}, ["escalate"] * 5 + ["reject"] * 2 + [None]),
     ],
 )
-def test_the_gate_has_three_bands(bands, expected):
+def test_the_gate_has_three_bands(parameters, expected):
     table = shard(pa.schema([("id", pa.int64()), ("small_wer", pa.float64())]), small_wer=WERS)
-    assert gate(table, bands)["band"].to_pylist() == expected
+    assert gate(table, curation(**parameters).bands)["band"].to_pylist() == expected
 
 
-def test_bands_out_of_order_are_refused():
-    with pytest.raises(ValueError, match=r"accept \(0.6\) lies above reject \(0.5\)"):
-        Gate(preset="guide", accept=0.6)
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ({"gate": Gate(preset="guide", accept=0.2, reject=0.1)}, r"accept \(0.2\) lies above reject \(0.1\)"),
+        (
+            {"gate": Gate(accept=0.2), "filter": Filter(max_wer=0.1)},
+            r"\(0.2\) lies above filter.max_wer \(0.1\)",
+        ),
+    ],
+)
+def test_bands_without_sense_are_refused(parameters, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        curation(**parameters)
+
+
+def curation(**parameters) -> Curation:
+    return Curation(manifest="corpus.jsonl", output="out", small="small.nemo", large="large.nemo", **parameters)
 
 
 def judged(rules: Filter, **columns: list) -> list[tuple]:

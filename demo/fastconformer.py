@@ -1,0 +1,115 @@
+"""NeMo's published FastConformer (examples/asr/conf/fastconformer) as a configuration, at any size."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SAMPLE_RATE = 16_000
+MODULES = "nemo.collections.asr.modules"
+
+
+@dataclass(frozen=True)
+class Size:
+    """The width of an encoder, its layers and attention heads, and the channels of its subsampling."""
+
+    width: int
+    layers: int
+    heads: int
+    channels: int
+    dropout: float = 0.1
+
+
+def configuration(size: Size, tokens: Path, hybrid: bool) -> dict[str, Any]:
+    """A FastConformer-CTC, or a hybrid transducer-CTC one, with the SentencePiece model in the folder `tokens`."""
+    decoder: dict[str, Any] = {
+        "_target_": f"{MODULES}.ConvASRDecoder",
+        "feat_in": size.width,
+        "num_classes": -1,
+        "vocabulary": [],
+    }
+    config: dict[str, Any] = {
+        "sample_rate": SAMPLE_RATE,
+        "log_prediction": False,
+        "ctc_reduction": "mean_volume",
+        "skip_nan_grad": False,
+        "tokenizer": {"dir": str(tokens), "type": "bpe"},
+        # NeMo's transcribe() asks for this section
+        "validation_ds": {"manifest_filepath": None, "sample_rate": SAMPLE_RATE, "batch_size": 16, "shuffle": False},
+        "preprocessor": {
+            "_target_": f"{MODULES}.AudioToMelSpectrogramPreprocessor",
+            "sample_rate": SAMPLE_RATE,
+            "normalize": "per_feature",
+            "window_size": 0.025,
+            "window_stride": 0.01,
+            "window": "hann",
+            "features": 80,
+            "n_fft": 512,
+            "log": True,
+            "frame_splicing": 1,
+            "dither": 1e-5,
+            "pad_to": 0,
+            "pad_value": 0.0,
+        },
+        "spec_augment": {
+            "_target_": f"{MODULES}.SpectrogramAugmentation",
+            "freq_masks": 2,
+            "time_masks": 3,
+            "freq_width": 20,
+            "time_width": 0.05,
+        },
+        "encoder": {
+            "_target_": f"{MODULES}.ConformerEncoder",
+            "feat_in": 80,
+            "feat_out": -1,
+            "n_layers": size.layers,
+            "d_model": size.width,
+            "subsampling": "dw_striding",
+            "subsampling_factor": 8,
+            "subsampling_conv_channels": size.channels,
+            "causal_downsampling": False,
+            "ff_expansion_factor": 4,
+            "self_attention_model": "rel_pos",
+            "n_heads": size.heads,
+            "att_context_size": [-1, -1],
+            "att_context_style": "regular",
+            "xscaling": True,
+            "untie_biases": True,
+            "pos_emb_max_len": 5000,
+            "conv_kernel_size": 9,
+            "conv_norm_type": "batch_norm",
+            "dropout": size.dropout,
+            "dropout_pre_encoder": size.dropout,
+            "dropout_emb": 0.0,
+            "dropout_att": size.dropout,
+        },
+    }
+    if not hybrid:
+        return config | {"decoder": decoder}
+    hidden = {"pred_hidden": size.width, "enc_hidden": size.width, "joint_hidden": size.width}
+    return config | {
+        "model_defaults": hidden,
+        "decoder": {
+            "_target_": f"{MODULES}.RNNTDecoder",
+            "normalization_mode": None,
+            "random_state_sampling": False,
+            "blank_as_pad": True,
+            "prednet": {"pred_hidden": size.width, "pred_rnn_layers": 1, "dropout": 0.1},
+        },
+        "joint": {
+            "_target_": f"{MODULES}.RNNTJoint",
+            "log_softmax": None,
+            "preserve_memory": False,
+            "fuse_loss_wer": False,
+            "fused_batch_size": -1,
+            "jointnet": {
+                "encoder_hidden": size.width,
+                "pred_hidden": size.width,
+                "joint_hidden": size.width,
+                "activation": "relu",
+                "dropout": 0.1,
+            },
+        },
+        "decoding": {"strategy": "greedy_batch", "greedy": {"max_symbols": 10}},
+        "aux_ctc": {"ctc_loss_weight": 0.3, "use_cer": False, "decoder": decoder},
+        "loss": {"loss_name": "default"},
+    }
