@@ -94,20 +94,9 @@ def test_shards_hold_about_the_hours_asked_for_in_order(manifest, tmp_path):
 
 
 def test_unknown_fields_get_the_simplest_type_that_holds_them(manifest, tmp_path):
-    path = manifest(
-        {
-            "audio_filepath": "a.wav",
-            "text": "a",
-            "n": 1,
-            "x": 1,
-            "s": "a",
-            "b": True,
-            "mixed": 1,
-            "list": [1],
-            "none": None,
-        },
-        {"audio_filepath": "b.wav", "text": "b", "n": 2, "x": 2.5, "s": None, "mixed": "one"},
-    )
+    one = {"n": 1, "x": 1, "s": "a", "b": True, "mixed": 1, "list": [1], "long": 1, "huge": 2**60, "vast": 2**64}
+    other = {"n": 2, "x": 2.5, "s": None, "mixed": "one", "none": None, "long": 2**60, "huge": 0.5}
+    path = manifest({"audio_filepath": "a.wav", "text": "a"} | one, {"audio_filepath": "b.wav", "text": "b"} | other)
     found = split(path, tmp_path / "run", shard_hours=1)
     kinds = {"n": "integer", "x": "number", "s": "string", "b": "boolean", "mixed": "json", "list": "json"}
     assert found.fields == kinds | {"none": "string", "long": "long", "huge": "json", "vast": "json"}
