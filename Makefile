@@ -34,11 +34,10 @@ demo-models: $(INSTALLED) ## Train the demo checkpoints again (needs espeak-ng; 
 clean: ## Remove the demo's run and what its training left
 	rm -rf demo/run demo/build
 
-# torch first and by itself: a torch that is there already, of any build, is left as it is
+# torch by itself, so that another build of it can be asked for: make demo TORCH=torch==2.13.0+cpu
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "winnow needs Python 3.11 or newer")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --constraint constraints.txt "$(TORCH)"
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	@touch $@

@@ -30,9 +30,8 @@ def main() -> None:
     except OtherRun:  # the demo itself has changed since
         shutil.rmtree(settings.output)
         report = curate(settings)
-    console.print(found(settings.output))
-    console.print(f"The large model read {report.escalated_hours / report.hours:.0%} of the audio.")
-    console.print(report.balance)
+    read = f"The large model read {report.escalated_hours / report.hours:.0%} of the audio."
+    console.print(found(settings.output), read, report.balance, sep="\n", soft_wrap=True)
 
 
 def found(run: Path) -> str:

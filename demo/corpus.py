@@ -20,7 +20,7 @@ import soxr
 
 from demo.grammar import sentence
 from demo.speech import NOISES, SAMPLE_RATE, Samples, corpus_voices, noise, say, with_noise
-from demo.train import TRAINING_SEED, training_texts
+from demo.training_speech import TRAINING_SEED, training_texts
 
 CORPUS = Path(__file__).parent / "corpus"
 SEED = 20261122
@@ -66,9 +66,6 @@ def utterances() -> list[Spoken]:
     return made
 
 
-# ---- wrong references
-
-
 def other(words: list[str], pick: Random, elsewhere: list[str]) -> list[str]:
     """The text of another utterance."""
     return pick.choice([text for text in elsewhere if not set(text.split()) & set(words[1:])] or elsewhere).split()
@@ -105,9 +102,6 @@ CORRUPTIONS = [other, dropped, inserted, replaced, truncated]
 
 def some(words: list[str]) -> int:
     return max(1, -(-int(len(words) * LEAST_CHANGED * 100) // 100))
-
-
-# ---- rows
 
 
 def rows(spoken: list[Spoken]) -> list[dict[str, Any]]:

@@ -1,40 +1,26 @@
 """Trains the demo's two checkpoints on espeak-ng speech; can be stopped and started again at any time.
 
-    python -m demo.train small        a FastConformer-CTC, 0.4 M parameters
-    python -m demo.train large        a hybrid transducer-CTC FastConformer, 2.9 M parameters
+    python -m demo.train small        a FastConformer-CTC, 0.45 M parameters
+    python -m demo.train large        a hybrid transducer-CTC FastConformer, 2.7 M parameters
 
 The sentences and voices of the demo corpus are not among the training data.
 """
 
 import argparse
-import concurrent.futures
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from demo.fastconformer import SAMPLE_RATE, Size, configuration
-from demo.grammar import sentence
-from demo.speech import (
-    NOISES,
-    TRAINING_VARIANTS,
-    Samples,
-    any_voice,
-    noise,
-    say,
-    with_noise,
-)
+from demo.losses import loss
+from demo.speech import Samples
+from demo.training_speech import BUILD, HELD_OUT, Speech, batches, speech
 
 HERE = Path(__file__).parent
-BUILD = HERE / "build"
-UTTERANCES, HELD_OUT = 9_000, 150
-TRAINING_SEED = 1
 
 
 @dataclass(frozen=True)
@@ -50,86 +36,23 @@ class Recipe:
 
 
 RECIPES = {
-    "small": Recipe(Size(72, 3, 4, 64, 0.05), 128, 6_000, 0, 3e-3, 30),
-    "large": Recipe(Size(128, 6, 4, 64, 0.05), 128, 3_000, 6_000, 2e-3, 30),
+    "small": Recipe(
+        Size(width=72, layers=3, heads=4, channels=64, dropout=0.05),
+        vocabulary=128,
+        ctc_updates=6_000,
+        hybrid_updates=0,
+        learning_rate=3e-3,
+        batch_seconds=30,
+    ),
+    "large": Recipe(
+        Size(width=128, layers=6, heads=4, channels=64, dropout=0.05),
+        vocabulary=128,
+        ctc_updates=3_000,
+        hybrid_updates=6_000,
+        learning_rate=2e-3,
+        batch_seconds=30,
+    ),
 }
-
-
-# ---- the speech
-
-
-@dataclass(frozen=True)
-class Speech:
-    """Clean utterances, int16 in one array, with their texts."""
-
-    samples: NDArray[np.int16]
-    starts: NDArray[np.int64]
-    texts: list[str]
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    def seconds(self, i: int) -> float:
-        return float(self.starts[i + 1] - self.starts[i]) / SAMPLE_RATE
-
-    def clean(self, i: int) -> Samples:
-        return self.samples[self.starts[i] : self.starts[i + 1]].astype(np.float32) / 32768
-
-    def noisy(self, i: int, pick: np.random.Generator) -> Samples:
-        others = [self.clean(int(j)) for j in pick.integers(len(self), size=4)]
-        speech = self.clean(i)
-        kind = NOISES[pick.integers(len(NOISES))]
-        mixed = with_noise(speech, noise(kind, len(speech), pick, others), pick.uniform(3, 40))
-        return mixed * np.float32(pick.uniform(0.2, 1.1))
-
-
-def training_texts(pick: Random) -> list[str]:
-    """What the training speech says, by a generator that was seeded with TRAINING_SEED."""
-    return [sentence(pick) for _ in range(UTTERANCES)]
-
-
-def speech() -> Speech:
-    """The training speech, made once and kept under demo/build."""
-    arrays, words = BUILD / "speech.npz", BUILD / "speech.txt"
-    if not words.exists():
-        BUILD.mkdir(exist_ok=True)
-        pick = Random(TRAINING_SEED)
-        texts = training_texts(pick)
-        voices = [any_voice(pick, TRAINING_VARIANTS) for _ in texts]
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            spoken = [(x * 32767).astype(np.int16) for x in pool.map(say, texts, voices)]
-        np.savez(arrays, samples=np.concatenate(spoken), starts=np.cumsum([0, *map(len, spoken)]))
-        words.write_text("\n".join(texts))
-    kept = np.load(arrays)
-    return Speech(kept["samples"], kept["starts"], words.read_text().splitlines())
-
-
-def batches(data: Speech, seconds: float, seed: int) -> Iterator[list[int]]:
-    """Utterances of like length, about `seconds` a batch, in random order; the first epoch is short and easy."""
-    shuffle = Random(seed)
-    for epoch in range(1_000_000):
-        order = list(range(HELD_OUT, len(data)))
-        if epoch == 0:
-            order = [i for i in order if data.seconds(i) < 3.0]
-        order.sort(key=lambda i: data.seconds(i) + shuffle.uniform(-0.3, 0.3))
-        groups: list[list[int]] = [[]]
-        for i in order:
-            if groups[-1] and (len(groups[-1]) + 1) * data.seconds(i) > seconds:
-                groups.append([])
-            groups[-1].append(i)
-        shuffle.shuffle(groups)
-        yield from groups
-
-
-def padded(items: list[Samples]) -> tuple[torch.Tensor, torch.Tensor]:
-    lengths = torch.tensor([len(x) for x in items])
-    wave = torch.zeros(len(items), int(lengths.max()))
-    for row, item in zip(wave, items, strict=True):
-        row[: len(item)] = torch.from_numpy(item)
-    return wave, lengths
-
-
-# ---- the models
 
 
 def tokenizer(name: str, texts: list[str], vocabulary: int) -> Path:
@@ -163,57 +86,12 @@ def build(recipe: Recipe, tokens: Path) -> Any:
     return kind(cfg=OmegaConf.create(configuration(recipe.size, tokens, hybrid)))
 
 
-# ---- the losses
-
-
-def transducer_loss(
-    logits: torch.Tensor,
-    targets: torch.Tensor,
-    frames: torch.Tensor,
-    tokens: torch.Tensor,
-    blank: int,
-) -> torch.Tensor:
-    """The transducer loss of Graves (arXiv 1211.3711) over [batch, frames, tokens + 1, vocabulary], nats a token.
-
-    A row of the lattice is one cumulative log-sum, so that it costs a loop over frames only: on a CPU many times
-    as fast as NeMo's numba kernel.
-    """
-    scores = logits.log_softmax(-1)
-    blanks = scores[..., blank]
-    index = targets[:, None, :, None].expand(-1, logits.shape[1], -1, 1)
-    emits = scores[:, :, :-1].gather(-1, index).squeeze(-1)
-    across = torch.nn.functional.pad(emits.cumsum(-1), (1, 0))
-    row = across[:, 0]
-    rows = [row]
-    for t in range(1, logits.shape[1]):
-        row = torch.logcumsumexp(row + blanks[:, t - 1] - across[:, t], -1) + across[:, t]
-        rows.append(row)
-    lattice = torch.stack(rows, 1) + blanks
-    last = lattice[torch.arange(len(frames)), frames - 1, tokens]
-    return -last.sum() / tokens.sum()
-
-
-def loss(model: Any, wave: torch.Tensor, lengths: torch.Tensor, texts: list[str], transduce: bool) -> torch.Tensor:
-    tokens = [torch.tensor(model.tokenizer.text_to_ids(t)) for t in texts]
-    counts = torch.tensor([len(t) for t in tokens])
-    targets = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True)
-    with torch.no_grad():
-        features, frames = model.preprocessor(input_signal=wave, length=lengths)
-        features = model.spec_augmentation(input_spec=features, length=frames)
-    encoded, steps = model.encoder(audio_signal=features, length=frames)
-    ctc_decoder = getattr(model, "ctc_decoder", None) or model.decoder
-    scores = ctc_decoder(encoder_output=encoded)
-    blank = scores.shape[-1] - 1
-    ctc = torch.nn.functional.ctc_loss(scores.transpose(0, 1), targets, steps, counts, blank, "sum", zero_infinity=True)
-    ctc = ctc / counts.sum()
-    if not transduce:
-        return ctc
-    predicted, *_ = model.decoder(targets=targets, target_length=counts)
-    joint = model.joint(encoder_outputs=encoded, decoder_outputs=predicted)
-    return 0.7 * transducer_loss(joint, targets, steps, counts, blank) + 0.3 * ctc
-
-
-# ---- the training
+def padded(items: list[Samples]) -> tuple[torch.Tensor, torch.Tensor]:
+    lengths = torch.tensor([len(x) for x in items])
+    wave = torch.zeros(len(items), int(lengths.max()))
+    for row, item in zip(wave, items, strict=True):
+        row[: len(item)] = torch.from_numpy(item)
+    return wave, lengths
 
 
 def word_error_rates(model: Any, data: Speech) -> dict[str, float]:

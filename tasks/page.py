@@ -82,14 +82,15 @@ def cascade(report: Report) -> str:
         [names[name], f"{band.utterances:,}", f"{band.hours:.3f}", f"{band.kept:,}", f"{band.kept_hours:.3f}"]
         for name, band in report.bands.items()
     ]
-    sums = [f"that rescued {report.rescued.utterances:,} utterances ({figure(report.rescued.hours, 3)} h)"]
+    sums = [
+        f"The large model read {percent(report.escalated_hours, report.hours)} of the audio.",
+        f"That rescued {report.rescued.utterances:,} utterances ({figure(report.rescued.hours, 3)} h).",
+    ]
     if report.lost.utterances:
-        sums.append(f"lost {report.lost.utterances:,} that the small one had right")
+        sums.append(f"It lost {report.lost.utterances:,} which the small model alone would have kept.")
     if report.saved_seconds is not None:
-        sums.append(f"its time was saved for {report.saved_seconds:,.1f} s")
-    read = percent(report.escalated_hours, report.hours)
-    text = f"The large model read {read} of the audio: {', '.join(sums)}."
-    return f"{table(['Band', 'Utterances', 'Hours', 'Kept', 'Kept hours'], rows)}\n\n{text}"
+        sums.append(f"The rest would have taken it {report.saved_seconds:,.1f} s more.")
+    return f"{table(['Band', 'Utterances', 'Hours', 'Kept', 'Kept hours'], rows)}\n\n{' '.join(sums)}"
 
 
 def reasons(report: Report) -> str:
