@@ -181,7 +181,7 @@ def test_the_cascade_finds_the_wrong_references_of_the_demo(demo_run):
 
 def test_the_kept_rows_of_the_demo_are_a_manifest_that_nemo_loads(demo_run):
     run, report = demo_run
-    from nemo.collections.asr.parts.preprocessing.manifest import item_iter
+    from nemo.collections.common.parts.preprocessing.manifest import item_iter
 
     items = list(item_iter(str(run / "manifest.jsonl")))
     assert len(items) == report.kept
