@@ -25,25 +25,33 @@ class Request:
     duration: float | None
 
 
+Batch = list[tuple[Request, Clip]]
+
+
 class Recogniser(Protocol):
-    """A model. One text comes back for each clip, in order."""
+    """A model. One text comes back for each clip of the batches it is given, in order."""
 
     rate: int
     lanes: int
-    """How many batches it may be given at once, from as many threads."""
+    """From how many threads it may be called at once."""
+    together: int
+    """How many batches it reads best in a call."""
 
-    def texts(self, clips: list[tuple[Request, Clip]]) -> list[str]: ...
+    def texts(self, batches: list[Batch]) -> list[str]: ...
 
 
 class NemoRecogniser:
     """A CTC, transducer (RNNT, TDT) or hybrid checkpoint, on the GPU if there is one.
 
-    On a CPU a batch has one core and as many batches run at once as there are cores: that takes less than half the time
-    of batches that share them, whose threads wait for each other after every operation.
+    On a CPU a batch has one core, and there are as many lanes as cores: that takes less than half the time of batches
+    that share them, whose threads wait for each other after every operation. A transducer decodes label by label, which
+    costs the same for ten utterances as for a hundred: what its encoder made of several batches is decoded together.
     """
 
     def __init__(self, checkpoint: Checkpoint, branch: Literal["transducer", "ctc"], max_seconds: float) -> None:
         import torch
+
+        from tasks.faster import quicken
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self.model = restored(checkpoint, device)
@@ -57,16 +65,19 @@ class NemoRecogniser:
             self.model.encoder.update_max_seq_length(frames, self.model.device)
         self.model.preprocessor.featurizer.dither = 0.0
         self.model.preprocessor.featurizer.pad_to = 0
+        quicken(self.model)
         self.rate = int(self.model.cfg.sample_rate)
         self.decode = self._decoder(checkpoint.name, branch)
 
     def _decoder(self, name: str, branch: str) -> Any:
         from nemo.collections.asr.models import EncDecCTCModel, EncDecHybridRNNTCTCModel, EncDecRNNTModel
 
+        self.together = 1
         match self.model:
             case EncDecHybridRNNTCTCModel() if branch == "ctc":
                 return functools.partial(self._ctc, self.model.ctc_decoder, self.model.ctc_decoding)
             case EncDecRNNTModel():
+                self.together = 8
                 return self.model.decoding.rnnt_decoder_predictions_tensor
             case EncDecCTCModel():
                 return functools.partial(self._ctc, self.model.decoder, self.model.decoding)
@@ -76,20 +87,26 @@ class NemoRecogniser:
     def _ctc(decoder: Any, decoding: Any, encoded: Any, frames: Any) -> Any:
         return decoding.ctc_decoder_predictions_tensor(decoder(encoder_output=encoded), decoder_lengths=frames)
 
-    def texts(self, clips: list[tuple[Request, Clip]]) -> list[str]:
+    def texts(self, batches: list[Batch]) -> list[str]:
+        import torch
+        from torch.nn.functional import pad
+
+        with torch.inference_mode():
+            made = [self.encode(batch) for batch in batches]
+            longest = max(encoded.shape[2] for encoded, _ in made)
+            encoded = torch.cat([pad(encoded, (0, longest - encoded.shape[2])) for encoded, _ in made])
+            return [hypothesis.text for hypothesis in self.decode(encoded, torch.cat([frames for _, frames in made]))]
+
+    def encode(self, batch: Batch) -> tuple[Any, Any]:
+        """The encoder's output [utterances, width, frames] and how many of the frames are each utterance's."""
         import torch
 
-        samples = [clip.samples for _, clip in clips]
-        lengths = torch.tensor([len(x) for x in samples])
-        wave = torch.zeros(len(samples), int(lengths.max()))
-        for row, one in zip(wave, samples, strict=True):
-            row[: len(one)] = torch.from_numpy(np.ascontiguousarray(one))
-        with torch.inference_mode():
-            features, frames = self.model.preprocessor(
-                input_signal=wave.to(self.model.device), length=lengths.to(self.model.device)
-            )
-            encoded, frames = self.model.encoder(audio_signal=features, length=frames)
-            return [hypothesis.text for hypothesis in self.decode(encoded, frames)]
+        waves = [torch.from_numpy(np.ascontiguousarray(clip.samples)) for _, clip in batch]
+        lengths = torch.tensor([len(wave) for wave in waves], device=self.model.device)
+        wave = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True).to(self.model.device)
+        features, frames = self.model.preprocessor(input_signal=wave, length=lengths)
+        encoded, frames = self.model.encoder(audio_signal=features, length=frames)
+        return encoded, frames
 
 
 class Readings:
@@ -97,6 +114,7 @@ class Readings:
 
     rate = 16_000
     lanes = 1
+    together = 1
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.read: dict[tuple[str, float], str] = {}
@@ -113,8 +131,8 @@ class Readings:
                 raise BadCheckpoint(f"{place}: a second reading of {row.audio_filepath} at {row.offset} s")
             self.read[key] = row.pred_text
 
-    def texts(self, clips: list[tuple[Request, Clip]]) -> list[str]:
-        return [self.read[request.path, request.offset or 0.0] for request, _ in clips]
+    def texts(self, batches: list[Batch]) -> list[str]:
+        return [self.read[request.path, request.offset or 0.0] for batch in batches for request, _ in batch]
 
 
 class Reading(msgspec.Struct):

@@ -57,11 +57,12 @@ class Fussy:
 
     rate = 16_000
     lanes = 1
+    together = 1
 
-    def texts(self, clips):
-        if any(clip.seconds == 2.0 for _, clip in clips):
+    def texts(self, batches):
+        if any(clip.seconds == 2.0 for batch in batches for _, clip in batch):
             raise RuntimeError("no")
-        return [request.path for request, _ in clips]
+        return [request.path for batch in batches for request, _ in batch]
 
 
 def clip(seconds: float) -> Clip:
@@ -70,7 +71,7 @@ def clip(seconds: float) -> Clip:
 
 def test_a_batch_that_fails_is_halved_down_to_the_culprit():
     batch = [(Request(f"{seconds}", None, None), clip(seconds)) for seconds in (1.0, 3.0, 2.0, 4.0, 5.0)]
-    first, second, failed, *rest = read(batch, Fussy())
+    first, second, failed, *rest = read([batch[:3], batch[3:]], Fussy())
     assert [first, second, *rest] == ["1.0", "3.0", "4.0", "5.0"]
     assert repr(failed) == "RuntimeError('no')"
 
@@ -80,14 +81,15 @@ class Forgetful:
 
     rate = 16_000
     lanes = 1
+    together = 1
 
-    def texts(self, clips):
-        return [request.path for request, _ in clips if request.path != "b"]
+    def texts(self, batches):
+        return [request.path for batch in batches for request, _ in batch if request.path != "b"]
 
 
 def test_texts_are_never_given_to_other_utterances():
     batch = [(Request(name, None, None), clip(1.0)) for name in "abcd"]
-    texts = read(batch, Forgetful())
+    texts = read([batch], Forgetful())
     assert [texts[0], *texts[2:]] == ["a", "c", "d"]
     assert str(texts[1]) == "0 texts for 1 utterances"
 
@@ -97,11 +99,12 @@ class Broken:
 
     rate = 16_000
     lanes = 1
+    together = 1
 
     def __init__(self, error):
         self.error, self.calls = error, 0
 
-    def texts(self, clips):
+    def texts(self, batches):
         self.calls += 1
         raise self.error
 

@@ -1,0 +1,51 @@
+"""What `quicken` replaces computes the same."""
+
+import pytest
+import torch
+
+from tasks.audio import load
+from tasks.faster import log_mel, quicken, subsample
+from tasks.recogniser import restored
+from tests.test_engine import requests
+
+
+@pytest.fixture(scope="module")
+def waves():
+    clips = [torch.from_numpy(load(r.path, None, None, 16_000, 60).samples) for r in requests(6)]
+    clips.append(clips[0][:1_700])
+    return torch.nn.utils.rnn.pad_sequence(clips, batch_first=True), torch.tensor([len(clip) for clip in clips])
+
+
+def replaced(model):
+    """Whether the features and the subsampling are ours."""
+    modules = {model.preprocessor.featurizer: log_mel, model.encoder.pre_encode.conv: subsample}
+    return tuple(getattr(module.forward, "__func__", None) is ours for module, ours in modules.items())
+
+
+def outputs(model, wave, lengths):
+    with torch.inference_mode():
+        features, frames = model.preprocessor(input_signal=wave, length=lengths)
+        encoded, steps = model.encoder(audio_signal=features.clone(), length=frames)
+    return features, frames, encoded, steps
+
+
+def test_features_and_encoder_are_nemos(demo_small, waves):
+    model = restored(demo_small, "cpu").eval()
+    model.preprocessor.featurizer.pad_to = 0
+    theirs = outputs(model, *waves)
+    quicken(model)
+    assert replaced(model) == (True, True)
+    ours = outputs(model, *waves)
+    assert torch.equal(ours[1], theirs[1])
+    assert torch.equal(ours[3], theirs[3])
+    torch.testing.assert_close(ours[0], theirs[0], rtol=0, atol=1e-4)
+    for one, other, steps in zip(ours[2], theirs[2], ours[3], strict=True):
+        torch.testing.assert_close(one[:, :steps], other[:, :steps], rtol=0, atol=1e-4)
+
+
+def test_what_is_not_the_usual_is_left_alone(demo_small):
+    model = restored(demo_small, "cpu").eval()
+    model.preprocessor.featurizer.normalize = "all_features"
+    model.encoder.pre_encode.conv.append(torch.nn.SiLU())
+    quicken(model)
+    assert replaced(model) == (False, False)
