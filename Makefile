@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 .DEFAULT_GOAL := help
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test format demo-corpus demo-models clean
+.PHONY: help demo test bench format demo-corpus demo-models clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: $(INSTALLED) ## Lint, type-check and test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+bench: $(INSTALLED) ## Measure the engine against NeMo's transcribe(), in turns (half an hour; see benchmarks/engine.py)
+	$(BIN)/python -m benchmarks.engine
 
 format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix .
