@@ -34,7 +34,11 @@ def curate(settings: Curation) -> Report:
     log.info("starting Prefect" + ("" if os.environ.get("PREFECT_API_URL") else " with a server for this run"))
     from flows.curate import curate
 
-    report: Report = curate(**{name: getattr(settings, name) for name in type(settings).model_fields})
+    try:
+        report: Report = curate(**{name: getattr(settings, name) for name in type(settings).model_fields})
+    except KeyboardInterrupt:
+        errors.print("interrupted: the same command goes on from here")
+        raise
     console.print(summary(report))
     console.print(f"\nreport: {settings.output / 'report.html'}", markup=False, soft_wrap=True)
     return report
