@@ -1,6 +1,7 @@
 """The `winnow` command. Nothing heavy is imported until a command runs."""
 
 import sys
+from importlib.metadata import version
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -10,7 +11,9 @@ from tasks.config import Curation
 app = App(
     name="winnow",
     help="Turn speech manifests into datasets that one can train on.",
-    help_epilogue="Exit codes: 0 done, 1 failed, 2 wrong input, 7 checkpoint refused, 8 output of another run.",
+    version=version("winnow"),
+    help_epilogue="Exit codes: 0 done, 1 failed, 2 wrong input, 7 checkpoint refused, 8 output of another run, "
+    "130 interrupted.",
 )
 
 

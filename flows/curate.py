@@ -1,5 +1,6 @@
 """Curate: transcribe a manifest with a small model, the doubtful rest with a large one, and keep what agrees."""
 
+import logging
 import sys
 from typing import Any
 
@@ -19,6 +20,8 @@ from tasks.quality import Report
 from tasks.report import report_run
 from tasks.score import score_shard
 from tasks.transcribe import transcribe_shard
+
+logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, its log says how the passes go
 
 
 @flow(

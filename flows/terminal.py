@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 
+import psutil
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
@@ -34,14 +36,23 @@ def curate(settings: Curation) -> Report:
     log.info("starting Prefect" + ("" if os.environ.get("PREFECT_API_URL") else " with a server for this run"))
     from flows.curate import curate
 
-    try:
-        report: Report = curate(**{name: getattr(settings, name) for name in type(settings).model_fields})
-    except KeyboardInterrupt:
-        errors.print("interrupted: the same command goes on from here")
-        raise
+    if not os.environ.get("PREFECT_API_URL"):
+        signal.signal(signal.SIGINT, stop)
+    report: Report = curate(**{name: getattr(settings, name) for name in type(settings).model_fields})
     console.print(summary(report))
     console.print(f"\nreport: {settings.output / 'report.html'}", markup=False, soft_wrap=True)
     return report
+
+
+def stop(number: int, frame: object) -> None:
+    """End at once, and the run's own server with us: it may have had the signal as well, and is waited for in vain.
+
+    What is committed stays; what is not is read again.
+    """
+    errors.print("interrupted: the same command goes on from here")
+    for child in psutil.Process().children(recursive=True):
+        child.terminate()
+    os._exit(128 + number)
 
 
 def summary(report: Report) -> Table:

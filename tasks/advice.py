@@ -1,6 +1,7 @@
 """What the figures of a report suggest."""
 
 from tasks.quality import Distribution, Report
+from tasks.schema import QUARANTINED
 
 
 def advise(report: Report) -> list[str]:
@@ -30,7 +31,7 @@ def advise(report: Report) -> list[str]:
     if escalate and escalate.utterances >= 20 and escalate.kept / escalate.utterances < 0.05:
         advice.append("Hardly anything that was escalated was kept: a lower `gate.reject` would cost little.")
     if report.utterances and report.quarantined / report.utterances > 0.05:
-        worst = next(iter(report.reasons), "")
+        worst = next((reason for reason in report.reasons if reason in QUARANTINED), "")
         advice.append(
             f"{report.quarantined / report.utterances:.0%} of the utterances could not be read at all ({worst} first): "
             "mend the manifest or the audio, and run into another output."

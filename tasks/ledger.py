@@ -29,6 +29,12 @@ Record = dict[str, Any]
 Facts = dict[str, float]
 
 
+class BadOutput(Exception):
+    """The output cannot be a run's folder."""
+
+    exit_code = 2
+
+
 class OtherRun(Exception):
     """The output folder belongs to a run with other parameters."""
 
@@ -165,6 +171,8 @@ def open_run(settings: Curation, inputs: dict[str, str | None]) -> Path:
     parameters = settings.model_dump(mode="json", exclude=elsewhere) | {"manifest": str(settings.manifest.absolute())}
     asked: Record = {"parameters": parameters, "sha256": inputs}
     path = run / "run.json"
+    if not path.exists():
+        make_folder(run)
     text = json.dumps(asked, indent=2, sort_keys=True) + "\n"
     if not any((run / "_ledger").glob("[!.]*.json")):
         write_text(path, text)  # nothing was done yet: a run that failed at its start binds nobody
@@ -175,6 +183,17 @@ def open_run(settings: Curation, inputs: dict[str, str | None]) -> Path:
             changes = "; ".join(f"{name} was {before.get(name)}, now {now.get(name)}" for name in other)
             raise OtherRun(f"{run} holds another run ({changes}): choose another output, or remove this one")
     return run
+
+
+def make_folder(run: Path) -> None:
+    """Make the run's folder; one with anything else in it is refused, since files of its own may be overwritten."""
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        full = any(run.iterdir())
+    except OSError as error:
+        raise BadOutput(f"{run}: cannot be made the output ({error.strerror})") from error
+    if full:
+        raise BadOutput(f"{run}: not a run's folder, and not empty: choose another output")
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:

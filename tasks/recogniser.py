@@ -126,13 +126,17 @@ class Readings:
                 row = msgspec.json.decode(line, type=Reading)
             except msgspec.DecodeError as error:
                 raise BadCheckpoint(f"{place}: no reading (audio_filepath and pred_text): {error}") from error
-            key = str(checkpoint.path.parent / row.audio_filepath), row.offset
+            key = os.path.normpath(checkpoint.path.parent / row.audio_filepath), row.offset
             if key in self.read:
                 raise BadCheckpoint(f"{place}: a second reading of {row.audio_filepath} at {row.offset} s")
             self.read[key] = row.pred_text
 
     def texts(self, batches: list[Batch]) -> list[str]:
-        return [self.read[request.path, request.offset or 0.0] for batch in batches for request, _ in batch]
+        return [
+            self.read[os.path.normpath(request.path), request.offset or 0.0]
+            for batch in batches
+            for request, _ in batch
+        ]
 
 
 class Reading(msgspec.Struct):

@@ -115,3 +115,13 @@ def test_where_and_in_what_batches_a_run_goes_on_is_free(settings):
 def test_a_run_that_did_nothing_binds_nobody(settings):
     ledger.open_run(settings, DIGESTS)
     ledger.open_run(settings, DIGESTS | {"manifest": "11"})
+
+
+def test_a_folder_with_other_files_is_no_output(settings, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "manifest.jsonl").write_text("{}")
+    with pytest.raises(ledger.BadOutput, match=r"run: not a run's folder, and not empty"):
+        ledger.open_run(settings, DIGESTS)
+    assert (tmp_path / "run" / "manifest.jsonl").read_text() == "{}"
+    with pytest.raises(ledger.BadOutput, match=r"cannot be made the output \(Not a directory"):
+        ledger.open_run(settings.model_copy(update={"output": tmp_path / "run" / "manifest.jsonl" / "x"}), DIGESTS)
