@@ -7,6 +7,29 @@ from typing import Any
 SAMPLE_RATE = 16_000
 MODULES = "nemo.collections.asr.modules"
 
+PREPROCESSOR = {
+    "_target_": f"{MODULES}.AudioToMelSpectrogramPreprocessor",
+    "sample_rate": SAMPLE_RATE,
+    "normalize": "per_feature",
+    "window_size": 0.025,
+    "window_stride": 0.01,
+    "window": "hann",
+    "features": 80,
+    "n_fft": 512,
+    "log": True,
+    "frame_splicing": 1,
+    "dither": 1e-5,
+    "pad_to": 0,
+    "pad_value": 0.0,
+}
+SPEC_AUGMENT = {
+    "_target_": f"{MODULES}.SpectrogramAugmentation",
+    "freq_masks": 2,
+    "time_masks": 3,
+    "freq_width": 20,
+    "time_width": 0.05,
+}
+
 
 @dataclass(frozen=True)
 class Size:
@@ -21,13 +44,8 @@ class Size:
 
 def configuration(size: Size, tokens: Path, hybrid: bool) -> dict[str, Any]:
     """A FastConformer-CTC, or a hybrid transducer-CTC one, with the SentencePiece model in the folder `tokens`."""
-    decoder: dict[str, Any] = {
-        "_target_": f"{MODULES}.ConvASRDecoder",
-        "feat_in": size.width,
-        "num_classes": -1,
-        "vocabulary": [],
-    }
-    config: dict[str, Any] = {
+    ctc = {"_target_": f"{MODULES}.ConvASRDecoder", "feat_in": size.width, "num_classes": -1, "vocabulary": []}
+    shared = {
         "sample_rate": SAMPLE_RATE,
         "log_prediction": False,
         "ctc_reduction": "mean_volume",
@@ -35,58 +53,45 @@ def configuration(size: Size, tokens: Path, hybrid: bool) -> dict[str, Any]:
         "tokenizer": {"dir": str(tokens), "type": "bpe"},
         # NeMo's transcribe() asks for this section
         "validation_ds": {"manifest_filepath": None, "sample_rate": SAMPLE_RATE, "batch_size": 16, "shuffle": False},
-        "preprocessor": {
-            "_target_": f"{MODULES}.AudioToMelSpectrogramPreprocessor",
-            "sample_rate": SAMPLE_RATE,
-            "normalize": "per_feature",
-            "window_size": 0.025,
-            "window_stride": 0.01,
-            "window": "hann",
-            "features": 80,
-            "n_fft": 512,
-            "log": True,
-            "frame_splicing": 1,
-            "dither": 1e-5,
-            "pad_to": 0,
-            "pad_value": 0.0,
-        },
-        "spec_augment": {
-            "_target_": f"{MODULES}.SpectrogramAugmentation",
-            "freq_masks": 2,
-            "time_masks": 3,
-            "freq_width": 20,
-            "time_width": 0.05,
-        },
-        "encoder": {
-            "_target_": f"{MODULES}.ConformerEncoder",
-            "feat_in": 80,
-            "feat_out": -1,
-            "n_layers": size.layers,
-            "d_model": size.width,
-            "subsampling": "dw_striding",
-            "subsampling_factor": 8,
-            "subsampling_conv_channels": size.channels,
-            "causal_downsampling": False,
-            "ff_expansion_factor": 4,
-            "self_attention_model": "rel_pos",
-            "n_heads": size.heads,
-            "att_context_size": [-1, -1],
-            "att_context_style": "regular",
-            "xscaling": True,
-            "untie_biases": True,
-            "pos_emb_max_len": 5000,
-            "conv_kernel_size": 9,
-            "conv_norm_type": "batch_norm",
-            "dropout": size.dropout,
-            "dropout_pre_encoder": size.dropout,
-            "dropout_emb": 0.0,
-            "dropout_att": size.dropout,
-        },
+        "preprocessor": PREPROCESSOR,
+        "spec_augment": SPEC_AUGMENT,
+        "encoder": encoder(size),
     }
-    if not hybrid:
-        return config | {"decoder": decoder}
+    return shared | (transducer(size, ctc) if hybrid else {"decoder": ctc})
+
+
+def encoder(size: Size) -> dict[str, Any]:
+    return {
+        "_target_": f"{MODULES}.ConformerEncoder",
+        "feat_in": 80,
+        "feat_out": -1,
+        "n_layers": size.layers,
+        "d_model": size.width,
+        "subsampling": "dw_striding",
+        "subsampling_factor": 8,
+        "subsampling_conv_channels": size.channels,
+        "causal_downsampling": False,
+        "ff_expansion_factor": 4,
+        "self_attention_model": "rel_pos",
+        "n_heads": size.heads,
+        "att_context_size": [-1, -1],
+        "att_context_style": "regular",
+        "xscaling": True,
+        "untie_biases": True,
+        "pos_emb_max_len": 5000,
+        "conv_kernel_size": 9,
+        "conv_norm_type": "batch_norm",
+        "dropout": size.dropout,
+        "dropout_pre_encoder": size.dropout,
+        "dropout_emb": 0.0,
+        "dropout_att": size.dropout,
+    }
+
+
+def transducer(size: Size, ctc: dict[str, Any]) -> dict[str, Any]:
+    """The two branches of a hybrid: the prediction and joint networks, and the CTC decoder beside them."""
     hidden = {"pred_hidden": size.width, "enc_hidden": size.width, "joint_hidden": size.width}
-    return config | {
+    return {
         "model_defaults": hidden,
         "decoder": {
             "_target_": f"{MODULES}.RNNTDecoder",
@@ -110,6 +115,6 @@ def configuration(size: Size, tokens: Path, hybrid: bool) -> dict[str, Any]:
             },
         },
         "decoding": {"strategy": "greedy_batch", "greedy": {"max_symbols": 10}},
-        "aux_ctc": {"ctc_loss_weight": 0.3, "use_cer": False, "decoder": decoder},
+        "aux_ctc": {"ctc_loss_weight": 0.3, "use_cer": False, "decoder": ctc},
         "loss": {"loss_name": "default"},
     }
