@@ -21,7 +21,7 @@ test: $(INSTALLED) ## Lint, type-check and test
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-bench: $(INSTALLED) ## Measure the engine against NeMo's transcribe(), in turns (half an hour; see benchmarks/engine.py)
+bench: $(INSTALLED) ## Measure the engine against NeMo's transcribe(), in turns
 	$(BIN)/python -m benchmarks.engine
 
 format: $(INSTALLED) ## Format the code

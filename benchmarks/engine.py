@@ -1,7 +1,7 @@
 """The engine against NeMo's own transcribe(), side by side in one run: CPU and wall time, texts, padding.
 
-    python -m benchmarks.engine                 # half an hour on two cores
-    python -m benchmarks.engine --quick         # a minute: the small checkpoint of the demo only
+    python -m benchmarks.engine                 # everything
+    python -m benchmarks.engine --quick         # the small checkpoint of the demo only
     python -m benchmarks.engine --json FILE     # the rows for machines
 
 Every contender has a process of its own with one model, loaded and warmed up; they take turns, and the figures are

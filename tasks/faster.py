@@ -1,8 +1,8 @@
 """Two parts of NeMo's FastConformer, made faster without changing what they compute.
 
 On a CPU they are half of a small model's work: `quicken` puts these functions in the place of the modules' own, where a
-module is exactly what they were written for, and leaves any other as it is. Features agree with NeMo's to 1e-4,
-the encoder's output to 1e-5 (tests/test_faster.py).
+module is exactly what they were written for, and leaves any other as it is. Features and the
+encoder's output agree with NeMo's to 1e-4 (tests/test_faster.py).
 """
 
 from types import MethodType

@@ -43,8 +43,8 @@ class Recogniser(Protocol):
 class NemoRecogniser:
     """A CTC, transducer (RNNT, TDT) or hybrid checkpoint, on the GPU if there is one.
 
-    On a CPU a batch has one core, and there are as many lanes as cores: that takes less than half the time of batches
-    that share them, whose threads wait for each other after every operation. A transducer decodes label by label, which
+    On a CPU a batch has one core, and there are as many lanes as cores: the threads of batches that share cores wait for
+    each other after every operation, most of all on a machine that does other work too. A transducer decodes label by label, which
     costs the same for ten utterances as for a hundred: what its encoder made of several batches is decoded together.
     """
 
