@@ -43,9 +43,9 @@ class Recogniser(Protocol):
 class NemoRecogniser:
     """A CTC, transducer (RNNT, TDT) or hybrid checkpoint, on the GPU if there is one.
 
-    On a CPU a batch has one core, and there are as many lanes as cores: the threads of batches that share cores wait for
-    each other after every operation, most of all on a machine that does other work too. A transducer decodes label by label, which
-    costs the same for ten utterances as for a hundred: what its encoder made of several batches is decoded together.
+    On a CPU a batch has one core, and there is a lane a core: the threads of batches that share cores wait for
+    each other after every operation, most of all on a busy machine. A transducer decodes label by label, which costs as
+    much for ten utterances as for a hundred: what its encoder made of several batches is decoded together.
     """
 
     def __init__(self, checkpoint: Checkpoint, branch: Literal["transducer", "ctc"], max_seconds: float) -> None:
