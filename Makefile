@@ -21,8 +21,9 @@ test: $(INSTALLED) ## Lint, type-check and test
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-bench: $(INSTALLED) ## Measure the engine against NeMo's transcribe(), in turns
+bench: $(INSTALLED) ## Measure the engine against NeMo's transcribe(), in turns, and batches of several sizes
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.batches
 
 format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix .

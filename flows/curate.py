@@ -9,8 +9,9 @@ from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.parameters import taking
-from tasks import checkpoint, ledger
+from tasks import ledger
 from tasks.cascade import gate_shard
+from tasks.checkpoint import check_options, resolve
 from tasks.config import Curation
 from tasks.devices import open_devices
 from tasks.filter import judge_shard
@@ -19,7 +20,7 @@ from tasks.publish import publish_shard, write_manifest
 from tasks.quality import Report
 from tasks.report import report_run
 from tasks.score import score_shard
-from tasks.transcribe import transcribe_shard
+from tasks.transcribe import Pass, transcribe_shard
 
 logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, its log says how the passes go
 
@@ -33,22 +34,25 @@ logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, it
 def curate(settings: Curation) -> Report:
     """Manifest to shards, small pass, gate, large pass on the escalated, rules, dataset and report."""
     digests = {"manifest": digest(settings.manifest)}
-    small = checkpoint.resolve(settings.small)
-    large = checkpoint.resolve(settings.large) if settings.large else None
+    small = resolve(settings.small)
+    large = resolve(settings.large) if settings.large else None
+    check_options(settings.engine, [small, large] if large else [small])
     run = ledger.open_run(settings, digests | {"small": small.sha256, "large": large and large.sha256})
-    engine = unmapped(settings.engine)
+    how = {"options": settings.engine, "root": settings.audio_root}
 
     with open_devices(settings.devices) as pool:
         devices = unmapped(pool)
-        manifest = split_manifest(settings.manifest, run, settings.shard_hours)
+        manifest = split_manifest(settings.manifest, run, settings.shard_hours, settings.audio_root)
 
-        heard = transcribe_shard.map(manifest.shards, "small", unmapped(small), engine, devices)
+        first = Pass(role="small", checkpoint=small, **how)
+        heard = transcribe_shard.map(manifest.shards, unmapped(first), devices)
         scored = score_shard.map(heard, "small", settings.normalizer)
         passes = {"small": (small, heard)}
 
         if large:
             gated = gate_shard.map(scored, unmapped(settings.bands))
-            heard = transcribe_shard.map(gated, "large", unmapped(large), engine, devices)
+            second = Pass(role="large", checkpoint=large, **how)
+            heard = transcribe_shard.map(gated, unmapped(second), devices)
             scored = score_shard.map(heard, "large", settings.normalizer)
             passes["large"] = (large, heard)
 

@@ -1,12 +1,18 @@
 """What a run is told: the Python call, the command's flags, the Prefect form and a deployment's YAML in one."""
 
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0)]
+
+
+class BadOption(Exception):
+    """An option that these models or this device cannot follow."""
+
+    exit_code = 2
 
 
 class Bands(NamedTuple):
@@ -72,18 +78,61 @@ class Filter(Parameters):
 
 
 class Engine(Parameters):
-    """How audio goes through a model."""
+    """How audio goes through a model. What a run's models cannot do is refused, not ignored."""
 
-    batch_seconds: Seconds = Field(40, title="Batch", description="Seconds of audio in a batch, padding included")
+    MANNER: ClassVar = {"batch_seconds", "batch_size", "cuda_graphs"}
+    """What changes how fast texts come, and not the texts."""
+
+    batch_seconds: Seconds | None = Field(
+        None,
+        title="Batch, seconds",
+        description="Seconds of audio in a batch, padding included; empty: found for the model and its device",
+    )
+    batch_size: Annotated[int, Field(ge=1)] | None = Field(
+        None, title="Batch, utterances", description="Utterances in a batch at most; empty: no limit but the seconds"
+    )
     max_seconds: Seconds = Field(
         120,
         title="Longest utterance",
         description="Seconds; longer audio is quarantined as TOO_LONG, since memory grows with its square",
     )
-    branch: Literal["transducer", "ctc"] = Field(
-        "transducer",
-        title="Branch",
-        description="Which decoder of a hybrid checkpoint reads; other checkpoints have one",
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
+        "auto",
+        title="Precision",
+        description="Of the encoder; auto: bf16 where the device computes in it (fp16 on older GPUs), but fp32 for "
+        "small models on a CPU, which bf16 makes slower",
+    )
+    branch: Literal["transducer", "ctc"] | None = Field(
+        None, title="Branch", description="Which decoder of a hybrid checkpoint reads; empty: the transducer"
+    )
+    cuda_graphs: bool | None = Field(
+        None,
+        title="CUDA graphs",
+        description="Whether transducers decode in CUDA graphs; empty: where there is a GPU",
+    )
+    local_attention: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        title="Local attention",
+        description="Frames that the encoder sees on either side (NeMo's models: 128, of 80 ms), so that memory grows "
+        "with the length and no longer with its square; empty: as the checkpoint was trained",
+    )
+    language: str | None = Field(
+        None,
+        title="Language",
+        description="Spoken language, for models with a prompt (canary), such as en; empty: the prompt's",
+    )
+    target_language: str | None = Field(
+        None,
+        title="Language of the text",
+        description="For models with a prompt: other than the spoken one, it asks for a translation; empty: the same",
+    )
+    punctuation: bool | None = Field(
+        None,
+        title="Punctuation",
+        description="For models with a prompt: whether texts have punctuation and capitals; empty: the prompt's own",
+    )
+    timestamps: bool = Field(
+        False, title="Timestamps", description="Whether the words of the reading get their start and end, in seconds"
     )
 
 
@@ -103,14 +152,21 @@ class Curation(Parameters):
     small: str = Field(
         kw_only=True,
         title="Small model",
-        description="Checkpoint that reads everything: a .nemo path, a hub name such as nvidia/parakeet-tdt_ctc-110m, "
-        "or a manifest (.jsonl) with another system's readings as pred_text",
+        description="Checkpoint that reads everything: a .nemo path, a name on the hub (nvidia/parakeet-tdt_ctc-110m, "
+        "@revision pins it) or NGC, or a manifest (.jsonl) with another system's readings as pred_text",
     )
     large: str | None = Field(
         None,
         kw_only=True,
         title="Large model",
         description="Checkpoint that reads what the gate escalates; empty: no cascade, the small model decides",
+    )
+    audio_root: Path | None = Field(
+        None,
+        kw_only=True,
+        title="Audio root",
+        description="Folder in which all audio must lie, links followed, and where relative paths start; empty: they "
+        "start at the manifest's folder, and audio may lie anywhere",
     )
     gate: Gate = Field(Gate(), kw_only=True, title="Gate", description="Which utterances the large model reads")
     filter: Filter = Field(

@@ -1,162 +1,226 @@
-"""Hearing: audio files in, texts out.
+"""Hearing: audio files in, readings out.
 
 Utterances are sorted by length and put into batches before any of them is read; their audio is decoded in threads ahead
 of the model, and the batches go through it in lanes. NeMo's own `transcribe()` does none of that: half of what it
 computes is padding, it loses a whole call to one bad file, and leaves the model in training mode (dropout on) behind.
 """
 
-import logging
 import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-import soundfile
-
-from tasks.audio import BadAudio, Clip, load
+from tasks.audio import Clip, load, promised
+from tasks.budget import Budget
 from tasks.config import Engine
-from tasks.recogniser import Batch, Recogniser, Request
+from tasks.recogniser import Batch, NoReading, Reading, Recogniser, Request
+from tasks.sound import BadAudio, Sound
 
 DECODERS = 4  # threads; soundfile and soxr work outside Python's lock
 AHEAD = 2  # calls of the model whose audio is decoded before a lane is free
+BROKEN_SHARE = 0.99  # of the first utterances without finite scores: it is the model, not the audio
+BROKEN_LEAST = 4  # utterances that can say that it is the model
 
-log = logging.getLogger("winnow")
+
+class ModelBroken(Exception):
+    """A model whose scores are not finite, whatever it hears."""
+
+    exit_code = 11
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What became of a request: a text and the measured seconds, or the reason why there is none."""
+    """What became of a request: a reading, or the reason why there is none; and what was measured in its audio."""
 
-    text: str | None = None
-    seconds: float | None = None
+    reading: Reading | None = None
+    sound: Sound | None = None
     reason: str | None = None
+    detail: str | None = None
 
 
-@dataclass(frozen=True)
-class Call:
-    """What a call of the model gave: answers by the index of the request, its seconds, and what failed."""
+@dataclass
+class Tally:
+    """What the calls of the model gave: answers by the index of the request, and what they took."""
 
-    answers: dict[int, Heard]
-    padded_seconds: float
-    failures: list[Exception]
+    answers: dict[int, Heard] = field(default_factory=dict)
+    padded_seconds: float = 0.0
+    model_seconds: float = 0.0
+    failures: list[Exception] = field(default_factory=list)
+    proved: bool = False
+    """Whether enough was heard to say that the model works."""
+
+    def add(self, other: "Tally") -> None:
+        """Take in what another call gave; raises if it shows that the model is broken."""
+        self.answers |= other.answers
+        self.padded_seconds += other.padded_seconds
+        self.model_seconds += other.model_seconds
+        self.failures += other.failures
+        if not self.proved:
+            scored = [one.reason for one in self.answers.values() if one.reading or one.reason == "NONFINITE_SCORE"]
+            if len(scored) >= BROKEN_LEAST:
+                self.proved = True
+                if scored.count("NONFINITE_SCORE") >= BROKEN_SHARE * len(scored):
+                    raise ModelBroken("the model's scores are not finite, whatever it hears: is the checkpoint whole?")
 
 
-def hear(recogniser: Recogniser, requests: list[Request], options: Engine) -> tuple[list[Heard], dict[str, float]]:
-    """One answer for each request, in their order, and what it took: seconds, and those of audio with its padding."""
+def hear(recogniser: Recogniser, requests: list[Request], options: Engine) -> tuple[list[Heard], dict[str, Any]]:
+    """One answer for each request, in their order, and what it took.
+
+    Seconds are wall-clock; `model_seconds` those that lanes spent in the model, `lanes` at once.
+    """
     began = time.perf_counter()
-    calls: list[Call] = []
-    running: deque[Future[Call]] = deque()
+    tally = Tally()
+    running: deque[Future[Tally]] = deque()
     with (
         ThreadPoolExecutor(DECODERS, thread_name_prefix="decode") as decoders,
         ThreadPoolExecutor(recogniser.lanes, thread_name_prefix="lane") as lanes,
     ):
-        for group in planned(requests, options.batch_seconds * recogniser.together):
-            clips = [decoders.submit(decoded, requests[i], recogniser.rate, options.max_seconds) for i in group]
-            running.append(lanes.submit(call, recogniser, requests, group, clips, options.batch_seconds))
-            if len(running) > recogniser.lanes + AHEAD:
-                calls.append(running.popleft().result())
-        calls += [future.result() for future in running]
-    answers = {index: heard for one in calls for index, heard in one.answers.items()}
-    read = [heard for heard in answers.values() if heard.text is not None]
-    failures = [failure for one in calls for failure in one.failures]
-    if failures and not read:
-        raise failures[0]  # not an utterance's fault
+        try:
+            for group in planned(requests, recogniser.budget, recogniser.together):
+                clips = [decoders.submit(decoded, requests[i], recogniser.rate, options) for i in group]
+                running.append(lanes.submit(call, recogniser, requests, group, clips))
+                if len(running) > recogniser.lanes + AHEAD:
+                    tally.add(running.popleft().result())
+            while running:
+                tally.add(running.popleft().result())
+        except BaseException:
+            for pool in (lanes, decoders):
+                pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    read = [heard for heard in tally.answers.values() if heard.reading is not None]
+    if len(tally.failures) >= BROKEN_LEAST and not read:
+        raise tally.failures[0]  # not an utterance's fault
     spent = {
-        "utterances": float(len(read)),
-        "audio_seconds": sum(heard.seconds or 0.0 for heard in read),
-        "padded_seconds": sum(one.padded_seconds for one in calls),
+        "utterances": len(read),
+        "audio_seconds": sum(heard.sound.seconds for heard in read if heard.sound),
+        "padded_seconds": tally.padded_seconds,
+        "model_seconds": tally.model_seconds,
+        "lanes": recogniser.lanes,
         "seconds": time.perf_counter() - began,
+        "peak_device_bytes": recogniser.peak_bytes(),
     }
-    return [answers[index] for index in range(len(requests))], spent
+    return [tally.answers[index] for index in range(len(requests))], spent | recogniser.facts
 
 
-def planned(requests: list[Request], seconds: float) -> Iterator[list[int]]:
-    """The indices of requests of like length, longest first, about so many seconds together."""
+def planned(requests: list[Request], budget: Budget, together: int) -> Iterator[list[int]]:
+    """The indices of requests of like length, longest first, as many as the model reads in a call."""
     lengths = [length(request) for request in requests]
-    group: list[int] = []
-    filled = 0.0
-    for index in sorted(range(len(requests)), key=lambda i: (-lengths[i], i)):
-        if group and filled + lengths[index] > seconds:
-            yield group
-            group, filled = [], 0.0
-        group.append(index)
-        filled += lengths[index]
-    if group:
-        yield group
+    order = sorted(range(len(requests)), key=lambda i: (-lengths[i], i))
+    parts = list(filled([(index, lengths[index]) for index in order], budget))
+    for at in range(0, len(parts), together):
+        yield [index for part in parts[at : at + together] for index in part]
+
+
+def filled(lengths: list[tuple[int, float]], budget: Budget) -> Iterator[list[int]]:
+    """The indices in batches that fit the budget; their lengths go down."""
+    batch: list[int] = []
+    longest = 0.0
+    for index, seconds in lengths:
+        if batch and not budget.fits(len(batch) + 1, longest):
+            yield batch
+            batch = []
+        longest = seconds if not batch else longest
+        batch.append(index)
+    if batch:
+        yield batch
 
 
 def length(request: Request) -> float:
     """The seconds that an utterance should have, by the manifest or the header of its file; 0 where neither says."""
     if request.duration is not None:
         return request.duration
-    try:
-        return float(soundfile.info(request.path).duration) - (request.offset or 0.0)
-    except (OSError, soundfile.SoundFileError, ValueError, TypeError):
-        return 0.0  # whatever is the matter is found when it is decoded
+    return promised(request.path, request.root) - (request.offset or 0.0)
 
 
-def decoded(request: Request, rate: int, longest: float) -> Clip | str:
-    """The request's audio, or the reason why there is none."""
+def decoded(request: Request, rate: int, options: Engine) -> Clip | BadAudio:
+    """The request's audio, or why there is none."""
     try:
-        return load(request.path, request.offset, request.duration, rate, longest)
+        return load(request.path, request.offset, request.duration, rate, options.max_seconds, request.root)
     except BadAudio as problem:
-        return str(problem)
+        return problem
 
 
 def call(
-    recogniser: Recogniser, requests: list[Request], group: list[int], audio: list[Future[Clip | str]], seconds: float
-) -> Call:
+    recogniser: Recogniser, requests: list[Request], group: list[int], audio: list[Future[Clip | BadAudio]]
+) -> Tally:
     """One call of the model for a group of requests; those without audio get their reason."""
     found = dict(zip(group, (future.result() for future in audio), strict=True))
     audio.clear()
-    answers = {index: Heard(reason=reason) for index, reason in found.items() if isinstance(reason, str)}
-    clips = [(index, clip) for index, clip in found.items() if isinstance(clip, Clip)]
-    parts = list(batches(clips, seconds))
-    texts = iter(read([[(requests[i], clip) for i, clip in part] for part in parts], recogniser) if parts else [])
-    failures = []
-    for index, clip in (item for part in parts for item in part):
-        text = next(texts)
-        if isinstance(text, Exception):
-            failures.append(text)
-            answers[index] = Heard(seconds=clip.seconds, reason="MODEL_ERROR")
-        else:
-            answers[index] = Heard(text, clip.seconds)
-    return Call(answers, sum(len(part) * part[0][1].seconds for part in parts), failures)
+    tally = Tally()
+    for index, problem in found.items():
+        if isinstance(problem, BadAudio):
+            tally.answers[index] = Heard(sound=problem.sound, reason=problem.reason, detail=problem.detail)
+    clips = {index: clip for index, clip in found.items() if isinstance(clip, Clip)}
+    if not clips:
+        return tally
+    order = sorted(clips, key=lambda index: (-clips[index].seconds, index))
+    parts = list(filled([(index, clips[index].seconds) for index in order], recogniser.budget))
+    began = time.perf_counter()
+    outcomes = read([[(requests[i], clips[i]) for i in part] for part in parts], recogniser)
+    tally.model_seconds = time.perf_counter() - began
+    tally.padded_seconds = sum(len(part) * clips[part[0]].seconds for part in parts)
+    for index, outcome in zip((index for part in parts for index in part), outcomes, strict=True):
+        tally.answers[index] = answer(outcome, clips[index])
+        if isinstance(outcome, Exception) and not isinstance(outcome, NoReading):
+            tally.failures.append(outcome)
+    return tally
 
 
-def batches(clips: list[tuple[int, Clip]], seconds: float) -> Iterator[list[tuple[int, Clip]]]:
-    """Clips of like length together, longest first, each batch at most `seconds` long with its padding."""
-    batch: list[tuple[int, Clip]] = []
-    for index, clip in sorted(clips, key=lambda item: (-item[1].seconds, item[0])):
-        if batch and (len(batch) + 1) * batch[0][1].seconds > seconds:
-            yield batch
-            batch = []
-        batch.append((index, clip))
-    if batch:
-        yield batch
+def answer(outcome: Reading | Exception, clip: Clip) -> Heard:
+    if isinstance(outcome, Reading) and outcome.sound:
+        return Heard(outcome, clip.sound)
+    if isinstance(outcome, Reading):
+        return Heard(None, clip.sound, "NONFINITE_SCORE")
+    return Heard(None, clip.sound, reason_of(outcome), str(outcome) or type(outcome).__name__)
 
 
-def read(parts: list[Batch], recogniser: Recogniser) -> list[str | Exception]:
-    """A text for each clip; what fails is halved until only the clip that fails is left, with its error.
+class Misaligned(Exception):
+    """A model gave more or fewer readings than it was given utterances."""
 
-    What another clip would not mend either, a lost device or no memory, is raised.
+
+def read(parts: list[Batch], recogniser: Recogniser) -> list[Reading | Exception]:
+    """A reading for each clip; what fails is halved until only the clip that fails is left, with its error.
+
+    A batch that does not fit into memory makes later ones smaller. What other clips would not mend is raised: a lost
+    device.
     """
     try:
-        texts = recogniser.texts(parts)
-        if len(texts) != sum(map(len, parts)):
-            raise ValueError(f"{len(texts)} texts for {sum(map(len, parts))} utterances")
-        return list(texts)
-    except MemoryError:
-        raise
+        readings = recogniser.read(parts)
+        if len(readings) != sum(map(len, parts)):
+            raise Misaligned(f"{len(readings)} readings for {sum(map(len, parts))} utterances")
+        return list(readings)
     except Exception as error:
         if "CUDA error" in str(error):
             raise
         if len(parts) > 1:
-            return [text for part in parts for text in read([part], recogniser)]
-        (batch,) = parts
-        if len(batch) == 1:
-            log.warning("%s: the model failed: %r", batch[0][0].path, error)
+            smaller = [[part] for part in parts]
+        elif len(parts[0]) == 1:
             return [error]
-        half = len(batch) // 2
-        return read([batch[:half]], recogniser) + read([batch[half:]], recogniser)
+        elif isinstance(error, Misaligned):
+            smaller = [[[item]] for item in parts[0]]
+        else:
+            (batch,) = parts
+            if out_of_memory(error):
+                recogniser.budget.remember(len(batch), batch[0][1].seconds)
+            half = len(batch) // 2
+            smaller = [[batch[:half]], [batch[half:]]]
+    return [outcome for some in smaller for outcome in read(some, recogniser)]
+
+
+def out_of_memory(error: Exception) -> bool:
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "DefaultCPUAllocator" in str(error)
+    )
+
+
+def reason_of(error: Exception) -> str:
+    """Why an utterance has no reading, from what the model raised when it was alone."""
+    if isinstance(error, NoReading):
+        return "NO_READING"
+    if isinstance(error, Misaligned):
+        return "MODEL_MISALIGNED"
+    return "OOM_SINGLE" if out_of_memory(error) else "MODEL_ERROR"

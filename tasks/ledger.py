@@ -20,13 +20,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from tasks.config import Curation
+from tasks.config import Curation, Engine
 
 LAYOUT = 1
 """Raised when stages write something else for the same input, so that old records are not taken for new ones."""
 
 Record = dict[str, Any]
-Facts = dict[str, float]
+Facts = dict[str, Any]
 
 
 class BadOutput(Exception):
@@ -167,7 +167,7 @@ def open_run(settings: Curation, inputs: dict[str, str | None]) -> Path:
     `inputs` are the sha256 of what is read. Where a checkpoint lies, where it runs and in what batches changes nothing.
     """
     run = settings.output.absolute()
-    elsewhere: Any = {"output": True, "small": True, "large": True, "devices": True, "engine": {"batch_seconds"}}
+    elsewhere: Any = {"output": True, "small": True, "large": True, "devices": True, "engine": Engine.MANNER}
     parameters = settings.model_dump(mode="json", exclude=elsewhere) | {"manifest": str(settings.manifest.absolute())}
     asked: Record = {"parameters": parameters, "sha256": inputs}
     path = run / "run.json"

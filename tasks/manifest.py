@@ -29,8 +29,8 @@ class BadManifest(Exception):
 class Census:
     """What a manifest holds, counted while its rows go by."""
 
-    def __init__(self, manifest: Path) -> None:
-        self.manifest = manifest
+    def __init__(self, manifest: Path, folder: Path) -> None:
+        self.manifest, self.folder = manifest, folder
         self.lines = self.blank = self.good = self.looked = 0
         self.missing: list[str] = []
         self.reason: str | None = None  # of the first row that is no utterance
@@ -66,7 +66,7 @@ class Census:
         if len(self.missing) * 2 > self.looked:
             raise BadManifest(
                 f"{self.manifest}: {len(self.missing)} of the first {self.looked} audio files are missing, "
-                f"{self.missing[0]} to begin with: is the audio mounted? Relative paths start at the manifest's folder."
+                f"{self.missing[0]} to begin with: is the audio mounted? Relative paths start at {self.folder}."
             )
 
     def fields(self) -> dict[str, str]:
@@ -116,12 +116,15 @@ def filled(rows: Iterable[Row], hours: float) -> Iterator[list[Row]]:
         yield shard
 
 
-def split(manifest: Path, run: Path, shard_hours: float) -> Manifest:
-    """Write the manifest's utterances into shards of about `shard_hours` of audio, in order; once."""
-    folder = manifest.absolute().parent
+def split(manifest: Path, run: Path, shard_hours: float, root: Path | None = None) -> Manifest:
+    """Write the manifest's utterances into shards of about `shard_hours` of audio, in order; once.
+
+    Relative paths start at the root, or at the manifest's folder where there is none.
+    """
+    folder = (root or manifest.parent).absolute()
     key = ledger.key_of("shards", digest(manifest), str(folder), shard_hours)
     if (done := ledger.recorded(run, key)) is None:
-        census = Census(manifest)
+        census = Census(manifest, folder)
         with manifest.open("rb") as lines:
             files = [
                 ledger.store(run / "shards", f"{index:05}", pa.Table.from_pylist(rows, UTTERANCE))
@@ -144,5 +147,5 @@ def digest(manifest: Path) -> str:
 
 
 @task(task_run_name="shard {manifest.name}", cache_policy=NO_CACHE, **RETRY)
-def split_manifest(manifest: Path, run: Path, shard_hours: float) -> Manifest:
-    return split(manifest, run, shard_hours)
+def split_manifest(manifest: Path, run: Path, shard_hours: float, root: Path | None = None) -> Manifest:
+    return split(manifest, run, shard_hours, root)

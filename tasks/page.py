@@ -111,11 +111,12 @@ def speeds(report: Report) -> str:
     rows = [
         [role.capitalize(), inert(Path(s.checkpoint).name), f"{s.utterances:,}", f"{s.hours:.3f}", f"{s.seconds:,.1f}"]
         + [figure(s.x_real_time, 1), figure(s.utterances_per_second, 1)]
-        + ["" if s.padding is None else f"{s.padding:.1%}"]
+        + ["" if s.padding is None else f"{s.padding:.1%}", ", ".join(filter(None, [s.device, s.precision]))]
+        + ["" if s.peak_device_bytes is None else f"{s.peak_device_bytes / 2**30:.1f} GiB"]
         for role, s in report.speed.items()
     ]
     head = ["Pass", "Checkpoint", "Utterances", "Hours", "Seconds", "x real time", "Utterances a second", "Padding"]
-    return table(head, rows)
+    return table([*head, "Device", "Memory"], rows)
 
 
 def examples(rows: pa.Table) -> str:

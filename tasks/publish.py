@@ -15,7 +15,8 @@ from tasks.retry import RETRY
 from tasks.schema import FIELD_TYPES, JUDGED, output_names
 
 INPUT = ["id", "audio_filepath", "offset", "duration", "text"]
-ADDED = [name for name in JUDGED.names if name not in (*INPUT, "path", "fields", "reason")]
+WHY = ["reason", "detail"]
+ADDED = [name for name in JUDGED.names if name not in (*INPUT, "path", "fields", *WHY)]
 
 
 def publish(judged: pa.Table, fields: dict[str, str]) -> dict[str, pa.Table]:
@@ -24,7 +25,7 @@ def publish(judged: pa.Table, fields: dict[str, str]) -> dict[str, pa.Table]:
     rows = [msgspec.json.decode(row) if row else {} for row in judged["fields"].to_pylist()]
     for name, output in output_names(fields).items():
         columns[output] = column([row.get(name) for row in rows], fields[name])
-    columns |= {name: judged[name] for name in [*ADDED, "reason"]}
+    columns |= {name: judged[name] for name in [*ADDED, *WHY]}
     table = pa.table(columns)
     keep = pc.equal(table["decision"], "keep")
     return {"data": table.filter(keep), "rejects": table.filter(pc.invert(keep))}

@@ -50,15 +50,23 @@ class Band(BaseModel, frozen=True):
 
 
 class Speed(BaseModel, frozen=True):
-    """What one pass read and how long the model took; null where nothing was read."""
+    """What one pass read and how long it took; null where nothing was read.
+
+    `seconds` of the shards, with decoding; `model_seconds` of them in the model, as if its lanes were one;
+    `peak_device_bytes` the most that it took of a device's memory, null on a CPU.
+    """
 
     checkpoint: str
     utterances: int
     hours: float
     seconds: float
+    model_seconds: float
     x_real_time: float | None
     utterances_per_second: float | None
     padding: float | None
+    device: str | None
+    precision: str | None
+    peak_device_bytes: int | None
 
 
 class Report(BaseModel, frozen=True):

@@ -1,19 +1,16 @@
-"""Models that hear: NeMo checkpoints, and readings that another system made."""
+"""Models that hear: what they are given, what they give back, and which of them stay in memory."""
 
 import functools
-import logging
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import msgspec
-import numpy as np
 
 from tasks.audio import Clip
+from tasks.budget import Budget
 from tasks.checkpoint import BadCheckpoint, Checkpoint
+from tasks.config import Engine
 
 
 @dataclass(frozen=True)
@@ -23,90 +20,57 @@ class Request:
     path: str
     offset: float | None
     duration: float | None
+    root: str | None = None
+    """The folder that the file must lie in."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a reading and where it was heard, in seconds from the start of the utterance."""
+
+    word: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a model read. Confidences lie between 0 and 1; null where the model gives none.
+
+    `sound` is false where the model's scores were not finite: the text means nothing then.
+    """
+
+    text: str
+    tokens: int | None = None
+    confidence: float | None = None
+    word_confidence: list[float] | None = None
+    words: list[Word] | None = None
+    sound: bool = True
 
 
 Batch = list[tuple[Request, Clip]]
 
 
 class Recogniser(Protocol):
-    """A model. One text comes back for each clip of the batches it is given, in order."""
+    """A model. One reading comes back for each clip of the batches it is given, in order."""
 
     rate: int
     lanes: int
     """From how many threads it may be called at once."""
     together: int
     """How many batches it reads best in a call."""
+    budget: Budget
+    facts: dict[str, Any]
+    """How it runs: device and precision."""
 
-    def texts(self, batches: list[Batch]) -> list[str]: ...
+    def read(self, batches: list[Batch]) -> list[Reading]: ...
+
+    def peak_bytes(self) -> int | None:
+        """The most device memory since it was last asked; null on a CPU."""
 
 
-class NemoRecogniser:
-    """A CTC, transducer (RNNT, TDT) or hybrid checkpoint, on the GPU if there is one.
-
-    On a CPU a batch has one core, and there is a lane a core: the threads of batches that share cores wait for
-    each other after every operation, most of all on a busy machine. A transducer decodes label by label, which costs as
-    much for ten utterances as for a hundred: what its encoder made of several batches is decoded together.
-    """
-
-    def __init__(self, checkpoint: Checkpoint, branch: Literal["transducer", "ctc"], max_seconds: float) -> None:
-        import torch
-
-        from tasks.faster import quicken
-
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model = restored(checkpoint, device)
-        self.model.eval()
-        self.lanes = 1
-        if device == "cpu":
-            self.lanes = cores()
-            torch.set_num_threads(1)
-            # no lane must find the positional encoding replaced by a longer one while it reads it
-            frames = int(max_seconds / self.model.cfg.preprocessor.window_stride) + 1
-            self.model.encoder.update_max_seq_length(frames, self.model.device)
-        self.model.preprocessor.featurizer.dither = 0.0
-        self.model.preprocessor.featurizer.pad_to = 0
-        quicken(self.model)
-        self.rate = int(self.model.cfg.sample_rate)
-        self.decode = self._decoder(checkpoint.name, branch)
-
-    def _decoder(self, name: str, branch: str) -> Any:
-        from nemo.collections.asr.models import EncDecCTCModel, EncDecHybridRNNTCTCModel, EncDecRNNTModel
-
-        self.together = 1
-        match self.model:
-            case EncDecHybridRNNTCTCModel() if branch == "ctc":
-                return functools.partial(self._ctc, self.model.ctc_decoder, self.model.ctc_decoding)
-            case EncDecRNNTModel():
-                self.together = 8
-                return self.model.decoding.rnnt_decoder_predictions_tensor
-            case EncDecCTCModel():
-                return functools.partial(self._ctc, self.model.decoder, self.model.decoding)
-        raise BadCheckpoint(f"{name}: {type(self.model).__name__} is neither a CTC nor a transducer model")
-
-    @staticmethod
-    def _ctc(decoder: Any, decoding: Any, encoded: Any, frames: Any) -> Any:
-        return decoding.ctc_decoder_predictions_tensor(decoder(encoder_output=encoded), decoder_lengths=frames)
-
-    def texts(self, batches: list[Batch]) -> list[str]:
-        import torch
-        from torch.nn.functional import pad
-
-        with torch.inference_mode():
-            made = [self.encode(batch) for batch in batches]
-            longest = max(encoded.shape[2] for encoded, _ in made)
-            encoded = torch.cat([pad(encoded, (0, longest - encoded.shape[2])) for encoded, _ in made])
-            return [hypothesis.text for hypothesis in self.decode(encoded, torch.cat([frames for _, frames in made]))]
-
-    def encode(self, batch: Batch) -> tuple[Any, Any]:
-        """The encoder's output [utterances, width, frames] and how many of the frames are each utterance's."""
-        import torch
-
-        waves = [torch.from_numpy(np.ascontiguousarray(clip.samples)) for _, clip in batch]
-        lengths = torch.tensor([len(wave) for wave in waves], device=self.model.device)
-        wave = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True).to(self.model.device)
-        features, frames = self.model.preprocessor(input_signal=wave, length=lengths)
-        encoded, frames = self.model.encoder(audio_signal=features, length=frames)
-        return encoded, frames
+class NoReading(Exception):
+    """An utterance that a file of readings says nothing of."""
 
 
 class Readings:
@@ -117,67 +81,55 @@ class Readings:
     together = 1
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        self.read: dict[tuple[str, float], str] = {}
+        self.path = checkpoint.path
+        self.budget = Budget(600)
+        self.facts: dict[str, Any] = {}
+        self.readings: dict[tuple[str, float], Reading] = {}
         for number, line in enumerate(checkpoint.path.read_bytes().split(b"\n"), 1):
             if not line.strip():
                 continue
             place = f"{checkpoint.path}:{number}"
             try:
-                row = msgspec.json.decode(line, type=Reading)
+                row = msgspec.json.decode(line, type=Line)
             except msgspec.DecodeError as error:
                 raise BadCheckpoint(f"{place}: no reading (audio_filepath and pred_text): {error}") from error
             key = os.path.normpath(checkpoint.path.parent / row.audio_filepath), row.offset
-            if key in self.read:
+            if key in self.readings:
                 raise BadCheckpoint(f"{place}: a second reading of {row.audio_filepath} at {row.offset} s")
-            self.read[key] = row.pred_text
+            self.readings[key] = Reading(row.pred_text, confidence=row.confidence)
 
-    def texts(self, batches: list[Batch]) -> list[str]:
-        return [
-            self.read[os.path.normpath(request.path), request.offset or 0.0]
-            for batch in batches
-            for request, _ in batch
-        ]
+    def read(self, batches: list[Batch]) -> list[Reading]:
+        return [self.reading(request) for batch in batches for request, _ in batch]
+
+    def reading(self, request: Request) -> Reading:
+        found = self.readings.get((os.path.normpath(request.path), request.offset or 0.0))
+        if found is None:
+            raise NoReading(f"{self.path} has none of {request.path} at {request.offset or 0.0} s")
+        return found
+
+    def peak_bytes(self) -> int | None:
+        return None
 
 
-class Reading(msgspec.Struct):
+class Line(msgspec.Struct):
     """A line of a manifest of readings."""
 
     audio_filepath: str
     pred_text: str
     offset: float = 0.0
+    confidence: float | None = None
 
 
 @functools.lru_cache(maxsize=2)
-def resident(checkpoint: Checkpoint, branch: Literal["transducer", "ctc"], max_seconds: float) -> Recogniser:
-    """The checkpoint's recogniser for clips up to `max_seconds`, loaded once a process; the last two stay."""
+def resident(checkpoint: Checkpoint, options: Engine) -> Recogniser:
+    """The checkpoint's recogniser, loaded once a process; the last two stay."""
     if checkpoint.path.suffix == ".jsonl":
         return Readings(checkpoint)
-    return NemoRecogniser(checkpoint, branch, max_seconds)
+    from tasks.network import Network
 
-
-def restored(checkpoint: Checkpoint, device: str) -> Any:
-    """The checkpoint's model, by NeMo."""
-    with quiet():
-        from nemo.collections.asr.models import ASRModel
-
-        try:
-            return ASRModel.restore_from(str(checkpoint.path), map_location=device)
-        except Exception as error:
-            raise BadCheckpoint(f"{checkpoint.path}: NeMo cannot open it: {error}") from error
+    return Network(checkpoint, options)
 
 
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Import NeMo and open a checkpoint without the hundred lines of advice about training it."""
-    logging.getLogger("nv_one_logger").setLevel(logging.CRITICAL)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from nemo.utils import logging as nemo_logging
-
-        nemo_logging.setLevel(logging.ERROR)
-        yield

@@ -27,17 +27,27 @@ def speed_of(run: Path, passes: dict[Role, tuple[Checkpoint, list[Path]]]) -> di
             name: sum(fact.get(name, 0.0) for fact in facts)
             for name in ("utterances", "audio_seconds", "padded_seconds", "seconds")
         }
+        said = {name: named(facts, name) for name in ("device", "precision")}
+        peaks = [fact["peak_device_bytes"] for fact in facts if fact.get("peak_device_bytes")]
         seconds = spent["seconds"]
         found[role] = Speed(
             checkpoint=checkpoint.name,
             utterances=int(spent["utterances"]),
             hours=spent["audio_seconds"] / 3600,
             seconds=seconds,
+            model_seconds=sum(fact["model_seconds"] / fact["lanes"] for fact in facts if "lanes" in fact),
             x_real_time=spent["audio_seconds"] / seconds if seconds else None,
             utterances_per_second=spent["utterances"] / seconds if seconds else None,
             padding=1 - spent["audio_seconds"] / spent["padded_seconds"] if spent["padded_seconds"] else None,
+            peak_device_bytes=max(peaks, default=None),
+            **said,
         )
     return found
+
+
+def named(facts: list[ledger.Facts], name: str) -> str | None:
+    """What the shards say of this, each answer once."""
+    return ", ".join(sorted({fact[name] for fact in facts if fact.get(name)})) or None
 
 
 @task(task_run_name="report", cache_policy=NO_CACHE, **RETRY)

@@ -20,8 +20,22 @@ UTTERANCE = pa.schema(
         pa.field("text", pa.string()),  # the reference
         pa.field("fields", pa.string()),  # the manifest's other fields, as JSON
         pa.field("reason", pa.string()),  # why the utterance cannot be read; null while it can
+        pa.field("detail", pa.string()),  # what was found there, in words
     ]
 )
+
+SOUND = pa.schema(
+    [
+        pa.field("measured_duration", pa.float64()),  # seconds
+        pa.field("sample_rate", pa.int32()),  # of the file, Hz
+        pa.field("channels", pa.int32()),
+        pa.field("peak", pa.float32()),  # the largest sample, 1 is full scale
+        pa.field("clipped", pa.float32()),  # the share of samples at full scale
+        pa.field("silent", pa.float32()),  # the share of 20 ms frames below -60 dB of full scale
+        pa.field("narrowband", pa.bool_()),  # nothing above 4 kHz: a telephone's recording, whatever its file's rate
+    ]
+)
+"""What was measured in an utterance's audio."""
 
 
 def with_fields(schema: pa.Schema, *fields: tuple[str, pa.DataType]) -> pa.Schema:
@@ -30,9 +44,22 @@ def with_fields(schema: pa.Schema, *fields: tuple[str, pa.DataType]) -> pa.Schem
     return schema
 
 
+WORDS = pa.list_(pa.struct([("word", pa.string()), ("start", pa.float64()), ("end", pa.float64())]))
+"""Words with their start and end, in seconds from the start of the utterance."""
+
+READING = {
+    "pred_text": pa.string(),
+    "tokens": pa.int32(),
+    "confidence": pa.float64(),  # of the utterance, 0 to 1
+    "word_confidence": pa.list_(pa.float64()),
+    "words": WORDS,  # where timestamps were asked for
+}
+
+
 def heard(schema: pa.Schema, role: Role) -> pa.Schema:
-    """The schema after a pass: what the model of this role read; null where it was not asked."""
-    return with_fields(schema, (f"{role}_pred_text", pa.string()))
+    """The schema after a pass: what the model of this role read; null where it was not asked. The first measures."""
+    measured = [] if "sample_rate" in schema.names else [(field.name, field.type) for field in SOUND]
+    return with_fields(schema, *measured, *((f"{role}_{name}", kind) for name, kind in READING.items()))
 
 
 def scored(schema: pa.Schema, role: Role) -> pa.Schema:
@@ -118,6 +145,7 @@ QUARANTINED = {
     "BAD_JSON": "the line is not a JSON object",
     "NOT_UTF8": "the line is not UTF-8",
     "LINE_TOO_LONG": "the line is longer than 1 MiB",
+    "PATH_OUTSIDE_ROOT": "the path leads out of the audio root, or to a device or pipe",
     "NO_AUDIO_PATH": "no path in audio_filepath",
     "UNSUPPORTED_SCHEME": "audio_filepath is a URL or a command",
     "BAD_OFFSET": "the offset is negative, no number, or past the end of the audio",
@@ -126,16 +154,19 @@ QUARANTINED = {
     "DUPLICATE_UTT": "the same audio, offset and duration as an earlier line",
     "EMPTY_REFERENCE": "no words in the text once punctuation is gone",
     "AUDIO_MISSING": "the audio file is not there",
-    "NOT_A_FILE": "the path is a folder or a device",
     "AUDIO_IO": "the audio could not be read from its disk",
     "AUDIO_UNREADABLE": "the audio cannot be decoded",
     "BAD_FORMAT": "an absurd sample rate or number of channels",
-    "BAD_HEADER": "the audio ends before its header says",
+    "BAD_HEADER": "the header lies about how much audio there is",
     "DURATION_MISMATCH": "the audio is not as long as stated: often a truncated file",
     "TOO_SHORT": "less than 0.1 s of audio",
     "TOO_LONG": "longer than the engine's limit",
-    "NONFINITE_AUDIO": "infinite or undefined samples",
+    "NONFINITE_AUDIO": "infinite, undefined or absurdly large samples",
+    "NONFINITE_SCORE": "the model's scores are not finite",
+    "MODEL_MISALIGNED": "the model gave no reading, or more than one",
+    "OOM_SINGLE": "the utterance by itself does not fit into the device's memory",
     "MODEL_ERROR": "the model failed on this utterance",
+    "NO_READING": "the file of readings has none for this utterance",
 }
 """Why there is nothing to judge, in words."""
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,51 +11,86 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from pydantic import BaseModel
 
 from tasks import ledger
 from tasks.checkpoint import Checkpoint
 from tasks.config import Engine
 from tasks.devices import Devices
-from tasks.engine import hear
+from tasks.engine import Heard, hear
 from tasks.recogniser import Recogniser, Request, resident
 from tasks.retry import RETRY
-from tasks.schema import Role, append, heard, replaced
+from tasks.schema import READING, SOUND, Role, append, heard, replaced
 
 log = logging.getLogger("winnow")
 
 
+class Pass(BaseModel, frozen=True):
+    """One of a run's models and how it reads; audio lies in `root`, where there is one."""
+
+    role: Role
+    checkpoint: Checkpoint
+    options: Engine
+    root: Path | None = None
+
+
 def transcribe(
-    shard: pa.Table, role: Role, recogniser: Callable[[], Recogniser], options: Engine
-) -> tuple[pa.Table, dict[str, float]]:
-    """Add what the model reads; audio that cannot be heard gets its reason, an unstated duration is filled in."""
+    shard: pa.Table, role: Role, recogniser: Callable[[], Recogniser], options: Engine, root: Path | None = None
+) -> tuple[pa.Table, ledger.Facts]:
+    """Add what the model reads, and on the first pass what was measured in the audio.
+
+    Audio that cannot be heard gets its reason; a duration that was not stated is filled in.
+    """
     mine = pc.is_null(shard["reason"])
     if role == "large":
         mine = pc.and_(mine, pc.fill_null(pc.equal(shard["band"], "escalate"), False))
     todo = pc.indices_nonzero(mine).to_pylist()
-    rows = shard.select(["path", "offset", "duration", "reason"]).to_pydict()
-    texts: list[str | None] = [None] * len(shard)
-    spent: dict[str, float] = {}
+    rows = shard.select(["path", "offset", "duration", "reason", "detail"]).to_pydict()
+    answers: list[Heard | None] = [None] * len(shard)
+    spent: ledger.Facts = {}
     if todo:
-        requests = [Request(rows["path"][i], rows["offset"][i], rows["duration"][i]) for i in todo]
-        answers, spent = hear(recogniser(), requests, options)
-        for i, answer in zip(todo, answers, strict=True):
-            texts[i], rows["reason"][i] = answer.text, answer.reason
-            if rows["duration"][i] is None:
-                rows["duration"][i] = answer.seconds
-    for name in ("duration", "reason"):
+        base = str(root) if root else None
+        requests = [Request(rows["path"][i], rows["offset"][i], rows["duration"][i], base) for i in todo]
+        found, spent = hear(recogniser(), requests, options)
+        for i, answer in zip(todo, found, strict=True):
+            answers[i] = answer
+            rows["reason"][i], rows["detail"][i] = answer.reason, answer.detail
+            if rows["duration"][i] is None and answer.sound:
+                rows["duration"][i] = answer.sound.seconds
+    first = "sample_rate" not in shard.schema.names
+    for name in ("duration", "reason", "detail"):
         shard = replaced(shard, name, rows[name])
-    return append(shard, heard(shard.schema, role), pa.array(texts, pa.string())), spent
+    columns = [*(measured(answers) if first else []), *readings(answers)]
+    return append(shard, heard(shard.schema, role), *columns), spent
 
 
-def transcribe_file(shard: Path, to: Role, checkpoint: Checkpoint, options: Engine) -> ledger.Record:
+def measured(answers: list[Heard | None]) -> list[pa.Array]:
+    """The columns of SOUND."""
+    sounds = [answer.sound if answer else None for answer in answers]
+    names = {field.name: "seconds" if field.name == "measured_duration" else field.name for field in SOUND}
+    return [
+        pa.array([getattr(sound, names[field.name], None) for sound in sounds], field.type, from_pandas=True)
+        for field in SOUND
+    ]
+
+
+def readings(answers: list[Heard | None]) -> list[pa.Array]:
+    """The columns of READING."""
+    found = [asdict(answer.reading) if answer and answer.reading else {} for answer in answers]
+    columns = {name: [reading.get("text" if name == "pred_text" else name) for reading in found] for name in READING}
+    return [pa.array(columns[name], kind) for name, kind in READING.items()]
+
+
+def transcribe_file(shard: Path, reader: Pass) -> ledger.Record:
     """The pass on one shard on disk, where the device is; the model is loaded only if there is something to read."""
-    load = partial(resident, checkpoint, options.branch, options.max_seconds)
+    load = partial(resident, reader.checkpoint, reader.options)
 
     def stage(table: pa.Table, **_: Any) -> tuple[pa.Table, ledger.Facts]:
-        return transcribe(table, to, load, options)
+        return transcribe(table, reader.role, load, reader.options, reader.root)
 
+    settings = reader.options.model_dump(mode="json", exclude=Engine.MANNER)
     return ledger.work(
-        shard, to, stage, sha256=checkpoint.sha256, branch=options.branch, max_seconds=options.max_seconds
+        shard, reader.role, stage, sha256=reader.checkpoint.sha256, root=reader.root and str(reader.root), **settings
     )
 
 
@@ -71,8 +107,8 @@ def summary(done: ledger.Record) -> str:
     )
 
 
-@task(task_run_name="{to} pass {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
-def transcribe_shard(shard: Path, to: Role, checkpoint: Checkpoint, options: Engine, devices: Devices) -> Path:
-    done = devices.run(transcribe_file, shard, to, checkpoint, options)
+@task(task_run_name="{reader.role} pass {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
+def transcribe_shard(shard: Path, reader: Pass, devices: Devices) -> Path:
+    done = devices.run(transcribe_file, shard, reader)
     log.info(summary(done))
     return ledger.only_file(shard, done)

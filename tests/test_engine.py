@@ -1,136 +1,148 @@
-"""The engine on real checkpoints and real speech."""
+"""The engine: what it gives a model to read, and what becomes of the answers."""
 
-import json
+import os
 
 import numpy as np
+import psutil
 import pytest
 
 from tasks.audio import Clip
+from tasks.budget import Budget
 from tasks.checkpoint import BadCheckpoint, resolve
 from tasks.config import Engine
-from tasks.engine import Heard, batches, hear, read
-from tasks.recogniser import Request, resident
-from tests.conftest import DEMO
+from tasks.engine import filled, hear, planned, read
+from tasks.recogniser import Reading, Request, resident
+from tasks.sound import Sound
+from tests.test_network import requests
 
 
-def requests(count: int) -> list[Request]:
-    """The first utterances of the demo corpus."""
-    found = []
-    for line in (DEMO / "corpus" / "manifest.jsonl").read_text().splitlines():
-        if line.startswith("{") and '"audio/0' in line:
-            row = json.loads(line)
-            found.append(Request(str(DEMO / "corpus" / row["audio_filepath"]), None, row["duration"]))
-    return found[:count]
-
-
-@pytest.mark.parametrize(("model", "branch"), [("small", "transducer"), ("large", "transducer"), ("large", "ctc")])
-def test_texts_are_those_of_nemo_one_by_one(model, branch):
-    checkpoint = resolve(str(DEMO / f"{model}.nemo"))
-    asked = requests(24)
-    ours, spent = hear(resident(checkpoint, branch, 120), asked, Engine(branch=branch, batch_seconds=15))
-
-    from nemo.collections.asr.models import ASRModel
-
-    theirs = ASRModel.restore_from(str(checkpoint.path))
-    theirs.preprocessor.featurizer.dither = 0.0
-    if branch == "ctc":
-        theirs.change_decoding_strategy(decoder_type="ctc", verbose=False)
-    alone = [theirs.transcribe([one.path], batch_size=1, verbose=False)[0].text for one in asked]
-    assert [heard.text for heard in ours] == alone
-    assert spent["utterances"] == 24
-    assert spent["audio_seconds"] == pytest.approx(sum(one.duration for one in asked), abs=0.1)
-
-
-def test_bad_audio_costs_only_itself(tmp_path, demo_small):
-    asked = requests(6)
-    (tmp_path / "page.wav").write_text("<html></html>")
-    bad = [Request(str(tmp_path / name), None, None) for name in ("missing.wav", "page.wav")]
-    model = resident(demo_small, "transducer", 120)
-    alone, _ = hear(model, asked, Engine())
-    mixed, _ = hear(model, [asked[0], bad[0], *asked[1:5], bad[1], asked[5]], Engine())
-    assert [one.reason for one in mixed] == [None, "AUDIO_MISSING", None, None, None, None, "AUDIO_UNREADABLE", None]
-    assert [one for one in mixed if one.text is not None] == alone
-
-
-class Fussy:
-    """A model that fails on whatever batch holds a clip of exactly two seconds."""
+class Model:
+    """A model that reads the name of the file."""
 
     rate = 16_000
     lanes = 1
     together = 1
+    facts = {}  # noqa: RUF012
 
-    def texts(self, batches):
+    def __init__(self):
+        self.budget, self.calls = Budget(40), 0
+
+    def read(self, batches):
+        self.calls += 1
+        return [Reading(request.path) for batch in batches for request, _ in batch]
+
+    def peak_bytes(self):
+        return None
+
+
+class Fussy(Model):
+    """Fails on whatever batch holds a clip of exactly two seconds."""
+
+    def read(self, batches):
         if any(clip.seconds == 2.0 for batch in batches for _, clip in batch):
             raise RuntimeError("no")
-        return [request.path for batch in batches for request, _ in batch]
+        return super().read(batches)
 
 
 def clip(seconds: float) -> Clip:
-    return Clip(np.zeros(1, np.float32), seconds)
+    return Clip(np.zeros(1, np.float32), Sound(seconds, 16_000, 1, 0.0, 0.0, 0.0, False))
 
 
 def test_a_batch_that_fails_is_halved_down_to_the_culprit():
     batch = [(Request(f"{seconds}", None, None), clip(seconds)) for seconds in (1.0, 3.0, 2.0, 4.0, 5.0)]
     first, second, failed, *rest = read([batch[:3], batch[3:]], Fussy())
-    assert [first, second, *rest] == ["1.0", "3.0", "4.0", "5.0"]
+    assert [one.text for one in (first, second, *rest)] == ["1.0", "3.0", "4.0", "5.0"]
     assert repr(failed) == "RuntimeError('no')"
 
 
-class Forgetful:
-    """A model that returns a text too few, as `transcribe()` does for audio it cannot slice."""
+class Forgetful(Model):
+    """Returns a reading too few, as `transcribe()` does for audio it cannot slice."""
 
-    rate = 16_000
-    lanes = 1
-    together = 1
-
-    def texts(self, batches):
-        return [request.path for batch in batches for request, _ in batch if request.path != "b"]
+    def read(self, batches):
+        return [one for one in super().read(batches) if one.text != "b"]
 
 
-def test_texts_are_never_given_to_other_utterances():
+def test_readings_are_never_given_to_other_utterances():
     batch = [(Request(name, None, None), clip(1.0)) for name in "abcd"]
-    texts = read([batch], Forgetful())
-    assert [texts[0], *texts[2:]] == ["a", "c", "d"]
-    assert str(texts[1]) == "0 texts for 1 utterances"
+    readings = read([batch], Forgetful())
+    assert [one.text for one in (readings[0], *readings[2:])] == ["a", "c", "d"]
+    assert str(readings[1]) == "0 readings for 1 utterances"
 
 
-class Broken:
+class Broken(Model):
     """A model, or a device, that cannot read anything."""
 
-    rate = 16_000
-    lanes = 1
-    together = 1
-
     def __init__(self, error):
-        self.error, self.calls = error, 0
+        super().__init__()
+        self.error = error
 
-    def texts(self, batches):
+    def read(self, batches):
         self.calls += 1
         raise self.error
 
 
 @pytest.mark.parametrize(
     ("error", "calls"),
-    [(ValueError("wrong shape"), 3), (RuntimeError("CUDA error: device-side assert triggered"), 1), (MemoryError(), 1)],
+    [(ValueError("wrong shape"), 7), (RuntimeError("CUDA error: device-side assert triggered"), 1)],
 )
 def test_a_failure_of_the_model_itself_is_not_blamed_on_the_utterances(tone, error, calls):
-    asked = [Request(str(tone(name)), None, None) for name in ("a.wav", "b.wav")]
+    asked = [Request(str(tone(name)), None, None) for name in ("a.wav", "b.wav", "c.wav", "d.wav")]
     model = Broken(error)
     with pytest.raises(type(error)):
         hear(model, asked, Engine())
     assert model.calls == calls
 
 
-def test_batches_hold_clips_of_like_length_within_their_seconds():
-    clips = [(i, clip(seconds)) for i, seconds in enumerate([1.0, 9.0, 2.0, 5.0, 1.0, 30.0])]
-    assert [[i for i, _ in batch] for batch in batches(clips, seconds=10)] == [[5], [1], [3, 2], [0, 4]]
+def test_two_failures_may_be_the_utterances(tone):
+    asked = [Request(str(tone(name)), None, None) for name in ("a.wav", "b.wav")]
+    answers, _ = hear(Broken(ValueError("wrong shape")), asked, Engine())
+    assert [(one.reason, one.detail) for one in answers] == [("MODEL_ERROR", "wrong shape")] * 2
+
+
+def test_batches_hold_clips_of_like_length_within_the_budget():
+    lengths = [(5, 30.0), (1, 9.0), (3, 5.0), (2, 2.0), (0, 1.0), (4, 1.0)]
+    assert list(filled(lengths, Budget(10))) == [[5], [1], [3, 2], [0, 4]]
+    assert list(filled(lengths, Budget(1_000, utterances=2))) == [[5, 1], [3, 2], [0, 4]]
+
+
+def test_what_did_not_fit_is_remembered_for_clips_as_long():
+    budget = Budget(100)
+    assert budget.fits(10, 10.0)
+    budget.remember(10, 10.0)
+    assert [budget.fits(count, 10.0) for count in (1, 5, 6)] == [True, True, False]
+    assert not budget.fits(2, 30.0)  # longer ones as well
+    assert budget.fits(1, 60.0)  # but never less than one
+    assert budget.fits(25, 4.0)  # much shorter ones may still
+
+
+@pytest.mark.parametrize(("window", "most"), [(500, 0.05), (4_000, 0.02)])
+def test_padding_stays_small_on_lengths_as_in_librispeech(window, most):
+    """Lengths as LibriSpeech's training utterances have them: most between 11 and 16 seconds, a tail of short ones."""
+    lengths = np.clip(16.5 - np.random.default_rng(0).gamma(1.7, 2.4, window), 1.5, 17)
+    asked = [Request("", None, float(seconds)) for seconds in lengths]
+    groups = list(planned(asked, Budget(40), 1))
+    padded = sum(len(group) * max(lengths[i] for i in group) for group in groups)
+    assert sorted(i for group in groups for i in group) == list(range(window))
+    assert 1 - lengths.sum() / padded < most
+
+
+def test_memory_stays_flat_over_shards(demo_small):
+    """The host's, over 20 shards; the first fill the allocator's pools."""
+    model, asked = resident(demo_small, Engine()), requests(40)
+    used = []
+    for _ in range(20):
+        hear(model, asked, Engine())
+        used.append(psutil.Process(os.getpid()).memory_info().rss)
+    assert max(used[10:]) < 1.05 * max(used[:10])
 
 
 def test_readings_stand_for_a_model_that_was_run_elsewhere(tone, hears):
     path = tone("a.wav")
-    model = resident(resolve(hears(small={"a.wav": "good morning"})["small"]), "transducer", 120)
-    answers, _ = hear(model, [Request(str(path), None, None), Request(str(tone("b.wav")), None, None)], Engine())
-    assert answers == [Heard("good morning", 1.0), Heard(None, 1.0, "MODEL_ERROR")]
+    model = resident(resolve(hears(small={"a.wav": "good morning"})["small"]), Engine())
+    good, bad = hear(model, [Request(str(path), None, None), Request(str(tone("b.wav")), None, None)], Engine())[0]
+    assert (good.reading, good.reason) == (Reading("good morning"), None)
+    assert (bad.reading, bad.reason) == (None, "NO_READING")
+    assert bad.detail.endswith("small.jsonl has none of " + str(path.with_name("b.wav")) + " at 0.0 s")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +157,7 @@ def test_readings_stand_for_a_model_that_was_run_elsewhere(tone, hears):
 def test_readings_that_are_none_are_refused(tmp_path, lines, complaint):
     (tmp_path / "small.jsonl").write_text(lines)
     with pytest.raises(BadCheckpoint, match=complaint):
-        resident(resolve(str(tmp_path / "small.jsonl")), "transducer", 120)
+        resident(resolve(str(tmp_path / "small.jsonl")), Engine())
 
 
 @pytest.mark.parametrize(
@@ -153,7 +165,10 @@ def test_readings_that_are_none_are_refused(tmp_path, lines, complaint):
     [
         ("missing.nemo", None, "no such file"),
         ("page.nemo", "<html></html>", "not a NeMo checkpoint"),
-        ("parakeet", None, "no .nemo file, no manifest of readings"),
+        ("parakeet", None, "parakeet: no .nemo file, no hub name .*, and not in NeMo's list for NGC"),
+        ("parakeet-tdt_ctc-110M", None, "not in NeMo's list for NGC; the nearest there is parakeet-tdt_ctc-110m"),
+        ("parakeet-tdt_ctc-110m", None, "could not be had from NGC"),
+        ("no model", None, "no .nemo file, no manifest of readings"),
         ("nvidia/no-such-model", None, "could not be had from the hub"),
     ],
 )

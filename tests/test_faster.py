@@ -5,8 +5,8 @@ import torch
 
 from tasks.audio import load
 from tasks.faster import log_mel, quicken, subsample
-from tasks.recogniser import restored
-from tests.test_engine import requests
+from tasks.network import restored
+from tests.test_network import requests
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ def test_an_utterance_keeps_its_place_and_every_field():
         "audio_filepath": "a.wav",
         "path": "/audio/a.wav",
         "offset": 2.0,
+        "detail": None,
         "duration": 1.5,
         "text": "good morning",
         "fields": '{"lang":"en","tags":["a"]}',

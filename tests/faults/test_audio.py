@@ -1,0 +1,315 @@
+"""Rows 8 to 17 of the table of faults: what bad audio costs, and whom, when a real model reads a shard of it."""
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import soundfile
+
+from tasks.audio import load
+from tasks.config import Engine
+from tasks.recogniser import resident
+from tasks.schema import QUARANTINED, UTTERANCE, with_columns
+from tasks.sound import BadAudio
+from tasks.transcribe import transcribe
+from tests.conftest import DEMO
+from tests.test_audio import MEMORY, relabelled, ten_hours
+
+RATE = 16_000
+MUTATIONS = int(os.environ.get("WINNOW_MUTATIONS", "500"))
+GOOD = 20
+
+Row = dict[str, Any]
+Answer = tuple[str | None, str | None, str | None]
+"""The text, the reason and the detail."""
+
+
+@pytest.fixture(scope="module")
+def model(demo_small):
+    return resident(demo_small, Engine())
+
+
+@pytest.fixture
+def root(tmp_path):
+    """The folder of the shard's audio; beside it lies what no shard may read."""
+    (tmp_path / "audio").mkdir()
+    return tmp_path / "audio"
+
+
+@pytest.fixture
+def good(root):
+    """Utterances of the demo corpus, in the root."""
+    rows = []
+    for line in (DEMO / "corpus" / "manifest.jsonl").read_text().splitlines():
+        if line.startswith("{") and '"audio/0' in line:
+            row = json.loads(line)
+            copy = shutil.copy(DEMO / "corpus" / row["audio_filepath"], root)
+            rows.append({"path": str(copy), "duration": row["duration"]})
+    return rows[:GOOD]
+
+
+def heard(rows: list[Row], model: Any, root: Path | None) -> list[Answer]:
+    """What becomes of each row."""
+    shard = with_columns(pa.Table.from_pylist([{"id": i, **row} for i, row in enumerate(rows)], UTTERANCE), UTTERANCE)
+    done, _ = transcribe(shard, "small", lambda: model, Engine(), root)
+    return list(zip(*(done[name].to_pylist() for name in ("small_pred_text", "reason", "detail")), strict=True))
+
+
+def mixed(good: list[Row], bad: list[Row]) -> list[Row]:
+    """The good ones spread evenly among the bad ones; which is which shows in where they came from."""
+    return [row for _, row in sorted([*spread(good), *spread(bad)], key=lambda item: item[0])]
+
+
+def spread(rows: list[Row]) -> list[tuple[float, Row]]:
+    return [((i + 0.5) / len(rows), row) for i, row in enumerate(rows)]
+
+
+def cost(good: list[Row], bad: list[Row], model: Any, root: Path | None) -> list[Answer]:
+    """What became of the bad ones, after making sure that every good one reads as it does without them."""
+    rows = mixed(good, bad)
+    answers = dict(zip(map(id, rows), heard(rows, model, root), strict=True))
+    assert [answers[id(row)] for row in good] == heard(good, model, root)
+    return [answers[id(row)] for row in bad]
+
+
+# the rows of each fault: file, offset, stated duration, reason, and detail where it does not hang on an encoder
+NO_FILE, NO_FORMAT, OUTSIDE = "no such file", "Format not recognised.", "leads out of the audio root"
+
+
+def links(root: Path, tone: Callable[..., Path]) -> None:
+    """Row 8: ways out of the root, and what is no file in it."""
+    tone("outside.wav")
+    (root / "link.wav").symlink_to(root.parent / "outside.wav")
+    (root / "folder-link").symlink_to(root.parent)
+    (root / "device.wav").symlink_to("/dev/zero")
+    os.mkfifo(root / "pipe.wav")
+    listening = socket.socket(socket.AF_UNIX)
+    here = Path.cwd()
+    os.chdir(root)  # a socket's path may have a hundred letters
+    listening.bind("socket.wav")
+    os.chdir(here)
+    listening.close()
+
+
+ROW_8 = [
+    ("link.wav", None, None, "PATH_OUTSIDE_ROOT", OUTSIDE),
+    ("folder-link/outside.wav", None, None, "PATH_OUTSIDE_ROOT", OUTSIDE),
+    ("../outside.wav", None, None, "PATH_OUTSIDE_ROOT", OUTSIDE),
+    ("../not-there.wav", None, None, "PATH_OUTSIDE_ROOT", OUTSIDE),
+    ("/dev/zero", None, None, "PATH_OUTSIDE_ROOT", OUTSIDE),
+    ("device.wav", None, None, "PATH_OUTSIDE_ROOT", OUTSIDE),
+    ("pipe.wav", None, None, "PATH_OUTSIDE_ROOT", "a pipe"),
+    ("socket.wav", None, None, "PATH_OUTSIDE_ROOT", "a socket"),
+]
+
+
+def cut(root: Path, tone: Callable[..., Path]) -> None:
+    """Row 10: the first halves of files of six seconds."""
+    for name in ("cut.wav", "cut.ogg", "cut.mp3"):
+        whole = tone(f"audio/{name}", seconds=6)
+        whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    tone("audio/one.wav")
+    tone("audio/one.flac")
+
+
+ROW_10 = [
+    ("cut.wav", None, 6.0, "DURATION_MISMATCH", "stated 6.00 s, measured 3.00 s"),
+    ("cut.ogg", None, 6.0, "DURATION_MISMATCH", None),
+    ("cut.mp3", None, 6.0, "DURATION_MISMATCH", None),
+    ("one.wav", None, 1.2, "DURATION_MISMATCH", "stated 1.20 s, measured 1.00 s"),
+    ("one.flac", None, 0.8, "DURATION_MISMATCH", "stated 0.80 s, measured 1.00 s"),
+    ("one.flac", 0.5, 1.0, "DURATION_MISMATCH", "stated 1.00 s, measured 0.50 s"),
+]
+
+ROW_11 = [
+    ("one.wav", 1.0, 0.5, "BAD_OFFSET", "offset 1.00 s in a file of 1.00 s"),
+    ("one.flac", 7.0, 1.0, "BAD_OFFSET", "offset 7.00 s in a file of 1.00 s"),
+    ("one.wav", -1.0, 0.5, "BAD_OFFSET", "offset -1.00 s in a file of 1.00 s"),
+    ("one.wav", 1e12, None, "BAD_OFFSET", "offset 1000000000000.00 s in a file of 1.00 s"),
+]
+
+
+def absent(root: Path, _: Callable[..., Path]) -> None:
+    """Rows 12 and 14: what is not there, and what cannot be reached."""
+    (root / "dangling.wav").symlink_to(root / "nowhere.wav")
+    (root / "loop.wav").symlink_to(root / "loop.wav")
+
+
+ROWS_12_14 = [
+    ("missing.wav", None, 1.0, "AUDIO_MISSING", NO_FILE),
+    ("dangling.wav", None, None, "AUDIO_MISSING", NO_FILE),
+    ("one.wav/a.wav", None, None, "AUDIO_MISSING", NO_FILE),
+    ("loop.wav", None, None, "AUDIO_IO", "ELOOP: Too many levels of symbolic links"),
+    ("a" * 300, None, None, "AUDIO_IO", "ENAMETOOLONG: File name too long"),
+]
+
+
+def garbage(root: Path, tone: Callable[..., Path]) -> None:
+    """Row 13: what no decoder knows, or what it gives up on."""
+    (root / "empty.flac").touch()
+    (root / "page.wav").write_text("<!doctype html><title>404</title>")
+    (root / "noise.mp3").write_bytes(bytes(range(1, 256)) * 200)
+    (root / "folder.wav").mkdir()
+    unknown = bytearray(tone("audio/codec.wav").read_bytes())
+    unknown[20:22] = b"\x77\x77"  # the codec's number
+    (root / "codec.wav").write_bytes(unknown)
+    whole = tone("audio/lost.flac", seconds=6)
+    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+
+
+ROW_13 = [
+    ("empty.flac", None, None, "AUDIO_UNREADABLE", NO_FORMAT),
+    ("page.wav", None, 1.0, "AUDIO_UNREADABLE", NO_FORMAT),
+    ("noise.mp3", None, None, "AUDIO_UNREADABLE", NO_FORMAT),
+    ("folder.wav", None, None, "AUDIO_UNREADABLE", "a folder"),
+    ("codec.wav", None, None, "AUDIO_UNREADABLE", "Error in WAV/W64/RF64 file. Malformed 'fmt ' chunk."),
+    ("lost.flac", None, 6.0, "AUDIO_UNREADABLE", "Error : flac decoder lost sync."),
+]
+
+
+def absurd(root: Path, tone: Callable[..., Path]) -> None:
+    """Row 15: no length that a model should hear, no format that speech has, headers that lie."""
+    tone("audio/blip.wav", seconds=0.05)
+    tone("audio/nothing.wav", seconds=0)
+    tone("audio/long.ogg", seconds=121)
+    hours = ten_hours(root / "hours.flac")
+    relabelled(shutil.copy(hours, root / "hours-of-unknown-length.flac"), 0)
+    relabelled(shutil.copy(hours, root / "hours-that-claim-a-second.flac"), 4_000)
+    relabelled(tone("audio/huge.flac"), 2**36 - 1)
+    relabelled(tone("audio/more.wav"), 64_000)
+    relabelled(tone("audio/none.wav"), 0)
+    tone("audio/slow.wav", rate=1_000)
+    tone("audio/fast.wav", rate=400_000)
+    tone("audio/crowd.wav", channels=9)
+
+
+ROW_15 = [
+    ("blip.wav", None, None, "TOO_SHORT", "0.050 s"),
+    ("nothing.wav", None, None, "TOO_SHORT", "0.000 s"),
+    ("one.wav", 0.95, None, "TOO_SHORT", "0.050 s"),
+    ("long.ogg", None, None, "TOO_LONG", "more than 120 s"),
+    ("hours.flac", None, None, "TOO_LONG", "more than 120 s"),
+    ("hours-of-unknown-length.flac", None, 5.0, "TOO_LONG", "more than 120 s"),
+    ("hours-that-claim-a-second.flac", None, 1.0, "BAD_HEADER", None),
+    ("huge.flac", None, 1.0, "BAD_HEADER", "its header promises 4294967.30 s, 1.00 s are there"),
+    ("more.wav", None, 1.0, "BAD_HEADER", "its header promises 64000 bytes, 32000 are there"),
+    ("none.wav", None, None, "BAD_HEADER", "32000 of its 32044 bytes come after its last frame"),
+    ("slow.wav", None, None, "BAD_FORMAT", "1000 Hz, channels: 1"),
+    ("fast.wav", None, None, "BAD_FORMAT", "400000 Hz, channels: 1"),
+    ("crowd.wav", None, None, "BAD_FORMAT", "16000 Hz, channels: 9"),
+]
+
+
+def undefined(root: Path, _: Callable[..., Path]) -> None:
+    """Row 16: one sample that is no number, in one of two channels."""
+    for name, value in {"nan": np.nan, "inf": np.inf, "minus": -np.inf, "huge": 1e30}.items():
+        samples = np.zeros((RATE, 2), np.float32)
+        samples[RATE // 2, 1] = value
+        soundfile.write(root / f"{name}.wav", samples, RATE, subtype="FLOAT")
+
+
+ROW_16 = [
+    ("nan.wav", None, None, "NONFINITE_AUDIO", "samples of nan"),
+    ("inf.wav", None, 1.0, "NONFINITE_AUDIO", "samples of inf"),
+    ("minus.wav", None, None, "NONFINITE_AUDIO", "samples of inf"),
+    ("huge.wav", None, None, "NONFINITE_AUDIO", "samples of 1e+30"),
+]
+
+NAMED = [*ROW_8, *ROW_10, *ROW_11, *ROWS_12_14, *ROW_13, *ROW_15, *ROW_16]
+
+
+def test_each_bad_file_has_its_reason_and_costs_nobody_else(root, tone, good, model):
+    for make in (links, cut, absent, garbage, absurd, undefined):
+        make(root, tone)
+    bad = [{"path": str(root / name), "offset": offset, "duration": stated} for name, offset, stated, _, _ in NAMED]
+    found = cost(good, bad, model, root)
+    assert all(detail for *_, detail in found)
+    known = [(*rest, detail if row[-1] else None) for (*rest, detail), row in zip(found, NAMED, strict=True)]
+    assert known == [(None, reason, detail) for *_, reason, detail in NAMED]
+
+
+@pytest.mark.skipif(not os.path.exists(MEMORY), reason="needs /proc")  # noqa: PTH110
+def test_errors_of_the_disk_and_devices_cost_nobody_else(root, good, model):
+    for name in ("a.wav", "b.flac", "c.ogg"):
+        (root / name).symlink_to(MEMORY)
+    bad = [{"path": str(root / name), "duration": 1.0} for name in ("a.wav", "b.flac", "c.ogg")]
+    bad += [{"path": device} for device in ("/dev/zero", "/dev/null")]
+    assert cost(good, bad, model, root=None) == [
+        *[(None, "AUDIO_IO", "EIO: Input/output error")] * 3,
+        *[(None, "PATH_OUTSIDE_ROOT", "a device")] * 2,
+    ]
+
+
+def test_silence_is_heard_like_anything_else(root, tone, good, model):
+    soundfile.write(root / "still.wav", np.zeros(2 * RATE), RATE)
+    soundfile.write(root / "hush.flac", 1e-4 * np.random.default_rng(0).standard_normal(RATE), RATE)
+    still = [{"path": str(root / name)} for name in ("still.wav", "hush.flac")]
+    found = cost(good, still, model, root)
+    assert [(reason, detail) for _, reason, detail in found] == [(None, None)] * 2
+    assert [load(row["path"], None, None, RATE, 60).sound.silent for row in still] == [1.0, 1.0]
+
+
+def mutated(whole: bytes, other: bytes, dice: np.random.Generator) -> bytes:
+    """A file as a failing disk, a cut connection or a lost chunk would leave it."""
+    data = bytearray(whole)
+    start, length = dice.integers(len(data)), int(dice.integers(1, len(data) // 2))
+    match dice.integers(6):
+        case 0:  # flipped anywhere
+            for at in dice.integers(len(data), size=dice.integers(1, 50)):
+                data[at] ^= 1 << dice.integers(8)
+        case 1:  # overwritten in the header
+            for at in dice.integers(min(100, len(data)), size=dice.integers(1, 6)):
+                data[at] = dice.integers(256)
+        case 2:  # truncated
+            del data[start:]
+        case 3:  # a piece is missing
+            del data[start : start + length]
+        case 4:  # a piece of noise
+            data[start : start + length] = dice.bytes(length)
+        case _:  # a piece of another file
+            data[start:start] = other[start % len(other) :][:length]
+    return bytes(data)
+
+
+def whole_or_explained(row: Row) -> bool:
+    """Whether a file gives finite samples or a known reason in words; all else escapes."""
+    try:
+        clip = load(row["path"], None, row["duration"], RATE, 60, delays=())
+    except BadAudio as problem:
+        return problem.reason in QUARANTINED and bool(problem.detail)
+    return bool(np.isfinite(clip.samples).all())
+
+
+def descriptors() -> int:
+    """How many files this process has open."""
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+def test_mutated_files_cost_nobody_else(root, good, model):
+    """The number in WINNOW_MUTATIONS; each is made by a seed of its own, which its file is named after."""
+    speech, _ = soundfile.read(good[0]["path"], frames=RATE)
+    wholes = []
+    for name, options in {"a.wav": {}, "b.flac": {}, "c.ogg": {}, "d.ogg": {"subtype": "OPUS"}}.items():
+        soundfile.write(root / name, speech, RATE, **options)
+        wholes.append(root / name)
+    bad = []
+    for seed in range(MUTATIONS):
+        dice = np.random.default_rng(seed)
+        whole, other = dice.choice(wholes, 2)
+        path = root / f"seed-{seed}{whole.suffix}"
+        path.write_bytes(mutated(whole.read_bytes(), other.read_bytes(), dice))
+        bad.append({"path": str(path), "duration": 1.0 if seed % 2 else None})
+    before = descriptors()
+    assert [row for row in bad if not whole_or_explained(row)] == []
+    assert descriptors() == before
+    found = cost(good, bad, model, root)
+    lost = [(row, answer) for row, answer in zip(bad, found, strict=True) if (answer[0] is None) == (answer[1] is None)]
+    assert not lost
+    assert not [row for row, (_, reason, _) in zip(bad, found, strict=True) if reason == "MODEL_ERROR"]

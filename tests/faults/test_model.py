@@ -1,0 +1,154 @@
+"""What a model or its device may do wrong, among utterances that come out as if nothing were (FAULTS, rows 20 to 23).
+
+Each stand-in is the demo's small checkpoint with a fault before it; what it reads, it reads itself.
+"""
+
+import pytest
+import torch
+
+from tasks.budget import Budget
+from tasks.checkpoint import BadCheckpoint, resolve
+from tasks.config import Engine
+from tasks.engine import ModelBroken, hear
+from tasks.network import Network, check_weights, restored
+from tasks.recogniser import Reading, resident
+from tests.conftest import DEMO
+from tests.test_network import requests
+
+ASKED = requests(12)
+CULPRIT = ASKED[5].path
+
+
+class Faulty:
+    """The demo's small checkpoint behind a fault."""
+
+    together = 2
+
+    def __init__(self, model, **state):
+        self.model, self.budget, self.state = model, Budget(15), state
+        self.rate, self.lanes, self.facts, self.peak_bytes = model.rate, model.lanes, model.facts, model.peak_bytes
+
+    def read(self, batches):
+        return self.model.read(batches)
+
+
+@pytest.fixture(scope="module")
+def small(demo_small):
+    return resident(demo_small, Engine())
+
+
+@pytest.fixture(scope="module")
+def alone(small):
+    """What every utterance says by itself."""
+    return [hear(small, [one], Engine())[0][0].reading.text for one in ASKED]
+
+
+def paths(batches):
+    return [request.path for batch in batches for request, _ in batch]
+
+
+def assert_only_the_culprit(answers, alone, reason, detail):
+    expected = [None if one.path == CULPRIT else text for one, text in zip(ASKED, alone, strict=True)]
+    assert [one.reading and one.reading.text for one in answers] == expected
+    (bad,) = [one for one in answers if one.reason]
+    assert (bad.reason, bad.detail) == (reason, detail)
+    assert bad.sound.seconds == pytest.approx(ASKED[5].duration, abs=0.01)
+
+
+class TooMany(Faulty):
+    """Says something more wherever the culprit is."""
+
+    def read(self, batches):
+        return super().read(batches) + [Reading("and more")] * (CULPRIT in paths(batches))
+
+
+class TooFew(Faulty):
+    """Says nothing of the culprit."""
+
+    def read(self, batches):
+        found = zip(paths(batches), super().read(batches), strict=True)
+        return [reading for path, reading in found if path != CULPRIT]
+
+
+class Raises(Faulty):
+    def read(self, batches):
+        if CULPRIT in paths(batches):
+            raise self.state["error"]
+        return super().read(batches)
+
+
+class NotFinite(Faulty):
+    """Has no finite scores for the culprit."""
+
+    def read(self, batches):
+        found = zip(paths(batches), super().read(batches), strict=True)
+        return [Reading("", sound=False) if path == CULPRIT else reading for path, reading in found]
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "reason", "detail"),
+    [
+        (TooMany, {}, "MODEL_MISALIGNED", "2 readings for 1 utterances"),
+        (TooFew, {}, "MODEL_MISALIGNED", "0 readings for 1 utterances"),
+        (Raises, {"error": ValueError("wrong shape")}, "MODEL_ERROR", "wrong shape"),
+        (Raises, {"error": AssertionError()}, "MODEL_ERROR", "AssertionError"),
+        (Raises, {"error": torch.OutOfMemoryError("CUDA out of memory")}, "OOM_SINGLE", "CUDA out of memory"),
+        (Raises, {"error": MemoryError()}, "OOM_SINGLE", "MemoryError"),
+        (NotFinite, {}, "NONFINITE_SCORE", None),
+    ],
+)
+def test_one_utterance_costs_no_neighbour(small, alone, fault, state, reason, detail):
+    answers, spent = hear(fault(small, **state), ASKED, Engine())
+    assert_only_the_culprit(answers, alone, reason, detail)
+    assert spent["utterances"] == len(ASKED) - 1
+
+
+class Narrow(Faulty):
+    """A device with memory for so many padded seconds."""
+
+    def read(self, batches):
+        (batch,) = batches
+        padded = len(batch) * max(clip.seconds for _, clip in batch)
+        self.state["tried"].append(padded)
+        if padded > self.state["room"] and len(batch) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().read(batches)
+
+
+def test_a_batch_too_large_for_the_device_is_halved_and_the_size_remembered(small, alone):
+    narrow = Narrow(small, room=9.0, tried=[])
+    narrow.together, narrow.lanes, narrow.budget = 1, 1, Budget(40)
+    first, _ = hear(narrow, ASKED, Engine())
+    failed = sum(padded > 9.0 for padded in narrow.state["tried"])
+    narrow.state["tried"].clear()
+    second, _ = hear(narrow, ASKED, Engine())
+    again = sum(padded > 9.0 for padded in narrow.state["tried"])
+    for answers in (first, second):
+        assert [one.reading.text for one in answers] == alone
+    assert 0 == again < failed
+
+
+@pytest.mark.parametrize(("name", "part"), [("small", "encoder"), ("small", "decoder"), ("large", "encoder")])
+def test_a_model_without_finite_scores_aborts_the_run(name, part):
+    model = Network(resolve(str(DEMO / f"{name}.nemo")), Engine())
+    with torch.no_grad():
+        next(getattr(model.model, part).parameters()).fill_(float("nan"))
+    with pytest.raises(ModelBroken, match="the model's scores are not finite"):
+        hear(model, ASKED, Engine())
+
+
+def test_weights_that_are_not_finite_are_refused(demo_large):
+    model = restored(demo_large, "cpu")
+    check_weights(model, "large.nemo")
+    with torch.no_grad():
+        model.joint.joint_net[-1].weight[0, 0] = float("nan")
+    with pytest.raises(
+        BadCheckpoint, match=r"large.nemo: not all of its weights are finite \(joint.joint_net.2.weight"
+    ):
+        check_weights(model, "large.nemo")
+
+
+def test_a_lost_device_is_not_blamed_on_utterances(small):
+    lost = Raises(small, error=RuntimeError("CUDA error: an illegal memory access was encountered"))
+    with pytest.raises(RuntimeError, match="CUDA error"):
+        hear(lost, ASKED, Engine())

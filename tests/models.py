@@ -1,0 +1,165 @@
+"""NeMo checkpoints of every family with random weights, small enough to make in a test."""
+
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import soundfile
+
+from demo.fastconformer import Size, configuration
+from tasks.network import quiet
+from tests.conftest import DEMO
+
+SIZE = Size(width=32, layers=2, heads=2, channels=32)
+LETTERS = list(" abcdefghijklmnopqrstuvwxyz'")
+VOCABULARY = 128
+DURATIONS = [0, 1, 2, 3, 4]
+NLP = "nemo.collections.asr.modules.transformer"
+
+
+def tokens(folder: Path) -> Path:
+    """The SentencePiece model of the demo's checkpoints, in a folder as NeMo wants it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(DEMO / "small.nemo") as archive:
+        archive.extractall(folder, filter="data")
+    for file in folder.iterdir():
+        if "_tokenizer." in file.name or "_vocab." in file.name:
+            file.rename(folder / file.name.partition("_")[2])
+    return folder
+
+
+def letters(folder: Path) -> Any:
+    """A CTC model of characters."""
+    from nemo.collections.asr.models import EncDecCTCModel
+
+    config = configuration(SIZE, folder, hybrid=False)
+    del config["tokenizer"]
+    config["labels"] = LETTERS
+    config["decoder"] |= {"vocabulary": LETTERS, "num_classes": len(LETTERS)}
+    return EncDecCTCModel, config
+
+
+def rnnt(folder: Path) -> Any:
+    from nemo.collections.asr.models import EncDecRNNTBPEModel
+
+    config = configuration(SIZE, tokens(folder), hybrid=True)
+    del config["aux_ctc"]
+    return EncDecRNNTBPEModel, config
+
+
+def tdt(folder: Path) -> Any:
+    """A transducer of tokens and durations, as parakeet-tdt."""
+    kind, config = rnnt(folder)
+    config["joint"]["num_extra_outputs"] = len(DURATIONS)
+    config["decoding"] |= {"model_type": "tdt", "durations": DURATIONS}
+    config["loss"] = {"loss_name": "tdt", "tdt_kwargs": {"durations": DURATIONS, "sigma": 0.02, "omega": 0.1}}
+    return kind, config
+
+
+def canary(folder: Path) -> Any:
+    """A multitask model with canary's prompt for English and German."""
+    from nemo.collections.asr.models import EncDecMultiTaskModel
+    from nemo.collections.common.tokenizers.canary_tokenizer import CanaryTokenizer
+
+    CanaryTokenizer.build_special_tokenizer(["en", "de", "transcribe", "translate"], folder / "special")
+    spoken = {language: {"dir": str(tokens(folder / language)), "type": "bpe"} for language in ("en", "de")}
+    base = configuration(SIZE, folder, hybrid=False)
+    width = {"hidden_size": SIZE.width, "inner_size": 64, "num_attention_heads": 2}
+    layers = {"num_layers": 2, "attn_score_dropout": 0.0, "attn_layer_dropout": 0.0, "ffn_dropout": 0.1}
+    return EncDecMultiTaskModel, {
+        "sample_rate": base["sample_rate"],
+        "prompt_format": "canary",
+        "restore_timestamps_model": False,
+        "prompt_defaults": [
+            {"role": "user", "slots": {"source_lang": "<|en|>", "target_lang": "<|en|>", "pnc": "<|pnc|>"}}
+        ],
+        "model_defaults": {"asr_enc_hidden": SIZE.width, "lm_enc_hidden": SIZE.width, "lm_dec_hidden": SIZE.width},
+        "tokenizer": {
+            "dir": None,
+            "type": "agg",
+            "langs": {"spl_tokens": {"dir": str(folder / "special"), "type": "bpe"}, **spoken},
+            "custom_tokenizer": {
+                "_target_": "nemo.collections.common.tokenizers.canary_tokenizer.CanaryTokenizer",
+                "tokenizers": None,
+            },
+        },
+        "preprocessor": base["preprocessor"],
+        "encoder": base["encoder"],
+        "transf_encoder": {
+            "_target_": f"{NLP}.transformer_encoders.TransformerEncoder",
+            "num_layers": 0,
+            **width,
+        },
+        "transf_decoder": {
+            "_target_": f"{NLP}.get_nemo_transformer",
+            "model_name": None,
+            "pretrained": False,
+            "encoder": None,
+            "pre_ln_final_layer_norm": True,
+            "config_dict": {
+                "max_sequence_length": 64,
+                "num_token_types": 0,
+                "embedding_dropout": 0.1,
+                "learn_positional_encodings": False,
+                "hidden_act": "relu",
+                "pre_ln": True,
+                "vocab_size": None,
+                **width,
+                **layers,
+            },
+        },
+        "head": {
+            "_target_": "nemo.collections.asr.parts.submodules.token_classifier.TokenClassifier",
+            "num_layers": 1,
+            "activation": "relu",
+            "log_softmax": True,
+            "hidden_size": SIZE.width,
+            "num_classes": None,
+            "dropout": 0.0,
+            "use_transformer_init": True,
+        },
+        "decoding": {"strategy": "beam", "beam": {"beam_size": 1, "max_generation_delta": 20}},
+        "loss": {
+            "_target_": "nemo.collections.common.losses.smoothed_cross_entropy.SmoothedCrossEntropyLoss",
+            "label_smoothing": 0.0,
+            "pad_id": None,
+        },
+    }
+
+
+def liven(model: Any) -> None:
+    """Make the scores depend on the audio more than random weights let them, so that texts differ."""
+    import torch
+
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.startswith(("joint.joint_net", "transf_decoder")) and weight.ndim > 1:
+                weight *= 6
+            if name == "joint.joint_net.2.bias":
+                weight[VOCABULARY] += 1.5  # more blanks
+        if hasattr(model, "decoder") and hasattr(model.decoder, "decoder_layers"):
+            wave = torch.from_numpy(soundfile.read(DEMO / "corpus" / "audio" / "000.flac", dtype="float32")[0])
+            features, frames = model.preprocessor(input_signal=wave[None], length=torch.tensor([len(wave)]))
+            encoded, _ = model.encoder(audio_signal=features, length=frames)
+            model.decoder.decoder_layers[0].weight *= 40
+            model.decoder.decoder_layers[0].bias -= model.decoder.decoder_layers(encoded).mean(dim=(0, 2))
+
+
+FAMILIES: dict[str, Callable[[Path], Any]] = {"letters": letters, "rnnt": rnnt, "tdt": tdt, "canary": canary}
+
+
+def make(name: str, folder: Path) -> Path:
+    """The checkpoint of a family with random weights."""
+    import torch
+
+    with quiet():
+        from omegaconf import OmegaConf
+
+        torch.manual_seed(1)
+        kind, config = FAMILIES[name](folder)
+        model = kind(cfg=OmegaConf.create(config)).eval()
+        liven(model)
+        path = folder / f"{name}.nemo"
+        model.save_to(str(path))
+    return path

@@ -1,0 +1,223 @@
+"""NeMo's models, as recognisers: every family, on real checkpoints and on small ones with random weights."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from tasks.audio import load
+from tasks.budget import affordable
+from tasks.checkpoint import BadCheckpoint, check_options, resolve
+from tasks.config import BadOption, Engine
+from tasks.engine import hear
+from tasks.network import Network, restored
+from tasks.precision import precision_of
+from tasks.recogniser import Request, Word, resident
+from tests.conftest import DEMO
+from tests.models import make
+
+
+def requests(count: int) -> list[Request]:
+    """The first utterances of the demo corpus."""
+    found = []
+    for line in (DEMO / "corpus" / "manifest.jsonl").read_text().splitlines():
+        if line.startswith("{") and '"audio/0' in line:
+            row = json.loads(line)
+            found.append(Request(str(DEMO / "corpus" / row["audio_filepath"]), None, row["duration"]))
+    return found[:count]
+
+
+def nemos(checkpoint, asked, branch=None, **decoding):
+    """What NeMo's transcribe() reads, one utterance at a time."""
+    model = restored(checkpoint, "cpu")
+    model.preprocessor.featurizer.dither = 0.0
+    if branch:
+        model.change_decoding_strategy(decoder_type=branch, verbose=False)
+    if decoding:
+        model.change_decoding_strategy(decoding)
+    return [model.transcribe([one.path], batch_size=1, verbose=False)[0].text for one in asked]
+
+
+def texts(network, asked, **options):
+    heard, _ = hear(network, asked, Engine(**options))
+    return [one.reading.text for one in heard]
+
+
+@pytest.fixture(scope="session")
+def random_model(tmp_path_factory):
+    """The checkpoint of a family with random weights."""
+    made = {}
+
+    def of(name):
+        if name not in made:
+            made[name] = resolve(str(make(name, tmp_path_factory.mktemp(name))))
+        return made[name]
+
+    return of
+
+
+@pytest.mark.parametrize(("model", "branch"), [("small", None), ("large", None), ("large", "ctc")])
+def test_texts_are_those_of_nemo_one_by_one(model, branch):
+    checkpoint = resolve(str(DEMO / f"{model}.nemo"))
+    asked = requests(24)
+    options = Engine(branch=branch, batch_seconds=15)
+    heard, spent = hear(resident(checkpoint, options), asked, options)
+    assert [one.reading.text for one in heard] == nemos(checkpoint, asked, branch)
+    assert spent["utterances"] == 24
+    assert spent["audio_seconds"] == pytest.approx(sum(one.duration for one in asked), abs=0.1)
+    assert (spent["device"], spent["precision"]) == ("cpu", "fp32")
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "decoding"),
+    [
+        ("letters", "ctc", {}),
+        ("rnnt", "transducer", {}),
+        ("tdt", "transducer", {}),
+        ("canary", "multitask", {"strategy": "greedy", "greedy": {"max_generation_delta": 20}}),
+    ],
+)
+def test_every_family_reads_as_in_nemo(random_model, name, family, decoding):
+    checkpoint = random_model(name)
+    assert checkpoint.family == family
+    asked = requests(5)
+    read = texts(Network(checkpoint, Engine()), asked)
+    assert read == nemos(checkpoint, asked, **decoding)
+    assert len(set(read)) > 2  # the weights are random, but they do hear
+
+
+def reading(checkpoint, **options):
+    (one,) = requests(1)
+    network = Network(checkpoint, Engine(**options))
+    return network.read([[(one, load(one.path, None, None, network.rate, 60))]])[0]
+
+
+def test_a_prompt_says_language_task_and_punctuation(random_model):
+    checkpoint = random_model("canary")
+
+    def prompt(**options):
+        network = Network(checkpoint, Engine(**options))
+        return network.model.tokenizer.ids_to_tokens(network.decoder.prompt.tolist())[1:]
+
+    assert prompt() == ["<|en|>", "<|transcribe|>", "<|en|>", "<|pnc|>"]
+    assert prompt(language="de") == ["<|de|>", "<|transcribe|>", "<|de|>", "<|pnc|>"]
+    assert prompt(punctuation=False) == ["<|en|>", "<|transcribe|>", "<|en|>", "<|nopnc|>"]
+    assert prompt(target_language="de") == ["<|en|>", "<|translate|>", "<|de|>", "<|pnc|>"]
+    assert reading(checkpoint).text != reading(checkpoint, language="de").text
+    with pytest.raises(BadCheckpoint, match="no language 'fr' in its prompt"):
+        Network(checkpoint, Engine(language="fr"))
+
+
+def test_words_have_confidence_and_places(demo_small, demo_large):
+    for checkpoint, branch in ((demo_small, None), (demo_large, None), (demo_large, "ctc")):
+        found = reading(checkpoint, branch=branch, timestamps=True)
+        words = found.text.split()
+        assert [word.word for word in found.words] == words
+        starts = [word.start for word in found.words]
+        assert starts == sorted(starts)
+        assert all(0 <= word.start < word.end < 7.05 for word in found.words)  # seconds of audio
+        assert len(found.word_confidence) == len(words)
+        assert all(0 < confidence < 1 for confidence in [*found.word_confidence, found.confidence])
+        assert found.tokens >= len(words)
+    assert reading(demo_small).words is None
+
+
+def test_confidence_is_nemos(demo_large):
+    (one,) = requests(1)
+    model = restored(demo_large, "cpu")
+    model.preprocessor.featurizer.dither = 0.0
+    settings = {"preserve_word_confidence": True, "preserve_token_confidence": True}
+    for branch in ("rnnt", "ctc"):
+        config = model.cfg.aux_ctc.decoding if branch == "ctc" else model.cfg.decoding
+        model.change_decoding_strategy(
+            {**config, "strategy": "greedy_batch", "confidence_cfg": settings}, decoder_type=branch, verbose=False
+        )
+        (theirs,) = model.transcribe([one.path], batch_size=1, return_hypotheses=True, verbose=False)
+        ours = reading(demo_large, branch="ctc" if branch == "ctc" else None)
+        assert ours.word_confidence == pytest.approx([float(value) for value in theirs.word_confidence], abs=1e-4)
+
+
+def test_a_shaky_reading_has_less_confidence(demo_large):
+    asked = requests(1)[0]
+    network = Network(demo_large, Engine())
+    clip = load(asked.path, None, None, network.rate, 60)
+    noise = np.random.default_rng(0).normal(0, 0.1, len(clip.samples)).astype(np.float32)
+    clear, noisy = network.read([[(asked, clip), (asked, type(clip)(clip.samples + noise, clip.sound))]])
+    assert noisy.confidence < clear.confidence
+
+
+def test_bf16_reads_the_same_words(demo_large):
+    asked = requests(40)
+    networks = {precision: Network(demo_large, Engine(precision=precision)) for precision in ("fp32", "bf16")}
+    assert {name: network.facts["precision"] for name, network in networks.items()} == {"fp32": "fp32", "bf16": "bf16"}
+    assert next(networks["bf16"].model.encoder.parameters()).dtype == torch.bfloat16
+    exact, rough = (texts(network, asked) for network in networks.values())
+    assert sum(one == other for one, other in zip(exact, rough, strict=True)) >= 38
+
+
+def test_a_small_model_on_a_cpu_is_read_in_fp32(demo_small):
+    network = Network(demo_small, Engine())
+    assert precision_of(network.model.encoder, Engine()) == "fp32"
+
+
+def test_bf16_is_chosen_where_it_was_measured_to_pay(monkeypatch):
+    large = torch.nn.Linear(3_000, 2_000)
+    for gain, precision in ((6.0, "bf16"), (0.5, "fp32")):
+        monkeypatch.setattr("tasks.precision.bf16_gain", lambda gain=gain: gain)
+        assert precision_of(large, Engine()) == precision
+
+
+def test_fp16_is_refused_without_a_gpu(demo_small):
+    with pytest.raises(BadOption, match="fp16 is for GPUs"):
+        Network(demo_small, Engine(precision="fp16"))
+
+
+def test_local_attention_sees_no_further(demo_small):
+    network = Network(demo_small, Engine(local_attention=4))
+    assert network.model.encoder.self_attention_model == "rel_pos_local_attn"
+    far = requests(4)
+    wide = texts(Network(demo_small, Engine(local_attention=512)), far)
+    assert wide == texts(resident(demo_small, Engine()), far)
+    assert texts(network, far) != wide
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"branch": "ctc"}, r"engine.branch is for hybrid checkpoints, and there is none: .*small.nemo \(ctc\)"),
+        ({"cuda_graphs": True}, "engine.cuda_graphs is for transducers"),
+        ({"language": "de"}, r"engine.language is for models with a prompt \(canary\), and there is none"),
+        ({"punctuation": False}, "engine.punctuation is for models with a prompt"),
+    ],
+)
+def test_an_option_that_no_model_can_follow_is_refused(demo_small, options, complaint):
+    with pytest.raises(BadOption, match=complaint):
+        check_options(Engine(**options), [demo_small])
+
+
+def test_timestamps_need_a_model_that_has_frames(random_model):
+    with pytest.raises(BadOption, match=r"engine.timestamps needs a CTC or transducer checkpoint"):
+        check_options(Engine(timestamps=True), [random_model("canary")])
+
+
+def test_cuda_graphs_need_a_gpu(demo_large):
+    with pytest.raises(BadOption, match=r"engine.cuda_graphs: there is no GPU"):
+        Network(demo_large, Engine(cuda_graphs=True))
+
+
+def test_a_budget_is_what_memory_allows():
+    assert affordable(bytes_a_second=1e6, free=int(1e9)) == 600
+    assert affordable(bytes_a_second=1e3, free=int(1e9)) == 1_200  # more would save no time
+    assert affordable(bytes_a_second=1e12, free=int(1e9)) == 1
+
+
+def test_timestamps_are_nemos_frames(demo_large):
+    """Where a word starts is the frame in which NeMo's transducer says its first token."""
+    (one,) = requests(1)
+    model = restored(demo_large, "cpu")
+    model.preprocessor.featurizer.dither = 0.0
+    (theirs,) = model.transcribe([one.path], batch_size=1, timestamps=True, verbose=False)
+    ours = reading(demo_large, timestamps=True)
+    found = [Word(word["word"], round(word["start"], 3), round(word["end"], 3)) for word in theirs.timestamp["word"]]
+    assert [(word.word, word.start) for word in ours.words] == [(word.word, word.start) for word in found]
