@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from flows.terminal import console, curate
 from tasks.config import Curation
-from tasks.ledger import OtherRun
+from tasks.output import OtherRun
 
 HERE = Path(__file__).parent
 
@@ -31,7 +31,7 @@ def main() -> None:
         shutil.rmtree(settings.output)
         report = curate(settings)
     read = f"The large model read {report.escalated_hours / report.hours:.0%} of the audio."
-    console.print(found(settings.output), read, report.balance, sep="\n", soft_wrap=True)
+    console.print(found(Path(settings.output)), read, report.balance, sep="\n", soft_wrap=True)
 
 
 def found(run: Path) -> str:

@@ -6,14 +6,29 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from tasks.config import Curation
+from tasks.config import Curation, Share
+
+EXIT_CODES = {
+    0: "done",
+    1: "failed",
+    2: "wrong input, option or output",
+    3: "no Prefect server",
+    4: "data complete, but the Prefect server was lost",
+    5: "disk full",
+    6: "another run works on the output",
+    7: "checkpoint refused",
+    8: "the output is another run's",
+    10: "too much quarantined",
+    11: "the model is broken",
+    130: "interrupted",
+    143: "terminated",
+}
 
 app = App(
     name="winnow",
     help="Turn speech manifests into datasets that one can train on.",
     version=version("winnow"),
-    help_epilogue="Exit codes: 0 done, 1 failed, 2 wrong input, 7 checkpoint refused, 8 output of another run, "
-    "130 interrupted.",
+    help_epilogue="Exit codes: " + ", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + ".",
 )
 
 
@@ -26,6 +41,38 @@ def curate(settings: Annotated[Curation, Parameter(name="*")]) -> None:
     from flows.terminal import curate
 
     curate(settings)
+
+
+@app.command
+def resume(output: str, *, max_quarantined: Share | None = None) -> None:
+    """Go on with the run in a folder, wherever it was stopped; parameters are those that it was started with.
+
+    Args:
+        output: Folder of the run, or an object store's (s3://bucket/folder)
+        max_quarantined: Share of the utterances (0 to 1) that may be quarantined; empty: as at the start
+    """
+    from flows.terminal import curate
+    from tasks.output import asked_of
+    from tasks.storage import location
+
+    settings = asked_of(location(output))
+    if max_quarantined is not None:
+        settings = settings.model_copy(update={"max_quarantined": max_quarantined})
+    curate(settings)
+
+
+@app.command
+def verify(output: str) -> None:
+    """Count and hash a run's files anew: every line of its manifest once, every file as it was recorded.
+
+    Ends with 0 if all of it holds, else with 1.
+
+    Args:
+        output: Folder of the run, or an object store's (s3://bucket/folder)
+    """
+    from flows.terminal import verify
+
+    sys.exit(0 if verify(output) else 1)
 
 
 def main(words: list[str] | None = None) -> None:

@@ -2,22 +2,26 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from prefect import flow, unmapped
-from prefect.futures import PrefectFuture, wait
+from prefect.futures import PrefectFuture, as_completed, wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.parameters import taking
-from tasks import ledger
+from flows.watch import bury, this_run, watch
 from tasks.cascade import gate_shard
 from tasks.checkpoint import check_options, resolve
 from tasks.config import Curation
 from tasks.devices import open_devices
 from tasks.filter import judge_shard
 from tasks.manifest import digest, split_manifest
+from tasks.output import open_run
 from tasks.publish import publish_shard, write_manifest
 from tasks.quality import Report
+from tasks.quarantine import check_budget
 from tasks.report import report_run
 from tasks.score import score_shard
 from tasks.transcribe import Pass, transcribe_shard
@@ -27,7 +31,7 @@ logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, it
 
 @flow(
     name="curate",
-    flow_run_name="{manifest.name} to {output.name}",
+    flow_run_name="{manifest.name} to {output}",
     task_runner=ThreadPoolTaskRunner(max_workers=4),
 )
 @taking(Curation)
@@ -37,10 +41,11 @@ def curate(settings: Curation) -> Report:
     small = resolve(settings.small)
     large = resolve(settings.large) if settings.large else None
     check_options(settings.engine, [small, large] if large else [small])
-    run = ledger.open_run(settings, digests | {"small": small.sha256, "large": large and large.sha256})
+    digests |= {"small": small.sha256, "large": large and large.sha256}
     how = {"options": settings.engine, "root": settings.audio_root}
 
-    with open_devices(settings.devices) as pool:
+    with open_run(settings, digests, this_run(), died=bury) as run, open_devices(settings.devices) as pool:
+        watch(run)
         devices = unmapped(pool)
         manifest = split_manifest(settings.manifest, run, settings.shard_hours, settings.audio_root)
 
@@ -57,10 +62,18 @@ def curate(settings: Curation) -> Report:
             passes["large"] = (large, heard)
 
         judged = judge_shard.map(scored, unmapped(settings.filter))
+        check_budget(finished(passes["small"][1]), manifest.lines - manifest.blank, settings.max_quarantined)
         published = publish_shard.map(judged, unmapped(manifest.fields))
         settle(*(future for _, futures in passes.values() for future in futures), *scored, *judged, *published)
         write_manifest(judged, manifest.fields, run)
         return report_run(judged, published, manifest, passes, settings, run)
+
+
+def finished(futures: list[PrefectFuture[Path]]) -> Iterator[Path]:
+    """The results of those that succeed, as they come."""
+    for future in as_completed(futures):
+        if future.state.is_completed():
+            yield future.result()
 
 
 def settle(*futures: PrefectFuture[Any]) -> None:

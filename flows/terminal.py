@@ -8,9 +8,13 @@ import psutil
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
+from rich.text import Text
 
+from flows import watch
 from tasks.config import Curation
 from tasks.quality import Report
+from tasks.storage import location
+from tasks.verify import inspect
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -33,26 +37,42 @@ def curate(settings: Curation) -> Report:
     log = logging.getLogger("winnow")
     log.setLevel(logging.INFO)
     log.addHandler(RichHandler(console=errors, show_level=False, show_path=False, log_time_format="%H:%M:%S"))
-    log.info("starting Prefect" + ("" if os.environ.get("PREFECT_API_URL") else " with a server for this run"))
+    api = os.environ.get("PREFECT_API_URL")
+    log.info("starting Prefect" + ("" if api else " with a server for this run"))
+    if api:
+        watch.require(api.rstrip("/"))
     from flows.curate import curate
 
-    if not os.environ.get("PREFECT_API_URL"):
-        signal.signal(signal.SIGINT, stop)
+    watch.current["pid"] = os.getpid()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     report: Report = curate(**{name: getattr(settings, name) for name in type(settings).model_fields})
     console.print(summary(report))
-    console.print(f"\nreport: {settings.output / 'report.html'}", markup=False, soft_wrap=True)
+    console.print(f"\nreport: {location(settings.output) / 'report.html'}", markup=False, soft_wrap=True)
+    if lost := os.environ.get(watch.ORPHANED):
+        raise watch.ServerLost(watch.ServerLost.words(lost))
     return report
 
 
 def stop(number: int, frame: object) -> None:
     """End at once, and the run's own server with us: it may have had the signal as well, and is waited for in vain.
 
-    What is committed stays; what is not is read again.
+    What is committed stays; what is not is read again. A server that stays is told.
     """
-    errors.print("interrupted: the same command goes on from here")
+    word = "interrupted" if number == signal.SIGINT else "terminated"
+    errors.print(f"{word}: the same command, or `winnow resume`, goes on from here")
+    watch.leave(word)
     for child in psutil.Process().children(recursive=True):
         child.terminate()
     os._exit(128 + number)
+
+
+def verify(output: str) -> bool:
+    """Show what of a run holds; whether all of it does."""
+    checks = inspect(location(output))
+    for check in checks:
+        console.print("[green]ok    [/]" if check.holds else "[red]FAILED[/]", Text(check.words))
+    return all(check.holds for check in checks)
 
 
 def summary(report: Report) -> Table:

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Folder = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -144,10 +146,11 @@ class Curation(Parameters):
         description="NeMo manifest: a JSON object a line with audio_filepath, duration and text; relative paths start "
         "at the manifest's folder",
     )
-    output: Path = Field(
+    output: Folder = Field(
         kw_only=True,
         title="Output",
-        description="Folder of the run; the same command again goes on where it stopped",
+        description="Folder of the run, or an object store's (s3://bucket/folder); the same command again goes on "
+        "where it stopped",
     )
     small: str = Field(
         kw_only=True,
@@ -184,6 +187,12 @@ class Curation(Parameters):
         kw_only=True,
         title="Hours a shard",
         description="Hours of audio in a shard, the unit of work and of resume; plan for a thousand shards at most",
+    )
+    max_quarantined: Share = Field(
+        0.05,
+        kw_only=True,
+        title="Most quarantined",
+        description="Share of the utterances (0 to 1) that may be quarantined before the run stops; ten always may",
     )
     devices: Literal["inline"] = Field(
         "inline", kw_only=True, title="Devices", description="Where models run; inline: in the flow's own process"

@@ -127,7 +127,7 @@ def split(manifest: Path, run: Path, shard_hours: float, root: Path | None = Non
         census = Census(manifest, folder)
         with manifest.open("rb") as lines:
             files = [
-                ledger.store(run / "shards", f"{index:05}", pa.Table.from_pylist(rows, UTTERANCE))
+                ledger.store(run / ledger.STAGES / "shards", f"{index:05}", pa.Table.from_pylist(rows, UTTERANCE))
                 for index, rows in enumerate(filled(census.of(read(lines, folder)), shard_hours))
             ]
         done = ledger.record(

@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks import ledger
 from tasks.retry import RETRY
 from tasks.schema import FIELD_TYPES, JUDGED, output_names
+from tasks.storage import read_table, replacing
 
 INPUT = ["id", "audio_filepath", "offset", "duration", "text"]
 WHY = ["reason", "detail"]
@@ -53,10 +53,10 @@ def nemo_lines(judged: pa.Table, fields: dict[str, str]) -> list[bytes]:
 
 def publish_file(shard: Path, fields: dict[str, str]) -> list[Path]:
     """The shard's part of `data` and of `rejects`; one without rows is there as well."""
-    run, name = shard.parent.parent, ledger.name_of(shard)
+    run, name = ledger.run_of(shard), ledger.name_of(shard)
     key = ledger.key_of("publish", shard.name, fields)
     if (done := ledger.recorded(run, key)) is None:
-        files = [ledger.store(run / to, name, table) for to, table in publish(pq.read_table(shard), fields).items()]
+        files = [ledger.store(run / to, name, rows) for to, rows in publish(read_table(shard), fields).items()]
         done = ledger.record(run, key, files, stage="publish", shard=name)
     return [run / file for file in done["files"]]
 
@@ -69,8 +69,8 @@ def publish_shard(shard: Path, fields: dict[str, str]) -> list[Path]:
 @task(task_run_name="write the manifest of kept rows", cache_policy=NO_CACHE, **RETRY)
 def write_manifest(judged: list[Path], fields: dict[str, str], run: Path) -> Path:
     path = run / "manifest.jsonl"
-    with ledger.replacing(path) as file:
+    with replacing(path) as file:
         for shard in judged:
-            for line in nemo_lines(pq.read_table(shard), fields):
+            for line in nemo_lines(read_table(shard), fields):
                 file.write(line + b"\n")
     return path

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -11,10 +10,12 @@ from prefect.cache_policies import NO_CACHE
 from tasks import ledger
 from tasks.checkpoint import Checkpoint
 from tasks.config import Curation
+from tasks.output import finish
 from tasks.page import decision, markdown, page
 from tasks.quality import Report, Speed, assess, balance
 from tasks.retry import RETRY
 from tasks.schema import JUDGED, REASONS, Manifest, Role
+from tasks.storage import put, read_table
 
 
 def speed_of(run: Path, passes: dict[Role, tuple[Checkpoint, list[Path]]]) -> dict[Role, Speed]:
@@ -59,12 +60,14 @@ def report_run(
     settings: Curation,
     run: Path,
 ) -> Report:
-    rows = pa.concat_tables([pq.read_table(shard, schema=JUDGED) for shard in judged])
-    balance(pq.read_table([part for parts in published for part in parts], columns=["id"])["id"], manifest)
+    rows = pa.concat_tables([read_table(shard, schema=JUDGED) for shard in judged])
+    parts = [read_table(part, columns=["id"]) for parts in published for part in parts]
+    balance(pa.concat_tables(parts)["id"], manifest)
     report = assess(rows, manifest, speed_of(run, passes), settings)
     text = markdown(report, rows, settings)
-    ledger.write_text(run / "report.json", report.model_dump_json(indent=2) + "\n")
-    ledger.write_text(run / "report.html", page(text, f"Quality report: {settings.manifest.name}"))
+    put(run / "report.json", report.model_dump_json(indent=2).encode() + b"\n")
+    put(run / "report.html", page(text, f"Quality report: {settings.manifest.name}").encode())
+    finish(run, report.model_dump(include={"lines", "blank", "kept", "dropped", "quarantined"}))
     create_markdown_artifact(text, key="quality-report", description="Quality report of a curation")
     create_table_artifact(
         [

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,7 @@ def transcribe_file(shard: Path, reader: Pass) -> ledger.Record:
         return transcribe(table, reader.role, load, reader.options, reader.root)
 
     settings = reader.options.model_dump(mode="json", exclude=Engine.MANNER)
+    settings["versions"] = {name: version(name) for name in ("nemo_toolkit", "torch")}
     return ledger.work(
         shard, reader.role, stage, sha256=reader.checkpoint.sha256, root=reader.root and str(reader.root), **settings
     )

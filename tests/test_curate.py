@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.curate import curate
-from tasks.ledger import OtherRun
+from tasks.output import OtherRun
 from tests.conftest import DEMO, published
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -83,7 +83,7 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_bytes(manifest, hears, t
     curate(output=tmp_path / "broken", **settings)
     for record in list((tmp_path / "broken" / "_ledger").glob("*.json"))[::2]:
         record.unlink()
-    next((tmp_path / "broken" / "large").iterdir()).unlink()
+    next((tmp_path / "broken" / "_stages" / "large").iterdir()).unlink()
     (tmp_path / "broken" / "report.json").unlink()
     curate(output=tmp_path / "broken", **settings)
     assert contents(tmp_path / "broken") == contents(tmp_path / "whole")

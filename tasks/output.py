@@ -1,0 +1,181 @@
+"""A run's folder: whose it is, what was asked of it, who works on it, and when it is whole."""
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Any
+
+from tasks import ledger
+from tasks.config import Curation, Engine
+from tasks.storage import BadOutput, drafts, is_local, location, put, put_if_absent
+
+MANNER: Any = dict.fromkeys(("output", "small", "large", "devices", "max_quarantined"), True) | {
+    "engine": Engine.MANNER
+}
+"""Parameters that change nothing that is written: where a checkpoint lies, where it runs and in what batches."""
+
+
+Owner = dict[str, Any]
+"""Who works on an output: host, process and, with Prefect, its flow run."""
+
+
+PROBE = ".tmp-probe"
+
+
+class OtherRun(Exception):
+    """The output folder belongs to a run with other parameters."""
+
+    exit_code = 8
+
+
+class InUse(Exception):
+    """Another run works on the output."""
+
+    exit_code = 6
+
+
+@contextmanager
+def open_run(
+    settings: Curation, inputs: dict[str, str | None], owner: Owner | None = None, died: Callable[[Owner], None] = print
+) -> Iterator[Path]:
+    """The run's folder, with what was asked of it in `run.json`; nobody else works on it until the block ends.
+
+    `inputs` are the sha256 of what is read. The folder of a run that was asked otherwise is refused. An owner that
+    died in the middle is given to `died`.
+    """
+    run = location(settings.output)
+    make_folder(run)
+    with locked(run, owner or {}) as dead:
+        if dead:
+            died(dead)
+        for draft in drafts(run):
+            draft.unlink(missing_ok=True)
+        bind(run, settings, inputs)
+        (run / "_SUCCESS.json").unlink(missing_ok=True)
+        yield run
+
+
+def make_folder(run: Path) -> None:
+    """Make the run's folder; one with anything else in it is refused, since files of its own may be overwritten."""
+    try:
+        if is_local(run):
+            run.mkdir(parents=True, exist_ok=True)
+        names = {path.name for path in run.iterdir()} if run.exists() else set()
+        if not names & {"run.json", "_lock"} and names:
+            raise BadOutput(f"{run}: not a run's folder, and not empty: choose another output")
+        put(run / PROBE, b"").unlink()
+    except OSError as error:
+        raise BadOutput(f"{run}: cannot be written to ({error.strerror or error})") from error
+
+
+@contextmanager
+def locked(run: Path, owner: Owner) -> Iterator[Owner]:
+    """Nobody else on a disk that can lock; a writer that dies lets go, and what it left is who it was.
+
+    In an object store the ledger alone decides.
+    """
+    if not is_local(run):
+        yield {}
+        return
+    with (run / "_lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InUse(
+                f"{run} is being worked on by {in_words(owner_in(file))}: wait for its end, or choose another output"
+            ) from error
+        except OSError:
+            pass  # no locks here, as on some network disks
+        dead = owner_in(file)
+        file.truncate(0)
+        file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()} | owner))
+        file.flush()
+        yield dead
+        file.truncate(0)
+
+
+def owner_in(file: IO[str]) -> Owner:
+    """Who the lock says to hold it."""
+    file.seek(0)
+    with suppress(ValueError):
+        found = json.loads(file.read())
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def in_words(owner: Owner) -> str:
+    return f"{owner.get('name') or 'another run'} (process {owner.get('pid')} on {owner.get('host')})"
+
+
+def bind(run: Path, settings: Curation, inputs: dict[str, str | None]) -> None:
+    """Write what was asked, or compare it with what was. A run that did nothing yet binds nobody."""
+    asked = {
+        "parameters": settings.model_dump(mode="json") | {"manifest": str(settings.manifest.absolute())},
+        "sha256": inputs,
+        "versions": {name: version(name) for name in ("winnow", "nemo_toolkit", "torch", "prefect")},
+    }
+    path, text = run / "run.json", json.dumps(asked, indent=2, sort_keys=True).encode() + b"\n"
+    if not any((run / "_ledger").glob("[!.]*.json")):
+        put(path, text)
+    elif not put_if_absent(path, text):
+        before, now = json.loads(path.read_bytes()), asked
+        changes = differences(binding(before), binding(now))
+        if changes:
+            raise OtherRun(f"{run} holds another run ({changes}): choose another output, or remove this one")
+        put(path, text)  # where and how it runs now, for `winnow resume`
+
+
+def binding(asked: dict[str, Any]) -> dict[str, Any]:
+    """Of what was asked, what changes the output."""
+    return {"parameters": without(asked["parameters"], MANNER), "sha256": asked["sha256"]}
+
+
+def without(values: dict[str, Any], names: Any) -> dict[str, Any]:
+    """The values less those named: a name with True, or a set or dictionary of names below it."""
+    kept = {}
+    for name, value in values.items():
+        below = names.get(name) if isinstance(names, dict) else name in names
+        if below is not True:
+            kept[name] = without(value, below) if below else value
+    return kept
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> str:
+    one, other = _flat(before), _flat(now)
+    names = [name for name in sorted(one | other) if one.get(name) != other.get(name)]
+    return "; ".join(f"{name} was {one.get(name)}, now {other.get(name)}" for name in names)
+
+
+def asked_of(run: Path) -> Curation:
+    """The parameters of the run in a folder."""
+    try:
+        asked = json.loads((run / "run.json").read_bytes())
+        return Curation(**asked["parameters"] | {"output": str(run)})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadOutput(f"{run}: no run to go on with: its run.json is missing or no run's") from error
+
+
+def finish(run: Path, counts: dict[str, Any]) -> None:
+    """Remove what no record names, and say that the run is whole: `_SUCCESS.json` is written last."""
+    for orphan in orphans(run):
+        orphan.unlink(missing_ok=True)
+    put(run / "_SUCCESS.json", json.dumps(counts, indent=2, sort_keys=True).encode() + b"\n")
+
+
+def orphans(run: Path) -> list[Path]:
+    """Parts that no record names: of attempts that came second, or died before they were recorded."""
+    named = set(ledger.records(run))
+    folders = [*(run / ledger.STAGES).glob("*"), run / "data", run / "rejects"]
+    parts = [path for folder in folders for path in folder.glob("*.parquet")]
+    return [path for path in parts if path not in named]
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {name: value}
+    return {k: v for key, item in value.items() for k, v in _flat(item, f"{name}.{key}".lstrip(".")).items()}

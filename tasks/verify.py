@@ -1,0 +1,111 @@
+"""Whether a run is what it says: everything counted and hashed anew, from the bytes."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from tasks import ledger
+from tasks.output import orphans
+from tasks.storage import BadOutput, read_table
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something that a run promises, and whether it holds."""
+
+    words: str
+    holds: bool
+
+
+def inspect(run: Path) -> list[Check]:
+    """Every promise of a run's folder."""
+    try:
+        asked = json.loads((run / "run.json").read_bytes())
+        records = ledger.all_records(run)
+    except (OSError, ValueError) as error:
+        raise BadOutput(f"{run}: no run to verify: {error}") from error
+    checks = [recorded_files(run, records), *conserved(run, records), manifest_of_kept(run, records)]
+    return [*checks, reported(run), no_orphans(run), unchanged_input(asked)]
+
+
+def recorded_files(run: Path, records: dict[str, ledger.Record]) -> Check:
+    files = {name: sha256 for record in records.values() for name, sha256 in record["files"].items()}
+    bad = [name for name, sha256 in sorted(files.items()) if ledger.digest_of(run / name) != sha256]
+    more = f"; missing or altered: {', '.join(bad[:5])}" if bad else ""
+    return Check(f"{len(files):,} files as {len(records):,} records have them{more}", not bad)
+
+
+def conserved(run: Path, records: dict[str, ledger.Record]) -> list[Check]:
+    """That every line of the manifest that is not blank is in one published file, once."""
+    whole = [record for record in records.values() if record.get("stage") == "shards"]
+    if len(whole) != 1:
+        return [Check(f"one manifest split into shards, not {len(whole)}", False)]
+    lines, blank = whole[0]["lines"], whole[0]["blank"]
+    rows = published(run, records)
+    decisions = Counter(rows["decision"].to_pylist())
+    ids = Counter(rows["id"].to_pylist())
+    twice = sorted(number for number, count in ids.items() if count > 1)
+    strange = sorted(number for number in ids if not 1 <= number <= lines)
+    parts = ", ".join(f"{decisions[name]:,} {name}" for name in ("keep", "drop", "quarantine"))
+    balanced = len(rows) == lines - blank and decisions.total() == len(rows)
+    apart = f"; more than once: line {twice[0]}" if twice else f"; no line {strange[0]}" if strange else ""
+    return [
+        Check(f"{lines:,} lines = {blank:,} blank + {len(rows):,} published ({parts})", balanced),
+        Check(f"every published row is another line{apart}", not twice and not strange),
+        Check("every row that is not kept has a reason", reasons_given(rows)),
+    ]
+
+
+def reasons_given(rows: pa.Table) -> bool:
+    pairs = zip(rows["decision"].to_pylist(), rows["reason"].to_pylist(), strict=True)
+    return all((decision == "keep") == (reason is None) for decision, reason in pairs)
+
+
+def published(run: Path, records: dict[str, ledger.Record]) -> pa.Table:
+    """The id, decision and reason of every published row that is there."""
+    names = sorted(name for record in records.values() if record.get("stage") == "publish" for name in record["files"])
+    found = [run / name for name in names if (run / name).exists()]
+    empty = pa.table({"id": pa.array([], pa.int64()), "decision": pa.array([], pa.string())})
+    columns = ["id", "decision", "reason"]
+    tables = [read_table(path, columns=columns) for path in found]
+    return pa.concat_tables(tables) if tables else empty.append_column("reason", pa.array([], pa.string()))
+
+
+def manifest_of_kept(run: Path, records: dict[str, ledger.Record]) -> Check:
+    rows = published(run, records)
+    pairs = zip(rows["id"].to_pylist(), rows["decision"].to_pylist(), strict=True)
+    kept = sorted(number for number, decision in pairs if decision == "keep")
+    try:
+        with (run / "manifest.jsonl").open("rb") as lines:
+            written = [json.loads(line)["id"] for line in lines]
+    except (OSError, ValueError, KeyError) as error:
+        return Check(f"manifest.jsonl: {error}", False)
+    return Check(f"manifest.jsonl has the {len(kept):,} kept rows", sorted(written) == kept)
+
+
+def reported(run: Path) -> Check:
+    """That the report and the mark of success say the same."""
+    try:
+        success: dict[str, Any] = json.loads((run / "_SUCCESS.json").read_bytes())
+        report: dict[str, Any] = json.loads((run / "report.json").read_bytes())
+    except (OSError, ValueError) as error:
+        return Check(f"the run did not end: {error}", False)
+    return Check("report.json and _SUCCESS.json agree", success == {name: report.get(name) for name in success})
+
+
+def no_orphans(run: Path) -> Check:
+    found = orphans(run)
+    return Check(f"{len(found)} files that no record names", not found)
+
+
+def unchanged_input(asked: dict[str, Any]) -> Check:
+    """That the manifest is still the one that was read, where it can be seen from here."""
+    path = Path(asked["parameters"]["manifest"])
+    now = ledger.digest_of(path)
+    if now is None:
+        return Check(f"{path} is not here, and was not compared", True)
+    return Check(f"{path} is as it was read", now == asked["sha256"]["manifest"])

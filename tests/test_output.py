@@ -1,0 +1,108 @@
+"""A run's folder: who may use it, and for what."""
+
+import json
+import subprocess
+import sys
+
+import pyarrow as pa
+import pytest
+
+from tasks import ledger
+from tasks.config import Curation, Engine, Filter
+from tasks.output import InUse, OtherRun, asked_of, finish, open_run
+from tasks.storage import BadOutput
+
+
+def opened(settings, digests):
+    with open_run(settings, digests) as run:
+        return run
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Curation(manifest=tmp_path / "corpus.jsonl", output=tmp_path / "run", small="small.nemo")
+
+
+DIGESTS = {"manifest": "00", "small": "aa", "large": None}
+
+
+def test_an_output_belongs_to_one_set_of_parameters(settings, tmp_path):
+    run = opened(settings, DIGESTS)
+    ledger.record(run, "key", [])
+    assert opened(settings, DIGESTS) == run == tmp_path / "run"
+
+    stricter = settings.model_copy(update={"filter": Filter(max_wer=0.1)})
+    with pytest.raises(OtherRun, match=r"parameters.filter.max_wer was 0.25, now 0.1"):
+        opened(stricter, DIGESTS)
+    with pytest.raises(OtherRun, match=r"sha256.manifest was 00, now 11"):
+        opened(settings, DIGESTS | {"manifest": "11"})
+
+
+def test_where_and_in_what_batches_a_run_goes_on_is_free(settings):
+    ledger.record(opened(settings, DIGESTS), "key", [])
+    moved = settings.model_copy(update={"small": "elsewhere/small.nemo", "engine": Engine(batch_seconds=10)})
+    opened(moved, DIGESTS)
+
+
+def test_a_run_that_did_nothing_binds_nobody(settings):
+    opened(settings, DIGESTS)
+    opened(settings, DIGESTS | {"manifest": "11"})
+
+
+def test_a_folder_with_other_files_is_no_output(settings, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "manifest.jsonl").write_text("{}")
+    with pytest.raises(BadOutput, match=r"run: not a run's folder, and not empty"):
+        opened(settings, DIGESTS)
+    assert (tmp_path / "run" / "manifest.jsonl").read_text() == "{}"
+    with pytest.raises(BadOutput, match=r"cannot be written to \(Not a directory"):
+        opened(settings.model_copy(update={"output": tmp_path / "run" / "manifest.jsonl" / "x"}), DIGESTS)
+
+
+def test_only_one_run_at_a_time(settings):
+    with open_run(settings, DIGESTS, {"name": "the first"}) as run:
+        with (
+            pytest.raises(InUse, match=r"is being worked on by the first \(process \d+ on "),
+            open_run(settings, DIGESTS),
+        ):
+            pass
+        assert not (run / ".tmp-probe").exists()
+    opened(settings, DIGESTS)
+
+
+def test_the_lock_of_a_dead_process_is_free_and_says_who_it_was(settings):
+    code = (
+        "import os, signal, sys; from tasks.config import Curation; from tasks.output import open_run\n"
+        "settings = Curation.model_validate_json(sys.argv[1])\n"
+        "with open_run(settings, {}, {'name': 'the dead'}): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, settings.model_dump_json()])
+    assert done.returncode == -9
+    died = []
+    with open_run(settings, DIGESTS, died=died.append):
+        pass
+    assert [owner["name"] for owner in died] == ["the dead"]
+    with open_run(settings, DIGESTS, died=died.append):
+        pass
+    assert len(died) == 1
+
+
+def test_what_was_asked_can_be_asked_again(settings, tmp_path):
+    asked = settings.model_copy(update={"filter": Filter(max_wer=0.1)})
+    run = opened(asked, DIGESTS)
+    assert asked_of(run) == asked
+    with pytest.raises(BadOutput, match="no run to go on with"):
+        asked_of(tmp_path / "nowhere")
+
+
+def test_a_run_that_ends_leaves_nothing_that_no_record_names(settings):
+    with open_run(settings, DIGESTS) as run:
+        named, orphan = (ledger.store(run / "data", name, pa.table({"id": [1]})) for name in ("00000", "00001"))
+        ledger.record(run, "key", [named], stage="publish")
+        assert not (run / "_SUCCESS.json").exists()
+        finish(run, {"kept": 1})
+    assert named.exists()
+    assert not orphan.exists()
+    assert json.loads((run / "_SUCCESS.json").read_text()) == {"kept": 1}
+    opened(settings, DIGESTS)
+    assert not (run / "_SUCCESS.json").exists()  # until it ends again

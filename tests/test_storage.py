@@ -1,0 +1,68 @@
+"""Files that appear whole or not at all."""
+
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from tasks.storage import drafts, location, put, put_if_absent, replacing
+
+
+def test_a_write_that_breaks_off_leaves_the_old_file(tmp_path):
+    path = put(tmp_path / "report.json", b"old")
+
+    def broken_off():
+        with replacing(path) as file:
+            file.write(b"new")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        broken_off()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_first_of_a_name_stays(tmp_path):
+    path = tmp_path / "a.json"
+    assert put_if_absent(path, b"first")
+    assert not put_if_absent(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_files_can_be_read_by_whoever_the_umask_lets(tmp_path):
+    before = os.umask(0o022)
+    try:
+        path = put(tmp_path / "report.json", b"{}")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path):
+    """A limit on the size of files stands for the disk: the system refuses to write on, in the middle of one."""
+    code = (
+        "import resource, signal, sys; from tasks.storage import location, put\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try: put(location(sys.argv[1]) / 'a.parquet', bytes(10_000))\n"
+        "except Exception as error: print(error.exit_code, error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout == f"5 {tmp_path}: File too large: make room, then `winnow resume` goes on\n"
+    assert list(tmp_path.iterdir()) == []
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 4096  # not ours
+
+
+def test_what_a_dead_writer_left_is_found(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / ".tmp-0a").write_bytes(b"half")
+    put(tmp_path / "data" / "a.parquet", b"whole")
+    assert drafts(tmp_path) == [tmp_path / "data" / ".tmp-0a"]
+
+
+def test_a_place_is_local_or_a_stores(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert location("out") == tmp_path / "out"
+    assert str(location("s3://bucket/out") / "data") == "s3://bucket/out/data"
