@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from tasks.secrets import redacted
 
 Fraction = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -32,7 +34,7 @@ PRESETS = {
 
 
 class Parameters(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Gate(Parameters):
@@ -206,6 +208,13 @@ class Curation(Parameters):
         if accept is None:
             accept = preset.accept if preset.accept is None or limit is None else min(preset.accept, limit)
         return Bands(accept, preset.reject if self.gate.reject is None else self.gate.reject)
+
+    @field_validator("manifest", "output", "small", "large", "audio_root")
+    @classmethod
+    def no_credentials(cls, value: object) -> object:
+        if redacted(str(value)) != str(value):
+            raise ValueError("credentials do not belong in a parameter: give them in the environment")
+        return value
 
     @model_validator(mode="after")
     def in_order(self) -> Self:

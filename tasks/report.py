@@ -51,6 +51,29 @@ def named(facts: list[ledger.Facts], name: str) -> str | None:
     return ", ".join(sorted({fact[name] for fact in facts if fact.get(name)})) or None
 
 
+def write_report(
+    judged: list[Path],
+    published: list[list[Path]],
+    manifest: Manifest,
+    passes: dict[Role, tuple[Checkpoint, list[Path]]],
+    settings: Curation,
+    run: Path,
+) -> tuple[Report, str]:
+    """Count every row once more, write the report into the run's folder and mark the run as whole.
+
+    What comes back is the report, and the same as markdown.
+    """
+    rows = pa.concat_tables([read_table(shard, schema=JUDGED) for shard in judged])
+    parts = [read_table(part, columns=["id"]) for parts in published for part in parts]
+    balance(pa.concat_tables(parts)["id"], manifest)
+    report = assess(rows, manifest, speed_of(run, passes), settings)
+    text = markdown(report, rows, settings)
+    put(run / "report.json", report.model_dump_json(indent=2).encode() + b"\n")
+    put(run / "report.html", page(text, f"Quality report: {settings.manifest.name}").encode())
+    finish(run, report.model_dump(include={"lines", "blank", "kept", "dropped", "quarantined"}))
+    return report, text
+
+
 @task(task_run_name="report", cache_policy=NO_CACHE, **RETRY)
 def report_run(
     judged: list[Path],
@@ -60,14 +83,7 @@ def report_run(
     settings: Curation,
     run: Path,
 ) -> Report:
-    rows = pa.concat_tables([read_table(shard, schema=JUDGED) for shard in judged])
-    parts = [read_table(part, columns=["id"]) for parts in published for part in parts]
-    balance(pa.concat_tables(parts)["id"], manifest)
-    report = assess(rows, manifest, speed_of(run, passes), settings)
-    text = markdown(report, rows, settings)
-    put(run / "report.json", report.model_dump_json(indent=2).encode() + b"\n")
-    put(run / "report.html", page(text, f"Quality report: {settings.manifest.name}").encode())
-    finish(run, report.model_dump(include={"lines", "blank", "kept", "dropped", "quarantined"}))
+    report, text = write_report(judged, published, manifest, passes, settings, run)
     create_markdown_artifact(text, key="quality-report", description="Quality report of a curation")
     create_table_artifact(
         [

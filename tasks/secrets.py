@@ -1,0 +1,20 @@
+"""Credentials in URLs, which must not come out again in a log, a state, an artifact or a file."""
+
+import re
+
+USER = re.compile(rb"(?<=:/)(/?)[^/\s\"'@\\]+@")
+QUERY = re.compile(
+    rb"(?i)([?&](?:[\w-]*(?:signature|credential|security-token)|sig|token|access_token|api_?key|key|password|secret)=)"
+    rb"[^&\s\"'#\\]+"
+)
+
+
+def redact(line: bytes) -> bytes:
+    """The line with `***` for what stands before the @ of a URL, and for the values of a query that sign it."""
+    if b":/" not in line:
+        return line
+    return QUERY.sub(rb"\1***", USER.sub(rb"\1***@", line))
+
+
+def redacted(text: str) -> str:
+    return redact(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")

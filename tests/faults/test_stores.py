@@ -1,0 +1,98 @@
+"""Runs in an object store, by a stand-in for S3 on this machine."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pyarrow as pa
+import pytest
+
+from tasks import ledger
+from tasks.storage import location, put, put_if_absent, read_table
+from tasks.verify import inspect
+
+
+@pytest.fixture(scope="module")
+def bucket():
+    """The address of an empty bucket."""
+    boto3, moto = pytest.importorskip("boto3"), pytest.importorskip("moto.server")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "nobody",
+            "AWS_SECRET_ACCESS_KEY": "nothing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            patch.setenv(name, value)
+        boto3.client("s3").create_bucket(Bucket="winnow")
+        yield "s3://winnow"
+    server.stop()
+
+
+def test_the_first_object_of_a_name_stays(bucket):
+    path = location(f"{bucket}/a.json")
+    assert put_if_absent(path, b"first")
+    assert not put_if_absent(path, b"second")
+    assert path.read_bytes() == b"first"
+    put(path, b"third")
+    assert path.read_bytes() == b"third"
+
+
+class Forgetful:
+    """A store whose answer is lost on the way: the object is there, and the writer sees an error."""
+
+    def __init__(self, path):
+        self.path, self.real, self.fs = path.path, path, self
+
+    def pipe_file(self, *args, **kwargs):
+        self.real.fs.pipe_file(*args, **kwargs)
+        raise TimeoutError("no answer")
+
+    def exists(self):
+        return self.real.exists()
+
+    def read_bytes(self):
+        return self.real.read_bytes()
+
+
+def test_after_a_lost_answer_the_store_is_asked_who_won(bucket):
+    path = location(f"{bucket}/b.json")
+    assert put_if_absent(Forgetful(path), b"mine")
+    assert not put_if_absent(Forgetful(path), b"another's")
+    assert path.read_bytes() == b"mine"
+
+
+def test_of_racing_attempts_one_record_is_everyones(bucket):
+    run = location(f"{bucket}/races")
+    racers = 4
+    for race in range(50):
+        start = Barrier(racers)
+
+        def attempt(n, key=f"key{race}", start=start):
+            file = ledger.store(run / "data", key, pa.table({"id": [n]}))
+            start.wait()
+            return ledger.record(run, key, [file], attempt=n)
+
+        with ThreadPoolExecutor(racers) as pool:
+            first, *others = pool.map(attempt, range(racers))
+        assert all(other == first for other in others)
+        (name,) = first["files"]
+        assert read_table(run / name)["id"].to_pylist() == [first["attempt"]]
+    assert len(ledger.all_records(run)) == 50
+
+
+def test_a_whole_run_in_a_store_and_once_more(bucket, manifest, hears, prefect_server):
+    from flows.curate import curate
+
+    corpus = manifest(*({"audio_filepath": f"{i}.wav", "duration": 1.0, "text": f"good day {i}"} for i in range(4)))
+    models = hears(small={f"{i}.wav": f"good day {i % 3}" for i in range(4)})
+    settings = {"manifest": corpus, "output": f"{bucket}/run", "shard_hours": 2 / 3600, **models}
+    report = curate(**settings)
+    assert (report.kept, report.dropped) == (3, 1)
+    run = location(f"{bucket}/run")
+    assert [check.words for check in inspect(run) if not check.holds] == []
+    before = set(ledger.all_records(run))
+    assert curate(**settings).kept == 3
+    assert set(ledger.all_records(run)) == before

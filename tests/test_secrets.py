@@ -1,0 +1,31 @@
+import pytest
+from pydantic import ValidationError
+
+from tasks.config import Curation
+from tasks.secrets import redacted
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("https://ann:s3cret@host/a.wav", "https://***@host/a.wav"),
+        ("s3://AKIA0:s3cret@bucket/a.wav and ftp://x@y", "s3://***@bucket/a.wav and ftp://***@y"),
+        ("https:/ann:s3cret@host/a.wav", "https:/***@host/a.wav"),
+        ("https://h/a.wav?X-Amz-Signature=s3cret&x=1", "https://h/a.wav?X-Amz-Signature=***&x=1"),
+        ("https://h/a.wav?x=1&token=s3cret#t=5", "https://h/a.wav?x=1&token=***#t=5"),
+        ("https://h/a@b.wav?monkey=1", "https://h/a@b.wav?monkey=1"),
+        ("nvidia/model@revision", "nvidia/model@revision"),
+        ("ann@example.org", "ann@example.org"),
+    ],
+)
+def test_credentials_in_urls_are_hidden_and_nothing_else(said, shown):
+    assert redacted(said) == shown
+
+
+@pytest.mark.parametrize("name", ["output", "small", "large", "manifest", "audio_root"])
+def test_a_parameter_with_credentials_is_refused_without_showing_them(name):
+    given = {"manifest": "a.jsonl", "output": "out", "small": "small.nemo", name: "s3://ann:s3cret@bucket/x"}
+    with pytest.raises(ValidationError) as refused:
+        Curation(**given)
+    assert "credentials do not belong in a parameter" in str(refused.value)
+    assert "s3cret" not in str(refused.value)
