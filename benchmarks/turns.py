@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.live import Live
 from rich.table import Table
 
 from tasks.precision import bf16_gain
@@ -88,13 +89,20 @@ def main(what: str, compare: Callable[[bool, int], Iterator[dict[str, Any]]]) ->
     rounds = options.rounds or (3 if options.quick else 5)
     console = Console(width=160)
     console.print(f"{device()}; medians of {rounds} rounds")
-    rows = list(compare(options.quick, rounds))
-    table = Table(*[name.replace("_", " ") for name in rows[0]])
-    for row in rows:
-        table.add_row(*[f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()])
-    console.print(table)
+    rows = []
+    with Live(console=console, vertical_overflow="visible") as live:
+        for row in compare(options.quick, rounds):
+            rows.append(row)
+            live.update(table(rows))
     if options.json:
         options.json.write_text(json.dumps([{"device": device(), **row} for row in rows], indent=1) + "\n")
+
+
+def table(rows: list[dict[str, Any]]) -> Table:
+    shown = Table(*[name.replace("_", " ") for name in rows[0]])
+    for row in rows:
+        shown.add_row(*[f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()])
+    return shown
 
 
 def device() -> str:

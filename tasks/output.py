@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from tasks import ledger
 from tasks.config import Curation, Engine
-from tasks.storage import BadOutput, drafts, is_local, location, put, put_if_absent
+from tasks.storage import DRAFT, BadOutput, drafts, is_local, location, put, put_if_absent
 
 MANNER: Any = dict.fromkeys(("output", "small", "large", "devices", "max_quarantined"), True) | {
     "engine": Engine.MANNER
@@ -22,9 +22,6 @@ MANNER: Any = dict.fromkeys(("output", "small", "large", "devices", "max_quarant
 
 Owner = dict[str, Any]
 """Who works on an output: host, process and, with Prefect, its flow run."""
-
-
-PROBE = ".tmp-probe"
 
 
 class OtherRun(Exception):
@@ -53,8 +50,6 @@ def open_run(
     with locked(run, owner or {}) as dead:
         if dead:
             died(dead)
-        for draft in drafts(run):
-            draft.unlink(missing_ok=True)
         bind(run, settings, inputs)
         (run / "_SUCCESS.json").unlink(missing_ok=True)
         yield run
@@ -65,10 +60,10 @@ def make_folder(run: Path) -> None:
     try:
         if is_local(run):
             run.mkdir(parents=True, exist_ok=True)
-        names = {path.name for path in run.iterdir()} if run.exists() else set()
+        names = {path.name for path in run.iterdir() if not path.name.startswith(DRAFT)} if run.exists() else set()
         if not names & {"run.json", "_lock"} and names:
             raise BadOutput(f"{run}: not a run's folder, and not empty: choose another output")
-        put(run / PROBE, b"").unlink()
+        put(run / f"{DRAFT}probe", b"").unlink()
     except OSError as error:
         raise BadOutput(f"{run}: cannot be written to ({error.strerror or error})") from error
 
@@ -162,8 +157,8 @@ def asked_of(run: Path) -> Curation:
 
 def finish(run: Path, counts: dict[str, Any]) -> None:
     """Remove what no record names, and say that the run is whole: `_SUCCESS.json` is written last."""
-    for orphan in orphans(run):
-        orphan.unlink(missing_ok=True)
+    for left in [*orphans(run), *drafts(run)]:
+        left.unlink(missing_ok=True)
     put(run / "_SUCCESS.json", json.dumps(counts, indent=2, sort_keys=True).encode() + b"\n")
 
 

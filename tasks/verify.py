@@ -28,24 +28,24 @@ def inspect(run: Path) -> list[Check]:
         records = ledger.all_records(run)
     except (OSError, ValueError) as error:
         raise BadOutput(f"{run}: no run to verify: {error}") from error
-    checks = [recorded_files(run, records), *conserved(run, records), manifest_of_kept(run, records)]
+    files = {name: sha256 for record in records.values() for name, sha256 in record["files"].items()}
+    bad = [name for name, sha256 in sorted(files.items()) if ledger.digest_of(run / name) != sha256]
+    rows = published(run, records, bad)
+    checks = [recorded_files(len(records), len(files), bad), *conserved(records, rows), manifest_of_kept(run, rows)]
     return [*checks, reported(run), no_orphans(run), unchanged_input(asked)]
 
 
-def recorded_files(run: Path, records: dict[str, ledger.Record]) -> Check:
-    files = {name: sha256 for record in records.values() for name, sha256 in record["files"].items()}
-    bad = [name for name, sha256 in sorted(files.items()) if ledger.digest_of(run / name) != sha256]
+def recorded_files(records: int, files: int, bad: list[str]) -> Check:
     more = f"; missing or altered: {', '.join(bad[:5])}" if bad else ""
-    return Check(f"{len(files):,} files as {len(records):,} records have them{more}", not bad)
+    return Check(f"{files:,} files as {records:,} records have them{more}", not bad)
 
 
-def conserved(run: Path, records: dict[str, ledger.Record]) -> list[Check]:
+def conserved(records: dict[str, ledger.Record], rows: pa.Table) -> list[Check]:
     """That every line of the manifest that is not blank is in one published file, once."""
     whole = [record for record in records.values() if record.get("stage") == "shards"]
     if len(whole) != 1:
         return [Check(f"one manifest split into shards, not {len(whole)}", False)]
     lines, blank = whole[0]["lines"], whole[0]["blank"]
-    rows = published(run, records)
     decisions = Counter(rows["decision"].to_pylist())
     ids = Counter(rows["id"].to_pylist())
     twice = sorted(number for number, count in ids.items() if count > 1)
@@ -65,18 +65,15 @@ def reasons_given(rows: pa.Table) -> bool:
     return all((decision == "keep") == (reason is None) for decision, reason in pairs)
 
 
-def published(run: Path, records: dict[str, ledger.Record]) -> pa.Table:
-    """The id, decision and reason of every published row that is there."""
+def published(run: Path, records: dict[str, ledger.Record], bad: list[str]) -> pa.Table:
+    """The id, decision and reason of every published row that is there and whole."""
+    columns = pa.schema([("id", pa.int64()), ("decision", pa.string()), ("reason", pa.string())])
     names = sorted(name for record in records.values() if record.get("stage") == "publish" for name in record["files"])
-    found = [run / name for name in names if (run / name).exists()]
-    empty = pa.table({"id": pa.array([], pa.int64()), "decision": pa.array([], pa.string())})
-    columns = ["id", "decision", "reason"]
-    tables = [read_table(path, columns=columns) for path in found]
-    return pa.concat_tables(tables) if tables else empty.append_column("reason", pa.array([], pa.string()))
+    tables = [read_table(run / name, columns=columns.names) for name in names if name not in set(bad)]
+    return pa.concat_tables([columns.empty_table(), *(rows.cast(columns) for rows in tables)])
 
 
-def manifest_of_kept(run: Path, records: dict[str, ledger.Record]) -> Check:
-    rows = published(run, records)
+def manifest_of_kept(run: Path, rows: pa.Table) -> Check:
     pairs = zip(rows["id"].to_pylist(), rows["decision"].to_pylist(), strict=True)
     kept = sorted(number for number, decision in pairs if decision == "keep")
     try:

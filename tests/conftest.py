@@ -14,7 +14,8 @@ import soundfile
 
 from tasks.checkpoint import Checkpoint, resolve
 
-DEMO = Path(__file__).parent.parent / "demo"
+ROOT = Path(__file__).parent.parent
+DEMO = ROOT / "demo"
 
 os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
 

@@ -1,0 +1,152 @@
+"""The real command, through Prefect: killed and resumed, refused, over budget, and left by its server."""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tasks.storage import location
+from tasks.verify import inspect
+from tests.conftest import DEMO, ROOT
+from tests.faults.test_kills import dataset
+
+KILLS = int(os.environ.get("WINNOW_COMMAND_KILLS", "2"))
+SMALL_SHARDS = ["--shard-hours", "0.05"]  # ten of the demo's corpus
+
+
+def command(*words: object, api: str | None, **options: object) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API")}
+    environment |= {"PREFECT_API_URL": api} if api else {}
+    line = [sys.executable, "-m", "flows.cli", *map(str, words)]
+    return subprocess.Popen(line, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, **options)
+
+
+def curated(output: Path, *words: object) -> list[object]:
+    models = ["--small", DEMO / "small.nemo", "--large", DEMO / "large.nemo"]
+    return ["curate", DEMO / "corpus" / "manifest.jsonl", "--output", output, *models, *SMALL_SHARDS, *words]
+
+
+def passes(lines: list[str]) -> list[str]:
+    """The passes that were done, and not found done."""
+    found = [line.split("  ")[-1].strip() if "  " in line else line for line in lines]
+    return [line.partition(":")[0].split(" ", 1)[-1] for line in found if " pass " in line and "utterances" in line]
+
+
+def test_a_command_that_is_killed_and_resumed_ends_as_if_it_had_not(tmp_path, prefect_server):
+    whole = command(*curated(tmp_path / "whole"), api=prefect_server)
+    began = time.monotonic()
+    assert whole.wait(timeout=300) == 0, whole.stderr.read()
+    usual = time.monotonic() - began
+    seed = int(os.environ.get("WINNOW_SEED", random.randrange(10**6)))
+    pick = random.Random(seed)
+    run, lines = tmp_path / "killed", []
+    for kill in range(KILLS):
+        words = curated(run) if kill == 0 or not (run / "run.json").exists() else ["resume", run]
+        process = command(*words, api=prefect_server)
+        time.sleep(pick.uniform(0.3, 1.0) * usual)
+        process.kill()
+        lines += process.communicate()[1].splitlines()
+    last = command(*(["resume", run] if (run / "run.json").exists() else curated(run)), api=prefect_server)
+    lines += last.communicate(timeout=300)[1].splitlines()
+    assert last.returncode == 0, f"seed {seed}: {lines}"
+    assert [check.words for check in inspect(run) if not check.holds] == []
+    assert dataset(run) == dataset(tmp_path / "whole"), f"seed {seed}"
+    done = passes(lines)
+    assert len(done) == len(set(done)), f"seed {seed}: a committed shard was read again: {done}"
+    print(f"seed {seed}: {KILLS} kills of the command, {len(done)} passes shown, none twice, bytes equal")
+
+
+def test_a_second_command_on_the_same_output_is_refused(tmp_path, prefect_server):
+    first = command(*curated(tmp_path / "run"), api=prefect_server)
+    while not (tmp_path / "run" / "run.json").exists():
+        assert first.poll() is None, first.stderr.read()
+        time.sleep(0.1)
+    second = command(*curated(tmp_path / "run"), api=prefect_server)
+    said = second.communicate(timeout=120)[1].splitlines()[-1]
+    assert second.returncode == 6
+    assert f"is being worked on by {DEMO / 'corpus' / 'manifest.jsonl'}"[:27] in said
+    assert f"(process {first.pid} on {socket.gethostname()})" in said
+    first.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    assert first.wait(timeout=30) == 143
+    assert time.monotonic() - began < 30
+    states = httpx.post(f"{prefect_server}/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 2}).json()
+    assert {state["state"]["name"] for state in states} == {"Cancelled", "Failed"}
+
+
+def test_too_much_quarantined_stops_a_run_that_a_higher_budget_lets_go_on(manifest, hears, tmp_path, prefect_server):
+    good = {f"{i}.wav": "hello there" for i in range(5)}
+    corpus = manifest(
+        *({"audio_filepath": name, "text": text} for name, text in good.items()),
+        *({"audio_filepath": f"{i}.wav", "text": None} for i in range(12)),
+    )
+    words = ["curate", corpus, "--output", tmp_path / "run", "--small", hears(small=good)["small"]]
+    stopped = command(*words, api=prefect_server)
+    said = stopped.communicate(timeout=120)[1].splitlines()[-1]
+    assert stopped.returncode == 10
+    assert "12 of 17 utterances are quarantined, more than max_quarantined (5.0%) allows: BAD_TEXT 12." in said
+    assert not (tmp_path / "run" / "_SUCCESS.json").exists()
+    again = command("resume", tmp_path / "run", "--max-quarantined", "0.8", api=prefect_server)
+    assert "small pass 00000: already done" in again.communicate(timeout=120)[1]
+    assert again.returncode == 0
+    assert json.loads((tmp_path / "run" / "_SUCCESS.json").read_text())["quarantined"] == 12
+
+
+def test_without_the_server_that_was_asked_for_nothing_begins(tmp_path):
+    began = time.monotonic()
+    process = command(*curated(tmp_path / "run"), api="http://127.0.0.1:9/api")
+    said = process.communicate(timeout=60)[1].splitlines()[-1]
+    assert process.returncode == 3
+    assert time.monotonic() - began < 40
+    assert "no Prefect server at http://127.0.0.1:9/api" in said
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("place", ["/proc/winnow", "/dev/full/run"])
+def test_an_output_that_cannot_be_written_is_refused_before_any_model_loads(place, prefect_server):
+    process = command(*curated(Path(place)), api=prefect_server)
+    said = process.communicate(timeout=120)[1].splitlines()[-1]
+    assert process.returncode == 2
+    assert f"{place}: cannot be written to" in said
+
+
+def test_a_run_whose_server_dies_completes_its_data(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {"PREFECT_HOME": str(tmp_path / "prefect")}
+    line = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port), "--no-services"]
+    with (tmp_path / "server.log").open("w") as log:
+        server = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
+    api, run = f"http://127.0.0.1:{port}/api", tmp_path / "run"
+    try:
+        wait_for(api)
+        process = command(*curated(run), api=api)
+        for said in process.stderr:
+            if "small pass 00002" in said:
+                break
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+    rest = process.communicate(timeout=300)[1]
+    assert process.returncode == 4, rest
+    assert "small pass 00002: already done" in rest
+    assert rest.splitlines()[-1].startswith(f"winnow: the data is complete; the Prefect server at {api} was lost")
+    assert [check.words for check in inspect(location(run)) if not check.holds] == []
+
+
+def wait_for(api: str) -> None:
+    for _ in range(600):
+        try:
+            httpx.get(f"{api}/health", timeout=5)
+            return
+        except httpx.HTTPError:
+            time.sleep(0.2)
+    raise TimeoutError(api)

@@ -1,0 +1,74 @@
+"""The flow as it is, without Prefect: its tasks are called one after another in this process, so that it can be killed
+a thousand times in a few minutes."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import Any
+from unittest.mock import patch
+
+from prefect import Task, unmapped
+
+import flows.curate
+from tasks.config import Curation
+
+
+class Done:
+    """A future that has its result."""
+
+    def __init__(self, value: Any) -> None:
+        self.value, self.state = value, self
+
+    def is_completed(self) -> bool:
+        return True
+
+    def result(self) -> Any:
+        return self.value
+
+
+def one_by_one(task: Task[..., Any], *arguments: Any) -> list[Done]:
+    """The task for each item of the lists among its arguments."""
+    lists = [argument for argument in arguments if isinstance(argument, list)]
+    return [Done(task.fn(*(value(argument, index) for argument in arguments))) for index in range(len(lists[0]))]
+
+
+def value(argument: Any, index: int) -> Any:
+    if isinstance(argument, unmapped):
+        return argument.value
+    if not isinstance(argument, list):
+        return argument
+    return argument[index].value if isinstance(argument[index], Done) else argument[index]
+
+
+def plain(argument: Any) -> Any:
+    """Results in the place of futures, at any depth."""
+    if isinstance(argument, Done):
+        return argument.value
+    if isinstance(argument, list | tuple):
+        return type(argument)(plain(item) for item in argument)
+    if isinstance(argument, dict):
+        return {name: plain(item) for name, item in argument.items()}
+    return argument
+
+
+@contextmanager
+def without_prefect(locks: bool = True) -> Iterator[None]:
+    with ExitStack() as stack:
+        for target, replacement in {
+            "prefect.Task.__call__": lambda task, *arguments: task.fn(*map(plain, arguments)),
+            "prefect.Task.map": one_by_one,
+            "flows.curate.as_completed": iter,
+            "flows.curate.wait": lambda futures: None,
+            "flows.curate.this_run": dict,
+            "flows.curate.watch": lambda run: None,
+            "tasks.report.create_markdown_artifact": lambda *_, **__: None,
+            "tasks.report.create_table_artifact": lambda *_, **__: None,
+        }.items():
+            stack.enter_context(patch(target, replacement))
+        if not locks:
+            stack.enter_context(patch("tasks.output.locked", lambda run, owner: nullcontext({})))
+        yield
+
+
+def curate(settings: Curation, locks: bool = True) -> Any:
+    with without_prefect(locks):
+        return flows.curate.curate.fn(**{name: getattr(settings, name) for name in Curation.model_fields})
