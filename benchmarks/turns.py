@@ -94,8 +94,8 @@ def main(what: str, compare: Callable[[bool, int], Iterator[dict[str, Any]]]) ->
         for row in compare(options.quick, rounds):
             rows.append(row)
             live.update(table(rows))
-    if options.json:
-        options.json.write_text(json.dumps([{"device": device(), **row} for row in rows], indent=1) + "\n")
+            if options.json:
+                options.json.write_text(json.dumps([{"device": device(), **row} for row in rows], indent=1) + "\n")
 
 
 def table(rows: list[dict[str, Any]]) -> Table:

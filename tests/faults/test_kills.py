@@ -3,12 +3,15 @@
 import json
 import os
 import random
+import shutil
 import signal
 import time
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from tasks import ledger, storage
 from tasks.config import Curation
