@@ -47,7 +47,7 @@ class Case:
 
 
 def engine(case: Case) -> Work:
-    model = resident(resolve(str(case.checkpoint)), case.options)
+    model = resident(resolve(str(case.checkpoint), trust_unpinned=True), case.options)
 
     def read() -> tuple[list[str], dict[str, Any]]:
         heard, spent = hear(model, case.corpus.requests, case.options)
@@ -60,7 +60,8 @@ def nemo(case: Case) -> Any:
     import torch
 
     with quiet():
-        model = restored(resolve(str(case.checkpoint)), "cuda" if torch.cuda.is_available() else "cpu")
+        checkpoint = resolve(str(case.checkpoint), trust_unpinned=True)
+        model = restored(checkpoint, "cuda" if torch.cuda.is_available() else "cpu")
         if case.branch == "ctc":
             model.change_decoding_strategy(decoder_type="ctc", verbose=False)
         if torch.cuda.is_available() and case.precision == "bf16":
@@ -104,7 +105,7 @@ def forward_only(case: Case) -> Work:
     """The floor: the engine's batches, already on the device, through features and encoder, and no texts."""
     import torch
 
-    model = Network(resolve(str(case.checkpoint)), case.options)
+    model = Network(resolve(str(case.checkpoint), trust_unpinned=True), case.options)
     requests = case.corpus.requests
     groups = planned(requests, model.budget, 1)
     waves = [

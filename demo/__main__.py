@@ -21,8 +21,8 @@ def main() -> None:
     settings = Curation(
         manifest=HERE / "corpus" / "manifest.jsonl",
         output=HERE / "run",
-        small=str(HERE / "small.nemo"),
-        large=str(HERE / "large.nemo"),
+        small=pinned("small"),
+        large=pinned("large"),
         shard_hours=0.1,
     )
     try:
@@ -32,6 +32,12 @@ def main() -> None:
         report = curate(settings)
     read = f"The large model read {report.escalated_hours / report.hours:.0%} of the audio."
     console.print(found(Path(settings.output)), read, report.balance, sep="\n", soft_wrap=True)
+
+
+def pinned(name: str) -> str:
+    """A checkpoint of the demo, as it was when it was trained."""
+    sums = dict(reversed(line.split()) for line in (HERE / "SHA256SUMS").read_text().splitlines())
+    return f"{HERE / name}.nemo@sha256:{sums[f'{name}.nemo']}"
 
 
 def found(run: Path) -> str:

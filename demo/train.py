@@ -19,6 +19,7 @@ from demo.fastconformer import SAMPLE_RATE, Size, configuration
 from demo.losses import loss
 from demo.speech import Samples
 from demo.training_speech import BUILD, HELD_OUT, Speech, batches, speech
+from tasks.copies import digest
 
 HERE = Path(__file__).parent
 
@@ -167,6 +168,8 @@ def train(name: str, recipe: Recipe, threads: int) -> None:
             state.with_suffix(".tmp").replace(state)
     model.eval()
     model.save_to(str(HERE / f"{name}.nemo"))
+    sums = [f"{digest(path)}  {path.name}\n" for path in sorted(HERE.glob("*.nemo"))]
+    (HERE / "SHA256SUMS").write_text("".join(sums))
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, it
 def curate(settings: Curation) -> Report:
     """Manifest to shards, small pass, gate, large pass on the escalated, rules, dataset and report."""
     digests = {"manifest": digest(settings.manifest)}
-    small = resolve(settings.small)
-    large = resolve(settings.large) if settings.large else None
+    small = resolve(settings.small, settings.trust_unpinned)
+    large = resolve(settings.large, settings.trust_unpinned) if settings.large else None
     check_options(settings.engine, [small, large] if large else [small])
     digests |= {"small": small.sha256, "large": large and large.sha256}
     how = {"options": settings.engine, "root": settings.audio_root}

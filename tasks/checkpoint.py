@@ -1,19 +1,21 @@
 """Which model: a `.nemo` file, or a name that a hub turns into one."""
 
 import difflib
-import hashlib
 import re
-import tarfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
 from pydantic import BaseModel
 
 from tasks.config import BadOption, Engine
+from tasks.copies import copied, digest
+from tasks.preflight import BadCheckpoint as BadCheckpoint
+from tasks.preflight import examine
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 NGC_NAME = re.compile(r"[\w.-]+")
+PIN = "@sha256:"
+COMMIT = re.compile(r"[^@]+@[0-9a-f]{40}")
 
 Family = Literal["ctc", "transducer", "hybrid", "multitask", "readings"]
 FAMILIES: dict[str, Family] = {
@@ -28,66 +30,72 @@ FAMILIES: dict[str, Family] = {
 """NeMo's classes of models that transcribe."""
 
 
-class BadCheckpoint(Exception):
-    """A model that cannot be had or is no NeMo checkpoint."""
-
-    exit_code = 7
-
-
 class Checkpoint(BaseModel, frozen=True):
-    """A checkpoint on this machine: the name that was asked for, its file, its family and the file's sha256."""
+    """A checkpoint on this machine: the name that was asked for, its family and the file's sha256.
+
+    `path` is a private copy, which was examined; `pinned` whether the name said which file it must be.
+    """
 
     name: str
     path: Path
     family: Family
     sha256: str
+    pinned: bool = True
 
 
-def resolve(name: str) -> Checkpoint:
-    """The checkpoint of a `.nemo` path or of a name on Hugging Face or NVIDIA's NGC.
+def resolve(name: str, trust_unpinned: bool = False) -> Checkpoint:
+    """The checkpoint of a `.nemo` path or of a name on Hugging Face or NVIDIA's NGC, fit to be opened.
 
-    On Hugging Face it is `nvidia/parakeet-tdt_ctc-110m`, with `@revision` to pin it; on NGC a name of NeMo's own list.
+    On Hugging Face it is `nvidia/parakeet-tdt_ctc-110m`, on NGC a name of NeMo's own list. `@sha256:` and the file's
+    digest pin any of them, `@` and a commit one on Hugging Face; one that is not pinned must be trusted by name.
     A file of readings (`.jsonl`, a NeMo manifest with pred_text) stands for a model that was run elsewhere.
     """
+    place, pin = parted(name)
+    path = located(place)
+    sha256 = pin or digest(path, place)
+    if path.suffix == ".jsonl":
+        return Checkpoint(name=place, path=path.absolute(), family="readings", sha256=sha256)
+    pinned = bool(pin or COMMIT.fullmatch(place))
+    if not pinned and not trust_unpinned:
+        raise BadCheckpoint(
+            f"{place}: not pinned, so it may be another file tomorrow: write {place}{PIN}{sha256} if you mean today's, "
+            "or take whatever is there with --trust-unpinned (trust_unpinned)"
+        )
+    copy = copied(path, place, sha256)
+    family = family_of(examine(copy, place), place)
+    return Checkpoint(name=place, path=copy, family=family, sha256=sha256, pinned=pinned)
+
+
+def parted(name: str) -> tuple[str, str | None]:
+    """A name without its pin, and the pin: a sha256 in hexadecimal digits."""
+    place, found, pin = name.partition(PIN)
+    if found and (place.endswith(".jsonl") or not re.fullmatch("[0-9a-fA-F]{64}", pin)):
+        raise BadCheckpoint(f"{name}: a checkpoint's pin is {PIN} and 64 hexadecimal digits (sha256sum {place})")
+    return place, pin.lower() or None
+
+
+def located(name: str) -> Path:
+    """The file of a name, on this machine."""
     path = Path(name).expanduser()
     if path.suffix in (".nemo", ".jsonl"):
         if not path.is_file():
             raise BadCheckpoint(f"{name}: no such file")
-    elif HUB_NAME.fullmatch(name):
-        path = from_hub(name)
-    elif NGC_NAME.fullmatch(name):
-        path = from_ngc(name)
-    else:
-        raise BadCheckpoint(
-            f"{name}: no .nemo file, no manifest of readings (.jsonl), no hub name such as nvidia/parakeet-tdt_ctc-110m"
-        )
-    family = "readings" if path.suffix == ".jsonl" else family_of(name, path)
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Checkpoint(name=name, path=path.absolute(), family=family, sha256=sha256)
+        return path
+    if HUB_NAME.fullmatch(name):
+        return from_hub(name)
+    if NGC_NAME.fullmatch(name):
+        return from_ngc(name)
+    raise BadCheckpoint(
+        f"{name}: no .nemo file, no manifest of readings (.jsonl), no hub name such as nvidia/parakeet-tdt_ctc-110m"
+    )
 
 
-def family_of(name: str, path: Path) -> Family:
-    """Which kind of model a `.nemo` file holds, by its configuration."""
-    target = str(configuration(name, path).get("target"))
+def family_of(target: str, name: str) -> Family:
+    """Which kind of model a class of NeMo's is."""
     family = FAMILIES.get(target.rpartition(".")[2])
     if family is None:
         raise BadCheckpoint(f"{name}: {target} is none of the models that can be run: {', '.join(FAMILIES)}")
     return family
-
-
-def configuration(name: str, path: Path) -> dict[str, Any]:
-    """The configuration in a `.nemo` file."""
-    try:
-        with tarfile.open(path) as archive:
-            members = {Path(member.name).name: member for member in archive.getmembers()}
-            if "model_weights.ckpt" in members and (file := archive.extractfile(members["model_config.yaml"])):
-                found = yaml.safe_load(file)
-                if isinstance(found, dict):
-                    return found
-    except (tarfile.TarError, OSError, KeyError, yaml.YAMLError):
-        pass
-    raise BadCheckpoint(f"{name}: not a NeMo checkpoint (a tar with model_config.yaml and weights)")
 
 
 def check_options(options: Engine, checkpoints: list[Checkpoint]) -> None:

@@ -157,14 +157,21 @@ class Curation(Parameters):
     small: str = Field(
         kw_only=True,
         title="Small model",
-        description="Checkpoint that reads everything: a .nemo path, a name on the hub (nvidia/parakeet-tdt_ctc-110m, "
-        "@revision pins it) or NGC, or a manifest (.jsonl) with another system's readings as pred_text",
+        description="Checkpoint that reads everything: a .nemo path, a name on the hub (nvidia/parakeet-tdt_ctc-110m) "
+        "or NGC, pinned by @sha256: and the file's digest, or on the hub by @ and a commit; or a manifest (.jsonl) "
+        "with another system's readings as pred_text",
     )
     large: str | None = Field(
         None,
         kw_only=True,
         title="Large model",
         description="Checkpoint that reads what the gate escalates; empty: no cascade, the small model decides",
+    )
+    trust_unpinned: bool = Field(
+        False,
+        kw_only=True,
+        title="Trust unpinned models",
+        description="Whether models that are not pinned are read too; the report says which",
     )
     audio_root: Path | None = Field(
         None,

@@ -1,11 +1,7 @@
 """A NeMo checkpoint as a recogniser: loaded, told its precision and attention, and fed batches on its device."""
 
 import contextlib
-import logging
 import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,6 +12,7 @@ from tasks.checkpoint import BadCheckpoint, Checkpoint
 from tasks.config import BadOption, Engine
 from tasks.decoders import decoder_of
 from tasks.precision import precision_of
+from tasks.quiet import quiet
 from tasks.recogniser import Batch, Reading, cores
 from tasks.words import Words
 
@@ -42,7 +39,6 @@ class Network:
         if options.cuda_graphs and not cuda:
             raise BadOption("engine.cuda_graphs: there is no GPU here")
         self.model = restored(checkpoint, "cuda" if cuda else "cpu")
-        check_weights(self.model, checkpoint.name)
         self.device = self.model.device
         self.rate = int(self.model.cfg.sample_rate)
         self.timestamps = options.timestamps
@@ -124,7 +120,7 @@ class Network:
 
 
 def restored(checkpoint: Checkpoint, device: str) -> Any:
-    """The checkpoint's model, by NeMo."""
+    """The checkpoint's model, by NeMo, from the private copy that was examined."""
     with quiet():
         from nemo.collections.asr.models import ASRModel
 
@@ -135,14 +131,7 @@ def restored(checkpoint: Checkpoint, device: str) -> Any:
                 config.restore_timestamps_model = False
             return ASRModel.restore_from(path, map_location=device, override_config_path=config)
         except Exception as error:
-            raise BadCheckpoint(f"{checkpoint.path}: NeMo cannot open it: {error}") from error
-
-
-def check_weights(model: Any, name: str) -> None:
-    """Refuse weights that are not finite: some decoders hide it, and read nothing."""
-    for part, weight in model.state_dict().items():
-        if weight.is_floating_point() and not weight.isfinite().all():
-            raise BadCheckpoint(f"{name}: not all of its weights are finite ({part} to begin with)")
+            raise BadCheckpoint(f"{checkpoint.name}: NeMo cannot open it: {error}") from error
 
 
 def attend_locally(model: Any, name: str, frames: int) -> None:
@@ -150,15 +139,3 @@ def attend_locally(model: Any, name: str, frames: int) -> None:
     if getattr(model.encoder, "self_attention_model", None) not in ("rel_pos", "rel_pos_local_attn"):
         raise BadOption(f"{name}: its encoder has no relative positions, so engine.local_attention cannot be followed")
     model.change_attention_model("rel_pos_local_attn", [frames, frames])
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Import NeMo and open a checkpoint without the hundred lines of advice about training it."""
-    logging.getLogger("nv_one_logger").setLevel(logging.CRITICAL)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from nemo.utils import logging as nemo_logging
-
-        nemo_logging.setLevel(logging.ERROR)
-        yield

@@ -1,7 +1,9 @@
 """What tests are made of: small corpora, and what a model would hear in them."""
 
+import functools
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,14 @@ ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "demo"
 
 os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache() -> Iterator[None]:
+    """A place of the tests' own for private copies of checkpoints."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["WINNOW_CACHE"] = folder
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -78,14 +88,31 @@ def hears(tmp_path: Path) -> Callable[..., dict[str, str]]:
     return write
 
 
+def trusted(path: Path) -> Checkpoint:
+    """A checkpoint that is not pinned."""
+    return resolve(str(path), trust_unpinned=True)
+
+
 @pytest.fixture(scope="session")
 def demo_small() -> Checkpoint:
-    return resolve(str(DEMO / "small.nemo"))
+    return trusted(DEMO / "small.nemo")
 
 
 @pytest.fixture(scope="session")
 def demo_large() -> Checkpoint:
-    return resolve(str(DEMO / "large.nemo"))
+    return trusted(DEMO / "large.nemo")
+
+
+@pytest.fixture(scope="session")
+def random_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Checkpoint]:
+    """The checkpoint of a family with random weights."""
+    from tests.models import make
+
+    @functools.cache
+    def of(name: str) -> Checkpoint:
+        return trusted(make(name, tmp_path_factory.mktemp(name)))
+
+    return of
 
 
 def published(run: Path) -> list[dict[str, Any]]:

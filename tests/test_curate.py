@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from demo.__main__ import pinned
 from flows.curate import curate
 from tasks.output import OtherRun
 from tests.conftest import DEMO, published
@@ -129,7 +130,7 @@ def test_a_corpus_of_which_nothing_is_left_is_published_all_the_same(manifest, h
 @pytest.fixture(scope="module")
 def demo_run(prefect_server, tmp_path_factory):
     run = tmp_path_factory.mktemp("demo") / "run"
-    settings = {"small": str(DEMO / "small.nemo"), "large": str(DEMO / "large.nemo"), "shard_hours": 0.1}
+    settings = {"small": pinned("small"), "large": pinned("large"), "shard_hours": 0.1}
     return run, curate(manifest=DEMO / "corpus" / "manifest.jsonl", output=run, **settings)
 
 

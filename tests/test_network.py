@@ -8,14 +8,13 @@ import torch
 
 from tasks.audio import load
 from tasks.budget import affordable
-from tasks.checkpoint import BadCheckpoint, check_options, resolve
+from tasks.checkpoint import BadCheckpoint, check_options
 from tasks.config import BadOption, Engine
 from tasks.engine import hear
 from tasks.network import Network, restored
 from tasks.precision import precision_of
 from tasks.recogniser import Request, Word, resident
-from tests.conftest import DEMO
-from tests.models import make
+from tests.conftest import DEMO, trusted
 
 
 def requests(count: int) -> list[Request]:
@@ -44,22 +43,9 @@ def texts(network, asked, **options):
     return [one.reading.text for one in heard]
 
 
-@pytest.fixture(scope="session")
-def random_model(tmp_path_factory):
-    """The checkpoint of a family with random weights."""
-    made = {}
-
-    def of(name):
-        if name not in made:
-            made[name] = resolve(str(make(name, tmp_path_factory.mktemp(name))))
-        return made[name]
-
-    return of
-
-
 @pytest.mark.parametrize(("model", "branch"), [("small", None), ("large", None), ("large", "ctc")])
 def test_texts_are_those_of_nemo_one_by_one(model, branch):
-    checkpoint = resolve(str(DEMO / f"{model}.nemo"))
+    checkpoint = trusted(DEMO / f"{model}.nemo")
     asked = requests(24)
     options = Engine(branch=branch, batch_seconds=15)
     heard, spent = hear(resident(checkpoint, options), asked, options)

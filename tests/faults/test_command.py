@@ -31,7 +31,7 @@ def command(*words: object, api: str | None, **options: object) -> subprocess.Po
 
 
 def curated(output: Path, *words: object) -> list[object]:
-    models = ["--small", DEMO / "small.nemo", "--large", DEMO / "large.nemo"]
+    models = ["--small", DEMO / "small.nemo", "--large", DEMO / "large.nemo", "--trust-unpinned"]
     return ["curate", DEMO / "corpus" / "manifest.jsonl", "--output", output, *models, *SMALL_SHARDS, *words]
 
 
