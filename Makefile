@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 .DEFAULT_GOAL := help
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test bench format demo-corpus demo-models clean
+.PHONY: help demo test soak bench format demo-corpus demo-models clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: $(INSTALLED) ## Lint, type-check and test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+soak: $(INSTALLED) ## The fault suites at full size: kills, crashes, manifests, audio, checkpoints, servers (about an hour)
+	WINNOW_KILLS=1000 WINNOW_COMMAND_KILLS=10 WINNOW_EXAMPLES=50000 WINNOW_MUTATIONS=500 $(BIN)/pytest -s tests/faults
 
 bench: $(INSTALLED) ## Measure the engine against NeMo's transcribe(), in turns, and batches of several sizes
 	$(BIN)/python -m benchmarks.engine

@@ -24,6 +24,9 @@ Owner = dict[str, Any]
 """Who works on an output: host, process and, with Prefect, its flow run."""
 
 
+PLACES = ("manifest", "small", "large", "audio_root")
+
+
 class OtherRun(Exception):
     """The output folder belongs to a run with other parameters."""
 
@@ -110,7 +113,7 @@ def in_words(owner: Owner) -> str:
 def bind(run: Path, settings: Curation, inputs: dict[str, str | None]) -> None:
     """Write what was asked, or compare it with what was. A run that did nothing yet binds nobody."""
     asked = {
-        "parameters": settings.model_dump(mode="json") | {"manifest": str(settings.manifest.absolute())},
+        "parameters": settings.model_dump(mode="json") | {name: placed(getattr(settings, name)) for name in PLACES},
         "sha256": inputs,
         "versions": {name: version(name) for name in ("winnow", "nemo_toolkit", "torch", "prefect")},
     }
@@ -123,6 +126,14 @@ def bind(run: Path, settings: Curation, inputs: dict[str, str | None]) -> None:
         if changes:
             raise OtherRun(f"{run} holds another run ({changes}): choose another output, or remove this one")
         put(path, text)  # where and how it runs now, for `winnow resume`
+
+
+def placed(name: str | Path | None) -> str | None:
+    """A name of a file, so that it is found from another folder too; any other name as it is."""
+    if name is None:
+        return None
+    path, at, pin = str(name).partition("@")
+    return f"{Path(path).absolute()}{at}{pin}" if Path(path).exists() else str(name)
 
 
 def binding(asked: dict[str, Any]) -> dict[str, Any]:

@@ -116,7 +116,9 @@ def speeds(report: Report) -> str:
         for role, s in report.speed.items()
     ]
     head = ["Pass", "Checkpoint", "Utterances", "Hours", "Seconds", "x real time", "Utterances a second", "Padding"]
-    return table([*head, "Device", "Memory"], rows)
+    shown = table([*head, "Device", "Memory"], rows)
+    trusted = [f"`{inert(s.checkpoint)}`" for s in report.speed.values() if not s.pinned]
+    return f"{shown}\n\nTaken unpinned, as trust_unpinned allows: {', '.join(trusted)}." if trusted else shown
 
 
 def examples(rows: pa.Table) -> str:

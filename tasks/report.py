@@ -33,6 +33,7 @@ def speed_of(run: Path, passes: dict[Role, tuple[Checkpoint, list[Path]]]) -> di
         seconds = spent["seconds"]
         found[role] = Speed(
             checkpoint=checkpoint.name,
+            pinned=checkpoint.pinned,
             utterances=int(spent["utterances"]),
             hours=spent["audio_seconds"] / 3600,
             seconds=seconds,

@@ -39,7 +39,8 @@ SETTINGS = Curation(manifest=Path("corpus.jsonl"), output=Path("out"), small="sm
 def speed(hours: float, seconds: float) -> Speed:
     pace = hours * HOUR / seconds
     return Speed(checkpoint="m.nemo", utterances=1, hours=hours, seconds=seconds, x_real_time=pace,
-                 model_seconds=seconds, utterances_per_second=1.0, padding=0.1, device="cpu", precision="fp32",
+                 model_seconds=seconds, utterances_per_second=1.0, padding=0.1, pinned=True,
+                 device="cpu", precision="fp32",
                  peak_device_bytes=None)  # fmt: skip
 
 
