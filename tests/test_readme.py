@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from flows.cli import EXIT_CODES
 from tasks.config import Curation, Parameters
 
 ROOT = Path(__file__).parent.parent
@@ -22,6 +23,11 @@ def rows(model: type[Parameters], prefix: str = "") -> Iterator[str]:
 
 def test_the_table_of_parameters_is_that_of_the_models():
     assert re.findall(r"^\| `(?:MANIFEST|--)[^\n]*$", README, re.MULTILINE) == list(rows(Curation))
+
+
+def test_every_exit_code_is_there():
+    said = re.search(r"^Exit codes: (.*?)\.$", README, re.MULTILINE | re.DOTALL)
+    assert " ".join(said[1].split()) == "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
 
 
 def test_every_make_target_and_file_it_names_is_there():

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pyarrow.parquet as pq
 import pytest
 
 from tasks.storage import location
@@ -152,3 +153,26 @@ def wait_for(api: str) -> None:
         except httpx.HTTPError:
             time.sleep(0.2)
     raise TimeoutError(api)
+
+
+def test_a_planted_secret_is_found_nowhere(manifest, hears, tmp_path, prefect_server):
+    secret = "hunter2-planted"
+    url = f"https://ann:{secret}@host/a.wav?token={secret}"
+    corpus = manifest(
+        {"audio_filepath": "a.wav", "text": "hello there", "source": url},
+        {"audio_filepath": url, "text": f"see {url}"},
+        f'{{"audio_filepath": "{url}", "text": '.encode(),
+    )
+    models = hears(small={"a.wav": "hello there"})
+    words = ["curate", corpus, "--output", tmp_path / "run", "--small", models["small"]]
+    process = command(*words, api=prefect_server, stdout=subprocess.PIPE)
+    said = "".join(process.communicate(timeout=120))
+    assert process.returncode == 0, said
+    files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    shown = [str(pq.read_table(path).to_pylist()) for path in files if path.suffix == ".parquet"]
+    shown += [path.read_text() for path in files if path.suffix != ".parquet"]
+    for what in ("flow_runs", "task_runs", "artifacts", "logs"):
+        shown.append(httpx.post(f"{prefect_server}/{what}/filter", json={"limit": 200}).raise_for_status().text)
+    assert len(shown) > 20
+    assert [text for text in (said, *shown) if secret in text] == []
+    assert "https://***@host/a.wav?token=***" in "".join(shown)
