@@ -1,11 +1,11 @@
 """The columns of a shard, stage by stage. NeMo's names where NeMo has one; null always means unknown."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
-from pydantic import BaseModel
 
 Role = Literal["small", "large"]
 """Which of the cascade's two models a reading is from."""
@@ -125,7 +125,8 @@ def with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-class Manifest(BaseModel, frozen=True):
+@dataclass(frozen=True)
+class Manifest:
     """A manifest cut into shards, and how many lines it has."""
 
     shards: list[Path]

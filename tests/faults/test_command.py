@@ -155,13 +155,15 @@ def wait_for(api: str) -> None:
     raise TimeoutError(api)
 
 
-def test_a_planted_secret_is_found_nowhere(manifest, hears, tmp_path, prefect_server):
+def test_a_planted_secret_is_found_nowhere(manifest, tone, hears, tmp_path, prefect_server):
     secret = "hunter2-planted"
     url = f"https://ann:{secret}@host/a.wav?token={secret}"
+    tone("a.wav")
     corpus = manifest(
         {"audio_filepath": "a.wav", "text": "hello there", "source": url},
         {"audio_filepath": url, "text": f"see {url}"},
         f'{{"audio_filepath": "{url}", "text": '.encode(),
+        tones=False,
     )
     models = hears(small={"a.wav": "hello there"})
     words = ["curate", corpus, "--output", tmp_path / "run", "--small", models["small"]]

@@ -16,12 +16,9 @@ class Done:
     """A future that has its result."""
 
     def __init__(self, value: Any) -> None:
-        self.value, self.state = value, self
+        self.value = value
 
-    def is_completed(self) -> bool:
-        return True
-
-    def result(self) -> Any:
+    def result(self, raise_on_failure: bool = True) -> Any:
         return self.value
 
 
