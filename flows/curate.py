@@ -22,6 +22,7 @@ from tasks.output import open_run
 from tasks.publish import publish_shard, write_manifest
 from tasks.quality import Report
 from tasks.quarantine import check_budget
+from tasks.read import gather_fields, read_shard
 from tasks.report import report_run
 from tasks.score import score_shard
 from tasks.transcribe import Pass, transcribe_shard
@@ -36,7 +37,7 @@ logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, it
 )
 @taking(Curation)
 def curate(settings: Curation) -> Report:
-    """Manifest to shards, small pass, gate, large pass on the escalated, rules, dataset and report."""
+    """Manifest to shards, their rows, small pass, gate, large pass on the escalated, rules, dataset and report."""
     digests = {"manifest": digest(settings.manifest)}
     small = resolve(settings.small, settings.trust_unpinned)
     large = resolve(settings.large, settings.trust_unpinned) if settings.large else None
@@ -48,9 +49,10 @@ def curate(settings: Curation) -> Report:
         watch(run)
         devices = unmapped(pool)
         manifest = split_manifest(settings.manifest, run, settings.shard_hours, settings.audio_root)
+        rows = read_shard.map(manifest.shards)
 
         first = Pass(role="small", checkpoint=small, **how)
-        heard = transcribe_shard.map(manifest.shards, unmapped(first), devices)
+        heard = transcribe_shard.map(rows, unmapped(first), devices)
         scored = score_shard.map(heard, "small", settings.normalizer)
         passes = {"small": (small, heard)}
 
@@ -62,10 +64,12 @@ def curate(settings: Curation) -> Report:
             passes["large"] = (large, heard)
 
         judged = judge_shard.map(scored, unmapped(settings.filter))
+        settle(*rows)
         check_budget(finished(passes["small"][1]), manifest.lines - manifest.blank, settings.max_quarantined)
-        published = publish_shard.map(judged, unmapped(manifest.fields))
+        fields = gather_fields(rows)
+        published = publish_shard.map(judged, unmapped(fields))
         settle(*(future for _, futures in passes.values() for future in futures), *scored, *judged, *published)
-        write_manifest(judged, manifest.fields, run)
+        write_manifest(judged, fields, run)
         return report_run(judged, published, manifest, passes, settings, run)
 
 

@@ -1,87 +1,100 @@
-"""The lines of a NeMo manifest as rows: a line that is no utterance is a row with its reason."""
+"""A line of a NeMo manifest as a row: a line that is no utterance is a row with its reason."""
 
-import codecs
-import hashlib
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tasks.schema import UTTERANCE
+from tasks.linewise import bare
+from tasks.secrets import redact, redacted
+from tasks.strict import BadLine, object_of, what
 
-MAX_LINE = 1 << 20  # bytes
+NUMBERS = (int, float)
+NOT_FILES = ("data:", "file:", "pipe:")  # other URLs have ://
 
 Row = dict[str, Any]
 
 
-class BadLine(Exception):
-    """A line that is no utterance; the argument is the reason."""
-
-
-def read(lines: Iterable[bytes], folder: Path) -> Iterator[Row | None]:
-    """A row for each line, or nothing where the line is blank."""
-    seen: set[bytes] = set()
-    for number, line in enumerate(lines, 1):
-        if number == 1:
-            line = line.removeprefix(codecs.BOM_UTF8)
-        if not line.strip():
-            yield None
-            continue
-        row = dict.fromkeys(UTTERANCE.names) | {"id": number}
-        try:
-            row |= utterance(line, folder)
-        except BadLine as problem:
-            row["reason"] = str(problem)
-        if row["reason"] is None:
-            twin = hashlib.blake2b(
-                repr((row["path"], row["offset"], row["duration"])).encode(), digest_size=12
-            ).digest()
-            row["reason"] = "DUPLICATE_UTT" if twin in seen else None
-            seen.add(twin)
-        yield row
-
-
-def utterance(line: bytes, folder: Path) -> Row:
-    """The columns of one line; a line that is JSON keeps its fields even when it is no good utterance."""
-    if len(line) > MAX_LINE:
-        raise BadLine("LINE_TOO_LONG")
+def row_of(line: bytes | None, folder: str) -> Row:
+    """The row of a line that is not blank; None is a line over the limit."""
     try:
-        fields = msgspec.json.decode(line)
-    except UnicodeDecodeError as error:
-        raise BadLine("NOT_UTF8") from error
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise BadLine("NOT_UTF8" if "utf-8" in str(error).lower() else "BAD_JSON") from error
-    if not isinstance(fields, dict):
-        raise BadLine("BAD_JSON")
-    row: Row = {"reason": None}
-    given = {name: fields.pop(name, None) for name in ("audio_filepath", "offset", "duration", "text")}
-    problems = []
-    for name, reason in (("offset", "BAD_OFFSET"), ("duration", "BAD_DURATION")):
-        row[name] = seconds(given[name])
-        if row[name] is None and given[name] is not None:
-            problems.append(reason)
-    if isinstance(given["text"], str):
-        row["text"] = given["text"]
-    else:
-        problems.append("BAD_TEXT")
-    audio = given["audio_filepath"]
-    if not isinstance(audio, str) or not audio.strip() or "\0" in audio:
-        problems.insert(0, "NO_AUDIO_PATH")
-    elif "://" in audio or audio.rstrip().endswith("|"):
-        row["audio_filepath"] = audio
-        problems.insert(0, "UNSUPPORTED_SCHEME")
-    else:
-        row["audio_filepath"] = audio
-        row["path"] = str(folder / audio)
-    fields |= {name: value for name, value in given.items() if row.get(name) is None and value is not None}
-    row["fields"] = msgspec.json.encode(fields).decode()
-    row["reason"] = problems[0] if problems else None
+        if line is None:
+            raise BadLine("LINE_TOO_LONG", "not read")
+        return utterance(object_of(bare(line)), folder)
+    except BadLine as problem:
+        return {"reason": problem.reason, "detail": problem.detail}
+
+
+def utterance(fields: dict[str, Any], folder: str) -> Row:
+    """The columns of a line's object; where one of ours is bad, what it holds is kept among the other fields."""
+    row: Row = {"reason": None, "detail": None}
+    given = {name: fields.pop(name, msgspec.UNSET) for name in READERS}
+    for name, read in READERS.items():
+        try:
+            row[name] = read(given[name])
+        except BadLine as problem:
+            if row["reason"] is None:
+                row |= {"reason": problem.reason, "detail": problem.detail}
+            if given[name] not in (None, msgspec.UNSET):
+                fields[name] = given[name]
+    if "audio_filepath" in row:
+        row["path"] = placed(folder, row["audio_filepath"])
+    elif row["reason"] == "UNSUPPORTED_SCHEME":
+        row["audio_filepath"] = redacted(fields.pop("audio_filepath"))
+    row["fields"] = redact(msgspec.json.encode(fields)).decode()
     return row
 
 
-def seconds(value: object) -> float | None:
-    """A length of time, if that is what it is."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
-        return float(value)
-    return None
+def audio(value: object) -> str:
+    if not isinstance(value, str):
+        raise BadLine("NO_AUDIO_PATH", what(value))
+    if not value.strip() or "\0" in value:
+        raise BadLine("NO_AUDIO_PATH", "empty" if "\0" not in value else "a NUL in it")
+    if value.lstrip().startswith("|") or value.rstrip().endswith("|"):
+        raise BadLine("UNSUPPORTED_SCHEME", "a command")
+    if "://" in value or value.lstrip().lower().startswith(NOT_FILES):
+        raise BadLine("UNSUPPORTED_SCHEME", "a URL")
+    return value
+
+
+def offset(value: object) -> float | None:
+    found = seconds(value, "BAD_OFFSET")
+    if found is not None and found < 0:
+        raise BadLine("BAD_OFFSET", f"{found} s")
+    return found
+
+
+def duration(value: object) -> float | None:
+    found = seconds(value, "BAD_DURATION")
+    if found is not None and found <= 0:
+        raise BadLine("BAD_DURATION", f"{found} s")
+    return found
+
+
+def seconds(value: object, reason: str) -> float | None:
+    """A finite number; null is unknown."""
+    if value is None or value is msgspec.UNSET:
+        return None
+    if isinstance(value, bool) or not isinstance(value, NUMBERS):
+        raise BadLine(reason, what(value))
+    try:
+        return float(value) + 0.0  # no -0.0
+    except OverflowError:
+        raise BadLine(reason, "a number beyond all measure") from None
+
+
+def text(value: object) -> str:
+    if not isinstance(value, str):
+        raise BadLine("BAD_TEXT", what(value))
+    return redacted(value)
+
+
+READERS = {"audio_filepath": audio, "offset": offset, "duration": duration, "text": text}
+"""How each of our columns is read, those first whose reason counts first."""
+
+
+def placed(folder: str, path: str) -> str:
+    """Where a path leads from the folder; as pathlib spells it, but quicker."""
+    if path.startswith("./") or "//" in path or "/./" in path or path.endswith(("/", "/.")) or path in ("", "."):
+        return str(Path(folder) / path)
+    return path if path[0] == "/" else f"{folder.rstrip('/')}/{path}"

@@ -24,6 +24,22 @@ UTTERANCE = pa.schema(
     ]
 )
 
+SLICE = pa.schema(
+    [
+        pa.field("manifest", pa.string(), nullable=False),
+        pa.field("folder", pa.string(), nullable=False),  # where relative paths start
+        pa.field("start", pa.int64(), nullable=False),  # bytes
+        pa.field("end", pa.int64(), nullable=False),
+        pa.field("first", pa.int64(), nullable=False),  # line
+        pa.field("lines", pa.int64(), nullable=False),
+        pa.field("blank", pa.int64(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),  # of these bytes
+        pa.field("twins", pa.list_(pa.int64()), nullable=False),  # lines with the utterance of an earlier line
+        pa.field("earlier", pa.list_(pa.int64()), nullable=False),  # which line that is
+    ]
+)
+"""A shard before it is read: one row, with its place in the manifest."""
+
 SOUND = pa.schema(
     [
         pa.field("measured_duration", pa.float64()),  # seconds
@@ -110,12 +126,11 @@ def with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 class Manifest(BaseModel, frozen=True):
-    """A manifest in shards: how many lines it has, and the simplest type of each field that is not ours."""
+    """A manifest cut into shards, and how many lines it has."""
 
     shards: list[Path]
     lines: int
     blank: int
-    fields: dict[str, str]
 
 
 FIELD_TYPES = {
@@ -144,12 +159,14 @@ def output_names(fields: Iterable[str]) -> dict[str, str]:
 QUARANTINED = {
     "BAD_JSON": "the line is not a JSON object",
     "NOT_UTF8": "the line is not UTF-8",
+    "LONE_SURROGATE": "half of a character that is written as two, which no file can hold",
     "LINE_TOO_LONG": "the line is longer than 1 MiB",
+    "DUPLICATE_KEY": "a field is there twice, and nothing says which is meant",
     "PATH_OUTSIDE_ROOT": "the path leads out of the audio root, or to a device or pipe",
     "NO_AUDIO_PATH": "no path in audio_filepath",
     "UNSUPPORTED_SCHEME": "audio_filepath is a URL or a command",
     "BAD_OFFSET": "the offset is negative, no number, or past the end of the audio",
-    "BAD_DURATION": "the duration is negative or no number",
+    "BAD_DURATION": "the duration is zero, negative or no number",
     "BAD_TEXT": "no text to compare with",
     "DUPLICATE_UTT": "the same audio, offset and duration as an earlier line",
     "EMPTY_REFERENCE": "no words in the text once punctuation is gone",

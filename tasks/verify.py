@@ -42,7 +42,7 @@ def recorded_files(records: int, files: int, bad: list[str]) -> Check:
 
 def conserved(records: dict[str, ledger.Record], rows: pa.Table) -> list[Check]:
     """That every line of the manifest that is not blank is in one published file, once."""
-    whole = [record for record in records.values() if record.get("stage") == "shards"]
+    whole = [record for record in records.values() if record.get("stage") == "slices"]
     if len(whole) != 1:
         return [Check(f"one manifest split into shards, not {len(whole)}", False)]
     lines, blank = whole[0]["lines"], whole[0]["blank"]

@@ -1,0 +1,607 @@
+"""Rows 1 to 7, 9, 12 and 18 of the table of faults, and whatever else stands in manifests: no line is lost or doubled.
+
+WINNOW_EXAMPLES says how many manifests are generated; they are the same ones every time.
+"""
+
+import json
+import os
+import re
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flows.curate import curate
+from tasks.kinds import merged
+from tasks.linewise import MAX_LINE
+from tasks.manifest import sliced, split
+from tasks.read import read
+from tasks.schema import QUARANTINED, UTTERANCE
+from tasks.secrets import redact
+from tasks.slices import BadManifest, cut
+from tests.conftest import published
+from tests.test_manifest import line, rows_of
+
+EXAMPLES = int(os.environ.get("WINNOW_EXAMPLES", "300"))
+OURS = ("audio_filepath", "offset", "duration", "text")
+OF_UTTERANCES = ("NO_AUDIO_PATH", "UNSUPPORTED_SCHEME", "BAD_OFFSET", "BAD_DURATION", "BAD_TEXT", "DUPLICATE_UTT")
+NULLS = dict.fromkeys(UTTERANCE.names)
+UTF_16 = line().decode().encode("utf-16-le")
+
+Row = dict[str, Any]
+Answer = tuple[str | None, str | None]
+"""The reason and the detail."""
+
+# the lines of each fault, with what they must become
+
+ROW_1 = {
+    b"nonsense": "byte 4: invalid character",
+    b"{": "byte 1: input data was truncated",
+    line()[:-20]: "byte 48: input data was truncated",
+    line() + b"}": "byte 69: trailing characters",
+    line() + line(): "byte 69: trailing characters",
+    b'{"text": "a\tb"}': "byte 11: invalid character",
+    b"{'text': 1}": "byte 1: object keys must be strings",
+    b'{"text": "my password" my password}': "byte 23: expected ',' or '}'",
+    b'{"duration": NaN}': "byte 13: invalid character",
+    b'{"duration": Infinity}': "byte 13: invalid character",
+    b'{"duration": -Infinity}': "byte 14: invalid character",
+    b'{"text": "1e999", "duration": 1e999}': "byte 30: number out of range",
+    b'{"duration": -1' + b"0" * 400 + b".0}": "byte 13: number out of range",
+    b'{"duration": ' + b"9" * 5_000 + b"}": "byte 13: integer value out of range",
+    b"[" * 100_000: "byte 100: more than 100 objects or lists in each other",
+    b'{"a":' * 50_000: "byte 500: more than 100 objects or lists in each other",
+    b'{"text": "[[[", "a": ' + b"[" * 100 + b"]" * 100 + b"}": "byte 120: more than 100 objects or lists in each other",
+    b'"' + b'\\"[' * 100_000: "byte 300001: input data was truncated",
+    b"null": "byte 0: null, no object",
+    b"7": "byte 0: a number, no object",
+    b'"a string"': "byte 0: a string, no object",
+    b"[1, 2]": "byte 0: a list, no object",
+    b"\0": "byte 0: invalid character",
+    line() + b"\r" + line(): "byte 70: trailing characters",
+}
+
+NOT_UTF_8 = {
+    b'{"text": "\xff"}': "byte 10: invalid start byte",
+    b'{"\xe9t\xe9": 1}': "byte 2: invalid continuation byte",
+    b'{"text": "\xed\xa0\x80"}': "byte 10: invalid continuation byte",
+    b'{"text": "\xc0\xaf"}': "byte 10: invalid start byte",
+    b"\x80": "byte 0: invalid start byte",
+    b"\xff\xfe" + UTF_16: "byte 0: invalid start byte",
+}
+
+SURROGATES = {
+    rb'{"text": "\ud800"}': "byte 10: half of a surrogate pair",
+    rb'{"text": "\udc00 a"}': "byte 10: half of a surrogate pair",
+    rb'{"text": "\\\ud83d\ude00\ud83d\u0041"}': "byte 24: half of a surrogate pair",
+    rb'{"text": "a", "tags": ["\uDFFF"]}': "byte 24: half of a surrogate pair",
+    rb'{"\udead": 1}': "byte 2: half of a surrogate pair",
+}
+
+ROW_4 = {
+    line(text="a" * MAX_LINE): "not read",
+    b" " * (MAX_LINE + 1): "not read",
+    b"\0" * (5 * MAX_LINE): "not read",
+}
+
+ROW_5 = {
+    b'{"audio_filepath": "a.wav", "audio_filepath": "b.wav", "text": "a"}': "audio_filepath, twice",
+    b'{"audio_filepath": "a.wav", "text": "a", "text": "a"}': "text, twice",
+    b'{"duration": 1, "text": "a", "duration": 1, "a": 1}': "duration, twice",
+    rb'{"text": "a", "t\u0065xt" : "b"}': "text, twice",
+    b'{"key": "a", "key": null}': "another field, twice",
+    b'{"a": [{"b": {"c": 1, "c": 1}}]}': "another field, twice",
+    b'{"a": {"b": 1}, "a": {}}': "another field, twice",
+    rb'{"text": "12:30, \":\":", "a" :1, "a" :2}': "another field, twice",
+    b'{"a": ' + b"[" * 90 + b"]" * 90 + b', "a": 1' + b"0" * 4_400 + b".5e-4500}": "another field, twice",
+    b'{"": 1, "": 2}': "another field, twice",
+}
+
+NO_PATH = {
+    line(audio_filepath=...): ("missing", {}),
+    line(audio_filepath=None): ("null", {}),
+    line(audio_filepath=""): ("empty", {"fields": '{"audio_filepath":""}'}),
+    line(audio_filepath=" \t"): ("empty", {"fields": '{"audio_filepath":" \\t"}'}),
+    line(audio_filepath="a\0b"): ("a NUL in it", {"fields": '{"audio_filepath":"a\\u0000b"}'}),
+    line(audio_filepath=7): ("a number", {"fields": '{"audio_filepath":7}'}),
+    line(audio_filepath=["a.wav"]): ("a list", {"fields": '{"audio_filepath":["a.wav"]}'}),
+    line(audio_filepath={}): ("an object", {"fields": '{"audio_filepath":{}}'}),
+    line(audio_filepath=False): ("a boolean", {"fields": '{"audio_filepath":false}'}),
+}
+
+NO_FILE = {
+    "https://example.org/a.wav": "a URL",
+    "s3://bucket/a.wav": "a URL",
+    " HTTP://example.org/a.wav": "a URL",
+    "file:///etc/passwd": "a URL",
+    "FILE:/etc/passwd": "a URL",
+    "data:audio/wav;base64,UklGRg==": "a URL",
+    "pipe:0": "a URL",
+    "zip://a.wav::s3://bucket/a.zip": "a URL",
+    "| touch ran": "a command",
+    "  |touch ran": "a command",
+    "touch ran |": "a command",
+    "sox a.wav -t wav - | \n": "a command",
+    "|": "a command",
+}
+
+FILES = [
+    "$(touch ran).wav",
+    "`touch ran`.wav",
+    "a | b.wav",
+    "a; touch ran",
+    "12:30.wav",
+    "speaker:1.wav",
+    "-rf",
+    "~/a.wav",
+]
+
+BAD_DURATIONS = {
+    -1: "-1.0 s",
+    -1e-300: "-1e-300 s",
+    0: "0.0 s",
+    "NaN": "a string",
+    "1.5": "a string",
+    True: "a boolean",
+    10**400: "a number beyond all measure",
+}
+
+BAD_OFFSETS = {-0.5: "-0.5 s", -(10**400): "a number beyond all measure", "0": "a string", False: "a boolean"}
+
+NO_TEXTS = {None: "null", 7: "a number", ...: "missing", True: "a boolean"}
+
+
+@pytest.fixture
+def among(tmp_path):
+    """What becomes of lines among good ones, after making sure that these are as they are without them."""
+
+    def lines(*bad: bytes, **how: Any) -> list[Row]:
+        good = [line(audio_filepath=f"good/{i}.wav") for i in range(len(bad) + 1)]
+        mixed = [part for pair in zip(good, bad, strict=False) for part in pair] + good[-1:]
+        found = rows_of(tmp_path / "mixed.jsonl", b"\n".join(mixed), **how)
+        assert [row.pop("id") for row in found] == list(range(1, len(mixed) + 1))
+        alone = rows_of(tmp_path / "good.jsonl", b"\n".join(good))
+        assert [row | {"id": i} for i, row in enumerate(found[::2], 1)] == alone
+        return found[1::2]
+
+    return lines
+
+
+def unreadable(reason: str, details: Any) -> list[Row]:
+    """Rows that hold a reason and a detail and nothing else."""
+    rows = [NULLS | {"reason": reason, "detail": detail} for detail in details]
+    return [{name: value for name, value in row.items() if name != "id"} for row in rows]
+
+
+def utterance(name: str | None = "a.wav", **changes: Any) -> Row:
+    """The row of `line()` with some columns changed, in the folder /audio."""
+    row = {"audio_filepath": name, "path": name and f"/audio/{name}", "offset": None, "duration": 1.5}
+    return row | {"text": "good morning", "fields": "{}", "reason": None, "detail": None} | changes
+
+
+def test_row_1_what_is_no_json_object_is_said_without_a_word_of_it(among):
+    assert among(*ROW_1) == unreadable("BAD_JSON", ROW_1.values())
+
+
+def test_row_2_bytes_that_are_no_text(among):
+    assert among(*NOT_UTF_8) == unreadable("NOT_UTF8", NOT_UTF_8.values())
+
+
+def test_row_2_half_a_surrogate_pair(among):
+    assert among(*SURROGATES) == unreadable("LONE_SURROGATE", SURROGATES.values())
+
+
+def test_row_3_marks_line_ends_blank_lines_and_separators_are_accepted(tmp_path):
+    names = [line(audio_filepath=f"{i}.wav") for i in range(6)]
+    separated = json.dumps({"audio_filepath": "6.wav", "text": "a\u2028b\u2029c\x85d"}, ensure_ascii=False).encode()
+    lines = [
+        b"\xef\xbb\xbf" + names[0] + b"\r",
+        names[1] + b"\r\r",
+        b"",
+        b"\r",
+        b" \t\x0b\x0c",
+        b"\xef\xbb\xbf",
+        names[2],
+    ]
+    lines += [b"\xef\xbb\xbf \t" + names[3], b"\t " + names[4] + b" ", names[5], separated]
+    found = rows_of(tmp_path / "corpus.jsonl", b"\n".join(lines))
+    good = [utterance(f"{i}.wav") for i in range(6)]
+    good.append(utterance("6.wav", duration=None, text="a\u2028b\u2029c\x85d"))
+    assert found == [{"id": id_} | row for id_, row in zip([1, 2, 7, 8, 9, 10, 11], good, strict=True)]
+
+
+def test_row_4_a_line_over_the_limit_is_not_read(among):
+    whole = line(text="a" * (MAX_LINE - len(line(text=""))))
+    assert len(whole) == MAX_LINE
+    assert among(*ROW_4, whole)[:-1] == unreadable("LINE_TOO_LONG", ROW_4.values())
+    assert among(whole)[0]["reason"] is None
+
+
+def test_row_4_a_line_over_the_limit_is_never_held(tmp_path):
+    path = tmp_path / "corpus.jsonl"
+    with path.open("wb") as file:
+        file.write(line() + b"\n" + b'{"text": "')
+        for _ in range(64):
+            file.write(b"a" * MAX_LINE)
+        file.write(b'"}\n' + line(audio_filepath="b.wav"))
+    tracemalloc.start()
+    tables, *_ = sliced(path, "/audio", 1)
+    rows = read(tables[0])[0].to_pylist()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [row["reason"] for row in rows] == [None, "LINE_TOO_LONG", None]
+    assert peak < 8 * MAX_LINE
+
+
+def test_row_5_a_key_that_is_there_twice_never_wins(among):
+    assert among(*ROW_5) == unreadable("DUPLICATE_KEY", ROW_5.values())
+
+
+def test_row_5_colons_and_the_same_key_in_other_objects_are_fine(among):
+    fine = [{"text": "12:30 \": ' {}"}, {"words": [{"word": "a"}, {"word": "b"}]}, {"text": ":", "a": {"text": ":"}}]
+    assert [row["reason"] for row in among(*[line(audio_filepath=f"{i}", **row) for i, row in enumerate(fine)])] == [
+        None
+    ] * len(fine)
+
+
+def test_row_6_the_same_utterance_counts_where_it_is_first(tmp_path):
+    lines = [
+        line(text=None),
+        line(),
+        line(text="other"),
+        line(audio_filepath="./a.wav"),
+        line(audio_filepath="/audio//a.wav", lang="en"),
+        line(duration=1.50),
+        line(duration=1),
+        line(duration=1.0),
+        line(offset=0),
+        line(offset=-0.0),
+        line(offset=0.5),
+        line(duration=None),
+        line(duration=...),
+        line(audio_filepath="b/../a.wav"),
+        line(audio_filepath="A.wav"),
+        b"nonsense",
+        b"nonsense",
+    ]
+    first = {3: 2, 4: 2, 5: 2, 6: 2, 8: 7, 10: 9, 13: 12}
+    for hours in (1e6, 1e-9):
+        found = rows_of(tmp_path / "corpus.jsonl", b"\n".join(lines), hours)
+        twins = {row["id"]: row["detail"] for row in found if row["reason"] == "DUPLICATE_UTT"}
+        assert twins == {id_: f"as line {other}" for id_, other in first.items()}
+        assert found[4] == {"id": 5} | utterance(
+            "/audio//a.wav", path="/audio/a.wav", fields='{"lang":"en"}', reason="DUPLICATE_UTT", detail="as line 2"
+        )
+
+
+def test_row_7_no_path(among):
+    assert among(*NO_PATH) == [
+        utterance(None, reason="NO_AUDIO_PATH", detail=detail) | rest for detail, rest in NO_PATH.values()
+    ]
+
+
+def test_row_7_urls_pipes_and_commands_are_never_run(among, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert among(*[line(audio_filepath=path) for path in NO_FILE]) == [
+        utterance(path, path=None, reason="UNSUPPORTED_SCHEME", detail=detail) for path, detail in NO_FILE.items()
+    ]
+    assert among(*[line(audio_filepath=path) for path in FILES]) == [utterance(path) for path in FILES]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_row_9_a_duration_that_is_none(among):
+    assert among(*[line(duration=value) for value in BAD_DURATIONS]) == [
+        utterance(duration=None, fields=json.dumps({"duration": value}).replace(" ", ""))
+        | {"reason": "BAD_DURATION", "detail": detail}
+        for value, detail in BAD_DURATIONS.items()
+    ]
+
+
+def test_row_9_a_duration_that_is_not_stated(among):
+    lines = [line(duration=...), line(duration=None, audio_filepath="b.wav")]
+    assert among(*lines) == [utterance(duration=None), utterance("b.wav", duration=None)]
+
+
+def test_row_11_an_offset_that_is_none(among):
+    assert among(*[line(offset=value) for value in BAD_OFFSETS]) == [
+        utterance(fields=json.dumps({"offset": value}).replace(" ", ""), reason="BAD_OFFSET", detail=detail)
+        for value, detail in BAD_OFFSETS.items()
+    ]
+
+
+@pytest.mark.parametrize(("there", "refused"), [(0, True), (49, True), (50, False), (100, False)])
+def test_row_12_a_corpus_whose_audio_is_not_mounted_is_refused_at_once(tmp_path, there, refused):
+    (tmp_path / "corpus.jsonl").write_bytes(
+        b"\n".join([b"nonsense", *[line(audio_filepath=f"{i}.wav") for i in range(100)]])
+    )
+    for i in range(there):
+        (tmp_path / f"{i}.wav").touch()
+    if not refused:
+        assert split(tmp_path / "corpus.jsonl", tmp_path / "run", 1).lines == 101
+        return
+    with pytest.raises(
+        BadManifest, match=rf"{100 - there} of the first 100 audio files are missing, \S+ to begin"
+    ) as bad:
+        split(tmp_path / "corpus.jsonl", tmp_path / "run", 1)
+    assert bad.value.exit_code == 2
+    assert not (tmp_path / "run").exists()
+
+
+def test_row_12_the_first_two_hundred_say_it(tmp_path):
+    path = tmp_path / "corpus.jsonl"
+    for i in range(100):
+        (tmp_path / f"{i}.wav").touch()
+    path.write_bytes(b"\n".join(line(audio_filepath=f"{i}.wav") for i in range(1_000)))
+    assert split(path, tmp_path / "run", 1).lines == 1_000
+    (tmp_path / "0.wav").unlink()
+    with pytest.raises(BadManifest, match=r"101 of the first 200 audio files are missing, \S+/0.wav to begin with"):
+        split(path, tmp_path / "other", 1)
+
+
+def test_row_18_no_text(among):
+    kept = [{} if value in (None, ...) else {"text": value} for value in NO_TEXTS]
+    assert among(*[line(text=value) for value in NO_TEXTS]) == [
+        utterance(text=None, fields=json.dumps(rest).replace(" ", ""), reason="BAD_TEXT", detail=detail)
+        for rest, detail in zip(kept, NO_TEXTS.values(), strict=True)
+    ]
+
+
+def test_the_first_of_several_faults_is_told(among):
+    every = {"audio_filepath": None, "offset": -1, "duration": 0, "text": None}
+    expected = ["NO_AUDIO_PATH", "BAD_OFFSET", "BAD_DURATION", "BAD_TEXT"]
+    lines = [line(**dict(list(every.items())[i:])) for i in range(4)]
+    assert [row["reason"] for row in among(*lines)] == expected
+
+
+def test_credentials_do_not_come_out_again(among):
+    hidden = "https://***@host/a.wav?token=***"
+    given = hidden.replace("***", "s3cret")
+    found = among(line(audio_filepath=given), line(source=given, text=given), line(audio_filepath=[given]))
+    assert found == [
+        utterance(hidden, path=None, reason="UNSUPPORTED_SCHEME", detail="a URL"),
+        utterance(text=hidden, fields=f'{{"source":"{hidden}"}}'),
+        utterance(None, fields=f'{{"audio_filepath":["{hidden}"]}}', reason="NO_AUDIO_PATH", detail="a list"),
+    ]
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_every_fault_in_one_manifest_costs_only_its_line(manifest, hears, tmp_path):
+    bad = [*ROW_1, *NOT_UTF_8, *SURROGATES, *ROW_4, *ROW_5, *NO_PATH]
+    bad += [line(audio_filepath=path) for path in NO_FILE]
+    bad += [line(duration=value) for value in BAD_DURATIONS] + [line(text=value) for value in NO_TEXTS]
+    good = [line(audio_filepath=f"{i}.wav", duration=1.0) for i in range(20)]
+    for i in range(20):
+        manifest({"audio_filepath": f"{i}.wav"})
+    corpus = manifest(*good[:10], *bad, b"", *good[10:])
+    models = hears(small={f"{i}.wav": "good morning" for i in range(20)})
+    report = curate(manifest=corpus, output=tmp_path / "run", shard_hours=300 / 3600, max_quarantined=1, **models)
+    assert (report.lines, report.blank, report.kept, report.dropped) == (len(bad) + 21, 1, 20, 0)
+    assert {reason: share.utterances for reason, share in report.reasons.items()} == {
+        "BAD_JSON": len(ROW_1),
+        "NOT_UTF8": len(NOT_UTF_8),
+        "LONE_SURROGATE": len(SURROGATES),
+        "LINE_TOO_LONG": len(ROW_4),
+        "DUPLICATE_KEY": len(ROW_5),
+        "NO_AUDIO_PATH": len(NO_PATH),
+        "UNSUPPORTED_SCHEME": len(NO_FILE),
+        "BAD_DURATION": len(BAD_DURATIONS),
+        "BAD_TEXT": len(NO_TEXTS),
+    }
+    assert [row["id"] for row in published(tmp_path / "run")] == [
+        i for i in range(1, len(bad) + 22) if i != len(bad) + 11
+    ]
+    assert not any(b"password" in path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file())
+
+
+# Generated manifests: lines of every kind, joined in every way
+
+PATHS = [
+    "a.wav",
+    "./a.wav",
+    "/audio/a.wav",
+    "/audio//a.wav",
+    "b/c.wav",
+    "b/./c.wav",
+    "/b.wav",
+    "",
+    "|",
+    "s3://a",
+    "a\0",
+]
+NAMES = st.sampled_from(["audio_filepath", "offset", "duration", "text", "lang", ""]) | st.text(max_size=3)
+NUMBERS = st.integers() | st.floats() | st.sampled_from([0, 1, 2**53 + 1, 2**64, 10**30, -1, 1e308, True])
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def written(value: Any, ascii_: bool, space: str) -> bytes:
+    return json.dumps(value, ensure_ascii=ascii_, separators=(f"{space},", f"{space}:{space}")).encode(
+        "utf-8", "replace"
+    )
+
+
+UTTERANCES = st.fixed_dictionaries(
+    {"audio_filepath": st.sampled_from(PATHS), "text": st.sampled_from(["one", 'two: "2"', "\u2028é"])},
+    optional={
+        "duration": st.sampled_from([1.5, 1, None, 2]) | NUMBERS,
+        "offset": st.sampled_from([0, 0.0, None, 1]) | NUMBERS,
+        "more": VALUES,
+    },
+)
+OBJECTS = UTTERANCES | st.dictionaries(NAMES, VALUES, max_size=5)
+WRITTEN = st.builds(written, OBJECTS, st.booleans(), st.sampled_from(["", " "]))
+
+
+@st.composite
+def doubled(draw: Any) -> bytes:
+    """Two objects written as one, so that some keys are there twice."""
+    return draw(WRITTEN)[:-1] + b"," + draw(WRITTEN)[1:]
+
+
+@st.composite
+def mutated(draw: Any) -> bytes:
+    """A good line in which some bytes are others, fewer or more."""
+    line_ = bytearray(draw(WRITTEN))
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(line_)))
+        line_[at : at + draw(st.integers(0, 4))] = draw(st.sampled_from(PIECES) | st.binary(max_size=4))
+    return bytes(line_)
+
+
+PIECES = [
+    b'"',
+    b"\\",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b":",
+    b",",
+    b"\0",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"\r",
+    b"\n",
+    b"\xe2\x80\xa8",
+]
+PIECES += [rb"\ud800", rb"\udc00", rb"\u0000", rb"\ud83d\ude00", b"NaN", b"1e999", b"-", b"9" * 5_000, b"[" * 101]
+LINES = st.one_of(
+    WRITTEN,
+    WRITTEN,
+    doubled(),
+    mutated(),
+    st.binary(max_size=40),
+    st.sampled_from([b"", b" ", b"\t\x0b", b"\xef\xbb\xbf", b"\xef\xbb\xbf ", b"null", b" " * 400, b"x" * 900]),
+    st.builds(lambda n: b'{"a":' * n + b"1" + b"}" * n, st.sampled_from([3, 99, 100, 101, 2_000])),
+    st.builds(lambda row, n: row[:-1] + b" " * n + b"}", WRITTEN, st.integers(0, 400)),
+)
+ENDS = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n", b"\n\n", b"\n\r\n", b"\r", b"\xef\xbb\xbf\n"])
+MANIFESTS = st.builds(
+    lambda parts, end, mark: mark + b"".join(a + b for a, b in parts) + end,
+    st.lists(st.tuples(LINES, ENDS), max_size=8),
+    LINES | st.just(b""),
+    st.sampled_from([b"", b"\xef\xbb\xbf"]),
+)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("generated") / "corpus.jsonl"
+
+
+@settings(
+    max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+)
+@given(
+    content=MANIFESTS,
+    limit=st.sampled_from([60, 300, MAX_LINE]),
+    block=st.sampled_from([1, 7, 64, 1 << 17]),
+    seconds=st.sampled_from([0.001, 3.0, 25.0]),
+)
+def test_every_line_of_any_manifest_is_accounted_for_once(path, content, limit, block, seconds):
+    whole = rows_of(path, content, limit=limit)
+    lines = content.split(b"\n")
+    lines = lines[:-1] if not lines[-1] else lines
+    assert [row["id"] for row in whole] == [number for number, one in enumerate(lines, 1) if not blank(one, limit)]
+    assert {name for row in whole for name in row} <= set(UTTERANCE.names)
+    seen: dict[Any, int] = {}
+    for row in whole:
+        check_row(row, lines[row["id"] - 1], limit, seen)
+    check_slices(path, content, whole, limit, block, seconds / 3600)
+
+
+def bare(line_: bytes) -> bytes:
+    return line_[3:] if line_.startswith(b"\xef\xbb\xbf") else line_
+
+
+def blank(line_: bytes, limit: int) -> bool:
+    return len(line_) <= limit and not bare(line_).strip(b" \t\r\n\x0b\x0c")
+
+
+def check_row(row: Row, line_: bytes, limit: int, seen: dict[Any, int]) -> None:
+    """That the row says of the line what Python's own JSON would, strictly read, and tells twins from others."""
+    reason, strict = row["reason"], strictly(bare(line_)) if len(line_) <= limit else "LINE_TOO_LONG"
+    assert (reason is None) == (row["detail"] is None)
+    if isinstance(strict, str):
+        assert reason == strict
+        assert row == NULLS | {"id": row["id"], "reason": reason, "detail": row["detail"]}
+        assert reason == "LINE_TOO_LONG" or re.match(r"byte \d+: |\w+, twice|another field, twice", row["detail"])
+        return
+    assert reason in (None, *OF_UTTERANCES)
+    ours = {name: row[name] for name in OURS if row[name] is not None}
+    floats = {name: float(value) for name, value in strict.items() if name in ours and name in ("offset", "duration")}
+    theirs = {name: value for name, value in strict.items() if value is not None or name not in OURS} | floats
+    assert json.loads(row["fields"]) | ours == json.loads(redact(json.dumps(theirs).encode()))
+    if reason in (None, "DUPLICATE_UTT"):
+        assert isinstance(strict["audio_filepath"], str)
+        assert isinstance(strict["text"], str)
+        first = seen.setdefault((row["path"], row["offset"], row["duration"]), row["id"])
+        assert row["detail"] == (None if first == row["id"] else f"as line {first}")
+
+
+def strictly(line_: bytes) -> Any:
+    """The line's object, or the reason why it is none, by another way than ours."""
+    try:
+        text = line_.decode()
+    except UnicodeDecodeError:
+        return "BAD_JSON" if nested(line_) else "NOT_UTF8"
+    if nested(line_):
+        return "BAD_JSON"
+    doubles = []
+
+    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        doubles.append(len(dict(found)) != len(found))
+        return dict(found)
+
+    try:
+        found = json.loads(text, object_pairs_hook=pairs, parse_float=finite, parse_constant=finite)
+    except ValueError:
+        return "BAD_JSON"
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "LONE_SURROGATE"
+    return "BAD_JSON" if not isinstance(found, dict) else "DUPLICATE_KEY" if any(doubles) else found
+
+
+def finite(word: str) -> float:
+    if not abs(number := float(word)) < float("inf"):
+        raise ValueError(word)
+    return number
+
+
+def nested(line_: bytes) -> bool:
+    """Whether brackets outside of strings are more than a hundred deep."""
+    depth, inside, escaped = 0, False, False
+    for byte in line_:
+        if inside:
+            inside, escaped = escaped or byte != ord('"'), not escaped and byte == ord("\\")
+        else:
+            depth += (byte in b"[{") - (byte in b"]}")
+            inside = byte == ord('"')
+        if depth > 100:
+            return True
+    return False
+
+
+def check_slices(path: Path, content: bytes, whole: list[Row], limit: int, block: int, hours: float) -> None:
+    """That shards of any size, read in blocks of any size, hold the same rows, and lie end to end."""
+    slices, _ = cut(path, "/audio", hours, limit, block)
+    ends = [(one.start, one.end) for one in slices]
+    assert [0, *[end for _, end in ends]] == [*[start for start, _ in ends], len(content)]
+    assert [one.first + one.lines for one in slices[:-1]] == [one.first for one in slices[1:]]
+    tables, lines, blanks = sliced(path, "/audio", hours, limit, block)
+    assert lines == blanks + len(whole)
+    found = [read(table, limit) for table in tables]
+    assert [row for table, _ in found for row in table.to_pylist()] == whole
+    together = sliced(path, "/audio", 1e6, limit)[0]
+    kinds = merged(dict(read(table, limit)[1]["kinds"]) for table in together)
+    assert list(merged(dict(facts["kinds"]) for _, facts in found).items()) == list(kinds.items())
+    assert all(table.num_rows for table, _ in found)
+    assert all(row["reason"] is None or row["reason"] in QUARANTINED for row in whole)
