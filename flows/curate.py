@@ -67,6 +67,7 @@ def curate(settings: Curation) -> Report:
         judged = judge_shard.map(scored, unmapped(settings.filter))
         settle(*rows)
         check_budget(finished(passes["small"][1]), manifest.lines - manifest.blank, settings.max_quarantined)
+        check_budget(finished(judged), manifest.lines - manifest.blank, settings.max_quarantined)
         fields = gather_fields(rows)
         published = publish_shard.map(judged, unmapped(fields))
         settle(*(future for _, futures in passes.values() for future in futures), *scored, *judged, *published)

@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 
-import psutil
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
@@ -37,7 +36,7 @@ def curate(settings: Curation) -> Report:
     log = logging.getLogger("winnow")
     log.setLevel(logging.INFO)
     log.addHandler(RichHandler(console=errors, show_level=False, show_path=False, log_time_format="%H:%M:%S"))
-    api = os.environ.get("PREFECT_API_URL")
+    api = watch.configured()
     log.info("starting Prefect" + ("" if api else " with a server for this run"))
     if api:
         watch.require(api.rstrip("/"))
@@ -61,9 +60,9 @@ def stop(number: int, frame: object) -> None:
     """
     word = "interrupted" if number == signal.SIGINT else "terminated"
     errors.print(f"{word}: the same command, or `winnow resume`, goes on from here")
-    watch.leave(word)
-    for child in psutil.Process().children(recursive=True):
-        child.terminate()
+    if watch.configured():
+        watch.leave(word)
+    watch.end_children()
     os._exit(128 + number)
 
 

@@ -9,16 +9,19 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 
+from tasks.secrets import redacted
+
 PATIENCE = 20.0  # seconds for a server to answer at the start
 POLL = 3.0
 LOST = 15.0  # seconds without anybody at the server's address
-SILENT = 90.0  # seconds without an answer from somebody there: a busy server is slow
+SILENT = 90.0  # seconds without a good answer from somebody there: a busy server is slow
 ORPHANED = "WINNOW_SERVER_LOST"  # set for the process that goes on
 
 current: dict[str, Any] = {}
@@ -40,7 +43,14 @@ class ServerLost(Exception):
 
     @staticmethod
     def words(api: str) -> str:
-        return f"the data is complete; the Prefect server at {api} was lost and has no report of it"
+        return f"the data is complete; the Prefect server at {redacted(api)} was lost and has no report of it"
+
+
+def configured() -> str | None:
+    """The address of the server that was asked for, in the environment or in Prefect's profile."""
+    from prefect.settings import get_current_settings
+
+    return get_current_settings().api.url or None
 
 
 def require(api: str) -> None:
@@ -49,18 +59,35 @@ def require(api: str) -> None:
     while (problem := unanswered(api)) is not None:
         if time.monotonic() > end:
             raise NoServer(
-                f"no Prefect server at {api} ({problem}): start it, or unset PREFECT_API_URL to run with one of our own"
+                f"no Prefect server at {redacted(api)} ({redacted(str(problem))}): start it, or set PREFECT_API_URL "
+                "to nothing to run with one of our own"
             )
         time.sleep(1)
 
 
+def client(api: str) -> Any:
+    """Prefect's client for just this server, with the credentials and certificates that Prefect was given."""
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.settings import get_current_settings
+
+    given = get_current_settings().api
+    secrets = {name: value.get_secret_value() for name in ("key", "auth_string") if (value := getattr(given, name))}
+    return SyncPrefectClient(
+        api,
+        api_key=secrets.get("key"),
+        auth_string=secrets.get("auth_string"),
+        httpx_settings={"timeout": 5.0},
+    )
+
+
 def unanswered(api: str) -> Exception | None:
-    """Why the server did not answer, if it did not."""
+    """Why the server did not answer well, if it did not."""
     try:
-        httpx.get(f"{api}/health", timeout=5.0)
-    except httpx.HTTPError as error:
+        with client(api) as server:
+            problem: Exception | None = server.api_healthcheck()
+            return problem
+    except Exception as error:
         return error
-    return None
 
 
 def this_run() -> dict[str, Any]:
@@ -68,15 +95,19 @@ def this_run() -> dict[str, Any]:
     from prefect.client.orchestration import get_client
     from prefect.runtime import flow_run
 
-    with get_client(sync_client=True) as client:
-        return {"api": str(client.api_url).rstrip("/"), "flow_run": str(flow_run.id), "name": flow_run.name}
+    with get_client(sync_client=True) as server:
+        return {"api": str(server.api_url).rstrip("/"), "flow_run": str(flow_run.id), "name": flow_run.name}
 
 
 def watch(run: Path) -> None:
-    """From now on, go on without the server when it is lost; only where the process is the run's alone."""
-    if not (current or "PREFECT__FLOW_RUN_ID" in os.environ):
+    """From now on, go on without the server when it is lost; only where the process is the run's alone.
+
+    That is so for the command, and for a flow run that a worker started a process for.
+    """
+    owner = this_run()
+    if not current and os.environ.get("PREFECT__FLOW_RUN_ID") != owner["flow_run"]:
         return
-    current.update(this_run())
+    current.update(owner)
     threading.Thread(target=_watch, args=(current["api"], run), daemon=True, name="server watch").start()
 
 
@@ -94,35 +125,49 @@ def _watch(api: str, run: Path) -> None:
 
 def go_on_alone(api: str, run: Path) -> None:
     """Become `winnow resume`, with a server of its own; or end, if all is written."""
+    end_children()
+    with suppress(Exception):  # the store may be out of reach as well
+        if (run / "_SUCCESS.json").exists():
+            print(f"winnow: {ServerLost.words(api)}", file=sys.stderr, flush=True)
+            os._exit(ServerLost.exit_code)
+    said = f"winnow: the Prefect server at {redacted(api)} is lost; going on with one of our own"
+    print(said, file=sys.stderr, flush=True)
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
+    own |= {"PREFECT_API_URL": "", ORPHANED: redacted(api)}  # empty, it goes before that of a profile
+    os.execve(sys.executable, [sys.executable, "-m", "flows.cli", "resume", str(run)], own)
+
+
+def end_children() -> None:
+    """End what this process started, of which some may have ended by itself."""
     for child in psutil.Process().children(recursive=True):
-        child.kill()
-    if (run / "_SUCCESS.json").exists():
-        print(f"winnow: {ServerLost.words(api)}", file=sys.stderr, flush=True)
-        os._exit(ServerLost.exit_code)
-    print(f"winnow: the Prefect server at {api} is lost; going on with one of our own", file=sys.stderr, flush=True)
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_API_", "PREFECT__"))}
-    os.execve(sys.executable, [sys.executable, "-m", "flows.cli", "resume", str(run)], own | {ORPHANED: api})
+        with suppress(psutil.Error):
+            child.kill()
 
 
 def leave(word: str) -> None:
     """Say at the server that this process's flow run was stopped on purpose."""
-    if os.environ.get("PREFECT_API_URL") and current:
+    if "flow_run" in current:
         tell(current["api"], current["flow_run"], "Cancelled", f"{word} at its terminal")
 
 
 def tell(api: str, flow_run: str, state: str, message: str) -> None:
     """Set the state of a flow run that cannot do so itself; a server that does not answer is left alone."""
-    body: dict[str, Any] = {"type": state.upper(), "name": state, "message": message}
+    from prefect.client.schemas.objects import State, StateType
+
     try:
-        httpx.post(f"{api}/flow_runs/{flow_run}/set_state", json={"state": body, "force": True}, timeout=5.0)
-    except httpx.HTTPError as error:
-        log.warning("flow run %s stays as it is at the server: %s", flow_run, error)
+        with client(api) as server:
+            new: Any = State(type=StateType(state.upper()), name=state, message=message)
+            server.set_flow_run_state(flow_run, new, force=True)
+    except Exception as error:
+        log.warning("flow run %s stays as it is at the server: %s", flow_run, redacted(str(error)))
 
 
 def bury(owner: dict[str, Any]) -> None:
     """Say of a run that died without a word that it crashed."""
     api, flow_run = owner.get("api"), owner.get("flow_run")
-    if api and flow_run and unanswered(api) is None:
-        found = httpx.get(f"{api}/flow_runs/{flow_run}", timeout=5.0)
-        if found.status_code == httpx.codes.OK and found.json()["state"]["type"] in ("RUNNING", "PENDING"):
+    if not api or not flow_run or unanswered(api) is not None:
+        return
+    with suppress(Exception), client(api) as server:  # it is a courtesy, and stops nobody
+        state = server.read_flow_run(flow_run).state
+        if state and state.type.value in ("RUNNING", "PENDING"):
             tell(api, flow_run, "Crashed", "its process died; another run goes on with its output")

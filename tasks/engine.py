@@ -25,7 +25,7 @@ BROKEN_LEAST = 4  # utterances that can say that it is the model
 
 
 class ModelBroken(Exception):
-    """A model whose scores are not finite, whatever it hears."""
+    """A model that fails, or whose scores are not finite, whatever it hears."""
 
     exit_code = 11
 
@@ -91,7 +91,8 @@ def hear(recogniser: Recogniser, requests: list[Request], options: Engine) -> tu
             raise
     read = [heard for heard in tally.answers.values() if heard.reading is not None]
     if len(tally.failures) >= BROKEN_LEAST and not read:
-        raise tally.failures[0]  # not an utterance's fault
+        first = tally.failures[0]
+        raise ModelBroken(f"the model fails on whatever it is given: {first!r}") from first
     spent = {
         "utterances": len(read),
         "audio_seconds": sum(heard.sound.seconds for heard in read if heard.sound),
@@ -163,7 +164,7 @@ def call(
     tally.padded_seconds = sum(len(part) * clips[part[0]].seconds for part in parts)
     for index, outcome in zip((index for part in parts for index in part), outcomes, strict=True):
         tally.answers[index] = answer(outcome, clips[index])
-        if isinstance(outcome, Exception) and not isinstance(outcome, NoReading):
+        if isinstance(outcome, Exception) and reason_of(outcome) == "MODEL_ERROR":
             tally.failures.append(outcome)
     return tally
 
@@ -192,28 +193,36 @@ def read(parts: list[Batch], recogniser: Recogniser) -> list[Reading | Exception
             raise Misaligned(f"{len(readings)} readings for {sum(map(len, parts))} utterances")
         return list(readings)
     except Exception as error:
-        if "CUDA error" in str(error):
+        full = out_of_memory(error)
+        if "CUDA error" in str(error) and not full:
             raise
         if len(parts) > 1:
             smaller = [[part] for part in parts]
+            if full:
+                recogniser.together = max(1, recogniser.together // 2)
         elif len(parts[0]) == 1:
-            return [error]
+            return [forgetful(error)]
         elif isinstance(error, Misaligned):
             smaller = [[[item]] for item in parts[0]]
         else:
             (batch,) = parts
-            if out_of_memory(error):
+            if full:
                 recogniser.budget.remember(len(batch), batch[0][1].seconds)
             half = len(batch) // 2
             smaller = [[batch[:half]], [batch[half:]]]
     return [outcome for some in smaller for outcome in read(some, recogniser)]
 
 
+def forgetful(error: Exception) -> Exception:
+    """The error without the frames it came through, which hold what was on the device."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
+
+
 def out_of_memory(error: Exception) -> bool:
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "DefaultCPUAllocator" in str(error)
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(
+        word in said for word in ("out of memory", "alloc_failed", "defaultcpuallocator")
     )
 
 

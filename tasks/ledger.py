@@ -63,9 +63,14 @@ def recorded(run: Path, key: str) -> Record | None:
         return None
     record = intact(run, content)
     if record is None:
-        put(run / "_ledger" / "aside" / f"{key}-{hashlib.sha256(content).hexdigest()[:8]}.json", content)
-        path.unlink(missing_ok=True)
+        put_aside(path, content)
     return record
+
+
+def put_aside(path: Path, content: bytes) -> None:
+    """Keep a record that counts no more where nobody takes it for one."""
+    put(path.parent / "aside" / f"{path.stem}-{hashlib.sha256(content).hexdigest()[:8]}.json", content)
+    path.unlink(missing_ok=True)
 
 
 def intact(run: Path, content: bytes) -> Record | None:

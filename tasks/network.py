@@ -1,6 +1,7 @@
 """A NeMo checkpoint as a recogniser: loaded, told its precision and attention, and fed batches on its device."""
 
 import contextlib
+import math
 import threading
 from typing import Any
 
@@ -27,7 +28,7 @@ class Network:
 
     On a CPU a batch has one core, and there is a lane a core: the threads of batches that share cores wait for
     each other after every operation, most of all on a busy machine. On a GPU there are two lanes and one turn at
-    the device: while one batch is computed, the other's waves are copied there or its tokens become words.
+    the device: while one batch is computed, the other's waves are gathered or its tokens become words.
     """
 
     def __init__(self, checkpoint: Checkpoint, options: Engine) -> None:
@@ -59,10 +60,10 @@ class Network:
         if not cuda:
             torch.set_num_threads(1)
         # no lane must find the positional encoding replaced by a longer one while it reads it
-        frames = int(options.max_seconds / self.model.cfg.preprocessor.window_stride) + 1
-        self.model.encoder.update_max_seq_length(frames, self.device)
         stride = float(self.model.cfg.preprocessor.window_stride)
-        self.words = Words(self.decoder.decoding, stride * self.model.encoder.subsampling_factor)
+        if hasattr(self.model.encoder, "update_max_seq_length"):
+            self.model.encoder.update_max_seq_length(int(options.max_seconds / stride) + 1, self.device)
+        self.words = Words(self.decoder.decoding, stride * subsampling(self.model))
         self.budget = Budget(options.batch_seconds or (self.affordable() if cuda else CPU_SECONDS), options.batch_size)
 
     def read(self, batches: list[Batch]) -> list[Reading]:
@@ -132,6 +133,12 @@ def restored(checkpoint: Checkpoint, device: str) -> Any:
             return ASRModel.restore_from(path, map_location=device, override_config_path=config)
         except Exception as error:
             raise BadCheckpoint(f"{checkpoint.name}: NeMo cannot open it: {error}") from error
+
+
+def subsampling(model: Any) -> int:
+    """How many frames of the features make one of the encoder's."""
+    blocks = model.cfg.encoder.get("jasper")
+    return math.prod(block.stride[0] for block in blocks) if blocks else int(model.encoder.subsampling_factor)
 
 
 def attend_locally(model: Any, name: str, frames: int) -> None:

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from tasks import ledger
 from tasks.config import Curation, Engine
-from tasks.storage import DRAFT, BadOutput, drafts, is_local, location, put, put_if_absent
+from tasks.storage import DRAFT, BadOutput, drafts, is_local, location, put, put_if_absent, room
 
 MANNER: Any = dict.fromkeys(("output", "small", "large", "trust_unpinned", "devices", "max_quarantined"), True) | {
     "engine": Engine.MANNER
@@ -87,12 +87,14 @@ def locked(run: Path, owner: Owner) -> Iterator[Owner]:
             raise InUse(
                 f"{run} is being worked on by {in_words(owner_in(file))}: wait for its end, or choose another output"
             ) from error
-        except OSError:
-            pass  # no locks here, as on some network disks
+        except OSError:  # no locks here, as on some network disks
+            yield {}
+            return
         dead = owner_in(file)
-        file.truncate(0)
-        file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()} | owner))
-        file.flush()
+        with room(run):
+            file.truncate(0)
+            file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()} | owner))
+            file.flush()
         yield dead
         file.truncate(0)
 
@@ -118,12 +120,11 @@ def bind(run: Path, settings: Curation, inputs: dict[str, str | None]) -> None:
         "versions": {name: version(name) for name in ("winnow", "nemo_toolkit", "torch", "prefect")},
     }
     path, text = run / "run.json", json.dumps(asked, indent=2, sort_keys=True).encode() + b"\n"
-    if not any((run / "_ledger").glob("[!.]*.json")):
-        put(path, text)
-    elif not put_if_absent(path, text):
+    if not put_if_absent(path, text):
         before, now = json.loads(path.read_bytes()), asked
         changes = differences(binding(before), binding(now))
-        if changes:
+        idle = is_local(run) and not any((run / "_ledger").glob("[!.]*.json"))
+        if changes and not idle:
             raise OtherRun(f"{run} holds another run ({changes}): choose another output, or remove this one")
         put(path, text)  # where and how it runs now, for `winnow resume`
 
@@ -166,11 +167,21 @@ def asked_of(run: Path) -> Curation:
         raise BadOutput(f"{run}: no run to go on with: its run.json is missing or no run's") from error
 
 
-def finish(run: Path, counts: dict[str, Any]) -> None:
-    """Remove what no record names, and say that the run is whole: `_SUCCESS.json` is written last."""
+def finish(run: Path, published: set[Path], counts: dict[str, Any]) -> None:
+    """Leave nothing in the output but what was published, and say that it is whole: `_SUCCESS.json` is written last.
+
+    Parts that were published before and are not of this run any more go: where a pass was done again, its readings
+    may differ in the last bit, and all that follows has other names then.
+    """
+    for path in sorted((run / "_ledger").glob("[!.]*.json")):
+        content = path.read_bytes()
+        record = json.loads(content)
+        if record.get("stage") == "publish" and not {run / name for name in record["files"]} <= published:
+            ledger.put_aside(path, content)
     for left in [*orphans(run), *drafts(run)]:
         left.unlink(missing_ok=True)
-    put(run / "_SUCCESS.json", json.dumps(counts, indent=2, sort_keys=True).encode() + b"\n")
+    said = counts | {"manifest_sha256": ledger.digest_of(run / "manifest.jsonl")}
+    put(run / "_SUCCESS.json", json.dumps(said, indent=2, sort_keys=True).encode() + b"\n")
 
 
 def orphans(run: Path) -> list[Path]:

@@ -71,7 +71,8 @@ def write_report(
     text = markdown(report, rows, settings)
     put(run / "report.json", report.model_dump_json(indent=2).encode() + b"\n")
     put(run / "report.html", page(text, f"Quality report: {settings.manifest.name}").encode())
-    finish(run, report.model_dump(include={"lines", "blank", "kept", "dropped", "quarantined"}))
+    live = {part for parts in published for part in parts}
+    finish(run, live, report.model_dump(include={"lines", "blank", "kept", "dropped", "quarantined"}))
     return report, text
 
 

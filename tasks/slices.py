@@ -9,7 +9,6 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
-from operator import attrgetter
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -57,7 +56,7 @@ class Glance(msgspec.Struct, frozen=True, gc=False):
     """What of a line decides where it goes; its other fields are skipped."""
 
     audio_filepath: str = ""
-    offset: float | None = None
+    offset: float | None = 0.0
     duration: float | None = None
 
 
@@ -122,7 +121,7 @@ def glance_at(line: bytes, limit: int) -> Glance:
 def alike(rows: list[Glance], folder: str) -> list[Glance]:
     """The glances with paths such that those which lead to the same place are the same."""
     prefix = f"{folder.rstrip('/')}/"
-    paths = "/\n".join(["", *map(attrgetter("audio_filepath"), rows), ""])
+    paths = "/\n".join(["", *[row.audio_filepath for row in rows], ""])
     letters = np.frombuffer(paths.encode(), np.uint8)  # numpy, since str.find takes half as long as decoding
     slash, dot = letters == ord("/"), letters == ord(".")
     odd = slash[1:] & (slash[:-1] | dot[:-1])
@@ -133,10 +132,11 @@ def alike(rows: list[Glance], folder: str) -> list[Glance]:
 
 def weights(rows: list[Glance], blank: list[int]) -> NDArray[np.float64]:
     """The seconds that each line counts for."""
-    seconds = np.array(list(map(attrgetter("duration"), rows)), float)  # None becomes nan
+    seconds = np.array([row.duration for row in rows], float)  # None becomes nan
     seconds[~(seconds >= HEARD_SECONDS)] = UNKNOWN_SECONDS
     seconds[blank] = 0
-    return seconds.clip(max=MOST_SECONDS)
+    np.minimum(seconds, MOST_SECONDS, out=seconds)
+    return seconds
 
 
 def full(seconds: NDArray[np.float64], filled: float, most: float) -> tuple[list[int], float]:

@@ -47,7 +47,10 @@ def location(text: str | Path) -> Path:
         return Path(text).expanduser().absolute()
     from upath import UPath
 
-    return cast(Path, UPath(str(text), use_listings_cache=False))
+    try:
+        return cast(Path, UPath(str(text), use_listings_cache=False))
+    except (ImportError, ValueError) as error:
+        raise BadOutput(f"{text}: no place that can be written to from here: {error}") from error
 
 
 def is_local(path: Path) -> bool:
@@ -67,7 +70,8 @@ def put_if_absent(path: Path, content: bytes) -> bool:
         return _create(path, content)
     draft = put(_draft(path), content)
     try:
-        os.link(draft, path)
+        with room(path.parent):
+            os.link(draft, path)
     except FileExistsError:
         return False
     finally:
@@ -90,20 +94,30 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         return
     draft = _draft(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        reached("drafted", path)
-        draft.replace(path)
-        _sync(path.parent)
-        reached("in place", path)
-    except BaseException as error:
+        with room(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with draft.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            reached("drafted", path)
+            draft.replace(path)
+            _sync(path.parent)
+            reached("in place", path)
+    except BaseException:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in FULL:
-            raise DiskFull(f"{path.parent}: {error.strerror}: make room, then `winnow resume` goes on") from error
+        raise
+
+
+@contextmanager
+def room(folder: Path) -> Iterator[None]:
+    """Say of a disk without room that it has none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise DiskFull(f"{folder}: {error.strerror}: make room, then `winnow resume` goes on") from error
         raise
 
 

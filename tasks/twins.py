@@ -58,7 +58,7 @@ def keyed(manifest: Path, folder: str, wanted: Iterator[int], limit: int) -> Ite
         for number, line in compress(enumerate(lines_of(file.readline, limit), 1), wanted):
             row = row_of(line, folder)
             if row["reason"] is None:
-                utterance = repr((row["path"], row["offset"], row["duration"]))
+                utterance = repr((row["path"], row["offset"] or 0.0, row["duration"]))
                 yield number, hashlib.blake2b(utterance.encode(), digest_size=16).digest()
 
 

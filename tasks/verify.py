@@ -25,10 +25,13 @@ def inspect(run: Path) -> list[Check]:
     """Every promise of a run's folder."""
     try:
         asked = json.loads((run / "run.json").read_bytes())
-        records = ledger.all_records(run)
     except (OSError, ValueError) as error:
         raise BadOutput(f"{run}: no run to verify: {error}") from error
-    files = {name: sha256 for record in records.values() for name, sha256 in record["files"].items()}
+    try:
+        records = ledger.all_records(run)
+        files = {name: sha256 for record in records.values() for name, sha256 in record["files"].items()}
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        return [Check(f"a record in {run / '_ledger'} that is none: {error!r}", False)]
     bad = [name for name, sha256 in sorted(files.items()) if ledger.digest_of(run / name) != sha256]
     rows = published(run, records, bad)
     checks = [recorded_files(len(records), len(files), bad), *conserved(records, rows), manifest_of_kept(run, rows)]
@@ -81,16 +84,28 @@ def manifest_of_kept(run: Path, rows: pa.Table) -> Check:
             written = [json.loads(line)["id"] for line in lines]
     except (OSError, ValueError, KeyError) as error:
         return Check(f"manifest.jsonl: {error}", False)
-    return Check(f"manifest.jsonl has the {len(kept):,} kept rows", sorted(written) == kept)
+    same = ledger.digest_of(run / "manifest.jsonl") == marked(run).get("manifest_sha256")
+    return Check(f"manifest.jsonl has the {len(kept):,} kept rows, as written", sorted(written) == kept and same)
+
+
+def marked(run: Path) -> dict[str, Any]:
+    """What the mark of success says; nothing where there is none."""
+    try:
+        found = json.loads((run / "_SUCCESS.json").read_bytes())
+        return found if isinstance(found, dict) else {}
+    except (OSError, ValueError):
+        return {}
 
 
 def reported(run: Path) -> Check:
     """That the report and the mark of success say the same."""
+    success = {name: value for name, value in marked(run).items() if name != "manifest_sha256"}
+    if not success:
+        return Check("the run did not end: no _SUCCESS.json", False)
     try:
-        success: dict[str, Any] = json.loads((run / "_SUCCESS.json").read_bytes())
         report: dict[str, Any] = json.loads((run / "report.json").read_bytes())
     except (OSError, ValueError) as error:
-        return Check(f"the run did not end: {error}", False)
+        return Check(f"report.json: {error}", False)
     return Check("report.json and _SUCCESS.json agree", success == {name: report.get(name) for name in success})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import soundfile
 
-from demo.fastconformer import Size, configuration
+from demo.fastconformer import MODULES, Size, configuration
 from tasks.network import quiet
 from tests.conftest import DEMO
 
@@ -146,7 +146,36 @@ def liven(model: Any) -> None:
             model.decoder.decoder_layers[0].bias -= model.decoder.decoder_layers(encoded).mean(dim=(0, 2))
 
 
-FAMILIES: dict[str, Callable[[Path], Any]] = {"letters": letters, "rnnt": rnnt, "tdt": tdt, "canary": canary}
+def quartznet(folder: Path) -> Any:
+    """A CTC model of characters with a convolutional encoder."""
+    kind, config = letters(folder)
+    block = {
+        "filters": 32,
+        "repeat": 1,
+        "kernel": [11],
+        "stride": [2],
+        "dilation": [1],
+        "dropout": 0.0,
+        "residual": False,
+        "separable": True,
+    }
+    config["encoder"] = {
+        "_target_": f"{MODULES}.ConvASREncoder",
+        "feat_in": 80,
+        "activation": "relu",
+        "conv_mask": True,
+        "jasper": [block, block],
+    }
+    return kind, config
+
+
+FAMILIES: dict[str, Callable[[Path], Any]] = {
+    "letters": letters,
+    "quartznet": quartznet,
+    "rnnt": rnnt,
+    "tdt": tdt,
+    "canary": canary,
+}
 
 
 def make(name: str, folder: Path) -> Path:

@@ -59,6 +59,7 @@ def test_texts_are_those_of_nemo_one_by_one(model, branch):
     ("name", "family", "decoding"),
     [
         ("letters", "ctc", {}),
+        ("quartznet", "ctc", {}),
         ("rnnt", "transducer", {}),
         ("tdt", "transducer", {}),
         ("canary", "multitask", {"strategy": "greedy", "greedy": {"max_generation_delta": 20}}),

@@ -11,6 +11,7 @@ from tasks import ledger
 from tasks.config import Curation, Engine, Filter
 from tasks.output import InUse, OtherRun, asked_of, finish, open_run
 from tasks.storage import BadOutput
+from tasks.verify import inspect
 
 
 def opened(settings, digests):
@@ -101,9 +102,33 @@ def test_a_run_that_ends_leaves_nothing_that_no_record_names(settings):
         named, orphan = (ledger.store(run / "data", name, pa.table({"id": [1]})) for name in ("00000", "00001"))
         ledger.record(run, "key", [named], stage="publish")
         assert not (run / "_SUCCESS.json").exists()
-        finish(run, {"kept": 1})
+        finish(run, {named}, {"kept": 1})
     assert named.exists()
     assert not orphan.exists()
-    assert json.loads((run / "_SUCCESS.json").read_text()) == {"kept": 1}
+    assert json.loads((run / "_SUCCESS.json").read_text()) == {"kept": 1, "manifest_sha256": None}
     opened(settings, DIGESTS)
     assert not (run / "_SUCCESS.json").exists()  # until it ends again
+
+
+def test_what_was_published_before_and_is_not_of_this_run_any_more_goes(settings):
+    """A pass that was done again may differ in the last bit; every later file has another name then."""
+    with open_run(settings, DIGESTS) as run:
+        before, now = (ledger.store(run / "data", "00000", pa.table({"id": [1], "x": [n]})) for n in (1, 2))
+        for key, file in (("old", before), ("new", now)):
+            ledger.record(run, key, [file], stage="publish")
+        finish(run, {now}, {})
+    assert list((run / "data").iterdir()) == [now]
+    assert set(ledger.all_records(run)) == {"new"}
+    assert [path.name.split("-")[0] for path in (run / "_ledger" / "aside").iterdir()] == ["old"]
+
+
+def test_what_harms_no_row_but_the_manifest_of_kept_rows_is_found(settings):
+    with open_run(settings, DIGESTS) as run:
+        (run / "manifest.jsonl").write_text('{"id": 1, "text": "good"}\n')
+        finish(run, set(), {"kept": 1})
+    assert [check.holds for check in inspect(run) if "manifest.jsonl has" in check.words] == [False]  # no such row
+    (run / "_ledger").mkdir(exist_ok=True)
+    (run / "_ledger" / "key.json").write_text("{")
+    (broken,) = inspect(run)
+    assert not broken.holds
+    assert "a record in" in broken.words

@@ -15,6 +15,7 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.ledger import all_records
 from tasks.storage import location
 from tasks.verify import inspect
 from tests.conftest import DEMO, ROOT
@@ -41,6 +42,11 @@ def passes(lines: list[str]) -> list[str]:
     return re.findall(r"((?:small|large) pass \d+): [\d,]+ utterances", "\n".join(lines))
 
 
+def readings(run: Path) -> set[str]:
+    """The passes that are committed."""
+    return {f"{r['stage']} pass {r['shard']}" for r in all_records(run).values() if r["stage"] in ("small", "large")}
+
+
 def test_a_command_that_is_killed_and_resumed_ends_as_if_it_had_not(tmp_path, prefect_server):
     whole = command(*curated(tmp_path / "whole"), api=prefect_server)
     began = time.monotonic()
@@ -49,12 +55,17 @@ def test_a_command_that_is_killed_and_resumed_ends_as_if_it_had_not(tmp_path, pr
     seed = int(os.environ.get("WINNOW_SEED", random.randrange(10**6)))
     pick = random.Random(seed)
     run, lines = tmp_path / "killed", []
-    for kill in range(KILLS):
-        words = curated(run) if kill == 0 or not (run / "run.json").exists() else ["resume", run]
+    kills = 0
+    for _ in range(KILLS):
+        words = ["resume", run] if (run / "run.json").exists() else curated(run)
         process = command(*words, api=prefect_server)
-        time.sleep(pick.uniform(0.3, 1.0) * usual)
+        committed = readings(run)
+        time.sleep(pick.uniform(0.3, 0.8) * usual)
         process.kill()
-        lines += process.communicate()[1].splitlines()
+        said = process.communicate()[1].splitlines()
+        kills += process.returncode == -signal.SIGKILL
+        assert not committed & set(passes(said)), f"seed {seed}: read again"
+        lines += said
     last = command(*(["resume", run] if (run / "run.json").exists() else curated(run)), api=prefect_server)
     lines += last.communicate(timeout=300)[1].splitlines()
     assert last.returncode == 0, f"seed {seed}: {lines}"
@@ -62,7 +73,8 @@ def test_a_command_that_is_killed_and_resumed_ends_as_if_it_had_not(tmp_path, pr
     assert dataset(run) == dataset(tmp_path / "whole"), f"seed {seed}"
     done = passes(lines)
     assert len(done) == len(set(done)), f"seed {seed}: a committed shard was read again: {done}"
-    print(f"seed {seed}: {KILLS} kills of the command, {len(done)} passes shown, none twice, bytes equal")
+    assert kills
+    print(f"seed {seed}: {kills} kills of the command, {len(done)} passes shown, none twice, bytes equal")
 
 
 def test_a_second_command_on_the_same_output_is_refused(tmp_path, prefect_server):

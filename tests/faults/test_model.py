@@ -3,12 +3,15 @@
 Each stand-in is the demo's small checkpoint with a fault before it; what it reads, it reads itself.
 """
 
+import weakref
+
+import numpy as np
 import pytest
 import torch
 
 from tasks.budget import Budget
 from tasks.config import Engine
-from tasks.engine import ModelBroken, hear
+from tasks.engine import ModelBroken, hear, out_of_memory
 from tasks.network import Network
 from tasks.recogniser import Reading, resident
 from tests.conftest import DEMO, trusted
@@ -140,3 +143,27 @@ def test_a_lost_device_is_not_blamed_on_utterances(small):
     lost = Raises(small, error=RuntimeError("CUDA error: an illegal memory access was encountered"))
     with pytest.raises(RuntimeError, match="CUDA error"):
         hear(lost, ASKED, Engine())
+
+
+def test_an_error_keeps_nothing_of_the_device(small):
+    """What a failed call had allocated must be free for the next one, while the shard goes on."""
+    kept = []
+
+    class Wasteful(Faulty):
+        def read(self, batches):
+            if CULPRIT in paths(batches):
+                buffer = np.zeros(10)
+                kept.append(weakref.ref(buffer))
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            assert [one for one in kept if one() is not None] == []
+            return super().read(batches)
+
+    answers, _ = hear(Wasteful(small), ASKED, Engine())
+    assert [one.reason for one in answers if one.reason] == ["OOM_SINGLE"]
+    assert kept
+
+
+def test_memory_that_is_full_is_no_lost_device():
+    said = ("CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate")
+    assert all(out_of_memory(RuntimeError(words)) for words in said)
+    assert not out_of_memory(RuntimeError("CUDA error: an illegal memory access was encountered"))
