@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, unmapped
-from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, as_completed, wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
@@ -78,9 +77,11 @@ def curate(settings: Curation) -> Report:
 def finished(futures: list[PrefectFuture[Path]]) -> Iterator[Path]:
     """The results of those that succeed, as they come."""
     for future in as_completed(futures):
-        result = future.result(raise_on_failure=False)
-        if not isinstance(result, Exception | State):
-            yield result
+        try:
+            result = future.result()
+        except Exception:  # settle raises it
+            continue
+        yield result
 
 
 def settle(*futures: PrefectFuture[Any]) -> None:

@@ -18,7 +18,7 @@ class Done:
     def __init__(self, value: Any) -> None:
         self.value = value
 
-    def result(self, raise_on_failure: bool = True) -> Any:
+    def result(self) -> Any:
         return self.value
 
 
