@@ -119,15 +119,16 @@ def glance_at(line: bytes, limit: int) -> Glance:
 
 
 def alike(rows: list[Glance], folder: str) -> list[Glance]:
-    """The glances with paths such that those which lead to the same place are the same."""
+    """The glances, spelled such that those of the same place in the same file are the same."""
     prefix = f"{folder.rstrip('/')}/"
     paths = "/\n".join(["", *[row.audio_filepath for row in rows], ""])
     letters = np.frombuffer(paths.encode(), np.uint8)  # numpy, since str.find takes half as long as decoding
     slash, dot = letters == ord("/"), letters == ord(".")
     odd = slash[1:] & (slash[:-1] | dot[:-1])
-    if not odd.any() and f"\n{prefix}" not in paths:
+    if not odd.any() and f"\n{prefix}" not in paths and None not in [row.offset for row in rows]:
         return rows
-    return [Glance(placed(folder, row.audio_filepath).removeprefix(prefix), row.offset, row.duration) for row in rows]
+    places = [placed(folder, row.audio_filepath).removeprefix(prefix) for row in rows]
+    return [Glance(place, row.offset or 0.0, row.duration) for place, row in zip(places, rows, strict=True)]
 
 
 def weights(rows: list[Glance], blank: list[int]) -> NDArray[np.float64]:

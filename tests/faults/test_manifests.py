@@ -266,8 +266,9 @@ def test_row_6_the_same_utterance_counts_where_it_is_first(tmp_path):
         line(audio_filepath="A.wav"),
         b"nonsense",
         b"nonsense",
+        line(offset=None),
     ]
-    first = {3: 2, 4: 2, 5: 2, 6: 2, 8: 7, 9: 2, 10: 2, 13: 12}
+    first = {3: 2, 4: 2, 5: 2, 6: 2, 8: 7, 9: 2, 10: 2, 13: 12, 18: 2}
     for hours in (1e6, 1e-9):
         found = rows_of(tmp_path / "corpus.jsonl", b"\n".join(lines), hours)
         twins = {row["id"]: row["detail"] for row in found if row["reason"] == "DUPLICATE_UTT"}
@@ -541,7 +542,7 @@ def check_row(row: Row, line_: bytes, limit: int, seen: dict[Any, int]) -> None:
     if reason in (None, "DUPLICATE_UTT"):
         assert isinstance(strict["audio_filepath"], str)
         assert isinstance(strict["text"], str)
-        first = seen.setdefault((row["path"], row["offset"], row["duration"]), row["id"])
+        first = seen.setdefault((row["path"], row["offset"] or 0.0, row["duration"]), row["id"])
         assert row["detail"] == (None if first == row["id"] else f"as line {first}")
 
 
