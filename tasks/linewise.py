@@ -5,22 +5,19 @@ from collections.abc import Callable, Iterator
 from typing import IO
 
 MAX_LINE = 1 << 20  # bytes
-BLOCK = 1 << 17  # bytes; what is made of a block should stay in the processor's cache
+BLOCK = 1 << 18  # bytes; what is made of a block should stay in the processor's cache
 
-Blocks = Iterator[tuple[list[bytes], int]]
+Blocks = Iterator[tuple[bytes, int]]
 
 
 def blocks(file: IO[bytes], limit: int, block: int) -> Blocks:
     """The lines in turn, some at a time, with how many bytes they are; of a line over the limit only the beginning."""
     while some := file.read(block):
-        some += file.readline(limit + 1)
-        lines = some.split(b"\n")
+        some += (last := file.readline(limit + 1))
         size = len(some)
-        if not lines[-1]:
-            lines.pop()
-        elif len(lines[-1]) > limit:
+        if len(last) > limit and not last.endswith(b"\n"):
             size += sum(map(len, rest(file.readline)))
-        yield lines, size
+        yield some, size
 
 
 def rest(readline: Callable[[int], bytes]) -> Iterator[bytes]:

@@ -33,7 +33,7 @@ SLICE = pa.schema(
         pa.field("first", pa.int64(), nullable=False),  # line
         pa.field("lines", pa.int64(), nullable=False),
         pa.field("blank", pa.int64(), nullable=False),
-        pa.field("sha256", pa.string(), nullable=False),  # of these bytes
+        pa.field("xxh3", pa.string(), nullable=False),  # of these bytes, to see that they have not changed since
         pa.field("twins", pa.list_(pa.int64()), nullable=False),  # lines with the utterance of an earlier line
         pa.field("earlier", pa.list_(pa.int64()), nullable=False),  # which line that is
     ]

@@ -3,17 +3,17 @@
 One pass looks at each line for its path, offset and duration only; what it keeps of a line is eight bytes.
 """
 
-import hashlib
 import os
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, NamedTuple
 
 import msgspec
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from tasks.lines import placed
@@ -25,6 +25,9 @@ MOST_SECONDS = 1e9  # more than this counts as this, so that sums stay exact eno
 
 CHANGED = "{}: changed while the run read it: put it back as it was, or choose another output"
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], np.uint64).view(np.int64)  # odd; xxHash's
+
+Integers = NDArray[np.int64]
 
 
 class BadManifest(Exception):
@@ -41,7 +44,7 @@ class Slice(NamedTuple):
     first: int
     lines: int
     blank: int
-    sha256: str
+    xxh3: str
 
 
 class Mark(NamedTuple):
@@ -61,7 +64,7 @@ class Glance(msgspec.Struct, frozen=True, gc=False):
 
 
 NOTHING = Glance()
-glance = msgspec.json.Decoder(Glance).decode
+decoder = msgspec.json.Decoder(Glance)
 
 
 def cut(
@@ -79,65 +82,91 @@ def cut(
 
 
 def between(file: IO[bytes], a: Mark, b: Mark) -> Slice:
-    sha256 = sha256_of(file, a.bytes, b.bytes)
-    return Slice(a.bytes, b.bytes, a.lines + 1, b.lines - a.lines, b.blank - a.blank, sha256)
+    xxh3 = xxh3_of(file, a.bytes, b.bytes)
+    return Slice(a.bytes, b.bytes, a.lines + 1, b.lines - a.lines, b.blank - a.blank, xxh3)
 
 
 def ends(parts: Blocks, folder: str, seconds: float, hashes: "array[int]", limit: int) -> Iterator[Mark]:
     """The marks between slices, the manifest's two ends among them."""
     yield (mark := Mark())
     filled = 0.0
-    for lines, size in parts:
-        rows, blank = glances(lines, size, limit)
-        hashes.frombytes(np.fromiter(map(hash, alike(rows, folder)), np.int64, len(rows)).tobytes())
-        cuts, filled = full(weights(rows, blank), filled, max(seconds, HEARD_SECONDS))
+    for block, size in parts:
+        breaks = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+        rows, blank = glances(block, breaks, limit)
+        durations = np.array([row.duration for row in rows], float)  # None becomes nan
+        hashes.frombytes(hashed(rows, durations, folder).tobytes())
+        cuts, filled = full(weights(durations, blank), filled, max(seconds, HEARD_SECONDS))
         if cuts:
-            before = list(accumulate(map(len, lines)))
             for n in cuts:
-                stop = size if n == len(lines) else before[n - 1] + n
+                stop = size if n == len(rows) else int(breaks[n - 1]) + 1
                 yield Mark(mark.bytes + stop, mark.lines + n, mark.blank + bisect_left(blank, n))
-        mark = Mark(mark.bytes + size, mark.lines + len(lines), mark.blank + len(blank))
+        mark = Mark(mark.bytes + size, mark.lines + len(rows), mark.blank + len(blank))
     yield mark
 
 
-def glances(lines: list[bytes], size: int, limit: int) -> tuple[list[Glance], list[int]]:
+def glances(block: bytes, breaks: Integers, limit: int) -> tuple[list[Glance], list[int]]:
     """A glance at each line, and which of them are blank."""
     try:
-        if size <= limit or max(map(len, lines)) <= limit:
-            return list(map(glance, lines)), []
+        if len(block) <= limit and plain(block, breaks):
+            return decoder.decode_lines(block), []
     except UNDECODABLE:
         pass
+    lines = block.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
     blank = [i for i, line in enumerate(lines) if len(line) <= limit and is_blank(line)]
-    return [glance_at(line, limit) for line in lines], blank
+    return [glance(line, limit) for line in lines], blank
 
 
-def glance_at(line: bytes, limit: int) -> Glance:
+def plain(block: bytes, breaks: Integers) -> bool:
+    """Whether each line begins and ends as an object does; if these are JSON, then each line is one of them.
+
+    The decoder of lines would take two objects on a line for two lines, and one over two lines for one.
+    """
+    letters = np.frombuffer(block, np.uint8)
+    inner = breaks[:-1] if block.endswith(b"\n") else breaks
+    return block.startswith(b"{") and bool(
+        (letters[inner - 1] == ord("}")).all() and (letters[inner + 1] == ord("{")).all()
+    )
+
+
+def glance(line: bytes, limit: int) -> Glance:
     try:
-        return glance(bare(line)) if len(line) <= limit else NOTHING
+        return decoder.decode(bare(line)) if len(line) <= limit else NOTHING
     except UNDECODABLE:
         return NOTHING
 
 
-def alike(rows: list[Glance], folder: str) -> list[Glance]:
-    """The glances, spelled such that those of the same place in the same file are the same."""
+def hashed(rows: list[Glance], durations: NDArray[np.float64], folder: str) -> Integers:
+    """A hash of each line's utterance: its place, offset and duration."""
+    offsets = np.array([row.offset for row in rows], float)
+    offsets[np.isnan(offsets)] = 0.0
+    found = np.fromiter(map(hash, alike([row.audio_filepath for row in rows], folder)), np.int64, len(rows))
+    for number, factor in zip((offsets, durations), FACTORS, strict=True):
+        found ^= (number + 0.0).view(np.int64) * factor  # + 0.0 since there is a -0.0
+    return found
+
+
+def alike(paths: list[str], folder: str) -> list[str]:
+    """The paths, spelled such that those to the same file are the same."""
     prefix = f"{folder.rstrip('/')}/"
-    paths = "/\n".join(["", *[row.audio_filepath for row in rows], ""])
-    letters = np.frombuffer(paths.encode(), np.uint8)  # numpy, since str.find takes half as long as decoding
+    together = "/\n".join(["", *paths, ""])
+    letters = np.frombuffer(together.encode(), np.uint8)  # numpy, since str.find takes half as long as decoding
     slash, dot = letters == ord("/"), letters == ord(".")
     odd = slash[1:] & (slash[:-1] | dot[:-1])
-    if not odd.any() and f"\n{prefix}" not in paths and None not in [row.offset for row in rows]:
-        return rows
-    places = [placed(folder, row.audio_filepath).removeprefix(prefix) for row in rows]
-    return [Glance(place, row.offset or 0.0, row.duration) for place, row in zip(places, rows, strict=True)]
+    if not odd.any() and f"\n{prefix}" not in together:
+        return paths
+    return [placed(folder, path).removeprefix(prefix) for path in paths]
 
 
-def weights(rows: list[Glance], blank: list[int]) -> NDArray[np.float64]:
+NO_UTTERANCE = int(hashed([NOTHING], np.array([np.nan]), "")[0])
+
+
+def weights(durations: NDArray[np.float64], blank: list[int]) -> NDArray[np.float64]:
     """The seconds that each line counts for."""
-    seconds = np.array([row.duration for row in rows], float)  # None becomes nan
-    seconds[~(seconds >= HEARD_SECONDS)] = UNKNOWN_SECONDS
+    seconds = np.where(durations >= HEARD_SECONDS, durations, UNKNOWN_SECONDS)
     seconds[blank] = 0
-    np.minimum(seconds, MOST_SECONDS, out=seconds)
-    return seconds
+    return np.minimum(seconds, MOST_SECONDS)
 
 
 def full(seconds: NDArray[np.float64], filled: float, most: float) -> tuple[list[int], float]:
@@ -150,10 +179,10 @@ def full(seconds: NDArray[np.float64], filled: float, most: float) -> tuple[list
     return cuts, float(total[-1]) - done
 
 
-def sha256_of(file: IO[bytes], start: int, end: int) -> str:
-    """The sha256 of some of the file's bytes; where it is being read does not change."""
-    found = hashlib.sha256()
-    while start < end and (piece := os.pread(file.fileno(), min(1 << 20, end - start), start)):
+def xxh3_of(file: IO[bytes], start: int, end: int) -> str:
+    """The hash of some of the file's bytes; where it is being read does not change."""
+    found = xxhash.xxh3_128()
+    while start < end and (piece := os.pread(file.fileno(), min(BLOCK, end - start), start)):
         found.update(piece)
         start += len(piece)
     return found.hexdigest()

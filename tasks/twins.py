@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 
 from tasks.lines import row_of
 from tasks.linewise import MAX_LINE, lines_of
-from tasks.slices import NOTHING
+from tasks.slices import NO_UTTERANCE, Integers
 
 STEP = 1 << 16  # lines
-
-Integers = NDArray[np.int64]
 
 
 class Twins(NamedTuple):
@@ -35,7 +33,7 @@ def twins(manifest: Path, folder: str, hashes: "array[int]", limit: int = MAX_LI
     """The utterances that are there twice, given a hash of every line (see `cut`); lines that are none have no twin."""
     ordered = np.sort(np.asarray(hashes, np.int64))
     again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    again = again[again != hash(NOTHING)]
+    again = again[again != NO_UTTERANCE]
     del ordered
     numbers, keys = array("q"), bytearray()
     if len(again):

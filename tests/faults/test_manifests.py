@@ -278,6 +278,14 @@ def test_row_6_the_same_utterance_counts_where_it_is_first(tmp_path):
         )
 
 
+def test_row_6_two_objects_on_a_line_and_one_over_two_lines_shift_no_other_line(tmp_path):
+    broken = b'{"text":\n"one"}'
+    lines = [line() + line(), line(audio_filepath="b.wav"), broken, line(audio_filepath="b.wav")]
+    found = rows_of(tmp_path / "corpus.jsonl", b"\n".join(lines), 1e6)
+    reasons = ["BAD_JSON", None, "BAD_JSON", "BAD_JSON", "DUPLICATE_UTT"]
+    assert [(row["id"], row["reason"]) for row in found] == list(enumerate(reasons, 1))
+
+
 def test_row_7_no_path(among):
     assert among(*NO_PATH) == [
         utterance(None, reason="NO_AUDIO_PATH", detail=detail) | rest for detail, rest in NO_PATH.values()
