@@ -18,6 +18,7 @@ EXIT_CODES = {
     6: "another run works on the output",
     7: "checkpoint refused",
     8: "the output is another run's",
+    9: "a Dask scheduler that others reach, without TLS",
     10: "too much quarantined",
     11: "the model is broken",
     130: "interrupted",

@@ -2,17 +2,16 @@
 
 import logging
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from prefect import flow, unmapped
-from prefect.futures import PrefectFuture, as_completed, wait
+from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.parameters import taking
+from flows.progress import Progress
+from flows.stream import Futures, Step, stream
 from flows.watch import bury, this_run, watch
-from tasks.cascade import gate_shard
+from tasks.cascade import Gathered, gate_shard
 from tasks.checkpoint import check_options, resolve
 from tasks.config import Curation
 from tasks.devices import open_devices
@@ -21,19 +20,22 @@ from tasks.manifest import digest, split_manifest
 from tasks.output import open_run
 from tasks.publish import publish_shard, write_manifest
 from tasks.quality import Report
-from tasks.quarantine import check_budget
+from tasks.quarantine import Quarantine
 from tasks.read import gather_fields, read_shard
 from tasks.report import report_run
 from tasks.score import score_shard
-from tasks.transcribe import Pass, transcribe_shard
+from tasks.transcribe import Pass, transcribe_shard, transcribe_shards
 
 logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, its log says how the passes go
+
+
+QUICK = 4  # tasks without a model that run at once
 
 
 @flow(
     name="curate",
     flow_run_name="{manifest.name} to {output}",
-    task_runner=ThreadPoolTaskRunner(max_workers=4),
+    task_runner=ThreadPoolTaskRunner(),  # a step of the stream says how much of it runs at once
 )
 @taking(Curation)
 def curate(settings: Curation) -> Report:
@@ -44,51 +46,44 @@ def curate(settings: Curation) -> Report:
     check_options(settings.engine, [small, large] if large else [small])
     digests |= {"small": small.sha256, "large": large and large.sha256}
     how = {"options": settings.engine, "root": settings.audio_root}
+    first = Pass(role="small", checkpoint=small, on=settings.small_on, **how)
+    second = Pass(role="large", checkpoint=large, on=settings.large_on, **how) if large else None
 
-    with open_run(settings, digests, this_run(), died=bury) as run, open_devices(settings.devices) as pool:
+    with open_run(settings, digests, this_run(), died=bury) as run, open_devices(settings) as devices:
         watch(run)
-        devices = unmapped(pool)
         manifest = split_manifest(settings.manifest, run, settings.shard_hours, settings.audio_root)
-        rows = read_shard.map(manifest.shards)
+        utterances = manifest.lines - manifest.blank
+        heard, judged = (Quarantine(utterances, settings.max_quarantined) for _ in range(2))
+        progress = Progress(manifest, cascade=second is not None)
 
-        first = Pass(role="small", checkpoint=small, **how)
-        heard = transcribe_shard.map(rows, unmapped(first), devices)
-        scored = score_shard.map(heard, "small", settings.normalizer)
-        passes = {"small": (small, heard)}
+        def listen(shard: Path) -> Futures:
+            rows = read_shard.submit(shard)
+            readings = transcribe_shard.submit(rows, first, devices)
+            scored = score_shard.submit(readings, "small", settings.normalizer)
+            return [rows, readings, scored, *([gate_shard.submit(scored, settings.bands)] if second else [])]
 
-        if large:
-            gated = gate_shard.map(scored, unmapped(settings.bands))
-            second = Pass(role="large", checkpoint=large, **how)
-            heard = transcribe_shard.map(gated, unmapped(second), devices)
-            scored = score_shard.map(heard, "large", settings.normalizer)
-            passes["large"] = (large, heard)
+        def listen_again(shards: list[Path]) -> Futures:
+            return [transcribe_shards.submit(shards, second, devices)]
 
-        judged = judge_shard.map(scored, unmapped(settings.filter))
-        settle(*rows)
-        check_budget(finished(passes["small"][1]), manifest.lines - manifest.blank, settings.max_quarantined)
-        check_budget(finished(judged), manifest.lines - manifest.blank, settings.max_quarantined)
-        fields = gather_fields(rows)
-        published = publish_shard.map(judged, unmapped(fields))
-        settle(*(future for _, futures in passes.values() for future in futures), *scored, *judged, *published)
-        write_manifest(judged, fields, run)
-        return report_run(judged, published, manifest, passes, settings, run)
+        def decide(shard: Path) -> Futures:
+            scored = [score_shard.submit(shard, "large", settings.normalizer)] if second else []
+            return [*scored, judge_shard.submit(*(scored or [shard]), settings.filter)]
 
+        small_pass = Step(listen, lambda: devices.slots(first.on) + 1, done=[heard.take, progress.small])
+        large_pass = Step(listen_again, lambda: devices.slots(second.on) + 1, done=[progress.large])
+        rules = Step(decide, lambda: QUICK, done=[judged.take])
+        if second:
+            small_pass.gather = Gathered(settings.shard_hours * 3600)
+            stream(manifest.shards, small_pass, large_pass, rules)
+        else:
+            stream(manifest.shards, small_pass, rules)
 
-def finished(futures: list[PrefectFuture[Path]]) -> Iterator[Path]:
-    """The results of those that succeed, as they come."""
-    for future in as_completed(futures):
-        try:
-            result = future.result()
-        except Exception:  # settle raises it
-            continue
-        yield result
-
-
-def settle(*futures: PrefectFuture[Any]) -> None:
-    """Wait for all tasks; if some failed, raise the error of the one that was first in the pipeline."""
-    wait(list(futures))
-    for future in futures:
-        future.result()
+        fields = gather_fields(small_pass.results(0))
+        publication = Step(lambda shard: [publish_shard.submit(shard, fields)], lambda: QUICK)
+        stream(rules.results(), publication)
+        write_manifest(rules.results(), fields, run)
+        passes = {"small": (small, small_pass.results(1))} | ({"large": (large, large_pass.results())} if large else {})
+        return report_run(rules.results(), publication.results(), manifest, passes, settings, run)
 
 
 if __name__ == "__main__":

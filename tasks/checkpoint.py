@@ -66,6 +66,13 @@ def resolve(name: str, trust_unpinned: bool = False) -> Checkpoint:
     return Checkpoint(name=place, path=copy, family=family, sha256=sha256, pinned=pinned)
 
 
+def at_hand(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint on this machine, which may be another than the one where it was resolved."""
+    if checkpoint.path.exists():
+        return checkpoint
+    return resolve(f"{checkpoint.name}{PIN}{checkpoint.sha256}")
+
+
 def parted(name: str) -> tuple[str, str | None]:
     """A name without its pin, and the pin: a sha256 in hexadecimal digits."""
     place, found, pin = name.partition(PIN)

@@ -13,6 +13,9 @@ Folder = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(v
 Seconds = Annotated[float, Field(gt=0)]
 
 
+ADDRESSES = ("tcp://", "tls://")
+
+
 class BadOption(Exception):
     """An option that these models or this device cannot follow."""
 
@@ -140,6 +143,54 @@ class Engine(Parameters):
     )
 
 
+class Placement(Parameters):
+    """Which devices a pass runs on, and how much of one each of its shards takes."""
+
+    pool: str | None = Field(
+        None,
+        title="Worker pool",
+        description="Only workers of this pool, which a Dask worker belongs to by its resources "
+        '(--resources "GPU=1 a100=1": GPU, and the pool a100); empty: those with a GPU, or all where there is none',
+    )
+    device_id: str | None = Field(
+        None,
+        title="Devices by name",
+        description="Only these devices, by the names of their workers, such as cuda:0,cuda:2; empty: any",
+    )
+    share: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, title="Share of a device", description="What a shard takes of a device (0 to 1): at 0.25, four run at once"
+    )
+    cpus: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        title="Cores",
+        description="Cores that a shard takes of its worker beside, of those that it has (--resources CPU=16)",
+    )
+    memory: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        title="Memory",
+        description="Gigabytes of main memory that a shard takes of its worker, of those that it has "
+        "(--resources MEMORY=64)",
+    )
+
+
+class Dask(Parameters):
+    """Dask workers: on this machine (devices: local), or wherever they joined a scheduler."""
+
+    workers: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        title="CPU workers",
+        description="Of devices: local, on a machine without a GPU; they divide its cores. Empty: one",
+    )
+    tls_ca_file: Path | None = Field(None, title="TLS authority", description="Certificate that workers are checked by")
+    tls_cert: Path | None = Field(None, title="TLS certificate", description="This client's certificate")
+    tls_key: Path | None = Field(None, title="TLS key", description="The key of this client's certificate")
+    allow_unencrypted: bool = Field(
+        False,
+        title="Allow unencrypted",
+        description="Whether a scheduler that other machines reach is used without TLS: who reaches it runs code there",
+    )
+
+
 class Curation(Parameters):
     """The parameters of the flow `curate`."""
 
@@ -195,7 +246,8 @@ class Curation(Parameters):
         1.0,
         kw_only=True,
         title="Hours a shard",
-        description="Hours of audio in a shard, the unit of work and of resume; plan for a thousand shards at most",
+        description="Hours of audio in a shard, the unit of work and of resume; twice or four times as many, and so "
+        "on, where there would be more than a thousand shards",
     )
     max_quarantined: Share = Field(
         0.05,
@@ -203,9 +255,20 @@ class Curation(Parameters):
         title="Most quarantined",
         description="Share of the utterances (0 to 1) that may be quarantined before the run stops; ten always may",
     )
-    devices: Literal["inline"] = Field(
-        "inline", kw_only=True, title="Devices", description="Where models run; inline: in the flow's own process"
+    devices: str = Field(
+        "inline",
+        kw_only=True,
+        title="Devices",
+        description="Where models run; inline: in the flow's own process; local: a process for each GPU of this "
+        "machine, or on its cores; else a Dask scheduler's address (tcp://host:8786, tls://…) or file (scheduler.json)",
     )
+    small_on: Placement = Field(
+        Placement(), kw_only=True, title="Small model on", description="Which devices the small model runs on"
+    )
+    large_on: Placement = Field(
+        Placement(), kw_only=True, title="Large model on", description="Which devices the large model runs on"
+    )
+    dask: Dask = Field(Dask(), kw_only=True, title="Dask", description="Dask workers and how they are reached")
 
     @property
     def bands(self) -> Bands:
@@ -222,6 +285,23 @@ class Curation(Parameters):
         if redacted(str(value)) != str(value):
             raise ValueError("credentials do not belong in a parameter: give them in the environment")
         return value
+
+    @field_validator("devices")
+    @classmethod
+    def a_place(cls, value: str) -> str:
+        if value not in ("inline", "local") and not value.startswith(ADDRESSES) and not value.endswith(".json"):
+            raise ValueError("inline, local, a scheduler's address (tcp://host:8786, tls://…) or its file (….json)")
+        return value
+
+    @model_validator(mode="after")
+    def placeable(self) -> Self:
+        given = {name: getattr(self, name) for name in ("small_on", "large_on", "dask")}
+        idle = [name for name, value in given.items() if value != type(value)()]
+        if self.devices == "inline" and idle:
+            raise ValueError(f"{' and '.join(idle)}: devices is inline, so there are no workers to choose from")
+        if self.devices != "local" and self.dask.workers:
+            raise ValueError("dask.workers: only devices: local starts workers")
+        return self
 
     @model_validator(mode="after")
     def in_order(self) -> Self:

@@ -3,35 +3,80 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal, ParamSpec, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-P = ParamSpec("P")
+from tasks.config import Curation, Placement
+
 R = TypeVar("R")
+
+Work = Callable[..., R]
+"""What runs on a device. It is told by keywords which (`device`), and whether to keep its model `apart`, in a process
+that may die without harm."""
+
+ANYWHERE = Placement()
+
+
+class DeviceLost(RuntimeError):
+    """A device failed, or the process that worked on it died; another attempt may do better."""
+
+
+class NoDevice(Exception):
+    """No device is what a pass asks for."""
+
+    exit_code = 2
 
 
 class Devices(Protocol):
-    """A pool of devices; `slots` pieces of work run at once."""
+    """A pool of devices."""
 
-    slots: int
+    def slots(self, on: Placement = ANYWHERE) -> int:
+        """How many pieces of work run at once there."""
 
-    def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def run(self, work: Work[R], *args: Any, on: Placement = ANYWHERE) -> R:
+        """The work's result; raises DeviceLost where it died without one."""
 
 
 class Inline:
     """The flow's own process, one piece of work after another: a model fills the machine by itself."""
 
-    slots = 1
-
     def __init__(self) -> None:
         self._turn = threading.Lock()
+        self._faulty = False
 
-    def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    def slots(self, on: Placement = ANYWHERE) -> int:
+        return 1
+
+    def run(self, work: Work[R], *args: Any, on: Placement = ANYWHERE) -> R:
         with self._turn:
-            return work(*args, **kwargs)
+            try:
+                return work(*args, device="inline", apart=self._faulty)
+            except RuntimeError as error:
+                if is_fault(error) and not self._faulty:
+                    self._faulty = True  # this process has lost the device; a new one may not have
+                    raise DeviceLost(f"the device failed, and is left to processes of their own: {error}") from error
+                raise
+
+
+def is_fault(error: Exception) -> bool:
+    """Whether a device failed such that all that its process asks of it fails from now on."""
+    said = str(error)
+    return "CUDA error" in said and "out of memory" not in said.lower()
 
 
 @contextmanager
-def open_devices(kind: Literal["inline"]) -> Iterator[Devices]:
+def open_devices(settings: Curation) -> Iterator[Devices]:
     """The devices of a run; what was started for it ends with the block."""
-    assert kind == "inline"
-    yield Inline()
+    if settings.devices == "inline":
+        yield Inline()
+        return
+    from tasks.workers import Workers, opened
+
+    placements = [settings.small_on, *([settings.large_on] if settings.large else [])]
+    with opened(settings.devices, settings.dask, placements) as connect:
+        workers = Workers(connect)
+        try:
+            for placement in placements:
+                workers.require(placement)
+            yield workers
+        finally:
+            workers.close()

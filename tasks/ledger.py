@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -102,40 +103,52 @@ def record(run: Path, key: str, files: list[Path], **facts: object) -> Record:
 
 
 def work(
-    shard: Path,
+    shards: list[Path],
     to: str,
     stage: Callable[..., pa.Table | tuple[pa.Table, Facts]],
     **settings: object,
 ) -> Record:
-    """Apply a stage to a shard, once: the record of the result, made now (`fresh`) or found in the ledger.
+    """Apply a stage to shards as if they were one, once: the record, made now (`fresh`) or found in the ledger.
 
-    The settings are given to the stage by name, and they are all that its result depends on beside the shard.
-    What a stage returns beside a table goes into the record.
+    The settings are given to the stage by name, and they are all that its result depends on beside the shards.
+    What a stage returns beside a table goes into the record. Each shard gets a file of its own, with as many rows.
     """
-    run, name = run_of(shard), name_of(shard)
-    key = key_of(to, shard.name, settings)
+    run, names = run_of(shards[0]), [name_of(shard) for shard in shards]
+    key = key_of(to, [shard.name for shard in shards], settings)
     if (done := recorded(run, key)) is not None:
         return done | {"fresh": False}
     began = time.perf_counter()
+    label = names[0] if len(names) == 1 else f"{names[0]}-{names[-1]}"
+    tables = [read_table(shard) for shard in shards]
     try:
-        result = stage(read_table(shard), **settings)
+        result = stage(pa.concat_tables(tables), **settings)
     except Exception as error:
-        error.add_note(f"in {to}, shard {name} of {run}")
+        error.add_note(f"in {to}, shard {label} of {run}")
         raise
     rows, facts = result if isinstance(result, tuple) else (result, {})
-    file = store(run / STAGES / to, name, rows)
+    parts = [rows] if len(tables) == 1 else split(rows, [len(table) for table in tables])
+    files = [store(run / STAGES / to, name, part) for name, part in zip(names, parts, strict=True)]
     facts = {"wall_seconds": time.perf_counter() - began} | facts
-    return record(run, key, [file], stage=to, shard=name, rows=rows.num_rows, facts=facts) | {"fresh": True}
+    return record(run, key, files, stage=to, shard=label, rows=rows.num_rows, facts=facts) | {"fresh": True}
+
+
+def split(rows: pa.Table, lengths: list[int]) -> list[pa.Table]:
+    """The rows in parts of these lengths."""
+    assert sum(lengths) == len(rows), "a stage of several shards keeps their rows"
+    starts = accumulate(lengths, initial=0)
+    return [rows.slice(start, length) for start, length in zip(starts, lengths, strict=False)]
 
 
 def advance(shard: Path, to: str, stage: Callable[..., pa.Table], **settings: object) -> Path:
     """Apply a stage to a shard, once: the path of the result (see `work`)."""
-    return only_file(shard, work(shard, to, stage, **settings))
+    return files_of([shard], work([shard], to, stage, **settings))[0]
 
 
-def only_file(shard: Path, done: Record) -> Path:
-    (name,) = done["files"]
-    return run_of(shard) / str(name)
+def files_of(shards: list[Path], done: Record) -> list[Path]:
+    """The files of a record, in the order of the shards that it is of."""
+    run = run_of(shards[0])
+    found = {name_of(run / name): run / name for name in done["files"]}
+    return [found[name_of(shard)] for shard in shards]
 
 
 def all_records(run: Path) -> dict[str, Record]:

@@ -33,8 +33,9 @@ def split(manifest: Path, run: Path, shard_hours: float, root: Path | None = Non
         if digest(manifest) != content:
             raise BadManifest(CHANGED.format(manifest))
         files = [ledger.store(run / ledger.STAGES / "slices", f"{i:05}", table) for i, table in enumerate(tables)]
-        done = ledger.record(run, key, files, stage="slices", lines=lines, blank=blank)
-    return Manifest(shards=[run / name for name in done["files"]], lines=done["lines"], blank=done["blank"])
+        seconds = [table["seconds"][0].as_py() for table in tables]
+        done = ledger.record(run, key, files, stage="slices", lines=lines, blank=blank, seconds=seconds)
+    return Manifest([run / name for name in done["files"]], done["seconds"], done["lines"], done["blank"])
 
 
 def sliced(

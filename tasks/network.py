@@ -1,6 +1,5 @@
 """A NeMo checkpoint as a recogniser: loaded, told its precision and attention, and fed batches on its device."""
 
-import contextlib
 import math
 import threading
 from typing import Any
@@ -56,7 +55,7 @@ class Network:
         self.model.encoder.to(self.dtype)
         self.facts = {"device": torch.cuda.get_device_name() if cuda else "cpu", "precision": precision}
         self.lanes = 2 if cuda else cores()
-        self.turn: Any = threading.Lock() if cuda else contextlib.nullcontext()
+        self.turn = threading.Semaphore(1 if cuda else self.lanes)  # for several shards may be read at once
         if not cuda:
             torch.set_num_threads(1)
         # no lane must find the positional encoding replaced by a longer one while it reads it

@@ -14,9 +14,8 @@ from tasks import ledger
 from tasks.config import Curation, Engine
 from tasks.storage import DRAFT, BadOutput, drafts, is_local, location, put, put_if_absent, room
 
-MANNER: Any = dict.fromkeys(("output", "small", "large", "trust_unpinned", "devices", "max_quarantined"), True) | {
-    "engine": Engine.MANNER
-}
+WHERE = ("output", "small", "large", "trust_unpinned", "devices", "small_on", "large_on", "dask")
+MANNER: Any = dict.fromkeys((*WHERE, "max_quarantined"), True) | {"engine": Engine.MANNER}
 """Parameters that change nothing that is written: where a checkpoint lies, where it runs and in what batches."""
 
 

@@ -1,7 +1,6 @@
 """How much may be quarantined before a run is stopped: something is wrong with the corpus then, or with its place."""
 
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 from tasks.schema import QUARANTINED
@@ -16,16 +15,22 @@ class OverBudget(Exception):
     exit_code = 10
 
 
-def check_budget(shards: Iterable[Path], utterances: int, share: float) -> None:
-    """Raise as soon as the shards, as they come, have more quarantined rows than this share of all utterances."""
-    reasons: Counter[str] = Counter()
-    for shard in shards:
+class Quarantine:
+    """What is quarantined so far, and how much of all utterances may be."""
+
+    def __init__(self, utterances: int, share: float) -> None:
+        self.utterances, self.share = utterances, share
+        self.reasons: Counter[str] = Counter()
+
+    def take(self, shard: Path) -> None:
+        """Count a shard's rows in; raises as soon as that is too much."""
         rows = read_table(shard, columns=["reason"])
-        reasons.update(reason for reason in rows["reason"].to_pylist() if reason in QUARANTINED)
-        found = reasons.total()
-        if found > max(FEW, share * utterances):
-            first = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common(3))
+        self.reasons.update(reason for reason in rows["reason"].to_pylist() if reason in QUARANTINED)
+        found = self.reasons.total()
+        if found > max(FEW, self.share * self.utterances):
+            first = ", ".join(f"{reason} {count:,}" for reason, count in self.reasons.most_common(3))
             raise OverBudget(
-                f"{found:,} of {utterances:,} utterances are quarantined, more than max_quarantined ({share:.1%}) "
-                f"allows: {first}. Mend them and choose another output, or go on in this one with a higher one"
+                f"{found:,} of {self.utterances:,} utterances are quarantined, more than max_quarantined "
+                f"({self.share:.1%}) allows: {first}. Mend them and choose another output, or go on in this one with a "
+                "higher one"
             )

@@ -1,7 +1,8 @@
 """Models that hear: what they are given, what they give back, and which of them stay in memory."""
 
-import functools
 import os
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,7 +10,7 @@ import msgspec
 
 from tasks.audio import Clip
 from tasks.budget import Budget
-from tasks.checkpoint import BadCheckpoint, Checkpoint
+from tasks.checkpoint import BadCheckpoint, Checkpoint, at_hand
 from tasks.config import Engine
 
 
@@ -120,16 +121,33 @@ class Line(msgspec.Struct):
     confidence: float | None = None
 
 
-@functools.lru_cache(maxsize=2)
+RESIDENT = 2
+_residents: OrderedDict[tuple[Checkpoint, Engine], Recogniser] = OrderedDict()
+_loading = threading.Lock()
+
+
 def resident(checkpoint: Checkpoint, options: Engine) -> Recogniser:
-    """The checkpoint's recogniser, loaded once a process; the last two stay."""
+    """The checkpoint's recogniser, loaded once a process, whatever threads ask for it; the last two used stay."""
+    key = checkpoint, options
+    with _loading:
+        if key not in _residents:
+            while len(_residents) >= RESIDENT:
+                _residents.popitem(last=False)
+            _residents[key] = loaded(checkpoint, options)
+        _residents.move_to_end(key)
+        return _residents[key]
+
+
+def loaded(checkpoint: Checkpoint, options: Engine) -> Recogniser:
     if checkpoint.path.suffix == ".jsonl":
         return Readings(checkpoint)
     from tasks.network import Network
 
-    return Network(checkpoint, options)
+    return Network(at_hand(checkpoint), options)
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """The cores that this process may use; a worker that shares a machine is told by WINNOW_CORES."""
+    if given := os.environ.get("WINNOW_CORES"):
+        return int(given)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

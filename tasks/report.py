@@ -23,7 +23,7 @@ def speed_of(run: Path, passes: dict[Role, tuple[Checkpoint, list[Path]]]) -> di
     records = ledger.records(run)
     found: dict[Role, Speed] = {}
     for role, (checkpoint, shards) in passes.items():
-        facts = [records[shard]["facts"] for shard in shards]
+        facts = list({id(records[shard]): records[shard]["facts"] for shard in shards}.values())
         spent = {
             name: sum(fact.get(name, 0.0) for fact in facts)
             for name in ("utterances", "audio_seconds", "padded_seconds", "seconds")
@@ -54,7 +54,7 @@ def named(facts: list[ledger.Facts], name: str) -> str | None:
 
 def write_report(
     judged: list[Path],
-    published: list[list[Path]],
+    published: list[Path],
     manifest: Manifest,
     passes: dict[Role, tuple[Checkpoint, list[Path]]],
     settings: Curation,
@@ -65,21 +65,20 @@ def write_report(
     What comes back is the report, and the same as markdown.
     """
     rows = pa.concat_tables([read_table(shard, schema=JUDGED) for shard in judged])
-    parts = [read_table(part, columns=["id"]) for parts in published for part in parts]
+    parts = [read_table(part, columns=["id"]) for part in published]
     balance(pa.concat_tables(parts)["id"], manifest)
     report = assess(rows, manifest, speed_of(run, passes), settings)
     text = markdown(report, rows, settings)
     put(run / "report.json", report.model_dump_json(indent=2).encode() + b"\n")
     put(run / "report.html", page(text, f"Quality report: {settings.manifest.name}").encode())
-    live = {part for parts in published for part in parts}
-    finish(run, live, report.model_dump(include={"lines", "blank", "kept", "dropped", "quarantined"}))
+    finish(run, set(published), report.model_dump(include={"lines", "blank", "kept", "dropped", "quarantined"}))
     return report, text
 
 
 @task(task_run_name="report", cache_policy=NO_CACHE, **RETRY)
 def report_run(
     judged: list[Path],
-    published: list[list[Path]],
+    published: list[Path],
     manifest: Manifest,
     passes: dict[Role, tuple[Checkpoint, list[Path]]],
     settings: Curation,

@@ -33,6 +33,7 @@ SLICE = pa.schema(
         pa.field("first", pa.int64(), nullable=False),  # line
         pa.field("lines", pa.int64(), nullable=False),
         pa.field("blank", pa.int64(), nullable=False),
+        pa.field("seconds", pa.float64(), nullable=False),  # as stated; ten for an utterance that states none
         pa.field("xxh3", pa.string(), nullable=False),  # of these bytes, to see that they have not changed since
         pa.field("twins", pa.list_(pa.int64()), nullable=False),  # lines with the utterance of an earlier line
         pa.field("earlier", pa.list_(pa.int64()), nullable=False),  # which line that is
@@ -127,9 +128,10 @@ def with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest cut into shards, and how many lines it has."""
+    """A manifest cut into shards (with the seconds of audio that each should have), and how many lines it has."""
 
     shards: list[Path]
+    seconds: list[float]
     lines: int
     blank: int
 

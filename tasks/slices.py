@@ -21,6 +21,7 @@ from tasks.linewise import BLOCK, MAX_LINE, Blocks, bare, blocks, is_blank
 
 UNKNOWN_SECONDS = 10.0  # what an utterance counts for if its duration is unknown, or too short to be heard
 HEARD_SECONDS = 0.1
+MOST_SHARDS = 1_000  # Prefect's server keeps up with so many tasks of a kind in a run
 MOST_SECONDS = 1e9  # more than this counts as this, so that sums stay exact enough
 
 CHANGED = "{}: changed while the run read it: put it back as it was, or choose another output"
@@ -44,15 +45,17 @@ class Slice(NamedTuple):
     first: int
     lines: int
     blank: int
+    seconds: float
     xxh3: str
 
 
 class Mark(NamedTuple):
-    """A line's end: how many bytes, lines and blank lines there are up to it."""
+    """A line's end: how many bytes, lines, blank lines and seconds of audio there are up to it."""
 
     bytes: int = 0
     lines: int = 0
     blank: int = 0
+    seconds: float = 0.0
 
 
 class Glance(msgspec.Struct, frozen=True, gc=False):
@@ -68,22 +71,34 @@ decoder = msgspec.json.Decoder(Glance)
 
 
 def cut(
-    manifest: Path, folder: str, hours: float, limit: int = MAX_LINE, block: int = BLOCK
+    manifest: Path, folder: str, hours: float, limit: int = MAX_LINE, block: int = BLOCK, most: int = MOST_SHARDS
 ) -> tuple[list[Slice], "array[int]"]:
     """The manifest in slices of about so many hours of audio, and a hash of each line's utterance.
 
-    Utterances that are the same have the same hash, but not the other way round, and only in this process.
+    Where that would be more than `most` slices, each is twice as long, or four times, and so on. Utterances that are
+    the same have the same hash, but not the other way round, and only in this process.
     """
     hashes = array("q")
     with manifest.open("rb") as file:
-        marks = pairwise(ends(blocks(file, limit, block), folder, hours * 3600, hashes, limit))
-        slices = [between(file, a, b) for a, b in marks if a != b]
+        marks = thinned(ends(blocks(file, limit, block), folder, hours * 3600, hashes, limit), most)
+        slices = [between(file, a, b) for a, b in pairwise(marks) if a != b]
     return slices, hashes
+
+
+def thinned(marks: Iterator[Mark], most: int) -> list[Mark]:
+    """Every mark, or every second, fourth and so on, so that there are no more than `most` slices; the ends always."""
+    kept, last, step = [next(marks)], Mark(), 1
+    for number, last in enumerate((mark for mark in marks if mark != last), 1):
+        if len(kept) > most:
+            kept, step = kept[::2], 2 * step
+        if number % step == 0:
+            kept.append(last)
+    return kept if kept[-1] == last else [*kept, last]
 
 
 def between(file: IO[bytes], a: Mark, b: Mark) -> Slice:
     xxh3 = xxh3_of(file, a.bytes, b.bytes)
-    return Slice(a.bytes, b.bytes, a.lines + 1, b.lines - a.lines, b.blank - a.blank, xxh3)
+    return Slice(a.bytes, b.bytes, a.lines + 1, b.lines - a.lines, b.blank - a.blank, b.seconds - a.seconds, xxh3)
 
 
 def ends(parts: Blocks, folder: str, seconds: float, hashes: "array[int]", limit: int) -> Iterator[Mark]:
@@ -95,12 +110,15 @@ def ends(parts: Blocks, folder: str, seconds: float, hashes: "array[int]", limit
         rows, blank = glances(block, breaks, limit)
         durations = np.array([row.duration for row in rows], float)  # None becomes nan
         hashes.frombytes(hashed(rows, durations, folder).tobytes())
-        cuts, filled = full(weights(durations, blank), filled, max(seconds, HEARD_SECONDS))
-        if cuts:
-            for n in cuts:
-                stop = size if n == len(rows) else int(breaks[n - 1]) + 1
-                yield Mark(mark.bytes + stop, mark.lines + n, mark.blank + bisect_left(blank, n))
-        mark = Mark(mark.bytes + size, mark.lines + len(rows), mark.blank + len(blank))
+        total = np.cumsum(weights(durations, blank))
+        cuts, filled = full(total, filled, max(seconds, HEARD_SECONDS))
+        for n in sorted({*cuts, len(rows)}):
+            stop = size if n == len(rows) else int(breaks[n - 1]) + 1
+            seconds_here = mark.seconds + float(total[n - 1])
+            reached = Mark(mark.bytes + stop, mark.lines + n, mark.blank + bisect_left(blank, n), seconds_here)
+            if n in cuts:
+                yield reached
+        mark = reached
     yield mark
 
 
@@ -169,9 +187,8 @@ def weights(durations: NDArray[np.float64], blank: list[int]) -> NDArray[np.floa
     return np.minimum(seconds, MOST_SECONDS)
 
 
-def full(seconds: NDArray[np.float64], filled: float, most: float) -> tuple[list[int], float]:
-    """After how many lines a slice is full, each time, and how far the last one is filled."""
-    total = np.cumsum(seconds)
+def full(total: NDArray[np.float64], filled: float, most: float) -> tuple[list[int], float]:
+    """After how many lines a slice is full, each time, and how far the last one is filled, given sums of seconds."""
     done, cuts = -filled, []
     while (at := int(np.searchsorted(total, done + most))) < len(total):
         cuts.append(at + 1)

@@ -12,14 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import task_run
 from pydantic import BaseModel
 
 from tasks import ledger
+from tasks.apart import Listened, listen_apart, listen_here
 from tasks.checkpoint import Checkpoint
-from tasks.config import Engine
+from tasks.config import Engine, Placement
 from tasks.devices import Devices
-from tasks.engine import Heard, hear
-from tasks.recogniser import Recogniser, Request, resident
+from tasks.engine import Heard
+from tasks.recogniser import Request
 from tasks.retry import RETRY
 from tasks.schema import READING, SOUND, Role, append, heard, replaced
 
@@ -27,16 +29,17 @@ log = logging.getLogger("winnow")
 
 
 class Pass(BaseModel, frozen=True):
-    """One of a run's models and how it reads; audio lies in `root`, where there is one."""
+    """One of a run's models, how it reads and where; audio lies in `root`, where there is one."""
 
     role: Role
     checkpoint: Checkpoint
     options: Engine
     root: Path | None = None
+    on: Placement = Placement()
 
 
 def transcribe(
-    shard: pa.Table, role: Role, recogniser: Callable[[], Recogniser], options: Engine, root: Path | None = None
+    shard: pa.Table, role: Role, listen: Callable[[list[Request]], Listened], root: Path | None = None
 ) -> tuple[pa.Table, ledger.Facts]:
     """Add what the model reads, and on the first pass what was measured in the audio.
 
@@ -52,7 +55,7 @@ def transcribe(
     if todo:
         base = str(root) if root else None
         requests = [Request(rows["path"][i], rows["offset"][i], rows["duration"][i], base) for i in todo]
-        found, spent = hear(recogniser(), requests, options)
+        found, spent = listen(requests)
         for i, answer in zip(todo, found, strict=True):
             answers[i] = answer
             rows["reason"][i], rows["detail"][i] = answer.reason, answer.detail
@@ -82,17 +85,21 @@ def readings(answers: list[Heard | None]) -> list[pa.Array]:
     return [pa.array(columns[name], kind) for name, kind in READING.items()]
 
 
-def transcribe_file(shard: Path, reader: Pass) -> ledger.Record:
-    """The pass on one shard on disk, where the device is; the model is loaded only if there is something to read."""
-    load = partial(resident, reader.checkpoint, reader.options)
+def transcribe_files(shards: list[Path], reader: Pass, device: str, apart: bool = False) -> ledger.Record:
+    """The pass on shards on disk, where the device is; the model is loaded only if there is something to read.
+
+    `apart` is for what killed the process that read it: a process of its own does, and what kills that is found.
+    """
+    listen = partial(listen_apart if apart else listen_here, reader.checkpoint, reader.options)
 
     def stage(table: pa.Table, **_: Any) -> tuple[pa.Table, ledger.Facts]:
-        return transcribe(table, reader.role, load, reader.options, reader.root)
+        rows, spent = transcribe(table, reader.role, listen, reader.root)
+        return rows, spent | {"worker": device}
 
     settings = reader.options.model_dump(mode="json", exclude=Engine.MANNER)
     settings["versions"] = {name: version(name) for name in ("nemo_toolkit", "torch")}
     return ledger.work(
-        shard, reader.role, stage, sha256=reader.checkpoint.sha256, root=reader.root and str(reader.root), **settings
+        shards, reader.role, stage, sha256=reader.checkpoint.sha256, root=reader.root and str(reader.root), **settings
     )
 
 
@@ -104,13 +111,35 @@ def summary(done: ledger.Record) -> str:
     if not facts.get("audio_seconds"):
         return f"{name}: nothing to read"
     pace = facts["audio_seconds"] / facts["seconds"]
+    place = "" if facts["worker"] == "inline" else f" on {facts['worker']}"
     return (
-        f"{name}: {facts['utterances']:,.0f} utterances, {facts['audio_seconds'] / 3600:.3f} h, {pace:,.0f} x real time"
+        f"{name}{place}: {facts['utterances']:,.0f} utterances, {facts['audio_seconds'] / 3600:.3f} h, "
+        f"{pace:,.0f} x real time"
     )
 
 
-@task(task_run_name="{reader.role} pass {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
+PATIENT: Any = RETRY | {"retries": 6, "retry_delay_seconds": [1, 5, 15, 30, 30, 30]}
+"""Workers die more than once in days."""
+
+
+@task(task_run_name="{reader.role} pass {shard.stem:.5}", cache_policy=NO_CACHE, **PATIENT)
 def transcribe_shard(shard: Path, reader: Pass, devices: Devices) -> Path:
-    done = devices.run(transcribe_file, shard, reader)
+    return transcribed([shard], reader, devices)[0]
+
+
+def label() -> str:
+    given = task_run.parameters
+    names = [ledger.name_of(shard) for shard in given["shards"]]
+    return f"{given['reader'].role} pass {names[0]}" + (f"-{names[-1]}" if len(names) > 1 else "")
+
+
+@task(task_run_name=label, cache_policy=NO_CACHE, **PATIENT)
+def transcribe_shards(shards: list[Path], reader: Pass, devices: Devices) -> list[Path]:
+    """The pass on shards with little to read each, in batches over all of them."""
+    return transcribed(shards, reader, devices)
+
+
+def transcribed(shards: list[Path], reader: Pass, devices: Devices) -> list[Path]:
+    done = devices.run(transcribe_files, shards, reader, on=reader.on)
     log.info(summary(done))
-    return ledger.only_file(shard, done)
+    return ledger.files_of(shards, done)

@@ -94,6 +94,13 @@ def test_absurd_durations_and_shards_of_any_length_end(tmp_path):
         assert [one.lines for one in cut(tmp_path / "corpus.jsonl", "/audio", hours)[0]] == lines
 
 
+def test_there_are_never_more_shards_than_the_server_keeps_up_with(tmp_path):
+    path = tmp_path / "corpus.jsonl"
+    path.write_bytes(b"\n".join([line()] * 50))
+    for most, lines in [(50, [1] * 50), (49, [2] * 25), (12, [8] * 6 + [2]), (1, [50])]:
+        assert [one.lines for one in cut(path, "/audio", 1 / 3600, most=most)[0]] == lines
+
+
 def test_slices_are_all_of_the_manifest_and_the_blank_end_is_no_shard(tmp_path):
     path = tmp_path / "corpus.jsonl"
     path.write_bytes((line() + b"\r\n") * 2 + b"\n \n\xef\xbb\xbf\r\n" + line() + b"\n\n")

@@ -14,7 +14,7 @@ README = (ROOT / "README.md").read_text()
 def rows(model: type[Parameters], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
         if isinstance(field.default, Parameters):
-            yield from rows(type(field.default), f"{name}.")
+            yield from rows(type(field.default), f"{name.replace('_', '-')}.")
             continue
         flag = "MANIFEST" if name == "manifest" else f"--{prefix}{name.replace('_', '-')}"
         default = "required" if field.is_required() else "" if field.default is None else f"`{field.default}`"

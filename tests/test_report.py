@@ -33,7 +33,7 @@ CASCADE = rows(
      "decision": "drop", "reason": "WER_ABOVE_REJECT"},
     {"duration": 1e12, "decision": "quarantine", "reason": "AUDIO_MISSING"},
 )  # fmt: skip
-MANIFEST = Manifest(shards=[], lines=6, blank=1)
+MANIFEST = Manifest(shards=[], seconds=[], lines=6, blank=1)
 SETTINGS = Curation(manifest=Path("corpus.jsonl"), output=Path("out"), small="small.nemo", large="large.nemo")
 
 
@@ -77,7 +77,7 @@ def test_what_both_models_had_right_is_neither_rescued_nor_lost():
         )
 
     found = rows(row(0.0, 0.0), row(0.1, 0.2), row(0.5, 0.1), row(0.2, 0.6), row(0.9, 0.9))
-    manifest = Manifest(shards=[], lines=5, blank=0)
+    manifest = Manifest(shards=[], seconds=[], lines=5, blank=0)
     report = assess(found, manifest, {"small": speed(5, 50), "large": speed(5, 50)}, SETTINGS)
     assert (report.rescued.utterances, report.lost.utterances) == (1, 1)
 
@@ -99,7 +99,7 @@ def test_advice_follows_from_the_figures(report):
     ):
         assert expected in advice
     good = rows(*[{"wer": 0.0, "small_wer": 0.0, "model": "small", "decision": "keep"}] * 3)
-    quiet = assess(good, Manifest(shards=[], lines=3, blank=0), {"small": speed(3, 30)}, SETTINGS)
+    quiet = assess(good, Manifest(shards=[], seconds=[], lines=3, blank=0), {"small": speed(3, 30)}, SETTINGS)
     assert advise(quiet) == ["Nothing stands out."]
 
 

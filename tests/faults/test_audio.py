@@ -15,6 +15,7 @@ import soundfile
 
 from tasks.audio import load
 from tasks.config import Engine
+from tasks.engine import hear
 from tasks.recogniser import resident
 from tasks.schema import QUARANTINED, UTTERANCE, with_columns
 from tasks.sound import BadAudio
@@ -58,7 +59,7 @@ def good(root):
 def heard(rows: list[Row], model: Any, root: Path | None) -> list[Answer]:
     """What becomes of each row."""
     shard = with_columns(pa.Table.from_pylist([{"id": i, **row} for i, row in enumerate(rows)], UTTERANCE), UTTERANCE)
-    done, _ = transcribe(shard, "small", lambda: model, Engine(), root)
+    done, _ = transcribe(shard, "small", lambda requests: hear(model, requests, Engine()), root)
     return list(zip(*(done[name].to_pylist() for name in ("small_pred_text", "reason", "detail")), strict=True))
 
 

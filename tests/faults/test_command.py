@@ -39,7 +39,7 @@ def curated(output: Path, *words: object) -> list[object]:
 
 def passes(lines: list[str]) -> list[str]:
     """The passes that were done, and not found done."""
-    return re.findall(r"((?:small|large) pass \d+): [\d,]+ utterances", "\n".join(lines))
+    return re.findall(r"((?:small|large) pass [\d-]+): [\d,]+ utterances", "\n".join(lines))
 
 
 def readings(run: Path) -> set[str]:

@@ -1,12 +1,10 @@
 """The flow as it is, without Prefect: its tasks are called one after another in this process, so that it can be killed
 a thousand times in a few minutes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 from unittest.mock import patch
-
-from prefect import Task, unmapped
 
 import flows.curate
 from tasks.config import Curation
@@ -21,26 +19,15 @@ class Done:
     def result(self) -> Any:
         return self.value
 
-
-def one_by_one(task: Task[..., Any], *arguments: Any) -> list[Done]:
-    """The task for each item of the lists among its arguments."""
-    lists = [argument for argument in arguments if isinstance(argument, list)]
-    return [Done(task.fn(*(value(argument, index) for argument in arguments))) for index in range(len(lists[0]))]
-
-
-def value(argument: Any, index: int) -> Any:
-    if isinstance(argument, unmapped):
-        return argument.value
-    if not isinstance(argument, list):
-        return argument
-    return argument[index].value if isinstance(argument[index], Done) else argument[index]
+    def add_done_callback(self, call: Callable[["Done"], None]) -> None:
+        call(self)
 
 
 def plain(argument: Any) -> Any:
     """Results in the place of futures, at any depth."""
     if isinstance(argument, Done):
         return argument.value
-    if isinstance(argument, list | tuple):
+    if type(argument) in (list, tuple):
         return type(argument)(plain(item) for item in argument)
     if isinstance(argument, dict):
         return {name: plain(item) for name, item in argument.items()}
@@ -52,9 +39,9 @@ def without_prefect(locks: bool = True) -> Iterator[None]:
     with ExitStack() as stack:
         for target, replacement in {
             "prefect.Task.__call__": lambda task, *arguments: task.fn(*map(plain, arguments)),
-            "prefect.Task.map": one_by_one,
-            "flows.curate.as_completed": iter,
-            "flows.curate.wait": lambda futures: None,
+            "prefect.Task.submit": lambda task, *arguments: Done(task.fn(*map(plain, arguments))),
+            "flows.progress.create_progress_artifact": lambda *_, **__: None,
+            "flows.progress.update_progress_artifact": lambda *_, **__: None,
             "flows.curate.this_run": dict,
             "flows.curate.watch": lambda run: None,
             "tasks.report.create_markdown_artifact": lambda *_, **__: None,

@@ -1,0 +1,65 @@
+"""How far a run is: hours of audio read, how fast, and how long the rest will take, for Prefect and the terminal."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+from tasks.cascade import escalated_seconds
+from tasks.ledger import name_of
+from tasks.schema import Manifest
+
+EVERY = 2.0  # seconds between two words to the server
+
+shown: list[Callable[[float, str], None]] = []
+"""Who else is told: of the share that is done (0 to 1), and of the words for it."""
+
+
+class Progress:
+    """The audio that a run's passes have read, and that they are to read as far as is known."""
+
+    def __init__(self, manifest: Manifest, cascade: bool) -> None:
+        self.cascade = cascade
+        self.stated = dict(zip(map(name_of, manifest.shards), manifest.seconds, strict=True))
+        self.todo, self.done = sum(manifest.seconds), 0.0
+        self.began = self.told = time.monotonic()
+        self.artifact: UUID = create_progress_artifact(0.0, key="progress", description=self.words)
+
+    def small(self, shard: Path) -> None:
+        """A shard was read by the small model; what the gate escalated is to be read again."""
+        self.done += self.stated[name_of(shard)]
+        self.todo += escalated_seconds(shard) if self.cascade else 0.0
+        self.tell()
+
+    def large(self, shards: list[Path]) -> None:
+        self.done += sum(map(escalated_seconds, shards))
+        self.tell()
+
+    @property
+    def share(self) -> float:
+        return min(1.0, self.done / self.todo) if self.todo else 1.0
+
+    @property
+    def words(self) -> str:
+        """Hours done, of how many, how fast, and the time left at that pace."""
+        spent = time.monotonic() - self.began
+        said = f"{self.done / 3600:,.2f} of {self.todo / 3600:,.2f} h of audio"
+        if not self.done:
+            return said
+        left = spent * (1 - self.share) / self.share
+        return f"{said}, {self.done / spent:,.0f} x real time, {clock(left)} left"
+
+    def tell(self) -> None:
+        for show in shown:
+            show(self.share, self.words)
+        if self.share == 1.0 or time.monotonic() - self.told > EVERY:
+            self.told = time.monotonic()
+            update_progress_artifact(self.artifact, 100 * self.share, description=self.words)
+
+
+def clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

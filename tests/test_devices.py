@@ -1,0 +1,171 @@
+"""Work on real Dask workers: where it runs, how much of it at once, and what happens when a worker dies."""
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tasks.config import Curation, Dask, Placement
+from tasks.devices import DeviceLost, Inline, open_devices
+from tasks.workers import Exposed, Workers, refuse_exposed
+
+
+def curation(**parameters):
+    return Curation(manifest="corpus.jsonl", output="out", small="small.nemo", **parameters)
+
+
+@pytest.fixture(scope="module")
+def two():
+    """Two workers of a core each."""
+    with open_devices(curation(devices="local", dask=Dask(workers=2))) as workers:
+        yield workers
+
+
+def where(number: int, *, device: str, apart: bool) -> tuple[str, int, bool, str | None]:
+    return device, os.getpid(), apart, os.environ.get("WINNOW_CORES")
+
+
+def busy(folder: Path, number: int, *, device: str, apart: bool) -> str:
+    """Leaves when it began and ended."""
+    began = time.monotonic()
+    time.sleep(0.4)
+    (folder / f"{device}-{number}").write_text(f"{began} {time.monotonic()}")
+    return device
+
+
+def die(work: str, place: Path, *, device: str, apart: bool) -> str:
+    """Kills its worker, until it is told to be careful."""
+    with place.open("a") as log:
+        log.write(f"{device} {apart}\n")
+    if not apart:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "done"
+
+
+def lose(work: str, *, device: str, apart: bool) -> str:
+    if device == "cpu:0":
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+    return device
+
+
+def all_at_once(workers, work, calls, on):
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(lambda call: workers.run(work, *call, on=on), calls))
+
+
+def test_every_piece_of_work_runs_on_the_device_that_it_is_pinned_to(two):
+    for name in ("cpu:0", "cpu:1"):
+        found = all_at_once(two, where, [[i] for i in range(8)], Placement(device_id=name, share=0.25))
+        assert {(device, cores) for device, _, _, cores in found} == {(name, "1")}
+        assert len({pid for _, pid, _, _ in found}) == 1
+    both = all_at_once(two, where, [[i] for i in range(8)], Placement())
+    assert {device for device, *_ in both} == {"cpu:0", "cpu:1"}
+    assert two.slots() == 2
+    assert two.slots(Placement(share=0.25, device_id="cpu:1")) == 4
+
+
+@pytest.mark.parametrize(("share", "at_once"), [(1.0, 1), (0.5, 2), (0.25, 4)])
+def test_so_many_shares_run_at_once_and_no_more(two, tmp_path, share, at_once):
+    all_at_once(two, busy, [[tmp_path, i] for i in range(6 * at_once)], Placement(share=share))
+    for device in ("cpu:0", "cpu:1"):
+        times = [tuple(map(float, path.read_text().split())) for path in tmp_path.glob(f"{device}-*")]
+        assert max(sum(a <= began < b for a, b in times) for began, _ in times) == at_once
+
+
+def test_a_dead_worker_costs_its_work_an_attempt_and_nobody_else(two, tmp_path):
+    place, others = tmp_path / "deaths", []
+    beside = threading.Thread(target=lambda: others.extend(two.run(where, i) for i in range(5)))
+    beside.start()
+    for attempt in (1, 2):
+        with pytest.raises(DeviceLost, match=f"died at this work, the {attempt}. time"):
+            two.run(die, "poison", place)
+    assert two.run(die, "poison", place) == "done"
+    beside.join()
+    assert len(others) == 5
+    assert [line.split()[1] for line in place.read_text().splitlines()] == ["False", "False", "True"]
+
+
+def test_a_device_that_fails_twice_is_used_no_more(caplog):
+    with open_devices(curation(devices="local", dask=Dask(workers=2))) as workers:
+        before = workers.run(where, 0, on=Placement(device_id="cpu:0"))[1]
+        for _ in range(2):
+            with pytest.raises(DeviceLost, match="the device of cpu:0 failed"):
+                workers.run(lose, "shard", on=Placement(device_id="cpu:0"))
+            assert workers.leases.dropped or workers.run(where, 0, on=Placement(device_id="cpu:0"))[1] != before
+        assert Counter(workers.run(lose, "shard") for _ in range(4)) == {"cpu:1": 4}
+    assert "cpu:0 failed 2 times and is used no more" in caplog.text
+
+
+def test_inline_a_lost_device_is_left_to_processes_of_their_own():
+    devices, told = Inline(), []
+
+    def work(*, device: str, apart: bool) -> str:
+        told.append(apart)
+        if not apart:
+            raise RuntimeError("CUDA error: unspecified launch failure")
+        return device
+
+    with pytest.raises(DeviceLost, match="left to processes of their own"):
+        devices.run(work)
+    assert devices.run(work) == "inline"
+    assert told == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("address", "refused"),
+    [
+        ("tcp://127.0.0.1:8786", False),
+        ("tcp://localhost:8786", False),
+        ("tcp://[::1]:8786", False),
+        ("tcp://10.1.2.3:8786", True),
+        ("tcp://dask.example.org:8786", True),
+        ("tcp://0.0.0.0:8786", True),
+    ],
+)
+def test_row_35_a_scheduler_that_others_reach_needs_tls_or_leave(address, refused):
+    if refused:
+        with pytest.raises(Exposed, match="can be reached from other machines"):
+            refuse_exposed(address, False, Dask())
+    else:
+        refuse_exposed(address, False, Dask())
+    refuse_exposed(address, True, Dask())
+    refuse_exposed(address, False, Dask(allow_unencrypted=True))
+
+
+def test_a_scheduler_that_is_reached_by_its_own_machine_but_listens_to_all_is_refused():
+    from distributed import Scheduler, SpecCluster
+
+    options = {"host": "0.0.0.0", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    with (
+        SpecCluster({}, {"cls": Scheduler, "options": options}) as cluster,
+        pytest.raises(Exposed),
+        open_devices(curation(devices=f"tcp://127.0.0.1:{cluster.scheduler.port}")),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ({"small_on": Placement(share=0.5)}, "devices is inline, so there are no workers to choose from"),
+        ({"devices": "gpu"}, "inline, local, a scheduler's address"),
+        ({"devices": "tcp://127.0.0.1:1", "dask": Dask(workers=2)}, "only devices: local starts workers"),
+    ],
+)
+def test_places_without_sense_are_refused(parameters, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        curation(**parameters)
+
+
+def test_the_devices_are_closed_with_the_run(two):
+    with open_devices(curation(devices="local")) as workers:
+        assert isinstance(workers, Workers)
+        _, pid, _, cores = workers.run(where, 0)
+        assert cores == str(len(os.sched_getaffinity(0)))
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

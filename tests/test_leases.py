@@ -1,0 +1,107 @@
+"""Who gets which device, and how much of it."""
+
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from tasks.config import Placement
+from tasks.devices import NoDevice
+from tasks.leases import Device, Leases
+
+GPUS = [Device("cuda:0", {"GPU": 1, "CPU": 8, "MEMORY": 64}), Device("cuda:1", {"GPU": 1, "CPU": 8, "a100": 1})]
+CPU = Device("cpu:0", {"CPU": 16})
+PLAIN = Device("tcp://10.0.0.1:4711")
+
+
+@pytest.mark.parametrize(
+    ("devices", "on", "times"),
+    [
+        (GPUS, {}, {"cuda:0": 1, "cuda:1": 1}),
+        ([*GPUS, CPU], {}, {"cuda:0": 1, "cuda:1": 1}),
+        ([*GPUS, CPU], {"share": 0.25}, {"cuda:0": 4, "cuda:1": 4}),
+        ([*GPUS, CPU], {"share": 0.1}, {"cuda:0": 10, "cuda:1": 10}),
+        ([*GPUS, CPU], {"share": 0.6}, {"cuda:0": 1, "cuda:1": 1}),
+        ([*GPUS, CPU], {"share": 0.25, "cpus": 4}, {"cuda:0": 2, "cuda:1": 2}),
+        ([*GPUS, CPU], {"memory": 32, "share": 0.25}, {"cuda:0": 2}),
+        ([*GPUS, CPU], {"pool": "a100"}, {"cuda:1": 1}),
+        ([*GPUS, CPU], {"device_id": "cpu:0"}, {"cpu:0": 1}),
+        ([*GPUS, CPU], {"device_id": "cpu:0, cuda:0", "share": 0.5}, {"cuda:0": 2, "cpu:0": 2}),
+        ([*GPUS, CPU], {"device_id": "cpu:0", "cpus": 4}, {"cpu:0": 4}),
+        ([CPU], {"share": 0.5}, {"cpu:0": 2}),
+        ([PLAIN], {}, {PLAIN.name: 1}),
+        ([PLAIN], {"share": 0.5}, {PLAIN.name: 2}),
+    ],
+)
+def test_a_placement_says_which_devices_and_how_often_it_fits(devices, on, times):
+    open_to = Leases(lambda: devices).open_to(Placement(**on))
+    assert {device.name: device.times(Placement(**on)) for device in open_to} == times
+
+
+@pytest.mark.parametrize(
+    ("on", "named"),
+    [
+        ({"pool": "h100"}, "pool h100"),
+        ({"device_id": "cuda:7"}, "device_id cuda:7"),
+        ({"cpus": 9, "device_id": "cuda:0"}, r"cpus 9.0\); there are: cuda:0 \(GPU 1, CPU 8, MEMORY 64\)"),
+        ({"memory": 65}, "memory 65.0"),
+    ],
+)
+def test_what_no_device_has_is_named(on, named):
+    with pytest.raises(NoDevice, match=named):
+        Leases(lambda: GPUS).require(Placement(**on), patience=0)
+
+
+def test_a_run_without_any_device_says_so():
+    with pytest.raises(NoDevice, match="there are: none"), Leases(list).lease(Placement(), patience=0):
+        pass
+
+
+def test_a_device_that_joins_late_is_waited_for():
+    devices: list[Device] = []
+    threading.Timer(0.2, devices.append, [CPU]).start()
+    with Leases(lambda: devices).lease(Placement(), patience=30) as device:
+        assert device == CPU
+
+
+def test_shares_run_at_once_and_are_never_more_than_a_device():
+    leases = Leases(lambda: GPUS)
+    lock, now, most, done = threading.Lock(), Counter(), Counter(), Counter()
+
+    def work(on: Placement) -> None:
+        with leases.lease(on, patience=0) as device:
+            with lock:
+                now[device.name] += on.share
+                most[device.name] = max(most[device.name], now[device.name])
+                done[device.name, on.share] += 1
+            time.sleep(0.01)
+            with lock:
+                now[device.name] -= on.share
+
+    shares = [0.25] * 40 + [1.0] * 10 + [0.5] * 20
+    threads = [threading.Thread(target=work, args=[Placement(share=share)]) for share in shares]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert done.total() == len(shares)
+    assert most == {"cuda:0": 1.0, "cuda:1": 1.0}
+    assert not any(now.values())
+
+
+def test_the_freest_device_is_given_first():
+    leases = Leases(lambda: GPUS)
+    on = Placement(share=0.5)
+    with leases.lease(on, 0) as a, leases.lease(on, 0) as b, leases.lease(on, 0) as c, leases.lease(on, 0) as d:
+        assert [a.name, b.name, c.name, d.name] == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
+
+
+def test_a_dropped_device_is_given_to_nobody():
+    leases = Leases(lambda: GPUS)
+    leases.dropped.add("cuda:0")
+    with leases.lease(Placement(), 0) as device:
+        assert device.name == "cuda:1"
+    leases.dropped.add("cuda:1")
+    with pytest.raises(NoDevice, match="dropped after faults: cuda:0, cuda:1"):
+        leases.require(Placement(), 0)
