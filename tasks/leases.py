@@ -23,6 +23,7 @@ class Device:
 
     name: str
     has: dict[str, float] = field(default_factory=dict, hash=False)
+    address: str = ""
 
     @property
     def kind(self) -> str:

@@ -186,6 +186,7 @@ QUARANTINED = {
     "MODEL_MISALIGNED": "the model gave no reading, or more than one",
     "OOM_SINGLE": "the utterance by itself does not fit into the device's memory",
     "MODEL_ERROR": "the model failed on this utterance",
+    "WORKER_KILLED": "every process that heard it died",
     "NO_READING": "the file of readings has none for this utterance",
 }
 """Why there is nothing to judge, in words."""

@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +24,7 @@ from distributed.security import Security
 
 from tasks.config import BadOption, Dask, Placement
 from tasks.devices import ANYWHERE, DeviceLost, Work, is_fault
-from tasks.leases import Device, Leases
+from tasks.leases import POLL, Device, Leases
 from tasks.recogniser import cores
 
 R = TypeVar("R")
@@ -56,12 +55,14 @@ class Workers:
         self.leases = Leases(self.devices)
 
     def devices(self) -> list[Device]:
-        """The workers that the scheduler knows at this moment."""
+        """The workers that the scheduler knows at this moment; none while there is no scheduler."""
+        client = self._client
         try:
-            found = self._client.scheduler_info(n_workers=-1)["workers"].values()
-        except OSError:
+            found = client.scheduler_info(n_workers=-1)["workers"].items()
+        except (OSError, ValueError, RuntimeError):  # whatever a client says of a scheduler that has gone
+            self._renew(client)
             return []
-        return [Device(str(worker["name"]), dict(worker.get("resources") or {})) for worker in found]
+        return [Device(str(known["name"]), dict(known.get("resources") or {}), address) for address, known in found]
 
     def require(self, on: Placement) -> None:
         self.leases.require(on, JOINING)
@@ -87,24 +88,28 @@ class Workers:
                 raise
 
     def _there(self, device: Device, work: Work[R], *args: Any, on: Placement, apart: bool) -> R:
+        asked = {name: much for name, much in device.asked(on).items() if name in device.has}
+        here = {"device": device.name, "apart": apart}
         client = self._client
-        future = None
         try:
-            asked = {name: much for name, much in device.asked(on).items() if name in device.has}
-            future = client.submit(
-                work, *args, device=device.name, apart=apart, workers=[device.name], resources=asked, pure=False
-            )
+            future = client.submit(work, *args, **here, workers=[device.address], resources=asked, pure=False)
+        except Exception as error:  # the work itself has not begun
+            self._renew(client)
+            raise DeviceLost(f"no work can be given to {device.name}: {error}") from error
+        try:
+            ended = threading.Event()
+            future.add_done_callback(lambda _: ended.set())
+            while not ended.wait(POLL):
+                if device.address not in {known.address for known in self.devices()} and not ended.wait(POLL):
+                    raise DeviceLost(f"the worker {device.name} went before it began this work")
             result: R = future.result()
             return result
-        except (FutureCancelledError, OSError) as error:
-            if isinstance(error, OSError) and client.status == "running":
-                raise  # it is the work's own
+        except FutureCancelledError as error:
             self._renew(client)
             raise DeviceLost(f"Dask's scheduler was lost, and with it the work at {device.name}") from error
         finally:
-            if future is not None:
-                with suppress(Exception):
-                    future.release()
+            with suppress(Exception):
+                future.cancel()
 
     def _fault(self, name: str) -> None:
         """A new process for a device that failed; one that failed twice is used no more."""
@@ -116,21 +121,10 @@ class Workers:
             self._client.restart_workers([name], raise_for_error=False)
 
     def _renew(self, old: Client) -> None:
-        """Another client in the place of one that lost its scheduler, when there is a scheduler again."""
-        with self._renewal:
-            if self._client is not old:
-                return
-            with suppress(Exception):
-                old.close(timeout=1)
-            end = time.monotonic() + GONE
-            while True:
-                try:
-                    self._client = self._connect()
-                    return
-                except OSError:
-                    if time.monotonic() > end:
-                        raise
-                    time.sleep(1)
+        """Another client in the place of one that has lost its scheduler for good, if there is a scheduler again."""
+        with self._renewal, suppress(OSError):
+            if self._client is old and old.status == "closed":
+                self._client = self._connect()
 
     def close(self) -> None:
         with suppress(Exception):

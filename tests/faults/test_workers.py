@@ -1,0 +1,201 @@
+"""Dask workers, and their scheduler, that are killed while a run goes on; and an utterance that kills who reads it."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from prefect import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+
+from flows.curate import curate
+from tasks.ledger import all_records
+from tasks.verify import inspect
+from tests.conftest import published
+from tests.faults.test_kills import dataset
+
+KILLS = int(os.environ.get("WINNOW_WORKER_KILLS", "3"))
+ROWS, POISON = 120, 49
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+DEADLY = """
+import os, signal, sys
+
+def die(event, given):
+    if event == "open" and "poison" in str(given[0]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(die)
+"""
+
+
+@pytest.fixture
+def corpus(manifest, hears) -> dict[str, Any]:
+    """A corpus in thirty shards, half of which the large model reads too; the utterance `poison` is among them."""
+    names = [f"{'poison' if i == POISON else i}.wav" for i in range(ROWS)]
+    path = manifest(*[{"audio_filepath": name, "duration": 1.0, "text": f"good morning {name}"} for name in names])
+    small = {name: f"good {'morning' if i % 2 else 'night'} {name}" for i, name in enumerate(names)}
+    models = hears(small=small, large={name: f"good morning {name}" for name in names})
+    return {"manifest": path, "shard_hours": 4 / 3600, "gate": {"accept": 0.1}, "max_quarantined": 0.1, **models}
+
+
+@pytest.fixture
+def deadly(tmp_path, monkeypatch) -> None:
+    """Python processes from now on die when they open the file `poison.wav`."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(DEADLY)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+
+
+def decided(run: Path) -> list[tuple[Any, ...]]:
+    return [tuple(row[n] for n in ("id", "pred_text", "wer", "band", "decision", "reason")) for row in published(run)]
+
+
+def started(run: Path) -> bool:
+    """Whether a shard has been read."""
+    return any((run / "_stages" / "small").glob("*.parquet"))
+
+
+def workers_here() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(cmdline(child))]
+
+
+def cmdline(process: psutil.Process) -> list[str]:
+    with suppress(psutil.Error):
+        return process.cmdline()
+    return []
+
+
+@contextmanager
+def storm(kill: Callable[[random.Random], bool], seed: int, every: float) -> Iterator[list[float]]:
+    """Calls `kill` at random moments, until it has killed so many times; the block goes on until it has."""
+    pick, over, kills = random.Random(seed), threading.Event(), []
+
+    def rage() -> None:
+        while not over.wait(pick.uniform(0.5, 1.5) * every) and len(kills) < KILLS:
+            if kill(pick):
+                kills.append(time.monotonic())
+
+    thread = threading.Thread(target=rage)
+    thread.start()
+    try:
+        yield kills
+    finally:
+        over.set()
+        thread.join()
+
+
+def assert_all_but_the_poison_is_as_if_nothing_were(run: Path, whole: Path) -> None:
+    assert [check.words for check in inspect(run) if not check.holds] == []
+    expected = decided(whole)
+    expected[POISON] = (POISON + 1, None, None, None, "quarantine", "WORKER_KILLED")
+    assert decided(run) == expected
+    there, undisturbed = dataset(run), dataset(whole)
+    same = [name for name in undisturbed if there.get(name) == undisturbed[name]]
+    assert len(undisturbed) - len(same) <= 3  # the manifest, and the poison's shard in data and in rejects
+
+
+def assert_every_task_run_ended(run: Path) -> None:
+    with get_client(sync_client=True) as client:
+        name = FlowRunFilter(name=FlowRunFilterName(like_=str(run)))
+        tasks, offset = [], 0
+        while page := client.read_task_runs(flow_run_filter=name, offset=offset, limit=200):
+            tasks, offset = tasks + page, offset + 200
+    assert len(tasks) > 4 * ROWS / 4
+    assert [task.name for task in tasks if not task.state.is_final()] == []
+
+
+def test_rows_25_and_26_workers_that_are_killed_and_one_utterance_that_kills(corpus, deadly, tmp_path, monkeypatch):
+    seed = int(os.environ.get("WINNOW_SEED", random.randrange(10**6)))
+    curate(**corpus, output=tmp_path / "whole")
+
+    def kill(pick: random.Random) -> bool:
+        victims = workers_here()
+        if victims and started(tmp_path / "run"):
+            with suppress(psutil.Error):
+                pick.choice(victims).kill()
+                return True
+        return False
+
+    with storm(kill, seed, every=2) as kills:
+        curate(**corpus, output=tmp_path / "run", devices="local", dask={"workers": 2})
+    print(f"seed {seed}: {len(kills)} kills of workers, one poisonous utterance")
+    assert kills
+    assert_all_but_the_poison_is_as_if_nothing_were(tmp_path / "run", tmp_path / "whole")
+    assert_every_task_run_ended(tmp_path / "run")
+    places = {r["facts"]["worker"] for r in all_records(tmp_path / "run").values() if r["stage"] in ("small", "large")}
+    assert places == {"cpu:0", "cpu:1"}
+
+
+class Host:
+    """A scheduler or worker of Dask in a process of its own, that is started again when it was killed."""
+
+    def __init__(self, *words: str) -> None:
+        self.words, self.over = words, threading.Event()
+        self.process = self.start()
+        self.thread = threading.Thread(target=self.keep)
+        self.thread.start()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        environment = os.environ | {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen([sys.executable, "-m", "dask", *self.words], env=environment, process_group=0, **quiet)
+
+    def keep(self) -> None:
+        while not self.over.wait(0.1):
+            if self.process.poll() is not None:
+                self.process = self.start()
+
+    def kill(self) -> bool:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+            return True
+        return False
+
+    def end(self) -> None:
+        self.over.set()
+        self.thread.join()
+        self.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def cluster() -> Iterator[tuple[str, list[Host]]]:
+    """A scheduler and two workers, each on a host of its own as far as they know."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    here = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
+    hosts = [Host("scheduler", *here, "--port", address.rpartition(":")[2])]
+    for name in ("cpu:0", "cpu:1"):
+        hosts.append(Host("worker", address, *here, "--name", name, "--resources", "CPU=1", "--memory-limit", "0"))
+    yield address, hosts
+    for host in hosts:
+        host.end()
+
+
+def test_hosts_that_are_killed_and_come_back_and_their_scheduler_too(corpus, cluster, tmp_path):
+    seed = int(os.environ.get("WINNOW_SEED", random.randrange(10**6)))
+    address, hosts = cluster
+    curate(**corpus, output=tmp_path / "whole")
+
+    def kill(pick: random.Random) -> bool:
+        return started(tmp_path / "run") and pick.choice(hosts).kill()
+
+    with storm(kill, seed, every=4) as kills:
+        curate(**corpus, output=tmp_path / "run", devices=address)
+    print(f"seed {seed}: {len(kills)} kills of hosts")
+    assert kills
+    assert dataset(tmp_path / "run") == dataset(tmp_path / "whole")
+    assert_every_task_run_ended(tmp_path / "run")
