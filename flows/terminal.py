@@ -3,6 +3,8 @@
 import logging
 import os
 import signal
+import threading
+from contextlib import suppress
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -12,6 +14,7 @@ from rich.text import Text
 from flows import watch
 from tasks.config import Curation
 from tasks.quality import Report
+from tasks.quiet import quiet
 from tasks.storage import location
 from tasks.verify import inspect
 
@@ -36,6 +39,8 @@ def curate(settings: Curation) -> Report:
     log = logging.getLogger("winnow")
     log.setLevel(logging.INFO)
     log.addHandler(RichHandler(console=errors, show_level=False, show_path=False, log_time_format="%H:%M:%S"))
+    if settings.devices == "inline":
+        threading.Thread(target=import_models, daemon=True).start()
     api = watch.configured()
     log.info("starting Prefect" + ("" if api else " with a server for this run"))
     if api:
@@ -51,6 +56,12 @@ def curate(settings: Curation) -> Report:
     if lost := os.environ.get(watch.ORPHANED):
         raise watch.ServerLost(watch.ServerLost.words(lost))
     return report
+
+
+def import_models() -> None:
+    """Import NeMo, which takes as long as Prefect does to start: while that one is waited for."""
+    with suppress(Exception), quiet():  # whoever needs it says what is wrong
+        import nemo.collections.asr.models  # noqa: F401
 
 
 def stop(number: int, frame: object) -> None:

@@ -1,0 +1,177 @@
+"""What Prefect and Dask cost, and what they gain: a whole run against the bare engine, two workers against one.
+
+    python -m benchmarks.orchestration                # the demo corpus eight times over: 3,528 utterances
+    python -m benchmarks.orchestration --quick        # twice over, in one round
+    python -m benchmarks.orchestration --json FILE    # the rows for machines
+
+`workers`: utterances a second of two local workers of one core each, over those of one, once their models are loaded.
+`cpu`: CPU seconds that all processes of `winnow curate` take for more utterances, over those that the bare engine takes
+for them; what both take to start is not in it. `command`: 600 utterances with the small checkpoint alone, from typing the
+command to the report; the memory is the sum over all its processes, shared pages counted once.
+"""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.corpora import DEMO, demo_corpus
+from benchmarks.turns import main
+from tasks.apart import listen_here
+from tasks.checkpoint import Checkpoint, resolve
+from tasks.config import Curation, Dask, Engine, Placement
+from tasks.devices import open_devices
+from tasks.recogniser import Request
+
+SMALL = DEMO / "small.nemo"
+COPIES, QUICK_COPIES = 8, 2
+COMMAND = 600  # utterances
+CHUNK = 110  # utterances that a worker is given at once
+
+BARE = """
+import json, sys, time
+from pathlib import Path
+from tasks.apart import listen_here
+from tasks.checkpoint import resolve
+from tasks.config import Engine
+from tasks.recogniser import Request
+rows = [json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()]
+requests = [Request(row["audio_filepath"], None, row["duration"]) for row in rows]
+listen_here(resolve(sys.argv[2], trust_unpinned=True), Engine(), requests[:20])
+began = time.process_time()
+listen_here(resolve(sys.argv[2], trust_unpinned=True), Engine(), requests)
+print(time.process_time() - began)
+"""
+
+
+def written(folder: Path, copies: int, most: int | None = None) -> Path:
+    """A manifest of the demo corpus, its audio linked so many times over."""
+    lines = []
+    for copy in range(copies):
+        (folder / f"audio{copy}").mkdir(parents=True, exist_ok=True)
+        for request in demo_corpus().requests:
+            link = folder / f"audio{copy}" / Path(request.path).name
+            if not link.exists():
+                os.link(request.path, link)
+            lines.append(json.dumps({"audio_filepath": str(link), "duration": request.duration, "text": "a"}))
+    path = folder / f"{copies}-{most}.jsonl"
+    path.write_text("\n".join(lines[:most]) + "\n")
+    return path
+
+
+def requests_of(manifest: Path) -> list[Request]:
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    return [Request(row["audio_filepath"], None, row["duration"]) for row in rows]
+
+
+def read(requests: list[Request], checkpoint: Checkpoint, *, device: str, apart: bool) -> list[str]:
+    found, _ = listen_here(checkpoint, Engine(), requests)
+    return [one.reading.text if one.reading else "" for one in found]
+
+
+def throughput(workers: int, requests: list[Request]) -> tuple[float, list[str]]:
+    """Utterances a second of so many workers of one core each, and the texts."""
+    checkpoint = resolve(str(SMALL), trust_unpinned=True)
+    os.environ["WINNOW_CORES"] = str(workers)
+    settings = Curation(manifest="a", output="a", small="a", devices="local", dask=Dask(workers=workers))
+    chunks = [requests[i : i + CHUNK] for i in range(0, len(requests), CHUNK)]
+    try:
+        with open_devices(settings) as devices, ThreadPoolExecutor(workers) as threads:
+            for i in range(workers):
+                devices.run(read, requests[:20], checkpoint, on=Placement(device_id=f"cpu:{i}"))
+            began = time.perf_counter()
+            texts = list(threads.map(lambda chunk: devices.run(read, chunk, checkpoint), chunks))
+            return len(requests) / (time.perf_counter() - began), [text for some in texts for text in some]
+    finally:
+        del os.environ["WINNOW_CORES"]
+
+
+def command(manifest: Path, output: Path) -> tuple[float, float, float]:
+    """CPU seconds, wall seconds and the most memory (MiB) of a run by the command, over all its processes."""
+    before, began = children_seconds(), time.perf_counter()
+    words = ["curate", str(manifest), "--output", str(output), "--small", str(SMALL), "--trust-unpinned"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    most = 0.0
+    while process.poll() is None:
+        most = max(most, memory(process.pid))
+        time.sleep(0.25)
+    if process.returncode:
+        raise RuntimeError(process.stderr.read().decode() if process.stderr else "")
+    return children_seconds() - before, time.perf_counter() - began, most
+
+
+def children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def memory(pid: int) -> float:
+    """MiB of a process and all below it; what they share counts once."""
+    total = 0
+    with suppress(psutil.Error):
+        for process in [(top := psutil.Process(pid)), *top.children(recursive=True)]:
+            with suppress(psutil.Error):
+                total += process.memory_full_info().pss
+    return total / 2**20
+
+
+def bare_seconds(manifest: Path) -> float:
+    """CPU seconds of the engine by itself."""
+    done = subprocess.run([sys.executable, "-c", BARE, str(manifest), str(SMALL)], stdout=subprocess.PIPE, check=True)
+    return float(done.stdout)
+
+
+def compare(quick: bool, rounds: int) -> Iterator[dict[str, Any]]:
+    copies, rounds = (QUICK_COPIES, 1) if quick else (COPIES, rounds)
+    with tempfile.TemporaryDirectory(dir=DEMO) as place:  # links need one disk
+        folder = Path(place)
+        some, many = written(folder, 1), written(folder, copies)
+        few = written(folder, 2, COMMAND)
+        requests = requests_of(many)
+        gains, costs, walls, sizes, same = [], [], [], [], True
+        for turn in range(rounds):
+            one, texts = throughput(1, requests)
+            two, others = throughput(2, requests)
+            gains.append(two / one)
+            same = same and texts == others
+            run = command(many, folder / f"many{turn}")[0] - command(some, folder / f"some{turn}")[0]
+            costs.append(run / (bare_seconds(many) - bare_seconds(some)))
+            _, wall, most = command(few, folder / f"few{turn}")
+            walls.append(wall)
+            sizes.append(most)
+        hours = sum(request.duration or 0 for request in requests) / 3600
+        corpus = f"{len(requests):,} utterances, {hours:.1f} h"
+        yield figure(
+            "workers", corpus, "two over one, utterances a second", gains, "1.7 or more", f"texts equal: {same}"
+        )
+        yield figure("cpu", corpus, "a whole run over the bare engine, CPU seconds", costs, "1.25 or less", "")
+        minutes = sum(request.duration or 0 for request in requests_of(few)) / 60
+        said = f"{COMMAND} utterances, {minutes:.0f} min"
+        yield figure("command", said, "from typing to the report, seconds", walls, "25 or less", "")
+        yield figure("command", said, "all processes, MiB", sizes, "2,500 or less", "")
+
+
+def figure(name: str, corpus: str, what: str, found: list[float], wanted: str, beside: str) -> dict[str, Any]:
+    spread = f"{min(found):.3g} to {max(found):.3g}"
+    return {"part": name, "corpus": corpus, "what": what, "median": statistics.median(found)} | {
+        "spread": spread,
+        "wanted": wanted,
+        "beside": beside,
+    }
+
+
+if __name__ == "__main__":
+    main(__doc__ or "", compare)
