@@ -5,9 +5,9 @@
     python -m benchmarks.orchestration --json FILE    # the rows for machines
 
 `workers`: utterances a second of two local workers of one core each, over those of one, once their models are loaded.
-`cpu`: CPU seconds that all processes of `winnow curate` take for more utterances, over those that the bare engine takes
-for them; what both take to start is not in it. `command`: 600 utterances with the small checkpoint alone, from typing the
-command to the report; the memory is the sum over all its processes, shared pages counted once.
+`cpu`: CPU seconds that all processes of `winnow curate` take for more utterances, over those that the bare engine
+takes for them; what both take to start is not in it. `command`: 600 utterances with the small checkpoint alone, from
+typing the command to the report; the memory is the sum over all its processes, shared pages counted once.
 """
 
 import json

@@ -4,10 +4,12 @@ import logging
 import os
 import signal
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +29,9 @@ DEFAULTS = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "winnow",
     # 20 s, the default, is not enough for a machine under load
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    # one write for each event, the default, is slower than the events come, and what does not fit its queue is lost
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
 }
@@ -50,7 +55,8 @@ def curate(settings: Curation) -> Report:
     watch.current["pid"] = os.getpid()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    report: Report = curate(**{name: getattr(settings, name) for name in type(settings).model_fields})
+    with progress():
+        report: Report = curate(**{name: getattr(settings, name) for name in type(settings).model_fields})
     console.print(summary(report))
     console.print(f"\nreport: {location(settings.output) / 'report.html'}", markup=False, soft_wrap=True)
     if lost := os.environ.get(watch.ORPHANED):
@@ -62,6 +68,21 @@ def import_models() -> None:
     """Import NeMo, which takes as long as Prefect does to start: while that one is waited for."""
     with suppress(Exception), quiet():  # whoever needs it says what is wrong
         import nemo.collections.asr.models  # noqa: F401
+
+
+@contextmanager
+def progress() -> Iterator[None]:
+    """A bar under the log that says how far the passes are; nothing where nobody looks."""
+    from flows.progress import shown
+
+    if not errors.is_terminal:
+        yield
+        return
+    with Progress(BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), console=errors) as bar:
+        errors.show_cursor(True)  # a run may end at any time, and must not leave a terminal without one
+        task = bar.add_task("", total=1.0)
+        shown.append(lambda share, words: bar.update(task, completed=share, description=words))
+        yield
 
 
 def stop(number: int, frame: object) -> None:

@@ -126,7 +126,9 @@ def glances(block: bytes, breaks: Integers, limit: int) -> tuple[list[Glance], l
     """A glance at each line, and which of them are blank."""
     try:
         if len(block) <= limit and plain(block, breaks):
-            return decoder.decode_lines(block), []
+            rows = decoder.decode_lines(block)
+            if len(rows) == len(breaks) + (not block.endswith(b"\n")):
+                return rows, []
     except UNDECODABLE:
         pass
     lines = block.split(b"\n")
@@ -137,7 +139,7 @@ def glances(block: bytes, breaks: Integers, limit: int) -> tuple[list[Glance], l
 
 
 def plain(block: bytes, breaks: Integers) -> bool:
-    """Whether each line begins and ends as an object does; if these are JSON, then each line is one of them.
+    """Whether each line begins and ends as an object does; if there are as many of them as lines, each line is one.
 
     The decoder of lines would take two objects on a line for two lines, and one over two lines for one.
     """

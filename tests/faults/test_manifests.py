@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from flows.curate import curate
@@ -513,6 +513,7 @@ def path(tmp_path_factory):
     block=st.sampled_from([1, 7, 64, 1 << 17]),
     seconds=st.sampled_from([0.001, 3.0, 25.0]),
 )
+@example(content=b"{}\r{}\n{} {}", limit=60, block=1 << 17, seconds=25.0)  # two objects on a line
 def test_every_line_of_any_manifest_is_accounted_for_once(path, content, limit, block, seconds):
     whole = rows_of(path, content, limit=limit)
     lines = content.split(b"\n")
