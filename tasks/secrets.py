@@ -2,9 +2,11 @@
 
 import re
 
-USER = re.compile(rb"(?<=:/)(/?)[^/\s\"'@\\]+@")
+USER = re.compile(rb"(?<=:/)(/?)(?:[^/\s\"'\\]+|[^/:\s\"'\\]*:(?!\d*/)[^\s\"'\\]+)@")
+"""Up to the last @ before the path; a password may have slashes, which no port has."""
+
 QUERY = re.compile(
-    rb"(?i)([?&](?:[\w-]*(?:signature|credential|security-token)|sig|token|access_token|api_?key|key|password|secret)=)"
+    rb"(?i)([?&#](?:[\w-]*(?:signature|credential|token|access_?key(?:_?id)?|access_?id)|sig|api_?key|key|password|secret)=)"
     rb"[^&\s\"'#\\]+"
 )
 

@@ -11,7 +11,10 @@ DEEPEST = 100  # objects and lists in each other; the interpreter's own limit va
 TOKEN = re.compile(
     rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|(?P<opens>[\[{])|(?P<closes>[\]}])|(?P<number>-?\d[\d.eE+-]*)', re.DOTALL
 )
-ESCAPE = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.", re.DOTALL)
+HEX = rb"[0-9a-fA-F]{2}"
+ESCAPE = re.compile(
+    rb"\\u[dD][89abAB]" + HEX + rb"\\u[dD][c-fC-F]" + HEX + rb"|(\\u[dD][89a-fA-F]" + HEX + rb")|\\.", re.DOTALL
+)
 PLACE = re.compile(r" \(byte (\d+)\)$")
 INNER = (dict, list)
 OURS = {"audio_filepath", "offset", "duration", "text"}

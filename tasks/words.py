@@ -64,7 +64,5 @@ class Words:
         """Whether a word begins with this token; null for a space by itself."""
         if token not in self._begins:
             (piece,) = self.decoding.decode_ids_to_tokens([token])
-            kind = getattr(self.decoding, "tokenizer_type", "bpe")
-            begins = piece.startswith("▁") if kind == "bpe" else kind == "wpe" and not piece.startswith("##")
-            self._begins[token] = None if piece in ("▁", " ", "") else begins
+            self._begins[token] = None if piece in ("▁", " ", "") else piece.startswith("▁")
         return self._begins[token]

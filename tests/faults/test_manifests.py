@@ -62,6 +62,7 @@ ROW_1 = {
     b"[1, 2]": "byte 0: a list, no object",
     b"\0": "byte 0: invalid character",
     line() + b"\r" + line(): "byte 70: trailing characters",
+    b'{"\\ud8\0\0": 1}': "byte 7: invalid character in unicode escape",
 }
 
 NOT_UTF_8 = {
@@ -539,7 +540,7 @@ def check_row(row: Row, line_: bytes, limit: int, seen: dict[Any, int]) -> None:
     reason, strict = row["reason"], strictly(bare(line_)) if len(line_) <= limit else "LINE_TOO_LONG"
     assert (reason is None) == (row["detail"] is None)
     if isinstance(strict, str):
-        assert reason == strict
+        assert reason == strict, line_
         assert row == NULLS | {"id": row["id"], "reason": reason, "detail": row["detail"]}
         assert reason == "LINE_TOO_LONG" or re.match(r"byte \d+: |\w+, twice|another field, twice", row["detail"])
         return
