@@ -17,6 +17,13 @@ from tasks.retry import RETRY
 from tasks.schema import JUDGED, REASONS, Manifest, Role
 from tasks.storage import put, read_table
 
+READ = [f"{role}_{name}" for role in ("small", "large") for name in ("pred_text", "wer")]
+REPORTED = pa.schema(
+    [JUDGED.field(name) for name in ("id", "duration", "text", "reason", "band", *READ)]
+    + [JUDGED.field(name) for name in ("pred_text", "wer", "model", "decision")]
+)
+"""What the report needs of a row: all rows of a run are in memory at once here, and nowhere else."""
+
 
 def speed_of(run: Path, passes: dict[Role, tuple[Checkpoint, list[Path]]]) -> dict[Role, Speed]:
     """What each pass took, summed over its shards' records."""
@@ -64,7 +71,7 @@ def write_report(
 
     What comes back is the report, and the same as markdown.
     """
-    rows = pa.concat_tables([read_table(shard, schema=JUDGED) for shard in judged])
+    rows = pa.concat_tables([read_table(shard, schema=REPORTED) for shard in judged])
     parts = [read_table(part, columns=["id"]) for part in published]
     balance(pa.concat_tables(parts)["id"], manifest)
     report = assess(rows, manifest, speed_of(run, passes), settings)

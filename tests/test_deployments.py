@@ -29,7 +29,8 @@ def test_the_form_shows_unit_limits_and_choices_of_every_parameter():
     assert schema["required"] == ["manifest", "output", "small"]
     assert schema["properties"]["shard_hours"] | {"position": 0} == {
         "title": "shard_hours",
-        "description": "Hours of audio in a shard, the unit of work and of resume; plan for a thousand shards at most",
+        "description": "Hours of audio in a shard, the unit of work and of resume; twice or four times as many, and so "
+        "on, where there would be more than a thousand shards",
         "type": "number",
         "exclusiveMinimum": 0,
         "default": 1.0,

@@ -1,5 +1,6 @@
 """Work on real Dask workers: where it runs, how much of it at once, and what happens when a worker dies."""
 
+import logging
 import os
 import signal
 import threading
@@ -91,6 +92,7 @@ def test_a_dead_worker_costs_its_work_an_attempt_and_nobody_else(two, tmp_path):
 
 
 def test_a_device_that_fails_twice_is_used_no_more(caplog):
+    logging.getLogger("winnow").addHandler(caplog.handler)  # Prefect may have told it to keep its words to itself
     with open_devices(curation(devices="local", dask=Dask(workers=2))) as workers:
         before = workers.run(where, 0, on=Placement(device_id="cpu:0"))[1]
         for _ in range(2):
@@ -98,6 +100,7 @@ def test_a_device_that_fails_twice_is_used_no_more(caplog):
                 workers.run(lose, "shard", on=Placement(device_id="cpu:0"))
             assert workers.leases.dropped or workers.run(where, 0, on=Placement(device_id="cpu:0"))[1] != before
         assert Counter(workers.run(lose, "shard") for _ in range(4)) == {"cpu:1": 4}
+    logging.getLogger("winnow").removeHandler(caplog.handler)
     assert "cpu:0 failed 2 times and is used no more" in caplog.text
 
 
