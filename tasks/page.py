@@ -17,6 +17,9 @@ from tasks.schema import DROPPED, REASONS
 
 EXAMPLES = 3  # rows shown for each reason
 SHOWN = 200  # characters of a text
+ESCAPED = {c: f"\\{c}" for c in string.punctuation if c not in ".,'"} | {c: f"&#{ord(c)};" for c in "|\\"}
+"""Punctuation as text. A | ends a table's cell whatever stands before it; Prefect's first UI shows entities as such."""
+
 LINKS = re.compile(r"[a-z]:(?=//)|www(?=\.)|@", re.IGNORECASE)  # what viewers turn into links by themselves
 
 
@@ -142,7 +145,7 @@ def inert(text: str) -> str:
     words = " ".join(text.split())
     words = words if len(words) <= SHOWN else f"{words[:SHOWN]} \u2026"
     words = LINKS.sub("\\g<0>\u2060", words)  # a word joiner, which is not seen
-    return "".join(f"&#{ord(c)};" if c in string.punctuation and c not in ".,'" else c for c in words)
+    return "".join(ESCAPED.get(c, c) for c in words)
 
 
 def figure(value: float | None, digits: int) -> str:

@@ -3,11 +3,18 @@
 import functools
 import json
 import os
+import signal
+import socket
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,6 +45,33 @@ def prefect_server() -> Iterator[str]:
 
     with prefect_test_harness(server_startup_timeout=180):
         yield str(get_current_settings().api.url)
+
+
+@contextmanager
+def server_of_its_own(home: Path, *options: str) -> Iterator[str]:
+    """The address of a server in a process of its own, as `prefect server start` starts it; killed at the end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    api = f"http://127.0.0.1:{port}/api"
+    home.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"PREFECT_HOME": str(home), "PREFECT_API_URL": api}
+    line = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port), *options]
+    with (home / "server.log").open("w") as log:
+        server = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        for _ in range(600):
+            try:
+                httpx.get(f"{api}/health", timeout=5)
+                break
+            except httpx.HTTPError:
+                time.sleep(0.2)
+        else:
+            raise TimeoutError((home / "server.log").read_text())
+        yield api
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 @pytest.fixture

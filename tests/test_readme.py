@@ -35,3 +35,16 @@ def test_every_make_target_and_file_it_names_is_there():
     assert set(re.findall(r"(?:^    |`)make ([a-z-]+)", README, re.MULTILINE)) <= targets
     for name in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / name).exists(), name
+
+
+def test_every_fault_has_a_test_that_is_there():
+    table = re.findall(r"^\| (\d+) \|.*\| (.*) \|$", (ROOT / "docs" / "RELIABILITY.md").read_text(), re.MULTILINE)
+    assert [int(row) for row, _ in table] == list(range(1, 40))
+    for row, cell in table:
+        file = None
+        for name in re.findall(r"`([^`]+)`", cell):
+            path, _, test = name.partition("::")
+            file = Path(path) if path != "…" else file
+            assert file is not None
+            text = (ROOT / (file if file.parts[0] == "tests" else Path("tests/faults") / file)).read_text()
+            assert f"\ndef {test.rstrip('…')}" in text, f"row {row}: {name}"

@@ -18,7 +18,7 @@ import pytest
 from tasks.ledger import all_records
 from tasks.storage import location
 from tasks.verify import inspect
-from tests.conftest import DEMO, ROOT
+from tests.conftest import DEMO, ROOT, server_of_its_own
 from tests.faults.test_kills import dataset
 
 KILLS = int(os.environ.get("WINNOW_COMMAND_KILLS", "2"))
@@ -134,37 +134,17 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_model_loads(plac
 
 
 def test_a_run_whose_server_dies_completes_its_data(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {"PREFECT_HOME": str(tmp_path / "prefect")}
-    line = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port), "--no-services"]
-    with (tmp_path / "server.log").open("w") as log:
-        server = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
-    api, run = f"http://127.0.0.1:{port}/api", tmp_path / "run"
-    try:
-        wait_for(api)
+    run = tmp_path / "run"
+    with server_of_its_own(tmp_path / "prefect", "--no-services") as api:
         process = command(*curated(run), api=api)
         for said in process.stderr:
             if "small pass 00002" in said:
                 break
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
     rest = process.communicate(timeout=300)[1]
     assert process.returncode == 4, rest
     assert "small pass 00002: already done" in rest
     assert rest.splitlines()[-1].startswith(f"winnow: the data is complete; the Prefect server at {api} was lost")
     assert [check.words for check in inspect(location(run)) if not check.holds] == []
-
-
-def wait_for(api: str) -> None:
-    for _ in range(600):
-        try:
-            httpx.get(f"{api}/health", timeout=5)
-            return
-        except httpx.HTTPError:
-            time.sleep(0.2)
-    raise TimeoutError(api)
 
 
 def test_a_planted_secret_is_found_nowhere(manifest, tone, hears, tmp_path, prefect_server):

@@ -1,0 +1,91 @@
+"""Markup in transcripts, in a real browser: the report's page, and its artifact in both of Prefect's UIs."""
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tasks.page import page
+from tests.conftest import server_of_its_own
+from tests.test_report import MANIFEST, SETTINGS, rows, speed
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+HOSTILE = [
+    "<script>document.title='ran'; fetch('{}/script')</script>",
+    "<img src={}/img onerror=\"document.title='ran'\">",
+    "![picture]({}/markdown)",
+    "![][1] [1]: {}/reference",
+    '<svg onload="document.title=1"><image href={}/svg /></svg>',
+    "<iframe src={}/frame></iframe>",
+    "<style>@import url({}/style)</style>",
+    "<link rel=stylesheet href={}/link>",
+    "[click](javascript:document.title='ran')",
+    "</td></table><object data={}/object>",
+]
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+
+
+@contextmanager
+def lure() -> Iterator[tuple[str, list[str]]]:
+    """An address that nobody should ask for anything, and what was asked there."""
+    asked: list[str] = []
+
+    class Lure(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Lure)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+
+
+def seen(address: str, profile: Path) -> str:
+    """The page as a browser has it after its scripts ran."""
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--disable-extensions"]
+    line = [str(CHROMIUM), *flags, "--virtual-time-budget=20000", "--dump-dom", address]
+    return subprocess.run(
+        line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=90, check=True
+    ).stdout.decode()
+
+
+def report_of(texts: list[str]) -> str:
+    from tasks.page import markdown
+    from tasks.quality import assess
+
+    bad = {"wer": 1.0, "small_wer": 1.0, "model": "small", "decision": "drop"}
+    reasons = ["WER_ABOVE_MAX", "WER_ABOVE_REJECT", "CHAR_RATE_BELOW_MIN", "CHAR_RATE_ABOVE_MAX"]
+    found = rows(*[bad | {"text": t, "pred_text": t, "reason": reasons[i % 4]} for i, t in enumerate(texts)])
+    manifest = type(MANIFEST)(shards=[], seconds=[], lines=len(texts), blank=0)
+    return markdown(assess(found, manifest, {"small": speed(1, 10)}, SETTINGS), found, SETTINGS)
+
+
+def test_row_38_markup_runs_nothing_and_fetches_nothing_in_a_browser(tmp_path):
+    with lure() as (address, asked), server_of_its_own(tmp_path / "prefect", "--no-services") as api:
+        texts = [text.replace("{}", address) for text in HOSTILE]
+        text = report_of(texts)
+        (tmp_path / "report.html").write_text(page(text, "Quality report"))
+        artifact = {"key": "quality-report", "type": "markdown", "data": text}
+        name = httpx.post(f"{api}/artifacts/", json=artifact).raise_for_status().json()["id"]
+        ui = api.removesuffix("/api")
+        places = [(tmp_path / "report.html").as_uri()]
+        places += [f"{ui}/artifacts/artifact/{name}", f"{ui}/v2/artifacts/artifact/{name}"]
+        for place in places:
+            dom = seen(place, tmp_path / "profile")
+            shown = [t for t in texts if escape(t, quote=False) in dom.replace("\u2060", "").replace("&nbsp;", " ")]
+            assert shown == texts, place
+            assert "<title>ran" not in dom
+            assert 'href="javascript:' not in dom
+        assert asked == []
