@@ -45,6 +45,17 @@ def curate(settings: Annotated[Curation, Parameter(name="*")]) -> None:
 
 
 @app.command
+def nightly(settings: Annotated[Curation, Parameter(name="*")]) -> None:
+    """Curate what is new in a manifest that grows, each time in a folder of its own below the output.
+
+    A night that was interrupted is finished first; where nothing is new, nothing is done.
+    """
+    from flows.terminal import nightly
+
+    nightly(settings)
+
+
+@app.command
 def resume(output: str, *, max_quarantined: Share | None = None) -> None:
     """Go on with the run in a folder, wherever it was stopped; parameters are those that it was started with.
 

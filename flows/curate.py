@@ -51,7 +51,8 @@ def curate(settings: Curation) -> Report:
 
     with open_run(settings, digests, this_run(), died=bury) as run, open_devices(settings) as devices:
         watch(run)
-        manifest = split_manifest(settings.manifest, run, settings.shard_hours, settings.audio_root)
+        folder = settings.relative_to or settings.audio_root
+        manifest = split_manifest(settings.manifest, run, settings.shard_hours, folder)
         utterances = manifest.lines - manifest.blank
         heard, judged = (Quarantine(utterances, settings.max_quarantined) for _ in range(2))
         progress = Progress(manifest, cascade=second is not None)

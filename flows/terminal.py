@@ -39,6 +39,28 @@ DEFAULTS = {
 
 def curate(settings: Curation) -> Report:
     """Run the flow, with its progress on standard error and its summary on standard output."""
+    start(settings)
+    from flows.curate import curate
+
+    with progress():
+        report: Report = curate(**{name: getattr(settings, name) for name in Curation.model_fields})
+    show(report, settings.output)
+    return report
+
+
+def nightly(settings: Curation) -> None:
+    """The same for each night in which there is something to do."""
+    start(settings)
+    from flows.nightly import nightly
+
+    with progress():
+        nights: dict[str, Report] = nightly(**{name: getattr(settings, name) for name in Curation.model_fields})
+    for output, report in nights.items():
+        show(report, output)
+
+
+def start(settings: Curation) -> None:
+    """Prepare the process for a flow, and make sure of its server."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     log = logging.getLogger("winnow")
@@ -50,18 +72,17 @@ def curate(settings: Curation) -> Report:
     log.info("starting Prefect" + ("" if api else " with a server for this run"))
     if api:
         watch.require(api.rstrip("/"))
-    from flows.curate import curate
-
     watch.current["pid"] = os.getpid()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    with progress():
-        report: Report = curate(**{name: getattr(settings, name) for name in type(settings).model_fields})
+
+
+def show(report: Report, output: str) -> None:
+    """A run's counts, and where the rest of its report is."""
     console.print(summary(report))
-    console.print(f"\nreport: {location(settings.output) / 'report.html'}", markup=False, soft_wrap=True)
+    console.print(f"\nreport: {location(output) / 'report.html'}", markup=False, soft_wrap=True)
     if lost := os.environ.get(watch.ORPHANED):
         raise watch.ServerLost(watch.ServerLost.words(lost))
-    return report
 
 
 def import_models() -> None:

@@ -25,7 +25,7 @@ SILENT = 90.0  # seconds without a good answer from somebody there: a busy serve
 ORPHANED = "WINNOW_SERVER_LOST"  # set for the process that goes on
 
 current: dict[str, Any] = {}
-"""The flow run that this process works for, if it has no other work."""
+"""The flow run that this process works for, if it has no other work, and the folder of its run."""
 
 log = logging.getLogger("winnow")
 
@@ -107,11 +107,13 @@ def watch(run: Path) -> None:
     owner = this_run()
     if not current and os.environ.get("PREFECT__FLOW_RUN_ID") != owner["flow_run"]:
         return
-    current.update(owner)
-    threading.Thread(target=_watch, args=(current["api"], run), daemon=True, name="server watch").start()
+    watched = "run" in current
+    current.update(owner, run=run)
+    if not watched:
+        threading.Thread(target=_watch, args=(current["api"],), daemon=True, name="server watch").start()
 
 
-def _watch(api: str, run: Path) -> None:
+def _watch(api: str) -> None:
     heard = time.monotonic()
     while True:
         time.sleep(POLL)
@@ -120,7 +122,7 @@ def _watch(api: str, run: Path) -> None:
         if problem is None:
             heard = time.monotonic()
         elif silence > (LOST if isinstance(problem, httpx.ConnectError) else SILENT):
-            go_on_alone(api, run)
+            go_on_alone(api, current["run"])
 
 
 def go_on_alone(api: str, run: Path) -> None:

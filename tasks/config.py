@@ -231,6 +231,12 @@ class Curation(Parameters):
         description="Folder in which all audio must lie, links followed, and where relative paths start; empty: they "
         "start at the manifest's folder, and audio may lie anywhere",
     )
+    relative_to: Path | None = Field(
+        None,
+        kw_only=True,
+        title="Relative paths start at",
+        description="Folder where relative paths start; empty: the audio root, or the manifest's folder",
+    )
     gate: Gate = Field(Gate(), kw_only=True, title="Gate", description="Which utterances the large model reads")
     filter: Filter = Field(
         Filter(), kw_only=True, title="Filter", description="What a kept utterance must satisfy; empty: not checked"
@@ -279,7 +285,7 @@ class Curation(Parameters):
             accept = preset.accept if preset.accept is None or limit is None else min(preset.accept, limit)
         return Bands(accept, preset.reject if self.gate.reject is None else self.gate.reject)
 
-    @field_validator("manifest", "output", "small", "large", "audio_root")
+    @field_validator("manifest", "output", "small", "large", "audio_root", "relative_to")
     @classmethod
     def no_credentials(cls, value: object) -> object:
         if redacted(str(value)) != str(value):

@@ -19,17 +19,17 @@ from tasks.twins import twins
 MOUNT_CHECK = 200  # so many first rows say whether the audio is there at all
 
 
-def split(manifest: Path, run: Path, shard_hours: float, root: Path | None = None) -> Manifest:
+def split(manifest: Path, run: Path, shard_hours: float, folder: Path | None = None) -> Manifest:
     """Find where shards of about `shard_hours` of audio begin in the manifest, in order; once.
 
-    Relative paths start at the root, or at the manifest's folder where there is none.
+    Relative paths start at the folder, or at the manifest's own where none is given.
     """
-    folder = str((root or manifest.parent).absolute())
+    start = str((folder or manifest.parent).absolute())
     content = digest(manifest)
-    key = ledger.key_of("slices", content, str(manifest.absolute()), folder, shard_hours)
+    key = ledger.key_of("slices", content, str(manifest.absolute()), start, shard_hours)
     if (done := ledger.recorded(run, key)) is None:
-        check(manifest, folder)
-        tables, lines, blank = sliced(manifest.absolute(), folder, shard_hours)
+        check(manifest, start)
+        tables, lines, blank = sliced(manifest.absolute(), start, shard_hours)
         if digest(manifest) != content:
             raise BadManifest(CHANGED.format(manifest))
         files = [ledger.store(run / ledger.STAGES / "slices", f"{i:05}", table) for i, table in enumerate(tables)]
@@ -89,5 +89,5 @@ def digest(manifest: Path) -> str:
 
 
 @task(task_run_name="split {manifest.name}", cache_policy=NO_CACHE, **RETRY)
-def split_manifest(manifest: Path, run: Path, shard_hours: float, root: Path | None = None) -> Manifest:
-    return split(manifest, run, shard_hours, root)
+def split_manifest(manifest: Path, run: Path, shard_hours: float, folder: Path | None = None) -> Manifest:
+    return split(manifest, run, shard_hours, folder)

@@ -23,7 +23,7 @@ Owner = dict[str, Any]
 """Who works on an output: host, process and, with Prefect, its flow run."""
 
 
-PLACES = ("manifest", "small", "large", "audio_root")
+PLACES = ("manifest", "small", "large", "audio_root", "relative_to")
 
 
 class OtherRun(Exception):

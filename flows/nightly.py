@@ -1,0 +1,52 @@
+"""Nightly: curate what is new in a manifest that grows; every utterance comes out of one of the nights."""
+
+import logging
+import sys
+from pathlib import Path
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.curate import curate
+from flows.parameters import taking
+from flows.watch import this_run
+from tasks.config import Curation
+from tasks.increment import manifest_of, open_nights
+from tasks.output import asked_of
+from tasks.quality import Report
+
+log = logging.getLogger("winnow")
+
+
+@flow(name="nightly", flow_run_name="{manifest.name} to {output}", task_runner=ThreadPoolTaskRunner())
+@taking(Curation)
+def nightly(settings: Curation) -> dict[str, Report]:
+    """The report of each night by its folder: those that were interrupted are finished as they were asked for.
+
+    Then what is new has a night of its own.
+    """
+    folder = settings.relative_to or settings.audio_root or settings.manifest.parent
+    with open_nights(settings.output, this_run()) as nights:
+        reports = {str(run): curate_night(run, settings, folder) for run in nights.unfinished}
+        if run := nights.add(settings.manifest, str(folder.absolute())):
+            reports[str(run)] = curate_night(run, settings, folder)
+    if not reports:
+        log.info("nothing new in %s", settings.manifest)
+    return reports
+
+
+def curate_night(run: Path, settings: Curation, folder: Path) -> Report:
+    """The run of one night, begun or gone on with."""
+    if (run / "run.json").exists():
+        settings = asked_of(run).model_copy(update={"max_quarantined": settings.max_quarantined})
+    else:
+        places = {"manifest": manifest_of(run), "output": str(run), "relative_to": folder.absolute()}
+        settings = settings.model_copy(update=places)
+    report: Report = curate.fn(**{name: getattr(settings, name) for name in Curation.model_fields})
+    return report
+
+
+if __name__ == "__main__":
+    from flows.cli import main
+
+    main(["nightly", *sys.argv[1:]])
