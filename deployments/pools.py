@@ -1,7 +1,4 @@
-"""Makes the work pools that prefect.yaml names: one for each kind of machine a run may start on.
-
-python -m deployments.pools
-"""
+"""The work pools that prefect.yaml names: one for each kind of machine that a run may start on."""
 
 from prefect import get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
@@ -33,7 +30,3 @@ def create_pools() -> list[str]:
                     )
                 )
     return list(POOLS)
-
-
-if __name__ == "__main__":
-    print(f"work pools: {', '.join(create_pools())}")

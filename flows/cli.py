@@ -87,6 +87,26 @@ def verify(output: str) -> None:
     sys.exit(0 if verify(output) else 1)
 
 
+@app.command
+def deploy(*, notify: str | None = None) -> None:
+    """Make on a Prefect server what runs need: work pools, deployments and automations; again, to bring it up to date.
+
+    Args:
+        notify: Address that is told of failed and crashed runs by POST (a Slack or Mattermost webhook, say)
+    """
+    from deployments.deploy import deploy
+
+    deploy(notify)
+
+
+@app.command
+def serve() -> None:
+    """Run from Prefect's UI whatever is asked of this machine, without work pools and workers, until it is stopped."""
+    from deployments.serve import serve_flows
+
+    serve_flows()
+
+
 def main(words: list[str] | None = None) -> None:
     """Run the command; an error that its user can mend is one line, any other comes with its traceback."""
     try:

@@ -85,6 +85,19 @@ def show(report: Report, output: str) -> None:
         raise watch.ServerLost(watch.ServerLost.words(lost))
 
 
+def server() -> str:
+    """The address of the server that is configured and answers."""
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    if (api := watch.configured()) is None:
+        raise watch.NoServer(
+            "no Prefect server is configured: start one (prefect server start), and set PREFECT_API_URL "
+            "(http://127.0.0.1:4200/api)"
+        )
+    watch.require(api.rstrip("/"))
+    return api.rstrip("/")
+
+
 def import_models() -> None:
     """Import NeMo, which takes as long as Prefect does to start: while that one is waited for."""
     with suppress(Exception), quiet():  # whoever needs it says what is wrong

@@ -36,6 +36,9 @@ def test_the_form_shows_unit_limits_and_choices_of_every_parameter():
         "default": 1.0,
         "position": 0,
     }
+    plain = [schema["properties"]["large"], schema["definitions"]["Filter"]["properties"]["min_duration"]]
+    assert [one["type"] for one in plain] == ["string", "number"]  # what may be left out has one field, not two kinds
+    assert schema["properties"]["filter"]["default"] == {"max_wer": 0.25}
     gate = schema["definitions"]["Gate"]["properties"]
     assert gate["preset"]["enum"] == ["bands", "guide", "everything"]
     described = [p for d in schema["definitions"].values() for p in d["properties"].values()]

@@ -1,0 +1,43 @@
+"""Everything that a Prefect server needs to run Winnow: work pools, deployments and automations."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from deployments.automations import create_automations
+from deployments.pools import create_pools
+from flows.terminal import console, server
+
+ROOT = Path(__file__).parent.parent
+
+
+class NotDeployed(Exception):
+    """Prefect refused the deployments."""
+
+    exit_code = 1
+
+
+def deploy(notify: str | None = None) -> None:
+    """Make it all on the server that is configured, or bring it up to date; and say so, and what to do next."""
+    api = server()
+    console.print(f"work pools: {', '.join(create_pools())}")
+    words = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    place = {"PWD": str(ROOT), "PREFECT_LOGGING_LEVEL": "ERROR"}
+    done = subprocess.run(words, cwd=ROOT, env=os.environ | place, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NotDeployed(f"prefect deploy --all: {(done.stderr or done.stdout).strip()}")
+    console.print(f"deployments: {', '.join(names())}")
+    automations = create_automations(notify, sorted({name.split("/")[0] for name in names()}))
+    console.print(f"automations: {', '.join(automations)}")
+    if not notify:
+        console.print("nobody is told of runs that fail: winnow deploy --notify ADDRESS")
+    console.print(f"next: prefect worker start --pool cpu, then {api.removesuffix('/api')}/deployments", soft_wrap=True)
+
+
+def names() -> list[str]:
+    """The deployments of prefect.yaml: flow and name. A flow is called as its function is."""
+    found = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    return [f"{one['entrypoint'].rpartition('.')[2]}/{one['name']}" for one in found]
