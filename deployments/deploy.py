@@ -4,10 +4,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
+from prefect.flows import load_flow_from_entrypoint
 
 from deployments.automations import create_automations
+from deployments.forms import set_form
 from deployments.pools import create_pools
 from flows.terminal import console, server
 
@@ -29,15 +32,19 @@ def deploy(notify: str | None = None) -> None:
     done = subprocess.run(words, cwd=ROOT, env=os.environ | place, capture_output=True, text=True, check=False)
     if done.returncode:
         raise NotDeployed(f"prefect deploy --all: {(done.stderr or done.stdout).strip()}")
-    console.print(f"deployments: {', '.join(names())}")
-    automations = create_automations(notify, sorted({name.split("/")[0] for name in names()}))
+    flows = [load_flow_from_entrypoint(one["entrypoint"]) for one in deployments()]
+    names = [f"{flow.name}/{one['name']}" for flow, one in zip(flows, deployments(), strict=True)]
+    for flow, name in zip(flows, names, strict=True):
+        set_form(flow, name)
+    console.print(f"deployments: {', '.join(names)}")
+    automations = create_automations(notify, sorted({flow.name for flow in flows}))
     console.print(f"automations: {', '.join(automations)}")
     if not notify:
         console.print("nobody is told of runs that fail: winnow deploy --notify ADDRESS")
     console.print(f"next: prefect worker start --pool cpu, then {api.removesuffix('/api')}/deployments", soft_wrap=True)
 
 
-def names() -> list[str]:
-    """The deployments of prefect.yaml: flow and name. A flow is called as its function is."""
-    found = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
-    return [f"{one['entrypoint'].rpartition('.')[2]}/{one['name']}" for one in found]
+def deployments() -> list[dict[str, Any]]:
+    """Those of prefect.yaml."""
+    found: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    return found

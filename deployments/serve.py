@@ -1,18 +1,28 @@
 """The simplest way to run from the UI, on one machine: no work pool, no worker, just this process."""
 
-from prefect import serve
-from prefect.flows import EntrypointType
+import asyncio
+from contextlib import suppress
 
+from prefect.flows import EntrypointType
+from prefect.runner import Runner
+
+from deployments.forms import set_form
 from flows.curate import curate
 from flows.nightly import nightly
 from flows.terminal import console, server
 
+NAME = "here"
 RUNS_AT_ONCE = 1  # a run fills its machine
 
 
 def serve_flows() -> None:
     """Serve the flows as `curate/here` and `nightly/here`, until the process is stopped."""
     api = server()
-    served = [one.to_deployment("here", entrypoint_type=EntrypointType.MODULE_PATH) for one in (curate, nightly)]
-    console.print(f"serving curate/here and nightly/here: {api.removesuffix('/api')}/deployments (Ctrl-C stops)")
-    serve(*served, limit=RUNS_AT_ONCE, print_starting_message=False)
+    runner = Runner(limit=RUNS_AT_ONCE)
+    for flow in (curate, nightly):
+        runner.add_deployment(flow.to_deployment(NAME, entrypoint_type=EntrypointType.MODULE_PATH))
+        set_form(flow, f"{flow.name}/{NAME}")
+        console.print(f"serving {flow.name}/{NAME}")
+    console.print(f"runs are started from {api.removesuffix('/api')}/deployments; Ctrl-C stops")
+    with suppress(KeyboardInterrupt):
+        asyncio.run(runner.start())

@@ -6,9 +6,6 @@ from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-
-from tasks.config import LeftOut
 
 M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R")
@@ -22,28 +19,26 @@ def taking(model: type[M]) -> Callable[[Callable[[M], R]], Callable[..., R]]:
     """
 
     def decorate(function: Callable[[M], R]) -> Callable[..., R]:
+        parameters = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                annotation=Annotated[field.annotation, field],
+                default=inspect.Parameter.empty if field.is_required() else field.default,
+            )
+            for name, field in model.model_fields.items()
+        ]
+
         @functools.wraps(function)
         def flat(**values: object) -> R:
             return function(model(**values))
 
-        fields = model.model_fields
-        flat.__signature__ = inspect.Signature(list(map(parameter, fields, fields.values())))  # type: ignore[attr-defined]
-        described = [f"    {name}: {field.description or ''}" for name, field in fields.items()]
+        flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        described = [f"    {name}: {field.description or ''}" for name, field in model.model_fields.items()]
         flat.__doc__ = "\n".join([inspect.getdoc(function) or "", "", "Args:", *described])
-        flat.__annotations__ = {name: field.annotation for name, field in fields.items()}
+        flat.__annotations__ = {p.name: p.annotation for p in parameters}
+        flat.takes = model  # type: ignore[attr-defined]
         del flat.__wrapped__
         return flat
 
     return decorate
-
-
-def parameter(name: str, field: FieldInfo) -> inspect.Parameter:
-    """A field as a keyword. The default of one that is a model itself says only what is not left out."""
-    default, annotation = field.default, Annotated[field.annotation, field]
-    if field.is_required():
-        default = inspect.Parameter.empty
-    elif isinstance(default, BaseModel):
-        default = default.model_dump(mode="json", exclude_none=True)
-    elif default is None:
-        annotation = Annotated[annotation, LeftOut()]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)

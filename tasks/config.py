@@ -3,17 +3,7 @@
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetJsonSchemaHandler,
-    field_validator,
-    model_validator,
-)
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from tasks.secrets import redacted
 
@@ -46,30 +36,8 @@ PRESETS = {
 }
 
 
-class LeftOut:
-    """Marks a field that may be left out: a form shows it as one that may stay empty, and not as one of two kinds."""
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return without_null(handler(schema))
-
-
-def without_null(shown: JsonSchemaValue) -> JsonSchemaValue:
-    """The JSON schema of the one other kind that a value may be of."""
-    kinds = [kind for kind in shown.get("anyOf", []) if kind != {"type": "null"}]
-    if len(kinds) != 1:
-        return shown
-    return {name: value for name, value in shown.items() if name not in ("anyOf", "default")} | dict(kinds[0])
-
-
 class Parameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        shown = handler(schema)
-        fields = handler.resolve_ref_schema(shown)["properties"]
-        fields |= {name: without_null(one) for name, one in fields.items() if one.get("default", ...) is None}
-        return shown
 
 
 class Gate(Parameters):

@@ -1,34 +1,52 @@
-"""What prefect.yaml promises, on a server."""
+"""What prefect.yaml and `winnow deploy` promise, on a server with a worker."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import yaml
-from prefect import get_client
 from prefect.flows import load_flow_from_entrypoint
 
-from deployments.pools import POOLS, create_pools
+from deployments.forms import form
+from deployments.pools import POOLS
+from flows.curate import curate
+from tasks.output import locked
+from tests.conftest import ROOT, published, server_of_its_own
 
-ROOT = Path(__file__).parent.parent
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 
 
-@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["entrypoint"])
 def test_every_deployment_names_a_flow_its_parameters_and_a_pool(deployment):
     flow = load_flow_from_entrypoint(deployment["entrypoint"])
     required = {"manifest": "corpus.jsonl", "output": "out", "small": "small.nemo"}
-    flow.validate_parameters(required | deployment["parameters"])
+    flow.validate_parameters(required | deployment.get("parameters", {}))
     assert deployment["work_pool"]["name"] in POOLS
 
 
+def test_the_nightly_deployment_reads_the_demo_as_it_was_trained():
+    (nightly,) = (one for one in DEPLOYMENTS if "nightly" in one["entrypoint"])
+    sums = (ROOT / "demo" / "SHA256SUMS").read_text()
+    for role in ("small", "large"):
+        path, _, digest = nightly["parameters"][role].partition("@sha256:")
+        assert f"{digest}  {Path(path).name}\n" in sums
+
+
 def test_the_form_shows_unit_limits_and_choices_of_every_parameter():
-    schema = load_flow_from_entrypoint("flows.curate.curate").parameters.model_dump()
+    schema = form(curate)
     assert schema["required"] == ["manifest", "output", "small"]
     assert schema["properties"]["shard_hours"] | {"position": 0} == {
-        "title": "shard_hours",
+        "title": "Hours a shard",
         "description": "Hours of audio in a shard, the unit of work and of resume; twice or four times as many, and so "
         "on, where there would be more than a thousand shards",
         "type": "number",
@@ -38,23 +56,138 @@ def test_the_form_shows_unit_limits_and_choices_of_every_parameter():
     }
     plain = [schema["properties"]["large"], schema["definitions"]["Filter"]["properties"]["min_duration"]]
     assert [one["type"] for one in plain] == ["string", "number"]  # what may be left out has one field, not two kinds
+    assert not any("default" in one for one in plain)  # and the form sends nothing for it
     assert schema["properties"]["filter"]["default"] == {"max_wer": 0.25}
     gate = schema["definitions"]["Gate"]["properties"]
     assert gate["preset"]["enum"] == ["bands", "guide", "everything"]
     described = [p for d in schema["definitions"].values() for p in d["properties"].values()]
-    assert all(p["title"] and p["description"] for p in described)
-    assert all(p["description"] for p in schema["properties"].values())
+    assert all(p["title"] and p["description"] for p in [*described, *schema["properties"].values()])
 
 
-def test_pools_and_deployments_are_made_by_the_two_commands(prefect_server):
-    assert create_pools() == create_pools() == ["cpu", "gpu"]
-    environment = os.environ | {"PREFECT_API_URL": prefect_server, "PWD": str(ROOT)}
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
-    with get_client(sync_client=True) as client:
-        made = {
-            f"curate/{name}": client.read_deployment_by_name(f"curate/{name}")
-            for name in (deployment["name"] for deployment in DEPLOYMENTS)
-        }
-    assert {name: one.work_pool_name for name, one in made.items()} == {"curate/cpu": "cpu", "curate/gpu": "gpu"}
-    assert made["curate/cpu"].entrypoint == "flows.curate.curate"
+class Place:
+    """A server that `winnow deploy` was called for, with a worker, and what was told to the address for failures."""
+
+    def __init__(self, api: str, told: list[dict[str, str]]) -> None:
+        self.api, self.told = api, told
+
+    def ask(self, path: str, **body: Any) -> Any:
+        return httpx.post(f"{self.api}/{path}", json=body, timeout=30).raise_for_status().json()
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        return httpx.get(f"{self.api}/deployments/name/{name}", timeout=30).raise_for_status().json()
+
+    def trigger(self, name: str, **parameters: Any) -> httpx.Response:
+        """Start a run as the UI does."""
+        path = f"deployments/{self.deployment(name)['id']}/create_flow_run"
+        return httpx.post(f"{self.api}/{path}", json={"parameters": parameters}, timeout=30)
+
+    def ended(self, run: dict[str, Any]) -> dict[str, Any]:
+        """The run once it has ended."""
+        return until(lambda: ended_of(httpx.get(f"{self.api}/flow_runs/{run['id']}", timeout=30).json()))
+
+
+def ended_of(run: dict[str, Any]) -> dict[str, Any] | None:
+    return run if run["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
+
+
+def until(found: Callable[[], Any], seconds: float = 120) -> Any:
+    end = time.monotonic() + seconds
+    while not (what := found()):
+        assert time.monotonic() < end
+        time.sleep(0.5)
+    return what
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Iterator[Place]:
+    told: list[dict[str, str]] = []
+
+    class Ear(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    ear = ThreadingHTTPServer(("127.0.0.1", 0), Ear)
+    threading.Thread(target=ear.serve_forever, daemon=True).start()
+    home = tmp_path_factory.mktemp("prefect")
+    with server_of_its_own(home) as api:
+        own = {"PREFECT_HOME": str(home), "PREFECT_API_URL": api, "PREFECT_WORKER_QUERY_SECONDS": "1"}
+        environment = os.environ | own
+        deploy = [sys.executable, "-m", "flows.cli", "deploy", "--notify", f"http://127.0.0.1:{ear.server_port}"]
+        for _ in range(2):
+            done = subprocess.run(deploy, cwd=home, env=environment, capture_output=True, text=True, check=True)
+            assert done.stdout.splitlines() == [
+                "work pools: cpu, gpu",
+                "deployments: curate/cpu, curate/gpu, nightly/cpu",
+                "automations: crash zombies, tell of failures",
+                f"next: prefect worker start --pool cpu, then {api.removesuffix('/api')}/deployments",
+            ]
+        line = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "cpu"]
+        with (home / "worker.log").open("w") as log:
+            worker = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
+        yield Place(api, told)
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+    ear.shutdown()
+
+
+def test_deploy_makes_pools_deployments_and_automations_once(place):
+    assert {pool["name"]: pool["concurrency_limit"] for pool in place.ask("work_pools/filter")} == {"cpu": 1, "gpu": 1}
+    made = {one["entrypoint"]: one for one in place.ask("deployments/filter")}
+    assert {name: one["work_pool_name"] for name, one in made.items()} == {
+        "flows.curate.curate": made["flows.curate.curate"]["work_pool_name"],
+        "flows.nightly.nightly": "cpu",
+    }
+    assert [one["name"] for one in place.ask("automations/filter")] == ["crash zombies", "tell of failures"]
+    assert place.deployment("curate/gpu")["parameters"] == {"devices": "local"}
+    assert place.deployment("curate/cpu")["parameter_openapi_schema"]["properties"]["large"]["title"] == "Large model"
+
+
+def test_the_nightly_deployment_is_scheduled(place):
+    name = place.deployment("nightly/cpu")["id"]
+    chosen = {"deployments": {"id": {"any_": [name]}}, "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+    run = until(lambda: place.ask("flow_runs/filter", limit=1, **chosen))[0]
+    assert run["auto_scheduled"]
+    assert run["expected_start_time"][14:19] == "00:00"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ({"shard_hours": 0}, "Validation failed for field 'shard_hours'. Failure reason: 0 is less than or equal to"),
+        ({"gate": {"preset": "all"}}, "'all' is not one of ['bands', 'guide', 'everything']"),
+        ({"small": None}, "None is not of type 'string'"),
+        ({"largest": "x.nemo"}, "'largest' was unexpected"),
+    ],
+)
+def test_a_wrong_value_is_refused_at_the_trigger(place, parameters, complaint):
+    answer = place.trigger("curate/cpu", **{"manifest": "a.jsonl", "output": "out", "small": "a.nemo"} | parameters)
+    assert answer.status_code in (409, 422)
+    assert complaint in answer.json()["detail"]
+
+
+def test_runs_are_triggered_refused_and_told_of(place, manifest, hears, tmp_path):
+    corpus = manifest({"audio_filepath": "a.wav", "text": "hello"}, {"audio_filepath": "b.wav", "text": "goodbye"})
+    given = {"manifest": str(corpus), "large": None, **hears(small={"a.wav": "hello", "b.wav": "hello"})}
+    (tmp_path / "taken").mkdir()
+    with locked(tmp_path / "taken", {"name": "another run"}):
+        refused = place.trigger("curate/cpu", **given, output=str(tmp_path / "taken")).raise_for_status().json()
+        done = place.trigger("curate/cpu", **given, output=str(tmp_path / "run")).raise_for_status().json()
+        night = place.trigger("nightly/cpu", **given, output=str(tmp_path / "nights")).raise_for_status().json()
+        refused = place.ended(refused)
+    assert refused["state"]["type"] == "FAILED"
+    assert f"{tmp_path / 'taken'} is being worked on by another run" in refused["state"]["message"]
+    assert refused["state"]["message"] in until(lambda: place.told)[0]["text"]
+
+    assert place.ended(done)["state"]["type"] == "COMPLETED"
+    assert [row["decision"] for row in published(tmp_path / "run")] == ["keep", "drop"]
+    artifacts = place.ask("artifacts/filter", artifacts={"flow_run_id": {"any_": [done["id"]]}})
+    assert {one["key"] for one in artifacts} == {"progress", "quality-report", "reasons"}
+    assert "**1 of 2 utterances kept**" in next(one["data"] for one in artifacts if one["key"] == "quality-report")
+
+    assert place.ended(night)["state"]["type"] == "COMPLETED"
+    assert [row["decision"] for row in published(tmp_path / "nights" / "0001")] == ["keep", "drop"]
+    assert len(place.told) == 1
