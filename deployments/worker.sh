@@ -20,7 +20,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PATH="$PWD/.venv/bin:$PATH"
 
 work() {
-    trap 'kill $(jobs -p) 2>/dev/null; wait; exit' TERM INT
+    trap 'kill $(jobs -p) 2>/dev/null; wait; exit 0' TERM INT
     while true; do
         prefect worker start --pool "$pool" --name "$1" --limit 1 &
         wait $! || true
@@ -36,7 +36,7 @@ fi
 devices=${CUDA_VISIBLE_DEVICES-$(nvidia-smi --query-gpu=uuid --format=csv,noheader 2>/dev/null | paste -sd, || true)}
 [ -n "$devices" ] || fail "no GPU to be seen here (nvidia-smi, CUDA_VISIBLE_DEVICES): worker.sh cpu?"
 
-trap 'kill $(jobs -p) 2>/dev/null; wait; exit' TERM INT
+trap 'kill $(jobs -p) 2>/dev/null; wait; exit 0' TERM INT
 number=0
 for device in ${devices//,/ }; do
     CUDA_VISIBLE_DEVICES=$device work "$(hostname):gpu:$number" &
