@@ -9,16 +9,16 @@ POOLS = {
     "cpu": "Machines without a GPU: small corpora, demo and tests",
     "gpu": "Machines with GPUs",
 }
-RUNS_AT_ONCE = 1  # a run fills its machine
+RUNS_AT_ONCE = 1  # a run fills its machine; who has more machines raises it, and keeps it
 
 
 def create_pools() -> list[str]:
-    """Create the pools, or set those that are there to what is wanted; their names."""
+    """Create the pools; those that are there keep their kind and their limit. Their names."""
     with get_client(sync_client=True) as client:
         for name, description in POOLS.items():
             try:
                 client.read_work_pool(name)
-                client.update_work_pool(name, WorkPoolUpdate(description=description, concurrency_limit=RUNS_AT_ONCE))
+                client.update_work_pool(name, WorkPoolUpdate(description=description))
             except ObjectNotFound:
                 client.create_work_pool(
                     WorkPoolCreate(

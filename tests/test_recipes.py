@@ -1,0 +1,185 @@
+"""What deployments/ has for other machines: it parses, and names only what there is."""
+
+import configparser
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+
+import dask.config
+import pytest
+import yaml
+from distributed.cli import dask_scheduler, dask_worker
+from prefect import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.exceptions import ObjectNotFound
+
+from deployments.pools import POOLS, create_pools
+from flows.cli import app
+from tests.conftest import ROOT
+
+HERE = ROOT / "deployments"
+COMPOSE = yaml.safe_load((HERE / "docker-compose.yaml").read_text())
+DASK = list(yaml.safe_load_all((HERE / "kubernetes" / "dask.yaml").read_text()))
+POOL = json.loads((HERE / "kubernetes" / "work-pool.json").read_text())
+SCRIPT = HERE / "worker.sh"
+
+STAND_IN = """#!/usr/bin/env bash
+echo "${CUDA_VISIBLE_DEVICES-any} $*" >> "$STARTED"
+sleep 60 &
+trap 'kill $!; echo "ended" >> "$STARTED"; exit' TERM
+wait
+"""
+
+
+@pytest.fixture
+def started(tmp_path, monkeypatch):
+    """What worker.sh started, with a `prefect` that only says so."""
+    (tmp_path / "prefect").write_text(STAND_IN)
+    (tmp_path / "prefect").chmod(0o755)
+    root = tmp_path / "checkout" / "deployments"
+    root.mkdir(parents=True)
+    shutil.copy(SCRIPT, root)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("PREFECT_API_URL", "http://server:4200/api")
+    monkeypatch.setenv("STARTED", str(tmp_path / "started"))
+
+    def run(pool, **environment):
+        line = ["timeout", "--preserve-status", "2", root / "worker.sh", *([pool] if pool else [])]
+        done = subprocess.run(line, env=os.environ | environment, capture_output=True, text=True, check=False)
+        log = tmp_path / "started"
+        return done.returncode, done.stderr, sorted(log.read_text().splitlines()) if log.exists() else []
+
+    return run
+
+
+def test_a_gpu_has_a_worker_of_its_own_that_ends_with_the_script(started):
+    name = os.uname().nodename
+    code, _, lines = started("gpu", CUDA_VISIBLE_DEVICES="0,2")
+    assert lines == [
+        f"0 worker start --pool gpu --name {name}:gpu:0 --limit 1",
+        f"2 worker start --pool gpu --name {name}:gpu:1 --limit 1",
+        "ended",
+        "ended",
+    ]
+    assert code == 0
+
+
+def test_another_pool_has_one_worker(started):
+    assert started("cpu")[2] == [f"any worker start --pool cpu --name {os.uname().nodename}:cpu --limit 1", "ended"]
+
+
+@pytest.mark.parametrize(
+    ("pool", "environment", "said"),
+    [
+        ("", {}, "which work pool?"),
+        ("cpu", {"PREFECT_API_URL": ""}, "PREFECT_API_URL is not set"),
+        ("gpu", {"CUDA_VISIBLE_DEVICES": ""}, "no GPU to be seen here"),
+    ],
+)
+def test_a_worker_that_cannot_be_started_says_why(started, pool, environment, said):
+    code, error, lines = started(pool, **environment)
+    assert (code, lines) == (2, [])
+    assert said in error
+
+
+def test_the_unit_starts_the_script():
+    unit = configparser.RawConfigParser()
+    unit.optionxform = str
+    unit.read(HERE / "systemd" / "winnow-worker@.service")
+    command, pool = unit["Service"]["ExecStart"].split()
+    assert command == f"{unit['Service']['WorkingDirectory']}/deployments/worker.sh"
+    assert pool == "%i"
+    assert os.access(SCRIPT, os.X_OK)
+
+
+def test_the_image_copies_what_there_is():
+    lines = [line for line in (HERE / "Dockerfile").read_text().splitlines() if line.startswith("COPY")]
+    for name in {word for line in lines for word in line.split()[1:-1] if not word.startswith("--")}:
+        assert (ROOT / name).exists(), name
+
+
+def test_services_run_commands_that_there_are():
+    services = COMPOSE["services"]
+    build = services["server"]["build"]
+    assert (HERE / build["context"]).resolve() == ROOT
+    assert (ROOT / build["dockerfile"]).exists()
+    for name, service in services.items():
+        for other in service.get("depends_on", {}):
+            assert other in services, name
+        for volume in service.get("volumes", []):
+            source = re.split(r"(?<!\?):(?=/)", volume)[0]
+            assert source.startswith("${") or source in COMPOSE["volumes"], name
+    assert services["deploy"]["command"] == ["winnow", "deploy"]
+    assert app["deploy"]
+    for pool in ("cpu", "gpu"):
+        script, argument = services[pool]["command"]
+        assert (ROOT / script) == SCRIPT
+        assert argument == pool in POOLS
+
+
+@pytest.mark.parametrize(
+    "command", [COMPOSE["services"]["server"]["command"], ["prefect", "worker", "start", "--pool", "--name", "--limit"]]
+)
+def test_prefect_has_the_options_that_are_used(command):
+    words = [word for word in command[1:] if word.isalpha()]
+    line = [sys.executable, "-m", "prefect", *words, "--help"]
+    said = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    assert set(command) & set(re.findall(r"--[a-z-]+", said)) == {word for word in command if word.startswith("--")}
+
+
+@pytest.mark.parametrize(("name", "command"), [("scheduler", dask_scheduler.main), ("worker", dask_worker.main)])
+def test_dask_takes_the_options_of_its_manifest(name, command):
+    (deployment,) = (
+        part for part in DASK if part["kind"] == "Deployment" and part["metadata"]["labels"]["part"] == name
+    )
+    pod = deployment["spec"]["template"]
+    assert deployment["spec"]["selector"]["matchLabels"] == pod["metadata"]["labels"]
+    (container,) = pod["spec"]["containers"]
+    program, verb, *options = container["args"]
+    assert (program, verb) == ("dask", name)
+    given = [re.sub(r"/tls/.*", str(SCRIPT), option) for option in options]  # a file that there is
+    taken = command.make_context(f"dask {name}", given).params
+    assert taken["tls_ca_file"] == taken["tls_cert"] == taken["tls_key"] == str(SCRIPT)
+    if name == "worker":
+        assert taken["scheduler"] == f"tls://{DASK[0]['metadata']['name']}:{DASK[0]['spec']['ports'][0]['port']}"
+        assert taken["resources"].split()[0] == "GPU=1"
+        assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
+    else:
+        assert int(taken["port"]) == DASK[0]["spec"]["ports"][0]["port"]
+        assert container["env"] == [{"name": "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "value": "0"}]
+        given = dask.config.collect_env({one["name"]: one["value"] for one in container["env"]})
+        assert dask.config.get("distributed.scheduler.allowed-failures", config=given) == 0
+    mounted = {mount["name"] for mount in container["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in pod["spec"]["volumes"]}
+
+
+def test_the_template_of_a_job_asks_only_for_what_it_declares():
+    asked = set(re.findall(r"{{ (\w+) }}", json.dumps(POOL["job_configuration"])))
+    assert asked == set(POOL["variables"]["properties"])
+    (container,) = POOL["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]["containers"]
+    pod = POOL["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    described = POOL["variables"]["properties"].values()
+    assert all(one["title"] and one["description"] and one["type"] for one in described)
+
+
+def test_a_pool_that_is_there_keeps_its_kind_and_its_limit(prefect_server):
+    with get_client(sync_client=True) as client:
+        for name in POOLS:
+            with suppress(ObjectNotFound):
+                client.delete_work_pool(name)
+        made = WorkPoolCreate(name="gpu", type="kubernetes", base_job_template=POOL, concurrency_limit=8)
+        client.create_work_pool(made)
+        create_pools()
+        create_pools()
+        pools = {name: client.read_work_pool(name) for name in POOLS}
+        client.delete_work_pool("gpu")
+    assert {name: (pool.type, pool.concurrency_limit) for name, pool in pools.items()} == {
+        "cpu": ("process", 1),
+        "gpu": ("kubernetes", 8),
+    }
+    assert pools["gpu"].base_job_template == POOL
