@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import suppress
 
 import dask.config
@@ -28,9 +29,9 @@ POOL = json.loads((HERE / "kubernetes" / "work-pool.json").read_text())
 SCRIPT = HERE / "worker.sh"
 
 STAND_IN = """#!/usr/bin/env bash
-echo "${CUDA_VISIBLE_DEVICES-any} $*" >> "$STARTED"
 sleep 60 &
 trap 'kill $!; echo "ended" >> "$STARTED"; exit' TERM
+echo "${CUDA_VISIBLE_DEVICES-any} $*" >> "$STARTED"
 wait
 """
 
@@ -47,18 +48,24 @@ def started(tmp_path, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "http://server:4200/api")
     monkeypatch.setenv("STARTED", str(tmp_path / "started"))
 
-    def run(pool, **environment):
-        line = ["timeout", "--preserve-status", "2", root / "worker.sh", *([pool] if pool else [])]
-        done = subprocess.run(line, env=os.environ | environment, capture_output=True, text=True, check=False)
+    def run(pool, workers=0, **environment):
+        line = [root / "worker.sh", *([pool] if pool else [])]
+        process = subprocess.Popen(line, env=os.environ | environment, stderr=subprocess.PIPE, text=True)
         log = tmp_path / "started"
-        return done.returncode, done.stderr, sorted(log.read_text().splitlines()) if log.exists() else []
+        log.touch()
+        while process.poll() is None and len(log.read_text().splitlines()) < workers:
+            time.sleep(0.05)
+        if workers:
+            process.terminate()
+        said = process.communicate(timeout=60)[1]
+        return process.returncode, said, sorted(log.read_text().splitlines())
 
     return run
 
 
 def test_a_gpu_has_a_worker_of_its_own_that_ends_with_the_script(started):
     name = os.uname().nodename
-    code, _, lines = started("gpu", CUDA_VISIBLE_DEVICES="0,2")
+    code, _, lines = started("gpu", workers=2, CUDA_VISIBLE_DEVICES="0,2")
     assert lines == [
         f"0 worker start --pool gpu --name {name}:gpu:0 --limit 1",
         f"2 worker start --pool gpu --name {name}:gpu:1 --limit 1",
@@ -69,7 +76,10 @@ def test_a_gpu_has_a_worker_of_its_own_that_ends_with_the_script(started):
 
 
 def test_another_pool_has_one_worker(started):
-    assert started("cpu")[2] == [f"any worker start --pool cpu --name {os.uname().nodename}:cpu --limit 1", "ended"]
+    assert started("cpu", workers=1)[2] == [
+        f"any worker start --pool cpu --name {os.uname().nodename}:cpu --limit 1",
+        "ended",
+    ]
 
 
 @pytest.mark.parametrize(
