@@ -31,8 +31,8 @@ def advise(report: Report) -> list[str]:
     if alone and every.mean is not None and min(alone.values()) < every.mean:
         best = min(alone, key=alone.__getitem__)
         advice.append(
-            f"{best} alone (mean WER {alone[best]:.1%}) reads better than the ensemble ({every.mean:.1%}): leave out the "
-            "weakest of the others, or weigh confidence more (a lower `rover.alpha`)."
+            f"{best} alone (mean WER {alone[best]:.1%}) reads better than the ensemble ({every.mean:.1%}): leave out "
+            "the weakest of the others, or weigh confidence more (a lower `rover.alpha`)."
         )
     escalate = report.bands.get("escalate")
     if escalate and escalate.utterances >= 20 and escalate.kept / escalate.utterances < 0.05:

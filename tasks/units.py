@@ -1,8 +1,8 @@
 """The units of a reading that are put to the vote: its words, or its characters where no spaces part words."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 from tasks.recogniser import Reading
@@ -43,7 +43,7 @@ def units(reading: Reading, normalizer: Normalizer) -> list[Unit]:
     before = ""
     for number, (token, confidence) in enumerate(zip(tokens, confidences, strict=True), 1):
         space = "" if number == len(tokens) and ENDS_WITHOUT_SPACE.search(token) else " "
-        for word, spelling in [*pieces(token, normalizer), ("", space)]:
+        for word, spelling in pieces(token + space, normalizer):
             if word:
                 found.append(Unit(word, before + spelling, confidence))
                 before = ""
@@ -54,12 +54,15 @@ def units(reading: Reading, normalizer: Normalizer) -> list[Unit]:
     return found
 
 
-def pieces(token: str, normalizer: Normalizer) -> Iterator[tuple[str, str]]:
-    """A token's words as they are compared (twenty-one: twenty, one), and what is written of it for each."""
+@lru_cache(2**16)
+def pieces(token: str, normalizer: Normalizer) -> list[tuple[str, str]]:
+    """A token's words as they are compared (twenty-one: twenty, one), and how each is written: together all of it."""
+    found: list[tuple[str, str]] = []
     for atom in ATOMS.findall(token):
         words = normalize(atom, normalizer).split() or [""]
         bounds = [begin(atom, word, normalizer) for word in range(1, len(words))]
-        yield from zip(words, (atom[start:end] for start, end in pairwise([0, *bounds, len(atom)])), strict=True)
+        found += zip(words, (atom[start:end] for start, end in pairwise([0, *bounds, len(atom)])), strict=True)
+    return found
 
 
 def begin(atom: str, word: int, normalizer: Normalizer) -> int:
