@@ -44,10 +44,10 @@ def rover(readings: list[Reading], normalizer: Normalizer, alpha: float, null_co
 
 def most_confident(readings: list[Reading], normalizer: Normalizer) -> tuple[Consensus, int]:
     """The reading with the highest confidence of its utterance, and which one that is; see `rover` for equals."""
-    best = min(range(len(readings)), key=lambda index: standing(readings[index]))
-    slots = network([units(reading, normalizer) for reading in readings])
-    agreed = agreement(slots, [slot[best].word for slot in slots])
-    return Consensus(readings[best].text, agreed), best
+    order = sorted(range(len(readings)), key=lambda index: standing(readings[index]))
+    slots = network([units(readings[index], normalizer) for index in order])
+    agreed = agreement(slots, [slot[0].word for slot in slots])
+    return Consensus(readings[order[0]].text, agreed), order[0]
 
 
 def standing(reading: Reading) -> tuple[float, int, str, list[float]]:
