@@ -25,9 +25,10 @@ soak: $(INSTALLED) ## The fault suites at full size: kills, crashes, manifests, 
 	WINNOW_KILLS=1000 WINNOW_COMMAND_KILLS=10 WINNOW_WORKER_KILLS=20 WINNOW_SHARDS=1000 \
 	  WINNOW_EXAMPLES=50000 WINNOW_MUTATIONS=500 $(BIN)/pytest -sv tests/faults
 
-bench: $(INSTALLED) ## Measure the engine against NeMo's transcribe(), in turns, and batches of several sizes
+bench: $(INSTALLED) ## Measure the engine against NeMo's transcribe(), in turns, batches of several sizes, and ensembles
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.batches
+	$(BIN)/python -m benchmarks.ensemble
 
 format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix .
@@ -36,9 +37,10 @@ format: $(INSTALLED) ## Format the code
 demo-corpus: $(INSTALLED) ## Make the demo corpus again (needs espeak-ng)
 	$(BIN)/python -m demo.corpus
 
-demo-models: $(INSTALLED) ## Train the demo checkpoints again (needs espeak-ng; about two hours on two cores)
+demo-models: $(INSTALLED) ## Train the demo checkpoints again (needs espeak-ng; about two and a half hours on two cores)
 	$(BIN)/python -m demo.train small
 	$(BIN)/python -m demo.train large
+	$(BIN)/python -m demo.train third
 
 clean: ## Remove the demo's run and what its training left
 	rm -rf demo/run demo/build

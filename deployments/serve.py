@@ -8,6 +8,7 @@ from prefect.runner import Runner
 
 from deployments.forms import set_form
 from flows.curate import curate
+from flows.ensemble import ensemble
 from flows.nightly import nightly
 from flows.terminal import console, server
 
@@ -16,10 +17,10 @@ RUNS_AT_ONCE = 1  # a run fills its machine
 
 
 def serve_flows() -> None:
-    """Serve the flows as `curate/here` and `nightly/here`, until the process is stopped."""
+    """Serve the flows as `curate/here`, `ensemble/here` and `nightly/here`, until the process is stopped."""
     api = server()
     runner = Runner(limit=RUNS_AT_ONCE)
-    for flow in (curate, nightly):
+    for flow in (curate, ensemble, nightly):
         runner.add_deployment(flow.to_deployment(NAME, entrypoint_type=EntrypointType.MODULE_PATH))
         set_form(flow, f"{flow.name}/{NAME}")
         console.print(f"serving {flow.name}/{NAME}")

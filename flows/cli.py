@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from tasks.config import Curation, Share
+from tasks.panel import Ensemble
 
 EXIT_CODES = {
     0: "done",
@@ -29,6 +30,7 @@ app = App(
     name="winnow",
     help="Turn speech manifests into datasets that one can train on.",
     version=version("winnow"),
+    default_parameter=Parameter(consume_multiple=True, negative_iterable=()),  # --models a.nemo b.nemo
     help_epilogue="Exit codes: " + ", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + ".",
 )
 
@@ -42,6 +44,18 @@ def curate(settings: Annotated[Curation, Parameter(name="*")]) -> None:
     from flows.terminal import curate
 
     curate(settings)
+
+
+@app.command
+def ensemble(settings: Annotated[Ensemble, Parameter(name="*")]) -> None:
+    """Transcribe a manifest with several models, put their readings to the vote, and keep what they agree on.
+
+    References are not needed: what has one is kept by its WER, the rest by the agreement of the models. The same
+    command again goes on where it stopped, and does nothing twice.
+    """
+    from flows.terminal import ensemble
+
+    ensemble(settings)
 
 
 @app.command
@@ -63,14 +77,17 @@ def resume(output: str, *, max_quarantined: Share | None = None) -> None:
         output: Folder of the run, or an object store's (s3://bucket/folder)
         max_quarantined: Share of the utterances (0 to 1) that may be quarantined; empty: as at the start
     """
-    from flows.terminal import curate
+    from flows.terminal import curate, ensemble
     from tasks.output import asked_of
     from tasks.storage import location
 
     settings = asked_of(location(output))
     if max_quarantined is not None:
         settings = settings.model_copy(update={"max_quarantined": max_quarantined})
-    curate(settings)
+    if isinstance(settings, Ensemble):
+        ensemble(settings)
+    else:
+        curate(settings)
 
 
 @app.command

@@ -9,6 +9,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.parameters import taking
 from flows.progress import Progress
+from flows.publication import QUICK, publish
 from flows.stream import Futures, Step, stream
 from flows.watch import bury, this_run, watch
 from tasks.cascade import Gathered, gate_shard
@@ -18,18 +19,13 @@ from tasks.devices import open_devices
 from tasks.filter import judge_shard
 from tasks.manifest import digest, split_manifest
 from tasks.output import open_run
-from tasks.publish import publish_shard, write_manifest
 from tasks.quality import Report
 from tasks.quarantine import Quarantine
-from tasks.read import gather_fields, read_shard
-from tasks.report import report_run
+from tasks.read import read_shard
 from tasks.score import score_shard
 from tasks.transcribe import Pass, transcribe_shard, transcribe_shards
 
 logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, its log says how the passes go
-
-
-QUICK = 4  # tasks without a model that run at once
 
 
 @flow(
@@ -79,12 +75,8 @@ def curate(settings: Curation) -> Report:
         else:
             stream(manifest.shards, small_pass, rules)
 
-        fields = gather_fields(small_pass.results(0))
-        publication = Step(lambda shard: [publish_shard.submit(shard, fields)], lambda: QUICK)
-        stream(rules.results(), publication)
-        write_manifest(rules.results(), fields, run)
         passes = {"small": (small, small_pass.results(1))} | ({"large": (large, large_pass.results())} if large else {})
-        return report_run(rules.results(), publication.results(), manifest, passes, settings, run)
+        return publish(rules.results(), small_pass.results(0), manifest, passes, settings, run)
 
 
 if __name__ == "__main__":

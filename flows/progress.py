@@ -20,10 +20,11 @@ shown: list[Callable[[float, str], None]] = []
 class Progress:
     """The audio that a run's passes have read, and that they are to read as far as is known."""
 
-    def __init__(self, manifest: Manifest, cascade: bool) -> None:
+    def __init__(self, manifest: Manifest, cascade: bool, times: int = 1) -> None:
+        """`times`: how many models read all of it."""
         self.cascade = cascade
         self.stated = dict(zip(map(name_of, manifest.shards), manifest.seconds, strict=True))
-        self.todo, self.done = sum(manifest.seconds), 0.0
+        self.todo, self.done = times * sum(manifest.seconds), 0.0
         self.began = self.told = time.monotonic()
         self.artifact: UUID = create_progress_artifact(0.0, key="progress", description=self.words)
 
@@ -31,6 +32,11 @@ class Progress:
         """A shard was read by the small model; what the gate escalated is to be read again."""
         self.done += self.stated[name_of(shard)]
         self.todo += escalated_seconds(shard) if self.cascade else 0.0
+        self.tell()
+
+    def read(self, shard: Path) -> None:
+        """A shard was read by one of several models."""
+        self.done += self.stated[name_of(shard)]
         self.tell()
 
     def large(self, shards: list[Path]) -> None:

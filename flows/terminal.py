@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.text import Text
 
 from flows import watch
 from tasks.config import Curation
+from tasks.panel import Ensemble, Settings
 from tasks.quality import Report
 from tasks.quiet import quiet
 from tasks.storage import location
@@ -42,8 +43,20 @@ def curate(settings: Curation) -> Report:
     start(settings)
     from flows.curate import curate
 
+    return run(curate, settings)
+
+
+def ensemble(settings: Ensemble) -> Report:
+    """The same for the flow of ensembles."""
+    start(settings)
+    from flows.ensemble import ensemble
+
+    return run(ensemble, settings)
+
+
+def run(flow: Callable[..., Report], settings: Settings) -> Report:
     with progress():
-        report: Report = curate(**{name: getattr(settings, name) for name in Curation.model_fields})
+        report = flow(**{name: getattr(settings, name) for name in type(settings).model_fields})
     show(report, settings.output)
     return report
 
@@ -59,7 +72,7 @@ def nightly(settings: Curation) -> None:
         show(report, output)
 
 
-def start(settings: Curation) -> None:
+def start(settings: Settings) -> None:
     """Prepare the process for a flow, and make sure of its server."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)

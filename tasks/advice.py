@@ -27,6 +27,13 @@ def advise(report: Report) -> list[str]:
             f"The large model read {report.escalated_hours / report.hours:.0%} of the audio: a better small model or a "
             "higher `gate.accept` would make the cascade pay."
         )
+    alone = {role: found.mean for role, found in report.wer.items() if role in report.speed and found.mean is not None}
+    if alone and every.mean is not None and min(alone.values()) < every.mean:
+        best = min(alone, key=alone.__getitem__)
+        advice.append(
+            f"{best} alone (mean WER {alone[best]:.1%}) reads better than the ensemble ({every.mean:.1%}): leave out "
+            "the weakest of the others, or weigh confidence more (a lower `rover.alpha`)."
+        )
     escalate = report.bands.get("escalate")
     if escalate and escalate.utterances >= 20 and escalate.kept / escalate.utterances < 0.05:
         advice.append("Hardly anything that was escalated was kept: a lower `gate.reject` would cost little.")

@@ -2,14 +2,17 @@
 
 import base64
 import io
+from itertools import cycle
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from matplotlib.figure import Figure
 
 from tasks.config import Bands
 from tasks.quality import Report
 
-INK, GOOD, RESCUED, BAD = "#334155", "#2f9e6e", "#7cc6a4", "#d9694f"
+GOOD, RESCUED, BAD = "#2f9e6e", "#7cc6a4", "#d9694f"
+INKS = ("#334155", "#3b6fb5", "#a2559c", "#b08a2e")
 BINS = [step / 20 for step in range(31)]  # WER, 0 to 1.5
 
 
@@ -34,12 +37,13 @@ def fates(report: Report) -> str:
     return data_uri(figure)
 
 
-def histogram(rows: pa.Table, bands: Bands) -> str:
-    """Utterances by WER, of the small model and of the reading that counts, as a data URI."""
+def histogram(rows: pa.Table, models: dict[str, str], bands: Bands) -> str:
+    """Utterances by WER, of the reading that counts and of models (their columns by name), as a data URI."""
     figure = Figure(figsize=(8, 2.6), dpi=110, layout="constrained")
     axes = figure.subplots()
     axes.hist(clipped(rows["wer"]), BINS, color=GOOD, alpha=0.75, label="reading that counts")
-    axes.hist(clipped(rows["small_wer"]), BINS, histtype="step", color=INK, linewidth=1.2, label="small model")
+    for (name, column), colour in zip(models.items(), cycle(INKS), strict=False):
+        axes.hist(clipped(rows[column]), BINS, histtype="step", color=colour, linewidth=1.2, label=name)
     for limit, label in zip(bands, ("accept", "reject"), strict=True):
         if limit is not None:
             axes.axvline(limit, color=BAD, linestyle=":", linewidth=1)
@@ -48,6 +52,19 @@ def histogram(rows: pa.Table, bands: Bands) -> str:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
+    return data_uri(figure)
+
+
+def agreements(rows: pa.Table) -> str:
+    """The hours with at least so much agreement, as a data URI."""
+    found = rows.filter(pc.is_valid(rows["agreement"])).sort_by([("agreement", "descending")])
+    figure = Figure(figsize=(8, 2.2), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    hours = found["duration"].to_numpy().cumsum() / 3600
+    axes.step(found["agreement"].to_numpy(), hours, where="pre", color=GOOD)
+    axes.set(xlabel="agreement at least", ylabel="hours", xlim=(0, 1), ylim=(0, None))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.spines[["top", "right"]].set_visible(False)
     return data_uri(figure)
 
 

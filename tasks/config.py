@@ -285,6 +285,11 @@ class Curation(Parameters):
             accept = preset.accept if preset.accept is None or limit is None else min(preset.accept, limit)
         return Bands(accept, preset.reject if self.gate.reject is None else self.gate.reject)
 
+    @property
+    def placements(self) -> list[Placement]:
+        """Where its models run."""
+        return [self.small_on, *([self.large_on] if self.large else [])]
+
     @field_validator("manifest", "output", "small", "large", "audio_root", "relative_to")
     @classmethod
     def no_credentials(cls, value: object) -> object:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from tasks.config import Curation, Placement
+from tasks.config import Placement
+from tasks.panel import Settings
 
 R = TypeVar("R")
 
@@ -64,18 +65,17 @@ def is_fault(error: Exception) -> bool:
 
 
 @contextmanager
-def open_devices(settings: Curation) -> Iterator[Devices]:
+def open_devices(settings: Settings) -> Iterator[Devices]:
     """The devices of a run; what was started for it ends with the block."""
     if settings.devices == "inline":
         yield Inline()
         return
     from tasks.workers import Workers, opened
 
-    placements = [settings.small_on, *([settings.large_on] if settings.large else [])]
-    with opened(settings.devices, settings.dask, placements) as connect:
+    with opened(settings.devices, settings.dask, settings.placements) as connect:
         workers = Workers(connect)
         try:
-            for placement in placements:
+            for placement in settings.placements:
                 workers.require(placement)
             yield workers
         finally:

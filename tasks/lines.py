@@ -15,21 +15,21 @@ NOT_FILES = ("data:", "file:", "pipe:")  # other URLs have ://
 Row = dict[str, Any]
 
 
-def row_of(line: bytes | None, folder: str) -> Row:
-    """The row of a line that is not blank; None is a line over the limit."""
+def row_of(line: bytes | None, folder: str, referenced: bool = True) -> Row:
+    """The row of a line that is not blank; None is a line over the limit. `referenced`: it must have a text."""
     try:
         if line is None:
             raise BadLine("LINE_TOO_LONG", "not read")
-        return utterance(object_of(bare(line)), folder)
+        return utterance(object_of(bare(line)), folder, referenced)
     except BadLine as problem:
         return {"reason": problem.reason, "detail": problem.detail}
 
 
-def utterance(fields: dict[str, Any], folder: str) -> Row:
+def utterance(fields: dict[str, Any], folder: str, referenced: bool = True) -> Row:
     """The columns of a line's object; where one of ours is bad, what it holds is kept among the other fields."""
     row: Row = {"reason": None, "detail": None}
     given = {name: fields.pop(name, msgspec.UNSET) for name in READERS}
-    for name, read in READERS.items():
+    for name, read in READERS.items() if referenced else UNREFERENCED.items():
         try:
             row[name] = read(given[name])
         except BadLine as problem:
@@ -89,8 +89,14 @@ def text(value: object) -> str:
     return redacted(value)
 
 
+def text_if_any(value: object) -> str | None:
+    return None if value is None or value is msgspec.UNSET else text(value)
+
+
 READERS = {"audio_filepath": audio, "offset": offset, "duration": duration, "text": text}
 """How each of our columns is read, those first whose reason counts first."""
+
+UNREFERENCED = READERS | {"text": text_if_any}
 
 
 def placed(folder: str, path: str) -> str:

@@ -19,17 +19,19 @@ from tasks.twins import twins
 MOUNT_CHECK = 200  # so many first rows say whether the audio is there at all
 
 
-def split(manifest: Path, run: Path, shard_hours: float, folder: Path | None = None) -> Manifest:
+def split(
+    manifest: Path, run: Path, shard_hours: float, folder: Path | None = None, referenced: bool = True
+) -> Manifest:
     """Find where shards of about `shard_hours` of audio begin in the manifest, in order; once.
 
     Relative paths start at the folder, or at the manifest's own where none is given.
     """
     start = str((folder or manifest.parent).absolute())
     content = digest(manifest)
-    key = ledger.key_of("slices", content, str(manifest.absolute()), start, shard_hours)
+    key = ledger.key_of("slices", content, str(manifest.absolute()), start, shard_hours, referenced)
     if (done := ledger.recorded(run, key)) is None:
-        check(manifest, start)
-        tables, lines, blank = sliced(manifest.absolute(), start, shard_hours)
+        check(manifest, start, referenced)
+        tables, lines, blank = sliced(manifest.absolute(), start, shard_hours, referenced=referenced)
         if digest(manifest) != content:
             raise BadManifest(CHANGED.format(manifest))
         files = [ledger.store(run / ledger.STAGES / "slices", f"{i:05}", table) for i, table in enumerate(tables)]
@@ -39,11 +41,11 @@ def split(manifest: Path, run: Path, shard_hours: float, folder: Path | None = N
 
 
 def sliced(
-    manifest: Path, folder: str, hours: float, limit: int = MAX_LINE, block: int = BLOCK
+    manifest: Path, folder: str, hours: float, limit: int = MAX_LINE, block: int = BLOCK, referenced: bool = True
 ) -> tuple[list[pa.Table], int, int]:
     """A table for each shard; how many lines there are, and how many of them are blank."""
     slices, hashes = cut(manifest, folder, hours, limit, block)
-    found = twins(manifest, folder, hashes, limit)
+    found = twins(manifest, folder, hashes, limit, referenced)
     tables = []
     for one in slices:
         mine = found.among(one.first, one.lines)
@@ -53,7 +55,7 @@ def sliced(
     return tables, sum(one.lines for one in slices), sum(one.blank for one in slices)
 
 
-def check(manifest: Path, folder: str) -> None:
+def check(manifest: Path, folder: str, referenced: bool = True) -> None:
     """Refuse a manifest without any utterance, and one whose first utterances hardly have any audio."""
     paths: list[str] = []
     lines, good, reason = 0, False, None
@@ -62,7 +64,7 @@ def check(manifest: Path, folder: str) -> None:
             lines += 1
             if line is not None and is_blank(line):
                 continue
-            row = row_of(line, folder)
+            row = row_of(line, folder, referenced)
             good, reason = good or row["reason"] is None, reason or row["reason"]
             if "path" in row and len(paths) < MOUNT_CHECK:
                 paths.append(row["path"])
@@ -89,5 +91,7 @@ def digest(manifest: Path) -> str:
 
 
 @task(task_run_name="split {manifest.name}", cache_policy=NO_CACHE, **RETRY)
-def split_manifest(manifest: Path, run: Path, shard_hours: float, folder: Path | None = None) -> Manifest:
-    return split(manifest, run, shard_hours, folder)
+def split_manifest(
+    manifest: Path, run: Path, shard_hours: float, folder: Path | None = None, referenced: bool = True
+) -> Manifest:
+    return split(manifest, run, shard_hours, folder, referenced)

@@ -12,9 +12,10 @@ from typing import IO, Any
 
 from tasks import ledger
 from tasks.config import Curation, Engine
+from tasks.panel import Ensemble, Settings
 from tasks.storage import DRAFT, BadOutput, drafts, is_local, location, put, put_if_absent, room
 
-WHERE = ("output", "small", "large", "trust_unpinned", "devices", "small_on", "large_on", "dask")
+WHERE = "output small large models trust_unpinned devices small_on large_on models_on dask".split()
 MANNER: Any = dict.fromkeys((*WHERE, "max_quarantined"), True) | {"engine": Engine.MANNER}
 """Parameters that change nothing that is written: where a checkpoint lies, where it runs and in what batches."""
 
@@ -23,7 +24,7 @@ Owner = dict[str, Any]
 """Who works on an output: host, process and, with Prefect, its flow run."""
 
 
-PLACES = ("manifest", "small", "large", "audio_root", "relative_to")
+PLACES = {"manifest", "small", "large", "models", "audio_root", "relative_to"}
 
 
 class OtherRun(Exception):
@@ -40,7 +41,7 @@ class InUse(Exception):
 
 @contextmanager
 def open_run(
-    settings: Curation, inputs: dict[str, str | None], owner: Owner | None = None, died: Callable[[Owner], None] = print
+    settings: Settings, inputs: dict[str, str | None], owner: Owner | None = None, died: Callable[[Owner], None] = print
 ) -> Iterator[Path]:
     """The run's folder, with what was asked of it in `run.json`; nobody else works on it until the block ends.
 
@@ -111,10 +112,11 @@ def in_words(owner: Owner) -> str:
     return f"{owner.get('name') or 'another run'} (process {owner.get('pid')} on {owner.get('host')})"
 
 
-def bind(run: Path, settings: Curation, inputs: dict[str, str | None]) -> None:
+def bind(run: Path, settings: Settings, inputs: dict[str, str | None]) -> None:
     """Write what was asked, or compare it with what was. A run that did nothing yet binds nobody."""
+    given = settings.model_dump(mode="json")
     asked = {
-        "parameters": settings.model_dump(mode="json") | {name: placed(getattr(settings, name)) for name in PLACES},
+        "parameters": given | {name: placed(value) for name, value in given.items() if name in PLACES},
         "sha256": inputs,
         "versions": {name: version(name) for name in ("winnow", "nemo_toolkit", "torch", "prefect")},
     }
@@ -128,12 +130,14 @@ def bind(run: Path, settings: Curation, inputs: dict[str, str | None]) -> None:
         put(path, text)  # where and how it runs now, for `winnow resume`
 
 
-def placed(name: str | Path | None) -> str | None:
-    """A name of a file, so that it is found from another folder too; any other name as it is."""
+def placed(name: Any) -> Any:
+    """A name of a file, or each of a list, so that it is found from another folder too; any other name as it is."""
     if name is None:
         return None
-    path, at, pin = str(name).partition("@")
-    return f"{Path(path).absolute()}{at}{pin}" if Path(path).exists() else str(name)
+    if isinstance(name, list):
+        return [placed(one) for one in name]
+    path, at, pin = name.partition("@")
+    return f"{Path(path).absolute()}{at}{pin}" if Path(path).exists() else name
 
 
 def binding(asked: dict[str, Any]) -> dict[str, Any]:
@@ -157,11 +161,11 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> str:
     return "; ".join(f"{name} was {one.get(name)}, now {other.get(name)}" for name in names)
 
 
-def asked_of(run: Path) -> Curation:
-    """The parameters of the run in a folder."""
+def asked_of(run: Path) -> Settings:
+    """The parameters of the run in a folder, a cascade's or an ensemble's."""
     try:
-        asked = json.loads((run / "run.json").read_bytes())
-        return Curation(**asked["parameters"] | {"output": str(run)})
+        asked = json.loads((run / "run.json").read_bytes())["parameters"]
+        return (Ensemble if "models" in asked else Curation)(**asked | {"output": str(run)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadOutput(f"{run}: no run to go on with: its run.json is missing or no run's") from error
 

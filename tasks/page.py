@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 from markdown_it import MarkdownIt
 
 from tasks.advice import advise
-from tasks.charts import fates, histogram
-from tasks.config import Bands, Curation
-from tasks.quality import LEVELS, Report
+from tasks.charts import agreements, fates, histogram
+from tasks.config import Bands
+from tasks.panel import Ensemble, Settings
+from tasks.quality import LEVELS, Agreement, Report
 from tasks.schema import DROPPED, REASONS
 
 EXAMPLES = 3  # rows shown for each reason
@@ -23,17 +24,15 @@ ESCAPED = {c: f"\\{c}" for c in string.punctuation if c not in ".,'"} | {c: f"&#
 LINKS = re.compile(r"[a-z]:(?=//)|www(?=\.)|@", re.IGNORECASE)  # what viewers turn into links by themselves
 
 
-def markdown(report: Report, rows: pa.Table, settings: Curation) -> str:
+def markdown(report: Report, rows: pa.Table, settings: Settings) -> str:
     """The report in GitHub's markdown; whatever comes from the manifest or a model is shown as inert text."""
-    bands = settings.bands if settings.large else Bands(None, None)
     parts = [
         f"# Quality report: {inert(settings.manifest.name)}",
         headline(report),
         f"![What became of the audio]({fates(report)})",
         totals(report),
-        "## Word error rate",
-        f"![Word error rate by utterance]({histogram(rows, bands)})",
-        word_error_rates(report),
+        *([f"## Word error rate\n\n{word_error_rates(report, rows, settings)}"] if report.compared else []),
+        *([f"## Agreement\n\n{agreement(report.agreement, rows)}"] if report.agreement else []),
         *([f"## Cascade\n\n{cascade(report)}"] if report.bands else []),
         *([f"## Reasons\n\n{reasons(report)}"] if report.reasons else []),
         "## Speed",
@@ -63,16 +62,34 @@ def totals(report: Report) -> str:
     return f"{table(['', 'Utterances', 'Share', 'Hours'], shown)}\n\n{report.balance}"
 
 
-def word_error_rates(report: Report) -> str:
+def word_error_rates(report: Report, rows: pa.Table, settings: Settings) -> str:
+    """Utterances by their WER, as a picture and in levels."""
+    if isinstance(settings, Ensemble):
+        picture = histogram(rows, {role: f"{role}_wer" for role in report.speed}, Bands(None, None))
+    else:
+        bands = settings.bands if settings.large else Bands(None, None)
+        picture = histogram(rows, {"small model": "small_wer"}, bands)
     limits = {name: f"≤ {limit:.0%}" for name, limit in LEVELS.items()} | {"poor": f"> {LEVELS['fair']:.0%}"}
-    rows = []
+    shown = []
     for name, found in report.wer.items():
         if found.mean is not None and found.median is not None and found.std is not None:
             figures = [f"{value:.1%}" for value in (found.mean, found.median, found.std)]
             levels = [f"{n:,} ({percent(n, found.utterances)})" for n in found.levels.values()]
-            rows.append([name.capitalize(), f"{found.utterances:,}", *figures, *levels])
+            shown.append([name.capitalize(), f"{found.utterances:,}", *figures, *levels])
     header = ["", "Utterances", "Mean", "Median", "Std", *(f"{n.capitalize()} {limits[n]}" for n in LEVELS)]
-    return table(header, rows)
+    return f"![Word error rate by utterance]({picture})\n\n{table(header, shown)}"
+
+
+def agreement(found: Agreement, rows: pa.Table) -> str:
+    """What an agreement of at least so much would keep, as a picture and in levels."""
+    shown = [
+        [f"≥ {level.at_least:.0%}", f"{level.utterances:,}", f"{level.hours:.3f}"]
+        + ["" if level.wer is None else f"{level.wer:.1%}"]
+        for level in found.levels
+    ]
+    header = ["Agreement", "Utterances", "Hours", "Mean WER where there is a reference"]
+    mean = "" if found.mean is None else f"On average {found.mean:.1%} of the models have what the ensemble has.\n\n"
+    return f"{mean}![Hours by agreement]({agreements(rows)})\n\n{table(header, shown)}"
 
 
 def cascade(report: Report) -> str:
@@ -131,7 +148,8 @@ def examples(rows: pa.Table) -> str:
     for reason in sorted(set(dropped["reason"].to_pylist())):
         for row in dropped.filter(pc.equal(dropped["reason"], reason)).slice(0, EXAMPLES).to_pylist():
             texts = [inert(row["text"] or ""), inert(row["pred_text"] or "")]
-            shown.append([str(row["id"]), f"`{reason}`", f"{row['wer']:.0%}", *texts])
+            rate = "" if row["wer"] is None else f"{row['wer']:.0%}"
+            shown.append([str(row["id"]), f"`{reason}`", rate, *texts])
     return table(["Line", "Reason", "WER", "Reference", "Heard"], shown)
 
 

@@ -11,21 +11,22 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks import ledger
 from tasks.retry import RETRY
-from tasks.schema import FIELD_TYPES, JUDGED, output_names
+from tasks.schema import FIELD_TYPES, output_names
 from tasks.storage import read_table, replacing
 
 INPUT = ["id", "audio_filepath", "offset", "duration", "text"]
 WHY = ["reason", "detail"]
-ADDED = [name for name in JUDGED.names if name not in (*INPUT, "path", "fields", *WHY)]
+INNER = ["path", "fields"]
 
 
 def publish(judged: pa.Table, fields: dict[str, str]) -> dict[str, pa.Table]:
     """The rows for `data` and for `rejects`, with the manifest's own fields as columns of their own."""
     columns = {name: judged[name] for name in INPUT}
     rows = [msgspec.json.decode(row) if row else {} for row in judged["fields"].to_pylist()]
-    for name, output in output_names(fields).items():
+    for name, output in output_names(fields, judged.schema.names).items():
         columns[output] = column([row.get(name) for row in rows], fields[name])
-    columns |= {name: judged[name] for name in [*ADDED, *WHY]}
+    added = [name for name in judged.schema.names if name not in (*INPUT, *INNER, *WHY)]
+    columns |= {name: judged[name] for name in [*added, *WHY]}
     table = pa.table(columns)
     keep = pc.equal(table["decision"], "keep")
     return {"data": table.filter(keep), "rejects": table.filter(pc.invert(keep))}
@@ -39,14 +40,19 @@ def column(values: list[Any], kind: str) -> pa.Array:
 
 
 def nemo_lines(judged: pa.Table, fields: dict[str, str]) -> list[bytes]:
-    """The kept rows as lines of a NeMo manifest, with absolute paths and every field that they came with."""
-    names = output_names(fields)
+    """The kept rows as lines of a NeMo manifest, with absolute paths and every field that they came with.
+
+    A row whose reference could not be compared, since there is none, has the reading that counts for its text.
+    """
+    names = output_names(fields, judged.schema.names)
+    said = [name for name in ("id", "pred_text", "wer", "model", "agreement") if name in judged.schema.names]
     lines = []
     for row in judged.filter(pc.equal(judged["decision"], "keep")).to_pylist():
         slice_ = {} if row["offset"] is None else {"offset": row["offset"]}
-        line = {"audio_filepath": row["path"], **slice_, "duration": row["duration"], "text": row["text"]}
+        text = row["text"] if row["wer"] is not None else row["pred_text"]
+        line = {"audio_filepath": row["path"], **slice_, "duration": row["duration"], "text": text}
         line |= {names[name]: value for name, value in msgspec.json.decode(row["fields"]).items()}
-        line |= {name: row[name] for name in ("id", "pred_text", "wer", "model")}
+        line |= {name: row[name] for name in said}
         lines.append(msgspec.json.encode(line))
     return lines
 

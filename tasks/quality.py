@@ -1,5 +1,7 @@
 """The figures of the quality report and what follows from them."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -71,11 +73,28 @@ class Speed(BaseModel, frozen=True):
     peak_device_bytes: int | None
 
 
+class Level(BaseModel, frozen=True):
+    """The utterances with at least this agreement, and the mean WER of those with a reference."""
+
+    at_least: float
+    utterances: int
+    hours: float
+    wer: float | None
+
+
+class Agreement(BaseModel, frozen=True):
+    """How far the models of an ensemble agree with its reading (0 to 1), over utterances, each counted once."""
+
+    mean: float | None
+    median: float | None
+    levels: list[Level]
+
+
 class Report(BaseModel, frozen=True):
     """The quality report of a run, as in report.json. WER as a fraction; hours of what could be heard, as measured.
 
     `rescued` is what the small model alone would have dropped and the large one kept, `lost` the other way round.
-    `alike` counts dropped utterances that both models read the same.
+    `alike` counts dropped utterances that both models read the same. `agreement` is an ensemble's.
     """
 
     lines: int
@@ -86,15 +105,21 @@ class Report(BaseModel, frozen=True):
     hours: float
     kept_hours: float
     dropped_hours: float
-    escalated_hours: float
+    escalated_hours: float = 0.0
     wer: dict[str, Distribution]
-    bands: dict[str, Band]
-    rescued: Share
-    lost: Share
-    saved_seconds: float | None
-    alike: int
+    bands: dict[str, Band] = {}
+    rescued: Share = Share(utterances=0, hours=0.0)
+    lost: Share = Share(utterances=0, hours=0.0)
+    saved_seconds: float | None = None
+    alike: int = 0
+    agreement: Agreement | None = None
     reasons: dict[str, Share]
     speed: dict[Role, Speed]
+
+    @property
+    def compared(self) -> int:
+        """Utterances whose reading was compared with a reference."""
+        return self.wer["all"].utterances
 
     @property
     def utterances(self) -> int:
@@ -110,24 +135,16 @@ class Report(BaseModel, frozen=True):
 
 
 def assess(rows: pa.Table, manifest: Manifest, speed: dict[Role, Speed], settings: Curation) -> Report:
-    """The report over all judged rows of a run; raises if they are not the manifest's lines, each once."""
-    balance(rows["id"], manifest)
-    kept, dropped, quarantined = (only(rows, "decision", name) for name in ("keep", "drop", "quarantine"))
+    """The report over all judged rows of a cascade; raises if they are not the manifest's lines, each once."""
     heard = rows.filter(pc.not_equal(rows["decision"], "quarantine"))
+    kept, dropped = only(rows, "decision", "keep"), only(rows, "decision", "drop")
     cascaded = heard.filter(pc.equal(pc.fill_null(heard["model"], ""), "large"))
     bands = {name: band(only(heard, "band", name)) for name in ("accept", "escalate", "reject")}
     distributions = {"all": heard["wer"], "kept": kept["wer"]}
     if settings.large:
         distributions |= {f"escalated, {role} model": cascaded[f"{role}_wer"] for role in ("small", "large")}
     return Report(
-        lines=manifest.lines,
-        blank=manifest.blank,
-        kept=len(kept),
-        dropped=len(dropped),
-        quarantined=len(quarantined),
-        hours=hours(heard),
-        kept_hours=hours(kept),
-        dropped_hours=hours(dropped),
+        **counts(rows, manifest),
         escalated_hours=hours(cascaded),
         wer={name: distribution(wer) for name, wer in distributions.items()},
         bands=bands if settings.large else {},
@@ -135,9 +152,25 @@ def assess(rows: pa.Table, manifest: Manifest, speed: dict[Role, Speed], setting
         lost=share(saved(cascaded, "large", settings.filter.max_wer, "drop")),
         saved_seconds=saved_seconds(bands, speed),
         alike=alike(dropped, settings.normalizer),
-        reasons=reasons(dropped) | {name: found.unmeasured() for name, found in reasons(quarantined).items()},
         speed=speed,
     )
+
+
+def counts(rows: pa.Table, manifest: Manifest) -> dict[str, Any]:
+    """What became of every row; raises if they are not the manifest's lines, each once."""
+    balance(rows["id"], manifest)
+    kept, dropped, quarantined = (only(rows, "decision", name) for name in ("keep", "drop", "quarantine"))
+    return {
+        "lines": manifest.lines,
+        "blank": manifest.blank,
+        "kept": len(kept),
+        "dropped": len(dropped),
+        "quarantined": len(quarantined),
+        "hours": hours(rows.filter(pc.not_equal(rows["decision"], "quarantine"))),
+        "kept_hours": hours(kept),
+        "dropped_hours": hours(dropped),
+        "reasons": reasons(dropped) | {name: found.unmeasured() for name, found in reasons(quarantined).items()},
+    }
 
 
 def balance(ids: pa.ChunkedArray, manifest: Manifest) -> None:

@@ -20,14 +20,14 @@ from tasks.schema import UTTERANCE
 from tasks.slices import CHANGED, BadManifest
 
 
-def read(slice_: pa.Table, limit: int = MAX_LINE) -> tuple[pa.Table, ledger.Facts]:
+def read(slice_: pa.Table, limit: int = MAX_LINE, referenced: bool = True) -> tuple[pa.Table, ledger.Facts]:
     """The rows of a shard, and of what kind their other fields are; raises if the manifest is not what it was."""
     (here,) = slice_.to_pylist()
     earlier = dict(zip(here["twins"], here["earlier"], strict=True))
     rows: list[Row] = []
     for number, line in enumerate(lines_in(here, limit), here["first"]):
         if line is None or not is_blank(line):
-            row: Row = {"id": number} | row_of(line, here["folder"])
+            row: Row = {"id": number} | row_of(line, here["folder"], referenced)
             if number in earlier:
                 row |= {"reason": "DUPLICATE_UTT", "detail": f"as line {earlier[number]}"}
             rows.append(row)
@@ -66,8 +66,8 @@ def opened(manifest: Path) -> IO[bytes]:
 
 
 @task(task_run_name="read {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
-def read_shard(shard: Path) -> Path:
-    return ledger.advance(shard, "shards", read)
+def read_shard(shard: Path, referenced: bool = True) -> Path:
+    return ledger.advance(shard, "shards", read, referenced=referenced)
 
 
 @task(task_run_name="fields of the manifest", cache_policy=NO_CACHE, **RETRY)

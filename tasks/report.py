@@ -1,5 +1,6 @@
 """The quality report: report.json, report.html and the artifacts of the flow run."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,21 +9,24 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from tasks import ledger
+from tasks.accord import assess_ensemble
 from tasks.checkpoint import Checkpoint
-from tasks.config import Curation
 from tasks.output import finish
 from tasks.page import decision, markdown, page
+from tasks.panel import Ensemble, Settings
 from tasks.quality import Report, Speed, assess, balance
 from tasks.retry import RETRY
-from tasks.schema import JUDGED, REASONS, Manifest, Role
+from tasks.schema import REASONS, Manifest, Role
 from tasks.storage import put, read_table
 
-READ = [f"{role}_{name}" for role in ("small", "large") for name in ("pred_text", "wer")]
-REPORTED = pa.schema(
-    [JUDGED.field(name) for name in ("id", "duration", "text", "reason", "band", *READ)]
-    + [JUDGED.field(name) for name in ("pred_text", "wer", "model", "decision")]
-)
-"""What the report needs of a row: all rows of a run are in memory at once here, and nowhere else."""
+COMMON = ["id", "duration", "text", "reason", "pred_text", "wer", "model", "decision"]
+
+
+def reported(roles: Iterable[Role], settings: Settings) -> list[str]:
+    """What the report needs of a row: all rows of a run are in memory at once here, and nowhere else."""
+    if isinstance(settings, Ensemble):
+        return [*COMMON, "agreement", *(f"{role}_wer" for role in roles)]
+    return [*COMMON, "band", *(f"{role}_{name}" for role in ("small", "large") for name in ("pred_text", "wer"))]
 
 
 def speed_of(run: Path, passes: dict[Role, tuple[Checkpoint, list[Path]]]) -> dict[Role, Speed]:
@@ -64,17 +68,21 @@ def write_report(
     published: list[Path],
     manifest: Manifest,
     passes: dict[Role, tuple[Checkpoint, list[Path]]],
-    settings: Curation,
+    settings: Settings,
     run: Path,
 ) -> tuple[Report, str]:
     """Count every row once more, write the report into the run's folder and mark the run as whole.
 
     What comes back is the report, and the same as markdown.
     """
-    rows = pa.concat_tables([read_table(shard, schema=REPORTED) for shard in judged])
+    rows = pa.concat_tables([read_table(shard, columns=reported(passes, settings)) for shard in judged])
     parts = [read_table(part, columns=["id"]) for part in published]
     balance(pa.concat_tables(parts)["id"], manifest)
-    report = assess(rows, manifest, speed_of(run, passes), settings)
+    speed = speed_of(run, passes)
+    if isinstance(settings, Ensemble):
+        report = assess_ensemble(rows, manifest, speed)
+    else:
+        report = assess(rows, manifest, speed, settings)
     text = markdown(report, rows, settings)
     put(run / "report.json", report.model_dump_json(indent=2).encode() + b"\n")
     put(run / "report.html", page(text, f"Quality report: {settings.manifest.name}").encode())
@@ -88,7 +96,7 @@ def report_run(
     published: list[Path],
     manifest: Manifest,
     passes: dict[Role, tuple[Checkpoint, list[Path]]],
-    settings: Curation,
+    settings: Settings,
     run: Path,
 ) -> Report:
     report, text = write_report(judged, published, manifest, passes, settings, run)

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pyarrow as pa
 
-Role = Literal["small", "large"]
-"""Which of the cascade's two models a reading is from."""
+Role = str
+"""Whose a reading is: small or large in a cascade; model1, model2 and so on in an ensemble, and its own."""
 
 UTTERANCE = pa.schema(
     [
@@ -89,6 +88,16 @@ def gated(schema: pa.Schema) -> pa.Schema:
     return with_fields(schema, ("band", pa.string()))
 
 
+def combined(schema: pa.Schema) -> pa.Schema:
+    """The schema after a vote: its reading, whose that is, and the mean share of the models that agree with it."""
+    return with_fields(schema, ("ensemble_pred_text", pa.string()), ("model", pa.string()), ("agreement", pa.float64()))
+
+
+def decided(schema: pa.Schema) -> pa.Schema:
+    """The schema after the rules for an ensemble: the reading that counts, and keep, drop or quarantine."""
+    return with_fields(schema, ("pred_text", pa.string()), ("wer", pa.float64()), ("decision", pa.string()))
+
+
 def judged(schema: pa.Schema) -> pa.Schema:
     """The schema after the rules: the reading that counts, and keep, drop or quarantine."""
     return with_fields(
@@ -146,13 +155,14 @@ FIELD_TYPES = {
 """The columns of unknown fields; whatever else they hold (lists, objects, a mixture) is kept as JSON in a string."""
 
 
-def output_names(fields: Iterable[str]) -> dict[str, str]:
+def output_names(fields: Iterable[str], ours: Iterable[str] = JUDGED.names) -> dict[str, str]:
     """What the manifest's own fields are called in the output: a name of ours gets `input_` before it, no two alike."""
-    taken = set(fields) | set(JUDGED.names)
+    columns = set(ours)
+    taken = set(fields) | columns
     names = {}
     for field in fields:
         name = field
-        while name in JUDGED.names or (name != field and name in taken):
+        while name in columns or (name != field and name in taken):
             name = f"input_{name}"
         names[field] = name
         taken.add(name)
@@ -197,6 +207,8 @@ DROPPED = {
     "CHAR_RATE_BELOW_MIN": "too few characters of text a second",
     "CHAR_RATE_ABOVE_MAX": "too many characters of text a second",
     "WER_ABOVE_REJECT": "the small model's WER is above the gate's reject band",
+    "NOTHING_HEARD": "no reference, and no word in the ensemble's reading",
+    "AGREEMENT_BELOW_MIN": "the models agree less on what was said than the filter asks for",
     "WER_ABOVE_MAX": "the WER of the reading that counts is above the filter's limit",
 }
 """Why an utterance that was heard is not good enough, in words."""

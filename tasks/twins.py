@@ -29,7 +29,7 @@ class Twins(NamedTuple):
         return Twins(self.twins[begin:end], self.earlier[begin:end])
 
 
-def twins(manifest: Path, folder: str, hashes: "array[int]", limit: int = MAX_LINE) -> Twins:
+def twins(manifest: Path, folder: str, hashes: "array[int]", limit: int = MAX_LINE, referenced: bool = True) -> Twins:
     """The utterances that are there twice, given a hash of every line (see `cut`); lines that are none have no twin."""
     ordered = np.sort(np.asarray(hashes, np.int64))
     again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
@@ -37,7 +37,7 @@ def twins(manifest: Path, folder: str, hashes: "array[int]", limit: int = MAX_LI
     del ordered
     numbers, keys = array("q"), bytearray()
     if len(again):
-        for number, key in keyed(manifest, folder, suspicious(hashes, again), limit):
+        for number, key in keyed(manifest, folder, suspicious(hashes, again), limit, referenced):
             numbers.append(number)
             keys += key
     return grouped(np.asarray(numbers, np.int64), np.frombuffer(keys, np.uint64).reshape(-1, 2))
@@ -50,11 +50,13 @@ def suspicious(hashes: "array[int]", again: Integers) -> Iterator[int]:
     return chain.from_iterable(mask.tobytes() for mask in found)
 
 
-def keyed(manifest: Path, folder: str, wanted: Iterator[int], limit: int) -> Iterator[tuple[int, bytes]]:
+def keyed(
+    manifest: Path, folder: str, wanted: Iterator[int], limit: int, referenced: bool
+) -> Iterator[tuple[int, bytes]]:
     """The wanted lines that are good utterances: their numbers, and 128 bits that tell utterances apart."""
     with manifest.open("rb") as file:
         for number, line in compress(enumerate(lines_of(file.readline, limit), 1), wanted):
-            row = row_of(line, folder)
+            row = row_of(line, folder, referenced)
             if row["reason"] is None:
                 utterance = repr((row["path"], row["offset"] or 0.0, row["duration"]))
                 yield number, hashlib.blake2b(utterance.encode(), digest_size=16).digest()

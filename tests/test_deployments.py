@@ -29,8 +29,8 @@ DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["entrypoint"])
 def test_every_deployment_names_a_flow_its_parameters_and_a_pool(deployment):
     flow = load_flow_from_entrypoint(deployment["entrypoint"])
-    required = {"manifest": "corpus.jsonl", "output": "out", "small": "small.nemo"}
-    flow.validate_parameters(required | deployment.get("parameters", {}))
+    models = {"models": ["a.nemo", "b.nemo"]} if flow.name == "ensemble" else {"small": "small.nemo"}
+    flow.validate_parameters({"manifest": "corpus.jsonl", "output": "out"} | models | deployment.get("parameters", {}))
     assert deployment["work_pool"]["name"] in POOLS
 
 
@@ -121,7 +121,7 @@ def place(tmp_path_factory) -> Iterator[Place]:
             done = subprocess.run(deploy, cwd=home, env=environment, capture_output=True, text=True, check=True)
             assert done.stdout.splitlines() == [
                 "work pools: cpu, gpu",
-                "deployments: curate/cpu, curate/gpu, nightly/cpu",
+                "deployments: curate/cpu, curate/gpu, ensemble/cpu, nightly/cpu",
                 "automations: crash zombies, tell of failures",
                 f"next: prefect worker start --pool cpu, then {api.removesuffix('/api')}/deployments",
             ]
@@ -139,6 +139,7 @@ def test_deploy_makes_pools_deployments_and_automations_once(place):
     made = {one["entrypoint"]: one for one in place.ask("deployments/filter")}
     assert {name: one["work_pool_name"] for name, one in made.items()} == {
         "flows.curate.curate": made["flows.curate.curate"]["work_pool_name"],
+        "flows.ensemble.ensemble": "cpu",
         "flows.nightly.nightly": "cpu",
     }
     assert [one["name"] for one in place.ask("automations/filter")] == ["crash zombies", "tell of failures"]

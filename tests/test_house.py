@@ -11,7 +11,7 @@ import pytest
 from tasks.schema import REASONS
 
 ROOT = Path(__file__).parent.parent
-STAGES = {"manifest", "read", "transcribe", "score", "cascade", "filter", "publish", "report"}
+STAGES = {"manifest", "read", "transcribe", "score", "cascade", "ensemble", "filter", "publish", "report"}
 FORMATS = {"PCM_16", "PCM_U8", "PCM_S8"}  # names of libsndfile's
 MODULES = sorted(path.stem for path in (ROOT / "tasks").glob("[a-z]*.py"))
 
@@ -40,7 +40,7 @@ def test_shared_modules_never_import_prefect(module):
 
 def test_every_reason_is_explained():
     raised = set()
-    for module in ("strict", "lines", "read", "audio", "disk", "engine", "apart", "score", "filter"):
+    for module in ("strict", "lines", "read", "audio", "disk", "engine", "apart", "score", "filter", "ensemble"):
         raised |= set(re.findall(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"', (ROOT / "tasks" / f"{module}.py").read_text()))
     assert raised - FORMATS == set(REASONS)
 

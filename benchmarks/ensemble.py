@@ -1,0 +1,157 @@
+"""How well ensembles of the demo's three checkpoints read in noise, against each of them alone.
+
+python -m benchmarks.ensemble            # the table of demo/README.md
+python -m benchmarks.ensemble --tune     # other speech, by which ROVER's defaults were chosen (needs espeak-ng)
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import soundfile
+from rapidfuzz.distance import Levenshtein
+
+from demo.__main__ import pinned
+from demo.corpus import CORPUS
+from demo.fastconformer import SAMPLE_RATE
+from demo.grammar import sentence
+from demo.speech import NOISES, Samples, corpus_voices, noise, say, with_noise
+from demo.training_speech import TRAINING_SEED, training_texts
+from tasks.apart import listen_here
+from tasks.audio import load
+from tasks.checkpoint import resolve
+from tasks.config import Engine
+from tasks.panel import Rover
+from tasks.recogniser import Reading, Request
+from tasks.rover import most_confident, rover
+from tasks.text import normalize
+
+MODELS = ("small", "large", "third")
+LOUD = (0.0, 10.0)  # dB: the range of the noise that is laid over the demo corpus
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """An utterance: what was said, in which file, over which noise (dB), and what each model reads."""
+
+    text: str
+    path: Path
+    snr: float
+
+
+def demo_speech() -> list[Spoken]:
+    """The demo's 435 plain utterances, with what was said in truth."""
+    rows = []
+    for line in (CORPUS / "manifest.jsonl").read_text().splitlines():
+        if line.startswith('{"audio_filepath": "audio/') and line.endswith("}"):
+            row = json.loads(line)
+            if Path(row["audio_filepath"]).stem.isdigit():
+                rows.append(Spoken(row["true_text"], CORPUS / row["audio_filepath"], row["snr"]))
+    return rows
+
+
+def louder(spoken: list[Spoken], folder: Path) -> Iterator[Spoken]:
+    """The same with more noise over it, at LOUD decibels and of all five kinds in turn."""
+    pick = np.random.default_rng(SEED)
+    speech = [load(str(one.path), None, None, SAMPLE_RATE, 60.0).samples for one in spoken]
+    for i, (one, samples) in enumerate(zip(spoken, speech, strict=True)):
+        snr = float(pick.uniform(*LOUD))
+        added = noise(NOISES[i % len(NOISES)], len(samples), pick, speech)
+        yield written(folder / f"{i:03}.wav", one.text, with_noise(samples, added, snr), snr)
+
+
+def other_speech(folder: Path, utterances: int = 300) -> Iterator[Spoken]:
+    """Sentences and voices that are neither in the demo nor in the training of its models, in noise like `louder`."""
+    words, pick, voices = Random(SEED), np.random.default_rng(SEED + 1), corpus_voices(SEED)
+    known = {*training_texts(Random(TRAINING_SEED)), *(one.text for one in demo_speech())}
+    texts = list(islice((text for _ in iter(int, 1) if (text := sentence(words)) not in known), utterances))
+    speech = [say(text, voices[i % len(voices)]) for i, text in enumerate(texts)]
+    for i, (text, samples) in enumerate(zip(texts, speech, strict=True)):
+        snr = float(pick.uniform(*LOUD))
+        added = noise(NOISES[i % len(NOISES)], len(samples), pick, speech)
+        yield written(folder / f"{i:03}.wav", text, with_noise(samples, added, snr), snr)
+
+
+def written(path: Path, text: str, samples: Samples, snr: float) -> Spoken:
+    soundfile.write(path, samples, SAMPLE_RATE)
+    return Spoken(text, path, snr)
+
+
+def readings(spoken: list[Spoken]) -> list[list[Reading]]:
+    """For each utterance, what each of MODELS reads."""
+    requests = [Request(str(one.path), None, None) for one in spoken]
+    found = [listen_here(resolve(pinned(name)), Engine(), requests)[0] for name in MODELS]
+    return [[heard.reading for heard in row if heard.reading] for row in zip(*found, strict=True)]
+
+
+Method = Callable[[list[Reading]], str]
+
+
+def voted(alpha: float, null_confidence: float) -> Method:
+    return lambda row: rover(row, "basic", alpha, null_confidence).text
+
+
+def methods() -> dict[str, Method]:
+    alone: dict[str, Method] = {name: lambda row, i=i: row[i].text for i, name in enumerate(MODELS)}  # type: ignore[misc]
+    votes = Rover()
+    return alone | {
+        "ROVER": voted(votes.alpha, votes.null_confidence),
+        "ROVER, votes only": voted(1.0, votes.null_confidence),
+        "highest confidence": lambda row: most_confident(row, "basic")[0].text,
+    }
+
+
+def word_error_rate(spoken: list[Spoken], rows: list[list[Reading]], method: Method) -> float:
+    """Errors of all utterances over their words."""
+    pairs = [(one.text.split(), normalize(method(row), "basic").split()) for one, row in zip(spoken, rows, strict=True)]
+    return sum(Levenshtein.distance(*pair) for pair in pairs) / sum(len(words) for words, _ in pairs)
+
+
+def compare() -> Iterator[list[str]]:
+    """WER of each model and of each method, on the demo corpus and with more noise over it."""
+    with tempfile.TemporaryDirectory() as folder:
+        spoken = demo_speech()
+        loud = list(louder(spoken, Path(folder)))
+        rows, loud_rows = readings(spoken), readings(loud)
+    parts = {
+        "all": taken(spoken, rows, 30),
+        "≤ 10 dB": taken(spoken, rows, 10),
+        f"{LOUD[0]:.0f} to {LOUD[1]:.0f} dB": taken(loud, loud_rows, 10),
+        "0 to 5 dB": taken(loud, loud_rows, 5),
+    }
+    yield ["", *(f"{name} ({len(some)})" for name, (some, _) in parts.items())]
+    for name, method in methods().items():
+        yield [name, *(f"{word_error_rate(some, read, method):.2%}" for some, read in parts.values())]
+
+
+def taken(spoken: list[Spoken], rows: list[list[Reading]], snr: float) -> tuple[list[Spoken], list[list[Reading]]]:
+    """Utterances with at most so much less noise than speech, and what was read in them."""
+    at = [i for i, one in enumerate(spoken) if one.snr <= snr]
+    return [spoken[i] for i in at], [rows[i] for i in at]
+
+
+def tune() -> Iterator[list[str]]:
+    """WER on other speech, for weights of the votes (across) and confidences in nothing (down)."""
+    with tempfile.TemporaryDirectory() as folder:
+        spoken = list(other_speech(Path(folder)))
+        rows = readings(spoken)
+    for name, method in methods().items():
+        yield [name, f"{word_error_rate(spoken, rows, method):.2%}"]
+    alphas = [step / 10 for step in range(0, 11)]
+    yield ["null confidence", *(f"alpha {alpha}" for alpha in alphas)]
+    for nothing in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
+        yield [f"{nothing}", *(f"{word_error_rate(spoken, rows, voted(alpha, nothing)):.2%}" for alpha in alphas)]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tune", action="store_true", help="measure ROVER's parameters on other speech")
+    for row in tune() if parser.parse_args().tune else compare():
+        print(f"| {' | '.join(row)} |")

@@ -1,0 +1,30 @@
+"""How runs end: dataset, manifest and report."""
+
+from pathlib import Path
+
+from flows.stream import Step, stream
+from tasks.checkpoint import Checkpoint
+from tasks.panel import Settings
+from tasks.publish import publish_shard, write_manifest
+from tasks.quality import Report
+from tasks.read import gather_fields
+from tasks.report import report_run
+from tasks.schema import Manifest, Role
+
+QUICK = 4  # tasks without a model that run at once
+
+
+def publish(
+    judged: list[Path],
+    rows: list[Path],
+    manifest: Manifest,
+    passes: dict[Role, tuple[Checkpoint, list[Path]]],
+    settings: Settings,
+    run: Path,
+) -> Report:
+    """Write what users take away of judged shards; `rows` are the shards as read, `passes` each model's readings."""
+    fields = gather_fields(rows)
+    publication = Step(lambda shard: [publish_shard.submit(shard, fields)], lambda: QUICK)
+    stream(judged, publication)
+    write_manifest(judged, fields, run)
+    return report_run(judged, publication.results(), manifest, passes, settings, run)

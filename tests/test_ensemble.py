@@ -1,0 +1,180 @@
+"""Ensembles: what several models read in a corpus, what comes out of it, and what is kept."""
+
+import json
+
+import pyarrow as pa
+import pytest
+
+from benchmarks.ensemble import MODELS, demo_speech, louder, methods, readings, word_error_rate
+from flows.ensemble import ensemble
+from tasks.config import BadOption
+from tasks.ensemble import combine, decide
+from tasks.output import OtherRun, asked_of
+from tasks.panel import Agreed, Ensemble, Rover
+from tasks.schema import UTTERANCE, combined, heard, scored, with_columns
+from tasks.verify import inspect
+from tests.conftest import published
+
+
+def shard(schema: pa.Schema, **columns: list) -> pa.Table:
+    size = len(next(iter(columns.values())))
+    return with_columns(pa.table({"id": list(range(1, size + 1))} | columns), schema)
+
+
+READ = heard(heard(heard(UTTERANCE, "model1"), "model2"), "model3")
+ROLES = ["model1", "model2", "model3"]
+
+
+def chosen(method: str = "rover", votes: Rover | None = None, **columns: list) -> list[tuple]:
+    table = combine(shard(READ, **columns), ROLES, method, votes or Rover(), "basic")
+    assert table.schema == combined(READ)
+    return [tuple(row[name] for name in ("ensemble_pred_text", "model", "agreement")) for row in table.to_pylist()]
+
+
+def test_the_reading_of_the_ensemble_is_that_of_most_models():
+    rows = chosen(
+        model1_pred_text=["good morning", "a", None, "x"],
+        model2_pred_text=["Good morning.", "a b", "a", "x"],
+        model3_pred_text=["could morning", "a b", "a", "x"],
+        reason=[None, None, "MODEL_ERROR", "AUDIO_MISSING"],
+    )
+    assert rows == [
+        ("Good morning", "ensemble", pytest.approx(5 / 6)),
+        ("a b", "ensemble", pytest.approx(5 / 6)),
+        (None, None, None),
+        (None, None, None),
+    ]
+
+
+def test_the_most_confident_reading_says_whose_it_is():
+    columns = {
+        "model1_pred_text": ["a b"],
+        "model2_pred_text": ["a c"],
+        "model3_pred_text": [""],
+        "model1_confidence": [0.6],
+        "model2_confidence": [0.9],
+    }
+    assert chosen("confidence", **columns) == [("a c", "model2", 0.5)]
+    with pytest.raises(BadOption, match="model3 read line 1 without a confidence"):
+        chosen("confidence", **columns | {"model3_pred_text": ["a"]})
+
+
+@pytest.mark.parametrize(
+    ("rules", "columns", "expected"),
+    [
+        (Agreed(), {"ensemble_wer": [0.2], "agreement": [0.4]}, ("keep", None)),
+        (Agreed(), {"ensemble_wer": [0.3], "agreement": [1.0]}, ("drop", "WER_ABOVE_MAX")),
+        (Agreed(max_wer=None), {"ensemble_wer": [0.3], "agreement": [0.4]}, ("keep", None)),
+        (Agreed(min_agreement=0.8), {"agreement": [0.8]}, ("keep", None)),
+        (Agreed(min_agreement=0.8), {"agreement": [0.7]}, ("drop", "AGREEMENT_BELOW_MIN")),
+        (Agreed(min_agreement=None), {"agreement": [0.1]}, ("keep", None)),
+        (Agreed(min_agreement=None), {"ensemble_pred_text": [""]}, ("drop", "NOTHING_HEARD")),
+        (Agreed(), {"ensemble_pred_text": [""], "ensemble_wer": [1.0]}, ("drop", "WER_ABOVE_MAX")),
+        (Agreed(min_duration=2.5), {"agreement": [0.1]}, ("drop", "DURATION_BELOW_MIN")),
+        (Agreed(max_duration=1.5), {"agreement": [0.1]}, ("drop", "DURATION_ABOVE_MAX")),
+        (Agreed(), {"reason": ["AUDIO_MISSING"], "ensemble_pred_text": [None]}, ("quarantine", "AUDIO_MISSING")),
+    ],
+)
+def test_what_has_a_reference_is_kept_by_its_wer_and_the_rest_by_agreement(rules, columns, expected):
+    schema = scored(combined(READ), "ensemble")
+    table = decide(shard(schema, **{"duration": [2.0], "ensemble_pred_text": ["a"]} | columns), rules)
+    assert [(row["decision"], row["reason"]) for row in table.to_pylist()] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ({"models": ["a.nemo"]}, "at least 2"),
+        ({"method": "confidence", "rover": {"alpha": 0.7}}, "there is no vote"),
+        ({"models_on": {"pool": "a100"}}, "devices is inline"),
+        ({"dask": {"workers": 2}, "devices": "tcp://host:8786"}, "only devices: local starts workers"),
+        ({"models": ["a.nemo", "https://me:secret@host/b.nemo"]}, "credentials"),
+    ],
+)
+def test_parameters_without_sense_are_refused(parameters, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        Ensemble(**{"manifest": "a.jsonl", "output": "out", "models": ["a.nemo", "b.nemo"]} | parameters)
+
+
+CORPUS = [
+    {"audio_filepath": "right.wav", "text": "Good morning to you."},
+    {"audio_filepath": "wrong.wav", "text": "see you later"},
+    {"audio_filepath": "new.wav", "speaker": "anna"},
+    {"audio_filepath": "doubtful.wav", "text": None},
+    {"audio_filepath": "silent.wav", "text": ""},
+    {"audio_filepath": "number.wav", "text": 5},
+    {"audio_filepath": "new.wav"},
+]
+HEARD = {
+    "one": {
+        "right.wav": "good morning two you",
+        "wrong.wav": "good evening",
+        "new.wav": "how do you do",
+        "doubtful.wav": "yes",
+        "silent.wav": "",
+    },
+    "two": {
+        "right.wav": "good morning to you",
+        "wrong.wav": "good evening",
+        "new.wav": "How do you do?",
+        "doubtful.wav": "guess",
+        "silent.wav": "",
+    },
+    "three": {
+        "right.wav": "could morning to you",
+        "wrong.wav": "good evening",
+        "new.wav": "How do you do?",
+        "doubtful.wav": "dress",
+        "silent.wav": "",
+    },
+}
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_manifest_needs_no_references_and_is_labelled_with_what_the_models_agree_on(manifest, hears, tmp_path):
+    run = tmp_path / "run"
+    models = list(hears(**HEARD).values())
+    settings = {"manifest": manifest(*CORPUS), "output": run, "models": models}
+    report = ensemble(**settings)
+    columns = ("id", "pred_text", "wer", "agreement", "decision", "reason")
+    assert [tuple(row[name] for name in columns) for row in published(run)] == [
+        (1, "good morning to you", 0.0, pytest.approx(5 / 6), "keep", None),
+        (2, "good evening", 1.0, 1.0, "drop", "WER_ABOVE_MAX"),
+        (3, "How do you do?", None, 1.0, "keep", None),
+        (4, "guess", None, pytest.approx(1 / 3), "drop", "AGREEMENT_BELOW_MIN"),
+        (5, "", None, None, "drop", "NOTHING_HEARD"),
+        (6, None, None, None, "quarantine", "BAD_TEXT"),
+        (7, None, None, None, "quarantine", "DUPLICATE_UTT"),
+    ]
+    labelled, pseudo = map(json.loads, (run / "manifest.jsonl").read_text().splitlines())
+    assert labelled["text"] == "Good morning to you."
+    names = ("text", "speaker", "agreement", "wer")
+    assert [pseudo[name] for name in names] == ["How do you do?", "anna", 1.0, None]
+
+    assert {name: found.mean for name, found in report.wer.items()} == {
+        "all": 0.5,
+        "kept": 0.0,
+        "model1": 0.625,
+        "model2": 0.5,
+        "model3": 0.625,
+    }
+    assert [level.utterances for level in report.agreement.levels] == [2, 2, 2, 2, 3, 3, 3, 3]
+    assert all(check.holds for check in inspect(run))
+    assert ensemble(**settings) == report
+    assert isinstance(asked_of(run), Ensemble)
+    with pytest.raises(OtherRun, match=r"rover\.alpha"):
+        ensemble(**settings, rover={"alpha": 1.0})
+    with pytest.raises(BadOption, match=r"one\.jsonl is there twice"):
+        ensemble(**settings | {"models": [*models, models[0]]})
+
+
+@pytest.fixture(scope="module")
+def in_noise(tmp_path_factory) -> tuple[list, list]:
+    """Every second utterance of the demo under more noise, and what its three checkpoints read."""
+    spoken = list(louder(demo_speech(), tmp_path_factory.mktemp("noise")))[::2]
+    return spoken, readings(spoken)
+
+
+def test_rover_of_the_demos_three_checkpoints_reads_better_in_noise_than_the_best_of_them(in_noise):
+    rates = {name: word_error_rate(*in_noise, method) for name, method in methods().items()}
+    assert rates["ROVER"] < min(rates[name] for name in MODELS), rates

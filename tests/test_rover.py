@@ -1,0 +1,142 @@
+"""ROVER: what several models read, and the one text that comes out."""
+
+import functools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.recogniser import Reading
+from tasks.rover import GAP, SUBSTITUTION, most_confident, network, rover
+from tasks.units import units
+
+VOTES = {"normalizer": "basic", "alpha": 1.0, "null_confidence": 0.5}
+WORDS = st.sampled_from("one two three four five six".split())
+TEXTS = st.lists(WORDS, max_size=8).map(" ".join)
+NORMALIZERS = st.sampled_from(["basic", "none"])
+CONFIDENCES = st.one_of(st.none(), st.floats(0, 1))
+
+
+@st.composite
+def readings(draw: st.DrawFn) -> Reading:
+    text = draw(st.one_of(TEXTS, st.text(max_size=20)))
+    words = draw(
+        st.one_of(st.none(), st.lists(st.floats(0, 1), min_size=len(text.split()), max_size=len(text.split())))
+    )
+    return Reading(text, confidence=draw(CONFIDENCES), word_confidence=words)
+
+
+def said(*texts: str, **options) -> str:
+    return rover([Reading(text) for text in texts], **(VOTES | options)).text
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["good morning to you", "good morning two you", "could morning to you"], "good morning to you"),
+        (["a b c", "a x b c", "a b c y"], "a b c"),
+        (["x a b c", "a b c", "a b c y z"], "a b c"),
+        (["b c", "a b c", "a b c"], "a b c"),
+        (["a b", "a b c", "", "a b c"], "a b c"),
+        (["Twenty-one men.", "twenty one man", "twenty one men"], "twenty one men."),
+        (["Yes, of course.", "yes of course", "Yes, of course."], "Yes, of course."),
+        (["well — yes", "well yes", "well — yes"], "well — yes"),
+        (["今天天气很好", "今天气很好", "今天天汽很好"], "今天天气很好"),
+        (["我 用 iPhone 打电话", "我 用 iphone 打电话", "我 用 iphone 打店话"], "我 用 iphone 打电话"),
+        (["ราคาเท่าไร", "ราคาเท่าไหร่", "ราคาเท่าไร"], "ราคาเท่าไร"),
+        (["", "", "a"], ""),
+    ],
+)
+def test_most_votes_win_wherever_words_are_missing_or_too_many(texts, expected):
+    assert said(*texts) == expected
+
+
+def reading(text: str, *confidence: float) -> Reading:
+    return Reading(text, confidence=sum(confidence) / len(confidence), word_confidence=list(confidence))
+
+
+def test_one_model_that_is_sure_outvotes_two_that_are_not():
+    doubtful = [reading("turn of the light", 0.9, 0.2, 0.9, 0.9)] * 2
+    sure = reading("turn on the light", 0.9, 0.95, 0.9, 0.9)
+    assert rover([*doubtful, sure], "basic", 1.0, 0.5).text == "turn of the light"
+    assert rover([*doubtful, sure], "basic", 0.5, 0.5).text == "turn on the light"
+
+
+@pytest.mark.parametrize(("null_confidence", "expected"), [(0.2, "a b c"), (0.9, "a c")])
+def test_how_sure_a_missing_word_is_decides_against_a_word(null_confidence, expected):
+    both = [reading("a b c", 0.9, 0.8, 0.9), reading("a c", 0.9, 0.9)]
+    assert rover(both, "basic", 0.5, null_confidence).text == expected
+
+
+def test_where_one_reading_knows_no_confidence_votes_alone_count():
+    both = [reading("a", 0.1), Reading("a"), reading("b", 1.0)]
+    assert rover(both, "basic", 0.0, 0.5).text == "a"
+
+
+def test_agreement_is_the_mean_share_of_the_votes_of_what_was_chosen():
+    assert rover([Reading("a b c"), Reading("a b d"), Reading("a b c e")], **VOTES) == (
+        "a b c",
+        (1 + 1 + 2 / 3 + 2 / 3) / 4,
+    )
+    assert rover([Reading(""), Reading("?!")], **VOTES) == ("", None)
+
+
+def test_the_most_confident_reading_is_taken_as_it_is():
+    three = [Reading("a b", confidence=0.5), Reading("A, c!", confidence=0.9), Reading("a c", confidence=0.7)]
+    assert most_confident(three, "basic") == (("A, c!", (1 + 2 / 3) / 2), 1)
+
+
+def test_a_word_that_the_first_reading_lacks_is_one_place_for_all_that_have_it():
+    sure = Reading("c d", confidence=0.9)  # is aligned first
+    consensus = rover([sure, Reading("a b c d", confidence=0.8), Reading("a b c d", confidence=0.7)], **VOTES)
+    assert consensus == ("a b c d", (2 / 3 + 2 / 3 + 1 + 1) / 4)
+
+
+@given(reading=readings(), copies=st.integers(1, 4), alpha=st.floats(0, 1), nothing=st.floats(0, 1), norm=NORMALIZERS)
+def test_one_model_or_several_that_read_alike_come_out_as_they_went_in(reading, copies, alpha, nothing, norm):
+    words = units(reading, norm)
+    text = " ".join(reading.text.split()) if words else ""
+    assert rover([reading] * copies, norm, alpha, nothing) == (text, 1.0 if words else None)
+
+
+@given(some=st.lists(readings(), min_size=2, max_size=4), data=st.data())
+def test_in_which_order_the_models_come_makes_no_difference(some, data):
+    other = data.draw(st.permutations(some))
+    assert rover(some, "basic", 0.5, 0.5) == rover(other, "basic", 0.5, 0.5)
+    assert most_confident(some, "basic")[0] == most_confident(other, "basic")[0]
+
+
+@given(text=TEXTS, places=st.lists(st.integers(0, 8), max_size=6), others=st.integers(2, 4), data=st.data())
+def test_words_that_one_model_inserts_never_shift_the_votes_behind_them(text, places, others, data):
+    words = text.split()
+    for place in places:
+        words.insert(place, data.draw(WORDS))
+    everyone = data.draw(st.permutations([text] * others + [" ".join(words)]))
+    slots = len(text.split()) + len(places)
+    share = others / (others + 1)
+    unanimous = (len(text.split()) + share * len(places)) / slots if slots else None
+    assert rover([Reading(one) for one in everyone], **VOTES) == (text, unanimous and pytest.approx(unanimous))
+
+
+def cost(one: str, other: str) -> int:
+    return 0 if one == other else SUBSTITUTION if one and other else GAP
+
+
+@given(some=st.lists(TEXTS, min_size=1, max_size=3), more=TEXTS)
+def test_a_reading_is_aligned_to_all_the_others_at_the_least_cost(some, more):
+    earlier, words = network([units(Reading(text), "basic") for text in some]), more.split()
+
+    @functools.cache
+    def least(i: int, j: int) -> int:
+        slot, rest = [unit.word for unit in earlier[i]] if i < len(earlier) else [], words[j:]
+        ways = []
+        if slot:
+            ways.append(sum(cost(word, "") for word in slot) + least(i + 1, j))
+        if rest:
+            ways.append(GAP * len(some) + least(i, j + 1))
+        if slot and rest:
+            ways.append(sum(cost(word, rest[0]) for word in slot) + least(i + 1, j + 1))
+        return min(ways, default=0)
+
+    joined = network([units(Reading(text), "basic") for text in [*some, more]])
+    assert sum(cost(unit.word, slot[-1].word) for slot in joined for unit in slot[:-1]) == least(0, 0)
