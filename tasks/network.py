@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.budget import Budget, affordable
+from tasks.budget import CPU_SECONDS, Budget, affordable
 from tasks.checkpoint import BadCheckpoint, Checkpoint
 from tasks.config import BadOption, Engine
 from tasks.decoders import decoder_of
@@ -16,7 +16,6 @@ from tasks.quiet import quiet
 from tasks.recogniser import Batch, Reading, cores
 from tasks.words import Words
 
-CPU_SECONDS = 40.0  # in a batch: what a core's cache is best filled with (benchmarks/batches.py)
 PROBE_SECONDS = 15.0
 
 BROKEN = Reading("", sound=False)

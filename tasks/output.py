@@ -14,7 +14,19 @@ from tasks import ledger
 from tasks.config import Curation, Engine
 from tasks.storage import DRAFT, BadOutput, drafts, is_local, location, put, put_if_absent, room
 
-WHERE = ("output", "small", "large", "trust_unpinned", "devices", "small_on", "large_on", "dask")
+WHERE = (
+    "output",
+    "small",
+    "large",
+    "languages",
+    "wish",
+    "catalog",
+    "trust_unpinned",
+    "devices",
+    "small_on",
+    "large_on",
+    "dask",
+)
 MANNER: Any = dict.fromkeys((*WHERE, "max_quarantined"), True) | {"engine": Engine.MANNER}
 """Parameters that change nothing that is written: where a checkpoint lies, where it runs and in what batches."""
 
@@ -23,7 +35,7 @@ Owner = dict[str, Any]
 """Who works on an output: host, process and, with Prefect, its flow run."""
 
 
-PLACES = ("manifest", "small", "large", "audio_root", "relative_to")
+PLACES = ("manifest", "small", "large", "languages", "audio_root", "relative_to")
 
 
 class OtherRun(Exception):
@@ -128,10 +140,12 @@ def bind(run: Path, settings: Curation, inputs: dict[str, str | None]) -> None:
         put(path, text)  # where and how it runs now, for `winnow resume`
 
 
-def placed(name: str | Path | None) -> str | None:
-    """A name of a file, so that it is found from another folder too; any other name as it is."""
+def placed(name: Any) -> Any:
+    """A name of a file, so that it is found from another folder too; any other name as it is; those in routes also."""
     if name is None:
         return None
+    if isinstance(name, dict):
+        return {language: {role: placed(one) for role, one in route} for language, route in name.items()}
     path, at, pin = str(name).partition("@")
     return f"{Path(path).absolute()}{at}{pin}" if Path(path).exists() else str(name)
 
