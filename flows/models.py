@@ -23,7 +23,7 @@ if not console.is_terminal:
 
 
 def show_all(own: Path | None, language: str | None, permissive: bool, offline: bool) -> None:
-    """A line a model, the most accurate first where figures are known."""
+    """A line a model, in the order of the catalogue; one's own come first."""
     catalog = open_catalog(own)
     found = [model for model in catalog.models if wanted(model, catalog, language, permissive, offline)]
     table = Table(box=None, pad_edge=False)
@@ -38,7 +38,7 @@ def show_all(own: Path | None, language: str | None, permissive: bool, offline: 
             size_of(model),
             Text(model.decoder),
             spoken,
-            f"{score.wer:.1%}" if score else "",
+            f"{score.wer:.2%}" if score else "",
             f"{score.rtfx:,.0f}" if score and score.rtfx else "",
             Text(model.licence or "unknown"),
             "yes" if downloaded(model.place) else "",

@@ -94,7 +94,7 @@ def obstacle_to(models: Models, wish: Wish, catalog: Catalog, memory: float, mac
         if model.family is None:
             return f"{model.name} is not read by the engine"
         if wish.use == "commercial" and licence is None:
-            return f"the licence of {model.name} is not known here (--wish.use research takes it)"
+            return f"the licence of {model.name} is not known here (use: research takes it)"
         if wish.use == "commercial" and licence and not licence.commercial:
             return f"the licence of {model.name}, {model.licence}, {licence.words}"
     need = weights(models)
@@ -124,7 +124,7 @@ def words(pair: Pair, models: Models, wish: Wish, given: dict[Role, str], catalo
     if both := [name for name in figures[0] if name in figures[1]]:
         one, other = (found[both[0]] for found in figures)
         paces = f", {one.rtfx:,.0f} and {other.rtfx:,.0f} x real time" if one.rtfx and other.rtfx else ""
-        yield f"published ({both[0]}): WER {one.wer:.1%} and {other.wer:.1%}{paces}"
+        yield f"published ({both[0]}): WER {one.wer:.2%} and {other.wer:.2%}{paces}"
     if small.decodes == large.decodes:
         yield f"both decode by {small.decodes}, so they may err alike"
     else:

@@ -131,7 +131,8 @@ class Engine(Parameters):
     language: str | None = Field(
         None,
         title="Language",
-        description="Spoken language, for models with a prompt (canary), such as en; empty: the prompt's",
+        description="Spoken language, for models with a prompt (canary), such as en; empty: the row's lang, or the "
+        "prompt's where it has none",
     )
     target_language: str | None = Field(
         None,

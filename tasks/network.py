@@ -74,7 +74,8 @@ class Network:
                 made = [self.encode(*wave) for wave in waves]
                 longest = max(encoded.shape[2] for encoded, _ in made)
                 encoded = torch.cat([pad(encoded, (0, longest - encoded.shape[2])) for encoded, _ in made])
-                finish = self.decoder.start(encoded, torch.cat([frames for _, frames in made]))
+                languages = [request.language for batch in batches for request, _ in batch]
+                finish = self.decoder.start(encoded, torch.cat([frames for _, frames in made]), languages)
                 finite = torch.isfinite(encoded.sum(dim=(1, 2)))
             found = zip(finish(), finite.tolist(), strict=True)
             return [self.words.reading(tokens, self.timestamps) if good else BROKEN for tokens, good in found]

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from tasks.apart import Listened, together
 from tasks.checkpoint import Checkpoint, resolve
 from tasks.config import Curation, Engine, Placement
+from tasks.engine import Heard
 from tasks.recogniser import Request
 from tasks.schema import Role
 from tasks.spoken import match
@@ -30,14 +31,23 @@ class Pass(BaseModel, frozen=True):
 
     @property
     def checkpoints(self) -> list[Checkpoint]:
-        """Each of its models once, the one for all other languages first."""
-        return list(dict.fromkeys([self.checkpoint, *filter(None, self.languages.values())]))
+        """Each of its models once, the one for all other languages first; the same file by two names is one."""
+        found: dict[str, Checkpoint] = {}
+        for one in filter(None, (self.checkpoint, *self.languages.values())):
+            found.setdefault(one.sha256, one)
+        return list(found.values())
 
     @property
     def digests(self) -> dict[str, str | None]:
         """The sha256 of each model, by what it reads."""
         found: dict[str, str | None] = {self.role: self.checkpoint.sha256}
         return found | {f"{self.role} for {name}": one.sha256 if one else None for name, one in self.languages.items()}
+
+    @property
+    def by_language(self) -> bool:
+        """Whether a row's language changes how it is read."""
+        prompted = any(one.family == "multitask" for one in self.checkpoints) and self.options.language is None
+        return bool(self.languages) or prompted
 
     def reader(self, language: str | None) -> Checkpoint | None:
         """Which model reads a row of this language."""
@@ -63,11 +73,14 @@ def listen_by_language(reader: Pass, listen: Listen, requests: list[Request]) ->
     """An answer for each request, by the model of its language; what each of the models took is in `readers`."""
     if not reader.languages:
         return listen(reader.checkpoint, reader.options, requests)
-    mine: dict[Checkpoint, list[int]] = {}
+    mine: dict[str, list[int]] = {}
     for index, request in enumerate(requests):
         if checkpoint := reader.reader(request.language):
-            mine.setdefault(checkpoint, []).append(index)
-    parts = {one: listen(one, reader.options, [requests[i] for i in indices]) for one, indices in mine.items()}
-    answers = {i: answer for one, indices in mine.items() for i, answer in zip(indices, parts[one][0], strict=True)}
-    spent = {one.sha256: spent for one, (_, spent) in parts.items()}
+            mine.setdefault(checkpoint.sha256, []).append(index)
+    answers: dict[int, Heard] = {}
+    spent = {}
+    for one in reader.checkpoints:
+        if indices := mine.get(one.sha256):
+            found, spent[one.sha256] = listen(one, reader.options, [requests[i] for i in indices])
+            answers |= zip(indices, found, strict=True)
     return [answers[i] for i in range(len(requests))], together(list(spent.values())) | {"readers": spent}

@@ -24,7 +24,7 @@ class Request:
     root: str | None = None
     """The folder that the file must lie in."""
     language: str | None = None
-    """What is spoken, where that decides which model hears it."""
+    """What is spoken, where that changes how it is heard."""
 
 
 @dataclass(frozen=True)

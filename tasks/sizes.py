@@ -25,7 +25,7 @@ def share(size: Size, machine: Machine) -> str:
     (cores, _), (memory, _) = asked_and_there(size, machine)
     smaller = (found.cpus, found.memory) != (cores, memory)
     why = f" (the guide's {cores:g} and {memory:g} GB made smaller: there is no more)" if smaller else ""
-    taken = f"{found.cpus:g} cores and {found.memory:.1f} GB of main memory"
+    taken = f"{found.memory:.1f} GB of main memory, and of cores {found.cpus:g}"
     return f"counts as {size.name}, so a shard takes {size.share:g} of a GPU, {taken}{why}"
 
 

@@ -39,7 +39,7 @@ def transcribe(
     if reader.role == "large":
         mine = pc.and_(mine, pc.fill_null(pc.equal(shard["band"], "escalate"), False))
     todo = pc.indices_nonzero(mine).to_pylist()
-    spoken = languages_of(shard["fields"].to_pylist()) if reader.languages else [None] * len(shard)
+    spoken = languages_of(shard["fields"].to_pylist()) if reader.by_language else [None] * len(shard)
     asked = {language: reader.reader(language) for language in set(spoken)}
     todo = [i for i in todo if asked[spoken[i]]]
     rows = shard.select(["path", "offset", "duration", "reason", "detail"]).to_pydict()

@@ -4,13 +4,15 @@ import logging
 from typing import Any
 
 from tasks.catalog import Catalog, open_catalog
-from tasks.choice import choose, warning
+from tasks.choice import Choice, choose, warning
 from tasks.config import AUTO, Curation, Placement, Route, Wish
 from tasks.machine import ELSEWHERE, Machine, this_machine
 from tasks.schema import Role
-from tasks.spoken import match, stated
+from tasks.spoken import Stated, match, stated
 
 log = logging.getLogger("winnow")
+
+Routes = dict[str | None, Route]
 
 
 def settled(settings: Curation, machine: Machine | None = None) -> Curation:
@@ -31,30 +33,55 @@ def settled(settings: Curation, machine: Machine | None = None) -> Curation:
 
 
 def chosen(settings: Curation, catalog: Catalog, machine: Machine) -> Curation:
-    """With what was chosen in the place of `auto`; a shard of the run's own takes what suits it of this machine."""
+    """With what was chosen in the place of `auto`, and what follows from it for the engine and the run's devices."""
     manifest = stated(settings.manifest)
-    others = [name for name in manifest.languages if not match(name, settings.languages)]
-    routes, places = {}, {}
+    routes, changes = settings.routes, dict[str, Any]()
     for language, route in settings.routes.items():
-        asked = models_in(route)
-        given = {role: name for role, name in asked.items() if name != AUTO}
-        if given == asked:
-            routes[language] = route
+        if AUTO not in models_in(route).values():
             continue
-        spoken = language or settings.wish.language or ",".join(others or manifest.languages)
-        hours = settings.wish.hours or (manifest.languages.get(language, 0.0) if language else manifest.hours)
-        wish = settings.wish.model_copy(update={"language": spoken, "hours": hours})
-        found = choose(wish, catalog, machine, given)
+        wish = wish_for(language, settings, manifest)
+        found = choose(wish, catalog, machine, given_in(route))
         for words in [*found.reasons, *(found.needs if settings.devices == "local" else [])]:
-            log.info("chosen for %s: %s", spoken, words)
-        names: dict[str, str | None] = {}
-        for role in asked.keys() - given:
-            names[role] = found.models[role].place if role in found.models else None
-        routes[language] = route.model_copy(update=names)
-        if language is None and settings.devices == "local":
-            places = {f"{role}_on": place for role, place in found.placements.items() if role not in given}
-    free = {name: place for name, place in places.items() if getattr(settings, name) == Placement()}
-    return rerouted(settings, routes).model_copy(update=free)
+            log.info("chosen for %s: %s", wish.language, words)
+        routes[language] = filled(route, found)
+        if language is None:
+            changes = placed(settings, found) | prompted(settings, wish, found, manifest)
+    return rerouted(settings, routes).model_copy(update=changes)
+
+
+def wish_for(language: str | None, settings: Curation, manifest: Stated) -> Wish:
+    """The wish for a language's own models, or for those of all others, with what the manifest states."""
+    wish, others = settings.wish, [name for name in manifest.languages if not match(name, settings.languages)]
+    spoken = language or wish.language or ",".join(others or manifest.languages)
+    hours = manifest.languages.get(language, 0.0) if language else manifest.hours
+    return wish.model_copy(update={"language": spoken or None, "hours": wish.hours or hours})
+
+
+def filled(route: Route, found: Choice) -> Route:
+    """The route with what was chosen in the place of `auto`; null where there is no second model."""
+    open_: list[Role] = [role for role, name in models_in(route).items() if name == AUTO]
+    names = {str(role): found.models[role].place if role in found.models else None for role in open_}
+    return route.model_copy(update=names)
+
+
+def placed(settings: Curation, found: Choice) -> dict[str, Any]:
+    """What a shard takes of this machine's devices for the chosen models, where the user did not say."""
+    if settings.devices != "local":
+        return {}
+    given = given_in(settings.routes[None])
+    free = {f"{role}_on": place for role, place in found.placements.items() if role not in given}
+    return {name: place for name, place in free.items() if getattr(settings, name) == Placement()}
+
+
+def prompted(settings: Curation, wish: Wish, found: Choice, manifest: Stated) -> dict[str, Any]:
+    """A model with a prompt is told the one language of the wish, unless rows say another."""
+    alone = wish.languages if len(wish.languages) == 1 else ()
+    tags = [
+        match(alone[0], model.languages) for model in found.models.values() if alone and model.family == "multitask"
+    ]
+    if settings.engine.language or not tags or not all(match(name, alone) for name in manifest.languages):
+        return {}
+    return {"engine": settings.engine.model_copy(update={"language": tags[0]})}
 
 
 def named(route: Route, catalog: Catalog) -> Route:
@@ -66,13 +93,16 @@ def named(route: Route, catalog: Catalog) -> Route:
     return route.model_copy(update=found)
 
 
+def given_in(route: Route) -> dict[Role, str]:
+    return {role: name for role, name in models_in(route).items() if name != AUTO}
+
+
 def models_in(route: Route) -> dict[Role, str]:
     names: dict[Role, str | None] = {"small": route.small, "large": route.large}
     return {role: name for role, name in names.items() if name}
 
 
-def rerouted(settings: Curation, routes: dict[str | None, Route]) -> Curation:
+def rerouted(settings: Curation, routes: Routes) -> Curation:
     """The parameters with these models."""
-    own = routes[None]
-    languages = {language: route for language, route in routes.items() if language}
+    own, languages = routes[None], {language: route for language, route in routes.items() if language}
     return settings.model_copy(update={"small": own.small, "large": own.large, "languages": languages})
