@@ -2,11 +2,12 @@
 
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from tasks.config import Curation, Share
+from tasks.config import Curation, Share, Wish
 from tasks.panel import Ensemble
 
 EXIT_CODES = {
@@ -102,6 +103,58 @@ def verify(output: str) -> None:
     from flows.terminal import verify
 
     sys.exit(0 if verify(output) else 1)
+
+
+models = App(name="models", help="What models there are, what is known of them, and which suit a wish.")
+app.command(models)
+
+
+@models.default
+def list_models(
+    *, language: str | None = None, permissive: bool = False, offline: bool = False, catalog: Path | None = None
+) -> None:
+    """List the models of the catalogue.
+
+    Args:
+        language: Only those that read it, such as de
+        permissive: Only those whose licence is known to allow any use
+        offline: Only those that are on this machine already
+        catalog: YAML file of models of one's own, in the form of tasks/catalog.yaml
+    """
+    from flows.models import show_all
+
+    show_all(catalog, language, permissive, offline)
+
+
+@models.command
+def show(name: str, *, catalog: Path | None = None) -> None:
+    """Show all that is known of a model; names of NeMo Curator's guide are understood too.
+
+    Args:
+        name: Of the model, or what a run takes for it
+        catalog: YAML file of models of one's own, in the form of tasks/catalog.yaml
+    """
+    from flows.models import show_one
+
+    show_one(catalog, name)
+
+
+@models.command
+def choose(
+    manifest: Path | None = None,
+    *,
+    wish: Annotated[Wish | None, Parameter(name="*")] = None,
+    catalog: Path | None = None,
+) -> None:
+    """Choose the models for a wish, and say why; `winnow curate --small auto --large auto` chooses the same.
+
+    Args:
+        manifest: NeMo manifest, whose hours and languages count where the wish has none
+        catalog: YAML file of models of one's own, in the form of tasks/catalog.yaml
+    """
+    from flows.models import show_choice
+
+    show_choice(catalog, wish or Wish(), manifest)
 
 
 @app.command

@@ -13,17 +13,19 @@ from flows.publication import QUICK, publish
 from flows.stream import Futures, Step, stream
 from flows.watch import bury, this_run, watch
 from tasks.cascade import Gathered, gate_shard
-from tasks.checkpoint import check_options, resolve
+from tasks.checkpoint import check_options
 from tasks.config import Curation
 from tasks.devices import open_devices
 from tasks.filter import judge_shard
 from tasks.manifest import digest, split_manifest
 from tasks.output import open_run
+from tasks.passes import pass_of
 from tasks.quality import Report
 from tasks.quarantine import Quarantine
 from tasks.read import read_shard
 from tasks.score import score_shard
-from tasks.transcribe import Pass, transcribe_shard, transcribe_shards
+from tasks.transcribe import transcribe_shard, transcribe_shards
+from tasks.wishes import settled
 
 logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, its log says how the passes go
 
@@ -36,14 +38,13 @@ logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, it
 @taking(Curation)
 def curate(settings: Curation) -> Report:
     """Manifest to shards, their rows, small pass, gate, large pass on the escalated, rules, dataset and report."""
-    digests = {"manifest": digest(settings.manifest)}
-    small = resolve(settings.small, settings.trust_unpinned)
-    large = resolve(settings.large, settings.trust_unpinned) if settings.large else None
-    check_options(settings.engine, [small, large] if large else [small])
-    digests |= {"small": small.sha256, "large": large and large.sha256}
-    how = {"options": settings.engine, "root": settings.audio_root}
-    first = Pass(role="small", checkpoint=small, on=settings.small_on, **how)
-    second = Pass(role="large", checkpoint=large, on=settings.large_on, **how) if large else None
+    settings = settled(settings)
+    digests: dict[str, str | None] = {"manifest": digest(settings.manifest), "large": None}
+    first = pass_of("small", settings)
+    second = pass_of("large", settings) if settings.large else None
+    for reader in filter(None, (first, second)):
+        digests |= reader.digests
+    check_options(settings.engine, [*first.checkpoints, *(second.checkpoints if second else [])])
 
     with open_run(settings, digests, this_run(), died=bury) as run, open_devices(settings) as devices:
         watch(run)
@@ -75,7 +76,9 @@ def curate(settings: Curation) -> Report:
         else:
             stream(manifest.shards, small_pass, rules)
 
-        passes = {"small": (small, small_pass.results(1))} | ({"large": (large, large_pass.results())} if large else {})
+        passes = {"small": (first.checkpoints, small_pass.results(1))}
+        if second:
+            passes["large"] = (second.checkpoints, large_pass.results())
         return publish(rules.results(), small_pass.results(0), manifest, passes, settings, run)
 
 

@@ -19,11 +19,12 @@ from tasks.ensemble import ROLE, combine_shard, decide_shard
 from tasks.manifest import digest, split_manifest
 from tasks.output import open_run
 from tasks.panel import Ensemble
+from tasks.passes import Pass
 from tasks.quality import Report
 from tasks.quarantine import Quarantine
 from tasks.read import read_shard
 from tasks.score import score_shard
-from tasks.transcribe import Pass, transcribe_shard
+from tasks.transcribe import transcribe_shard
 
 logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, its log says how the passes go
 
@@ -55,7 +56,7 @@ def ensemble(settings: Ensemble) -> Report:
             one_pass.done += [quarantine.take, progress.read]
             stream(shards, one_pass)
             shards = one_pass.results()
-            passes[reader.role] = reader.checkpoint, one_pass.results(0)
+            passes[reader.role] = reader.checkpoints, one_pass.results(0)
 
         def vote(shard: Path) -> Futures:
             roles = [reader.role for reader in readers]

@@ -3,13 +3,12 @@
 from pathlib import Path
 
 from flows.stream import Step, stream
-from tasks.checkpoint import Checkpoint
 from tasks.panel import Settings
 from tasks.publish import publish_shard, write_manifest
 from tasks.quality import Report
 from tasks.read import gather_fields
-from tasks.report import report_run
-from tasks.schema import Manifest, Role
+from tasks.report import Passes, report_run
+from tasks.schema import Manifest
 
 QUICK = 4  # tasks without a model that run at once
 
@@ -18,7 +17,7 @@ def publish(
     judged: list[Path],
     rows: list[Path],
     manifest: Manifest,
-    passes: dict[Role, tuple[Checkpoint, list[Path]]],
+    passes: Passes,
     settings: Settings,
     run: Path,
 ) -> Report:

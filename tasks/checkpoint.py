@@ -3,10 +3,11 @@
 import difflib
 import re
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel
 
+from tasks.catalog import Family as Family
+from tasks.catalog import open_catalog
 from tasks.config import BadOption, Engine
 from tasks.copies import copied, digest
 from tasks.preflight import BadCheckpoint as BadCheckpoint
@@ -17,7 +18,6 @@ NGC_NAME = re.compile(r"[\w.-]+")
 PIN = "@sha256:"
 COMMIT = re.compile(r"[^@]+@[0-9a-f]{40}")
 
-Family = Literal["ctc", "transducer", "hybrid", "multitask", "readings"]
 FAMILIES: dict[str, Family] = {
     "EncDecCTCModel": "ctc",
     "EncDecCTCModelBPE": "ctc",
@@ -88,6 +88,7 @@ def located(name: str) -> Path:
         if not path.is_file():
             raise BadCheckpoint(f"{name}: no such file")
         return path
+    refuse_legend(name)
     if HUB_NAME.fullmatch(name):
         return from_hub(name)
     if NGC_NAME.fullmatch(name):
@@ -95,6 +96,15 @@ def located(name: str) -> Path:
     raise BadCheckpoint(
         f"{name}: no .nemo file, no manifest of readings (.jsonl), no hub name such as nvidia/parakeet-tdt_ctc-110m"
     )
+
+
+def refuse_legend(name: str) -> None:
+    """Refuse a name of the guide's that nothing ever had, and say what is meant by it."""
+    known = open_catalog()
+    meaning = known.guide.get(name.partition("@")[0])
+    if meaning and not meaning.exists:
+        means = known.names[meaning.means].checkpoint
+        raise BadCheckpoint(f"{name}: there is no such model; the nearest is {means}: {meaning.why}")
 
 
 def family_of(target: str, name: str) -> Family:

@@ -14,6 +14,11 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 ADDRESSES = ("tcp://", "tls://")
+AUTO = "auto"
+"""In the place of a checkpoint: one of the catalogue's is chosen."""
+
+Domain = Literal["general", "telephony", "streaming", "noisy"]
+Quality = Literal["fastest", "balanced", "highest"]
 
 
 class BadOption(Exception):
@@ -126,7 +131,8 @@ class Engine(Parameters):
     language: str | None = Field(
         None,
         title="Language",
-        description="Spoken language, for models with a prompt (canary), such as en; empty: the prompt's",
+        description="Spoken language, for models with a prompt (canary), such as en; empty: the row's lang, or the "
+        "prompt's where it has none",
     )
     target_language: str | None = Field(
         None,
@@ -173,6 +179,51 @@ class Placement(Parameters):
     )
 
 
+class Wish(Parameters):
+    """What models are to be chosen for, where one is `auto`."""
+
+    language: str | None = Field(
+        None,
+        title="Language",
+        description="What is spoken, such as de, or de,fr for models that read both; empty: what the manifest's rows "
+        "say as lang",
+    )
+    domain: Domain = Field(
+        "general", title="Domain", description="What kind of speech: general, telephony, streaming or noisy"
+    )
+    quality: Quality = Field(
+        "balanced",
+        title="Quality",
+        description="fastest, balanced or highest; over 1,000 hours balanced becomes fastest",
+    )
+    use: Literal["commercial", "research"] = Field(
+        "commercial",
+        title="Use",
+        description="commercial: no models whose licence forbids that or is not known; research: any",
+    )
+    hours: Seconds | None = Field(
+        None, title="Hours", description="Hours of audio; empty: what the manifest states in its durations"
+    )
+    memory: Seconds | None = Field(
+        None, title="Memory", description="Gigabytes of memory of the device; empty: of the one that is there"
+    )
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tuple(filter(None, (one.strip().lower() for one in (self.language or "").split(","))))
+
+
+class Route(Parameters):
+    """The models of one language."""
+
+    small: str = Field(title="Small model", description="Checkpoint that reads the rows of this language, or auto")
+    large: str | None = Field(
+        None,
+        title="Large model",
+        description="Checkpoint that reads what the gate escalates of them, or auto; empty: the small one decides",
+    )
+
+
 class Dask(Parameters):
     """Dask workers: on this machine (devices: local), or wherever they joined a scheduler."""
 
@@ -210,13 +261,29 @@ class Curation(Parameters):
         title="Small model",
         description="Checkpoint that reads everything: a .nemo path, a name on the hub (nvidia/parakeet-tdt_ctc-110m) "
         "or NGC, pinned by @sha256: and the file's digest, or on the hub by @ and a commit; or a manifest (.jsonl) "
-        "with another system's readings as pred_text",
+        "with another system's readings as pred_text; auto: chosen by the wish",
     )
     large: str | None = Field(
         None,
         kw_only=True,
         title="Large model",
-        description="Checkpoint that reads what the gate escalates; empty: no cascade, the small model decides",
+        description="Checkpoint that reads what the gate escalates; auto: chosen by the wish; empty: no cascade, the "
+        "small model decides",
+    )
+    languages: dict[str, Route] = Field(
+        {},
+        kw_only=True,
+        title="Languages",
+        description="Models of their own for rows with this lang: --languages.de.small …, --languages.de.large …, or "
+        'in a form {"de": {"small": …, "large": …}}; all other rows are read by small and large',
+    )
+    wish: Wish = Field(Wish(), kw_only=True, title="Wish", description="What models are to be chosen for (auto)")
+    catalog: Path | None = Field(
+        None,
+        kw_only=True,
+        title="Catalogue",
+        description="YAML file of models of one's own to choose from, in the form of tasks/catalog.yaml; empty: that "
+        "of WINNOW_CATALOG, if there is one",
     )
     trust_unpinned: bool = Field(
         False,
@@ -290,7 +357,7 @@ class Curation(Parameters):
         """Where its models run."""
         return [self.small_on, *([self.large_on] if self.large else [])]
 
-    @field_validator("manifest", "output", "small", "large", "audio_root", "relative_to")
+    @field_validator("manifest", "output", "small", "large", "languages", "audio_root", "relative_to", "catalog")
     @classmethod
     def no_credentials(cls, value: object) -> object:
         if redacted(str(value)) != str(value):
@@ -303,6 +370,25 @@ class Curation(Parameters):
         if value not in ("inline", "local") and not value.startswith(ADDRESSES) and not value.endswith(".json"):
             raise ValueError("inline, local, a scheduler's address (tcp://host:8786, tls://…) or its file (….json)")
         return value
+
+    @property
+    def routes(self) -> "dict[str | None, Route]":
+        """The models of each language, and under null those of all other rows."""
+        own: dict[str | None, Route] = {None: Route(small=self.small, large=self.large)}
+        return own | dict(self.languages)
+
+    @property
+    def auto(self) -> bool:
+        """Whether any model is to be chosen."""
+        return any(AUTO in (route.small, route.large) for route in self.routes.values())
+
+    @model_validator(mode="after")
+    def choosable(self) -> Self:
+        if self.wish != Wish() and not self.auto:
+            raise ValueError("wish: no model is auto, so there is none to choose")
+        if not self.large and any(route.large for route in self.languages.values()):
+            raise ValueError("languages: a language has a large model only where the run has one: give large")
+        return self
 
     @model_validator(mode="after")
     def placeable(self) -> Self:

@@ -5,6 +5,7 @@ distribution, the least of a token's frames and of a word's tokens (Laptev and G
 methods of word-level confidence estimation for end-to-end automatic speech recognition").
 """
 
+import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 
 from tasks.checkpoint import BadCheckpoint
 from tasks.config import Engine
+from tasks.spoken import match
+
+Languages = list[str | None]
 
 ALPHA = 0.33
 CONFIDENCE = {"preserve_token_confidence": True, "preserve_frame_confidence": True}
@@ -35,12 +39,15 @@ class Tokens:
 
 
 class Decoder(Protocol):
-    """Tokens of encoded batches. `start` gives the device its work; what it returns waits for the outcome."""
+    """Tokens of encoded batches. `start` gives the device its work; what it returns waits for the outcome.
+
+    Only models with a prompt heed the languages that are said of the utterances.
+    """
 
     decoding: Any
     together: int
 
-    def start(self, encoded: Any, frames: Any) -> Callable[[], list[Tokens]]: ...
+    def start(self, encoded: Any, frames: Any, languages: Languages) -> Callable[[], list[Tokens]]: ...
 
 
 def decoder_of(model: Any, name: str, options: Engine) -> Decoder:
@@ -75,7 +82,7 @@ class Ctc:
         self.head, self.decoding, self.blank = head, decoding, decoding.blank_id
         self.measure = get_confidence_measure_bank()["entropy_tsallis_exp"]
 
-    def start(self, encoded: Any, frames: Any) -> Callable[[], list[Tokens]]:
+    def start(self, encoded: Any, frames: Any, languages: Languages) -> Callable[[], list[Tokens]]:
         import torch
 
         scores = self.head(encoder_output=encoded)
@@ -126,7 +133,7 @@ class Transducer:
         model.change_decoding_strategy(OmegaConf.merge(model.cfg.decoding, settings), verbose=False)
         self.decoding = model.decoding
 
-    def start(self, encoded: Any, frames: Any) -> Callable[[], list[Tokens]]:
+    def start(self, encoded: Any, frames: Any, languages: Languages) -> Callable[[], list[Tokens]]:
         (found,) = self.decoding.decoding(encoder_output=encoded, encoded_lengths=frames)
         return lambda: [self.tokens(hypothesis) for hypothesis in self.decoding.compute_confidence(found)]
 
@@ -153,19 +160,21 @@ class Prompted:
         settings = {"strategy": "greedy", "greedy": greedy, "confidence_cfg": CONFIDENCE}
         model.change_decoding_strategy(OmegaConf.merge(model.cfg.decoding, settings))
         self.model, self.decoding = model, model.decoding
-        self.prompt = prompt(model, name, options)
+        self.prompt = functools.cache(functools.partial(prompt, model, name, options))
+        self.length = len(self.prompt(None))
         search = self.decoding.decoding.greedy_search
         self.most, self.beyond = search.max_seq_length, search.max_delta_len
         self.turn = threading.Lock()  # NeMo's search leaves its decoder in training mode, until it begins again
 
-    def start(self, encoded: Any, frames: Any) -> Callable[[], list[Tokens]]:
+    def start(self, encoded: Any, frames: Any, languages: Languages) -> Callable[[], list[Tokens]]:
+        import torch
         from nemo.collections.asr.models.aed_multitask_models import lens_to_mask
 
         states = self.model.encoder_decoder_proj(encoded.permute(0, 2, 1))
         mask = lens_to_mask(frames, states.shape[1]).to(states.dtype)
         if self.model.use_transf_encoder:
             states = self.model.transf_encoder(encoder_states=states, encoder_mask=mask)
-        prompts = self.prompt.to(states.device).expand(len(states), -1)
+        prompts = torch.stack([self.prompt(language) for language in languages]).to(states.device)
         with self.turn:
             (found,) = self.decoding.decoding(
                 encoder_hidden_states=states, encoder_input_mask=mask, decoder_input_ids=prompts
@@ -174,7 +183,7 @@ class Prompted:
 
     def tokens(self, hypothesis: Any, frames: int) -> Tokens:
         """As many as the utterance's own length allows; NeMo's search goes by the longest of the batch."""
-        most = min(self.most, frames + self.beyond) - len(self.prompt)
+        most = min(self.most, frames + self.beyond) - self.length
         ids = hypothesis.y_sequence.tolist()[:most]
         confidence = np.array([float(value) for value in hypothesis.token_confidence[:most]])
         return Tokens(ids, confidence, sound=bool(np.isfinite(confidence).all()))
@@ -192,21 +201,30 @@ USUAL_SLOTS = {
 """What a prompt says where neither the checkpoint nor the options do."""
 
 
-def prompt(model: Any, name: str, options: Engine) -> Any:
-    """The ids of the prompt [tokens]: the checkpoint's own, with what the options ask for in its slots."""
+def prompt(model: Any, name: str, options: Engine, language: str | None) -> Any:
+    """The ids of the prompt [tokens]: the checkpoint's own, with what the options ask for in its slots.
+
+    The language that is said of an utterance counts where the options have none.
+    """
     (turn,) = model.prompt.get_default_dialog_slots()
     given = {slot: value for slot, value in turn["slots"].items() if value is not None}
     slots = {slot: USUAL_SLOTS.get(slot) for slot in turn["slots"]} | given
-    spoken = options.language or slots["source_lang"]
+    asked = options.language or (language and (known(language, model) or language))
+    spoken = asked or slots["source_lang"]
     if spoken is None:
         raise BadCheckpoint(f"{name}: its prompt needs a language: give engine.language, such as en")
-    written = options.target_language or (options.language or slots["target_lang"] or spoken)
+    written = options.target_language or (asked or slots["target_lang"] or spoken)
     slots |= {"source_lang": spoken, "target_lang": written}
     if options.punctuation is not None:
         slots["pnc"] = "yes" if options.punctuation else "no"
     if "task" in slots and written != spoken:
         slots["task"] = "ast"
-    for language in (spoken, written):
-        if f"<|{language.strip('<|>')}|>" not in model.tokenizer.special_tokens:
-            raise BadCheckpoint(f"{name}: no language {language!r} in its prompt (engine.language)")
+    for tag in (spoken, written):
+        if f"<|{tag.strip('<|>')}|>" not in model.tokenizer.special_tokens:
+            raise BadCheckpoint(f"{name}: no language {tag!r} in its prompt (engine.language, or the row's lang)")
     return model.prompt.encode_dialog([{"role": turn["role"], "slots": slots}])["context_ids"]
+
+
+def known(language: str, model: Any) -> str | None:
+    """The language as the prompt has it: itself, or without its region."""
+    return match(language, (token.strip("<|>") for token in model.tokenizer.special_tokens))

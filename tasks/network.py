@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.budget import Budget, affordable
+from tasks.budget import CPU_SECONDS, Budget, affordable
 from tasks.checkpoint import BadCheckpoint, Checkpoint
 from tasks.config import BadOption, Engine
 from tasks.decoders import decoder_of
@@ -16,7 +16,6 @@ from tasks.quiet import quiet
 from tasks.recogniser import Batch, Reading, cores
 from tasks.words import Words
 
-CPU_SECONDS = 40.0  # in a batch: what a core's cache is best filled with (benchmarks/batches.py)
 PROBE_SECONDS = 15.0
 
 BROKEN = Reading("", sound=False)
@@ -75,7 +74,8 @@ class Network:
                 made = [self.encode(*wave) for wave in waves]
                 longest = max(encoded.shape[2] for encoded, _ in made)
                 encoded = torch.cat([pad(encoded, (0, longest - encoded.shape[2])) for encoded, _ in made])
-                finish = self.decoder.start(encoded, torch.cat([frames for _, frames in made]))
+                languages = [request.language for batch in batches for request, _ in batch]
+                finish = self.decoder.start(encoded, torch.cat([frames for _, frames in made]), languages)
                 finite = torch.isfinite(encoded.sum(dim=(1, 2)))
             found = zip(finish(), finite.tolist(), strict=True)
             return [self.words.reading(tokens, self.timestamps) if good else BROKEN for tokens, good in found]

@@ -15,7 +15,10 @@ from tasks.config import Curation, Engine
 from tasks.panel import Ensemble, Settings
 from tasks.storage import DRAFT, BadOutput, drafts, is_local, location, put, put_if_absent, room
 
-WHERE = "output small large models trust_unpinned devices small_on large_on models_on dask".split()
+WHERE = (
+    *("output", "small", "large", "languages", "models", "wish", "catalog", "trust_unpinned"),
+    *("devices", "small_on", "large_on", "models_on", "dask"),
+)
 MANNER: Any = dict.fromkeys((*WHERE, "max_quarantined"), True) | {"engine": Engine.MANNER}
 """Parameters that change nothing that is written: where a checkpoint lies, where it runs and in what batches."""
 
@@ -24,7 +27,7 @@ Owner = dict[str, Any]
 """Who works on an output: host, process and, with Prefect, its flow run."""
 
 
-PLACES = {"manifest", "small", "large", "models", "audio_root", "relative_to"}
+PLACES = ("manifest", "small", "large", "languages", "models", "audio_root", "relative_to")
 
 
 class OtherRun(Exception):
@@ -131,13 +134,15 @@ def bind(run: Path, settings: Settings, inputs: dict[str, str | None]) -> None:
 
 
 def placed(name: Any) -> Any:
-    """A name of a file, or each of a list, so that it is found from another folder too; any other name as it is."""
+    """A name of a file, or each of several, so that it is found from another folder too; any other name as it is."""
     if name is None:
         return None
     if isinstance(name, list):
         return [placed(one) for one in name]
-    path, at, pin = name.partition("@")
-    return f"{Path(path).absolute()}{at}{pin}" if Path(path).exists() else name
+    if isinstance(name, dict):
+        return {language: {role: placed(one) for role, one in route} for language, route in name.items()}
+    path, at, pin = str(name).partition("@")
+    return f"{Path(path).absolute()}{at}{pin}" if Path(path).exists() else str(name)
 
 
 def binding(asked: dict[str, Any]) -> dict[str, Any]:

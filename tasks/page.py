@@ -128,16 +128,17 @@ def decision(reason: str) -> str:
 
 
 def speeds(report: Report) -> str:
+    models = [(role, one) for role, speed in report.speed.items() for one in speed.models or [speed]]
     rows = [
         [role.capitalize(), inert(Path(s.checkpoint).name), f"{s.utterances:,}", f"{s.hours:.3f}", f"{s.seconds:,.1f}"]
         + [figure(s.x_real_time, 1), figure(s.utterances_per_second, 1)]
         + ["" if s.padding is None else f"{s.padding:.1%}", ", ".join(filter(None, [s.device, s.precision]))]
         + ["" if s.peak_device_bytes is None else f"{s.peak_device_bytes / 2**30:.1f} GiB"]
-        for role, s in report.speed.items()
+        for role, s in models
     ]
     head = ["Pass", "Checkpoint", "Utterances", "Hours", "Seconds", "x real time", "Utterances a second", "Padding"]
     shown = table([*head, "Device", "Memory"], rows)
-    trusted = [f"`{inert(s.checkpoint)}`" for s in report.speed.values() if not s.pinned]
+    trusted = [f"`{inert(s.checkpoint)}`" for _, s in models if not s.pinned]
     return f"{shown}\n\nTaken unpinned, as trust_unpinned allows: {', '.join(trusted)}." if trusted else shown
 
 

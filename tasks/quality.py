@@ -71,6 +71,8 @@ class Speed(BaseModel, frozen=True):
     device: str | None
     precision: str | None
     peak_device_bytes: int | None
+    models: list["Speed"] = []
+    """The same of each model, where the pass has several."""
 
 
 class Level(BaseModel, frozen=True):

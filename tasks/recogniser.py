@@ -23,6 +23,8 @@ class Request:
     duration: float | None
     root: str | None = None
     """The folder that the file must lie in."""
+    language: str | None = None
+    """What is spoken, where that changes how it is heard."""
 
 
 @dataclass(frozen=True)
@@ -121,21 +123,42 @@ class Line(msgspec.Struct):
     confidence: float | None = None
 
 
-RESIDENT = 2
+_most = 2
 _residents: OrderedDict[tuple[Checkpoint, Engine], Recogniser] = OrderedDict()
 _loading = threading.Lock()
 
 
+def keep(models: int) -> None:
+    """Let so many recognisers stay in memory: as many as a run has."""
+    global _most
+    with _loading:
+        _most = max(_most, models)
+
+
 def resident(checkpoint: Checkpoint, options: Engine) -> Recogniser:
-    """The checkpoint's recogniser, loaded once a process, whatever threads ask for it; the last two used stay."""
+    """The checkpoint's recogniser, loaded once a process, whatever threads ask for it.
+
+    The last two used stay, or as many as `keep` was told; fewer, where there is no memory for another.
+    """
     key = checkpoint, options
     with _loading:
         if key not in _residents:
-            while len(_residents) >= RESIDENT:
+            while len(_residents) >= _most:
                 _residents.popitem(last=False)
-            _residents[key] = loaded(checkpoint, options)
+            _residents[key] = squeezed(checkpoint, options)
         _residents.move_to_end(key)
         return _residents[key]
+
+
+def squeezed(checkpoint: Checkpoint, options: Engine) -> Recogniser:
+    """The checkpoint's recogniser; the longest unused ones go for it until there is memory enough."""
+    while True:
+        try:
+            return loaded(checkpoint, options)
+        except Exception as error:
+            if not _residents or "out of memory" not in str(error).lower():
+                raise
+        _residents.popitem(last=False)
 
 
 def loaded(checkpoint: Checkpoint, options: Engine) -> Recogniser:

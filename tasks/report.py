@@ -19,6 +19,9 @@ from tasks.retry import RETRY
 from tasks.schema import REASONS, Manifest, Role
 from tasks.storage import put, read_table
 
+Passes = dict[Role, tuple[list[Checkpoint], list[Path]]]
+"""The checkpoints of each pass, and its shards."""
+
 COMMON = ["id", "duration", "text", "reason", "pred_text", "wer", "model", "decision"]
 
 
@@ -29,33 +32,43 @@ def reported(roles: Iterable[Role], settings: Settings) -> list[str]:
     return [*COMMON, "band", *(f"{role}_{name}" for role in ("small", "large") for name in ("pred_text", "wer"))]
 
 
-def speed_of(run: Path, passes: dict[Role, tuple[Checkpoint, list[Path]]]) -> dict[Role, Speed]:
-    """What each pass took, summed over its shards' records."""
+def speed_of(run: Path, passes: Passes) -> dict[Role, Speed]:
+    """What each pass took, summed over its shards' records; where languages have models of their own, of each model."""
     records = ledger.records(run)
     found: dict[Role, Speed] = {}
-    for role, (checkpoint, shards) in passes.items():
+    for role, (checkpoints, shards) in passes.items():
         facts = list({id(records[shard]): records[shard]["facts"] for shard in shards}.values())
-        spent = {
-            name: sum(fact.get(name, 0.0) for fact in facts)
-            for name in ("utterances", "audio_seconds", "padded_seconds", "seconds")
-        }
-        said = {name: named(facts, name) for name in ("device", "precision")}
-        peaks = [fact["peak_device_bytes"] for fact in facts if fact.get("peak_device_bytes")]
-        seconds = spent["seconds"]
-        found[role] = Speed(
-            checkpoint=checkpoint.name,
-            pinned=checkpoint.pinned,
-            utterances=int(spent["utterances"]),
-            hours=spent["audio_seconds"] / 3600,
-            seconds=seconds,
-            model_seconds=sum(fact["model_seconds"] / fact["lanes"] for fact in facts if "lanes" in fact),
-            x_real_time=spent["audio_seconds"] / seconds if seconds else None,
-            utterances_per_second=spent["utterances"] / seconds if seconds else None,
-            padding=1 - spent["audio_seconds"] / spent["padded_seconds"] if spent["padded_seconds"] else None,
-            peak_device_bytes=max(peaks, default=None),
-            **said,
-        )
+        parts = [
+            (one, [fact["readers"][one.sha256] for fact in facts if one.sha256 in fact.get("readers", {})])
+            for one in checkpoints
+        ]
+        models = [speed([one], mine) for one, mine in parts if mine] if len(checkpoints) > 1 else []
+        found[role] = speed(checkpoints, facts).model_copy(update={"models": models})
     return found
+
+
+def speed(checkpoints: list[Checkpoint], facts: list[ledger.Facts]) -> Speed:
+    """What checkpoints took, by the facts of the records."""
+    spent = {
+        name: sum(fact.get(name, 0.0) for fact in facts)
+        for name in ("utterances", "audio_seconds", "padded_seconds", "seconds")
+    }
+    said = {name: named(facts, name) for name in ("device", "precision")}
+    peaks = [fact["peak_device_bytes"] for fact in facts if fact.get("peak_device_bytes")]
+    seconds = spent["seconds"]
+    return Speed(
+        checkpoint=", ".join(one.name for one in checkpoints),
+        pinned=all(one.pinned for one in checkpoints),
+        utterances=int(spent["utterances"]),
+        hours=spent["audio_seconds"] / 3600,
+        seconds=seconds,
+        model_seconds=sum(fact["model_seconds"] / fact["lanes"] for fact in facts if "lanes" in fact),
+        x_real_time=spent["audio_seconds"] / seconds if seconds else None,
+        utterances_per_second=spent["utterances"] / seconds if seconds else None,
+        padding=1 - spent["audio_seconds"] / spent["padded_seconds"] if spent["padded_seconds"] else None,
+        peak_device_bytes=max(peaks, default=None),
+        **said,
+    )
 
 
 def named(facts: list[ledger.Facts], name: str) -> str | None:
@@ -67,7 +80,7 @@ def write_report(
     judged: list[Path],
     published: list[Path],
     manifest: Manifest,
-    passes: dict[Role, tuple[Checkpoint, list[Path]]],
+    passes: Passes,
     settings: Settings,
     run: Path,
 ) -> tuple[Report, str]:
@@ -95,7 +108,7 @@ def report_run(
     judged: list[Path],
     published: list[Path],
     manifest: Manifest,
-    passes: dict[Role, tuple[Checkpoint, list[Path]]],
+    passes: Passes,
     settings: Settings,
     run: Path,
 ) -> Report:

@@ -69,6 +69,7 @@ READING = {
     "confidence": pa.float64(),  # of the utterance, 0 to 1
     "word_confidence": pa.list_(pa.float64()),
     "words": WORDS,  # where timestamps were asked for
+    "model": pa.string(),  # which checkpoint was asked, as the run names it
 }
 
 

@@ -1,4 +1,4 @@
-"""A pass: one model reads the utterances that are its to read."""
+"""Transcribing: a pass reads the utterances of a shard that are its to read."""
 
 import logging
 from collections.abc import Callable
@@ -13,48 +13,41 @@ import pyarrow.compute as pc
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
-from pydantic import BaseModel
 
 from tasks import ledger
 from tasks.apart import Listened, listen_apart, listen_here
-from tasks.checkpoint import Checkpoint
-from tasks.config import Engine, Placement
+from tasks.config import Engine
 from tasks.devices import Devices
 from tasks.engine import Heard
-from tasks.recogniser import Request
+from tasks.passes import Pass, listen_by_language
+from tasks.recogniser import Request, keep
 from tasks.retry import RETRY
-from tasks.schema import READING, SOUND, Role, append, heard, replaced
+from tasks.schema import READING, SOUND, append, heard, replaced
+from tasks.spoken import languages_of
 
 log = logging.getLogger("winnow")
 
 
-class Pass(BaseModel, frozen=True):
-    """One of a run's models, how it reads and where; audio lies in `root`, where there is one."""
-
-    role: Role
-    checkpoint: Checkpoint
-    options: Engine
-    root: Path | None = None
-    on: Placement = Placement()
-
-
 def transcribe(
-    shard: pa.Table, role: Role, listen: Callable[[list[Request]], Listened], root: Path | None = None
+    shard: pa.Table, reader: Pass, listen: Callable[[list[Request]], Listened]
 ) -> tuple[pa.Table, ledger.Facts]:
     """Add what the model reads, and on the first pass what was measured in the audio.
 
     Audio that cannot be heard gets its reason; a duration that was not stated is filled in.
     """
     mine = pc.is_null(shard["reason"])
-    if role == "large":
+    if reader.role == "large":
         mine = pc.and_(mine, pc.fill_null(pc.equal(shard["band"], "escalate"), False))
     todo = pc.indices_nonzero(mine).to_pylist()
+    spoken = languages_of(shard["fields"].to_pylist()) if reader.by_language else [None] * len(shard)
+    asked = {language: reader.reader(language) for language in set(spoken)}
+    todo = [i for i in todo if asked[spoken[i]]]
     rows = shard.select(["path", "offset", "duration", "reason", "detail"]).to_pydict()
     answers: list[Heard | None] = [None] * len(shard)
     spent: ledger.Facts = {}
     if todo:
-        base = str(root) if root else None
-        requests = [Request(rows["path"][i], rows["offset"][i], rows["duration"][i], base) for i in todo]
+        base = str(reader.root) if reader.root else None
+        requests = [Request(rows["path"][i], rows["offset"][i], rows["duration"][i], base, spoken[i]) for i in todo]
         found, spent = listen(requests)
         for i, answer in zip(todo, found, strict=True):
             answers[i] = answer
@@ -64,8 +57,12 @@ def transcribe(
     first = "sample_rate" not in shard.schema.names
     for name in ("duration", "reason", "detail"):
         shard = replaced(shard, name, rows[name])
-    columns = [*(measured(answers) if first else []), *readings(answers)]
-    return append(shard, heard(shard.schema, role), *columns), spent
+    models = [
+        one.name if answer and (one := asked[language]) else None
+        for answer, language in zip(answers, spoken, strict=True)
+    ]
+    columns = [*(measured(answers) if first else []), *readings(answers, models)]
+    return append(shard, heard(shard.schema, reader.role), *columns), spent
 
 
 def measured(answers: list[Heard | None]) -> list[pa.Array]:
@@ -78,9 +75,10 @@ def measured(answers: list[Heard | None]) -> list[pa.Array]:
     ]
 
 
-def readings(answers: list[Heard | None]) -> list[pa.Array]:
+def readings(answers: list[Heard | None], models: list[str | None]) -> list[pa.Array]:
     """The columns of READING."""
-    found = [asdict(answer.reading) if answer and answer.reading else {} for answer in answers]
+    read = [asdict(answer.reading) if answer and answer.reading else {} for answer in answers]
+    found = [reading | {"model": model} for reading, model in zip(read, models, strict=True)]
     columns = {name: [reading.get("text" if name == "pred_text" else name) for reading in found] for name in READING}
     return [pa.array(columns[name], kind) for name, kind in READING.items()]
 
@@ -90,14 +88,17 @@ def transcribe_files(shards: list[Path], reader: Pass, device: str, apart: bool 
 
     `apart` is for what killed the process that read it: a process of its own does, and what kills that is found.
     """
-    listen = partial(listen_apart if apart else listen_here, reader.checkpoint, reader.options)
+    keep(2 * len(reader.checkpoints))  # of both passes
+    listen = partial(listen_by_language, reader, listen_apart if apart else listen_here)
 
     def stage(table: pa.Table, **_: Any) -> tuple[pa.Table, ledger.Facts]:
-        rows, spent = transcribe(table, reader.role, listen, reader.root)
+        rows, spent = transcribe(table, reader, listen)
         return rows, spent | {"worker": device}
 
     settings = reader.options.model_dump(mode="json", exclude=Engine.MANNER)
     settings["versions"] = {name: version(name) for name in ("nemo_toolkit", "torch")}
+    if reader.languages:
+        settings["languages"] = {name: one.sha256 if one else None for name, one in reader.languages.items()}
     return ledger.work(
         shards, reader.role, stage, sha256=reader.checkpoint.sha256, root=reader.root and str(reader.root), **settings
     )

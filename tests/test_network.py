@@ -1,6 +1,7 @@
 """NeMo's models, as recognisers: every family, on real checkpoints and on small ones with random weights."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,17 +101,32 @@ def reading(checkpoint, **options):
 def test_a_prompt_says_language_task_and_punctuation(random_model):
     checkpoint = random_model("canary")
 
-    def prompt(**options):
+    def prompt(said=None, **options):
         network = Network(checkpoint, Engine(**options))
-        return network.model.tokenizer.ids_to_tokens(network.decoder.prompt.tolist())[1:]
+        return network.model.tokenizer.ids_to_tokens(network.decoder.prompt(said).tolist())[1:]
 
     assert prompt() == ["<|en|>", "<|transcribe|>", "<|en|>", "<|pnc|>"]
     assert prompt(language="de") == ["<|de|>", "<|transcribe|>", "<|de|>", "<|pnc|>"]
     assert prompt(punctuation=False) == ["<|en|>", "<|transcribe|>", "<|en|>", "<|nopnc|>"]
     assert prompt(target_language="de") == ["<|en|>", "<|translate|>", "<|de|>", "<|pnc|>"]
+    assert prompt("de-ch") == prompt(language="de") == prompt("en", language="de")
     assert reading(checkpoint).text != reading(checkpoint, language="de").text
     with pytest.raises(BadCheckpoint, match="no language 'fr' in its prompt"):
         Network(checkpoint, Engine(language="fr"))
+
+
+def test_each_row_has_a_prompt_of_its_own_language(random_model):
+    checkpoint = random_model("canary")
+    network, asked = Network(checkpoint, Engine()), requests(4)
+    spoken = [replace(one, language=language) for one, language in zip(asked, ["de", None, "en", "DE"], strict=True)]
+    clips = [load(one.path, None, None, network.rate, 60) for one in asked]
+    mixed = [one.text for one in network.read([list(zip(spoken, clips, strict=True))])]
+    english, german = (
+        [one.text for one in Network(checkpoint, Engine(language=tag)).read([list(zip(asked, clips, strict=True))])]
+        for tag in ("en", "de")
+    )
+    assert mixed == [german[0], english[1], english[2], german[3]]
+    assert english[0] != german[0]
 
 
 def test_words_have_confidence_and_places(demo_small, demo_large):

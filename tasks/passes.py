@@ -1,0 +1,86 @@
+"""A pass: which model reads the utterances that are its to read, and which others those in languages of their own."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from tasks.apart import Listened, together
+from tasks.checkpoint import Checkpoint, resolve
+from tasks.config import Curation, Engine, Placement
+from tasks.engine import Heard
+from tasks.recogniser import Request
+from tasks.schema import Role
+from tasks.spoken import match
+
+Listen = Callable[[Checkpoint, Engine, list[Request]], Listened]
+
+
+class Pass(BaseModel, frozen=True):
+    """A run's first or second model, how it reads and where; audio lies in `root`, where there is one.
+
+    `languages` have models of their own; one that has none here is not read in this pass.
+    """
+
+    role: Role
+    checkpoint: Checkpoint
+    languages: dict[str, Checkpoint | None] = {}
+    options: Engine
+    root: Path | None = None
+    on: Placement = Placement()
+
+    @property
+    def checkpoints(self) -> list[Checkpoint]:
+        """Each of its models once, the one for all other languages first; the same file by two names is one."""
+        found: dict[str, Checkpoint] = {}
+        for one in filter(None, (self.checkpoint, *self.languages.values())):
+            found.setdefault(one.sha256, one)
+        return list(found.values())
+
+    @property
+    def digests(self) -> dict[str, str | None]:
+        """The sha256 of each model, by what it reads."""
+        found: dict[str, str | None] = {self.role: self.checkpoint.sha256}
+        return found | {f"{self.role} for {name}": one.sha256 if one else None for name, one in self.languages.items()}
+
+    @property
+    def by_language(self) -> bool:
+        """Whether a row's language changes how it is read."""
+        prompted = any(one.family == "multitask" for one in self.checkpoints) and self.options.language is None
+        return bool(self.languages) or prompted
+
+    def reader(self, language: str | None) -> Checkpoint | None:
+        """Which model reads a row of this language."""
+        name = match(language, self.languages)
+        return self.languages[name] if name else self.checkpoint
+
+
+def pass_of(role: Role, settings: Curation) -> Pass:
+    """A pass as the parameters have it, with its checkpoints fit to be opened."""
+    names: dict[str | None, str | None] = {one: getattr(route, role) for one, route in settings.routes.items()}
+    found = {name: resolve(name, settings.trust_unpinned) for name in dict.fromkeys(filter(None, names.values()))}
+    return Pass(
+        role=role,
+        checkpoint=found[names.pop(None) or ""],
+        languages={one: found[name] if name else None for one, name in names.items() if one},
+        options=settings.engine,
+        root=settings.audio_root,
+        on=settings.small_on if role == "small" else settings.large_on,
+    )
+
+
+def listen_by_language(reader: Pass, listen: Listen, requests: list[Request]) -> Listened:
+    """An answer for each request, by the model of its language; what each of the models took is in `readers`."""
+    if not reader.languages:
+        return listen(reader.checkpoint, reader.options, requests)
+    mine: dict[str, list[int]] = {}
+    for index, request in enumerate(requests):
+        if checkpoint := reader.reader(request.language):
+            mine.setdefault(checkpoint.sha256, []).append(index)
+    answers: dict[int, Heard] = {}
+    spent = {}
+    for one in reader.checkpoints:
+        if indices := mine.get(one.sha256):
+            found, spent[one.sha256] = listen(one, reader.options, [requests[i] for i in indices])
+            answers |= zip(indices, found, strict=True)
+    return [answers[i] for i in range(len(requests))], together(list(spent.values())) | {"readers": spent}

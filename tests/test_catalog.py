@@ -1,0 +1,159 @@
+"""The catalogue: names that exist, what the guide's mean, and files of one's own."""
+
+import subprocess
+import sys
+
+import pytest
+
+from flows.cli import app
+from tasks.catalog import KNOWN, UnknownModel, open_catalog, parsed
+from tasks.checkpoint import FAMILIES, BadCheckpoint, resolve
+from tasks.config import BadOption
+from tests.conftest import DEMO
+
+CATALOG = open_catalog()
+
+GUIDE = {
+    "stt_en_fastconformer_hybrid_large_pc": ("nvidia/stt_en_fastconformer_hybrid_large_pc", "it is there"),
+    "stt_en_fastconformer_hybrid_medium_pc": ("nvidia/parakeet-tdt_ctc-110m", "there never was a medium one"),
+    "stt_en_fastconformer_hybrid_small_pc": ("nvidia/parakeet-tdt_ctc-110m", "there never was a small one"),
+    "stt_en_fastconformer_telephony_large": ("nvidia/parakeet-tdt-0.6b-v2", "there never was one for telephony"),
+    "stt_en_fastconformer_streaming_large": (
+        "nvidia/stt_en_fastconformer_hybrid_large_streaming_multi",
+        "what the streaming model is really called",
+    ),
+    "stt_en_fastconformer_noisy_large": ("nvidia/parakeet-tdt-0.6b-v2", "there never was one for noise"),
+    "stt_multilingual_fastconformer_hybrid_large_pc": (
+        "stt_multilingual_fastconformer_hybrid_large_pc",
+        "on NGC only, so without nvidia/, and reads 10 languages",
+    ),
+    "stt_es_fastconformer_hybrid_large_pc": ("nvidia/stt_es_fastconformer_hybrid_large_pc", "it is there"),
+    "stt_de_fastconformer_hybrid_large_pc": ("nvidia/stt_de_fastconformer_hybrid_large_pc", "it is there"),
+    "stt_fr_fastconformer_hybrid_large_pc": ("nvidia/stt_fr_fastconformer_hybrid_large_pc", "it is there"),
+    "stt_it_fastconformer_hybrid_large_pc": ("nvidia/stt_it_fastconformer_hybrid_large_pc", "it is there"),
+    "stt_hy_fastconformer_hybrid_large_pc": ("nvidia/stt_hy_fastconformer_hybrid_large_pc", "no newer model reads"),
+    "stt_zh_fastconformer_hybrid_large_pc": ("stt_zh_conformer_transducer_large", "never was a FastConformer"),
+    "stt_multilingual_fastconformer_streaming_large": (
+        "nvidia/nemotron-3.5-asr-streaming-0.6b",
+        "the multilingual model that streams",
+    ),
+}
+
+
+def test_the_guide_has_fourteen_names():
+    assert {f"nvidia/{name}" for name in GUIDE} == CATALOG.guide.keys()
+
+
+@pytest.mark.parametrize("name", GUIDE)
+def test_every_name_of_the_guide_means_a_real_model_and_says_why(name, capsys):
+    checkpoint, why = GUIDE[name]
+    assert CATALOG.get(f"nvidia/{name}").checkpoint == checkpoint
+    app(["models", "show", f"nvidia/{name}"], result_action="return_value")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"{checkpoint}: " in shown
+    assert why in shown
+
+
+@pytest.mark.parametrize("name", GUIDE)
+def test_a_run_takes_no_other_model_for_a_name_that_does_not_exist(name):
+    """Those that exist are asked for at the hub, which tests cannot reach."""
+    meaning = CATALOG.guide[f"nvidia/{name}"]
+    complaint = "could not be had from the hub" if meaning.exists else f"no such model; the nearest is {GUIDE[name][0]}"
+    with pytest.raises(BadCheckpoint, match=complaint):
+        resolve(f"nvidia/{name}")
+
+
+def test_what_nemo_lists_itself_is_marked():
+    from nemo.collections.asr.models import ASRModel
+
+    names = {model.pretrained_model_name for model in ASRModel.list_available_models()}
+    assert {model.name for model in CATALOG.models if model.listed} == {one.name for one in CATALOG.models} & names
+    assert all("/" in model.checkpoint or model.name in names for model in CATALOG.models)
+
+
+def test_models_have_one_name_and_families_that_the_engine_knows():
+    names = [model.name for model in CATALOG.models]
+    assert len(names) == len(set(names))
+    assert {model.family for model in CATALOG.models if model.family} <= set(FAMILIES.values())
+    assert all(model.checkpoint in (model.name, f"nvidia/{model.name}") for model in CATALOG.models)
+    assert all(protocol.source for protocol in CATALOG.protocols.values())
+
+
+@pytest.mark.parametrize("pair", [pair for pair in CATALOG.pairs if pair.large], ids=lambda pair: pair.why)
+def test_a_pair_is_a_fast_model_and_a_better_or_a_different_one(pair):
+    small, large = CATALOG.names[pair.small], CATALOG.names[pair.large]
+    assert small.family
+    assert large.family
+    assert large.parameters > small.parameters
+    both = small.scores.keys() & large.scores.keys()
+    better = any(large.scores[name].wer < small.scores[name].wer for name in both) or not both
+    assert (better and small.family != large.family) or small.decodes != large.decodes
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("parakeet-tdt-0.6b-v4", "parakeet-tdt-0.6b-v"), ("nvidia/canary-1b-v3", "nvidia/canary-1b-v2")],
+)
+def test_an_unknown_name_is_told_the_nearest(name, nearest):
+    with pytest.raises(UnknownModel, match=f"{name}: not in the catalogue; the nearest is {nearest}"):
+        CATALOG.get(name)
+
+
+def test_a_catalogue_of_ones_own_comes_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("WINNOW_CATALOG", str(DEMO / "catalog.yaml"))
+    found = open_catalog()
+    assert [model.name for model in found.models][:2] == ["demo-small", "demo-large"]
+    assert found.pairs[0].small == "demo-small"
+    sums = (DEMO / "SHA256SUMS").read_text()
+    for model in found.models[:2]:
+        assert f"{model.sha256}  {model.name.removeprefix('demo-')}.nemo\n" in sums
+        assert resolve(model.place).family == model.family
+    assert found.get("parakeet-tdt-0.6b-v3").licence == "CC-BY-4.0"
+
+
+MODEL = {"name": "m", "checkpoint": "m.nemo", "decoder": "CTC", "languages": ["en"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("models: [", "no catalogue that can be read"),
+        ("models: [{name: m}]", r"models\.0\.checkpoint: Field required"),
+        ("modles: []", "modles: Extra inputs"),
+        ("pairs: [{small: nobody, why: none}]", "pairs: nobody: no model of this name"),
+        (
+            "models: [{name: m, checkpoint: m.nemo, decoder: CTC, languages: [en], scores: {own: {wer: 0.1}}}]",
+            "models: m: scores: own is not among the protocols",
+        ),
+    ],
+)
+def test_a_catalogue_that_is_none_says_where(content, complaint, tmp_path):
+    (tmp_path / "own.yaml").write_text(content)
+    with pytest.raises(BadOption, match=f"{tmp_path / 'own.yaml'}: {complaint}"):
+        open_catalog(tmp_path / "own.yaml")
+
+
+def listed(capsys, *words):
+    app(["models", *map(str, words)], result_action="return_value")
+    return {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()}
+
+
+def test_models_are_listed_by_language_licence_and_what_is_here(capsys):
+    german = listed(capsys, "--language", "de", "--permissive")
+    assert {"parakeet-tdt-0.6b-v3", "stt_de_fastconformer_hybrid_large_pc"} <= german
+    assert not {"canary-1b", "stt_es_fastconformer_hybrid_large_pc", "parakeet-tdt-0.6b-v2"} & german
+    assert "canary-1b" in listed(capsys, "--language", "de")
+    here = listed(capsys, "--offline", "--catalog", DEMO / "catalog.yaml")
+    assert {"demo-small", "demo-large"} <= here
+    assert "canary-1b" not in here
+
+
+def test_the_catalogue_is_shown_without_anything_heavy():
+    heavy = "print({'prefect', 'torch', 'nemo', 'matplotlib'} & set(sys.modules))"
+    code = f"import sys, flows.cli; flows.cli.app(['models'], result_action='return_value'); {heavy}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_the_file_says_what_a_run_takes_for_each_of_its_models():
+    assert all(model.sample_rate == 16_000 for model in parsed(KNOWN).models)

@@ -1,0 +1,221 @@
+"""The choice: a wish, the pair that serves it, and why."""
+
+import logging
+
+import pytest
+
+from tasks.catalog import open_catalog
+from tasks.choice import choose
+from tasks.config import BadOption, Curation, Placement, Wish
+from tasks.machine import ELSEWHERE, Machine, gpus
+from tasks.spoken import match, stated
+from tasks.wishes import settled
+from tests.conftest import DEMO
+
+CATALOG = open_catalog()
+A100 = Machine("NVIDIA A100", gpu=True, memory=80, cores=16, main_memory=128, bf16=True)
+SMALL_GPU = Machine("Tesla T4", gpu=True, memory=16, cores=2, main_memory=8, bf16=False)
+LAPTOP = Machine("the CPU", gpu=False, memory=16, cores=4, main_memory=16)
+
+TINY, SMALL, V2, V3 = (
+    "stt_en_conformer_ctc_small",
+    "parakeet-tdt_ctc-110m",
+    "parakeet-tdt-0.6b-v2",
+    "parakeet-tdt-0.6b-v3",
+)
+FLASH, CANARY = "canary-1b-flash", "canary-1b-v2"
+GERMAN, ARMENIAN = "stt_de_fastconformer_hybrid_large_pc", "stt_hy_fastconformer_hybrid_large_pc"
+
+
+def names(choice):
+    return tuple(model.name for model in choice.models.values())
+
+
+@pytest.mark.parametrize(
+    ("wish", "pair", "reason"),
+    [
+        ({"language": "en"}, (SMALL, FLASH), "they decode by TDT and by AED"),
+        ({"language": "en", "quality": "highest"}, (V2, FLASH), "the best English model that the engine reads"),
+        ({"language": "en", "quality": "fastest"}, (SMALL, V2), f"not {TINY} then {V2}: the licence of {TINY}"),
+        ({"language": "en", "quality": "fastest", "use": "research"}, (TINY, V2), "they decode by CTC and by TDT"),
+        ({"language": "en", "hours": 1000.5}, (SMALL, V2), "1,000 h of audio are more than 1,000, so speed counts"),
+        ({"language": "en", "hours": 1000}, (SMALL, FLASH), "WER 7.49% and 6.35%"),
+        ({"language": "en", "hours": 9999, "quality": "highest"}, (V2, FLASH), "second opinion"),
+        ({"language": "EN-us", "domain": "telephony"}, (SMALL, V2), "no model here was made for 8 kHz"),
+        ({"language": "en", "domain": "noisy"}, (SMALL, V2), "no model here was made for noise"),
+        ({"language": "en", "domain": "streaming"}, (SMALL, FLASH), "models that stream hear less"),
+        ({"language": "de"}, (V3, CANARY), "published (open-asr-ml): WER 4.81% and 4.60%"),
+        ({"language": "de", "quality": "fastest"}, (GERMAN, V3), "a model for German alone"),
+        ({"language": "de,fr,pl"}, (V3, CANARY), "both read 25 European languages"),
+        ({"language": "de,fr", "quality": "fastest"}, (V3, CANARY), "both read 25 European languages"),
+        ({"language": "en,de"}, (V3, CANARY), "both read 25 European languages"),
+        ({"language": "hy"}, (ARMENIAN,), "there is no second model for it, so there is no cascade"),
+    ],
+)
+def test_a_wish_gets_the_pair_that_serves_it_and_the_reason(wish, pair, reason):
+    found = choose(Wish(**wish), CATALOG, A100)
+    assert names(found) == pair
+    assert reason in "\n".join(found.reasons)
+
+
+@pytest.mark.parametrize(
+    ("wish", "complaint"),
+    [
+        ({}, "wish.language: nothing says which language is spoken"),
+        (
+            {"language": "xx"},
+            r"no models in the catalogue for xx \(general, commercial use\): no pair of its models reads",
+        ),
+        ({"language": "de,hy"}, "or give each language its own models"),
+        ({"language": "ka"}, "the licence of stt_ka_fastconformer_hybrid_large_pc is not known here"),
+        ({"language": "hy", "memory": 0.5}, "weights take 0.5 GB, more than half of the 0.5 GB of NVIDIA A100"),
+    ],
+)
+def test_a_wish_that_nothing_serves_says_why(wish, complaint):
+    with pytest.raises(BadOption, match=complaint):
+        choose(Wish(**wish), CATALOG, A100)
+
+
+def test_a_pair_that_does_not_fit_the_memory_is_passed_over():
+    found = choose(Wish(language="en", memory=6), CATALOG, A100)
+    assert names(found) == (SMALL, V2)
+    refused, *others = found.reasons
+    assert refused == (
+        f"not {SMALL} then {FLASH}: their weights take 4.0 GB, more than half of the 6.0 GB of NVIDIA A100"
+    )
+    assert "nothing else is left that is balanced" in others
+
+
+@pytest.mark.parametrize(
+    ("machine", "placements", "said"),
+    [
+        (A100, (Placement(share=0.25, cpus=1, memory=4), Placement(share=1, cpus=4, memory=16)), "64 utterances"),
+        (SMALL_GPU, (Placement(share=0.25, cpus=0.5, memory=2), Placement(share=1, cpus=2, memory=8)), "made smaller"),
+        (LAPTOP, (Placement(), Placement()), "no GPU: a shard has all 4 cores"),
+        (ELSEWHERE, (Placement(share=0.25, cpus=1, memory=4), Placement(share=1, cpus=4, memory=16)), "measures"),
+    ],
+)
+def test_what_a_shard_takes_is_no_more_than_there_is(machine, placements, said):
+    found = choose(Wish(language="en"), CATALOG, machine)
+    assert tuple(found.placements.values()) == placements
+    assert said in "\n".join(found.needs)
+
+
+def test_a_model_that_is_given_stays_and_gets_another_beside_it():
+    known = choose(Wish(language="en"), CATALOG, A100, {"small": f"nvidia/{V2}@{'0' * 40}"})
+    assert names(known) == (V2, FLASH)
+    unknown = choose(Wish(language="en"), CATALOG, A100, {"small": "mine.nemo"})
+    assert names(unknown) == (SMALL, FLASH) or "large" in unknown.models
+    assert "mine.nemo is not in the catalogue, so nothing is known of how it differs" in unknown.reasons
+
+
+@pytest.mark.parametrize(
+    ("language", "known", "expected"),
+    [
+        ("de", ["en", "de"], "de"),
+        ("de-ch", ["en", "de"], "de"),
+        ("pt-br", ["pt", "pt-BR"], "pt-BR"),
+        ("pt", ["pt-BR"], None),
+        (None, ["de"], None),
+    ],
+)
+def test_a_language_is_known_with_its_region_or_without(language, known, expected):
+    assert match(language, known) == expected
+
+
+def test_a_manifest_states_its_hours_and_languages(manifest):
+    corpus = manifest(
+        {"audio_filepath": "a.wav", "duration": 1800, "lang": "en"},
+        {"audio_filepath": "b.wav", "duration": 3600, "lang": " DE_ch "},
+        {"audio_filepath": "c.wav", "duration": "long", "lang": 7},
+        {"audio_filepath": "d.wav", "duration": -5},
+        b"{",
+        b"",
+        b"\xff",
+        tones=False,
+    )
+    found = stated(corpus)
+    assert found.hours == 1.5
+    assert list(found.languages.items()) == [("de-ch", 1.0), ("en", 0.5)]
+
+
+def curation(manifest, **parameters):
+    return Curation(manifest=manifest, output="out", small="auto", large="auto", **parameters)
+
+
+def test_auto_becomes_checkpoints_and_says_why_in_the_log(manifest, caplog):
+    corpus = manifest({"audio_filepath": "a.wav", "duration": 3.6e6 * 2, "lang": "en"}, tones=False)
+    with caplog.at_level(logging.INFO, "winnow"):
+        found = settled(curation(corpus, wish=Wish(domain="noisy", quality="highest")), A100)
+    assert (found.small, found.large) == (f"nvidia/{V2}", f"nvidia/{FLASH}")
+    assert (found.wish, found.small_on, found.engine.language) == (Wish(), Placement(), "en")
+    assert any("chosen for en: noisy: no model here was made for noise" in line for line in caplog.messages)
+
+
+def test_a_model_with_a_prompt_is_told_the_language_where_no_row_says_it(manifest):
+    silent = manifest({"audio_filepath": "a.wav"}, tones=False)
+    assert settled(curation(silent, wish=Wish(language="de-CH")), A100).engine.language == "de"
+    assert settled(curation(silent, wish=Wish(language="de,fr")), A100).engine.language is None
+    mixed = manifest({"audio_filepath": "a.wav", "lang": "fr"}, tones=False)
+    assert settled(curation(mixed, wish=Wish(language="de")), A100).engine.language is None
+
+
+def test_shares_are_the_users_where_they_gave_any(manifest):
+    corpus = manifest({"audio_filepath": "a.wav", "lang": "en"}, tones=False)
+    found = settled(curation(corpus, devices="local", large_on=Placement(share=0.5)), A100)
+    assert (found.small_on, found.large_on) == (Placement(share=0.25, cpus=1, memory=4), Placement(share=0.5))
+
+
+def test_each_language_gets_its_own_pair_and_the_rest_another(manifest):
+    rows = [{"audio_filepath": f"{tag}.wav", "duration": 60, "lang": tag} for tag in ("hy", "de", "fr")]
+    routes = {"hy": {"small": "auto", "large": "auto"}}
+    found = settled(curation(manifest(*rows, tones=False), languages=routes), A100)
+    assert (found.small, found.large) == (f"nvidia/{V3}", f"nvidia/{CANARY}")
+    assert found.languages["hy"].model_dump() == {"small": f"nvidia/{ARMENIAN}", "large": None}
+
+
+def test_a_licence_that_forbids_the_use_is_said_before_the_run(manifest, caplog):
+    given = Curation(manifest="corpus.jsonl", output="out", small="nvidia/canary-1b")
+    assert settled(given) == given
+    assert caplog.messages == ["licence of canary-1b: its licence, CC-BY-NC-4.0, forbids commercial use"]
+
+
+def test_names_of_a_catalogue_of_ones_own_become_its_pinned_files():
+    given = Curation(manifest="c.jsonl", output="out", small="demo-small", catalog=DEMO / "catalog.yaml")
+    sums = (DEMO / "SHA256SUMS").read_text().split()
+    assert settled(given).small == f"{DEMO / 'small.nemo'}@sha256:{sums[sums.index('small.nemo') - 1]}"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ({"small": "a.nemo", "wish": {"language": "de"}}, "wish: no model is auto"),
+        (
+            {"small": "a.nemo", "languages": {"de": {"small": "b.nemo", "large": "c.nemo"}}},
+            "only where the run has one",
+        ),
+        ({"small": "a.nemo", "languages": {"de": {"large": "c.nemo"}}}, "languages.de.small"),
+        ({"small": "auto", "wish": {"quality": "good"}}, "'fastest', 'balanced' or 'highest'"),
+    ],
+)
+def test_a_wish_or_route_without_sense_is_refused(parameters, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        Curation(manifest="c.jsonl", output="out", **parameters)
+
+
+SMI = """0, GPU-aa, NVIDIA H100 80GB HBM3, 81559, 9.0
+1, GPU-bb, Tesla T4, 15360, 7.5
+"""
+
+
+@pytest.mark.parametrize(
+    ("visible", "found"),
+    [
+        (None, [("NVIDIA H100 80GB HBM3", 85.5, 9.0), ("Tesla T4", 16.1, 7.5)]),
+        ("1", [("Tesla T4", 16.1, 7.5)]),
+        ("GPU-aa", [("NVIDIA H100 80GB HBM3", 85.5, 9.0)]),
+        ("", []),
+    ],
+)
+def test_gpus_are_those_that_the_process_may_use(visible, found):
+    assert [(name, round(memory, 1), capability) for name, memory, capability in gpus(SMI, visible)] == found

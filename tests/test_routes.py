@@ -1,0 +1,153 @@
+"""Languages in one run: each row is read by the models of its language, and says by which."""
+
+import json
+
+import pytest
+import yaml
+
+from demo.__main__ import pinned
+from flows.curate import curate
+from tasks.checkpoint import resolve
+from tasks.config import Engine
+from tasks.engine import Heard
+from tasks.output import OtherRun, asked_of
+from tasks.passes import Pass, listen_by_language
+from tasks.recogniser import Reading, Request
+from tests.conftest import DEMO, published
+
+
+@pytest.fixture
+def readers(hears):
+    """A pass with stand-ins for the models of German, of Armenian, which has none, and of all the rest."""
+    found = {name: resolve(path) for name, path in hears(rest={"a.wav": "one"}, german={"a.wav": "eins"}).items()}
+    return Pass(role="large", checkpoint=found["rest"], languages={"de": found["german"], "hy": None}, options=Engine())
+
+
+def test_a_row_is_read_by_the_model_of_its_language(readers):
+    rest, german = readers.checkpoints
+    expected = {"de": german, "de-at": german, "en": rest, None: rest, "hy": None}
+    assert {language: readers.reader(language) for language in expected} == expected
+
+
+def test_answers_come_in_the_order_of_the_requests_and_say_what_each_model_took(readers):
+    def listen(checkpoint, options, requests):
+        name = checkpoint.path.stem
+        found = [Heard(Reading(f"{name} {request.path}")) for request in requests]
+        return found, {"utterances": len(found), "seconds": 1.0, "device": name}
+
+    spoken = ["de", None, "de-ch", "fr"]
+    requests = [Request(f"{i}.wav", None, None, language=language) for i, language in enumerate(spoken)]
+    found, spent = listen_by_language(readers, listen, requests)
+    assert [one.reading.text for one in found] == ["german 0.wav", "rest 1.wav", "german 2.wav", "rest 3.wav"]
+    assert (spent["utterances"], spent["seconds"]) == (4, 2.0)
+    rest, german = (one.sha256 for one in readers.checkpoints)
+    assert {sha256: one["utterances"] for sha256, one in spent["readers"].items()} == {rest: 2, german: 2}
+
+
+@pytest.fixture
+def corpus(manifest):
+    spoken = {"a": "de", "b": "de-AT", "c": "en", "d": None, "e": "hy", "f": "hy"}
+    rows = [{"audio_filepath": f"{name}.wav", "text": "one two three", "lang": tag} for name, tag in spoken.items()]
+    return manifest(*rows, {"audio_filepath": "g.wav", "text": "one two three"})
+
+
+@pytest.fixture
+def models(hears):
+    """What each model hears; who is asked for a row that is not here has no reading of it."""
+    right, half, wrong = "one two three", "one two", "four five six seven eight"
+    return hears(
+        small={"c.wav": right, "d.wav": half, "g.wav": right},
+        large={"d.wav": right},
+        german={"a.wav": half, "b.wav": right},
+        german_large={"a.wav": right},
+        armenian={"e.wav": half, "f.wav": wrong},
+    )
+
+
+def routed(models):
+    german = {"small": models["german"], "large": models["german_large"]}
+    routes = {"de": german, "hy": {"small": models["armenian"]}}
+    return {"small": models["small"], "large": models["large"], "languages": routes}
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_languages_are_routed_row_by_row_in_one_run(corpus, models, tmp_path):
+    run = tmp_path / "run"
+    report = curate(manifest=corpus, output=run, shard_hours=2 / 3600, **routed(models))
+    names = {path: name for name, path in models.items()} | {None: None}
+    rows = [[names[row["small_model"]], names[row["large_model"]], row["decision"]] for row in published(run)]
+    assert rows == [
+        ["german", "german_large", "keep"],
+        ["german", None, "keep"],
+        ["small", None, "keep"],
+        ["small", "large", "keep"],
+        ["armenian", None, "drop"],
+        ["armenian", None, "drop"],
+        ["small", None, "keep"],
+    ]
+    assert {(role, names[one.checkpoint]): one.utterances for role, s in report.speed.items() for one in s.models} == {
+        ("small", "small"): 3,
+        ("small", "german"): 2,
+        ("small", "armenian"): 2,
+        ("large", "large"): 1,
+        ("large", "german_large"): 1,
+    }
+    assert report.speed["small"].utterances == 7
+    shown = (run / "report.html").read_text()
+    assert all(f"{name}.jsonl" in shown for name in models)
+
+    assert curate(manifest=corpus, output=run, shard_hours=2 / 3600, **routed(models)) == report
+    assert asked_of(run).languages["hy"].model_dump() == {"small": models["armenian"], "large": None}
+    swapped = models | {"german": models["armenian"]}
+    with pytest.raises(OtherRun, match=r"sha256\.small for de was"):
+        curate(manifest=corpus, output=run, shard_hours=2 / 3600, **routed(swapped))
+
+
+@pytest.fixture(scope="module")
+def two_languages(tmp_path_factory):
+    """The demo's checkpoints as models of two languages, in a catalogue, and a corpus whose rows are in either."""
+    folder = tmp_path_factory.mktemp("languages")
+    entry = {"decoder": "CTC", "licence": "own"}
+    models = [
+        entry | {"name": "english", "checkpoint": pinned("small").split("@")[0], "family": "ctc", "languages": ["en"]},
+        entry
+        | {"name": "german", "checkpoint": pinned("large").split("@")[0], "family": "hybrid", "languages": ["de"]},
+    ]
+    for model, role in zip(models, ("small", "large"), strict=True):
+        model["sha256"] = pinned(role).split(":")[-1]
+    pairs = [{"small": model["name"], "why": f"it was trained for {model['name']}"} for model in models]
+    licences = {"own": {"words": "is our own", "permissive": True}}
+    (folder / "own.yaml").write_text(yaml.safe_dump({"models": models, "pairs": pairs, "licences": licences}))
+    lines = (DEMO / "corpus" / "manifest.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines if line.startswith("{") and '"audio/0' in line][:24]
+    for number, row in enumerate(rows):
+        row["lang"] = "de" if number % 3 == 0 else "en"
+    (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return folder
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_two_real_checkpoints_read_the_rows_of_their_languages(two_languages, tmp_path):
+    """Every text is what a run with that checkpoint alone reads."""
+    given = {"manifest": two_languages / "corpus.jsonl", "relative_to": DEMO / "corpus", "shard_hours": 0.01}
+    routes = {"de": {"small": "auto"}}
+    run = tmp_path / "routed"
+    report = curate(output=run, small="auto", languages=routes, catalog=two_languages / "own.yaml", **given)
+    alone = {}
+    for role in ("small", "large"):
+        curate(output=tmp_path / role, small=pinned(role), **given)
+        alone[role] = [row["small_pred_text"] for row in published(tmp_path / role)]
+    rows = published(run)
+    expected = [alone["large" if row["lang"] == "de" else "small"][i] for i, row in enumerate(rows)]
+    assert [row["small_pred_text"] for row in rows] == expected
+    assert {(row["lang"], row["small_model"]) for row in rows} == {
+        ("en", str(DEMO / "small.nemo")),
+        ("de", str(DEMO / "large.nemo")),
+    }
+    assert [(one.checkpoint, one.utterances) for one in report.speed["small"].models] == [
+        (str(DEMO / "small.nemo"), 16),
+        (str(DEMO / "large.nemo"), 8),
+    ]
+    asked = asked_of(run)
+    assert (asked.small, asked.catalog) == (pinned("small"), None)
+    assert asked.languages["de"].small == pinned("large")
