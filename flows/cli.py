@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from tasks.config import Curation, Share, Wish
 from tasks.panel import Ensemble
+from tasks.upkeep import Benchmark, Doctor, WarmUp
 
 EXIT_CODES = {
     0: "done",
@@ -26,6 +27,8 @@ EXIT_CODES = {
     130: "interrupted",
     143: "terminated",
 }
+
+NOTHING = Doctor()
 
 app = App(
     name="winnow",
@@ -155,6 +158,45 @@ def choose(
     from flows.models import show_choice
 
     show_choice(catalog, wish or Wish(), manifest)
+
+
+@app.command
+def warm_up(settings: Annotated[WarmUp, Parameter(name="*")], *, json: Path | None = None) -> None:
+    """Have models at hand before a run needs them: fetch, copy and examine them, and say how to pin them.
+
+    What is at hand is not fetched again, and a download that was interrupted goes on. One that fails stops no other.
+
+    Args:
+        json: File for what became of each model
+    """
+    from flows.chores import warm_up
+
+    warm_up(settings, json)
+
+
+@app.command
+def doctor(settings: Annotated[Doctor, Parameter(name="*")] = NOTHING, *, json: Path | None = None) -> None:
+    """Look for whatever would stop a run here, and say what mends it: a line a check, ok, warning or failed.
+
+    Ends with 0 if nothing failed, else with 1. It ends with a run of one utterance, so it takes most of a minute.
+
+    Args:
+        json: File for what was found
+    """
+    from flows.checkup import checkup
+
+    sys.exit(0 if checkup(settings, json) else 1)
+
+
+@app.command
+def benchmark(settings: Annotated[Benchmark, Parameter(name="*", consume_multiple=True)]) -> None:
+    """Measure models on a manifest and this machine: accuracy, speed, memory and load time, one after the other.
+
+    What the output holds of the same models, manifest and device is compared with.
+    """
+    from flows.chores import benchmark
+
+    benchmark(settings)
 
 
 @app.command

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -23,6 +24,8 @@ from tasks.verify import inspect
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
+
+AGAIN = "the same command, or `winnow resume`, goes on from here"
 
 DEFAULTS = {
     # the terminal shows what winnow says; Prefect's own words are in its UI
@@ -72,14 +75,14 @@ def nightly(settings: Curation) -> None:
         show(report, output)
 
 
-def start(settings: Settings) -> None:
-    """Prepare the process for a flow, and make sure of its server."""
+def start(settings: Settings | None, again: str = AGAIN) -> None:
+    """Prepare the process for a flow, and make sure of its server; `again` says what to do after an interruption."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     log = logging.getLogger("winnow")
     log.setLevel(logging.INFO)
     log.addHandler(RichHandler(console=errors, show_level=False, show_path=False, log_time_format="%H:%M:%S"))
-    if settings.devices == "inline":
+    if settings and settings.devices == "inline":
         threading.Thread(target=import_models, daemon=True).start()
     api = watch.configured()
     log.info("starting Prefect" + ("" if api else " with a server for this run"))
@@ -87,7 +90,7 @@ def start(settings: Settings) -> None:
         watch.require(api.rstrip("/"))
     watch.current["pid"] = os.getpid()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+        signal.signal(number, partial(stop, again))
 
 
 def show(report: Report, output: str) -> None:
@@ -132,13 +135,13 @@ def progress() -> Iterator[None]:
         yield
 
 
-def stop(number: int, frame: object) -> None:
+def stop(again: str, number: int, frame: object) -> None:
     """End at once, and the run's own server with us: it may have had the signal as well, and is waited for in vain.
 
     What is committed stays; what is not is read again. A server that stays is told.
     """
     word = "interrupted" if number == signal.SIGINT else "terminated"
-    errors.print(f"{word}: the same command, or `winnow resume`, goes on from here")
+    errors.print(f"{word}: {again}")
     if watch.configured():
         watch.leave(word)
     watch.end_children()

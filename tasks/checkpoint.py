@@ -10,8 +10,11 @@ from tasks.catalog import Family as Family
 from tasks.catalog import open_catalog
 from tasks.config import BadOption, Engine
 from tasks.copies import copied, digest
+from tasks.hub import fetched, watcher
 from tasks.preflight import BadCheckpoint as BadCheckpoint
 from tasks.preflight import examine
+from tasks.secrets import redacted
+from tasks.storage import DiskFull
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 NGC_NAME = re.compile(r"[\w.-]+")
@@ -58,7 +61,7 @@ def resolve(name: str, trust_unpinned: bool = False) -> Checkpoint:
     pinned = bool(pin or COMMIT.fullmatch(place))
     if not pinned and not trust_unpinned:
         raise BadCheckpoint(
-            f"{place}: not pinned, so it may be another file tomorrow: write {place}{PIN}{sha256} if you mean today's, "
+            f"{place}: not pinned, so it may be another file tomorrow; write {place}{PIN}{sha256} if you mean today's, "
             "or take whatever is there with --trust-unpinned (trust_unpinned)"
         )
     copy = copied(path, place, sha256)
@@ -133,36 +136,45 @@ def check_options(options: Engine, checkpoints: list[Checkpoint]) -> None:
 
 def from_hub(name: str) -> Path:
     """The `.nemo` file of a Hugging Face repository, from its cache or the hub (HF_ENDPOINT, HF_HUB_OFFLINE)."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    repository, _, revision = name.partition("@")
-    file = f"{repository.split('/')[1]}.nemo"
+    repository, file, revision = on_hub(name)
     try:
-        return Path(hf_hub_download(repository, file, revision=revision or None))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        return fetched(repository, file, revision)
+    except DiskFull:
+        raise
+    except Exception as error:
         raise BadCheckpoint(
             f"{name}: {file} could not be had from the hub ({one_line(error)}); "
             "without a network, give a path to a .nemo file"
         ) from error
 
 
+def on_hub(name: str) -> tuple[str, str, str | None]:
+    """The repository of a name on the hub, the file in it, and which revision."""
+    repository, _, revision = name.partition("@")
+    return repository, f"{repository.split('/')[1]}.nemo", revision or None
+
+
 def from_ngc(name: str) -> Path:
     """The `.nemo` file of a name in NeMo's own list, from NeMo's cache or NVIDIA's NGC."""
     from nemo.collections.asr.models import ASRModel
+    from nemo.utils.model_utils import resolve_cache_dir
 
     known = sorted(model.pretrained_model_name for model in ASRModel.list_available_models())
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; the nearest there is {near[0]}" if near else ""
         raise BadCheckpoint(f"{name}: no .nemo file, no hub name (owner/name), and not in NeMo's list for NGC{hint}")
+    before = set(resolve_cache_dir().rglob("*.nemo"))
     try:
-        return Path(ASRModel.from_pretrained(name, return_model_file=True))
+        path = Path(ASRModel.from_pretrained(name, return_model_file=True))
     except Exception as error:
         raise BadCheckpoint(
             f"{name}: could not be had from NGC ({one_line(error)}); without a network, give a path to a .nemo file"
         ) from error
+    if path not in before:
+        watcher.get()(path.stat().st_size, path.stat().st_size)
+    return path
 
 
 def one_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return redacted((str(error) or type(error).__name__).splitlines()[0])

@@ -8,10 +8,15 @@ from tasks.preflight import BadCheckpoint
 from tasks.storage import replacing
 
 
-def home() -> Path:
-    """The folder of the copies, which nobody else may write to: what lies in it is taken for what was examined."""
+def place() -> Path:
+    """Where the copies are (WINNOW_CACHE, XDG_CACHE_HOME)."""
     cache = os.environ.get("WINNOW_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "winnow")
-    folder = Path(cache).expanduser() / "checkpoints"
+    return Path(cache).expanduser() / "checkpoints"
+
+
+def home(folder: Path | None = None) -> Path:
+    """The folder of the copies, which nobody else may write to: what lies in it is taken for what was examined."""
+    folder = folder or place()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.stat()
     if found.st_uid != os.getuid() or found.st_mode & 0o022:

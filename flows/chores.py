@@ -1,0 +1,46 @@
+"""Warm-up and benchmark as one sees them in a terminal."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from flows.terminal import console, progress, start
+from tasks.upkeep import WarmUp
+
+if TYPE_CHECKING:  # it imports Prefect, which reads its settings then
+    from tasks.warm import Warmed
+
+
+def warm_up(settings: WarmUp, file: Path | None) -> None:
+    """Run the flow, show what became of each model and how to pin it, and raise if one is not ready."""
+    start(None, again="the same command goes on from here")
+    from flows.warm_up import warm_up
+    from tasks.warm import NotReady
+
+    problem = None
+    with progress():
+        try:
+            rows: list[Warmed] = warm_up(**{name: getattr(settings, name) for name in WarmUp.model_fields})
+        except NotReady as error:
+            problem, rows = error, error.models
+    console.print(table(rows))
+    for row in rows:
+        if row.pin:
+            console.print(f"pinned: {row.pin}", markup=False, soft_wrap=True)
+    if file:
+        file.write_text(json.dumps([row.model_dump() | {"pin": row.pin} for row in rows], indent=2) + "\n")
+    if problem:
+        raise problem
+
+
+def table(rows: "list[Warmed]") -> Table:
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("model", "", "MB", "sha256", "seconds", ""):
+        shown.add_column(heading, justify="right" if heading in ("MB", "seconds") else "left", overflow="fold")
+    for row in rows:
+        size = "" if row.bytes is None else f"{row.bytes / 1e6:,.1f}"
+        digest = f"{row.sha256[:12]}…" if row.sha256 else ""
+        shown.add_row(row.model, row.state, size, digest, f"{row.seconds:,.1f}", row.cause or "")
+    return shown

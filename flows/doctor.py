@@ -1,0 +1,34 @@
+"""Doctor: look at the machine that a worker runs on, and at the models that a run is to read with."""
+
+import sys
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+
+from flows.checkup import findings
+from flows.parameters import taking
+from tasks.findings import Finding
+from tasks.upkeep import Doctor
+
+
+class Unfit(Exception):
+    """Something that would stop a run."""
+
+    exit_code = 1
+
+
+@flow(name="doctor")
+@taking(Doctor)
+def doctor(settings: Doctor) -> list[Finding]:
+    """Every finding, as a table; the run fails if one of them would stop a run."""
+    found = list(findings(settings))
+    create_table_artifact([one.model_dump() for one in found], key="doctor", description="What the doctor found")
+    if failed := [f"{one.check}: {one.found} (remedy: {one.remedy})" for one in found if one.state == "failed"]:
+        raise Unfit("; ".join(failed))
+    return found
+
+
+if __name__ == "__main__":
+    from flows.cli import main
+
+    main(["doctor", *sys.argv[1:]])

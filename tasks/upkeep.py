@@ -1,0 +1,108 @@
+"""What the flows around a curation are told: warm-up, doctor and benchmark."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from tasks.config import Engine, Folder, Parameters, Seconds
+from tasks.secrets import redacted
+
+
+def plain(value: str) -> str:
+    """A name without credentials, which would be recorded with it."""
+    if redacted(value) != value:
+        raise ValueError("credentials do not belong in a parameter: give them in the environment")
+    return value
+
+
+Name = Annotated[str, AfterValidator(plain)]
+Names = Annotated[list[Name], Field(min_length=1)]
+
+TRUST = "Whether models that are not pinned are taken too"
+
+
+class WarmUp(Parameters):
+    """The parameters of the flow `warm-up`."""
+
+    models: Names = Field(
+        title="Models",
+        description="Checkpoints to have at hand: names on the hub (nvidia/parakeet-tdt_ctc-110m) or NGC, .nemo paths, "
+        "each pinned or not as curate takes them; a folder stands for the .nemo files in it",
+    )
+    trust_unpinned: bool = Field(False, kw_only=True, title="Trust unpinned models", description=TRUST)
+
+
+class Doctor(Parameters):
+    """The parameters of the flow `doctor`."""
+
+    small: Name | None = Field(
+        None,
+        kw_only=True,
+        title="Small model",
+        description="Checkpoint that a run is to read with, as curate takes it; empty: the run's of the output, or the "
+        "demo's",
+    )
+    large: Name | None = Field(
+        None,
+        kw_only=True,
+        title="Large model",
+        description="The second checkpoint, as curate takes it; empty: the run's of the output, or none",
+    )
+    trust_unpinned: bool = Field(False, kw_only=True, title="Trust unpinned models", description=TRUST)
+    output: Annotated[Folder, AfterValidator(plain)] | None = Field(
+        None,
+        kw_only=True,
+        title="Output",
+        description="Folder that a run is to write to, or that holds one, whose models are looked at; empty: none",
+    )
+
+
+class Benchmark(Parameters):
+    """The parameters of the flow `benchmark`."""
+
+    manifest: Path = Field(
+        title="Manifest",
+        description="NeMo manifest with references (text) that can be relied on; relative paths start at its folder",
+    )
+    models: Names = Field(kw_only=True, title="Models", description="Checkpoints to be measured, as curate takes them")
+    output: Path = Field(
+        kw_only=True,
+        title="Output",
+        description="Folder for the tables (.md) and figures (.json); what it holds of the same models, manifest and "
+        "device is compared with",
+    )
+    batch_seconds: list[Seconds] = Field(
+        [],
+        kw_only=True,
+        title="Batches, seconds",
+        description="Seconds of audio in a batch, padding included, each of which is measured; empty: what the engine "
+        "finds for the model and its device",
+    )
+    hours: Seconds | None = Field(
+        1.0,
+        kw_only=True,
+        title="Hours",
+        description="Hours of audio that each model reads, drawn from the whole manifest, the same ones every time; "
+        "empty: all",
+    )
+    trust_unpinned: bool = Field(False, kw_only=True, title="Trust unpinned models", description=TRUST)
+    relative_to: Path | None = Field(
+        None,
+        kw_only=True,
+        title="Relative paths start at",
+        description="Folder where relative paths start; empty: the manifest's folder",
+    )
+    normalizer: Literal["basic", "none"] = Field(
+        "basic",
+        kw_only=True,
+        title="Normalizer",
+        description="What does not count when texts are compared: basic (Unicode form, case, punctuation) or none",
+    )
+    engine: Engine = Field(Engine(), kw_only=True, title="Engine", description="How audio goes through a model")
+
+    @model_validator(mode="after")
+    def one_place_for_batches(self) -> Self:
+        if self.engine.batch_seconds is not None:
+            raise ValueError("engine.batch_seconds: a benchmark takes batch_seconds, one or more")
+        return self
