@@ -16,12 +16,15 @@ from tasks.checkpoint import check_options, resolve
 from tasks.config import Curation
 from tasks.devices import open_devices
 from tasks.filter import judge_shard
+from tasks.ledger import key_of, name_of
 from tasks.manifest import digest, split_manifest
+from tasks.needs import counts_texts, rules_of
 from tasks.output import open_run
 from tasks.publish import publish_shard, write_manifest
 from tasks.quality import Report
 from tasks.quarantine import Quarantine
 from tasks.read import gather_fields, read_shard
+from tasks.repeats import count_texts
 from tasks.report import report_run
 from tasks.score import score_shard
 from tasks.transcribe import Pass, transcribe_shard, transcribe_shards
@@ -41,6 +44,8 @@ QUICK = 4  # tasks without a model that run at once
 def curate(settings: Curation) -> Report:
     """Manifest to shards, their rows, small pass, gate, large pass on the escalated, rules, dataset and report."""
     digests = {"manifest": digest(settings.manifest)}
+    rules = rules_of(settings)
+    digests |= {"phrases": key_of(rules.phrases)} if rules.phrases else {}
     small = resolve(settings.small, settings.trust_unpinned)
     large = resolve(settings.large, settings.trust_unpinned) if settings.large else None
     check_options(settings.engine, [small, large] if large else [small])
@@ -57,6 +62,14 @@ def curate(settings: Curation) -> Report:
         heard, judged = (Quarantine(utterances, settings.max_quarantined) for _ in range(2))
         progress = Progress(manifest, cascade=second is not None)
 
+        def read(shard: Path) -> Futures:
+            return [read_shard.submit(shard)]
+
+        repeats: dict[str, Path] = {}
+        if counts_texts(rules):
+            stream(manifest.shards, texts := Step(read, lambda: QUICK))
+            repeats = {name_of(file): file for file in count_texts(texts.results(), settings.normalizer)}
+
         def listen(shard: Path) -> Futures:
             rows = read_shard.submit(shard)
             readings = transcribe_shard.submit(rows, first, devices)
@@ -68,23 +81,23 @@ def curate(settings: Curation) -> Report:
 
         def decide(shard: Path) -> Futures:
             scored = [score_shard.submit(shard, "large", settings.normalizer)] if second else []
-            return [*scored, judge_shard.submit(*(scored or [shard]), settings.filter)]
+            return [*scored, judge_shard.submit(*(scored or [shard]), rules, repeats.get(name_of(shard)))]
 
         small_pass = Step(listen, lambda: devices.slots(first.on) + 1, done=[heard.take, progress.small])
         large_pass = Step(listen_again, lambda: devices.slots(second.on) + 1, done=[progress.large])
-        rules = Step(decide, lambda: QUICK, done=[judged.take])
+        decisions = Step(decide, lambda: QUICK, done=[judged.take])
         if second:
             small_pass.gather = Gathered(settings.shard_hours * 3600)
-            stream(manifest.shards, small_pass, large_pass, rules)
+            stream(manifest.shards, small_pass, large_pass, decisions)
         else:
-            stream(manifest.shards, small_pass, rules)
+            stream(manifest.shards, small_pass, decisions)
 
         fields = gather_fields(small_pass.results(0))
         publication = Step(lambda shard: [publish_shard.submit(shard, fields)], lambda: QUICK)
-        stream(rules.results(), publication)
-        write_manifest(rules.results(), fields, run)
+        stream(decisions.results(), publication)
+        write_manifest(decisions.results(), fields, run)
         passes = {"small": (small, small_pass.results(1))} | ({"large": (large, large_pass.results())} if large else {})
-        return report_run(rules.results(), publication.results(), manifest, passes, settings, run)
+        return report_run(decisions.results(), publication.results(), manifest, passes, settings, run)
 
 
 if __name__ == "__main__":

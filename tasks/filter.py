@@ -1,50 +1,84 @@
-"""The rules: which utterances are kept, and for each other one the reason why not."""
+"""The rules: which utterances are kept, and for each other one the reasons why not."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.config import Filter
 from tasks.ledger import advance
 from tasks.retry import RETRY
+from tasks.rules import Rule, Rules, Term
 from tasks.schema import BEFORE_RULES, JUDGED, append, replaced, with_columns
+from tasks.storage import read_table
+from tasks.values import OURS, Values, kind_asked
+
+ADDED = ("char_rate", "word_rate", "pred_text", "wer", "cer", "confidence", "model")
+
+COMPARE = {"<": pc.less, "<=": pc.less_equal, ">": pc.greater, ">=": pc.greater_equal, "==": pc.equal}
 
 
-def judge(heard: pa.Table, rules: Filter) -> pa.Table:
-    """Add the reading that counts (the large model's where it read) and the decision with its first reason."""
+def judge(heard: pa.Table, rules: Rules, repeats: pa.Table | None = None) -> pa.Table:
+    """Add the reading that counts, and the decision with every rule that a dropped row breaks."""
     heard = with_columns(heard, BEFORE_RULES)
-    large = pc.is_valid(heard["large_pred_text"])
-    text = pc.coalesce(heard["large_pred_text"], heard["small_pred_text"])
-    wer = pc.if_else(large, heard["large_wer"], heard["small_wer"])
-    model = pc.if_else(large, "large", pc.if_else(pc.is_valid(heard["small_pred_text"]), "small", None))
-    unreadable = pc.is_valid(heard["reason"])
-    reason = heard["reason"]
-    for name, breaks in broken(heard, wer, rules):
-        reason = pc.if_else(pc.and_(pc.is_null(reason), pc.fill_null(breaks, False)), name, reason)
-    decision = pc.if_else(unreadable, "quarantine", pc.if_else(pc.is_valid(reason), "drop", "keep"))
-    return append(replaced(heard, "reason", reason), JUDGED, text, wer, model, decision)
+    values = Values(heard, frozenset(rules.phrases), repeats)
+    readable = heard["reason"].is_null().to_numpy()
+    asked = rules.parsed
+    broken = np.zeros((len(heard), len(asked)), bool)
+    for column, rule in enumerate(asked):
+        broken[:, column] = breaks(rule, values) & readable
+    reasons = listed(broken, [rule.name for rule in asked])
+    reason = pc.coalesce(heard["reason"], first(broken, [rule.name for rule in asked]))
+    decision = pc.if_else(pa.array(~readable), "quarantine", pc.if_else(pc.is_valid(reason), "drop", "keep"))
+    added = [values.of(Term(name), OURS[name]) for name in ADDED]
+    return append(replaced(heard, "reason", reason), JUDGED, *added, decision, reasons)
 
 
-def broken(heard: pa.Table, wer: pa.ChunkedArray, rules: Filter) -> list[tuple[str, pa.ChunkedArray]]:
-    """For each rule, in the order in which they count, its reason and the rows that break it."""
-    chars = pc.utf8_length(pc.utf8_trim_whitespace(heard["text"]))
-    rate = pc.divide(pc.cast(chars, pa.float64()), heard["duration"])
-    limits = [
-        ("DURATION_BELOW_MIN", pc.less, heard["duration"], rules.min_duration),
-        ("DURATION_ABOVE_MAX", pc.greater, heard["duration"], rules.max_duration),
-        ("CHAR_RATE_BELOW_MIN", pc.less, rate, rules.min_char_rate),
-        ("CHAR_RATE_ABOVE_MAX", pc.greater, rate, rules.max_char_rate),
-    ]
-    found = [(name, compare(column, limit)) for name, compare, column, limit in limits if limit is not None]
-    found.append(("WER_ABOVE_REJECT", pc.equal(heard["band"], "reject")))
-    if rules.max_wer is not None:
-        found.append(("WER_ABOVE_MAX", pc.greater(wer, rules.max_wer)))
+def breaks(rule: Rule, values: Values) -> NDArray[np.bool_]:
+    """The rows that break the rule; an unknown value breaks any but !=."""
+    kind = kind_asked(rule)
+    found, value = values.of(rule.term, kind), rule.value
+    match rule.operator, value:
+        case _, Term():
+            value = values.of(value, kind)
+        case "in", (float(), float()):
+            holds = pc.and_(pc.greater_equal(found, value[0]), pc.less_equal(found, value[1]))
+            return filled(holds, False)
+        case "in", _:
+            return filled(pc.is_in(found, pa.array(value)), False)
+    if rule.operator == "!=":
+        return filled(pc.not_equal(found, value), True)
+    return filled(COMPARE[rule.operator](found, value), False)
+
+
+def filled(holds: Any, unknown: bool) -> NDArray[np.bool_]:
+    """Where it does not hold."""
+    found: NDArray[np.bool_] = ~np.asarray(pc.fill_null(holds, unknown), bool)
     return found
 
 
+def listed(broken: NDArray[np.bool_], names: list[str]) -> pa.Array:
+    """For each row, the names of what it breaks; null for none."""
+    counts = broken.sum(axis=1)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    taken = pa.array(names, pa.string()).take(pa.array(np.nonzero(broken)[1]))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), taken, mask=pa.array(counts == 0))
+
+
+def first(broken: NDArray[np.bool_], names: list[str]) -> pa.Array:
+    if not names:
+        return pa.nulls(len(broken), pa.string())
+    at = pa.array(broken.argmax(axis=1), mask=~broken.any(axis=1))
+    return pa.array(names, pa.string()).take(at)
+
+
 @task(task_run_name="judge {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
-def judge_shard(shard: Path, rules: Filter) -> Path:
-    return advance(shard, "judged", judge, rules=rules)
+def judge_shard(shard: Path, rules: Rules, repeats: Path | None = None) -> Path:
+    def stage(rows: pa.Table, **_: object) -> pa.Table:
+        return judge(rows, rules, read_table(repeats) if repeats else None)
+
+    return advance(shard, "judged", stage, rules=rules, repeats=repeats and repeats.name)

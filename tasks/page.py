@@ -12,8 +12,8 @@ from markdown_it import MarkdownIt
 from tasks.advice import advise
 from tasks.charts import fates, histogram
 from tasks.config import Bands, Curation
-from tasks.quality import LEVELS, Report
-from tasks.schema import DROPPED, REASONS
+from tasks.quality import LEVELS, Reason, Report
+from tasks.schema import QUARANTINED
 
 EXAMPLES = 3  # rows shown for each reason
 SHOWN = 200  # characters of a text
@@ -67,12 +67,26 @@ def word_error_rates(report: Report) -> str:
     limits = {name: f"≤ {limit:.0%}" for name, limit in LEVELS.items()} | {"poor": f"> {LEVELS['fair']:.0%}"}
     rows = []
     for name, found in report.wer.items():
-        if found.mean is not None and found.median is not None and found.std is not None:
-            figures = [f"{value:.1%}" for value in (found.mean, found.median, found.std)]
+        if found.utterances:
+            corpus = "" if found.corpus is None else f"{found.corpus:.1%}"
+            figures = [corpus, *(f"{v:.1%}" for v in (found.mean, found.capped, found.median, found.std))]
             levels = [f"{n:,} ({percent(n, found.utterances)})" for n in found.levels.values()]
             rows.append([name.capitalize(), f"{found.utterances:,}", *figures, *levels])
-    header = ["", "Utterances", "Mean", "Median", "Std", *(f"{n.capitalize()} {limits[n]}" for n in LEVELS)]
-    return table(header, rows)
+    header = [
+        "",
+        "Utterances",
+        "Corpus",
+        "Mean",
+        "Capped",
+        "Median",
+        "Std",
+        *(f"{n.capitalize()} {limits[n]}" for n in LEVELS),
+    ]
+    words = (
+        "Corpus: all errors over all words. Mean: of utterances, each counted once; capped: with none above 100%. "
+        "Median and standard deviation are of utterances as well."
+    )
+    return f"{table(header, rows)}\n\n{words}"
 
 
 def cascade(report: Report) -> str:
@@ -97,17 +111,23 @@ def cascade(report: Report) -> str:
 
 
 def reasons(report: Report) -> str:
-    return table(
-        ["Decision", "Reason", "Utterances", "Hours", "In words"],
-        [
-            [decision(name), f"`{name}`", f"{n.utterances:,}", figure(n.hours, 3), REASONS[name]]
-            for name, n in report.reasons.items()
-        ],
-    )
+    """Each row is counted by its first reason; a rule's own cost is what no other rule would have dropped."""
+    shown = [
+        [decision(name), f"`{name}`", f"{n.utterances:,}", figure(n.hours, 3), figure(n.broken, 0), figure(n.alone, 0)]
+        + [inert(in_words(name, n))]
+        for name, n in report.reasons.items()
+    ]
+    head = ["Decision", "Reason", "Utterances", "Hours", "All that break it", "Only this", "In words"]
+    return table(head, shown)
 
 
 def decision(reason: str) -> str:
-    return "drop" if reason in DROPPED else "quarantine"
+    return "quarantine" if reason in QUARANTINED else "drop"
+
+
+def in_words(name: str, found: Reason) -> str:
+    """Why, in words: what a reason for quarantine means, or the rule that does not hold."""
+    return QUARANTINED.get(name) or f"not so: {found.rule}"
 
 
 def speeds(report: Report) -> str:
@@ -131,7 +151,7 @@ def examples(rows: pa.Table) -> str:
     for reason in sorted(set(dropped["reason"].to_pylist())):
         for row in dropped.filter(pc.equal(dropped["reason"], reason)).slice(0, EXAMPLES).to_pylist():
             texts = [inert(row["text"] or ""), inert(row["pred_text"] or "")]
-            shown.append([str(row["id"]), f"`{reason}`", f"{row['wer']:.0%}", *texts])
+            shown.append([str(row["id"]), f"`{reason}`", "" if row["wer"] is None else f"{row['wer']:.0%}", *texts])
     return table(["Line", "Reason", "WER", "Reference", "Heard"], shown)
 
 

@@ -15,7 +15,7 @@ from tasks.schema import FIELD_TYPES, JUDGED, output_names
 from tasks.storage import read_table, replacing
 
 INPUT = ["id", "audio_filepath", "offset", "duration", "text"]
-WHY = ["reason", "detail"]
+WHY = ["reason", "reasons", "detail"]
 ADDED = [name for name in JUDGED.names if name not in (*INPUT, "path", "fields", *WHY)]
 
 

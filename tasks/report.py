@@ -11,16 +11,17 @@ from tasks import ledger
 from tasks.checkpoint import Checkpoint
 from tasks.config import Curation
 from tasks.output import finish
-from tasks.page import decision, markdown, page
+from tasks.page import decision, in_words, markdown, page
 from tasks.quality import Report, Speed, assess, balance
 from tasks.retry import RETRY
-from tasks.schema import JUDGED, REASONS, Manifest, Role
+from tasks.schema import JUDGED, Manifest, Role
 from tasks.storage import put, read_table
 
-READ = [f"{role}_{name}" for role in ("small", "large") for name in ("pred_text", "wer")]
+COUNTS = ("hits", "substitutions", "deletions", "insertions")
+READ = [f"{role}_{name}" for role in ("small", "large") for name in ("pred_text", "wer", *COUNTS)]
 REPORTED = pa.schema(
     [JUDGED.field(name) for name in ("id", "duration", "text", "reason", "band", *READ)]
-    + [JUDGED.field(name) for name in ("pred_text", "wer", "model", "decision")]
+    + [JUDGED.field(name) for name in ("pred_text", "wer", "model", "decision", "reasons")]
 )
 """What the report needs of a row: all rows of a run are in memory at once here, and nowhere else."""
 
@@ -95,9 +96,9 @@ def report_run(
     create_markdown_artifact(text, key="quality-report", description="Quality report of a curation")
     create_table_artifact(
         [
-            {"decision": decision(name), "reason": name, "in words": REASONS[name]}
-            | {"utterances": share.utterances, "hours": share.hours}
-            for name, share in report.reasons.items()
+            {"decision": decision(name), "reason": name, "in words": in_words(name, found)}
+            | {"utterances": found.utterances, "hours": found.hours, "broken": found.broken, "alone": found.alone}
+            for name, found in report.reasons.items()
         ],
         key="reasons",
         description="Why utterances were dropped or quarantined",

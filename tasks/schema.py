@@ -72,6 +72,24 @@ READING = {
     "words": WORDS,  # where timestamps were asked for
 }
 
+SCORES = {
+    "wer": pa.float64(),  # rates are fractions of the reference; metrics.Differences says what the others are
+    "cer": pa.float64(),
+    "hits": pa.int32(),  # words that are right
+    "substitutions": pa.int32(),
+    "deletions": pa.int32(),
+    "insertions": pa.int32(),
+    "begin_cer": pa.float64(),
+    "end_cer": pa.float64(),
+    "begin_gap": pa.int32(),
+    "end_gap": pa.int32(),
+    "wrong_run": pa.int32(),
+    "deleted_run": pa.int32(),
+    "inserted_run": pa.int32(),
+    "exact_wer": pa.float64(),  # of the texts as they are, with case and punctuation
+}
+"""How a reading differs from the reference."""
+
 
 def heard(schema: pa.Schema, role: Role) -> pa.Schema:
     """The schema after a pass: what the model of this role read; null where it was not asked. The first measures."""
@@ -80,8 +98,8 @@ def heard(schema: pa.Schema, role: Role) -> pa.Schema:
 
 
 def scored(schema: pa.Schema, role: Role) -> pa.Schema:
-    """The schema after scoring a pass: its word error rate as a fraction."""
-    return with_fields(schema, (f"{role}_wer", pa.float64()))
+    """The schema after scoring a pass."""
+    return with_fields(schema, *((f"{role}_{name}", kind) for name, kind in SCORES.items()))
 
 
 def gated(schema: pa.Schema) -> pa.Schema:
@@ -93,16 +111,24 @@ def judged(schema: pa.Schema) -> pa.Schema:
     """The schema after the rules: the reading that counts, and keep, drop or quarantine."""
     return with_fields(
         schema,
+        ("char_rate", pa.float64()),  # characters and words of the reference a second
+        ("word_rate", pa.float64()),
         ("pred_text", pa.string()),
         ("wer", pa.float64()),
+        ("cer", pa.float64()),
+        ("confidence", pa.float64()),
         ("model", pa.string()),
         ("decision", pa.string()),
+        ("reasons", pa.list_(pa.string())),  # every rule that a dropped row breaks; `reason` is the first
     )
 
 
 BEFORE_RULES = scored(heard(gated(scored(heard(UTTERANCE, "small"), "small")), "large"), "large")
 JUDGED = judged(BEFORE_RULES)
 """A shard after the last stage, with or without a large model."""
+
+REPEATS = pa.schema([pa.field("copies", pa.int64()), pa.field("occurrence", pa.int64())])
+"""How many rows of the run have this reference, and which of them this is; null where it cannot be told."""
 
 
 def append(table: pa.Table, schema: pa.Schema, *columns: pa.Array) -> pa.Table:
@@ -190,15 +216,3 @@ QUARANTINED = {
     "NO_READING": "the file of readings has none for this utterance",
 }
 """Why there is nothing to judge, in words."""
-
-DROPPED = {
-    "DURATION_BELOW_MIN": "shorter than the filter's minimum",
-    "DURATION_ABOVE_MAX": "longer than the filter's maximum",
-    "CHAR_RATE_BELOW_MIN": "too few characters of text a second",
-    "CHAR_RATE_ABOVE_MAX": "too many characters of text a second",
-    "WER_ABOVE_REJECT": "the small model's WER is above the gate's reject band",
-    "WER_ABOVE_MAX": "the WER of the reading that counts is above the filter's limit",
-}
-"""Why an utterance that was heard is not good enough, in words."""
-
-REASONS = QUARANTINED | DROPPED

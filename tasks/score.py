@@ -7,27 +7,36 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.ledger import advance
+from tasks.metrics import differences, word_error_rate
 from tasks.retry import RETRY
-from tasks.schema import Role, append, replaced, scored
-from tasks.text import Normalizer, normalize, word_error_rate
+from tasks.schema import SCORES, Role, append, replaced, scored
+from tasks.text import Normalizer, normalize, version_of
 
 
 def score(shard: pa.Table, role: Role, normalizer: Normalizer) -> pa.Table:
-    """Add the word error rate; an utterance whose reference has no words is set aside as EMPTY_REFERENCE."""
-    rates: list[float | None] = []
+    """Add what the reading has wrong; an utterance whose reference has no words is set aside as EMPTY_REFERENCE."""
+    found: list[tuple[float | None, ...]] = []
+    unknown = (None,) * len(SCORES)
     reasons = shard["reason"].to_pylist()
     pairs = zip(shard["text"].to_pylist(), shard[f"{role}_pred_text"].to_pylist(), strict=True)
     for i, (reference, hypothesis) in enumerate(pairs):
         if hypothesis is None:
-            rates.append(None)
+            found.append(unknown)
             continue
-        rates.append(word_error_rate(normalize(reference, normalizer), normalize(hypothesis, normalizer)))
-        if rates[-1] is None:
+        differing = differences(normalize(reference, normalizer), normalize(hypothesis, normalizer))
+        if differing is None:
             reasons[i] = "EMPTY_REFERENCE"
-    shard = replaced(shard, "reason", reasons)
-    return append(shard, scored(shard.schema, role), pa.array(rates, pa.float64()))
+            found.append(unknown)
+        else:
+            found.append((*differing, word_error_rate(reference, hypothesis)))
+    columns = zip(*found, strict=True) if found else [()] * len(SCORES)
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, SCORES.values(), strict=True)]
+    return append(replaced(shard, "reason", reasons), scored(shard.schema, role), *arrays)
 
 
 @task(task_run_name="score {role} pass {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
 def score_shard(shard: Path, role: Role, normalizer: Normalizer) -> Path:
-    return advance(shard, f"{role}-scored", score, role=role, normalizer=normalizer)
+    def stage(rows: pa.Table, **_: str) -> pa.Table:
+        return score(rows, role, normalizer)
+
+    return advance(shard, f"{role}-scored", stage, normalizer=normalizer, version=version_of(normalizer))
