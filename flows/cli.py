@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from tasks.config import Curation, Share
+from tasks.presets import PresetName
 
 EXIT_CODES = {
     0: "done",
@@ -85,6 +86,18 @@ def verify(output: str) -> None:
     from flows.terminal import verify
 
     sys.exit(0 if verify(output) else 1)
+
+
+@app.command
+def presets(*names: PresetName) -> None:
+    """Show the presets of rules: where they are from, what they keep, and what a manifest must have for them.
+
+    Args:
+        names: Which of them; none: all
+    """
+    from flows.presets import show
+
+    show(names)
 
 
 @app.command

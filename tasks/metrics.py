@@ -60,34 +60,42 @@ def differences(reference: str, hypothesis: str) -> Differences | None:
         return Differences(0.0, 0.0, len(expected), 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0, 0)
     heard = words(hypothesis)
     count = {"equal": 0, "replace": 0, "delete": 0, "insert": 0}
-    longest = dict(count)
+    longest = {"delete": 0, "insert": 0}
     begins, ends = [(0, 0)], []  # of the stretches of wrong words, in the reference and in the reading
-    for op in Levenshtein.opcodes(expected, heard):
-        tag, start, end, heard_start, heard_end = op.tag, op.src_start, op.src_end, op.dest_start, op.dest_end
+    for tag, start, end, heard_start, heard_end in steps(expected, heard):
         size = end - start or heard_end - heard_start
         count[tag] += size
-        longest[tag] = max(longest[tag], size)
         if tag == "equal":
             ends.append((start, heard_start))
             begins.append((end, heard_end))
+        elif tag != "replace" and size > longest[tag]:
+            longest[tag] = size
     ends.append((len(expected), len(heard)))
+    stretches = zip(begins, ends, strict=True)
     return Differences(
-        wer=(count["replace"] + count["delete"] + count["insert"]) / len(expected),
-        cer=character_error_rate(reference, hypothesis),
-        hits=count["equal"],
-        substitutions=count["replace"],
-        deletions=count["delete"],
-        insertions=count["insert"],
+        (count["replace"] + count["delete"] + count["insert"]) / len(expected),
+        character_error_rate(reference, hypothesis),
+        count["equal"],
+        count["replace"],
+        count["delete"],
+        count["insert"],
         begin_cer=character_error_rate(reference[:EDGE], hypothesis[:EDGE]),
         end_cer=character_error_rate(reference[-EDGE:], hypothesis[-EDGE:]),
         begin_gap=gap(expected[: ends[0][0]], heard[: ends[0][1]]),
         end_gap=gap(expected[begins[-1][0] :], heard[begins[-1][1] :]),
-        wrong_run=max(max(end - a, heard_end - b) for (a, b), (end, heard_end) in zip(begins, ends, strict=True)),
+        wrong_run=max([max(end - start, over - since) for (start, since), (end, over) in stretches]),
         deleted_run=longest["delete"],
         inserted_run=longest["insert"],
     )
 
 
+def steps(expected: list[str], heard: list[str]) -> list[tuple[str, int, int, int, int]]:
+    """From the reference to the reading: what is done, from where to where in the one, and in the other."""
+    return Levenshtein.opcodes(expected, heard).as_list()  # type: ignore[return-value]
+
+
 def gap(expected: list[str], heard: list[str]) -> int:
     """How many characters longer one is, each word with a space behind it."""
+    if not expected and not heard:
+        return 0
     return abs(sum(map(len, expected)) + len(expected) - sum(map(len, heard)) - len(heard))

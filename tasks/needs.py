@@ -91,15 +91,25 @@ def check_fields(rules: list[Rule], settings: Curation) -> None:
             elif value is not None:
                 strange[column] = value
     if missing:
-        said = ", ".join(
-            f"{column} ({kind}{f', and not {strange[column]!r:.40}' if column in strange else ''})"
-            for column, kind in missing
-        )
+        said = ", ".join(lacked(*name, strange) for name in missing)
         who = sorted({source_of(rule, settings.filter) for rule in missing.values()})
         raise Lacking(
             f"{settings.manifest}: no {said} in the first {LOOKED_AT:,} utterances, which {' and '.join(who)} needs; "
             "a text that is no field stands in quotes"
         )
+
+
+def lacked(column: str, kind: str, strange: dict[str, Any]) -> str:
+    wanted = [] if kind == "any" else [kind]
+    found = [f"and not {strange[column]!r:.40}"] if column in strange else []
+    return f"{column} ({', '.join(wanted + found)})" if wanted + found else column
+
+
+def needed(rules: list[Rule]) -> list[str]:
+    """What a run must have for the rules beside what every run has: fields of its manifest, and phrases."""
+    every = terms(rules)
+    fields = dict.fromkeys(term.column for term in every if term.column not in OURS)
+    return [*fields, *(["filter.phrases"] if any(term.measure == "known_phrase" for term in every) else [])]
 
 
 def source_of(rule: Rule, given: Filter) -> str:

@@ -35,6 +35,7 @@ SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}
 
 WORD = rf"[{SPACELESS}]|[^\s\p{{Z}}{SPACELESS}]+"
 
+_PLAIN = re.compile("[a-z0-9 ]*")  # as it is already, as many a model's readings are
 _EDGE_APOSTROPHES = re.compile(r"(?<!\S)'+|'+(?!\S)")
 
 
@@ -71,6 +72,8 @@ _FOLDS = _Folds()
 
 def basic(text: str) -> str:
     """Unicode form (NFKC), case, punctuation and symbols folded; apostrophes inside a word stay."""
+    if _PLAIN.fullmatch(text):
+        return text
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     text = text.casefold().translate(_FOLDS)

@@ -5,14 +5,9 @@ import pytest
 
 from tasks.cascade import gate
 from tasks.config import Curation, Filter, Gate
-from tasks.schema import UTTERANCE, heard, with_columns
+from tasks.schema import UTTERANCE, heard
 from tasks.score import score
-
-
-def shard(schema: pa.Schema, **columns: list) -> pa.Table:
-    size = len(next(iter(columns.values())))
-    table = pa.table({"id": list(range(1, size + 1))} | columns)
-    return with_columns(table, schema) if table.schema.names else table
+from tests.conftest import shard
 
 
 def test_score_compares_what_was_heard_with_the_reference():
