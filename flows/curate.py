@@ -14,6 +14,7 @@ from flows.watch import bury, this_run, watch
 from tasks.cascade import Gathered, gate_shard
 from tasks.checkpoint import check_options, resolve
 from tasks.config import Curation
+from tasks.count import count_texts
 from tasks.devices import open_devices
 from tasks.filter import judge_shard
 from tasks.ledger import key_of, name_of
@@ -24,7 +25,6 @@ from tasks.publish import publish_shard, write_manifest
 from tasks.quality import Report
 from tasks.quarantine import Quarantine
 from tasks.read import gather_fields, read_shard
-from tasks.repeats import count_texts
 from tasks.report import report_run
 from tasks.score import score_shard
 from tasks.transcribe import Pass, transcribe_shard, transcribe_shards

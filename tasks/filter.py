@@ -1,7 +1,6 @@
 """The rules: which utterances are kept, and for each other one the reasons why not."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,14 +11,13 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.ledger import advance
 from tasks.retry import RETRY
-from tasks.rules import Rule, Rules, Term
+from tasks.rules import Rules, Term
 from tasks.schema import BEFORE_RULES, JUDGED, append, replaced, with_columns
 from tasks.storage import read_table
-from tasks.values import OURS, Values, kind_asked
+from tasks.values import OURS, Values
+from tasks.verdicts import breaks
 
 ADDED = ("char_rate", "word_rate", "pred_text", "wer", "cer", "confidence", "model")
-
-COMPARE = {"<": pc.less, "<=": pc.less_equal, ">": pc.greater, ">=": pc.greater_equal, "==": pc.equal}
 
 
 def judge(heard: pa.Table, rules: Rules, repeats: pa.Table | None = None) -> pa.Table:
@@ -36,29 +34,6 @@ def judge(heard: pa.Table, rules: Rules, repeats: pa.Table | None = None) -> pa.
     decision = pc.if_else(pa.array(~readable), "quarantine", pc.if_else(pc.is_valid(reason), "drop", "keep"))
     added = [values.of(Term(name), OURS[name]) for name in ADDED]
     return append(replaced(heard, "reason", reason), JUDGED, *added, decision, reasons)
-
-
-def breaks(rule: Rule, values: Values) -> NDArray[np.bool_]:
-    """The rows that break the rule; an unknown value breaks any but !=."""
-    kind = kind_asked(rule)
-    found, value = values.of(rule.term, kind), rule.value
-    match rule.operator, value:
-        case _, Term():
-            value = values.of(value, kind)
-        case "in", (float(), float()):
-            holds = pc.and_(pc.greater_equal(found, value[0]), pc.less_equal(found, value[1]))
-            return filled(holds, False)
-        case "in", _:
-            return filled(pc.is_in(found, pa.array(value)), False)
-    if rule.operator == "!=":
-        return filled(pc.not_equal(found, value), True)
-    return filled(COMPARE[rule.operator](found, value), False)
-
-
-def filled(holds: Any, unknown: bool) -> NDArray[np.bool_]:
-    """Where it does not hold."""
-    found: NDArray[np.bool_] = ~np.asarray(pc.fill_null(holds, unknown), bool)
-    return found
 
 
 def listed(broken: NDArray[np.bool_], names: list[str]) -> pa.Array:

@@ -1,19 +1,13 @@
 """Which references a run has more than once: known when the last line was read, before the first row is judged."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import xxhash
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
-from tasks import ledger
-from tasks.retry import RETRY
 from tasks.schema import REPEATS
-from tasks.storage import read_table
-from tasks.text import Normalizer, normalize, version_of
+from tasks.text import Normalizer, normalize
 
 
 def hashed(rows: pa.Table, normalizer: Normalizer) -> pa.Array:
@@ -47,21 +41,3 @@ def repeats(shards: Iterable[pa.Array]) -> Iterator[pa.Table]:
         spread[:, mask] = found[:, begin : begin + size]
         yield pa.table([pa.array(column, mask=~mask) for column in spread], schema=REPEATS)
         begin += size
-
-
-def count_files(shards: list[Path], normalizer: Normalizer) -> list[Path]:
-    """A file of repeats for each shard, in their order."""
-    run = ledger.run_of(shards[0])
-    key = ledger.key_of("repeats", [shard.name for shard in shards], normalizer, version_of(normalizer))
-    if (done := ledger.recorded(run, key)) is None:
-        hashes = (hashed(read_table(shard, columns=["text", "reason"]), normalizer) for shard in shards)
-        tables = zip(shards, repeats(hashes), strict=True)
-        folder = run / ledger.STAGES / "repeats"
-        files = [ledger.store(folder, ledger.name_of(shard), rows) for shard, rows in tables]
-        done = ledger.record(run, key, files, stage="repeats", shard="all")
-    return ledger.files_of(shards, done)
-
-
-@task(task_run_name="count texts that are there again", cache_policy=NO_CACHE, **RETRY)
-def count_texts(shards: list[Path], normalizer: Normalizer) -> list[Path]:
-    return count_files(shards, normalizer)
