@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from tasks.config import Curation, Share, Wish
 from tasks.panel import Ensemble
+from tasks.presets import PresetName
 from tasks.upkeep import Benchmark, Doctor, WarmUp
 
 EXIT_CODES = {
@@ -197,6 +198,18 @@ def benchmark(settings: Annotated[Benchmark, Parameter(name="*", consume_multipl
     from flows.chores import benchmark
 
     benchmark(settings)
+
+
+@app.command
+def presets(*names: PresetName) -> None:
+    """Show the presets of rules: where they are from, what they keep, and what a manifest must have for them.
+
+    Args:
+        names: Which of them; none: all
+    """
+    from flows.presets import show
+
+    show(names)
 
 
 @app.command

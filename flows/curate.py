@@ -15,9 +15,12 @@ from flows.watch import bury, this_run, watch
 from tasks.cascade import Gathered, gate_shard
 from tasks.checkpoint import check_options
 from tasks.config import Curation
+from tasks.count import count_texts
 from tasks.devices import open_devices
 from tasks.filter import judge_shard
+from tasks.ledger import key_of, name_of
 from tasks.manifest import digest, split_manifest
+from tasks.needs import rules_of
 from tasks.output import open_run
 from tasks.passes import pass_of
 from tasks.quality import Report
@@ -39,7 +42,9 @@ logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, it
 def curate(settings: Curation) -> Report:
     """Manifest to shards, their rows, small pass, gate, large pass on the escalated, rules, dataset and report."""
     settings = settled(settings)
+    rules = rules_of(settings)
     digests: dict[str, str | None] = {"manifest": digest(settings.manifest), "large": None}
+    digests |= {"phrases": key_of(rules.phrases)} if rules.phrases else {}
     first = pass_of("small", settings)
     second = pass_of("large", settings) if settings.large else None
     for reader in filter(None, (first, second)):
@@ -54,6 +59,14 @@ def curate(settings: Curation) -> Report:
         heard, judged = (Quarantine(utterances, settings.max_quarantined) for _ in range(2))
         progress = Progress(manifest, cascade=second is not None)
 
+        def read(shard: Path) -> Futures:
+            return [read_shard.submit(shard)]
+
+        repeats: dict[str, Path] = {}
+        if rules.over_the_run:
+            stream(manifest.shards, texts := Step(read, lambda: QUICK))
+            repeats = {name_of(file): file for file in count_texts(texts.results(), settings.normalizer)}
+
         def listen(shard: Path) -> Futures:
             rows = read_shard.submit(shard)
             readings = transcribe_shard.submit(rows, first, devices)
@@ -65,21 +78,21 @@ def curate(settings: Curation) -> Report:
 
         def decide(shard: Path) -> Futures:
             scored = [score_shard.submit(shard, "large", settings.normalizer)] if second else []
-            return [*scored, judge_shard.submit(*(scored or [shard]), settings.filter)]
+            return [*scored, judge_shard.submit(*(scored or [shard]), rules, repeats.get(name_of(shard)))]
 
         small_pass = Step(listen, lambda: devices.slots(first.on) + 1, done=[heard.take, progress.small])
         large_pass = Step(listen_again, lambda: devices.slots(second.on) + 1, done=[progress.large])
-        rules = Step(decide, lambda: QUICK, done=[judged.take])
+        decisions = Step(decide, lambda: QUICK, done=[judged.take])
         if second:
             small_pass.gather = Gathered(settings.shard_hours * 3600)
-            stream(manifest.shards, small_pass, large_pass, rules)
+            stream(manifest.shards, small_pass, large_pass, decisions)
         else:
-            stream(manifest.shards, small_pass, rules)
+            stream(manifest.shards, small_pass, decisions)
 
         passes = {"small": (first.checkpoints, small_pass.results(1))}
         if second:
             passes["large"] = (second.checkpoints, large_pass.results())
-        return publish(rules.results(), small_pass.results(0), manifest, passes, settings, run)
+        return publish(decisions.results(), small_pass.results(0), manifest, passes, settings, run)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,10 @@ from flows.watch import bury, this_run, watch
 from tasks.checkpoint import check_options, resolve
 from tasks.config import BadOption
 from tasks.devices import Devices, open_devices
-from tasks.ensemble import ROLE, combine_shard, decide_shard
+from tasks.ensemble import combine_shard
+from tasks.filter import judge_shard
 from tasks.manifest import digest, split_manifest
+from tasks.needs import rules_of
 from tasks.output import open_run
 from tasks.panel import Ensemble
 from tasks.passes import Pass
@@ -38,6 +40,7 @@ logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, it
 def ensemble(settings: Ensemble) -> Report:
     """Manifest to shards, their rows, a pass of each model, the vote, rules, dataset and report."""
     digests = {"manifest": digest(settings.manifest)}
+    rules = rules_of(settings)
     readers = panel(settings)
     digests |= {reader.role: reader.checkpoint.sha256 for reader in readers}
 
@@ -61,8 +64,8 @@ def ensemble(settings: Ensemble) -> Report:
         def vote(shard: Path) -> Futures:
             roles = [reader.role for reader in readers]
             combined = combine_shard.submit(shard, roles, settings.method, settings.rover, settings.normalizer)
-            scored = score_shard.submit(combined, ROLE, settings.normalizer, referenced=False)
-            return [combined, scored, decide_shard.submit(scored, settings.filter)]
+            scored = score_shard.submit(combined, ENSEMBLE, settings.normalizer, referenced=False)
+            return [combined, scored, judge_shard.submit(scored, rules)]
 
         votes = Step(vote, lambda: QUICK)
         stream(shards, votes)

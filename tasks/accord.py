@@ -3,20 +3,20 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.panel import Ensemble
 from tasks.quality import Agreement, Level, Report, Speed, counts, distribution, hours, only
 from tasks.schema import Manifest, Role
 
 LEVELS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
 
 
-def assess_ensemble(rows: pa.Table, manifest: Manifest, speed: dict[Role, Speed]) -> Report:
+def assess_ensemble(rows: pa.Table, manifest: Manifest, speed: dict[Role, Speed], settings: Ensemble) -> Report:
     """The report over all judged rows of an ensemble; raises if they are not the manifest's lines, each once."""
     heard = rows.filter(pc.not_equal(rows["decision"], "quarantine"))
-    rates = {"all": heard["wer"], "kept": only(rows, "decision", "keep")["wer"]}
-    rates |= {role: heard[f"{role}_wer"] for role in speed}
+    rates = {"all": distribution(heard), "kept": distribution(only(rows, "decision", "keep"))}
     return Report(
-        **counts(rows, manifest),
-        wer={name: distribution(rate) for name, rate in rates.items()},
+        **counts(rows, manifest, settings.filter),
+        wer=rates | {role: distribution(heard, role) for role in speed},
         agreement=agreement(heard),
         speed=speed,
     )

@@ -1,11 +1,15 @@
 """What a run is told: the Python call, the command's flags, the Prefect form and a deployment's YAML in one."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from tasks.presets import FILTERS, PresetName
+from tasks.rules import Rule, Term, parse
 from tasks.secrets import redacted
+from tasks.text import Normalizer
 
 Fraction = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -41,6 +45,13 @@ PRESETS = {
 }
 
 
+REJECTED = 'WER_ABOVE_REJECT: band != "reject"'
+"""What the gate gives up is dropped, whatever the filter."""
+
+NOTHING_HEARD = "NOTHING_HEARD: words(pred_text) > 0"
+"""Without a reference, silence is no label."""
+
+
 class Parameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -57,8 +68,8 @@ class Gate(Parameters):
     accept: Fraction | None = Field(
         None,
         title="Accept up to",
-        description="WER (fraction) up to which the small model is believed; empty: the preset's, or filter.max_wer "
-        "where that is lower",
+        description="WER (fraction) up to which the small model is believed; empty: the preset's, or the filter's "
+        "highest WER where that is lower",
     )
     reject: Fraction | None = Field(
         None,
@@ -68,25 +79,105 @@ class Gate(Parameters):
 
 
 class Filter(Parameters):
-    """What a kept utterance must satisfy; an empty limit (null in JSON and YAML) is not checked."""
+    """What a kept utterance must satisfy: the preset's rules, and in place of those with the same name or beside them
+    the limits and rules that are given here."""
 
-    max_wer: Fraction | None = Field(
-        0.25,
-        title="Highest WER",
-        description="WER (fraction) of the reading that counts: the large model's where it read, else the small one's",
+    LIMITS: ClassVar = {
+        "min_duration": "duration >= {}",
+        "max_duration": "duration <= {}",
+        "min_char_rate": "char_rate >= {}",
+        "max_char_rate": "char_rate <= {}",
+        "max_wer": "wer <= {}",
+    }
+    LABELS: ClassVar = {"min_confidence": "confidence >= {}", "min_agreement": "agreement >= {}"}
+
+    preset: PresetName = Field(
+        "winnow",
+        title="Preset",
+        description="Rules of a published recipe (`winnow presets` shows them); winnow: WER at most 0.25; none: only "
+        "what is given here",
     )
-    min_duration: Seconds | None = Field(None, title="Shortest", description="Seconds of audio at least")
-    max_duration: Seconds | None = Field(None, title="Longest", description="Seconds of audio at most")
+    rules: tuple[str, ...] = Field(
+        (),
+        title="Rules",
+        description="What a kept utterance must satisfy, such as 'cer <= 0.3', 'duration in 1..20' or "
+        "'lang == \"en\"'; a rule takes the place of the preset's with the same name",
+    )
+    max_wer: Fraction | None = Field(
+        None,
+        title="Highest WER",
+        description="WER (fraction) of the reading that counts: the large model's where it read, else the small one's; "
+        "empty: the preset's",
+    )
+    min_duration: Seconds | None = Field(
+        None, title="Shortest", description="Seconds of audio at least; empty: the preset's"
+    )
+    max_duration: Seconds | None = Field(
+        None, title="Longest", description="Seconds of audio at most; empty: the preset's"
+    )
     min_char_rate: Fraction | None = Field(
         None,
         title="Slowest",
-        description="Characters of the reference a second at least (SDP's Spanish MLS recipe: 5)",
+        description="Characters of the reference a second at least; empty: the preset's",
     )
     max_char_rate: Seconds | None = Field(
         None,
         title="Fastest",
-        description="Characters of the reference a second at most (SDP's Spanish MLS recipe: 20)",
+        description="Characters of the reference a second at most; empty: the preset's",
     )
+    min_confidence: Share | None = Field(
+        None,
+        title="Lowest confidence",
+        description="Of an utterance without a reference: confidence (0 to 1) of the reading that counts, at least",
+    )
+    min_agreement: Share | None = Field(
+        0.8,
+        title="Lowest agreement",
+        description="Of an utterance without a reference, where several models read it: mean share (0 to 1) of them "
+        "that have what the reading that counts has, at least",
+    )
+    phrases: Path | None = Field(
+        None,
+        title="Phrases",
+        description="File with what models read where nothing is said, a phrase a line, for rules with known_phrase",
+    )
+
+    @field_validator("rules")
+    @classmethod
+    def understood(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        names = [rule.name for text in texts for rule in parse(text)]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two rules are named {twice[0]}: give one of them another name (NAME: rule)")
+        return texts
+
+    @property
+    def in_force(self) -> list[Rule]:
+        """The rules by which utterances are judged, in the order in which they count."""
+        limits = by_name(self.limits(self.LIMITS))
+        preset = {rule.name: rule for rule in self.preset_rules}
+        return list((by_name([REJECTED]) | limits | preset | limits | by_name(self.rules)).values())
+
+    @property
+    def of_labels(self) -> list[Rule]:
+        """The rules for utterances without a reference, beside those in force that need none."""
+        return list(by_name([NOTHING_HEARD, *self.limits(self.LABELS)]).values())
+
+    def limits(self, conditions: dict[str, str]) -> list[str]:
+        return [text.format(value) for name, text in conditions.items() if (value := getattr(self, name)) is not None]
+
+    @property
+    def preset_rules(self) -> list[Rule]:
+        return FILTERS[self.preset].rules
+
+    @property
+    def wer_limit(self) -> float | None:
+        """The highest WER of a reading that may be kept; nothing if no rule limits it."""
+        limits = [rule.value for rule in self.in_force if rule.term == Term("wer") and rule.operator in ("<", "<=")]
+        return min((limit for limit in limits if isinstance(limit, float)), default=None)
+
+
+def by_name(rules: Iterable[str]) -> dict[str, Rule]:
+    return {rule.name: rule for text in rules for rule in parse(text)}
 
 
 class Engine(Parameters):
@@ -305,15 +396,15 @@ class Curation(Parameters):
         description="Folder where relative paths start; empty: the audio root, or the manifest's folder",
     )
     gate: Gate = Field(Gate(), kw_only=True, title="Gate", description="Which utterances the large model reads")
-    filter: Filter = Field(
-        Filter(), kw_only=True, title="Filter", description="What a kept utterance must satisfy; empty: not checked"
-    )
+    filter: Filter = Field(Filter(), kw_only=True, title="Filter", description="What a kept utterance must satisfy")
     engine: Engine = Field(Engine(), kw_only=True, title="Engine", description="How audio goes through a model")
-    normalizer: Literal["basic", "none"] = Field(
+    normalizer: Normalizer = Field(
         "basic",
         kw_only=True,
         title="Normalizer",
-        description="What does not count when texts are compared: basic (Unicode form, case, punctuation) or none",
+        description="What does not count when texts are compared; basic: Unicode form, case, punctuation; letters-es: "
+        "beside that whatever is no letter of Spanish (de, en, …); whisper and whisper-english: as OpenAI's compare "
+        "(the former parts words at combining marks, which Hindi is written with); none: only white space",
     )
     shard_hours: Seconds = Field(
         1.0,
@@ -347,10 +438,26 @@ class Curation(Parameters):
     def bands(self) -> Bands:
         """The gate's bands; what the filter would drop in the end is never accepted before the large model read it."""
         preset = PRESETS[self.gate.preset]
-        accept, limit = self.gate.accept, self.filter.max_wer
+        accept, limit = self.gate.accept, self.filter.wer_limit
         if accept is None:
             accept = preset.accept if preset.accept is None or limit is None else min(preset.accept, limit)
         return Bands(accept, preset.reject if self.gate.reject is None else self.gate.reject)
+
+    @property
+    def checkpoints(self) -> list[str]:
+        """The models that are named."""
+        names = (name for route in self.routes.values() for name in (route.small, route.large))
+        return list(dict.fromkeys(filter(None, names)))
+
+    @property
+    def roles(self) -> list[str]:
+        """Whose readings there are."""
+        return ["small", "large"] if self.large else ["small"]
+
+    @property
+    def referenced(self) -> bool:
+        """Whether every utterance must have a reference."""
+        return True
 
     @property
     def placements(self) -> list[Placement]:
@@ -403,11 +510,11 @@ class Curation(Parameters):
     @model_validator(mode="after")
     def in_order(self) -> Self:
         accept, reject = self.bands
-        limit = self.filter.max_wer
+        limit = self.filter.wer_limit
         if accept is not None and reject is not None and accept > reject:
             raise ValueError(f"gate: accept ({accept}) lies above reject ({reject})")
         if accept is not None and limit is not None and accept > limit:
             raise ValueError(
-                f"gate: accept ({accept}) lies above filter.max_wer ({limit}), which would drop those rows"
+                f"gate: accept ({accept}) lies above the filter's WER ({limit}), which would drop those rows"
             )
         return self

@@ -63,7 +63,7 @@ def chosen(settings: Doctor, demo: str | None) -> tuple[list[str], bool]:
     run = location(settings.output) if settings.output and not settings.small else None
     if run is not None and (run / "run.json").exists():
         then = asked_of(run)
-        return [name for name in (then.small, then.large) if name], settings.trust_unpinned or then.trust_unpinned
+        return then.checkpoints, settings.trust_unpinned or then.trust_unpinned
     return [name for name in (settings.small or demo, settings.large) if name], settings.trust_unpinned
 
 

@@ -1,22 +1,19 @@
-"""One reading out of those of several models, how far they agree with it, and who is kept for that."""
+"""One reading out of those of several models, and how far they agree with it."""
 
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.config import BadOption
 from tasks.ledger import advance
-from tasks.panel import Agreed, Method, Rover
+from tasks.panel import ENSEMBLE, Method, Rover
 from tasks.recogniser import Reading
 from tasks.retry import RETRY
 from tasks.rover import Consensus, most_confident, rover
-from tasks.schema import Role, append, combined, decided, replaced
+from tasks.schema import Role, append, combined
 from tasks.text import Normalizer
-
-ROLE: Role = "ensemble"
 
 
 def combine(heard: pa.Table, roles: list[Role], method: Method, votes: Rover, normalizer: Normalizer) -> pa.Table:
@@ -28,15 +25,15 @@ def combine(heard: pa.Table, roles: list[Role], method: Method, votes: Rover, no
         if reason is not None or len(given) < len(roles):
             found.append(None)
         elif method == "rover":
-            found.append((rover(given, normalizer, votes.alpha, votes.null_confidence), ROLE))
+            found.append((rover(given, normalizer, votes.alpha, votes.null_confidence), ENSEMBLE))
         else:
             check_confidence(number, roles, given)
             consensus, best = most_confident(given, normalizer)
             found.append((consensus, roles[best]))
     columns = [
         [one and one[0].text for one in found],
-        [one and one[1] for one in found],
         [one and one[0].agreement for one in found],
+        [one and one[1] for one in found],
     ]
     return append(heard, combined(heard.schema), *map(pa.array, columns))
 
@@ -57,40 +54,6 @@ def check_confidence(number: int, roles: list[Role], given: list[Reading]) -> No
             )
 
 
-def decide(scored: pa.Table, rules: Agreed) -> pa.Table:
-    """Add the reading that counts, the ensemble's, and the decision with its first reason."""
-    text, wer = scored[f"{ROLE}_pred_text"], scored[f"{ROLE}_wer"]
-    unreadable = pc.is_valid(scored["reason"])
-    reason = scored["reason"]
-    for name, breaks in broken(scored, text, wer, rules):
-        reason = pc.if_else(pc.and_(pc.is_null(reason), pc.fill_null(breaks, False)), name, reason)
-    decision = pc.if_else(unreadable, "quarantine", pc.if_else(pc.is_valid(reason), "drop", "keep"))
-    return append(replaced(scored, "reason", reason), decided(scored.schema), text, wer, decision)
-
-
-def broken(
-    scored: pa.Table, text: pa.ChunkedArray, wer: pa.ChunkedArray, rules: Agreed
-) -> list[tuple[str, pa.ChunkedArray]]:
-    """For each rule, in the order in which they count, its reason and the rows that break it."""
-    alone = pc.is_null(wer)
-    found = []
-    if rules.min_duration is not None:
-        found.append(("DURATION_BELOW_MIN", pc.less(scored["duration"], rules.min_duration)))
-    if rules.max_duration is not None:
-        found.append(("DURATION_ABOVE_MAX", pc.greater(scored["duration"], rules.max_duration)))
-    found.append(("NOTHING_HEARD", pc.and_(alone, pc.equal(text, ""))))
-    if rules.min_agreement is not None:
-        found.append(("AGREEMENT_BELOW_MIN", pc.and_(alone, pc.less(scored["agreement"], rules.min_agreement))))
-    if rules.max_wer is not None:
-        found.append(("WER_ABOVE_MAX", pc.greater(wer, rules.max_wer)))
-    return found
-
-
 @task(task_run_name="combine {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
 def combine_shard(shard: Path, roles: list[Role], method: Method, votes: Rover, normalizer: Normalizer) -> Path:
     return advance(shard, "combined", combine, roles=roles, method=method, votes=votes, normalizer=normalizer)
-
-
-@task(task_run_name="decide {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
-def decide_shard(shard: Path, rules: Agreed) -> Path:
-    return advance(shard, "judged", decide, rules=rules)

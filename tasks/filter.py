@@ -1,50 +1,57 @@
-"""The rules: which utterances are kept, and for each other one the reason why not."""
+"""The rules: which utterances are kept, and for each other one the reasons why not."""
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.config import Filter
 from tasks.ledger import advance
 from tasks.retry import RETRY
-from tasks.schema import BEFORE_RULES, JUDGED, append, replaced, with_columns
+from tasks.rules import Rules, Term
+from tasks.schema import BEFORE_RULES, append, judged, replaced, roles_of, with_columns
+from tasks.storage import read_table
+from tasks.values import OURS, Values
+from tasks.verdicts import verdicts
 
 
-def judge(heard: pa.Table, rules: Filter) -> pa.Table:
-    """Add the reading that counts (the large model's where it read) and the decision with its first reason."""
-    heard = with_columns(heard, BEFORE_RULES)
-    large = pc.is_valid(heard["large_pred_text"])
-    text = pc.coalesce(heard["large_pred_text"], heard["small_pred_text"])
-    wer = pc.if_else(large, heard["large_wer"], heard["small_wer"])
-    model = pc.if_else(large, "large", pc.if_else(pc.is_valid(heard["small_pred_text"]), "small", None))
-    unreadable = pc.is_valid(heard["reason"])
-    reason = heard["reason"]
-    for name, breaks in broken(heard, wer, rules):
-        reason = pc.if_else(pc.and_(pc.is_null(reason), pc.fill_null(breaks, False)), name, reason)
-    decision = pc.if_else(unreadable, "quarantine", pc.if_else(pc.is_valid(reason), "drop", "keep"))
-    return append(replaced(heard, "reason", reason), JUDGED, text, wer, model, decision)
+def judge(heard: pa.Table, rules: Rules, repeats: pa.Table | None = None) -> pa.Table:
+    """Add the reading that counts, and the decision with every rule that a dropped row breaks."""
+    if roles_of(heard.schema) == ["small"]:
+        heard = with_columns(heard, BEFORE_RULES)
+    values = Values(heard, rules, repeats)
+    readable = heard["reason"].is_null().to_numpy()
+    broken, names = verdicts(rules, values) & readable[:, np.newaxis], [rule.name for rule in rules.parsed]
+    reason = pc.coalesce(heard["reason"], first(broken, names))
+    decision = pc.if_else(pa.array(~readable), "quarantine", pc.if_else(pc.is_valid(reason), "drop", "keep"))
+    schema = judged(heard.schema)
+    found = {"decision": decision, "reasons": listed(broken, names)}
+    added = schema.names[len(heard.schema) :]
+    columns = [found[name] if name in found else values.of(Term(name), OURS[name]) for name in added]
+    return append(replaced(heard, "reason", reason), schema, *columns)
 
 
-def broken(heard: pa.Table, wer: pa.ChunkedArray, rules: Filter) -> list[tuple[str, pa.ChunkedArray]]:
-    """For each rule, in the order in which they count, its reason and the rows that break it."""
-    chars = pc.utf8_length(pc.utf8_trim_whitespace(heard["text"]))
-    rate = pc.divide(pc.cast(chars, pa.float64()), heard["duration"])
-    limits = [
-        ("DURATION_BELOW_MIN", pc.less, heard["duration"], rules.min_duration),
-        ("DURATION_ABOVE_MAX", pc.greater, heard["duration"], rules.max_duration),
-        ("CHAR_RATE_BELOW_MIN", pc.less, rate, rules.min_char_rate),
-        ("CHAR_RATE_ABOVE_MAX", pc.greater, rate, rules.max_char_rate),
-    ]
-    found = [(name, compare(column, limit)) for name, compare, column, limit in limits if limit is not None]
-    found.append(("WER_ABOVE_REJECT", pc.equal(heard["band"], "reject")))
-    if rules.max_wer is not None:
-        found.append(("WER_ABOVE_MAX", pc.greater(wer, rules.max_wer)))
-    return found
+def listed(broken: NDArray[np.bool_], names: list[str]) -> pa.Array:
+    """For each row, the names of what it breaks; null for none."""
+    counts = broken.sum(axis=1)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    taken = pa.array(names, pa.string()).take(pa.array(np.nonzero(broken)[1]))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), taken, mask=pa.array(counts == 0))
+
+
+def first(broken: NDArray[np.bool_], names: list[str]) -> pa.Array:
+    if not names:
+        return pa.nulls(len(broken), pa.string())
+    at = pa.array(broken.argmax(axis=1), mask=~broken.any(axis=1))
+    return pa.array(names, pa.string()).take(at)
 
 
 @task(task_run_name="judge {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
-def judge_shard(shard: Path, rules: Filter) -> Path:
-    return advance(shard, "judged", judge, rules=rules)
+def judge_shard(shard: Path, rules: Rules, repeats: Path | None = None) -> Path:
+    def stage(rows: pa.Table, **_: object) -> pa.Table:
+        return judge(rows, rules, read_table(repeats) if repeats else None)
+
+    return advance(shard, "judged", stage, rules=rules, repeats=repeats and repeats.name)

@@ -12,7 +12,7 @@ from tasks import ledger
 from tasks.lines import row_of
 from tasks.linewise import BLOCK, MAX_LINE, is_blank, lines_of
 from tasks.retry import RETRY
-from tasks.schema import REASONS, SLICE, Manifest
+from tasks.schema import QUARANTINED, SLICE, Manifest
 from tasks.slices import CHANGED, BadManifest, cut
 from tasks.twins import twins
 
@@ -71,7 +71,7 @@ def check(manifest: Path, folder: str, referenced: bool = True) -> None:
             if good and len(paths) == MOUNT_CHECK:
                 break
     if not good:
-        why = f"; the first is {reason}: {REASONS[reason]}" if reason else ""
+        why = f"; the first is {reason}: {QUARANTINED[reason]}" if reason else ""
         raise BadManifest(f"{manifest}: no utterance in {lines} lines{why}")
     missing = [path for path in paths if not os.path.exists(path)]  # noqa: PTH110 (unlike Path's, it never raises)
     if len(missing) * 2 > len(paths):

@@ -13,8 +13,8 @@ from tasks.advice import advise
 from tasks.charts import agreements, fates, histogram
 from tasks.config import Bands
 from tasks.panel import Ensemble, Settings
-from tasks.quality import LEVELS, Agreement, Report
-from tasks.schema import DROPPED, REASONS
+from tasks.quality import LEVELS, Agreement, Reason, Report
+from tasks.schema import QUARANTINED
 
 EXAMPLES = 3  # rows shown for each reason
 SHOWN = 200  # characters of a text
@@ -72,12 +72,18 @@ def word_error_rates(report: Report, rows: pa.Table, settings: Settings) -> str:
     limits = {name: f"≤ {limit:.0%}" for name, limit in LEVELS.items()} | {"poor": f"> {LEVELS['fair']:.0%}"}
     shown = []
     for name, found in report.wer.items():
-        if found.mean is not None and found.median is not None and found.std is not None:
-            figures = [f"{value:.1%}" for value in (found.mean, found.median, found.std)]
+        if found.utterances:
+            corpus = "" if found.corpus is None else f"{found.corpus:.1%}"
+            figures = [corpus, *(f"{v:.1%}" for v in (found.mean, found.capped, found.median, found.std))]
             levels = [f"{n:,} ({percent(n, found.utterances)})" for n in found.levels.values()]
             shown.append([name.capitalize(), f"{found.utterances:,}", *figures, *levels])
-    header = ["", "Utterances", "Mean", "Median", "Std", *(f"{n.capitalize()} {limits[n]}" for n in LEVELS)]
-    return f"![Word error rate by utterance]({picture})\n\n{table(header, shown)}"
+    heads = ["Utterances", "Corpus", "Mean", "Capped", "Median", "Std"]
+    header = ["", *heads, *(f"{n.capitalize()} {limits[n]}" for n in LEVELS)]
+    words = (
+        "Corpus: all errors over all words. Mean: of utterances, each counted once; capped: with none above 100%. "
+        "Median and standard deviation are of utterances as well."
+    )
+    return f"![Word error rate by utterance]({picture})\n\n{table(header, shown)}\n\n{words}"
 
 
 def agreement(found: Agreement, rows: pa.Table) -> str:
@@ -114,17 +120,23 @@ def cascade(report: Report) -> str:
 
 
 def reasons(report: Report) -> str:
-    return table(
-        ["Decision", "Reason", "Utterances", "Hours", "In words"],
-        [
-            [decision(name), f"`{name}`", f"{n.utterances:,}", figure(n.hours, 3), REASONS[name]]
-            for name, n in report.reasons.items()
-        ],
-    )
+    """Each row is counted by its first reason; a rule's own cost is what no other rule would have dropped."""
+    shown = [
+        [decision(name), f"`{name}`", f"{n.utterances:,}", figure(n.hours, 3), figure(n.broken, 0), figure(n.alone, 0)]
+        + [inert(in_words(name, n))]
+        for name, n in report.reasons.items()
+    ]
+    head = ["Decision", "Reason", "Utterances", "Hours", "All that break it", "Only this", "In words"]
+    return table(head, shown)
 
 
 def decision(reason: str) -> str:
-    return "drop" if reason in DROPPED else "quarantine"
+    return "quarantine" if reason in QUARANTINED else "drop"
+
+
+def in_words(name: str, found: Reason) -> str:
+    """Why, in words: what a reason for quarantine means, or the rule that does not hold."""
+    return QUARANTINED.get(name) or f"not so: {found.rule}"
 
 
 def speeds(report: Report) -> str:

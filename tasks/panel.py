@@ -6,10 +6,13 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from tasks.config import Curation, Dask, Engine, Folder, Fraction, Parameters, Placement, Seconds, Share
+from tasks.config import Curation, Dask, Engine, Filter, Folder, Parameters, Placement, Seconds, Share
 from tasks.text import Normalizer
 
 Method = Literal["rover", "confidence"]
+
+ENSEMBLE = "ensemble"
+"""Whose the reading of the vote is."""
 
 
 def same(name: str) -> Any:
@@ -31,22 +34,6 @@ class Rover(Parameters):
         title="Confidence in nothing",
         description="Confidence (0 to 1) of a model that has no word where another has one",
     )
-
-
-class Agreed(Parameters):
-    """What a kept utterance must satisfy; an empty limit (null in JSON and YAML) is not checked."""
-
-    max_wer: Fraction | None = Field(
-        0.25, title="Highest WER", description="WER (fraction) of the ensemble's reading, where there is a reference"
-    )
-    min_agreement: Share | None = Field(
-        0.8,
-        title="Lowest agreement",
-        description="Mean share (0 to 1) of the models that have what the ensemble's reading has, where there is no "
-        "reference",
-    )
-    min_duration: Seconds | None = Field(None, title="Shortest", description="Seconds of audio at least")
-    max_duration: Seconds | None = Field(None, title="Longest", description="Seconds of audio at most")
 
 
 class Ensemble(Parameters):
@@ -73,9 +60,7 @@ class Ensemble(Parameters):
         "highest confidence, where each has one",
     )
     rover: Rover = Field(Rover(), kw_only=True, title="ROVER", description="How votes are counted")
-    filter: Agreed = Field(
-        Agreed(), kw_only=True, title="Filter", description="What a kept utterance must satisfy; empty: not checked"
-    )
+    filter: Filter = same("filter")
     trust_unpinned: bool = same("trust_unpinned")
     audio_root: Path | None = same("audio_root")
     relative_to: Path | None = same("relative_to")
@@ -88,6 +73,18 @@ class Ensemble(Parameters):
         Placement(), kw_only=True, title="Models on", description="Which devices the models run on"
     )
     dask: Dask = same("dask")
+
+    @property
+    def checkpoints(self) -> list[str]:
+        return self.models
+
+    @property
+    def roles(self) -> list[str]:
+        return [*(f"model{number}" for number, _ in enumerate(self.models, 1)), ENSEMBLE]
+
+    @property
+    def referenced(self) -> bool:
+        return False
 
     @property
     def placements(self) -> list[Placement]:

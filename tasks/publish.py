@@ -15,7 +15,7 @@ from tasks.schema import FIELD_TYPES, output_names
 from tasks.storage import read_table, replacing
 
 INPUT = ["id", "audio_filepath", "offset", "duration", "text"]
-WHY = ["reason", "detail"]
+WHY = ["reason", "reasons", "detail"]
 INNER = ["path", "fields"]
 
 

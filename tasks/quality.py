@@ -8,9 +8,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from tasks.config import Curation
+from tasks.config import Curation, Filter
 from tasks.schema import Manifest, Role
 from tasks.text import Normalizer, normalize
+
+ROLES: tuple[Role, Role] = ("small", "large")
+
+COUNTS = ("hits", "substitutions", "deletions", "insertions")
 
 LEVELS = {"excellent": 0.10, "good": 0.25, "fair": 0.50, "poor": float("inf")}
 """The highest WER of each level."""
@@ -23,10 +27,16 @@ class Unbalanced(Exception):
 
 
 class Distribution(BaseModel, frozen=True):
-    """WER over utterances, each counted once: fractions, and how many lie in each level."""
+    """WER as fractions, and how many utterances lie in each level.
+
+    `corpus` is over all words at once (micro), `mean` over utterances, each counted once (macro), `capped` the same
+    with none above one.
+    """
 
     utterances: int
+    corpus: float | None
     mean: float | None
+    capped: float | None
     median: float | None
     std: float | None
     levels: dict[str, int]
@@ -38,8 +48,14 @@ class Share(BaseModel, frozen=True):
     utterances: int
     hours: float | None
 
-    def unmeasured(self) -> "Share":
-        return self.model_copy(update={"hours": None})
+
+class Reason(Share, frozen=True):
+    """The utterances with this reason as their first; of a rule, also its condition, and how many utterances break it
+    whatever comes first (`broken`), and how many break no other (`alone`)."""
+
+    rule: str | None = None
+    broken: int | None = None
+    alone: int | None = None
 
 
 class Band(BaseModel, frozen=True):
@@ -115,7 +131,7 @@ class Report(BaseModel, frozen=True):
     saved_seconds: float | None = None
     alike: int = 0
     agreement: Agreement | None = None
-    reasons: dict[str, Share]
+    reasons: dict[str, Reason]
     speed: dict[Role, Speed]
 
     @property
@@ -142,23 +158,23 @@ def assess(rows: pa.Table, manifest: Manifest, speed: dict[Role, Speed], setting
     kept, dropped = only(rows, "decision", "keep"), only(rows, "decision", "drop")
     cascaded = heard.filter(pc.equal(pc.fill_null(heard["model"], ""), "large"))
     bands = {name: band(only(heard, "band", name)) for name in ("accept", "escalate", "reject")}
-    distributions = {"all": heard["wer"], "kept": kept["wer"]}
+    distributions = {"all": distribution(heard), "kept": distribution(kept)}
     if settings.large:
-        distributions |= {f"escalated, {role} model": cascaded[f"{role}_wer"] for role in ("small", "large")}
+        distributions |= {f"escalated, {role} model": distribution(cascaded, role) for role in ROLES}
     return Report(
-        **counts(rows, manifest),
+        **counts(rows, manifest, settings.filter),
         escalated_hours=hours(cascaded),
-        wer={name: distribution(wer) for name, wer in distributions.items()},
+        wer=distributions,
         bands=bands if settings.large else {},
-        rescued=share(saved(cascaded, "small", settings.filter.max_wer, "keep")),
-        lost=share(saved(cascaded, "large", settings.filter.max_wer, "drop")),
+        rescued=share(saved(cascaded, "small", settings.filter.wer_limit, "keep")),
+        lost=share(saved(cascaded, "large", settings.filter.wer_limit, "drop")),
         saved_seconds=saved_seconds(bands, speed),
         alike=alike(dropped, settings.normalizer),
         speed=speed,
     )
 
 
-def counts(rows: pa.Table, manifest: Manifest) -> dict[str, Any]:
+def counts(rows: pa.Table, manifest: Manifest, given: Filter) -> dict[str, Any]:
     """What became of every row; raises if they are not the manifest's lines, each once."""
     balance(rows["id"], manifest)
     kept, dropped, quarantined = (only(rows, "decision", name) for name in ("keep", "drop", "quarantine"))
@@ -171,7 +187,7 @@ def counts(rows: pa.Table, manifest: Manifest) -> dict[str, Any]:
         "hours": hours(rows.filter(pc.not_equal(rows["decision"], "quarantine"))),
         "kept_hours": hours(kept),
         "dropped_hours": hours(dropped),
-        "reasons": reasons(dropped) | {name: found.unmeasured() for name, found in reasons(quarantined).items()},
+        "reasons": ruled(dropped, given) | reasons(quarantined),
     }
 
 
@@ -209,19 +225,31 @@ def band(rows: pa.Table) -> Band:
     return Band(utterances=len(rows), hours=hours(rows), kept=len(kept), kept_hours=hours(kept))
 
 
-def distribution(wer: pa.ChunkedArray) -> Distribution:
-    values: NDArray[np.float64] = wer.drop_null().to_numpy()
-    if not len(values):
-        return Distribution(utterances=0, mean=None, median=None, std=None, levels=dict.fromkeys(LEVELS, 0))
+def distribution(rows: pa.Table, role: Role | None = None) -> Distribution:
+    """Of the model's readings, or of those that count."""
+    values: NDArray[np.float64] = rows[f"{role}_wer" if role else "wer"].drop_null().to_numpy()
     level = np.searchsorted(list(LEVELS.values()), values, side="left")
     counts = np.bincount(level, minlength=len(LEVELS))
     return Distribution(
         utterances=len(values),
-        mean=float(values.mean()),
-        median=float(np.median(values)),
-        std=float(values.std()),
+        corpus=corpus_wer(rows, role),
+        mean=float(values.mean()) if len(values) else None,
+        capped=float(np.minimum(values, 1).mean()) if len(values) else None,
+        median=float(np.median(values)) if len(values) else None,
+        std=float(values.std()) if len(values) else None,
         levels={name: int(n) for name, n in zip(LEVELS, counts, strict=True)},
     )
+
+
+def corpus_wer(rows: pa.Table, role: Role | None = None) -> float | None:
+    """All errors over all words of the references."""
+    models = [role] if role else pc.unique(rows["model"].drop_null()).to_pylist()
+    parts = {one: rows if role else only(rows, "model", one) for one in models}
+    hits, replaced, deleted, inserted = (
+        sum(int(pc.sum(part[f"{one}_{name}"], min_count=0).as_py()) for one, part in parts.items()) for name in COUNTS
+    )
+    words = hits + replaced + deleted
+    return (replaced + deleted + inserted) / words if words else None
 
 
 def saved_seconds(bands: dict[str, Band], speed: dict[Role, Speed]) -> float | None:
@@ -238,12 +266,31 @@ def alike(dropped: pa.Table, normalizer: Normalizer) -> int:
     return sum(normalize(one, normalizer) == normalize(other, normalizer) != "" for one, other in pairs)
 
 
-def reasons(rows: pa.Table) -> dict[str, Share]:
-    """By reason, the most frequent first."""
-    found = (
-        rows.filter(pc.is_valid(rows["reason"])).group_by("reason").aggregate([("id", "count"), ("duration", "sum")])
-    )
-    ordered = sorted(found.to_pylist(), key=lambda row: (-row["id_count"], row["reason"]))
+def ruled(dropped: pa.Table, given: Filter) -> dict[str, Reason]:
+    """By rule, the one that is most often the first first, and then those that never are."""
+    every = dropped["reasons"].drop_null()
+    single = every.filter(pc.equal(pc.list_value_length(every), 1))
+    broken, alone = (counted(pc.list_flatten(lists)) for lists in (every, single))
+    conditions = {rule.name: rule.condition for rule in (*given.in_force, *given.of_labels)}
+    first = reasons(dropped)
+    never = {name: Reason(utterances=0, hours=0.0) for name in sorted(set(broken) - set(first))}
     return {
-        row["reason"]: Share(utterances=row["id_count"], hours=(row["duration_sum"] or 0.0) / 3600) for row in ordered
+        name: Reason(
+            utterances=found.utterances,
+            hours=hours(only(dropped, "reason", name)),
+            rule=conditions.get(name),
+            broken=broken.get(name, 0),
+            alone=alone.get(name, 0),
+        )
+        for name, found in (first | never).items()
     }
+
+
+def reasons(rows: pa.Table) -> dict[str, Reason]:
+    """By first reason, the most frequent first."""
+    found = sorted(counted(rows["reason"].drop_null()).items(), key=lambda pair: (-pair[1], pair[0]))
+    return {name: Reason(utterances=n, hours=None) for name, n in found}
+
+
+def counted(names: pa.ChunkedArray) -> dict[str, int]:
+    return {pair["values"]: pair["counts"] for pair in pc.value_counts(names).to_pylist()}

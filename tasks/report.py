@@ -1,6 +1,5 @@
 """The quality report: report.json, report.html and the artifacts of the flow run."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,24 +11,25 @@ from tasks import ledger
 from tasks.accord import assess_ensemble
 from tasks.checkpoint import Checkpoint
 from tasks.output import finish
-from tasks.page import decision, markdown, page
+from tasks.page import decision, in_words, markdown, page
 from tasks.panel import Ensemble, Settings
-from tasks.quality import Report, Speed, assess, balance
+from tasks.quality import COUNTS, Report, Speed, assess, balance
 from tasks.retry import RETRY
-from tasks.schema import REASONS, Manifest, Role
+from tasks.schema import Manifest, Role
 from tasks.storage import put, read_table
 
 Passes = dict[Role, tuple[list[Checkpoint], list[Path]]]
 """The checkpoints of each pass, and its shards."""
 
-COMMON = ["id", "duration", "text", "reason", "pred_text", "wer", "model", "decision"]
+COMMON = ["id", "duration", "text", "reason", "reasons", "pred_text", "wer", "model", "decision"]
 
 
-def reported(roles: Iterable[Role], settings: Settings) -> list[str]:
+def reported(settings: Settings) -> list[str]:
     """What the report needs of a row: all rows of a run are in memory at once here, and nowhere else."""
     if isinstance(settings, Ensemble):
-        return [*COMMON, "agreement", *(f"{role}_wer" for role in roles)]
-    return [*COMMON, "band", *(f"{role}_{name}" for role in ("small", "large") for name in ("pred_text", "wer"))]
+        return [*COMMON, "agreement", *(f"{role}_{name}" for role in settings.roles for name in ("wer", *COUNTS))]
+    names = ("pred_text", "wer", *COUNTS)
+    return [*COMMON, "band", *(f"{role}_{name}" for role in ("small", "large") for name in names)]
 
 
 def speed_of(run: Path, passes: Passes) -> dict[Role, Speed]:
@@ -88,12 +88,12 @@ def write_report(
 
     What comes back is the report, and the same as markdown.
     """
-    rows = pa.concat_tables([read_table(shard, columns=reported(passes, settings)) for shard in judged])
+    rows = pa.concat_tables([read_table(shard, columns=reported(settings)) for shard in judged])
     parts = [read_table(part, columns=["id"]) for part in published]
     balance(pa.concat_tables(parts)["id"], manifest)
     speed = speed_of(run, passes)
     if isinstance(settings, Ensemble):
-        report = assess_ensemble(rows, manifest, speed)
+        report = assess_ensemble(rows, manifest, speed, settings)
     else:
         report = assess(rows, manifest, speed, settings)
     text = markdown(report, rows, settings)
@@ -116,9 +116,9 @@ def report_run(
     create_markdown_artifact(text, key="quality-report", description="Quality report of a curation")
     create_table_artifact(
         [
-            {"decision": decision(name), "reason": name, "in words": REASONS[name]}
-            | {"utterances": share.utterances, "hours": share.hours}
-            for name, share in report.reasons.items()
+            {"decision": decision(name), "reason": name, "in words": in_words(name, found)}
+            | {"utterances": found.utterances, "hours": found.hours, "broken": found.broken, "alone": found.alone}
+            for name, found in report.reasons.items()
         ],
         key="reasons",
         description="Why utterances were dropped or quarantined",

@@ -45,9 +45,14 @@ def rover(readings: list[Reading], normalizer: Normalizer, alpha: float, null_co
 def most_confident(readings: list[Reading], normalizer: Normalizer) -> tuple[Consensus, int]:
     """The reading with the highest confidence of its utterance, and which one that is; see `rover` for equals."""
     order = sorted(range(len(readings)), key=lambda index: standing(readings[index]))
-    slots = network([units(readings[index], normalizer) for index in order])
-    agreed = agreement(slots, [slot[0].word for slot in slots])
+    agreed = agreement_with([readings[index] for index in order], normalizer)
     return Consensus(readings[order[0]].text, agreed), order[0]
+
+
+def agreement_with(readings: list[Reading], normalizer: Normalizer) -> float | None:
+    """The mean share of the readings that have what the first one has; null where there is no word."""
+    slots = network([units(reading, normalizer) for reading in readings])
+    return agreement(slots, [slot[0].word for slot in slots])
 
 
 def standing(reading: Reading) -> tuple[float, int, str, list[float]]:

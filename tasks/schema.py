@@ -72,6 +72,41 @@ READING = {
     "model": pa.string(),  # which checkpoint was asked, as the run names it
 }
 
+SCORES = {
+    "wer": pa.float64(),  # rates are fractions of the reference; metrics.Differences says what the others are
+    "cer": pa.float64(),
+    "hits": pa.int32(),  # words that are right
+    "substitutions": pa.int32(),
+    "deletions": pa.int32(),
+    "insertions": pa.int32(),
+    "begin_cer": pa.float64(),
+    "end_cer": pa.float64(),
+    "begin_gap": pa.int32(),
+    "end_gap": pa.int32(),
+    "wrong_run": pa.int32(),
+    "deleted_run": pa.int32(),
+    "inserted_run": pa.int32(),
+    "exact_wer": pa.float64(),  # of the texts as they are, with case and punctuation
+}
+"""How a reading differs from the reference."""
+
+AGREEMENT = {"agreement": pa.float64()}
+"""The mean share (0 to 1) of the models that have what the reading has; null where only one model read."""
+
+DECISION = {
+    "char_rate": pa.float64(),  # characters and words of the reference a second
+    "word_rate": pa.float64(),
+    "pred_text": pa.string(),
+    "wer": pa.float64(),
+    "cer": pa.float64(),
+    "confidence": pa.float64(),
+    "agreement": pa.float64(),
+    "model": pa.string(),  # whose reading counts
+    "decision": pa.string(),
+    "reasons": pa.list_(pa.string()),  # every rule that a dropped row breaks; `reason` is the first
+}
+"""The reading that counts, what it is judged by, and keep, drop or quarantine."""
+
 
 def heard(schema: pa.Schema, role: Role) -> pa.Schema:
     """The schema after a pass: what the model of this role read; null where it was not asked. The first measures."""
@@ -80,8 +115,14 @@ def heard(schema: pa.Schema, role: Role) -> pa.Schema:
 
 
 def scored(schema: pa.Schema, role: Role) -> pa.Schema:
-    """The schema after scoring a pass: its word error rate as a fraction."""
-    return with_fields(schema, (f"{role}_wer", pa.float64()))
+    """The schema after scoring a pass; that of a larger model is also compared with the readings before it."""
+    added = SCORES | AGREEMENT if is_larger(role) else SCORES
+    return with_fields(schema, *((f"{role}_{name}", kind) for name, kind in added.items()))
+
+
+def is_larger(role: Role) -> bool:
+    """Whether this is a model of a cascade that others read before."""
+    return role.startswith("large")
 
 
 def gated(schema: pa.Schema) -> pa.Schema:
@@ -90,29 +131,33 @@ def gated(schema: pa.Schema) -> pa.Schema:
 
 
 def combined(schema: pa.Schema) -> pa.Schema:
-    """The schema after a vote: its reading, whose that is, and the mean share of the models that agree with it."""
-    return with_fields(schema, ("ensemble_pred_text", pa.string()), ("model", pa.string()), ("agreement", pa.float64()))
-
-
-def decided(schema: pa.Schema) -> pa.Schema:
-    """The schema after the rules for an ensemble: the reading that counts, and keep, drop or quarantine."""
-    return with_fields(schema, ("pred_text", pa.string()), ("wer", pa.float64()), ("decision", pa.string()))
+    """The schema after a vote: its reading, the mean share of the models that agree with it, and whose it is."""
+    agreed = [(f"ensemble_{name}", kind) for name, kind in AGREEMENT.items()]
+    return with_fields(schema, ("ensemble_pred_text", pa.string()), *agreed, ("model", pa.string()))
 
 
 def judged(schema: pa.Schema) -> pa.Schema:
     """The schema after the rules: the reading that counts, and keep, drop or quarantine."""
-    return with_fields(
-        schema,
-        ("pred_text", pa.string()),
-        ("wer", pa.float64()),
-        ("model", pa.string()),
-        ("decision", pa.string()),
-    )
+    added = DECISION.items()
+    return with_fields(schema, *((name, kind) for name, kind in added if name not in schema.names))
 
 
 BEFORE_RULES = scored(heard(gated(scored(heard(UTTERANCE, "small"), "small")), "large"), "large")
 JUDGED = judged(BEFORE_RULES)
 """A shard after the last stage, with or without a large model."""
+
+REPEATS = pa.schema([pa.field("copies", pa.int64()), pa.field("occurrence", pa.int64())])
+"""How many rows of the run have this reference, and which of them this is; null where it cannot be told."""
+
+
+def band_before(role: Role) -> str:
+    """The column in which the gate behind this model's reading says who goes on."""
+    return "band" if role == "small" else f"{role}_band"
+
+
+def roles_of(schema: pa.Schema) -> list[Role]:
+    """Whose readings a shard has, in the order in which they came."""
+    return [name.removesuffix("_pred_text") for name in schema.names if name.endswith("_pred_text")]
 
 
 def append(table: pa.Table, schema: pa.Schema, *columns: pa.Array) -> pa.Table:
@@ -201,17 +246,3 @@ QUARANTINED = {
     "NO_READING": "the file of readings has none for this utterance",
 }
 """Why there is nothing to judge, in words."""
-
-DROPPED = {
-    "DURATION_BELOW_MIN": "shorter than the filter's minimum",
-    "DURATION_ABOVE_MAX": "longer than the filter's maximum",
-    "CHAR_RATE_BELOW_MIN": "too few characters of text a second",
-    "CHAR_RATE_ABOVE_MAX": "too many characters of text a second",
-    "WER_ABOVE_REJECT": "the small model's WER is above the gate's reject band",
-    "NOTHING_HEARD": "no reference, and no word in the ensemble's reading",
-    "AGREEMENT_BELOW_MIN": "the models agree less on what was said than the filter asks for",
-    "WER_ABOVE_MAX": "the WER of the reading that counts is above the filter's limit",
-}
-"""Why an utterance that was heard is not good enough, in words."""
-
-REASONS = QUARANTINED | DROPPED

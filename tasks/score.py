@@ -7,30 +7,54 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.ledger import advance
+from tasks.metrics import differences, word_error_rate
+from tasks.recogniser import Reading
 from tasks.retry import RETRY
-from tasks.schema import Role, append, replaced, scored
-from tasks.text import Normalizer, normalize, word_error_rate
+from tasks.rover import agreement_with
+from tasks.schema import SCORES, Role, append, is_larger, replaced, roles_of, scored
+from tasks.text import Normalizer, normalize, version_of
 
 
 def score(shard: pa.Table, role: Role, normalizer: Normalizer, referenced: bool = True) -> pa.Table:
-    """Add the word error rate; an utterance whose reference has no words is set aside as EMPTY_REFERENCE.
+    """Add what the reading has wrong; an utterance whose reference has no words is set aside as EMPTY_REFERENCE.
 
-    Not so where references may be missing: there it stays without a rate.
+    Not so where references may be missing: there it stays without scores.
     """
-    rates: list[float | None] = []
+    found: list[tuple[float | None, ...]] = []
+    unknown = (None,) * len(SCORES)
     reasons = shard["reason"].to_pylist()
     pairs = zip(shard["text"].to_pylist(), shard[f"{role}_pred_text"].to_pylist(), strict=True)
     for i, (reference, hypothesis) in enumerate(pairs):
         if hypothesis is None:
-            rates.append(None)
+            found.append(unknown)
             continue
-        rates.append(word_error_rate(normalize(reference or "", normalizer), normalize(hypothesis, normalizer)))
-        if rates[-1] is None and referenced:
-            reasons[i] = "EMPTY_REFERENCE"
-    shard = replaced(shard, "reason", reasons)
-    return append(shard, scored(shard.schema, role), pa.array(rates, pa.float64()))
+        reference = reference or ""
+        differing = differences(normalize(reference, normalizer), normalize(hypothesis, normalizer))
+        if differing is None:
+            reasons[i] = "EMPTY_REFERENCE" if referenced else reasons[i]
+            found.append(unknown)
+        else:
+            found.append((*differing, word_error_rate(reference, hypothesis)))
+    columns = zip(*found, strict=True) if found else [()] * len(SCORES)
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, SCORES.values(), strict=True)]
+    agreed = [agreement(shard, role, normalizer)] if is_larger(role) else []
+    return append(replaced(shard, "reason", reasons), scored(shard.schema, role), *arrays, *agreed)
+
+
+def agreement(shard: pa.Table, role: Role, normalizer: Normalizer) -> pa.Array:
+    """How far this model's readings are those of the models before it; null where it was not asked."""
+    others = [one for one in roles_of(shard.schema) if one != role]
+    texts = pa.table([shard[f"{one}_pred_text"] for one in (role, *others)], names=[role, *others]).to_pylist()
+    rows = [
+        [Reading(text) for text in row.values() if text is not None] if row[role] is not None else [] for row in texts
+    ]
+    return pa.array([agreement_with(row, normalizer) if len(row) > 1 else None for row in rows], pa.float64())
 
 
 @task(task_run_name="score {role} pass {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
 def score_shard(shard: Path, role: Role, normalizer: Normalizer, referenced: bool = True) -> Path:
-    return advance(shard, f"{role}-scored", score, role=role, normalizer=normalizer, referenced=referenced)
+    def stage(rows: pa.Table, **_: object) -> pa.Table:
+        return score(rows, role, normalizer, referenced)
+
+    settings = {"normalizer": normalizer, "version": version_of(normalizer), "referenced": referenced}
+    return advance(shard, f"{role}-scored", stage, **settings)

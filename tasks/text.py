@@ -1,13 +1,41 @@
-"""Texts made alike, and the word error rate between them."""
+"""Texts made alike, and the words of a text."""
 
 import re
 import unicodedata
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import version
 from typing import Literal
 
-from rapidfuzz.distance import Levenshtein
+from tasks.alphabets import ALPHABETS
 
-Normalizer = Literal["basic", "none"]
+Normalizer = Literal[
+    "basic",
+    "none",
+    "whisper",
+    "whisper-english",
+    "letters-de",
+    "letters-en",
+    "letters-es",
+    "letters-fr",
+    "letters-it",
+    "letters-ka",
+    "letters-nl",
+    "letters-pl",
+    "letters-pt",
+    "letters-ru",
+    "letters-uk",
+]
 
+BASIC = 1
+"""Raised when `basic`, or what is made of it, gives another text for the same one."""
+
+SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
+"""Scripts that are written without spaces; a character of theirs counts as a word."""
+
+WORD = rf"[{SPACELESS}]|[^\s\p{{Z}}{SPACELESS}]+"
+
+_PLAIN = re.compile("[a-z0-9 ]*")  # as it is already, as many a model's readings are
 _EDGE_APOSTROPHES = re.compile(r"(?<!\S)'+|'+(?!\S)")
 
 
@@ -29,26 +57,80 @@ class _Folds(dict[int, str]):
         return folded
 
 
+class _Letters(dict[int, str]):
+    """What becomes of each character where only these letters count: any other one parts words."""
+
+    def __init__(self, letters: str) -> None:
+        super().__init__((ord(letter), letter) for letter in letters)
+
+    def __missing__(self, code: int) -> str:
+        return " "
+
+
 _FOLDS = _Folds()
 
 
-def normalize(text: str, normalizer: Normalizer) -> str:
-    """The text as it is compared: `basic` folds Unicode form (NFKC), case, punctuation and white space.
+def basic(text: str) -> str:
+    """Unicode form (NFKC), case, punctuation and symbols folded; apostrophes inside a word stay."""
+    if _PLAIN.fullmatch(text):
+        return text
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    text = text.casefold().translate(_FOLDS)
+    return _EDGE_APOSTROPHES.sub("", text) if "'" in text else text
 
-    Letters, digits, combining marks and apostrophes inside a word stay.
-    """
+
+@cache
+def _function(normalizer: Normalizer) -> Callable[[str], str]:
+    if normalizer == "none":
+        return str
     if normalizer == "basic":
-        text = unicodedata.normalize("NFKC", text).casefold().translate(_FOLDS)
-        text = _EDGE_APOSTROPHES.sub("", text)
-    return " ".join(text.split())
+        return basic
+    if normalizer.startswith("letters-"):
+        letters = _Letters(basic_letters(normalizer.removeprefix("letters-")))
+        return lambda text: _EDGE_APOSTROPHES.sub("", basic(text).translate(letters))
+    from whisper_normalizer.basic import BasicTextNormalizer
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+    found: Callable[[str], str] = EnglishTextNormalizer() if normalizer == "whisper-english" else BasicTextNormalizer()
+    return found
 
 
-def word_error_rate(reference: str, hypothesis: str) -> float | None:
-    """Substitutions, deletions and insertions over the words of the reference; null if the reference has none.
+def basic_letters(language: str) -> str:
+    """The letters of a language as `basic` leaves them: ß, for one, becomes two."""
+    return "".join(sorted(set(ALPHABETS[language].casefold())))
 
-    The same count as jiwer's. An empty hypothesis has a rate of one; insertions can bring a rate above one.
-    """
-    words = reference.split()
-    if not words:
-        return None
-    return Levenshtein.distance(words, hypothesis.split()) / len(words)
+
+def normalize(text: str, normalizer: Normalizer) -> str:
+    """The text as it is compared; whatever the normalizer, white space is one space, and none at the ends."""
+    return " ".join(_function(normalizer)(text).split())
+
+
+def version_of(normalizer: Normalizer) -> str:
+    """What changes when the normalizer gives another text for the same one."""
+    if normalizer.startswith("whisper"):
+        return version("whisper_normalizer")
+    return f"{BASIC} {unicodedata.unidata_version}"
+
+
+@cache
+def _finder() -> Callable[[str], list[str]]:
+    import regex
+
+    found: Callable[[str], list[str]] = regex.compile(WORD).findall
+    return found
+
+
+@cache
+def _spaceless() -> Callable[[str], object]:
+    import regex
+
+    found: Callable[[str], object] = regex.compile(f"[{SPACELESS}]").search
+    return found
+
+
+def words(text: str) -> list[str]:
+    """What lies between spaces; of a script without them, each character."""
+    if text.isascii() or not _spaceless()(text):
+        return text.split()
+    return _finder()(text)

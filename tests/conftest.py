@@ -22,6 +22,7 @@ import pytest
 import soundfile
 
 from tasks.checkpoint import Checkpoint, resolve
+from tasks.schema import with_columns
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "demo"
@@ -147,6 +148,12 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ch
         return trusted(make(name, tmp_path_factory.mktemp(name)))
 
     return of
+
+
+def shard(schema: pa.Schema, **columns: list) -> pa.Table:
+    """Rows with these columns, and null in the schema's others."""
+    size = len(next(iter(columns.values())))
+    return with_columns(pa.table({"id": list(range(1, size + 1))} | columns), schema)
 
 
 def published(run: Path) -> list[dict[str, Any]]:

@@ -4,12 +4,18 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from demo.__main__ import pinned
 from flows.curate import curate
-from tasks.output import OtherRun
+from tasks.config import Filter
+from tasks.filter import judge
+from tasks.needs import Lacking, needed, rules_of
+from tasks.output import OtherRun, asked_of
+from tasks.presets import FILTERS
+from tasks.repeats import hashed, repeats
 from tests.conftest import DEMO, published
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -166,6 +172,46 @@ def test_every_line_of_the_demo_comes_out_once(demo_run):
             assert {name: row[name] for name in given if name != bad and given[name] is not None} == {
                 name: value for name, value in given.items() if name != bad and value is not None
             }
+
+
+def test_every_preset_judges_the_demo_or_says_which_columns_it_lacks(demo_run, tmp_path):
+    run, report = demo_run
+    (tmp_path / "phrases.txt").write_text("thank you for watching\n")
+    scored = sorted((run / "_stages" / "large-scored").glob("*.parquet"))
+    heard = pa.concat_tables(map(pq.read_table, scored))
+    (again,) = repeats([hashed(heard, "basic")])
+    kept, lacking = {}, {}
+    for name in FILTERS:
+        given = Filter(preset=name, phrases=tmp_path / "phrases.txt")
+        try:
+            rules = rules_of(asked_of(run).model_copy(update={"filter": given}))
+        except Lacking as error:
+            lacking[name] = [column for column in needed(given.preset_rules) if column in str(error)]
+            continue
+        decisions = Counter(judge(heard, rules, again)["decision"].to_pylist())
+        assert decisions["keep"] + decisions["drop"] == report.kept + report.dropped
+        kept[name] = decisions["keep"]
+    assert lacking == {
+        "curator-tts": ["bandwidth", "sisdr_squim", "stoi_squim"],
+        "granary": ["language", "source_lang", "language_probability"],
+        "granary-translation": needed(FILTERS["granary-translation"].rules),
+        "emilia": ["language", "language_probability", "dnsmos"],
+        "gigaspeech2": ["language_probability"],
+    }
+    assert kept["winnow"] == report.kept
+    assert kept["none"] > kept["curator-moderate"] > kept["curator-excellent"] > kept["gigaspeech-clean"] > 0
+
+
+def test_a_rule_over_the_whole_run_waits_for_all_its_shards(manifest, hears, tmp_path):
+    texts = {"a": "one", "b": "two", "c": "One!", "d": "three", "e": "two", "f": "one"}
+    corpus = manifest(*[{"audio_filepath": f"{n}.wav", "duration": 1.0, "text": text} for n, text in texts.items()])
+    models = hears(small={f"{name}.wav": text for name, text in texts.items()})
+    settings = {"manifest": corpus, "shard_hours": 2 / 3600, **models}
+    for rule, kept in {"copies(text) <= 1": "d", "occurrence(text) <= 1": "abd"}.items():
+        report = curate(output=tmp_path / kept, filter={"rules": [rule]}, **settings)
+        rows = [row for row in published(tmp_path / kept) if row["decision"] == "keep"]
+        assert "".join(row["audio_filepath"][0] for row in rows) == kept
+        assert report.kept + report.dropped == len(texts)
 
 
 def test_the_cascade_finds_the_wrong_references_of_the_demo(demo_run):

@@ -57,7 +57,8 @@ def test_the_form_shows_unit_limits_and_choices_of_every_parameter():
     plain = [schema["properties"]["large"], schema["definitions"]["Filter"]["properties"]["min_duration"]]
     assert [one["type"] for one in plain] == ["string", "number"]  # what may be left out has one field, not two kinds
     assert not any("default" in one for one in plain)  # and the form sends nothing for it
-    assert schema["properties"]["filter"]["default"] == {"max_wer": 0.25}
+    assert schema["properties"]["filter"]["default"] == {"preset": "winnow", "rules": []}
+    assert schema["definitions"]["Filter"]["properties"]["rules"]["items"] == {"type": "string"}
     gate = schema["definitions"]["Gate"]["properties"]
     assert gate["preset"]["enum"] == ["bands", "guide", "everything"]
     described = [p for d in schema["definitions"].values() for p in d["properties"].values()]

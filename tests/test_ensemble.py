@@ -7,10 +7,12 @@ import pytest
 
 from benchmarks.ensemble import MODELS, demo_speech, louder, methods, readings, word_error_rate
 from flows.ensemble import ensemble
-from tasks.config import BadOption
-from tasks.ensemble import combine, decide
+from tasks.config import BadOption, Filter
+from tasks.ensemble import combine
+from tasks.filter import judge
 from tasks.output import OtherRun, asked_of
-from tasks.panel import Agreed, Ensemble, Rover
+from tasks.panel import ENSEMBLE, Ensemble, Rover
+from tasks.rules import Rules
 from tasks.schema import UTTERANCE, combined, heard, scored, with_columns
 from tasks.verify import inspect
 from tests.conftest import published
@@ -28,7 +30,9 @@ ROLES = ["model1", "model2", "model3"]
 def chosen(method: str = "rover", votes: Rover | None = None, **columns: list) -> list[tuple]:
     table = combine(shard(READ, **columns), ROLES, method, votes or Rover(), "basic")
     assert table.schema == combined(READ)
-    return [tuple(row[name] for name in ("ensemble_pred_text", "model", "agreement")) for row in table.to_pylist()]
+    return [
+        tuple(row[name] for name in ("ensemble_pred_text", "model", "ensemble_agreement")) for row in table.to_pylist()
+    ]
 
 
 def test_the_reading_of_the_ensemble_is_that_of_most_models():
@@ -62,22 +66,22 @@ def test_the_most_confident_reading_says_whose_it_is():
 @pytest.mark.parametrize(
     ("rules", "columns", "expected"),
     [
-        (Agreed(), {"ensemble_wer": [0.2], "agreement": [0.4]}, ("keep", None)),
-        (Agreed(), {"ensemble_wer": [0.3], "agreement": [1.0]}, ("drop", "WER_ABOVE_MAX")),
-        (Agreed(max_wer=None), {"ensemble_wer": [0.3], "agreement": [0.4]}, ("keep", None)),
-        (Agreed(min_agreement=0.8), {"agreement": [0.8]}, ("keep", None)),
-        (Agreed(min_agreement=0.8), {"agreement": [0.7]}, ("drop", "AGREEMENT_BELOW_MIN")),
-        (Agreed(min_agreement=None), {"agreement": [0.1]}, ("keep", None)),
-        (Agreed(min_agreement=None), {"ensemble_pred_text": [""]}, ("drop", "NOTHING_HEARD")),
-        (Agreed(), {"ensemble_pred_text": [""], "ensemble_wer": [1.0]}, ("drop", "WER_ABOVE_MAX")),
-        (Agreed(min_duration=2.5), {"agreement": [0.1]}, ("drop", "DURATION_BELOW_MIN")),
-        (Agreed(max_duration=1.5), {"agreement": [0.1]}, ("drop", "DURATION_ABOVE_MAX")),
-        (Agreed(), {"reason": ["AUDIO_MISSING"], "ensemble_pred_text": [None]}, ("quarantine", "AUDIO_MISSING")),
+        (Filter(), {"ensemble_wer": [0.2], "ensemble_agreement": [0.4]}, ("keep", None)),
+        (Filter(), {"ensemble_wer": [0.3], "ensemble_agreement": [1.0]}, ("drop", "WER_ABOVE_MAX")),
+        (Filter(preset="none"), {"ensemble_wer": [0.3], "ensemble_agreement": [0.4]}, ("keep", None)),
+        (Filter(min_agreement=0.8), {"ensemble_agreement": [0.8]}, ("keep", None)),
+        (Filter(min_agreement=0.8), {"ensemble_agreement": [0.7]}, ("drop", "AGREEMENT_BELOW_MIN")),
+        (Filter(min_agreement=None), {"ensemble_agreement": [0.1]}, ("keep", None)),
+        (Filter(min_agreement=None), {"ensemble_pred_text": [""]}, ("drop", "NOTHING_HEARD")),
+        (Filter(), {"ensemble_pred_text": [""], "ensemble_wer": [1.0]}, ("drop", "WER_ABOVE_MAX")),
+        (Filter(min_duration=2.5), {"ensemble_agreement": [0.1]}, ("drop", "DURATION_BELOW_MIN")),
+        (Filter(max_duration=1.5), {"ensemble_agreement": [0.1]}, ("drop", "DURATION_ABOVE_MAX")),
+        (Filter(), {"reason": ["AUDIO_MISSING"], "ensemble_pred_text": [None]}, ("quarantine", "AUDIO_MISSING")),
     ],
 )
 def test_what_has_a_reference_is_kept_by_its_wer_and_the_rest_by_agreement(rules, columns, expected):
-    schema = scored(combined(READ), "ensemble")
-    table = decide(shard(schema, **{"duration": [2.0], "ensemble_pred_text": ["a"]} | columns), rules)
+    rows = shard(scored(combined(READ), ENSEMBLE), **{"duration": [2.0], "ensemble_pred_text": ["a"]} | columns)
+    table = judge(rows, Rules(rules=tuple(map(str, rules.in_force)), labels=tuple(map(str, rules.of_labels))))
     assert [(row["decision"], row["reason"]) for row in table.to_pylist()] == [expected]
 
 

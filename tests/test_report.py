@@ -10,7 +10,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from tasks.advice import advise
-from tasks.config import Curation
+from tasks.config import Curation, Filter
 from tasks.page import inert, markdown, page
 from tasks.quality import Report, Speed, Unbalanced, assess, distribution
 from tasks.schema import JUDGED, Manifest
@@ -28,9 +28,9 @@ CASCADE = rows(
     {"small_pred_text": "x b", "small_wer": 0.5, "band": "escalate", "large_pred_text": "a b", "large_wer": 0.0,
      "wer": 0.0, "model": "large", "decision": "keep"},
     {"small_pred_text": "X y", "small_wer": 1.0, "band": "escalate", "large_pred_text": "x y.", "large_wer": 1.0,
-     "wer": 1.0, "model": "large", "decision": "drop", "reason": "WER_ABOVE_MAX"},
+     "wer": 1.0, "model": "large", "decision": "drop", "reason": "WER_ABOVE_MAX", "reasons": ["WER_ABOVE_MAX"]},
     {"small_pred_text": "p q r", "small_wer": 1.5, "band": "reject", "wer": 1.5, "model": "small",
-     "decision": "drop", "reason": "WER_ABOVE_REJECT"},
+     "decision": "drop", "reason": "WER_ABOVE_REJECT", "reasons": ["WER_ABOVE_REJECT", "WER_ABOVE_MAX"]},
     {"duration": 1e12, "decision": "quarantine", "reason": "AUDIO_MISSING"},
 )  # fmt: skip
 MANIFEST = Manifest(shards=[], seconds=[], lines=6, blank=1)
@@ -69,6 +69,36 @@ def test_figures(report):
     assert report.balance == "6 lines = 1 blank + 2 kept + 2 dropped + 1 quarantined"
 
 
+def test_each_rule_has_its_condition_and_its_own_cost(report):
+    assert {name: (n.rule, n.broken, n.alone) for name, n in report.reasons.items()} == {
+        "WER_ABOVE_MAX": ("wer <= 0.25", 2, 1),
+        "WER_ABOVE_REJECT": ('band != "reject"', 1, 0),
+        "AUDIO_MISSING": (None, None, None),
+    }
+
+
+def test_a_rule_that_never_comes_first_is_there_with_its_rows():
+    dropped = {"wer": 0.0, "model": "small", "decision": "drop", "reason": "LONG", "reasons": ["LONG", "LOUD"]}
+    settings = SETTINGS.model_copy(update={"filter": Filter(rules=("LONG: duration < 1", "LOUD: peak < 0.1"))})
+    found = assess(rows(dropped), Manifest(shards=[], seconds=[], lines=1, blank=0), {"small": speed(1, 1)}, settings)
+    assert {name: (n.utterances, n.hours, n.broken, n.alone) for name, n in found.reasons.items()} == {
+        "LONG": (1, 1.0, 1, 0),
+        "LOUD": (0, 0.0, 1, 0),
+    }
+
+
+def test_the_rate_of_the_corpus_that_of_utterances_and_that_with_none_above_one_differ():
+    def read(hits: int, substitutions: int, insertions: int) -> dict:
+        counts = {"hits": hits, "substitutions": substitutions, "deletions": 0, "insertions": insertions}
+        wer = (substitutions + insertions) / (hits + substitutions)
+        return {f"small_{name}": n for name, n in counts.items()} | {"wer": wer, "small_wer": wer, "model": "small"}
+
+    found = distribution(rows(read(9, 1, 0), read(0, 1, 2), read(1, 0, 0)))
+    assert (found.corpus, found.mean, found.capped) == pytest.approx((4 / 12, 3.1 / 3, 1.1 / 3))
+    large = rows(read(9, 1, 0) | {"large_hits": 8, "large_deletions": 2, "model": "large"})
+    assert (distribution(large).corpus, distribution(large, "small").corpus) == (0.2, 0.1)
+
+
 def test_what_both_models_had_right_is_neither_rescued_nor_lost():
     def row(small: float, large: float) -> dict:
         found = {"band": "escalate", "model": "large", "small_wer": small, "large_wer": large, "wer": large}
@@ -83,7 +113,7 @@ def test_what_both_models_had_right_is_neither_rescued_nor_lost():
 
 
 def test_levels_include_their_limits():
-    found = distribution(pa.chunked_array([[0.0, 0.10, 0.25, 0.26, 0.5, 0.51, None]], pa.float64()))
+    found = distribution(rows(*({"wer": wer} for wer in (0.0, 0.10, 0.25, 0.26, 0.5, 0.51, None))))
     assert found.levels == {"excellent": 2, "good": 1, "fair": 2, "poor": 1}
     assert found.utterances == 6
     assert found.median == pytest.approx(0.255)

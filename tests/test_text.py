@@ -1,9 +1,11 @@
-import random
+"""Texts made alike, and cut into words."""
 
-import jiwer
+from typing import get_args
+
 import pytest
 
-from tasks.text import normalize, word_error_rate
+from tasks.alphabets import ALPHABETS
+from tasks.text import Normalizer, normalize, version_of, words
 
 
 @pytest.mark.parametrize(
@@ -30,22 +32,38 @@ def test_none_folds_white_space_only():
 
 
 @pytest.mark.parametrize(
-    ("reference", "hypothesis", "rate"),
+    ("normalizer", "text", "normalized"),
     [
-        ("a b c d", "a b c d", 0.0),
-        ("a b c d", "a x c d", 0.25),
-        ("a b c d", "a b d", 0.25),
-        ("a b", "a x y b z", 1.5),
-        ("a b", "", 1.0),
-        ("", "a", None),
-        ("", "", None),
+        ("whisper-english", "Mr. Park's colour: twenty-one dollars!", "mister park is color $21"),
+        ("whisper", "Die Straße [Lachen] (leise) Nr. 5", "die straße nr 5"),
+        ("letters-es", "¿Qué tal, señor 5? тест", "qué tal señor"),
+        ("letters-de", "Größe 5: Straße", "grösse strasse"),
+        ("letters-it", "L'amico 'vero' è qui", "l'amico vero è qui"),
+        ("letters-ka", "კატამ cat თაგვი", "კატამ თაგვი"),
+        ("letters-en", "naïve café", "na ve caf"),
     ],
 )
-def test_word_error_rate(reference, hypothesis, rate):
-    assert word_error_rate(reference, hypothesis) == rate
+def test_other_normalizers(normalizer, text, normalized):
+    assert normalize(text, normalizer) == normalized
 
 
-def test_word_error_rate_is_jiwers():
-    pick = random.Random(7)
-    pairs = [[" ".join(pick.choices("abcdef", k=pick.randint(1, 12))) for _ in range(2)] for _ in range(2_000)]
-    assert [word_error_rate(*pair) for pair in pairs] == pytest.approx([jiwer.wer(*pair) for pair in pairs])
+def test_every_alphabet_is_a_normalizer_and_every_normalizer_has_a_version():
+    letters = {f"letters-{language}" for language in ALPHABETS}
+    assert set(get_args(Normalizer)) == letters | {"basic", "none", "whisper", "whisper-english"}
+    assert all(version_of(normalizer) for normalizer in get_args(Normalizer))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (" good  morning ", ["good", "morning"]),
+        ("", []),
+        ("今日は good 天气", ["今", "日", "は", "good", "天", "气"]),
+        ("我说hello吧", ["我", "说", "hello", "吧"]),
+        ("안녕 세상", ["안녕", "세상"]),
+        ("สวัสดี", ["ส", "ว", "ั", "ส", "ด", "ี"]),
+        ("ស្រី", ["ស", "្", "រ", "ី"]),
+    ],
+)
+def test_a_script_without_spaces_has_a_word_a_character(text, found):
+    assert words(text) == found

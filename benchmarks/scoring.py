@@ -1,0 +1,145 @@
+"""How quickly readings are compared with their references, against jiwer, in turns on the same pairs.
+
+    python -m benchmarks.scoring                 # 200,000 pairs of ten words, a tenth of them wrong
+    python -m benchmarks.scoring --quick         # 5,000
+    python -m benchmarks.scoring --json FILE     # the rows for machines
+
+Both are given texts that differ in their words only. jiwer gets them one pair at a time, or all at once (`batched`),
+which is quicker. `equal` is the share of results that are the same. `stage` is all that `score` does to a shard:
+normalizing it, every difference and the WER of the texts as they are, against jiwer's counts by themselves.
+"""
+
+from collections.abc import Callable, Iterator
+from random import Random
+from statistics import median
+from typing import Any
+
+from benchmarks.turns import Turn, Work, equal, main, ratio, take
+
+PAIRS, QUICK_PAIRS = 200_000, 5_000
+
+Pairs = tuple[list[str], list[str]]
+
+
+def pairs(count: int) -> Pairs:
+    """References, and readings in which a tenth of the words are wrong, lost or there twice."""
+    pick = Random(1)
+    words = ["".join(pick.choices("abcdefghijklmnopqrstuvwxyz", k=pick.randint(2, 9))) for _ in range(5_000)]
+    references = [pick.choices(words, k=10) for _ in range(count)]
+    readings = []
+    for reference in references:
+        heard = []
+        for word in reference:
+            heard += pick.choices(([word], ["wrong"], [], [word, word]), (90, 6, 2, 2))[0]
+        readings.append(" ".join(heard))
+    return [" ".join(reference) for reference in references], readings
+
+
+def each(compare: Callable[[str, str], object]) -> Callable[[int], Work]:
+    """One pair at a time."""
+
+    def make(count: int) -> Work:
+        references, readings = pairs(count)
+        return lambda: ([str(compare(*pair)) for pair in zip(references, readings, strict=True)], {})
+
+    return make
+
+
+def our_rates(count: int) -> Work:
+    from tasks.metrics import word_error_rate
+
+    return each(word_error_rate)(count)
+
+
+def their_rates(count: int) -> Work:
+    import jiwer
+
+    return each(jiwer.wer)(count)
+
+
+def our_corpus(count: int) -> Work:
+    """The rate of all pairs together, from that of each."""
+    from tasks.metrics import word_error_rate
+
+    references, readings = pairs(count)
+
+    def work() -> tuple[list[str], dict[str, Any]]:
+        rates = [word_error_rate(*pair) for pair in zip(references, readings, strict=True)]
+        lengths = [len(reference.split()) for reference in references]
+        wrong = sum(round((rate or 0) * length) for rate, length in zip(rates, lengths, strict=True))
+        return [f"{wrong / sum(lengths):.12g}"], {}
+
+    return work
+
+
+def their_corpus(count: int) -> Work:
+    import jiwer
+
+    references, readings = pairs(count)
+    return lambda: ([f"{jiwer.wer(references, readings):.12g}"], {})
+
+
+def our_counts(count: int) -> Work:
+    from tasks.metrics import differences
+
+    def counts(reference: str, reading: str) -> list[int]:
+        found = differences(reference, reading)
+        assert found is not None
+        return [found.hits, found.substitutions, found.deletions, found.insertions]
+
+    return each(counts)(count)
+
+
+def their_counts(count: int) -> Work:
+    import jiwer
+
+    def counts(reference: str, reading: str) -> list[int]:
+        found = jiwer.process_words(reference, reading)
+        return [found.hits, found.substitutions, found.deletions, found.insertions]
+
+    return each(counts)(count)
+
+
+def our_stage(count: int) -> Work:
+    import pyarrow as pa
+
+    from tasks.schema import UTTERANCE, heard, with_columns
+    from tasks.score import score
+
+    references, readings = pairs(count)
+    columns = {"id": range(count), "text": references, "small_pred_text": readings}
+    shard = with_columns(pa.table({name: list(column) for name, column in columns.items()}), heard(UTTERANCE, "small"))
+
+    def work() -> tuple[list[str], dict[str, Any]]:
+        counts = score(shard, "small", "basic").select(
+            [f"small_{name}" for name in ("hits", "substitutions", "deletions", "insertions")]
+        )
+        return [str(list(row.values())) for row in counts.to_pylist()], {}
+
+    return work
+
+
+CASES: dict[str, tuple[Callable[[int], Work], Callable[[int], Work]]] = {
+    "WER": (our_rates, their_rates),
+    "WER, jiwer batched": (our_corpus, their_corpus),
+    "all differences": (our_counts, their_counts),
+    "stage": (our_stage, their_counts),
+}
+
+
+def compare(quick: bool, rounds: int) -> Iterator[dict[str, Any]]:
+    count = QUICK_PAIRS if quick else PAIRS
+    for name, (winnow, jiwer) in CASES.items():
+        turns: dict[str, list[Turn]] = take({"winnow": winnow, "jiwer": jiwer}, count, rounds)
+        yield {
+            "what": name,
+            "pairs": f"{count:,}",
+            "winnow_pairs_per_second": round(count / median(turn.wall for turn in turns["winnow"])),
+            "jiwer_pairs_per_second": round(count / median(turn.wall for turn in turns["jiwer"])),
+            "jiwer_times_cpu": ratio(turns["jiwer"], turns["winnow"], "cpu"),
+            "equal": equal(turns["jiwer"], turns["winnow"]),
+        }
+
+
+if __name__ == "__main__":
+    main(__doc__ or "", compare)

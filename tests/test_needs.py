@@ -1,0 +1,100 @@
+"""What rules need and a run does not have is said before anything is read."""
+
+import pytest
+
+from tasks.config import Curation, Filter
+from tasks.needs import Lacking, rules_of
+from tasks.rules import BadRule
+
+ROW = {"audio_filepath": "a.wav", "duration": 1.0, "text": "hello", "lang": "en", "snr": 5, "wer": 0.1, "level": "high"}
+
+
+@pytest.fixture
+def asked(manifest):
+    """The rules of a run over a manifest with these fields, and a line that is none."""
+    corpus = manifest(b"{", ROW, ROW | {"note": "x"}, tones=False)
+
+    def of(large: str | None = None, **parameters) -> Curation:
+        given = Filter(**{"preset": "none"} | parameters)
+        return Curation(manifest=corpus, output="out", small="s.nemo", large=large, filter=given)
+
+    return of
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "cer <= 0.3",
+        "snr >= 3",
+        'lang == "en"',
+        "lang != level",
+        "note in x, y",
+        "input_wer < 0.5",
+        "longest_word(note) < 9",
+        "silent < 0.5",
+        "ngram_copies(pred_text, 3) < 4",
+    ],
+)
+def test_rules_that_can_be_followed_are(asked, rule):
+    assert rule.split()[0] in rules_of(asked(rules=(rule,))).rules[-1]
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        ("dnsmos >= 3", "no dnsmos (number) in the first 1,000 utterances, which the rule dnsmos >= 3 needs"),
+        ("level >= 3", "no level (number, and not 'high')"),
+        ("lang == en", "no en in the first 1,000 utterances, which the rule lang == en needs; a text that is no"),
+        ("longest_word(snr) < 9", "no snr (text, and not 5)"),
+        ("lang == true", "no lang (boolean, and not 'en')"),
+    ],
+)
+def test_what_the_manifest_lacks_is_named(asked, rule, complaint):
+    with pytest.raises(Lacking) as raised:
+        rules_of(asked(rules=(rule,)))
+    assert complaint in str(raised.value)
+    assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        ('cer == "low"', "cer is a number, and is compared with a text"),
+        ("narrowband >= 1", "narrowband is a boolean, and is compared with a number"),
+        ("cer <= pred_text", "pred_text is a text, and is compared with a number"),
+        ("loudness(text) < 1", "no measure loudness; there are chars, words"),
+        ("charset(text) >= 1", "charset takes a language or characters behind a comma"),
+        ("chars(text, 5) >= 1", "chars takes nothing but a column"),
+        ("ngram_copies(text, many) < 1", "many is no number of words"),
+        ("chars(duration) > 1", "duration is a number, and chars measures a text"),
+        ("copies(pred_text) < 2", "copies is of text, the reference, only"),
+        ("large_wer <= 0.1", "there is no large model in this run"),
+        ("known_phrase(text) == false", "needs filter.phrases, a file with a phrase a line"),
+        ("BAD_JSON: cer <= 1", "BAD_JSON is a reason for quarantine"),
+    ],
+)
+def test_a_rule_that_cannot_be_followed_says_why(asked, rule, complaint):
+    with pytest.raises(BadRule) as raised:
+        rules_of(asked(rules=(rule,)))
+    assert complaint in str(raised.value)
+    assert raised.value.exit_code == 2
+
+
+def test_a_preset_names_all_that_it_needs_and_the_manifest_lacks(asked):
+    with pytest.raises(Lacking) as raised:
+        rules_of(asked(preset="curator-tts"))
+    said = "no bandwidth (number), sisdr_squim (number), stoi_squim (number) in the first 1,000 utterances"
+    assert f"{said}, which filter.preset curator-tts needs" in str(raised.value)
+
+
+def test_phrases_are_read_as_they_are_compared(asked, tmp_path):
+    (tmp_path / "phrases.txt").write_text("Thank you!\n\nthank  you\nBye.\n")
+    given = asked(rules=("known_phrase(pred_text) == false",), phrases=tmp_path / "phrases.txt")
+    assert rules_of(given).phrases == ("bye", "thank you")
+    with pytest.raises(BadRule, match="no phrases that can be read"):
+        rules_of(asked(rules=("known_phrase(pred_text) == false",), phrases=tmp_path / "none.txt"))
+
+
+def test_texts_are_counted_only_where_a_rule_compares_them(asked):
+    assert rules_of(asked(rules=("occurrence(text) <= 1",))).over_the_run
+    assert not rules_of(asked(rules=("chars(text) >= 1",))).over_the_run
