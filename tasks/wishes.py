@@ -4,9 +4,10 @@ import logging
 from typing import Any
 
 from tasks.catalog import Catalog, open_catalog
-from tasks.choice import Choice, choose, warning
+from tasks.choice import Choice, choose
 from tasks.config import AUTO, Curation, Placement, Route, Wish
 from tasks.machine import ELSEWHERE, Machine, this_machine
+from tasks.reasons import warning
 from tasks.schema import Role
 from tasks.spoken import Stated, match, stated
 
