@@ -21,6 +21,7 @@ class Case:
     catalog: Catalog
     machine: Machine
     given: dict[Role, str]
+    cascade: bool
 
     @property
     def quality(self) -> Quality:
@@ -37,7 +38,7 @@ class Case:
 
     def models(self, pair: Pair) -> Models:
         """Those of a pair, and in their places those that are given, if the catalogue has them."""
-        mine: dict[Role, str | None] = {"small": pair.small, "large": pair.large}
+        mine: dict[Role, str | None] = {"small": pair.small, "large": pair.large if self.cascade else None}
         found = {role: self.catalog.find(self.given.get(role) or name or "") for role, name in mine.items()}
         return {role: model for role, model in found.items() if model}
 

@@ -27,11 +27,16 @@ class Choice(BaseModel, frozen=True):
     """What licences say that one should know before a run."""
 
 
-def choose(wish: Wish, catalog: Catalog, machine: Machine, given: dict[Role, str] | None = None) -> Choice:
-    """The first pair that serves the wish and has nothing against it; a model that is `given` stays in its place."""
+def choose(
+    wish: Wish, catalog: Catalog, machine: Machine, given: dict[Role, str] | None = None, cascade: bool = True
+) -> Choice:
+    """The first pair that serves the wish and has nothing against it; without a cascade only its small model.
+
+    A model that is `given` stays in its place.
+    """
     if not wish.languages:
         raise BadOption("wish.language: nothing says which language is spoken: give it, such as de, or de,fr")
-    case = Case(wish, catalog, machine, given or {})
+    case = Case(wish, catalog, machine, given or {}, cascade)
     reasons = list(beforehand(case))
     for pair in sorted(catalog.pairs, key=lambda pair: suits(pair, case)):
         models = case.models(pair)
@@ -53,11 +58,11 @@ def choose(wish: Wish, catalog: Catalog, machine: Machine, given: dict[Role, str
 
 
 def suits(pair: Pair, case: Case) -> tuple[bool, ...]:
-    """How well a pair suits, False before True: it has what is given, the quality, and is meant for the domain."""
+    """How well a pair suits, False before True: it has what is given, and the quality."""
     mine = {"small": pair.small, "large": pair.large}
     given = {role: case.catalog.find(name) for role, name in case.given.items()}
     other = any(model and model.name != mine[role] for role, model in given.items())
-    return other, case.quality not in pair.qualities, case.wish.domain not in pair.domains
+    return other, case.quality not in pair.qualities
 
 
 def serves(pair: Pair, case: Case) -> bool:

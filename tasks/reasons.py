@@ -28,13 +28,14 @@ def words(pair: Pair, case: Case) -> Iterator[str]:
     """Why these models, and what is known of how they differ."""
     models, given = case.models(pair), case.given
     free = names(case.free(models))
-    yield f"{free} goes with {' and '.join(given.values())}, which was given" if given else f"{free}: {pair.why}"
+    alone = f" (which goes before {pair.large}, were there a cascade)" if pair.large and not case.cascade else ""
+    yield f"{free} goes with {' and '.join(given.values())}, which was given" if given else f"{free}{alone}: {pair.why}"
     for name in given.values():
         if case.catalog.find(name) is None:
             yield f"{name} is not in the catalogue, so nothing is known of how it differs"
     if len(models) == 2:
         yield from compared(models["small"], models["large"], case)
-    elif not given:
+    elif case.cascade and not given:
         yield "there is no second model for it, so there is no cascade"
 
 

@@ -41,7 +41,7 @@ def chosen(settings: Curation, catalog: Catalog, machine: Machine) -> Curation:
         if AUTO not in models_in(route).values():
             continue
         wish = wish_for(language, settings, manifest)
-        found = choose(wish, catalog, machine, given_in(route))
+        found = choose(wish, catalog, machine, given_in(route), cascade=route.large is not None)
         for words in [*found.reasons, *(found.needs if settings.devices == "local" else [])]:
             log.info("chosen for %s: %s", wish.language, words)
         routes[language] = filled(route, found)

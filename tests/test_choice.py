@@ -102,6 +102,13 @@ def test_what_a_shard_takes_is_no_more_than_there_is(machine, placements, said):
     assert said in "\n".join(found.needs)
 
 
+def test_without_a_cascade_there_is_one_model():
+    found = choose(Wish(language="en", memory=2), CATALOG, A100, cascade=False)
+    assert names(found) == (SMALL,)
+    (reason,) = found.reasons
+    assert reason.startswith(f"{SMALL} (which goes before {FLASH}, were there a cascade): the fastest English model")
+
+
 def test_a_model_that_is_given_stays_and_gets_another_beside_it():
     known = choose(Wish(language="en"), CATALOG, A100, {"small": f"nvidia/{V2}@{'0' * 40}"})
     assert names(known) == (V2, FLASH)
