@@ -20,7 +20,7 @@ from tasks.filter import judge_shard
 from tasks.manifest import digest, split_manifest
 from tasks.needs import rules_of
 from tasks.output import open_run
-from tasks.panel import Ensemble
+from tasks.panel import ENSEMBLE, Ensemble
 from tasks.passes import Pass
 from tasks.quality import Report
 from tasks.quarantine import Quarantine

@@ -7,10 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tasks.catalog import Catalog, Model, open_catalog
+from tasks.catalog import Catalog, open_catalog
 from tasks.choice import Choice, choose
 from tasks.config import Wish
 from tasks.downloaded import downloaded
+from tasks.entries import Model
 from tasks.known import facts, size_of
 from tasks.machine import ELSEWHERE, this_machine
 from tasks.spoken import match, stated

@@ -5,17 +5,15 @@ import os
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from tasks.config import BadOption, Domain, Quality
+from tasks.config import BadOption, Domain
+from tasks.entries import Licence, Meaning, Model, Pair, Protocol, Score, Size
 
 KNOWN = Path(__file__).with_suffix(".yaml")
-
-Family = Literal["ctc", "transducer", "hybrid", "multitask", "readings"]
-"""How the engine reads a model (tasks/checkpoint.py)."""
 
 
 class UnknownModel(Exception):
@@ -24,106 +22,7 @@ class UnknownModel(Exception):
     exit_code = 2
 
 
-class Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Protocol(Entry):
-    """What a published figure was measured on, in which languages (none: in the model's own), and who says so."""
-
-    words: str
-    languages: tuple[str, ...] = ()
-    source: str | None = None
-    note: str | None = None
-
-
-class Score(Entry):
-    """A published word error rate (a fraction), and how many times faster than real time."""
-
-    wer: float
-    rtfx: float | None = None
-
-
-class Licence(Entry):
-    """What a licence allows, as far as it matters here."""
-
-    words: str
-    permissive: bool = False
-    commercial: bool = True
-
-
-class Model(Entry):
-    """A checkpoint and what is known of it; null is unknown. `checkpoint` is what a run takes."""
-
-    name: str
-    checkpoint: str
-    revision: str | None = None
-    sha256: str | None = None
-    listed: bool = False
-    parameters: int | None = None
-    decoder: str
-    family: Family | None = None
-    languages: tuple[str, ...]
-    punctuation: bool | None = None
-    timestamps: bool | None = None
-    streaming: tuple[int, ...] = ()
-    sample_rate: int = 16_000
-    max_seconds: float | None = None
-    max_seconds_local: float | None = None
-    file_mb: float | None = None
-    memory_gb: float | None = None
-    licence: str | None = None
-    scores: dict[str, Score] = {}
-    note: str | None = None
-
-    @property
-    def place(self) -> str:
-        """What a run takes for it, with its pin where one is known."""
-        if self.sha256:
-            return f"{self.checkpoint}@sha256:{self.sha256}"
-        return f"{self.checkpoint}@{self.revision}" if self.revision else self.checkpoint
-
-    @property
-    def decodes(self) -> str:
-        """How it makes text of sound; a hybrid's transducer is what reads."""
-        return self.decoder.removeprefix("hybrid ").partition("+")[0].partition(" ")[0]
-
-    @property
-    def weights_gb(self) -> float | None:
-        """What its parameters take in fp32, as it is loaded."""
-        return self.parameters * 4 / 1e9 if self.parameters else None
-
-
-class Pair(Entry):
-    """A fast model and a better one of another kind, for what they are meant, and why these."""
-
-    small: str
-    large: str | None = None
-    qualities: tuple[Quality, ...] = ("fastest", "balanced", "highest")
-    domains: tuple[Domain, ...] = ()
-    why: str
-
-
-class Size(Entry):
-    """What models of up to so many parameters take of a device, and the utterances of a batch by its gigabytes."""
-
-    name: str
-    parameters: int | None = None
-    share: float
-    cores: float
-    memory_gb: float
-    batch: dict[int, int]
-
-
-class Meaning(Entry):
-    """What a name of the guide means today, and why; whether it exists as it stands there."""
-
-    means: str
-    exists: bool = False
-    why: str
-
-
-class Catalog(Entry):
+class Catalog(BaseModel, frozen=True, extra="forbid"):
     """Models, and what to choose them by."""
 
     protocols: dict[str, Protocol] = {}

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from tasks.catalog import Family as Family
 from tasks.catalog import open_catalog
 from tasks.config import BadOption, Engine
 from tasks.copies import copied, digest
+from tasks.entries import Family
 from tasks.hub import fetched, watcher
 from tasks.preflight import BadCheckpoint as BadCheckpoint
 from tasks.preflight import examine

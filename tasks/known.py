@@ -1,9 +1,10 @@
 """What is known of a model, in words."""
 
-from tasks.catalog import Catalog, Model
-from tasks.choice import warning
+from tasks.catalog import Catalog
 from tasks.downloaded import downloaded
+from tasks.entries import Model
 from tasks.machine import Machine
+from tasks.reasons import warning
 from tasks.sizes import batch, on_cpu, precision, share
 
 

@@ -55,7 +55,15 @@ def gpus(said: str, visible: str | None) -> list[tuple[str, float, float]]:
     rows = [[part.strip() for part in line.split(",")] for line in said.splitlines() if line.count(",") == 4]
     wanted = None if visible is None else [name.strip() for name in visible.split(",")]
     return [
-        (name, float(mebibytes) * 2**20 / 1e9, float(capability))
+        (name, number(mebibytes) * 2**20 / 1e9, number(capability))
         for index, uuid, name, mebibytes, capability in rows
         if wanted is None or index in wanted or uuid in wanted
     ]
+
+
+def number(said: str) -> float:
+    """A figure of the driver's; GPUs that share the main memory have none of their own ([N/A])."""
+    try:
+        return float(said)
+    except ValueError:
+        return math.inf

@@ -1,8 +1,8 @@
 """What models of a size take of a device: the guide's figures as a start, what is there as the limit."""
 
 from tasks.budget import CPU_SECONDS, MEMORY_SHARE, MOST_SECONDS
-from tasks.catalog import Size
 from tasks.config import Placement
+from tasks.entries import Size
 from tasks.machine import Machine
 
 

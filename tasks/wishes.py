@@ -4,9 +4,10 @@ import logging
 from typing import Any
 
 from tasks.catalog import Catalog, open_catalog
-from tasks.choice import Choice, choose, warning
+from tasks.choice import Choice, choose
 from tasks.config import AUTO, Curation, Placement, Route, Wish
 from tasks.machine import ELSEWHERE, Machine, this_machine
+from tasks.reasons import warning
 from tasks.schema import Role
 from tasks.spoken import Stated, match, stated
 
@@ -40,7 +41,7 @@ def chosen(settings: Curation, catalog: Catalog, machine: Machine) -> Curation:
         if AUTO not in models_in(route).values():
             continue
         wish = wish_for(language, settings, manifest)
-        found = choose(wish, catalog, machine, given_in(route))
+        found = choose(wish, catalog, machine, given_in(route), cascade=route.large is not None)
         for words in [*found.reasons, *(found.needs if settings.devices == "local" else [])]:
             log.info("chosen for %s: %s", wish.language, words)
         routes[language] = filled(route, found)

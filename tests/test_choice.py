@@ -1,6 +1,7 @@
 """The choice: a wish, the pair that serves it, and why."""
 
 import logging
+import math
 
 import pytest
 
@@ -101,12 +102,22 @@ def test_what_a_shard_takes_is_no_more_than_there_is(machine, placements, said):
     assert said in "\n".join(found.needs)
 
 
+def test_without_a_cascade_there_is_one_model():
+    found = choose(Wish(language="en", memory=2), CATALOG, A100, cascade=False)
+    assert names(found) == (SMALL,)
+    (reason,) = found.reasons
+    assert reason.startswith(f"{SMALL} (which goes before {FLASH}, were there a cascade): the fastest English model")
+
+
 def test_a_model_that_is_given_stays_and_gets_another_beside_it():
     known = choose(Wish(language="en"), CATALOG, A100, {"small": f"nvidia/{V2}@{'0' * 40}"})
     assert names(known) == (V2, FLASH)
     unknown = choose(Wish(language="en"), CATALOG, A100, {"small": "mine.nemo"})
-    assert names(unknown) == (SMALL, FLASH) or "large" in unknown.models
-    assert "mine.nemo is not in the catalogue, so nothing is known of how it differs" in unknown.reasons
+    assert names(unknown) == (FLASH,)
+    assert unknown.reasons == [
+        f"{FLASH} goes with mine.nemo, which was given",
+        "mine.nemo is not in the catalogue, so nothing is known of how it differs",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -205,17 +216,20 @@ def test_a_wish_or_route_without_sense_is_refused(parameters, complaint):
 
 SMI = """0, GPU-aa, NVIDIA H100 80GB HBM3, 81559, 9.0
 1, GPU-bb, Tesla T4, 15360, 7.5
+2, GPU-cc, NVIDIA GB10, [N/A], 12.1
 """
 
 
 @pytest.mark.parametrize(
     ("visible", "found"),
     [
-        (None, [("NVIDIA H100 80GB HBM3", 85.5, 9.0), ("Tesla T4", 16.1, 7.5)]),
+        (None, [("NVIDIA H100 80GB HBM3", 85.5, 9.0), ("Tesla T4", 16.1, 7.5), ("NVIDIA GB10", math.inf, 12.1)]),
         ("1", [("Tesla T4", 16.1, 7.5)]),
         ("GPU-aa", [("NVIDIA H100 80GB HBM3", 85.5, 9.0)]),
         ("", []),
     ],
 )
 def test_gpus_are_those_that_the_process_may_use(visible, found):
-    assert [(name, round(memory, 1), capability) for name, memory, capability in gpus(SMI, visible)] == found
+    assert [
+        (name, round(memory, 1) if memory < math.inf else memory, cap) for name, memory, cap in gpus(SMI, visible)
+    ] == found
