@@ -11,7 +11,7 @@ import pytest
 from tasks.schema import REASONS
 
 ROOT = Path(__file__).parent.parent
-STAGES = {"manifest", "read", "transcribe", "score", "cascade", "filter", "publish", "report"}
+STAGES = {"manifest", "read", "transcribe", "score", "cascade", "filter", "publish", "report", "warm", "measure"}
 FORMATS = {"PCM_16", "PCM_U8", "PCM_S8"}  # names of libsndfile's
 MODULES = sorted(path.stem for path in (ROOT / "tasks").glob("[a-z]*.py"))
 
