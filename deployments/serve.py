@@ -2,25 +2,31 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
+from prefect import Flow
 from prefect.flows import EntrypointType
 from prefect.runner import Runner
 
 from deployments.forms import set_form
+from flows.benchmark import benchmark
 from flows.curate import curate
+from flows.doctor import doctor
 from flows.ensemble import ensemble
 from flows.nightly import nightly
 from flows.terminal import console, server
+from flows.warm_up import warm_up
 
+FLOWS: tuple[Flow[..., Any], ...] = (curate, ensemble, nightly, warm_up, doctor, benchmark)
 NAME = "here"
 RUNS_AT_ONCE = 1  # a run fills its machine
 
 
 def serve_flows() -> None:
-    """Serve the flows as `curate/here`, `ensemble/here` and `nightly/here`, until the process is stopped."""
+    """Serve the flows as `curate/here` and so on, until the process is stopped."""
     api = server()
     runner = Runner(limit=RUNS_AT_ONCE)
-    for flow in (curate, ensemble, nightly):
+    for flow in FLOWS:
         runner.add_deployment(flow.to_deployment(NAME, entrypoint_type=EntrypointType.MODULE_PATH))
         set_form(flow, f"{flow.name}/{NAME}")
         console.print(f"serving {flow.name}/{NAME}")

@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.markdown import Markdown
 from rich.table import Table
 
 from flows.terminal import console, progress, start
-from tasks.upkeep import WarmUp
+from tasks.upkeep import Benchmark, WarmUp
 
 if TYPE_CHECKING:  # it imports Prefect, which reads its settings then
+    from tasks.figures import Figures
     from tasks.warm import Warmed
 
 
@@ -31,6 +33,24 @@ def warm_up(settings: WarmUp, file: Path | None) -> None:
             console.print(f"pinned: {row.pin}", markup=False, soft_wrap=True)
     if file:
         file.write_text(json.dumps([row.model_dump() | {"pin": row.pin} for row in rows], indent=2) + "\n")
+    if problem:
+        raise problem
+
+
+def benchmark(settings: Benchmark) -> None:
+    """Run the flow, show its tables, and raise if a model was not measured."""
+    start(None, again="a benchmark begins anew")
+    from flows.benchmark import benchmark
+    from tasks.figures import Unmeasured
+
+    problem = None
+    try:
+        figures: Figures = benchmark(**{name: getattr(settings, name) for name in Benchmark.model_fields})
+    except Unmeasured as error:
+        problem, figures = error, error.figures
+    path = settings.output / f"{figures.key}.md"
+    console.print(Markdown(path.read_text()))
+    console.print(f"\n{path}, {path.with_suffix('.json')}", markup=False, soft_wrap=True)
     if problem:
         raise problem
 

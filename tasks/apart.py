@@ -7,13 +7,16 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from typing import Any, BinaryIO, TypeVar
 
 from tasks.checkpoint import Checkpoint
 from tasks.config import Engine
 from tasks.devices import DeviceLost, is_fault
 from tasks.engine import Heard, hear
 from tasks.recogniser import Request, resident
+
+R = TypeVar("R")
 
 Listened = tuple[list[Heard], dict[str, Any]]
 """An answer for each request, and what it took."""
@@ -40,7 +43,7 @@ def listen_apart(checkpoint: Checkpoint, options: Engine, requests: list[Request
 
 def halved(checkpoint: Checkpoint, options: Engine, requests: list[Request]) -> Listened:
     try:
-        return in_child(checkpoint, options, requests)
+        return in_child(listen_here, checkpoint, options, requests)
     except Died as death:
         if len(requests) == 1:
             return [Heard(reason="WORKER_KILLED", detail=str(death))], {}
@@ -59,15 +62,15 @@ def together(parts: list[dict[str, Any]]) -> dict[str, Any]:
     return last | dict(sums) | ({"peak_device_bytes": max(peaks)} if peaks else {})
 
 
-def in_child(*given: Any) -> Listened:
-    """What `listen_here` says in a process of its own, which ends with this one."""
+def in_child(work: Callable[..., R], *given: Any) -> R:
+    """What the work gives in a process of its own, which ends with this one."""
     with subprocess.Popen(
         [sys.executable, "-m", "tasks.apart"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as child:
         assert child.stdin
         assert child.stdout
         try:
-            pickle.dump(given, child.stdin)
+            pickle.dump((work, *given), child.stdin)
             child.stdin.flush()
             outcome = pickle.load(child.stdout)
         except (EOFError, OSError, pickle.UnpicklingError):
@@ -78,7 +81,7 @@ def in_child(*given: Any) -> Listened:
         if is_fault(outcome):
             raise Died(f"the device failed at it: {outcome}")
         raise outcome
-    found: Listened = outcome
+    found: R = outcome
     return found
 
 
@@ -95,10 +98,10 @@ def end_with(parent: BinaryIO) -> None:
 def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no answer
-    given = pickle.load(sys.stdin.buffer)
+    work, *given = pickle.load(sys.stdin.buffer)
     threading.Thread(target=end_with, args=(sys.stdin.buffer,), daemon=True).start()
     try:
-        outcome: Any = listen_here(*given)
+        outcome: Any = work(*given)
     except Exception as error:
         outcome = error
     answers.write(pickle.dumps(outcome))

@@ -17,9 +17,13 @@ import pytest
 import yaml
 from prefect.flows import load_flow_from_entrypoint
 
+from demo.__main__ import pinned
 from deployments.forms import form
 from deployments.pools import POOLS
+from flows.benchmark import benchmark
 from flows.curate import curate
+from flows.doctor import doctor
+from flows.warm_up import warm_up
 from tasks.output import locked
 from tests.conftest import ROOT, published, server_of_its_own
 
@@ -29,8 +33,10 @@ DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["entrypoint"])
 def test_every_deployment_names_a_flow_its_parameters_and_a_pool(deployment):
     flow = load_flow_from_entrypoint(deployment["entrypoint"])
-    models = {"models": ["a.nemo", "b.nemo"]} if flow.name == "ensemble" else {"small": "small.nemo"}
-    flow.validate_parameters({"manifest": "corpus.jsonl", "output": "out"} | models | deployment.get("parameters", {}))
+    models = ["small.nemo", "large.nemo"]
+    given = {"manifest": "corpus.jsonl", "output": "out", "small": models[0], "models": models}
+    required = {name: value for name, value in given.items() if name in flow.parameters.required}
+    flow.validate_parameters(required | deployment.get("parameters", {}))
     assert deployment["work_pool"]["name"] in POOLS
 
 
@@ -122,7 +128,8 @@ def place(tmp_path_factory) -> Iterator[Place]:
             done = subprocess.run(deploy, cwd=home, env=environment, capture_output=True, text=True, check=True)
             assert done.stdout.splitlines() == [
                 "work pools: cpu, gpu",
-                "deployments: curate/cpu, curate/gpu, ensemble/cpu, nightly/cpu",
+                "deployments: curate/cpu, curate/gpu, ensemble/cpu, nightly/cpu, warm-up/cpu, warm-up/gpu, doctor/cpu, "
+                "doctor/gpu, benchmark/cpu, benchmark/gpu",
                 "automations: crash zombies, tell of failures",
                 f"next: prefect worker start --pool cpu, then {api.removesuffix('/api')}/deployments",
             ]
@@ -138,14 +145,23 @@ def place(tmp_path_factory) -> Iterator[Place]:
 def test_deploy_makes_pools_deployments_and_automations_once(place):
     assert {pool["name"]: pool["concurrency_limit"] for pool in place.ask("work_pools/filter")} == {"cpu": 1, "gpu": 1}
     made = {one["entrypoint"]: one for one in place.ask("deployments/filter")}
-    assert {name: one["work_pool_name"] for name, one in made.items()} == {
-        "flows.curate.curate": made["flows.curate.curate"]["work_pool_name"],
-        "flows.ensemble.ensemble": "cpu",
-        "flows.nightly.nightly": "cpu",
-    }
+    flows = (
+        *("curate.curate", "ensemble.ensemble", "nightly.nightly", "warm_up.warm_up", "doctor.doctor"),
+        "benchmark.benchmark",
+    )
+    assert set(made) == {f"flows.{name}" for name in flows}
+    assert {made[f"flows.{name}"]["work_pool_name"] for name in flows[1:3]} == {"cpu"}
     assert [one["name"] for one in place.ask("automations/filter")] == ["crash zombies", "tell of failures"]
     assert place.deployment("curate/gpu")["parameters"] == {"devices": "local"}
     assert place.deployment("curate/cpu")["parameter_openapi_schema"]["properties"]["large"]["title"] == "Large model"
+
+
+@pytest.mark.parametrize("flow", [warm_up, doctor, benchmark], ids=lambda flow: flow.name)
+def test_the_forms_of_the_flows_around_a_curation_have_titles_and_descriptions(flow):
+    schema = form(flow)
+    described = [p for d in schema.get("definitions", {}).values() for p in d["properties"].values()]
+    assert all(p["title"] and p["description"] for p in [*described, *schema["properties"].values()])
+    assert not any("anyOf" in p for p in schema["properties"].values())
 
 
 def test_the_nightly_deployment_is_scheduled(place):
@@ -193,3 +209,36 @@ def test_runs_are_triggered_refused_and_told_of(place, manifest, hears, tmp_path
     assert place.ended(night)["state"]["type"] == "COMPLETED"
     assert [row["decision"] for row in published(tmp_path / "nights" / "0001")] == ["keep", "drop"]
     assert len(place.told) == 1
+
+
+def test_models_are_warmed_up_measured_and_looked_at_by_deployments(place, manifest, hears, tmp_path):
+    small = pinned("small")
+    corpus = manifest({"audio_filepath": "a.wav", "text": "hello"})
+    models = hears(one={"a.wav": "hello"})
+    asked = {
+        "warm-up/cpu": {"models": [small]},
+        "benchmark/cpu": {"manifest": str(corpus), "models": [models["one"]], "output": str(tmp_path / "figures")},
+        "doctor/cpu": {"small": str(tmp_path / "no.nemo")},
+    }
+    runs = {name: place.trigger(name, **given).raise_for_status().json() for name, given in asked.items()}
+    ended = {name: place.ended(run)["state"] for name, run in runs.items()}
+    assert {name: state["type"] for name, state in ended.items()} == {
+        "warm-up/cpu": "COMPLETED",
+        "benchmark/cpu": "COMPLETED",
+        "doctor/cpu": "FAILED",
+    }
+    assert "no.nemo: no such file (remedy: give a .nemo file that is there" in ended["doctor/cpu"]["message"]
+    tables = {
+        name: {one["key"]: one["data"] for one in place.ask("artifacts/filter", artifacts=of(run))}
+        for name, run in runs.items()
+    }
+    (row,) = json.loads(tables["warm-up/cpu"]["warm-up"])
+    assert (row["model"], row["sha256"], row["cause"]) == (small, small.partition("@sha256:")[2], None)
+    assert "## Memory by batches" in tables["benchmark/cpu"]["benchmark"]
+    assert "| one.jsonl | own choice (600 s) |  | 0.00% (0.00% to 0.00%) |" in tables["benchmark/cpu"]["benchmark"]
+    states = {one["check"]: one["state"] for one in json.loads(tables["doctor/cpu"]["doctor"])}
+    assert (states["packages"], states["server"], states["no.nemo"]) == ("ok", "ok", "failed")
+
+
+def of(run: dict[str, Any]) -> dict[str, Any]:
+    return {"flow_run_id": {"any_": [run["id"]]}}

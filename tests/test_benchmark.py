@@ -1,0 +1,125 @@
+"""Models measured on a manifest: what is in the tables, and what changed since the last run."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from flows.benchmark import benchmark
+from tasks.apart import in_child
+from tasks.checkpoint import BadCheckpoint
+from tasks.figures import Unmeasured
+from tasks.sample import sample
+from tasks.slices import BadManifest
+from tasks.trial import peak_of_process
+from tests.conftest import DEMO, ROOT
+
+BALLAST = 300 * 2**20
+
+
+@pytest.fixture
+def corpus(manifest):
+    rows = [{"audio_filepath": f"{n}.wav", "duration": 1.0, "text": f"good morning number {n}"} for n in range(12)]
+    return manifest(*rows, {"audio_filepath": "x.wav", "text": " "}, b"nonsense")
+
+
+@pytest.fixture
+def models(hears):
+    right = {f"{n}.wav": f"good morning number {n}" for n in range(12)}
+    wrong = right | {"3.wav": "good night number 3"}
+    return hears(right=right, wrong=wrong)
+
+
+def test_each_model_is_measured_with_each_size_of_batches(corpus, models, tmp_path, prefect_server):
+    given = {"manifest": corpus, "models": list(models.values()), "output": tmp_path / "out", "batch_seconds": [2, 5]}
+    figures = benchmark(**given)
+    rows = [(row.batch, row.accuracy.wer.rate, row.accuracy.utterances, row.unread) for row in figures.rows]
+    assert rows == [(2, 0.0, 12, {}), (5, 0.0, 12, {}), (2, 1 / 48, 12, {}), (5, 1 / 48, 12, {})]
+    assert all(row.x_real_time > 0 and row.utterances_per_second > 0 and row.peak_bytes > 2**20 for row in figures.rows)
+    assert (figures.utterances, figures.unusable) == (12, {"EMPTY_REFERENCE": 1, "BAD_JSON": 1})
+
+    text = (tmp_path / "out" / f"{figures.key}.md").read_text()
+    assert "**12 utterances, 0.003 h**, 1 lines EMPTY_REFERENCE, 1 lines BAD_JSON" in text
+    assert "| wrong.jsonl | 2 s |  | 2.08% (0.00% to 6.25%) |" in text
+    assert re.search(r"\| Model \| 2 s \| 5 s \|\n.*\n\| right.jsonl \| 0\.\d\d GiB \| 0\.\d\d GiB \|", text)
+    assert "Since the last run" not in text
+    assert json.loads((tmp_path / "out" / f"{figures.key}.json").read_text()) == json.loads(figures.model_dump_json())
+
+
+def test_a_run_of_the_same_key_says_what_changed(corpus, models, tmp_path, prefect_server):
+    given = {"manifest": corpus, "models": [models["wrong"]], "output": tmp_path}
+    first = benchmark(**given)
+    path = tmp_path / f"{first.key}.json"
+    then = json.loads(path.read_text())
+    then["rows"][0] |= {"x_real_time": 2 * first.rows[0].x_real_time, "peak_bytes": 2**30}
+    then["rows"][0]["accuracy"]["wer"]["rate"] = 0.01
+    then["versions"]["torch"] = "2.12.0"
+    path.write_text(json.dumps(then))
+
+    assert benchmark(**given).key == first.key
+    text = path.with_suffix(".md").read_text()
+    since = text[text.index("## Since the last run") :]
+    assert "torch 2.12.0 then" in since
+    assert "| wrong.jsonl | own choice | WER | 1.00% | 2.08% | +1.08 points |" in since
+    assert re.search(r"\| x real time \| [\d,.]+ \| [\d,.]+ \| [-+]\d+\.\d% \|", since)
+    assert re.search(r"\| memory \| 1\.00 GiB \| 0\.\d\d GiB \| -\d\d\.\d% \|", since)
+    assert benchmark(**given, normalizer="none").key != first.key
+
+
+def test_a_model_that_fails_stops_no_other_and_fails_the_run(corpus, models, tmp_path, prefect_server):
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text("{}")
+    with pytest.raises(Unmeasured, match=r"1 of 2 were not measured: .*broken\.jsonl:1: no reading") as failure:
+        benchmark(manifest=corpus, models=[str(broken), models["right"]], output=tmp_path / "out")
+    assert [row.failure is None for row in failure.value.figures.rows] == [False, True]
+    (text,) = (path.read_text() for path in (tmp_path / "out").glob("*.md"))
+    assert "not measured: " in text
+    with pytest.raises(BadCheckpoint, match=r"no\.nemo: no such file"):
+        benchmark(manifest=corpus, models=["no.nemo"], output=tmp_path / "out")
+
+
+def test_a_sample_is_the_same_every_time_and_as_long_as_asked(corpus, manifest, tmp_path):
+    drawn = sample(corpus, tmp_path, 4 / 3600)
+    assert drawn == sample(corpus, tmp_path, 4 / 3600)
+    assert (len(drawn.requests), drawn.seconds) == (4, 4.0)
+    assert [request.path for request in drawn.requests] != [str(tmp_path / f"{n}.wav") for n in range(4)]
+    assert [text[-1] for text in drawn.references] == [request.path[-5] for request in drawn.requests]
+    assert len(sample(corpus, tmp_path, None).requests) == 12
+    with pytest.raises(BadManifest, match="no utterance with a reference"):
+        sample(manifest(b"nonsense"), tmp_path, None)
+
+
+def grown() -> int:
+    ballast = bytearray(BALLAST)
+    return len(ballast) and peak_of_process()
+
+
+def test_the_memory_of_a_process_is_its_own():
+    held = bytearray(BALLAST)
+    idle, full = in_child(peak_of_process), in_child(grown)
+    assert len(held) == BALLAST
+    assert idle < BALLAST
+    assert BALLAST < full - idle < 1.1 * BALLAST
+
+
+def test_the_command_measures_the_demos_checkpoints(tmp_path, prefect_server):
+    words = ["benchmark", DEMO / "corpus" / "manifest.jsonl", "--models", DEMO / "small.nemo", DEMO / "large.nemo"]
+    words += ["--batch-seconds", "10", "40", "--hours", "0.02", "--trust-unpinned", "--output", tmp_path / "out"]
+    line = [sys.executable, "-m", "flows.cli", *map(str, words)]
+    environment = os.environ | {"PREFECT_API_URL": prefect_server}
+    done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    (path,) = (tmp_path / "out").glob("*.json")
+    figures = json.loads(path.read_text())
+    assert [(row["batch"], row["batch_seconds"], row["failure"]) for row in figures["rows"]] == [
+        (10, 10, None),
+        (40, 40, None),
+    ] * 2
+    small, large = figures["rows"][0], figures["rows"][2]
+    assert small["accuracy"]["cer"]["rate"] > large["accuracy"]["cer"]["rate"]
+    assert small["load_seconds"] > 0
+    assert small["peak_bytes"] > 200 * 2**20
+    assert str(path.with_suffix(".md")) in done.stdout

@@ -1,0 +1,109 @@
+"""Downloads from a hub that speaks as Hugging Face's does: what is fetched, what is not, and what goes on."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.stand_in_hub import COMMIT, Hub, hub
+
+CHUNK = 10 * 2**20  # huggingface_hub writes so many bytes at once
+SIZE = 24_000_000
+
+FETCH = """
+import sys
+from tasks.hub import fetched, missing, watcher
+watcher.set(lambda there, size: print("told", there, size, flush=True))
+repository, _, revision = sys.argv[1].partition("@")
+print("missing", missing(repository, "speech.nemo", revision or None))
+print(fetched(repository, "speech.nemo", revision or None))
+"""
+
+
+@pytest.fixture
+def served(tmp_path) -> Iterator[Hub]:
+    folder = tmp_path / "hub" / "acme" / "speech"
+    folder.mkdir(parents=True)
+    (folder / "speech.nemo").write_bytes(bytes(range(250)) * (SIZE // 250))
+    with hub(tmp_path / "hub") as server:
+        yield server
+
+
+@pytest.fixture
+def fetch(served, tmp_path) -> Callable[..., subprocess.Popen[str]]:
+    """Starts a process that fetches acme/speech; huggingface_hub reads its settings when it is imported."""
+
+    def start(name: str = "acme/speech", **more: str) -> subprocess.Popen[str]:
+        own = {"HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
+        line = [sys.executable, "-c", FETCH, name]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(line, env=os.environ | own | more, stdout=pipe, stderr=pipe, text=True)
+
+    return start
+
+
+def outcome(process: subprocess.Popen[str]) -> list[str]:
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    return said.splitlines()
+
+
+def downloads(served: Hub) -> list[str]:
+    """From which byte on each download was asked for."""
+    return [asked.partition("bytes=")[2] or "0-" for asked in served.asked if asked.startswith("GET")]
+
+
+def test_a_file_is_fetched_once_and_then_comes_from_the_cache_with_and_without_a_network(served, fetch):
+    first = outcome(fetch())
+    assert first[0] == f"missing {SIZE}"
+    assert first[-2] == f"told {SIZE} {SIZE}"
+    assert Path(first[-1]).read_bytes() == (served.folder / "acme" / "speech" / "speech.nemo").read_bytes()
+    for name, more in (("acme/speech", {}), (f"acme/speech@{COMMIT}", {}), ("acme/speech", {"HF_HUB_OFFLINE": "1"})):
+        assert outcome(fetch(name, **more)) == ["missing None", first[-1]]
+    assert downloads(served) == ["0-"]
+
+
+def test_a_broken_connection_goes_on_where_it_broke(served, fetch):
+    served.cut = [12_000_000]
+    said = outcome(fetch())
+    assert downloads(served) == ["0-", f"{CHUNK}-"]
+    content = Path(said[-1]).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == Path(said[-1]).resolve().name
+
+
+def test_a_process_that_was_killed_goes_on_where_it_was(served, fetch, tmp_path):
+    served.pause = 12_000_000
+    process = fetch()
+    until(lambda: next((p for p in (tmp_path / "home").rglob("*.part") if p.stat().st_size), None))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    served.pause = None
+    said = outcome(fetch())
+    assert downloads(served) == ["0-", f"{CHUNK}-"]
+    assert Path(said[-1]).stat().st_size == SIZE
+    assert not list((tmp_path / "home").rglob("*.part"))
+
+
+def until(found: Callable[[], Path | None]) -> Path:
+    end = time.monotonic() + 30
+    while (path := found()) is None:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return path
+
+
+def test_what_is_not_what_the_hub_promised_is_thrown_away(served, fetch, tmp_path):
+    part = tmp_path / "home" / "hub" / "models--acme--speech" / "blobs"
+    part.mkdir(parents=True)
+    digest = hashlib.sha256((served.folder / "acme" / "speech" / "speech.nemo").read_bytes()).hexdigest()
+    (part / f"{digest}.part").write_bytes(b"something else")
+    _, errors = (process := fetch()).communicate()
+    assert process.returncode
+    assert "Damaged" in errors.splitlines()[-1]
+    assert Path(outcome(fetch())[-1]).stat().st_size == SIZE

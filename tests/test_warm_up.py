@@ -1,0 +1,98 @@
+"""Models at hand before a run needs them: from a hub, a folder and a cache, and what is said of those that fail."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from demo.__main__ import pinned
+from flows.warm_up import warm_up
+from tasks.config import BadOption
+from tasks.warm import NotReady
+from tests.conftest import DEMO, ROOT
+from tests.stand_in_hub import COMMIT, hub
+
+DIGESTS = {
+    path.split("/")[-1].partition(".")[0]: path.partition("@sha256:")[2] for path in map(pinned, ("small", "large"))
+}
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A hub with the demo's checkpoints, and one that is none."""
+    for name in ("small", "large"):
+        (tmp_path / "hub" / "demo" / name).mkdir(parents=True)
+        shutil.copy(DEMO / f"{name}.nemo", tmp_path / "hub" / "demo" / name)
+    (tmp_path / "hub" / "demo" / "page").mkdir()
+    (tmp_path / "hub" / "demo" / "page" / "page.nemo").write_text("<html>")
+    with hub(tmp_path / "hub") as server:
+        yield server
+
+
+@pytest.fixture
+def command(served, tmp_path, prefect_server):
+    """Runs `winnow warm-up` with caches of its own; what it said, and what it wrote."""
+
+    def run(*words, **more):
+        own = {"HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
+        own |= {"WINNOW_CACHE": str(tmp_path / "cache"), "PREFECT_API_URL": prefect_server}
+        line = [sys.executable, "-m", "flows.cli", "warm-up", *words, "--json", tmp_path / "models.json"]
+        environment = os.environ | own | more
+        done = subprocess.run(
+            list(map(str, line)), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
+        )
+        return done, json.loads((tmp_path / "models.json").read_text())
+
+    return run
+
+
+def test_models_are_fetched_once_and_those_that_fail_stop_no_other(served, command):
+    names = ["demo/small", "demo/none", f"demo/large@{COMMIT}", "demo/page"]
+    done, rows = command(*names, "--trust-unpinned")
+    assert done.returncode == 7
+    assert [(row["model"], row["state"], row["sha256"]) for row in rows] == [
+        ("demo/small", "fetched", DIGESTS["small"]),
+        ("demo/none", "failed", None),
+        (names[2], "fetched", DIGESTS["large"]),
+        ("demo/page", "failed", None),
+    ]
+    assert "none.nemo could not be had from the hub" in rows[1]["cause"]
+    assert "demo/page: refused before anything in it was opened: not a NeMo checkpoint" in rows[3]["cause"]
+    assert [row["bytes"] for row in rows] == [1_945_600, None, 11_008_000, None]
+    assert f"pinned: demo/small@sha256:{DIGESTS['small']}" in done.stdout.splitlines()
+    assert done.stderr.splitlines()[-1].startswith("winnow: 2 of 4 models are not ready: ")
+
+    served.asked.clear()
+    done, rows = command("demo/small", names[2], "--trust-unpinned")
+    assert done.returncode == 0, done.stderr
+    assert [row["state"] for row in rows] == ["cached", "cached"]
+    assert not [asked for asked in served.asked if asked.startswith("GET")]
+
+    done, rows = command(rows[0]["pin"], HF_HUB_OFFLINE="1")
+    assert done.returncode == 0, done.stderr
+    assert [(row["state"], row["pin"]) for row in rows] == [("cached", f"demo/small@sha256:{DIGESTS['small']}")]
+
+
+def test_a_folder_is_its_checkpoints_and_what_was_copied_is_not_copied_again(tmp_path, prefect_server, monkeypatch):
+    monkeypatch.setenv("WINNOW_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "models").mkdir()
+    for name in ("small", "large"):
+        shutil.copy(DEMO / f"{name}.nemo", tmp_path / "models")
+    given = {"models": [str(tmp_path / "models"), str(tmp_path / "models" / "large.nemo")], "trust_unpinned": True}
+    for state in ("copied", "cached"):
+        rows = warm_up(**given)
+        assert [(row.model, row.state) for row in rows] == [
+            (str(tmp_path / "models" / f"{name}.nemo"), state) for name in ("large", "small")
+        ]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadOption, match=r"empty: a folder without any \.nemo file"):
+        warm_up(models=[str(tmp_path / "empty")])
+
+
+def test_a_model_that_is_not_pinned_is_not_taken_and_the_cause_says_how_to_pin_it(prefect_server):
+    with pytest.raises(NotReady, match=f"write .*small.nemo@sha256:{DIGESTS['small']} if you mean today's") as failure:
+        warm_up(models=[str(DEMO / "small.nemo")])
+    assert [row.state for row in failure.value.models] == ["failed"]
