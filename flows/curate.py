@@ -19,7 +19,7 @@ from tasks.devices import open_devices
 from tasks.filter import judge_shard
 from tasks.ledger import key_of, name_of
 from tasks.manifest import digest, split_manifest
-from tasks.needs import counts_texts, rules_of
+from tasks.needs import rules_of
 from tasks.output import open_run
 from tasks.publish import publish_shard, write_manifest
 from tasks.quality import Report
@@ -66,7 +66,7 @@ def curate(settings: Curation) -> Report:
             return [read_shard.submit(shard)]
 
         repeats: dict[str, Path] = {}
-        if counts_texts(rules):
+        if rules.over_the_run:
             stream(manifest.shards, texts := Step(read, lambda: QUICK))
             repeats = {name_of(file): file for file in count_texts(texts.results(), settings.normalizer)}
 

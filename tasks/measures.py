@@ -83,6 +83,3 @@ MEASURES = {
     "copies": Measure("how many utterances of the run have this reference", "number"),
     "occurrence": Measure("1 for the first of them, 2 for the second, and so on", "number"),
 }
-
-WHOLE_RUN = {"copies", "occurrence"}
-"""Of the reference only, and known once the manifest was read to its end."""

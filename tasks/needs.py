@@ -10,8 +10,8 @@ import msgspec
 from tasks.config import Curation, Filter
 from tasks.lines import row_of
 from tasks.linewise import is_blank, lines_of
-from tasks.measures import MEASURES, WHOLE_RUN
-from tasks.rules import BadRule, Rule, Rules, Term
+from tasks.measures import MEASURES
+from tasks.rules import WHOLE_RUN, BadRule, Rule, Rules, Term, terms
 from tasks.schema import QUARANTINED
 from tasks.text import basic
 from tasks.values import OURS, field_name, kind_asked, kind_known, plain
@@ -33,15 +33,6 @@ def rules_of(settings: Curation) -> Rules:
     check_fields(asked, settings)
     phrases = phrases_of(settings.filter) if any(term.measure == "known_phrase" for term in terms(asked)) else ()
     return Rules(rules=tuple(map(str, asked)), phrases=phrases)
-
-
-def terms(rules: list[Rule]) -> list[Term]:
-    return [term for rule in rules for term in (rule.term, rule.value) if isinstance(term, Term)]
-
-
-def counts_texts(rules: Rules) -> bool:
-    """Whether the rules compare utterances with those of the whole run."""
-    return any(term.measure in WHOLE_RUN for term in terms(rules.parsed))
 
 
 def check(rule: Rule, settings: Curation) -> None:

@@ -10,10 +10,14 @@ NOISY: dnsmos >= 3                  with a name of its own
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
+
+WHOLE_RUN = {"copies", "occurrence"}
+"""Measures of references that are known once the manifest was read to its end."""
 
 OPERATORS = {"lt": "<", "le": "<=", "eq": "==", "ne": "!=", "ge": ">=", "gt": ">", "=": "=="}
 """NeMo's names of the operators, which may be used as well."""
@@ -90,6 +94,15 @@ class Rules(BaseModel, frozen=True):
     @property
     def parsed(self) -> list[Rule]:
         return [rule for text in self.rules for rule in parse(text)]
+
+    @property
+    def over_the_run(self) -> bool:
+        """Whether an utterance is compared with all others of the run."""
+        return any(term.measure in WHOLE_RUN for term in terms(self.parsed))
+
+
+def terms(rules: Iterable[Rule]) -> list[Term]:
+    return [term for rule in rules for term in (rule.term, rule.value) if isinstance(term, Term)]
 
 
 def parse(text: str) -> list[Rule]:

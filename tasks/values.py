@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.measures import MEASURES
-from tasks.rules import ORDERING, Rule, Term
+from tasks.rules import ORDERING, WHOLE_RUN, Rule, Term
 from tasks.schema import BEFORE_RULES, JUDGED, READING, SCORES
 from tasks.text import WORD, basic
 
@@ -52,6 +52,18 @@ def kind_known(term: Term) -> str | None:
     if term.measure is not None:
         return MEASURES[term.measure].kind if term.measure in MEASURES else None
     return OURS.get(term.column)
+
+
+def columns_of(term: Term) -> set[str]:
+    """The columns of a shard that a term is found from."""
+    if term.measure in WHOLE_RUN:
+        return set()
+    if term.measure is not None:
+        return {"duration"} | columns_of(Term(term.column))
+    if term.column in COUNTED:
+        return {f"{role}_{term.column}" for role in ("small", "large")}
+    derived = {"char_rate": {"text", "duration"}, "word_rate": {"text", "duration"}, "model": {"small_pred_text"}}
+    return derived.get(term.column, {term.column} if term.column in OURS else {"fields"})
 
 
 def field_name(column: str) -> str:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tasks.config import Filter
 from tasks.filter import judge
-from tasks.measures import MEASURES, WHOLE_RUN
+from tasks.measures import MEASURES
 from tasks.repeats import hashed, repeats
-from tasks.rules import Rules, parse
+from tasks.rules import WHOLE_RUN, Rules, parse
 from tasks.schema import BEFORE_RULES, JUDGED, REPEATS
 from tasks.values import OURS
 from tests.conftest import shard

@@ -3,7 +3,7 @@
 import pytest
 
 from tasks.config import Curation, Filter
-from tasks.needs import Lacking, counts_texts, rules_of
+from tasks.needs import Lacking, rules_of
 from tasks.rules import BadRule
 
 ROW = {"audio_filepath": "a.wav", "duration": 1.0, "text": "hello", "lang": "en", "snr": 5, "wer": 0.1, "level": "high"}
@@ -96,5 +96,5 @@ def test_phrases_are_read_as_they_are_compared(asked, tmp_path):
 
 
 def test_texts_are_counted_only_where_a_rule_compares_them(asked):
-    assert counts_texts(rules_of(asked(rules=("occurrence(text) <= 1",))))
-    assert not counts_texts(rules_of(asked(rules=("chars(text) >= 1",))))
+    assert rules_of(asked(rules=("occurrence(text) <= 1",))).over_the_run
+    assert not rules_of(asked(rules=("chars(text) >= 1",))).over_the_run
