@@ -6,8 +6,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from tasks.config import Curation, Share
+from tasks.config import Curation, Filter, Share
 from tasks.presets import PresetName
+
+DEFAULT = Filter()
 
 EXIT_CODES = {
     0: "done",
@@ -86,6 +88,44 @@ def verify(output: str) -> None:
     from flows.terminal import verify
 
     sys.exit(0 if verify(output) else 1)
+
+
+@app.command
+def refilter(
+    run: str, *, output: str | None = None, filter: Annotated[Filter, Parameter(name="filter")] = DEFAULT
+) -> None:
+    """Judge a finished run by other rules, from the readings that it keeps; no device is needed.
+
+    Without an output, only what would be kept is shown.
+
+    Args:
+        run: Folder of the run
+        output: Folder of a new run with what these rules keep
+        filter: What a kept utterance must satisfy, in place of the run's own rules
+    """
+    if output is None:
+        from flows.lab import compare
+
+        compare(run, filter)
+    else:
+        from flows.terminal import refilter
+
+        refilter(run, output, filter)
+
+
+@app.command
+def sweep(run: str, *, filter: Annotated[Filter, Parameter(name="filter")] = DEFAULT) -> None:
+    """Show for each rule of a finished run what it costs, and the hours kept and their WER at other thresholds.
+
+    The curves are written into its folder as sweep.html and sweep.json.
+
+    Args:
+        run: Folder of the run
+        filter: Other rules than the run's own
+    """
+    from flows.lab import sweep
+
+    sweep(run, None if filter == DEFAULT else filter)
 
 
 @app.command

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows import watch
-from tasks.config import Curation
+from tasks.config import Curation, Filter
 from tasks.quality import Report
 from tasks.quiet import quiet
 from tasks.storage import location
@@ -59,14 +59,22 @@ def nightly(settings: Curation) -> None:
         show(report, output)
 
 
-def start(settings: Curation) -> None:
-    """Prepare the process for a flow, and make sure of its server."""
+def refilter(run: str, output: str, given: Filter) -> None:
+    """The flow, with its summary on standard output."""
+    start()
+    from flows.refilter import refilter
+
+    show(refilter(run=run, output=output, filter=given), output)
+
+
+def start(settings: Curation | None = None) -> None:
+    """Prepare the process for a flow, and make sure of its server; with settings, for one that loads models."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     log = logging.getLogger("winnow")
     log.setLevel(logging.INFO)
     log.addHandler(RichHandler(console=errors, show_level=False, show_path=False, log_time_format="%H:%M:%S"))
-    if settings.devices == "inline":
+    if settings and settings.devices == "inline":
         threading.Thread(target=import_models, daemon=True).start()
     api = watch.configured()
     log.info("starting Prefect" + ("" if api else " with a server for this run"))

@@ -59,5 +59,5 @@ def curve(found: Evidence, rule: Rule) -> list[Point]:
         count = int(np.searchsorted(values, limit, side="left" if rule.operator in ("<", ">") else "right"))
         seconds, wrong, words = (float(total[count]) for total in sums)
         kept = Tally(count, seconds / 3600, wrong / words if words else None)
-        points.append(Point(float(sign * limit), kept, bool(limit == sign * rule.value)))
+        points.append(Point(float(sign * limit) + 0.0, kept, bool(limit == sign * rule.value)))
     return points if sign > 0 else points[::-1]

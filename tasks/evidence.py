@@ -76,6 +76,15 @@ def scored(run: Path) -> list[Path]:
     return [run / name for name in names]
 
 
+def kept_before(run: Path) -> Flags:
+    """Which of the utterances that were heard the run keeps, in the order of its evidence."""
+    found = [record for record in ledger.all_records(run).values() if record.get("stage") == "judged"]
+    names = sorted(name for record in found for name in record["files"])
+    tables = [read_table(run / name, columns=["decision"])["decision"].to_numpy() for name in names]
+    decisions = np.concatenate(tables)
+    return np.asarray(decisions[decisions != "quarantine"] == "keep")
+
+
 def gather(run: Path, rules: Rules, normalizer: Normalizer) -> Evidence:
     """Shard by shard, so that no more than one is in memory with its texts."""
     shards, asked = scored(run), rules.parsed

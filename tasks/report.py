@@ -64,7 +64,7 @@ def write_report(
     judged: list[Path],
     published: list[Path],
     manifest: Manifest,
-    passes: dict[Role, tuple[Checkpoint, list[Path]]],
+    speed: dict[Role, Speed],
     settings: Curation,
     run: Path,
 ) -> tuple[Report, str]:
@@ -75,7 +75,7 @@ def write_report(
     rows = pa.concat_tables([read_table(shard, schema=REPORTED) for shard in judged])
     parts = [read_table(part, columns=["id"]) for part in published]
     balance(pa.concat_tables(parts)["id"], manifest)
-    report = assess(rows, manifest, speed_of(run, passes), settings)
+    report = assess(rows, manifest, speed, settings)
     text = markdown(report, rows, settings)
     put(run / "report.json", report.model_dump_json(indent=2).encode() + b"\n")
     put(run / "report.html", page(text, f"Quality report: {settings.manifest.name}").encode())
@@ -92,7 +92,25 @@ def report_run(
     settings: Curation,
     run: Path,
 ) -> Report:
-    report, text = write_report(judged, published, manifest, passes, settings, run)
+    return show(*write_report(judged, published, manifest, speed_of(run, passes), settings, run))
+
+
+@task(task_run_name="report", cache_policy=NO_CACHE, **RETRY)
+def report_again(
+    judged: list[Path],
+    published: list[Path],
+    manifest: Manifest,
+    before: Path,
+    settings: Curation,
+    run: Path,
+) -> Report:
+    """The report of a run whose readings are another's, with what they took there."""
+    speed = Report.model_validate_json((before / "report.json").read_bytes()).speed
+    return show(*write_report(judged, published, manifest, speed, settings, run))
+
+
+def show(report: Report, text: str) -> Report:
+    """Make the artifacts of the flow run."""
     create_markdown_artifact(text, key="quality-report", description="Quality report of a curation")
     create_table_artifact(
         [
