@@ -7,10 +7,12 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from tasks.config import Curation, Share, Wish
+from tasks.config import Curation, Filter, Share, Wish
 from tasks.panel import Ensemble
 from tasks.presets import PresetName
 from tasks.upkeep import Benchmark, Doctor, WarmUp
+
+DEFAULT = Filter()
 
 EXIT_CODES = {
     0: "done",
@@ -198,6 +200,44 @@ def benchmark(settings: Annotated[Benchmark, Parameter(name="*", consume_multipl
     from flows.chores import benchmark
 
     benchmark(settings)
+
+
+@app.command
+def refilter(
+    run: str, *, output: str | None = None, filter: Annotated[Filter, Parameter(name="filter")] = DEFAULT
+) -> None:
+    """Judge a finished run by other rules, from the readings that it keeps; no device is needed.
+
+    Without an output, only what would be kept is shown.
+
+    Args:
+        run: Folder of the run
+        output: Folder of a new run with what these rules keep
+        filter: What a kept utterance must satisfy, in place of the run's own rules
+    """
+    if output is None:
+        from flows.lab import compare
+
+        compare(run, filter)
+    else:
+        from flows.terminal import refilter
+
+        refilter(run, output, filter)
+
+
+@app.command
+def sweep(run: str, *, filter: Annotated[Filter, Parameter(name="filter")] = DEFAULT) -> None:
+    """Show for each rule of a finished run what it costs, and the hours kept and their WER at other thresholds.
+
+    The curves are written into its folder as sweep.html and sweep.json.
+
+    Args:
+        run: Folder of the run
+        filter: Other rules than the run's own
+    """
+    from flows.lab import sweep
+
+    sweep(run, None if filter == DEFAULT else filter)
 
 
 @app.command

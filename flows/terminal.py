@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows import watch
-from tasks.config import Curation
+from tasks.config import Curation, Filter
 from tasks.panel import Ensemble, Settings
 from tasks.quality import Report
 from tasks.quiet import quiet
@@ -75,8 +75,19 @@ def nightly(settings: Curation) -> None:
         show(report, output)
 
 
-def start(settings: Settings | None, again: str = AGAIN) -> None:
-    """Prepare the process for a flow, and make sure of its server; `again` says what to do after an interruption."""
+def refilter(run: str, output: str, given: Filter) -> None:
+    """The flow, with its summary on standard output."""
+    start()
+    from flows.refilter import refilter
+
+    show(refilter(run=run, output=output, filter=given), output)
+
+
+def start(settings: Settings | None = None, again: str = AGAIN) -> None:
+    """Prepare the process for a flow, and make sure of its server; with settings, for one that loads models.
+
+    `again` says what to do after an interruption.
+    """
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     log = logging.getLogger("winnow")

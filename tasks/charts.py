@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from itertools import cycle
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pyarrow.compute as pc
 from matplotlib.figure import Figure
 
 from tasks.config import Bands
+from tasks.curves import Cost
 from tasks.quality import Report
 
 GOOD, RESCUED, BAD = "#2f9e6e", "#7cc6a4", "#d9694f"
@@ -65,6 +67,25 @@ def agreements(rows: pa.Table) -> str:
     axes.set(xlabel="agreement at least", ylabel="hours", xlim=(0, 1), ylim=(0, None))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.spines[["top", "right"]].set_visible(False)
+    return data_uri(figure)
+
+
+def curves(costs: Sequence[Cost]) -> str:
+    """For each rule with a limit, the hours that are kept and their WER at every threshold, as a data URI."""
+    shown = [cost for cost in costs if cost.curve]
+    figure = Figure(figsize=(8, 2.2 * max(len(shown), 1)), dpi=110, layout="constrained")
+    for axes, cost in zip(figure.subplots(max(len(shown), 1), squeeze=False)[:, 0], shown, strict=False):
+        at = [point.threshold for point in cost.curve]
+        axes.plot(at, [point.kept.hours for point in cost.curve], color=GOOD, marker=".")
+        axes.set(xlabel=f"{cost.rule.term} {cost.rule.operator}"[:80], ylim=(0, None))
+        axes.set_ylabel("hours kept", color=GOOD)
+        wrong = axes.twinx()
+        wrong.plot(at, [100 * (point.kept.wer or 0) for point in cost.curve], color=BAD, marker=".")
+        wrong.set(ylim=(0, None))
+        wrong.set_ylabel("WER of these, %", color=BAD)
+        axes.axvline(next(point.threshold for point in cost.curve if point.current), color=INKS[0], linestyle=":")
+        for one in (axes, wrong):
+            one.spines["top"].set_visible(False)
     return data_uri(figure)
 
 

@@ -80,7 +80,7 @@ def write_report(
     judged: list[Path],
     published: list[Path],
     manifest: Manifest,
-    passes: Passes,
+    speed: dict[Role, Speed],
     settings: Settings,
     run: Path,
 ) -> tuple[Report, str]:
@@ -91,7 +91,6 @@ def write_report(
     rows = pa.concat_tables([read_table(shard, columns=reported(settings)) for shard in judged])
     parts = [read_table(part, columns=["id"]) for part in published]
     balance(pa.concat_tables(parts)["id"], manifest)
-    speed = speed_of(run, passes)
     if isinstance(settings, Ensemble):
         report = assess_ensemble(rows, manifest, speed, settings)
     else:
@@ -112,7 +111,25 @@ def report_run(
     settings: Settings,
     run: Path,
 ) -> Report:
-    report, text = write_report(judged, published, manifest, passes, settings, run)
+    return show(*write_report(judged, published, manifest, speed_of(run, passes), settings, run))
+
+
+@task(task_run_name="report", cache_policy=NO_CACHE, **RETRY)
+def report_again(
+    judged: list[Path],
+    published: list[Path],
+    manifest: Manifest,
+    before: Path,
+    settings: Settings,
+    run: Path,
+) -> Report:
+    """The report of a run whose readings are another's, with what they took there."""
+    speed = Report.model_validate_json((before / "report.json").read_bytes()).speed
+    return show(*write_report(judged, published, manifest, speed, settings, run))
+
+
+def show(report: Report, text: str) -> Report:
+    """Make the artifacts of the flow run."""
     create_markdown_artifact(text, key="quality-report", description="Quality report of a curation")
     create_table_artifact(
         [

@@ -126,6 +126,12 @@ def read_table(path: Path, **options: Any) -> pa.Table:
     return pq.read_table(io.BytesIO(path.read_bytes()), **options)
 
 
+def read_schema(path: Path) -> pa.Schema:
+    """The columns of a Parquet file."""
+    with path.open("rb") as file:
+        return pq.read_schema(file)
+
+
 def drafts(folder: Path) -> list[Path]:
     """What writers that died left behind."""
     return sorted(folder.rglob(f"{DRAFT}*")) if is_local(folder) else []

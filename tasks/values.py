@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from tasks.measures import MEASURES
 from tasks.panel import ENSEMBLE
 from tasks.rules import ORDERING, WHOLE_RUN, Rule, Rules, Term, terms
-from tasks.schema import AGREEMENT, BEFORE_RULES, JUDGED, READING, SCORES, band_before, roles_of
+from tasks.schema import AGREEMENT, BEFORE_RULES, JUDGED, READING, SCORES, Role, band_before, roles_of
 from tasks.text import WORD, basic
 
 INTERNAL = {"path", "fields", "reason", "detail"}
@@ -82,6 +83,22 @@ def kind_known(term: Term) -> str | None:
     return holds(term.column)
 
 
+def columns_of(term: Term, roles: list[Role]) -> set[str]:
+    """The columns of a shard with these readings that a term is found from."""
+    if term.measure in WHOLE_RUN:
+        return set()
+    if term.measure is not None:
+        return {"duration"} | columns_of(Term(term.column), roles)
+    if term.column in COUNTED:
+        return {f"{role}_{term.column}" for role in roles}
+    derived = {
+        "char_rate": {"text", "duration"},
+        "word_rate": {"text", "duration"},
+        "model": {"model", f"{roles[0]}_pred_text"},
+    }
+    return derived.get(term.column, {term.column} if holds(term.column) else {"fields"})
+
+
 def field_name(column: str) -> str:
     """The manifest's name of a field, which has `input_` before it where it is one of ours."""
     bare = column.removeprefix("input_")
@@ -131,10 +148,9 @@ class Values:
         """Of the reading that counts: the ensemble's, or that of the last model of the cascade."""
         if ENSEMBLE in self.roles:
             return self.stored(f"{ENSEMBLE}_{name}", COUNTED[name])
-        found = pa.nulls(len(self.rows), COUNTED[name])
-        for role in self.roles:
-            mine = pc.fill_null(pc.equal(self.model, role), False)
-            found = pc.if_else(mine, self.stored(f"{role}_{name}", COUNTED[name]), found)
+        found = self.stored(f"{self.roles[0]}_{name}", COUNTED[name])
+        for role, read in self.larger.items():
+            found = pc.if_else(read, self.stored(f"{role}_{name}", COUNTED[name]), found)
         return found
 
     def stored(self, name: str, kind: pa.DataType) -> Any:
@@ -145,15 +161,23 @@ class Values:
         return roles_of(self.rows.schema)
 
     @cached_property
+    def larger(self) -> dict[Role, Any]:
+        """What each larger model read because the gate asked; what else it read was an audit."""
+        found = {}
+        for before, role in pairwise(self.roles):
+            band = self.stored(band_before(before), pa.string())
+            found[role] = pc.and_(
+                pc.is_valid(self.rows[f"{role}_pred_text"]), pc.fill_null(pc.equal(band, "escalate"), True)
+            )
+        return found
+
+    @cached_property
     def model(self) -> Any:
-        """Whose reading counts; what a model read beyond its band was an audit."""
+        """Whose reading counts."""
         if "model" in self.rows.schema.names:
             return self.rows["model"]
-        found = pa.nulls(len(self.rows), pa.string())
-        for before, role in zip([None, *self.roles], self.roles, strict=False):
-            read = pc.is_valid(self.rows[f"{role}_pred_text"])
-            if before:
-                read = pc.and_(read, pc.fill_null(pc.equal(self.rows[band_before(before)], "escalate"), True))
+        found = pc.if_else(pc.is_valid(self.rows[f"{self.roles[0]}_pred_text"]), self.roles[0], None)
+        for role, read in self.larger.items():
             found = pc.if_else(read, role, found)
         return found
 

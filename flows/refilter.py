@@ -1,0 +1,64 @@
+"""Refilter: other rules over the readings that a finished run keeps, without a device."""
+
+import sys
+from pathlib import Path
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.stream import Futures, Step, stream
+from flows.watch import bury, this_run
+from tasks.adopt import adopt, digests_of, manifest_of, read_shards
+from tasks.config import Filter
+from tasks.count import count_texts
+from tasks.evidence import scored
+from tasks.filter import judge_shard
+from tasks.ledger import name_of
+from tasks.needs import rules_of
+from tasks.output import asked_of, open_run
+from tasks.publish import publish_shard, write_manifest
+from tasks.quality import Report
+from tasks.read import gather_fields
+from tasks.report import report_again
+from tasks.storage import location
+
+QUICK = 4  # tasks at once
+DEFAULT = Filter()
+
+
+@flow(name="refilter", flow_run_name="{run} to {output}", task_runner=ThreadPoolTaskRunner())
+def refilter(run: str, output: str, filter: Filter = DEFAULT) -> Report:
+    """A run of its own in `output`, from the readings of `run`: what the large model did not read there stays so.
+
+    Args:
+        run: Folder of a finished run
+        output: Folder of the new one
+        filter: What a kept utterance must satisfy, in place of the run's own rules
+    """
+    before = location(run)
+    settings = asked_of(before).model_copy(update={"filter": filter, "output": output})
+    rules, shards = rules_of(settings), scored(before)
+    with open_run(settings, digests_of(before), this_run(), died=bury) as folder:
+        adopt(before, folder)
+        shards = [folder / shard.relative_to(before) for shard in shards]
+        again = count_texts(shards, settings.normalizer) if rules.over_the_run else []
+        repeats = {name_of(file): file for file in again}
+
+        def decide(shard: Path) -> Futures:
+            return [judge_shard.submit(shard, rules, repeats.get(name_of(shard)))]
+
+        fields = gather_fields(read_shards(folder))
+        decisions = Step(decide, lambda: QUICK)
+        publication = Step(lambda shard: [publish_shard.submit(shard, fields)], lambda: QUICK)
+        stream(shards, decisions, publication)
+        write_manifest(decisions.results(), fields, folder)
+        found: Report = report_again(
+            decisions.results(), publication.results(), manifest_of(folder), before, settings, folder
+        )
+        return found
+
+
+if __name__ == "__main__":
+    from flows.cli import main
+
+    main(["refilter", *sys.argv[1:]])

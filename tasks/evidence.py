@@ -1,0 +1,138 @@
+"""What rules say of a finished run's utterances, from the readings that it keeps: in arrays, without their texts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tasks import ledger
+from tasks.output import asked_of
+from tasks.repeats import hashed, repeats
+from tasks.rules import ORDERING, Rule, Rules, Term, terms
+from tasks.schema import band_before, roles_of, with_columns
+from tasks.storage import BadOutput, read_schema, read_table
+from tasks.text import Normalizer
+from tasks.values import Values, columns_of
+from tasks.verdicts import verdicts
+
+COUNTS = ("substitutions", "deletions", "insertions", "hits")
+ALWAYS = {"id", "reason", "duration"}
+
+Numbers = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Of the utterances that were heard: seconds, wrong words and words of the reference, which rules they break, and
+    what each rule with a limit compares (nan where that is unknown)."""
+
+    rules: list[Rule]
+    seconds: Numbers
+    wrong: Numbers
+    words: Numbers
+    broken: Flags
+    values: dict[str, Numbers]
+
+    @property
+    def kept(self) -> Flags:
+        return np.asarray(~self.broken.any(axis=1))
+
+    def kept_without(self, rule: Rule) -> Flags:
+        """What would be kept without this rule."""
+        others = [column for column, other in enumerate(self.rules) if other != rule]
+        return np.asarray(~self.broken[:, others].any(axis=1))
+
+    def of(self, rows: Flags) -> "Tally":
+        wrong, words = self.wrong[rows].sum(), self.words[rows].sum()
+        return Tally(int(rows.sum()), float(self.seconds[rows].sum()) / 3600, wrong / words if words else None)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Some utterances, their hours, and their errors over all words of their references."""
+
+    utterances: int
+    hours: float
+    wer: float | None
+
+
+def limited(rule: Rule) -> bool:
+    """Whether the rule has a limit that may be moved."""
+    return rule.operator in ORDERING and isinstance(rule.value, float)
+
+
+def scored(run: Path) -> list[Path]:
+    """The shards of a finished run as they were before they were judged."""
+    if not (run / "_SUCCESS.json").exists():
+        raise BadOutput(f"{run}: no run that came to its end: finish it with winnow resume")
+    found = list(ledger.all_records(run).values())
+    last = f"{asked_of(run).roles[-1]}-scored"
+    names = sorted(name for record in found if record.get("stage") == last for name in record["files"])
+    if not names or len({ledger.name_of(Path(name)) for name in names}) < len(names):
+        raise BadOutput(f"{run}: {len(names)} files of {last}, and not one for each shard")
+    return [run / name for name in names]
+
+
+def kept_before(run: Path) -> Flags:
+    """Which of the utterances that were heard the run keeps, in the order of its evidence."""
+    found = [record for record in ledger.all_records(run).values() if record.get("stage") == "judged"]
+    names = sorted(name for record in found for name in record["files"])
+    tables = [read_table(run / name, columns=["decision"])["decision"].to_numpy() for name in names]
+    decisions = np.concatenate(tables)
+    return np.asarray(decisions[decisions != "quarantine"] == "keep")
+
+
+def gather(run: Path, rules: Rules, normalizer: Normalizer) -> Evidence:
+    """Shard by shard, so that no more than one is in memory with its texts."""
+    shards, asked = scored(run), rules.parsed
+    wanted = [*terms(asked), *map(Term, COUNTS), *map(Term, ("pred_text", "wer") if rules.labels else ())]
+    parts = [
+        weighed(read(shard, wanted), rules, again)
+        for shard, again in zip(shards, counted(shards, rules, normalizer), strict=True)
+    ]
+    values = {rule.name: np.concatenate([part.values[rule.name] for part in parts]) for rule in asked if limited(rule)}
+    seconds, wrong, words = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("seconds", "wrong", "words")
+    )
+    return Evidence(asked, seconds, wrong, words, np.concatenate([part.broken for part in parts]), values)
+
+
+def counted(shards: list[Path], rules: Rules, normalizer: Normalizer) -> Iterator[pa.Table | None]:
+    """How often the references of each shard are in the run, if a rule asks."""
+    if not rules.over_the_run:
+        return iter([None] * len(shards))
+    return repeats(hashed(read_table(shard, columns=["text", "reason"]), normalizer) for shard in shards)
+
+
+def read(shard: Path, wanted: list[Term]) -> pa.Table:
+    """What these terms are found from, and null in all other columns, which cost nothing."""
+    schema = read_schema(shard)
+    roles = roles_of(schema)
+    columns = ALWAYS.union(*(columns_of(term, roles) for term in wanted))
+    columns |= {band_before(role) for role in roles} | {f"{role}_pred_text" for role in roles[1:]}
+    return with_columns(read_table(shard, columns=[name for name in schema.names if name in columns]), schema)
+
+
+def weighed(rows: pa.Table, rules: Rules, again: pa.Table | None) -> Evidence:
+    values = Values(rows, rules, again)
+    heard = rows["reason"].is_null().to_numpy()
+    asked = rules.parsed
+    counts = {name: floats(values.of(Term(name), "number"), 0.0)[heard] for name in COUNTS}
+    wrong = counts["substitutions"] + counts["deletions"] + counts["insertions"]
+    return Evidence(
+        rules=asked,
+        seconds=floats(rows["duration"], 0.0)[heard],
+        wrong=wrong,
+        words=counts["hits"] + counts["substitutions"] + counts["deletions"],
+        broken=verdicts(rules, values)[heard],
+        values={rule.name: floats(values.of(rule.term, "number"), np.nan)[heard] for rule in asked if limited(rule)},
+    )
+
+
+def floats(column: pa.ChunkedArray | pa.Array, unknown: float) -> Numbers:
+    found: Numbers = np.asarray(column.cast(pa.float64()).fill_null(unknown), np.float64)
+    return found
