@@ -7,12 +7,12 @@ from pathlib import Path
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.cascade import Cascade
 from flows.parameters import taking
 from flows.progress import Progress
 from flows.publication import QUICK, publish
 from flows.stream import Futures, Step, stream
 from flows.watch import bury, this_run, watch
-from tasks.cascade import Gathered, gate_shard
 from tasks.checkpoint import check_options
 from tasks.config import Curation
 from tasks.count import count_texts
@@ -22,12 +22,10 @@ from tasks.ledger import key_of, name_of
 from tasks.manifest import digest, split_manifest
 from tasks.needs import rules_of
 from tasks.output import open_run
-from tasks.passes import pass_of
+from tasks.passes import passes_of
 from tasks.quality import Report
 from tasks.quarantine import Quarantine
 from tasks.read import read_shard
-from tasks.score import score_shard
-from tasks.transcribe import transcribe_shard, transcribe_shards
 from tasks.wishes import settled
 
 logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, its log says how the passes go
@@ -40,60 +38,36 @@ logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, it
 )
 @taking(Curation)
 def curate(settings: Curation) -> Report:
-    """Manifest to shards, their rows, small pass, gate, large pass on the escalated, rules, dataset and report."""
+    """Manifest to shards, their rows, the cascade of models, rules, dataset and report."""
     settings = settled(settings)
-    rules = rules_of(settings)
+    rules, passes = rules_of(settings), passes_of(settings)
     digests: dict[str, str | None] = {"manifest": digest(settings.manifest), "large": None}
     digests |= {"phrases": key_of(rules.phrases)} if rules.phrases else {}
-    first = pass_of("small", settings)
-    second = pass_of("large", settings) if settings.large else None
-    for reader in filter(None, (first, second)):
+    for reader in passes:
         digests |= reader.digests
-    check_options(settings.engine, [*first.checkpoints, *(second.checkpoints if second else [])])
+    check_options(settings.engine, [checkpoint for reader in passes for checkpoint in reader.checkpoints])
 
     with open_run(settings, digests, this_run(), died=bury) as run, open_devices(settings) as devices:
         watch(run)
         folder = settings.relative_to or settings.audio_root
-        manifest = split_manifest(settings.manifest, run, settings.shard_hours, folder)
+        manifest = split_manifest(settings.manifest, run, settings.shard_hours, folder, settings.referenced)
         utterances = manifest.lines - manifest.blank
         heard, judged = (Quarantine(utterances, settings.max_quarantined) for _ in range(2))
-        progress = Progress(manifest, cascade=second is not None)
-
-        def read(shard: Path) -> Futures:
-            return [read_shard.submit(shard)]
+        cascade = Cascade(passes, settings, devices, Progress(manifest), heard)
 
         repeats: dict[str, Path] = {}
         if rules.over_the_run:
-            stream(manifest.shards, texts := Step(read, lambda: QUICK))
+            texts = Step(lambda shard: [read_shard.submit(shard, settings.referenced)], lambda: QUICK)
+            stream(manifest.shards, texts)
             repeats = {name_of(file): file for file in count_texts(texts.results(), settings.normalizer)}
 
-        def listen(shard: Path) -> Futures:
-            rows = read_shard.submit(shard)
-            readings = transcribe_shard.submit(rows, first, devices)
-            scored = score_shard.submit(readings, "small", settings.normalizer)
-            gated = [gate_shard.submit(scored, settings.bands, second.unread)] if second else []
-            return [rows, readings, scored, *gated]
-
-        def listen_again(shards: list[Path]) -> Futures:
-            return [transcribe_shards.submit(shards, second, devices)]
-
         def decide(shard: Path) -> Futures:
-            scored = [score_shard.submit(shard, "large", settings.normalizer)] if second else []
+            scored = [cascade.score(shard, reader.role) for reader in passes[1:][-1:]]
             return [*scored, judge_shard.submit(*(scored or [shard]), rules, repeats.get(name_of(shard)))]
 
-        small_pass = Step(listen, lambda: devices.slots(first.on) + 1, done=[heard.take, progress.small])
-        large_pass = Step(listen_again, lambda: devices.slots(second.on) + 1, done=[progress.large])
         decisions = Step(decide, lambda: QUICK, done=[judged.take])
-        if second:
-            small_pass.gather = Gathered(settings.shard_hours * 3600)
-            stream(manifest.shards, small_pass, large_pass, decisions)
-        else:
-            stream(manifest.shards, small_pass, decisions)
-
-        passes = {"small": (first.checkpoints, small_pass.results(1))}
-        if second:
-            passes["large"] = (second.checkpoints, large_pass.results())
-        return publish(decisions.results(), small_pass.results(0), manifest, passes, settings, run)
+        cascade.read(manifest.shards, decisions)
+        return publish(decisions.results(), cascade.rows, manifest, cascade.read_by, settings, run)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def ensemble(settings: Ensemble) -> Report:
         watch(run)
         folder = settings.relative_to or settings.audio_root
         manifest = split_manifest(settings.manifest, run, settings.shard_hours, folder, referenced=False)
-        progress = Progress(manifest, cascade=False, times=len(readers))
+        progress = Progress(manifest, times=len(readers))
 
         rows = Step(lambda shard: [read_shard.submit(shard, referenced=False)], lambda: QUICK)
         stream(manifest.shards, rows)

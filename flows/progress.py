@@ -7,9 +7,9 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from tasks.cascade import escalated_seconds
+from tasks.cascade import seconds_asked
 from tasks.ledger import name_of
-from tasks.schema import Manifest
+from tasks.schema import Manifest, Role
 
 EVERY = 2.0  # seconds between two words to the server
 
@@ -20,27 +20,26 @@ shown: list[Callable[[float, str], None]] = []
 class Progress:
     """The audio that a run's passes have read, and that they are to read as far as is known."""
 
-    def __init__(self, manifest: Manifest, cascade: bool, times: int = 1) -> None:
+    def __init__(self, manifest: Manifest, times: int = 1) -> None:
         """`times`: how many models read all of it."""
-        self.cascade = cascade
         self.stated = dict(zip(map(name_of, manifest.shards), manifest.seconds, strict=True))
         self.todo, self.done = times * sum(manifest.seconds), 0.0
         self.began = self.told = time.monotonic()
         self.artifact: UUID = create_progress_artifact(0.0, key="progress", description=self.words)
 
-    def small(self, shard: Path) -> None:
-        """A shard was read by the small model; what the gate escalated is to be read again."""
-        self.done += self.stated[name_of(shard)]
-        self.todo += escalated_seconds(shard) if self.cascade else 0.0
-        self.tell()
-
     def read(self, shard: Path) -> None:
-        """A shard was read by one of several models."""
+        """A shard was read by a model that reads all of it."""
         self.done += self.stated[name_of(shard)]
         self.tell()
 
-    def large(self, shards: list[Path]) -> None:
-        self.done += sum(map(escalated_seconds, shards))
+    def gated(self, role: Role, shard: Path) -> None:
+        """A larger model is to read some of a shard."""
+        self.todo += seconds_asked(shard, role)
+        self.tell()
+
+    def larger(self, role: Role, shards: list[Path]) -> None:
+        """It has read that."""
+        self.done += sum(seconds_asked(shard, role) for shard in shards)
         self.tell()
 
     @property

@@ -4,8 +4,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.panel import Ensemble
-from tasks.quality import Agreement, Level, Report, Speed, counts, distribution, hours, only
+from tasks.quality import Agreement, Level, Report, counts, distribution
 from tasks.schema import Manifest, Role
+from tasks.shares import hours, only
+from tasks.speeds import Speed
 
 LEVELS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
 

@@ -1,4 +1,4 @@
-"""The gate between the two models: who is believed, who is read again, who is given up."""
+"""The gates between the models of a cascade: who is believed, who is read again, who is given up."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,55 +9,81 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.config import Bands
+from tasks.draw import drawn
+from tasks.gates import Gates
 from tasks.ledger import advance
+from tasks.passes import asked_for
 from tasks.retry import RETRY
-from tasks.schema import append, gated
+from tasks.schema import Role, append, band_of, before, gated, replaced
 from tasks.spoken import languages_of, match
-from tasks.storage import read_table
+from tasks.storage import read_schema, read_table
 
 MOST_TOGETHER = 32  # shards; what is not committed before the last of them was read is lost in a crash
 
 
-def gate(scored: pa.Table, bands: Bands, alone: Sequence[str] = ()) -> pa.Table:
-    """Add `band`: accept, escalate or reject by the small model's WER; null where there is none.
+def gate(scored: pa.Table, role: Role, gates: Gates, alone: Sequence[str] = ()) -> pa.Table:
+    """Add the band behind this model's reading: accept, escalate or reject; null where there is no reading.
 
-    It is null too in languages that have no large model (`alone`): there the small one decides.
+    It is null too in languages that have no larger model (`alone`): there this one decides. Behind the first model,
+    `audit` says which of the accepted and rejected the large one reads all the same, so that one sees what is lost.
     """
-    accept, reject = bands
-    wer = scored["small_wer"]
-    band = pc.if_else(pc.is_valid(wer), "escalate", None)
-    if reject is not None:
-        band = pc.if_else(pc.fill_null(pc.greater(wer, reject), False), "reject", band)
-    if accept is not None:
-        band = pc.if_else(pc.fill_null(pc.less_equal(wer, accept), False), "accept", band)
+    heard = pc.and_(pc.is_valid(scored[f"{role}_pred_text"]), pc.is_null(scored["reason"]))
     if alone:
         spoken = languages_of(scored["fields"].to_pylist())
-        band = pc.if_else(pa.array([match(language, alone) is not None for language in spoken]), None, band)
-    return append(scored, gated(scored.schema), band)
+        heard = pc.and_(heard, pa.array([match(language, alone) is None for language in spoken], pa.bool_()))
+    band = pc.if_else(heard, banded(scored, role, gates), None)
+    schema = gated(scored.schema, role)
+    if role != "small":
+        return append(scored, schema, band)
+    elsewhere = pc.fill_null(pc.is_in(band, pa.array(["accept", "reject"])), False)
+    audit = pc.and_(elsewhere, drawn(scored["id"], gates.audit))
+    if "audit" in scored.schema.names:  # what was sampled to find the bands is an audit as well
+        return append(replaced(scored, "audit", audit), schema, band)
+    return append(scored, schema, band, audit)
 
 
-def escalated_seconds(shard: Path) -> float:
-    """How much audio of a gated shard is to be read again."""
-    rows = read_table(shard, columns=["band", "reason", "duration"])
-    mine = pc.and_(pc.is_null(rows["reason"]), pc.fill_null(pc.equal(rows["band"], "escalate"), False))
-    return float(pc.sum(rows["duration"].filter(mine), min_count=0).as_py())
+def banded(scored: pa.Table, role: Role, gates: Gates) -> pa.ChunkedArray:
+    """The band of each reading, by what the gate compares of it."""
+    wer, unsure = scored[f"{role}_wer"], pc.subtract(1.0, scored[f"{role}_confidence"])
+    if gates.by == "wer":
+        return within(wer, gates.wer)
+    if gates.by == "agreement" and role != "small":
+        return within(pc.subtract(1.0, scored[f"{role}_agreement"]), gates.disagreement)
+    if gates.by == "auto":
+        return pc.if_else(pc.is_valid(wer), within(wer, gates.wer), within(unsure, gates.doubt))
+    return within(unsure, gates.doubt)
+
+
+def within(values: pa.ChunkedArray, bands: Bands) -> pa.Array:
+    """The band of each value; one that is not known is as good as one."""
+    accept, reject = (float("nan") if limit is None else limit for limit in bands)
+    values = pc.fill_null(values, 1.0)
+    beyond = pc.if_else(pc.greater(values, reject), "reject", "escalate")
+    return pc.if_else(pc.less_equal(values, accept), "accept", beyond)
+
+
+def seconds_asked(shard: Path, role: Role) -> float:
+    """How much audio of a gated shard this larger model is asked for."""
+    wanted = {"reason", "duration", "audit", band_of(before(role))}
+    rows = read_table(shard, columns=[name for name in read_schema(shard).names if name in wanted])
+    return float(pc.sum(rows["duration"].filter(asked_for(rows, role)), min_count=0).as_py())
 
 
 class Gathered:
-    """Gated shards in groups with about so much to be read again, so that the large model's batches are full.
+    """Gated shards in groups with about so much to be read by the next model, so that its batches are full.
 
     In the order in which they come, so that another run makes the same groups.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self.most = seconds
+    def __init__(self, role: Role, seconds: float) -> None:
+        self.role, self.most = role, seconds
         self._waiting: list[Path] = []
         self._seconds = 0.0
 
     def add(self, shard: Path) -> list[list[Path]]:
         """The groups that are full with this shard."""
         self._waiting.append(shard)
-        self._seconds += escalated_seconds(shard)
+        self._seconds += seconds_asked(shard, self.role)
         return self.rest() if self._seconds >= self.most or len(self._waiting) == MOST_TOGETHER else []
 
     def rest(self) -> list[list[Path]]:
@@ -65,6 +91,7 @@ class Gathered:
         return [group] if group else []
 
 
-@task(task_run_name="gate {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
-def gate_shard(shard: Path, bands: Bands, alone: Sequence[str] = ()) -> Path:
-    return advance(shard, "gated", gate, bands=bands, **({"alone": list(alone)} if alone else {}))
+@task(task_run_name="gate {role} {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
+def gate_shard(shard: Path, role: Role, gates: Gates, alone: Sequence[str] = ()) -> Path:
+    given = {"alone": list(alone)} if alone else {}
+    return advance(shard, f"{role}-gated", gate, role=role, gates=gates, **given)

@@ -42,10 +42,14 @@ PRESETS = {
     "bands": Bands(accept=0.25, reject=1.05),
     "guide": Bands(accept=None, reject=0.5),
     "everything": Bands(accept=None, reject=None),
+    "budget": Bands(accept=0.25, reject=None),  # found anew in each run, from there on
 }
 
+By = Literal["auto", "wer", "confidence", "agreement"]
+"""What a gate compares."""
 
-REJECTED = 'WER_ABOVE_REJECT: band != "reject"'
+
+REJECTED = 'GIVEN_UP: band != "reject"'
 """What the gate gives up is dropped, whatever the filter."""
 
 NOTHING_HEARD = "NOTHING_HEARD: words(pred_text) > 0"
@@ -57,13 +61,26 @@ class Parameters(BaseModel):
 
 
 class Gate(Parameters):
-    """Which utterances the large model reads, by the small model's WER."""
+    """Which utterances a larger model reads."""
 
-    preset: Literal["bands", "guide", "everything"] = Field(
+    preset: Literal["bands", "guide", "everything", "budget"] = Field(
         "bands",
         title="Preset",
         description="bands: believe the small model up to WER 0.25, give up above 1.05, escalate what lies between; "
-        "guide: escalate everything up to WER 0.5, drop the rest; everything: the large model reads all",
+        "guide: escalate everything up to WER 0.5, drop the rest; everything: the large model reads all; budget: the "
+        "band that rescues most for the budget, as a sample shows once the small model has read everything",
+    )
+    by: By = Field(
+        "auto",
+        title="By",
+        description="What is compared: wer, confidence, or behind the large model agreement with the readings before "
+        "it; auto: wer where there is a reference, else confidence",
+    )
+    budget: Share | None = Field(
+        None,
+        title="Budget",
+        description="Share (0 to 1) of what the large model would take for everything that it may take, of preset "
+        "budget; empty: 0.4",
     )
     accept: Fraction | None = Field(
         None,
@@ -76,6 +93,33 @@ class Gate(Parameters):
         title="Reject above",
         description="WER (fraction) above which the large model is not asked and the row dropped; empty: the preset's",
     )
+    accept_confidence: Share | None = Field(
+        None,
+        title="Accept confidence from",
+        description="Confidence (0 to 1) from which a reading is believed where the gate goes by it; models differ in "
+        "how confident they are, so there is no usual one; empty: never",
+    )
+    reject_confidence: Share | None = Field(
+        None,
+        title="Reject confidence below",
+        description="Confidence (0 to 1) below which the row is dropped where the gate goes by it; empty: never",
+    )
+    accept_agreement: Share | None = Field(
+        None,
+        title="Accept agreement from",
+        description="Mean share (0 to 1) of the models so far that have what the last one has, from which that is "
+        "believed where the gate goes by agreement; empty: 1",
+    )
+    audit: Share = Field(
+        0.005,
+        title="Audit",
+        description="Share (0 to 1) of what is believed or given up that the large model reads all the same: the "
+        "report then says what the gate loses; it changes no decision",
+    )
+
+
+def default(given: BaseModel, name: str) -> object:
+    return type(given).model_fields[name].default
 
 
 class Filter(Parameters):
@@ -361,6 +405,20 @@ class Curation(Parameters):
         description="Checkpoint that reads what the gate escalates; auto: chosen by the wish; empty: no cascade, the "
         "small model decides",
     )
+    further: list[str] = Field(
+        [],
+        kw_only=True,
+        title="Further models",
+        description="Checkpoints that read, one after the other, what the one before left above the filter's WER and "
+        "not above the gate's reject",
+    )
+    references: Literal["required", "optional"] = Field(
+        "required",
+        kw_only=True,
+        title="References",
+        description="required: an utterance without text is quarantined; optional: it gets the reading for its text, "
+        "and is judged by confidence, agreement and the rules that need no reference",
+    )
     languages: dict[str, Route] = Field(
         {},
         kw_only=True,
@@ -446,25 +504,35 @@ class Curation(Parameters):
     @property
     def checkpoints(self) -> list[str]:
         """The models that are named."""
-        names = (name for route in self.routes.values() for name in (route.small, route.large))
+        routes = self.routes.values()
+        names = [*(name for route in routes for name in (route.small, route.large)), *self.further]
         return list(dict.fromkeys(filter(None, names)))
 
     @property
     def roles(self) -> list[str]:
         """Whose readings there are."""
-        return ["small", "large"] if self.large else ["small"]
+        larger = ["large", *(f"large{number}" for number, _ in enumerate(self.further, 2))]
+        return ["small", *larger] if self.large else ["small"]
 
     @property
     def referenced(self) -> bool:
         """Whether every utterance must have a reference."""
-        return True
+        return self.references == "required"
+
+    @property
+    def certain(self) -> Bands:
+        """The gate's bands of 1 - confidence."""
+        limits = (self.gate.accept_confidence, self.gate.reject_confidence)
+        return Bands(*(None if limit is None else 1 - limit for limit in limits))
 
     @property
     def placements(self) -> list[Placement]:
         """Where its models run."""
         return [self.small_on, *([self.large_on] if self.large else [])]
 
-    @field_validator("manifest", "output", "small", "large", "languages", "audio_root", "relative_to", "catalog")
+    @field_validator(
+        *("manifest", "output", "small", "large", "further", "languages", "audio_root", "relative_to", "catalog")
+    )
     @classmethod
     def no_credentials(cls, value: object) -> object:
         if redacted(str(value)) != str(value):
@@ -493,6 +561,8 @@ class Curation(Parameters):
     def choosable(self) -> Self:
         if self.wish != Wish() and not self.auto:
             raise ValueError("wish: no model is auto, so there is none to choose")
+        if not self.large and self.further:
+            raise ValueError("further: there is no large model that others could come after: give large")
         if not self.large and any(route.large for route in self.languages.values()):
             raise ValueError("languages: a language has a large model only where the run has one: give large")
         return self
@@ -508,7 +578,36 @@ class Curation(Parameters):
         return self
 
     @model_validator(mode="after")
+    def nothing_idle(self) -> Self:
+        gate, given = self.gate, self.filter
+        by_confidence = gate.by in ("confidence", "agreement") or (gate.by == "auto" and not self.referenced)
+        idle = {
+            "gate.budget: only preset budget has one": gate.preset != "budget" and gate.budget,
+            "gate.accept and gate.reject: preset budget finds them": gate.preset == "budget"
+            and (gate.accept, gate.reject) != (None, None),
+            "gate.accept_confidence and gate.reject_confidence: the gate does not go by confidence": not by_confidence
+            and self.certain != Bands(None, None),
+            "gate.accept_agreement: the gate does not go by agreement": gate.by != "agreement"
+            and gate.accept_agreement is not None,
+            "gate.by: agreement needs a model further than the large one": gate.by == "agreement" and not self.further,
+            "gate.by: wer needs a reference of every utterance, and references are optional": gate.by == "wer"
+            and not self.referenced,
+            "filter.min_confidence and filter.min_agreement: every utterance has a reference, unless references are "
+            "optional": self.referenced and any(getattr(given, name) != default(given, name) for name in given.LABELS),
+            "gate.preset: budget needs a highest WER in the filter, or there is nothing to rescue": self.referenced
+            and gate.preset == "budget"
+            and given.wer_limit is None,
+        }
+        for complaint, found in idle.items():
+            if found:
+                raise ValueError(complaint)
+        return self
+
+    @model_validator(mode="after")
     def in_order(self) -> Self:
+        accept, reject = self.certain
+        if accept is not None and reject is not None and accept > reject:
+            raise ValueError("gate: accept_confidence lies below reject_confidence")
         accept, reject = self.bands
         limit = self.filter.wer_limit
         if accept is not None and reject is not None and accept > reject:

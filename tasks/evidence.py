@@ -12,7 +12,7 @@ from tasks import ledger
 from tasks.output import asked_of
 from tasks.repeats import hashed, repeats
 from tasks.rules import ORDERING, Rule, Rules, Term, terms
-from tasks.schema import band_before, roles_of, with_columns
+from tasks.schema import band_of, roles_of, with_columns
 from tasks.storage import BadOutput, read_schema, read_table
 from tasks.text import Normalizer
 from tasks.values import Values, columns_of
@@ -113,7 +113,7 @@ def read(shard: Path, wanted: list[Term]) -> pa.Table:
     schema = read_schema(shard)
     roles = roles_of(schema)
     columns = ALWAYS.union(*(columns_of(term, roles) for term in wanted))
-    columns |= {band_before(role) for role in roles} | {f"{role}_pred_text" for role in roles[1:]}
+    columns |= {band_of(role) for role in roles} | {f"{role}_pred_text" for role in roles[1:]}
     return with_columns(read_table(shard, columns=[name for name in schema.names if name in columns]), schema)
 
 

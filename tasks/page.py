@@ -67,7 +67,7 @@ def word_error_rates(report: Report, rows: pa.Table, settings: Settings) -> str:
     if isinstance(settings, Ensemble):
         picture = histogram(rows, {role: f"{role}_wer" for role in report.speed}, Bands(None, None))
     else:
-        bands = settings.bands if settings.large else Bands(None, None)
+        bands = report.gates.wer if report.gates else Bands(None, None)
         picture = histogram(rows, {"small model": "small_wer"}, bands)
     limits = {name: f"≤ {limit:.0%}" for name, limit in LEVELS.items()} | {"poor": f"> {LEVELS['fair']:.0%}"}
     shown = []
@@ -106,17 +106,58 @@ def cascade(report: Report) -> str:
     }
     rows = [
         [names[name], f"{band.utterances:,}", f"{band.hours:.3f}", f"{band.kept:,}", f"{band.kept_hours:.3f}"]
+        + [f"{band.rescued.utterances:,}", f"{band.lost.utterances:,}"]
+        + [figure(band.spent_seconds, 1), figure(band.saved_seconds, 1)]
         for name, band in report.bands.items()
     ]
+    head = ["Band", "Utterances", "Hours", "Kept", "Kept hours", "Rescued", "Lost", "Seconds spent", "Seconds saved"]
     sums = [
-        f"The large model read {percent(report.escalated_hours, report.hours)} of the audio.",
+        f"The large model was asked for {percent(report.escalated_hours, report.hours)} of the audio.",
         f"That rescued {report.rescued.utterances:,} utterances ({figure(report.rescued.hours, 3)} h).",
     ]
     if report.lost.utterances:
         sums.append(f"It lost {report.lost.utterances:,} which the small model alone would have kept.")
     if report.saved_seconds is not None:
         sums.append(f"The rest would have taken it {report.saved_seconds:,.1f} s more.")
-    return f"{table(['Band', 'Utterances', 'Hours', 'Kept', 'Kept hours'], rows)}\n\n{' '.join(sums)}"
+    parts = [went_by(report), table(head, rows), *further(report), " ".join(sums), *audits(report)]
+    return "\n\n".join(filter(None, parts))
+
+
+def went_by(report: Report) -> str:
+    """What the gate behind the small model compared, and where its bands lie."""
+    gates = report.gates
+    if gates is None:
+        return ""
+    compared = {"wer": {"WER": gates.wer}, "auto": {"WER": gates.wer, "1 - confidence": gates.doubt}}
+    said = compared.get(gates.by, {"1 - confidence": gates.doubt})
+    return "\n".join(f"- {name}: {limits(bands)}" for name, bands in said.items())
+
+
+def limits(bands: Bands) -> str:
+    accept, reject = bands
+    believed = "nothing is believed" if accept is None else f"up to {accept:.3g} the small model is believed"
+    return believed + (", nothing given up" if reject is None else f", above {reject:.3g} given up")
+
+
+def further(report: Report) -> list[str]:
+    """What became of utterances behind each larger model."""
+    return [
+        f"Behind the {role} model: "
+        + ", ".join(f"{band.utterances:,} {name} ({band.kept:,} kept)" for name, band in bands.items())
+        for role, bands in report.further.items()
+    ]
+
+
+def audits(report: Report) -> list[str]:
+    """What the gate loses, as the large model says of some of what it was not asked for."""
+    otherwise = {"accept": ("accepted", "dropped"), "reject": ("rejected", "kept")}
+    return [
+        f"Audit: of {found.utterances:,} {otherwise[name][0]} utterances the large model would have "
+        f"{otherwise[name][1]} {found.wrong:,}: with 95% confidence {found.low:.1%} to {found.high:.1%} of this band, "
+        f"{found.hours[0]:.3f} to {found.hours[1]:.3f} h."
+        for name, band in report.bands.items()
+        if (found := band.audit)
+    ]
 
 
 def reasons(report: Report) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel
 
 from tasks.apart import Listened, together
@@ -10,14 +12,14 @@ from tasks.checkpoint import Checkpoint, resolve
 from tasks.config import Curation, Engine, Placement
 from tasks.engine import Heard
 from tasks.recogniser import Request
-from tasks.schema import Role
+from tasks.schema import Role, band_of, before
 from tasks.spoken import match
 
 Listen = Callable[[Checkpoint, Engine, list[Request]], Listened]
 
 
 class Pass(BaseModel, frozen=True):
-    """A run's first or second model, how it reads and where; audio lies in `root`, where there is one.
+    """One of a run's models, how it reads and where; audio lies in `root`, where there is one.
 
     `languages` have models of their own; one that has none here is not read in this pass.
     """
@@ -58,6 +60,23 @@ class Pass(BaseModel, frozen=True):
         """Which model reads a row of this language."""
         name = match(language, self.languages)
         return self.languages[name] if name else self.checkpoint
+
+
+def passes_of(settings: Curation) -> list[Pass]:
+    """The passes of a cascade, from the small model's on."""
+    first = [pass_of(role, settings) for role in settings.roles[:2]]
+    how = {"options": settings.engine, "root": settings.audio_root, "on": settings.large_on}
+    further = zip(settings.roles[2:], settings.further, strict=True)
+    return first + [Pass(role=role, checkpoint=resolve(name, settings.trust_unpinned), **how) for role, name in further]
+
+
+def asked_for(rows: pa.Table, role: Role) -> pa.Array:
+    """Which rows this larger model is asked for: what the gate before it escalates, and what is audited."""
+    band = band_of(before(role))
+    asked = pc.fill_null(pc.equal(rows[band], "escalate"), False) if band in rows.schema.names else False
+    if role == "large":
+        asked = pc.or_(asked, rows["audit"])
+    return pc.and_(pc.is_null(rows["reason"]), asked)
 
 
 def pass_of(role: Role, settings: Curation) -> Pass:

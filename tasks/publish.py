@@ -16,7 +16,9 @@ from tasks.storage import read_table, replacing
 
 INPUT = ["id", "audio_filepath", "offset", "duration", "text"]
 WHY = ["reason", "reasons", "detail"]
-INNER = ["path", "fields"]
+SAID = ("id", "pred_text", "wer", "model")
+QUALITY = ("confidence", "agreement")
+INNER = ["path", "fields", "audit"]
 
 
 def publish(judged: pa.Table, fields: dict[str, str]) -> dict[str, pa.Table]:
@@ -42,17 +44,18 @@ def column(values: list[Any], kind: str) -> pa.Array:
 def nemo_lines(judged: pa.Table, fields: dict[str, str]) -> list[bytes]:
     """The kept rows as lines of a NeMo manifest, with absolute paths and every field that they came with.
 
-    A row whose reference could not be compared, since there is none, has the reading that counts for its text.
+    A row whose reference could not be compared, since there is none, has the reading that counts for its text, and
+    says how good that is.
     """
     names = output_names(fields, judged.schema.names)
-    said = [name for name in ("id", "pred_text", "wer", "model", "agreement") if name in judged.schema.names]
     lines = []
     for row in judged.filter(pc.equal(judged["decision"], "keep")).to_pylist():
         slice_ = {} if row["offset"] is None else {"offset": row["offset"]}
-        text = row["text"] if row["wer"] is not None else row["pred_text"]
+        labelled = row["wer"] is None
+        text = row["pred_text"] if labelled else row["text"]
         line = {"audio_filepath": row["path"], **slice_, "duration": row["duration"], "text": text}
         line |= {names[name]: value for name, value in msgspec.json.decode(row["fields"]).items()}
-        line |= {name: row[name] for name in said}
+        line |= {name: row[name] for name in (*SAID, *(QUALITY if labelled else ()))}
         lines.append(msgspec.json.encode(line))
     return lines
 

@@ -1,5 +1,6 @@
 """The figures of the quality report and what follows from them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from tasks.bands import Band, counted, weighed
 from tasks.config import Curation, Filter
+from tasks.gates import Gates
 from tasks.schema import Manifest, Role
+from tasks.shares import NONE, Share, hours, only
+from tasks.speeds import Speed
 from tasks.text import Normalizer, normalize
-
-ROLES: tuple[Role, Role] = ("small", "large")
 
 COUNTS = ("hits", "substitutions", "deletions", "insertions")
 
@@ -42,13 +45,6 @@ class Distribution(BaseModel, frozen=True):
     levels: dict[str, int]
 
 
-class Share(BaseModel, frozen=True):
-    """Some of the utterances; hours are null where nobody measured them."""
-
-    utterances: int
-    hours: float | None
-
-
 class Reason(Share, frozen=True):
     """The utterances with this reason as their first; of a rule, also its condition, and how many utterances break it
     whatever comes first (`broken`), and how many break no other (`alone`)."""
@@ -56,39 +52,6 @@ class Reason(Share, frozen=True):
     rule: str | None = None
     broken: int | None = None
     alone: int | None = None
-
-
-class Band(BaseModel, frozen=True):
-    """The utterances in one band of the gate, and how many of them were kept."""
-
-    utterances: int
-    hours: float
-    kept: int
-    kept_hours: float
-
-
-class Speed(BaseModel, frozen=True):
-    """What one pass read and how long it took; null where nothing was read.
-
-    `pinned` says whether the checkpoint's name says which file it must be; `seconds` of the shards, with decoding;
-    `model_seconds` of them in the model, as if its lanes were one; `peak_device_bytes` the most that it took of a
-    device's memory, null on a CPU.
-    """
-
-    checkpoint: str
-    utterances: int
-    hours: float
-    seconds: float
-    model_seconds: float
-    x_real_time: float | None
-    utterances_per_second: float | None
-    padding: float | None
-    pinned: bool
-    device: str | None
-    precision: str | None
-    peak_device_bytes: int | None
-    models: list["Speed"] = []
-    """The same of each model, where the pass has several."""
 
 
 class Level(BaseModel, frozen=True):
@@ -111,7 +74,9 @@ class Agreement(BaseModel, frozen=True):
 class Report(BaseModel, frozen=True):
     """The quality report of a run, as in report.json. WER as a fraction; hours of what could be heard, as measured.
 
-    `rescued` is what the small model alone would have dropped and the large one kept, `lost` the other way round.
+    `bands` are those of the gate behind the small model, `further` of those behind larger ones, and `gates` what the
+    first went by. `rescued` is what the small model alone would have dropped, or labelled otherwise, and was kept,
+    `lost` what it alone would have kept.
     `alike` counts dropped utterances that both models read the same. `agreement` is an ensemble's.
     """
 
@@ -126,8 +91,10 @@ class Report(BaseModel, frozen=True):
     escalated_hours: float = 0.0
     wer: dict[str, Distribution]
     bands: dict[str, Band] = {}
-    rescued: Share = Share(utterances=0, hours=0.0)
-    lost: Share = Share(utterances=0, hours=0.0)
+    further: dict[Role, dict[str, Band]] = {}
+    gates: Gates | None = None
+    rescued: Share = NONE
+    lost: Share = NONE
     saved_seconds: float | None = None
     alike: int = 0
     agreement: Agreement | None = None
@@ -152,26 +119,35 @@ class Report(BaseModel, frozen=True):
         )
 
 
-def assess(rows: pa.Table, manifest: Manifest, speed: dict[Role, Speed], settings: Curation) -> Report:
+def assess(
+    rows: pa.Table, manifest: Manifest, speed: dict[Role, Speed], settings: Curation, gates: Gates | None = None
+) -> Report:
     """The report over all judged rows of a cascade; raises if they are not the manifest's lines, each once."""
     heard = rows.filter(pc.not_equal(rows["decision"], "quarantine"))
     kept, dropped = only(rows, "decision", "keep"), only(rows, "decision", "drop")
-    cascaded = heard.filter(pc.equal(pc.fill_null(heard["model"], ""), "large"))
-    bands = {name: band(only(heard, "band", name)) for name in ("accept", "escalate", "reject")}
+    cascaded = heard.filter(pc.not_equal(pc.fill_null(heard["model"], "small"), "small"))
+    bands = weighed(heard, settings.filter.wer_limit, speed) if settings.large else {}
     distributions = {"all": distribution(heard), "kept": distribution(kept)}
     if settings.large:
-        distributions |= {f"escalated, {role} model": distribution(cascaded, role) for role in ROLES}
+        distributions |= {f"escalated, {role} model": distribution(cascaded, role) for role in settings.roles}
     return Report(
         **counts(rows, manifest, settings.filter),
         escalated_hours=hours(cascaded),
         wer=distributions,
-        bands=bands if settings.large else {},
-        rescued=share(saved(cascaded, "small", settings.filter.wer_limit, "keep")),
-        lost=share(saved(cascaded, "large", settings.filter.wer_limit, "drop")),
-        saved_seconds=saved_seconds(bands, speed),
+        bands=bands,
+        further={role: counted(heard, role) for role in settings.roles[1:-1]},
+        gates=gates,
+        rescued=total(band.rescued for band in bands.values()),
+        lost=total(band.lost for band in bands.values()),
+        saved_seconds=sum(band.saved_seconds or 0.0 for band in bands.values()) if "large" in speed else None,
         alike=alike(dropped, settings.normalizer),
         speed=speed,
     )
+
+
+def total(shares: Iterable[Share]) -> Share:
+    found = list(shares)
+    return Share(utterances=sum(one.utterances for one in found), hours=sum(one.hours or 0.0 for one in found))
 
 
 def counts(rows: pa.Table, manifest: Manifest, given: Filter) -> dict[str, Any]:
@@ -198,31 +174,6 @@ def balance(ids: pa.ChunkedArray, manifest: Manifest) -> None:
         raise Unbalanced(
             f"{manifest.lines} lines less {manifest.blank} blank ones came out as {len(ids)} rows with {distinct} ids"
         )
-
-
-def only(rows: pa.Table, column: str, value: str) -> pa.Table:
-    return rows.filter(pc.equal(rows[column], value))
-
-
-def saved(cascaded: pa.Table, failing: Role, max_wer: float | None, decision: str) -> pa.Table:
-    """The rows so decided in which this model's reading is over the limit and the other's is not."""
-    other = "small" if failing == "large" else "large"
-    limit = float("inf") if max_wer is None else max_wer
-    over = pc.and_(pc.greater(cascaded[f"{failing}_wer"], limit), pc.less_equal(cascaded[f"{other}_wer"], limit))
-    return only(cascaded.filter(pc.fill_null(over, False)), "decision", decision)
-
-
-def hours(rows: pa.Table) -> float:
-    return (pc.sum(rows["duration"]).as_py() or 0.0) / 3600
-
-
-def share(rows: pa.Table) -> Share:
-    return Share(utterances=len(rows), hours=hours(rows))
-
-
-def band(rows: pa.Table) -> Band:
-    kept = rows.filter(pc.equal(rows["decision"], "keep"))
-    return Band(utterances=len(rows), hours=hours(rows), kept=len(kept), kept_hours=hours(kept))
 
 
 def distribution(rows: pa.Table, role: Role | None = None) -> Distribution:
@@ -252,13 +203,6 @@ def corpus_wer(rows: pa.Table, role: Role | None = None) -> float | None:
     return (replaced + deleted + inserted) / words if words else None
 
 
-def saved_seconds(bands: dict[str, Band], speed: dict[Role, Speed]) -> float | None:
-    """Seconds that the large model would have needed for what it did not read, at the rate it was measured at."""
-    if "large" not in speed or not speed["large"].x_real_time:
-        return None
-    return (bands["accept"].hours + bands["reject"].hours) * 3600 / speed["large"].x_real_time
-
-
 def alike(dropped: pa.Table, normalizer: Normalizer) -> int:
     """Dropped rows that both models read alike: there it is the reference that is wrong, most likely."""
     both = dropped.filter(pc.is_valid(dropped["large_pred_text"]))
@@ -270,7 +214,7 @@ def ruled(dropped: pa.Table, given: Filter) -> dict[str, Reason]:
     """By rule, the one that is most often the first first, and then those that never are."""
     every = dropped["reasons"].drop_null()
     single = every.filter(pc.equal(pc.list_value_length(every), 1))
-    broken, alone = (counted(pc.list_flatten(lists)) for lists in (every, single))
+    broken, alone = (tally(pc.list_flatten(lists)) for lists in (every, single))
     conditions = {rule.name: rule.condition for rule in (*given.in_force, *given.of_labels)}
     first = reasons(dropped)
     never = {name: Reason(utterances=0, hours=0.0) for name in sorted(set(broken) - set(first))}
@@ -288,9 +232,9 @@ def ruled(dropped: pa.Table, given: Filter) -> dict[str, Reason]:
 
 def reasons(rows: pa.Table) -> dict[str, Reason]:
     """By first reason, the most frequent first."""
-    found = sorted(counted(rows["reason"].drop_null()).items(), key=lambda pair: (-pair[1], pair[0]))
+    found = sorted(tally(rows["reason"].drop_null()).items(), key=lambda pair: (-pair[1], pair[0]))
     return {name: Reason(utterances=n, hours=None) for name, n in found}
 
 
-def counted(names: pa.ChunkedArray) -> dict[str, int]:
+def tally(names: pa.ChunkedArray) -> dict[str, int]:
     return {pair["values"]: pair["counts"] for pair in pc.value_counts(names).to_pylist()}

@@ -3,20 +3,27 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from tasks import ledger
 from tasks.accord import assess_ensemble
+from tasks.audit import second_opinion
 from tasks.checkpoint import Checkpoint
+from tasks.config import Curation
+from tasks.gates import Gates, first_gates
+from tasks.needs import rules_of
 from tasks.output import finish
 from tasks.page import decision, in_words, markdown, page
 from tasks.panel import Ensemble, Settings
-from tasks.quality import COUNTS, Report, Speed, assess, balance
+from tasks.quality import COUNTS, Report, assess, balance
 from tasks.retry import RETRY
-from tasks.schema import Manifest, Role
-from tasks.storage import put, read_table
+from tasks.rules import Rules
+from tasks.schema import Manifest, Role, band_of
+from tasks.speeds import Speed
+from tasks.storage import put, read_schema, read_table
 
 Passes = dict[Role, tuple[list[Checkpoint], list[Path]]]
 """The checkpoints of each pass, and its shards."""
@@ -28,8 +35,23 @@ def reported(settings: Settings) -> list[str]:
     """What the report needs of a row: all rows of a run are in memory at once here, and nowhere else."""
     if isinstance(settings, Ensemble):
         return [*COMMON, "agreement", *(f"{role}_{name}" for role in settings.roles for name in ("wer", *COUNTS))]
-    names = ("pred_text", "wer", *COUNTS)
-    return [*COMMON, "band", *(f"{role}_{name}" for role in ("small", "large") for name in names)]
+    roles = settings.roles if settings.large else ["small", "large"]
+    of_readings = [f"{role}_{name}" for role in roles for name in ("pred_text", "wer", *COUNTS)]
+    return [*COMMON, *of_readings, *map(band_of, roles[:-1])]
+
+
+def rows_of(shard: Path, columns: list[str], rules: Rules) -> pa.Table:
+    """What the report needs of a judged shard, and what the large model says of the rows that it audits."""
+    audited = "audit" in read_schema(shard).names and pc.any(read_table(shard, columns=["audit"])["audit"]).as_py()
+    rows = read_table(shard, columns=None if audited else columns)
+    opinions = second_opinion(rows, rules) if audited else pa.nulls(len(rows), pa.bool_())
+    return rows.select(columns).append_column("large_keeps", opinions)
+
+
+def gates_of(run: Path, settings: Curation) -> Gates | None:
+    """What the gate behind the small model went by: what was found for a budget, or else what was asked."""
+    found = [record["facts"] for record in ledger.all_records(run).values() if record.get("stage") == "gates"]
+    return Gates(**found[0]) if found else first_gates(settings) if settings.large else None
 
 
 def speed_of(run: Path, passes: Passes) -> dict[Role, Speed]:
@@ -88,13 +110,14 @@ def write_report(
 
     What comes back is the report, and the same as markdown.
     """
-    rows = pa.concat_tables([read_table(shard, columns=reported(settings)) for shard in judged])
+    rules = rules_of(settings)
+    rows = pa.concat_tables([rows_of(shard, reported(settings), rules) for shard in judged])
     parts = [read_table(part, columns=["id"]) for part in published]
     balance(pa.concat_tables(parts)["id"], manifest)
     if isinstance(settings, Ensemble):
         report = assess_ensemble(rows, manifest, speed, settings)
     else:
-        report = assess(rows, manifest, speed, settings)
+        report = assess(rows, manifest, speed, settings, gates_of(run, settings))
     text = markdown(report, rows, settings)
     put(run / "report.json", report.model_dump_json(indent=2).encode() + b"\n")
     put(run / "report.html", page(text, f"Quality report: {settings.manifest.name}").encode())
@@ -140,4 +163,10 @@ def show(report: Report, text: str) -> Report:
         key="reasons",
         description="Why utterances were dropped or quarantined",
     )
+    if report.bands:
+        create_table_artifact(
+            [{"band": name} | band.model_dump() for name, band in report.bands.items()],
+            key="gate",
+            description="What the gate behind the small model did, and what it loses",
+        )
     return report

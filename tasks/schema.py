@@ -7,7 +7,19 @@ from pathlib import Path
 import pyarrow as pa
 
 Role = str
-"""Whose a reading is: small or large in a cascade; model1, model2 and so on in an ensemble, and its own."""
+"""Whose a reading is: small, large, large2 and so on in a cascade; model1, model2 and so on, and the ensemble's own."""
+
+
+def band_of(role: Role) -> str:
+    """The column in which the gate behind this model's reading says who goes on."""
+    return "band" if role == "small" else f"{role}_band"
+
+
+def before(role: Role) -> Role:
+    """The model whose readings this larger one reads again."""
+    number = int(role.removeprefix("large") or 1)
+    return {1: "small", 2: "large"}.get(number, f"large{number - 1}")
+
 
 UTTERANCE = pa.schema(
     [
@@ -125,9 +137,15 @@ def is_larger(role: Role) -> bool:
     return role.startswith("large")
 
 
-def gated(schema: pa.Schema) -> pa.Schema:
-    """The schema after the gate: accept, escalate or reject."""
-    return with_fields(schema, ("band", pa.string()))
+def gated(schema: pa.Schema, role: Role) -> pa.Schema:
+    """The schema behind the gate of this model: accept, escalate or reject; behind the first one, what is audited."""
+    schema = with_fields(schema, (band_of(role), pa.string()))
+    return marked(schema) if role == "small" and "audit" not in schema.names else schema
+
+
+def marked(schema: pa.Schema) -> pa.Schema:
+    """The schema with what the large model reads although nothing depends on it."""
+    return with_fields(schema, ("audit", pa.bool_()))
 
 
 def combined(schema: pa.Schema) -> pa.Schema:
@@ -142,17 +160,12 @@ def judged(schema: pa.Schema) -> pa.Schema:
     return with_fields(schema, *((name, kind) for name, kind in added if name not in schema.names))
 
 
-BEFORE_RULES = scored(heard(gated(scored(heard(UTTERANCE, "small"), "small")), "large"), "large")
+BEFORE_RULES = scored(heard(gated(scored(heard(UTTERANCE, "small"), "small"), "small"), "large"), "large")
 JUDGED = judged(BEFORE_RULES)
 """A shard after the last stage, with or without a large model."""
 
 REPEATS = pa.schema([pa.field("copies", pa.int64()), pa.field("occurrence", pa.int64())])
 """How many rows of the run have this reference, and which of them this is; null where it cannot be told."""
-
-
-def band_before(role: Role) -> str:
-    """The column in which the gate behind this model's reading says who goes on."""
-    return "band" if role == "small" else f"{role}_band"
 
 
 def roles_of(schema: pa.Schema) -> list[Role]:

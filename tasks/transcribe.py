@@ -19,10 +19,10 @@ from tasks.apart import Listened, listen_apart, listen_here
 from tasks.config import Engine
 from tasks.devices import Devices
 from tasks.engine import Heard
-from tasks.passes import Pass, listen_by_language
+from tasks.passes import Pass, asked_for, listen_by_language
 from tasks.recogniser import Request, keep
 from tasks.retry import RETRY
-from tasks.schema import READING, SOUND, append, heard, replaced
+from tasks.schema import READING, SOUND, Role, append, heard, is_larger, replaced
 from tasks.spoken import languages_of
 
 log = logging.getLogger("winnow")
@@ -33,11 +33,13 @@ def transcribe(
 ) -> tuple[pa.Table, ledger.Facts]:
     """Add what the model reads, and on the first pass what was measured in the audio.
 
-    Audio that cannot be heard gets its reason; a duration that was not stated is filled in.
+    Audio that cannot be heard gets its reason, unless nothing depends on it; a duration that was not stated is filled
+    in. What the model has read of a sample before is not read again.
     """
-    mine = pc.is_null(shard["reason"])
-    if reader.role == "large":
-        mine = pc.and_(mine, pc.fill_null(pc.equal(shard["band"], "escalate"), False))
+    mine = asked_for(shard, reader.role) if is_larger(reader.role) else pc.is_null(shard["reason"])
+    if again := f"{reader.role}_pred_text" in shard.schema.names:
+        mine = pc.and_(mine, pc.is_null(shard[f"{reader.role}_pred_text"]))
+    audit = set(pc.indices_nonzero(shard["audit"]).to_pylist()) if reader.role == "large" else set()
     todo = pc.indices_nonzero(mine).to_pylist()
     spoken = languages_of(shard["fields"].to_pylist()) if reader.by_language else [None] * len(shard)
     asked = {language: reader.reader(language) for language in set(spoken)}
@@ -51,7 +53,8 @@ def transcribe(
         found, spent = listen(requests)
         for i, answer in zip(todo, found, strict=True):
             answers[i] = answer
-            rows["reason"][i], rows["detail"][i] = answer.reason, answer.detail
+            if i not in audit:
+                rows["reason"][i], rows["detail"][i] = answer.reason, answer.detail
             if rows["duration"][i] is None and answer.sound:
                 rows["duration"][i] = answer.sound.seconds
     first = "sample_rate" not in shard.schema.names
@@ -61,8 +64,19 @@ def transcribe(
         one.name if answer and (one := asked[language]) else None
         for answer, language in zip(answers, spoken, strict=True)
     ]
-    columns = [*(measured(answers) if first else []), *readings(answers, models)]
+    read = readings(answers, models)
+    if again:
+        return filled_in(shard, reader.role, read), spent
+    columns = [*(measured(answers) if first else []), *read]
     return append(shard, heard(shard.schema, reader.role), *columns), spent
+
+
+def filled_in(shard: pa.Table, role: Role, read: list[pa.Array]) -> pa.Table:
+    """The shard with more of this model's readings beside those that it has of a sample."""
+    new = pc.is_valid(read[list(READING).index("model")])
+    for name, column in zip(READING, read, strict=True):
+        shard = replaced(shard, f"{role}_{name}", pc.if_else(new, column, shard[f"{role}_{name}"]))
+    return shard
 
 
 def measured(answers: list[Heard | None]) -> list[pa.Array]:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from tasks.measures import MEASURES
 from tasks.panel import ENSEMBLE
 from tasks.rules import ORDERING, WHOLE_RUN, Rule, Rules, Term, terms
-from tasks.schema import AGREEMENT, BEFORE_RULES, JUDGED, READING, SCORES, Role, band_before, roles_of
+from tasks.schema import AGREEMENT, BEFORE_RULES, JUDGED, READING, SCORES, Role, band_of, roles_of
 from tasks.text import WORD, basic
 
-INTERNAL = {"path", "fields", "reason", "detail"}
+INTERNAL = {"path", "fields", "reason", "detail", "audit"}
 
 ARROW = {"number": pa.float64(), "text": pa.string(), "boolean": pa.bool_()}
 
@@ -165,10 +165,8 @@ class Values:
         """What each larger model read because the gate asked; what else it read was an audit."""
         found = {}
         for before, role in pairwise(self.roles):
-            band = self.stored(band_before(before), pa.string())
-            found[role] = pc.and_(
-                pc.is_valid(self.rows[f"{role}_pred_text"]), pc.fill_null(pc.equal(band, "escalate"), True)
-            )
+            asked = pc.equal(self.stored(band_of(before), pa.string()), "escalate")
+            found[role] = pc.and_(pc.is_valid(self.rows[f"{role}_pred_text"]), pc.fill_null(asked, True))
         return found
 
     @cached_property

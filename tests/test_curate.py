@@ -43,7 +43,7 @@ def test_the_large_model_hears_only_what_the_small_one_got_wrong(manifest, hears
         [1, "accept", "small", None, "keep", None],
         [2, "escalate", "large", 0.0, "keep", None],
         [3, "escalate", "large", 1.0, "drop", "WER_ABOVE_MAX"],
-        [4, "reject", "small", None, "drop", "WER_ABOVE_REJECT"],
+        [4, "reject", "small", None, "drop", "GIVEN_UP"],
     ]
     assert (report.lines, report.kept, report.dropped, report.quarantined) == (4, 2, 2, 0)
     assert (report.rescued.utterances, report.alike) == (1, 1)
@@ -120,7 +120,7 @@ def test_the_guides_cascade_has_the_large_model_read_whatever_the_small_one_did_
     assert [[row[n] for n in ("band", "model", "decision", "reason")] for row in rows] == [
         ["escalate", "large", "drop", "WER_ABOVE_MAX"],
         ["escalate", "large", "keep", None],
-        ["reject", "small", "drop", "WER_ABOVE_REJECT"],
+        ["reject", "small", "drop", "GIVEN_UP"],
     ]
     assert (report.rescued.utterances, report.lost.utterances) == (0, 1)
 

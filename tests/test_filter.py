@@ -68,7 +68,7 @@ def test_every_broken_rule_is_named_and_the_first_counts(rules, reasons):
 
 def test_what_the_gate_gave_up_says_so():
     columns = {"text": ["a"], "small_pred_text": ["b c"], "small_wer": [2.0], "band": ["reject"]}
-    assert judged(Filter(preset="none"), **columns) == [("small", 2.0, "drop", "WER_ABOVE_REJECT")]
+    assert judged(Filter(preset="none"), **columns) == [("small", 2.0, "drop", "GIVEN_UP")]
 
 
 def held(rule: str, phrases: tuple[str, ...] = (), repeated: pa.Table | None = None, **columns: list) -> list[bool]:

@@ -12,8 +12,8 @@ from tasks.schema import QUARANTINED
 
 ROOT = Path(__file__).parent.parent
 STAGES = {
-    *("manifest", "read", "count", "transcribe", "score", "cascade", "ensemble", "filter", "publish", "report"),
-    *("warm", "measure"),
+    *("manifest", "read", "count", "transcribe", "score", "cascade", "allot", "ensemble", "filter", "publish"),
+    *("report", "warm", "measure"),
 }
 FORMATS = {"PCM_16", "PCM_U8", "PCM_S8"}  # names of libsndfile's
 MODULES = sorted(path.stem for path in (ROOT / "tasks").glob("[a-z]*.py"))

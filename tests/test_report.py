@@ -12,8 +12,9 @@ from markdown_it import MarkdownIt
 from tasks.advice import advise
 from tasks.config import Curation, Filter
 from tasks.page import inert, markdown, page
-from tasks.quality import Report, Speed, Unbalanced, assess, distribution
+from tasks.quality import Report, Unbalanced, assess, distribution
 from tasks.schema import JUDGED, Manifest
+from tasks.speeds import Speed
 
 HOUR = 3600.0
 
@@ -30,7 +31,7 @@ CASCADE = rows(
     {"small_pred_text": "X y", "small_wer": 1.0, "band": "escalate", "large_pred_text": "x y.", "large_wer": 1.0,
      "wer": 1.0, "model": "large", "decision": "drop", "reason": "WER_ABOVE_MAX", "reasons": ["WER_ABOVE_MAX"]},
     {"small_pred_text": "p q r", "small_wer": 1.5, "band": "reject", "wer": 1.5, "model": "small",
-     "decision": "drop", "reason": "WER_ABOVE_REJECT", "reasons": ["WER_ABOVE_REJECT", "WER_ABOVE_MAX"]},
+     "decision": "drop", "reason": "GIVEN_UP", "reasons": ["GIVEN_UP", "WER_ABOVE_MAX"]},
     {"duration": 1e12, "decision": "quarantine", "reason": "AUDIO_MISSING"},
 )  # fmt: skip
 MANIFEST = Manifest(shards=[], seconds=[], lines=6, blank=1)
@@ -63,7 +64,7 @@ def test_figures(report):
     assert report.alike == 1
     assert {name: (n.utterances, n.hours) for name, n in report.reasons.items()} == {
         "WER_ABOVE_MAX": (1, 1.0),
-        "WER_ABOVE_REJECT": (1, 1.0),
+        "GIVEN_UP": (1, 1.0),
         "AUDIO_MISSING": (1, None),
     }
     assert report.balance == "6 lines = 1 blank + 2 kept + 2 dropped + 1 quarantined"
@@ -72,7 +73,7 @@ def test_figures(report):
 def test_each_rule_has_its_condition_and_its_own_cost(report):
     assert {name: (n.rule, n.broken, n.alone) for name, n in report.reasons.items()} == {
         "WER_ABOVE_MAX": ("wer <= 0.25", 2, 1),
-        "WER_ABOVE_REJECT": ('band != "reject"', 1, 0),
+        "GIVEN_UP": ('band != "reject"', 1, 0),
         "AUDIO_MISSING": (None, None, None),
     }
 

@@ -1,0 +1,215 @@
+"""How well policies tell good references from bad ones, and how much of the audio the large model reads for that.
+
+    python -m benchmarks.policies                # the tables of README.md
+    python -m benchmarks.policies --json FILE    # the rows for machines
+
+Both models read each corpus once; after that, readings are judged again and again. Limits are chosen on the utterances
+with even numbers (by F1, then by what they cost), and the figures are of the others. Half of a budget's corpus is
+sampled and gated like a whole one.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks.ensemble import Spoken, demo_speech, louder
+from demo.__main__ import pinned
+from demo.corpus import CORPUS
+from tasks.apart import listen_here
+from tasks.checkpoint import resolve
+from tasks.config import PRESETS, Engine
+from tasks.draw import lots, sample_share
+from tasks.metrics import differences
+from tasks.panel import Rover
+from tasks.recogniser import Reading, Request
+from tasks.rover import rover
+from tasks.spending import Flags, Numbers, Spending, affordable
+from tasks.text import normalize
+
+SPEECH = Path(__file__).parent.parent.parent / "shared" / "speech"
+LIMIT = 0.25
+LIMITS = (0.05, 0.1, 0.15, 0.2, LIMIT, 0.3, 0.35, 0.4, 0.5)
+REJECTS = (0.5, 0.8, 1.05, 1.5)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Of each utterance its number, its seconds, whether its reference is what was said, and the WER of readings."""
+
+    ids: Numbers
+    seconds: Numbers
+    good: Flags
+    small: Numbers
+    large: Numbers
+    voted: Numbers
+
+    def only(self, rows: Flags) -> "Evidence":
+        return Evidence(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+Policy = Callable[..., tuple[Flags, Flags]]
+"""Given the evidence and limits, what is kept, and what the large model read."""
+
+
+def alone(name: str) -> Policy:
+    """By one reading of everything."""
+    return lambda rows, limit: (getattr(rows, name) <= limit, np.full(len(rows.ids), name != "small"))
+
+
+def guide(rows: Evidence, limit: float) -> tuple[Flags, Flags]:
+    read = rows.small <= PRESETS["guide"].reject
+    return read & (rows.large <= limit), read
+
+
+def bands(rows: Evidence, accept: float, reject: float, limit: float) -> tuple[Flags, Flags]:
+    read = (rows.small > accept) & (rows.small <= reject)
+    return np.where(read, rows.large <= limit, rows.small <= min(accept, limit)), read
+
+
+def budget(share: float) -> Policy:
+    def spend(rows: Evidence, limit: float) -> tuple[Flags, Flags]:
+        ids = pa.chunked_array([pa.array(rows.ids.astype(int))])
+        sampled = lots(ids) < sample_share(ids, rows.seconds, share)
+        rescued = sampled & (rows.small > limit) & (rows.large <= limit)
+        found = affordable(Spending(rows.small, rows.seconds, sampled, rescued), limit, share * rows.seconds.sum())
+        kept, read = bands(rows, *found, limit)
+        return kept, read | sampled
+
+    return spend
+
+
+POLICIES: dict[str, tuple[Policy, list[tuple[float, ...]]]] = {
+    "small only": (alone("small"), [(limit,) for limit in LIMITS]),
+    "large only": (alone("large"), [(limit,) for limit in LIMITS]),
+    "the guide's cascade": (guide, [(limit,) for limit in LIMITS]),
+    "bands, as they are by default": (bands, [(*PRESETS["bands"], LIMIT)]),
+    "bands, chosen": (bands, [(a, r, t) for a, r, t in product(LIMITS, REJECTS, LIMITS) if a <= t]),
+    "budget of 20%": (budget(0.2), [(limit,) for limit in LIMITS]),
+    "budget of 40%": (budget(0.4), [(limit,) for limit in LIMITS]),
+    "ROVER of both": (alone("voted"), [(limit,) for limit in LIMITS]),
+}
+
+
+@dataclass(frozen=True)
+class Figures:
+    precision: float
+    recall: float
+    bad_kept: int
+    bad: int
+    cost: float
+
+    @property
+    def f1(self) -> float:
+        both = self.precision + self.recall
+        return 2 * self.precision * self.recall / both if both else 0.0
+
+
+def figures(rows: Evidence, kept: Flags, read: Flags) -> Figures:
+    right = int((kept & rows.good).sum())
+    return Figures(
+        precision=right / max(int(kept.sum()), 1),
+        recall=right / int(rows.good.sum()),
+        bad_kept=int((kept & ~rows.good).sum()),
+        bad=int((~rows.good).sum()),
+        cost=float(rows.seconds[read].sum() / rows.seconds.sum()),
+    )
+
+
+def chosen(policy: Policy, choices: list[tuple[float, ...]], rows: Evidence) -> tuple[float, ...]:
+    """The limits with the highest F1; of equals the ones that cost least, and then those nearest to the defaults."""
+
+    def worth(limits: tuple[float, ...]) -> tuple[float, float, float]:
+        found = figures(rows, *policy(rows, *limits))
+        return round(found.f1, 6), -round(found.cost, 6), -sum(abs(limit - LIMIT) for limit in limits)
+
+    return max(choices, key=worth)
+
+
+def corpora(folder: Path) -> Iterator[tuple[str, Evidence]]:
+    """The demo corpus, the same in more noise, and real digits with models of their own if they are there."""
+    models = {name: pinned(name) for name in ("small", "large")}
+    said = {line["audio_filepath"]: line["text"] for line in map(json.loads, plain(CORPUS / "manifest.jsonl"))}
+    spoken = demo_speech()
+    texts = [said[str(one.path.relative_to(CORPUS))] for one in spoken]
+    yield "demo corpus", evidence(spoken, texts, models)
+    yield "demo corpus in noise", evidence(list(louder(spoken, folder)), texts, models)
+    if SPEECH.exists():
+        rows = [json.loads(line) for line in (SPEECH / "manifest.jsonl").read_text().splitlines()]
+        digits = [Spoken(row["true_text"], SPEECH / row["audio_filepath"], 0.0) for row in rows]
+        own = {name: str(SPEECH / f"digits-{name}.nemo") for name in models}
+        yield "spoken digits", evidence(digits, [row["text"] for row in rows], own)
+
+
+def plain(manifest: Path) -> list[str]:
+    """The lines that are whole utterances."""
+    lines = manifest.read_text().splitlines()
+    return [line for line in lines if line.startswith('{"audio_filepath": "audio/') and line.endswith("}")]
+
+
+def evidence(spoken: list[Spoken], references: list[str], models: dict[str, str]) -> Evidence:
+    requests = [Request(str(one.path), None, None) for one in spoken]
+    heard = [listen_here(resolve(name, trust_unpinned=True), Engine(), requests)[0] for name in models.values()]
+    readings = [[one.reading or Reading("") for one in row] for row in zip(*heard, strict=True)]
+    votes = Rover()
+    voted = [rover(row, "basic", votes.alpha, votes.null_confidence).text for row in readings]
+    texts = {"small": [row[0].text for row in readings], "large": [row[1].text for row in readings], "voted": voted}
+    return Evidence(
+        ids=np.arange(1.0, len(spoken) + 1),
+        seconds=np.array([one.sound.seconds if one.sound else 0.0 for one in heard[0]]),
+        good=np.array([one.text == text for one, text in zip(spoken, references, strict=True)]),
+        **{name: rates(references, found) for name, found in texts.items()},
+    )
+
+
+def rates(references: list[str], texts: list[str]) -> Numbers:
+    pairs = ((normalize(a, "basic"), normalize(b, "basic")) for a, b in zip(references, texts, strict=True))
+    return np.array([found.wer if (found := differences(*pair)) else np.nan for pair in pairs])
+
+
+def compare() -> Iterator[dict[str, Any]]:
+    """A row for each policy and corpus."""
+    with tempfile.TemporaryDirectory() as folder:
+        for corpus, rows in corpora(Path(folder)):
+            even = rows.ids % 2 == 0
+            for name, (policy, choices) in POLICIES.items():
+                limits = chosen(policy, choices, rows.only(even))
+                tested = rows.only(~even)
+                yield {"corpus": corpus, "policy": name, "limits": limits} | shown(
+                    figures(tested, *policy(tested, *limits))
+                )
+
+
+def shown(found: Figures) -> dict[str, Any]:
+    return {"precision": found.precision, "recall": found.recall, "f1": found.f1} | {
+        "bad_kept": f"{found.bad_kept} of {found.bad}",
+        "cost": found.cost,
+    }
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    head = ["", "Limits", "Precision", "Recall", "F1", "Bad kept", "Large model"]
+    lines = []
+    for row in rows:
+        limits = " / ".join(f"{limit:g}" for limit in row["limits"])
+        rates = [f"{row[name]:.3f}" for name in ("precision", "recall", "f1")]
+        lines.append([row["policy"], limits, *rates, row["bad_kept"], f"{row['cost']:.0%}"])
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *lines])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="write the rows to this file")
+    options = parser.parse_args()
+    rows = list(compare())
+    for corpus in dict.fromkeys(row["corpus"] for row in rows):
+        print(f"{corpus}\n\n{markdown([row for row in rows if row['corpus'] == corpus])}\n")
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1) + "\n")

@@ -1,0 +1,112 @@
+"""A cascade: shards go from model to model, and behind each of them a gate says what goes on to the next."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from prefect.futures import PrefectFuture
+
+from flows.progress import Progress
+from flows.publication import QUICK
+from flows.stream import Futures, Step, stream
+from tasks.allot import choose_gates, draw_sample, mark_shard
+from tasks.cascade import Gathered, gate_shard
+from tasks.config import Curation
+from tasks.devices import Devices
+from tasks.gates import Gates, first_gates, further_gates
+from tasks.passes import Pass
+from tasks.quarantine import Quarantine
+from tasks.read import read_shard
+from tasks.report import Passes
+from tasks.schema import Role
+from tasks.score import score_shard
+from tasks.transcribe import transcribe_shard, transcribe_shards
+
+
+@dataclass
+class Cascade:
+    """A run's passes, from the smallest model's on."""
+
+    passes: list[Pass]
+    settings: Curation
+    devices: Devices
+    progress: Progress
+    heard: Quarantine
+    steps: list[tuple[Pass, Step]] = field(default_factory=list)
+    """What each model has read, the large one's sample included."""
+
+    def read(self, shards: list[Path], decisions: Step) -> None:
+        """Take shards through all models, and each as soon as it may to where its rows are judged.
+
+        With a budget for the large model, the small one reads everything first: only then is it known how the budget
+        is spent best.
+        """
+        first, *larger = self.passes
+        small = Step(self.listen, self.slots(first), done=[self.heard.take, self.progress.read])
+        self.steps.append((first, small))
+        if larger and self.settings.gate.preset == "budget":
+            stream(shards, small)
+            sampled, gates = self.sample(small.results(), larger[0])
+            stream(sampled, *self.escalation(larger, gates), decisions)
+        else:
+            stream(shards, small, *self.escalation(larger, first_gates(self.settings)), decisions)
+
+    @property
+    def rows(self) -> list[Path]:
+        """The shards as they were read from the manifest."""
+        return self.steps[0][1].results(0)
+
+    @property
+    def read_by(self) -> Passes:
+        """Each model's readings."""
+        found: Passes = {}
+        for reader, step in self.steps:
+            _, before = found.get(reader.role, ([], []))
+            found[reader.role] = reader.checkpoints, before + step.results(1 if reader.role == "small" else 0)
+        return found
+
+    def listen(self, shard: Path) -> Futures:
+        rows = read_shard.submit(shard, self.settings.referenced)
+        readings = transcribe_shard.submit(rows, self.passes[0], self.devices)
+        return [rows, readings, self.score(readings, "small")]
+
+    def score(self, shard: Any, role: Role) -> PrefectFuture[Any]:
+        return score_shard.submit(shard, role, self.settings.normalizer, self.settings.referenced)
+
+    def slots(self, reader: Pass) -> Callable[[], int]:
+        return lambda: self.devices.slots(reader.on) + 1
+
+    def escalation(self, larger: list[Pass], gates: Gates) -> Iterator[Step]:
+        """For each larger model the gate before it, and its pass."""
+        for reader, before in zip(larger, self.passes, strict=False):
+            gate = partial(self.gate, before, reader, gates if reader is larger[0] else further_gates(self.settings))
+            gathered = Gathered(reader.role, self.settings.shard_hours * 3600)
+            yield Step(gate, lambda: QUICK, gathered, done=[partial(self.progress.gated, reader.role)])
+            yield self.listening(reader)
+
+    def gate(self, before: Pass, reader: Pass, gates: Gates, shard: Path) -> Futures:
+        scored = [self.score(shard, before.role)] if before.role != "small" else []
+        return [*scored, gate_shard.submit(*(scored or [shard]), before.role, gates, reader.unread)]
+
+    def listening(self, reader: Pass) -> Step:
+        """A larger model reads shards with little to read each, several at a time."""
+
+        def listen_again(shards: list[Path]) -> Futures:
+            return [transcribe_shards.submit(shards, reader, self.devices)]
+
+        step = Step(listen_again, self.slots(reader), done=[partial(self.progress.larger, reader.role)])
+        self.steps.append((reader, step))
+        return step
+
+    def sample(self, shards: list[Path], reader: Pass) -> tuple[list[Path], Gates]:
+        """The shards with the large model's readings of a sample, and the gates that follow from it."""
+        share = draw_sample.submit(shards, self.settings).result()
+        gathered = Gathered(reader.role, self.settings.shard_hours * 3600)
+        asked = partial(self.progress.gated, reader.role)
+        mark = Step(lambda shard: [mark_shard.submit(shard, share)], lambda: QUICK, gathered, done=[asked])
+        sampling = self.listening(reader)
+        stream(shards, mark, sampling)
+        sampled = sampling.results()
+        return sampled, choose_gates.submit(sampled, self.settings, share).result()

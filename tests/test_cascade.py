@@ -1,0 +1,366 @@
+"""Gates: who is believed, read again or given up, what that costs, and what it loses."""
+
+import json
+from collections import Counter
+from random import Random
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flows.curate import curate
+from tasks.audit import interval
+from tasks.cascade import gate
+from tasks.config import Bands, Curation, Filter, Gate
+from tasks.draw import lots, sample_share
+from tasks.filter import judge
+from tasks.gates import Gates, first_gates, further_gates
+from tasks.rules import Rules
+from tasks.schema import UTTERANCE, heard, scored
+from tasks.spending import Spending, affordable
+from tasks.verify import inspect
+from tests.conftest import published, shard
+
+READ = scored(heard(UTTERANCE, "small"), "small")
+WERS = [0.0, 0.25, 0.26, 0.5, 0.51, 1.05, 1.06, None]
+
+
+def curation(**parameters) -> Curation:
+    return Curation(**{"manifest": "a.jsonl", "output": "out", "small": "s.nemo", "large": "l.nemo"} | parameters)
+
+
+def banded(settings: Curation, **columns: list) -> list[str | None]:
+    size = len(next(iter(columns.values())))
+    rows = shard(READ, **{"small_pred_text": ["a"] * size} | columns)
+    return gate(rows, "small", first_gates(settings))["band"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({}, ["accept"] * 2 + ["escalate"] * 4 + ["reject", None]),
+        ({"gate": Gate(preset="guide")}, ["escalate"] * 4 + ["reject"] * 3 + [None]),
+        ({"gate": Gate(preset="everything")}, ["escalate"] * 7 + [None]),
+        ({"gate": Gate(accept=0, reject=0.5)}, ["accept"] + ["escalate"] * 3 + ["reject"] * 3 + [None]),
+        ({"filter": Filter(max_wer=0.1)}, ["accept"] + ["escalate"] * 5 + ["reject", None]),
+        ({"gate": Gate(preset="guide", reject=1)}, ["escalate"] * 5 + ["reject"] * 2 + [None]),
+    ],
+)
+def test_the_gate_has_three_bands(parameters, expected):
+    missing = [None if wer is None else "a" for wer in WERS]
+    assert banded(curation(**parameters), small_wer=WERS, small_pred_text=missing) == expected
+
+
+SURE = {"accept_confidence": 0.9, "reject_confidence": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        ("auto", ["accept", "escalate", "accept", "escalate", "reject", "escalate"]),
+        ("confidence", ["reject", "accept", "accept", "escalate", "reject", "escalate"]),
+    ],
+)
+def test_without_a_reference_the_gate_goes_by_confidence(by, expected):
+    gated = banded(
+        curation(gate=Gate(by=by, **SURE), references="optional"),
+        small_wer=[0.0, 0.5, None, None, None, None],
+        small_confidence=[0.1, 0.95, 0.9, 0.5, 0.1, 0.2],
+    )
+    assert gated == expected
+
+
+def test_a_reading_without_a_confidence_is_not_believed_for_it():
+    assert banded(curation(references="optional", gate=Gate(accept_confidence=0.1)), small_wer=[None]) == ["escalate"]
+
+
+def test_the_gate_lets_the_small_model_decide_where_a_language_has_no_other():
+    spoken = ['{"lang": "hy"}', '{"lang": "hy-AM"}', '{"lang": "de"}', "{}"]
+    rows = shard(READ, small_wer=[0.0, 0.5, 0.5, 0.5], small_pred_text=["a"] * 4, fields=spoken)
+    gated = gate(rows, "small", first_gates(curation()), ["hy"])
+    assert gated["band"].to_pylist() == [None, None, "escalate", "escalate"]
+
+
+def test_behind_the_large_model_goes_on_what_the_filter_would_drop_and_the_gate_not_give_up():
+    columns = {"large_pred_text": ["a", "a", "a", None], "large_wer": [0.3, 0.31, 1.1, None]}
+    settings = curation(gate=Gate(accept=0.1), filter=Filter(max_wer=0.3), further=["b.nemo"])
+    rows = shard(scored(heard(READ, "large"), "large"), **columns)
+    assert gate(rows, "large", further_gates(settings))["large_band"].to_pylist() == [
+        "accept",
+        "escalate",
+        "reject",
+        None,
+    ]
+    agreed = curation(gate=Gate(by="agreement", accept_agreement=0.75), further=["b.nemo"])
+    rows = shard(
+        scored(heard(READ, "large"), "large"), large_pred_text=["a", "a", "a"], large_agreement=[1.0, 0.75, 0.5]
+    )
+    assert gate(rows, "large", further_gates(agreed))["large_band"].to_pylist() == ["accept", "accept", "escalate"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ({"gate": Gate(preset="guide", accept=0.2, reject=0.1)}, r"accept \(0.2\) lies above reject \(0.1\)"),
+        ({"gate": Gate(accept=0.2), "filter": Filter(max_wer=0.1)}, r"\(0.2\) lies above the filter's WER \(0.1\)"),
+        ({"gate": Gate(budget=0.2)}, "only preset budget has one"),
+        ({"gate": Gate(preset="budget", reject=0.5)}, "preset budget finds them"),
+        ({"gate": Gate(preset="budget"), "filter": Filter(preset="none")}, "there is nothing to rescue"),
+        ({"gate": Gate(accept_confidence=0.5)}, "does not go by confidence"),
+        ({"gate": Gate(accept_agreement=0.5)}, "does not go by agreement"),
+        ({"gate": Gate(by="agreement")}, "needs a model further"),
+        ({"gate": Gate(by="wer"), "references": "optional"}, "wer needs a reference"),
+        (
+            {"gate": Gate(**{"by": "confidence", "accept_confidence": 0.1, "reject_confidence": 0.2})},
+            "accept_confidence lies below",
+        ),
+        ({"filter": Filter(min_confidence=0.5)}, "every utterance has a reference"),
+        ({"large": None, "further": ["b.nemo"]}, "give large"),
+    ],
+)
+def test_gates_without_sense_are_refused(parameters, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        curation(**parameters)
+
+
+def test_the_audit_is_a_share_of_what_is_believed_or_given_up_and_depends_on_ids_alone():
+    rows = shard(READ, small_wer=[0.0, 0.5, 2.0] * 1000, small_pred_text=["a"] * 3000)
+    gates = first_gates(curation(gate=Gate(audit=0.1)))
+    gated = gate(rows, "small", gates)
+    bands = Counter(gated.filter(gated["audit"])["band"].to_pylist())
+    assert set(bands) == {"accept", "reject"}
+    assert 60 < bands["accept"] < 140
+    assert gate(rows.slice(7, 50), "small", gates)["audit"].equals(gated["audit"].slice(7, 50))
+    more = gate(rows, "small", gates.model_copy(update={"audit": 0.2}))
+    assert more["band"].equals(gated["band"])
+    assert set(gated.filter(gated["audit"])["id"].to_pylist()) < set(more.filter(more["audit"])["id"].to_pylist())
+
+
+@pytest.mark.parametrize(
+    ("found", "of", "expected"),
+    [(0, 0, (0.0, 1.0)), (0, 10, (0.0, 0.2775)), (5, 10, (0.2366, 0.7634)), (1, 100, (0.0018, 0.0545))],
+)
+def test_the_interval_is_wilsons(found, of, expected):
+    assert interval(found, of) == pytest.approx(expected, abs=1e-4)
+
+
+def spending(values: list[float], seconds: list[float], sampled: list[bool], rescued: list[bool]) -> Spending:
+    return Spending(np.array(values), np.array(seconds), np.array(sampled), np.array(rescued))
+
+
+def test_a_budget_is_spent_where_the_sample_was_rescued():
+    values = [0.3] * 10 + [0.6] * 10 + [2.0] * 10
+    sampled = ([True] * 4 + [False] * 6) * 3
+    rescued = [False] * 10 + [True] * 4 + [False] * 16
+    rows = spending(values, [1.0] * 30, sampled, rescued)
+    assert affordable(rows, 0.25, 18.0) == Bands(0.3, 0.6)
+    assert affordable(rows, 0.25, 17.9) == Bands(0.25, 0.25)  # the sample took 12, and one whole value takes 6 more
+    assert affordable(rows, 0.25, 100.0).reject >= 0.6
+    assert affordable(spending([0.1], [1.0], [True], [False]), 0.25, 1.0) == Bands(0.25, 0.25)
+
+
+ROW = st.tuples(st.sampled_from([0.0, 0.2, 0.3, 0.5, 1.0, 3.0]), st.floats(0.1, 60), st.booleans(), st.booleans())
+
+
+@given(st.lists(ROW, min_size=1, max_size=60), st.floats(0, 1))
+def test_a_budget_is_never_exceeded(rows, share):
+    seconds = np.array([row[1] for row in rows])
+    ids = pa.chunked_array([pa.array(range(1, len(rows) + 1), pa.int64())])
+    sampled = lots(ids) < sample_share(ids, seconds, share)
+    assert seconds[sampled].sum() <= share * seconds.sum() + 1e-9
+    values = np.array([row[0] for row in rows])
+    found = affordable(
+        Spending(values, seconds, sampled, np.array([row[2] for row in rows]) & sampled), 0.25, share * seconds.sum()
+    )
+    escalated = (values > found.accept) & (values <= found.reject)
+    assert seconds[sampled | escalated].sum() <= share * seconds.sum() + 1e-9
+
+
+LABELS = Rules(rules=tuple(map(str, Filter().in_force)), labels=tuple(map(str, Filter(min_confidence=0.3).of_labels)))
+READING = st.fixed_dictionaries(
+    {
+        "reason": st.sampled_from([None, None, None, "AUDIO_MISSING"]),
+        "text": st.sampled_from(["a b", None]),
+        "small_pred_text": st.sampled_from([None, "", "a b", "a c"]),
+        "small_wer": st.sampled_from([None, 0.0, 0.4, 2.0]),
+        "small_confidence": st.sampled_from([None, 0.1, 0.5, 0.9]),
+        "duration": st.floats(0.1, 30),
+    }
+)
+
+
+@given(
+    st.lists(READING, max_size=12),
+    st.sampled_from(["auto", "confidence"]),
+    st.tuples(st.none() | st.floats(0, 1), st.none() | st.floats(1, 2)),
+    st.tuples(st.none() | st.floats(0, 0.5), st.none() | st.floats(0.5, 1)),
+    st.floats(0, 1),
+)
+def test_every_utterance_is_decided_once_under_any_gate(rows, by, wer, doubt, audit):
+    table = pa.Table.from_pylist([{"id": i} | row for i, row in enumerate(rows, 1)], READ)
+    gates = Gates(by=by, wer=Bands(*wer), doubt=Bands(*doubt), disagreement=Bands(None, None), audit=audit)
+    gated = gate(table, "small", gates)
+    judged = judge(gated, LABELS).to_pylist()
+    assert [row["id"] for row in judged] == list(range(1, len(rows) + 1))
+    assert all((row["decision"] == "keep") == (row["reason"] is None) for row in judged)
+    assert all(row["decision"] == "quarantine" for row, given in zip(judged, rows, strict=True) if given["reason"])
+    assert all(row["decision"] != "keep" for row in judged if row["band"] == "reject")
+
+
+WORDS = "one two three four five six seven eight".split()
+
+
+def corpus(utterances: int, seed: int = 1) -> tuple[list[dict], dict[str, dict[str, str]]]:
+    """Utterances of eight words, of which a small model has most right and a large one nearly all."""
+    pick = Random(seed)
+    rows, small, large = [], {}, {}
+    for number in range(utterances):
+        name = f"{number}.wav"
+        words = pick.sample(WORDS, len(WORDS))
+        wrong = pick.choice([0, 0, 0, 3, 4, 6, 8])
+        rows.append({"audio_filepath": name, "duration": 1.0, "text": " ".join(words)})
+        small[name] = " ".join(["no"] * wrong + words[wrong:])
+        large[name] = " ".join(words) if wrong in (0, 3, 4) else "something else entirely"
+    return rows, {"small": small, "large": large}
+
+
+@pytest.fixture
+def spoken(manifest, hears):
+    def write(utterances: int = 120) -> dict:
+        rows, models = corpus(utterances)
+        return {"manifest": manifest(*rows), **hears(**models), "shard_hours": 30 / 3600}
+
+    return write
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_budget_is_measured_kept_and_the_same_when_a_run_goes_on(spoken, tmp_path):
+    settings, run = spoken() | {"gate": {"preset": "budget", "budget": 0.3}}, tmp_path / "run"
+    report = curate(output=run, **settings)
+    rows = published(run)
+    asked = [row for row in rows if row["large_pred_text"] is not None]
+    assert 0.15 * 120 < len(asked) <= 0.3 * 120
+    assert report.gates.wer.accept >= 0.25
+    assert report.rescued.utterances > 10
+    assert report.bands["escalate"].kept / report.bands["escalate"].utterances > 0.8  # not spent on the hopeless
+    assert {row["decision"] for row in rows if row["band"] == "reject"} == {"drop"}
+    assert all(check.holds for check in inspect(run))
+
+    before = contents(run)
+    for record in sorted((run / "_ledger").glob("*.json"))[::2]:
+        if json.loads(record.read_bytes()).get("stage") != "gates":
+            record.unlink()
+    assert curate(output=run, **settings).gates == report.gates
+    assert contents(run) == before
+
+
+def contents(run):
+    return {path.relative_to(run): path.read_bytes() for part in ("data", "rejects") for path in (run / part).iterdir()}
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_an_audit_changes_nothing_but_the_columns_of_the_large_model_and_says_what_is_lost(spoken, tmp_path):
+    settings = spoken() | {"gate": {"reject": 0.45}}
+    runs = {}
+    for audit in (0.0, 0.6):
+        gate_ = settings["gate"] | {"audit": audit}
+        runs[audit] = curate(output=tmp_path / f"{audit}", **settings | {"gate": gate_})
+    without, with_audit = (
+        [
+            {name: value for name, value in row.items() if not name.startswith("large_")}
+            for row in published(tmp_path / f)
+        ]
+        for f in ("0.0", "0.6")
+    )
+    assert without == with_audit
+    bands = runs[0.6].bands
+    assert runs[0.0].bands["accept"].audit.utterances == 0
+    assert (bands["accept"].audit.wrong, bands["reject"].audit.wrong > 5) == (0, True)
+    assert bands["escalate"].audit is None
+    found = bands["reject"].audit
+    rejected = [row for row in published(tmp_path / "0.6") if row["band"] == "reject"]
+    audited = [row for row in rejected if row["large_pred_text"] is not None]
+    assert found.utterances == len(audited) < len(rejected)
+    assert found.wrong == sum(row["large_wer"] == 0.0 for row in audited)
+    assert (found.low, found.high) == interval(found.wrong, found.utterances)
+    assert found.hours == pytest.approx((found.low * len(rejected) / 3600, found.high * len(rejected) / 3600))
+    assert "the large model would have kept" in (tmp_path / "0.6" / "report.html").read_text()
+
+
+def unlarge(row: dict) -> dict:
+    return {name: value for name, value in row.items() if not name.startswith("large_")}
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_each_further_model_reads_what_the_one_before_left(manifest, hears, tmp_path):
+    text = "one two three four"
+    rows = [{"audio_filepath": f"{name}.wav", "duration": 1.0, "text": text} for name in "abcd"]
+    models = hears(
+        small={"a.wav": text, "b.wav": "one two", "c.wav": "one two", "d.wav": "one two"},
+        large={"b.wav": text, "c.wav": "one two three three three", "d.wav": "one two"},
+        third={"c.wav": text, "d.wav": "two two"},
+        fourth={"d.wav": "one two three four"},
+    )
+    further = [models.pop("third"), models.pop("fourth")]
+    report = curate(manifest=manifest(*rows), output=tmp_path / "run", **models, further=further, gate={"audit": 0})
+    rows = published(tmp_path / "run")
+    names = ("band", "large_band", "large2_band", "model", "wer", "decision")
+    assert [[row[name] for name in names] for row in rows] == [
+        ["accept", None, None, "small", 0.0, "keep"],
+        ["escalate", "accept", None, "large", 0.0, "keep"],
+        ["escalate", "escalate", "accept", "large2", 0.0, "keep"],
+        ["escalate", "escalate", "escalate", "large3", 0.0, "keep"],
+    ]
+    assert [row["large2_pred_text"] for row in rows] == [None, None, text, "two two"]
+    assert report.rescued.utterances == 3
+    assert {role: band["escalate"].utterances for role, band in report.further.items()} == {"large": 2, "large2": 1}
+    assert report.speed["large2"].utterances == 2
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_without_references_readings_are_labels_with_their_quality(manifest, tmp_path):
+    rows = [
+        {"audio_filepath": "sure.wav", "duration": 1.0},
+        {"audio_filepath": "alike.wav", "duration": 1.0, "text": None},
+        {"audio_filepath": "unlike.wav", "duration": 1.0},
+        {"audio_filepath": "silent.wav", "duration": 1.0},
+        {"audio_filepath": "known.wav", "duration": 1.0, "text": "good night"},
+    ]
+    readings = {
+        "small": {
+            "sure": ("Yes.", 0.9),
+            "alike": ("good morning all", 0.4),
+            "unlike": ("a b", 0.4),
+            "silent": ("", 0.4),
+        }
+        | {"known": ("good night", 0.1)},
+        "large": {"alike": ("Good morning all", 0.7), "unlike": ("see you", 0.7), "silent": ("", 0.3)},
+    }
+    models = {}
+    for role, texts in readings.items():
+        lines = [{"audio_filepath": f"{name}.wav", "pred_text": t, "confidence": c} for name, (t, c) in texts.items()]
+        models[role] = str(tmp_path / f"{role}.jsonl")
+        (tmp_path / f"{role}.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    settings = {"references": "optional", "gate": {"accept_confidence": 0.8, "audit": 0}}
+    curate(manifest=manifest(*rows), output=tmp_path / "run", **models, **settings)
+    names = ("band", "pred_text", "wer", "confidence", "agreement", "reason")
+    assert [[row[name] for name in names] for row in published(tmp_path / "run")] == [
+        ["accept", "Yes.", None, 0.9, None, None],
+        ["escalate", "Good morning all", None, 0.7, 1.0, None],
+        ["escalate", "see you", None, 0.7, 0.5, "AGREEMENT_BELOW_MIN"],
+        ["escalate", "", None, 0.3, None, "NOTHING_HEARD"],
+        ["accept", "good night", 0.0, 0.1, None, None],
+    ]
+    lines = [json.loads(line) for line in (tmp_path / "run" / "manifest.jsonl").read_text().splitlines()]
+    assert [(line["text"], line.get("confidence"), line.get("agreement")) for line in lines] == [
+        ("Yes.", 0.9, None),
+        ("Good morning all", 0.7, 1.0),
+        ("good night", None, None),
+    ]
+    assert pq.read_table(tmp_path / "run" / "data").num_rows == 3
+    stricter = settings | {"filter": {"min_confidence": 0.8}}
+    report = curate(manifest=tmp_path / "corpus.jsonl", output=tmp_path / "strict", **models, **stricter)
+    assert report.reasons["CONFIDENCE_BELOW_MIN"].broken == 3
