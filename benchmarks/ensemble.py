@@ -9,7 +9,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from random import Random
 
@@ -94,16 +94,17 @@ def readings(spoken: list[Spoken]) -> list[list[Reading]]:
 Method = Callable[[list[Reading]], str]
 
 
-def voted(alpha: float, null_confidence: float) -> Method:
-    return lambda row: rover(row, "basic", alpha, null_confidence).text
+def voted(**how: float | None) -> Method:
+    return lambda row: rover(row, "basic", Rover(**how)).text
 
 
 def methods() -> dict[str, Method]:
+    """How one text comes of the readings; the first three take that of one model."""
     alone: dict[str, Method] = {name: lambda row, i=i: row[i].text for i, name in enumerate(MODELS)}  # type: ignore[misc]
-    votes = Rover()
     return alone | {
-        "ROVER": voted(votes.alpha, votes.null_confidence),
-        "ROVER, votes only": voted(1.0, votes.null_confidence),
+        "ROVER": voted(),
+        "ROVER, votes only": voted(alpha=1.0),
+        "ROVER, confidence in nothing 0.5": voted(null_confidence=0.5),
         "highest confidence": lambda row: most_confident(row, "basic")[0].text,
     }
 
@@ -138,16 +139,17 @@ def taken(spoken: list[Spoken], rows: list[list[Reading]], snr: float) -> tuple[
 
 
 def tune() -> Iterator[list[str]]:
-    """WER on other speech, for weights of the votes (across) and confidences in nothing (down)."""
+    """WER on other speech, for weights of the votes (across), exponents and confidences in nothing (down)."""
     with tempfile.TemporaryDirectory() as folder:
         spoken = list(other_speech(Path(folder)))
         rows = readings(spoken)
     for name, method in methods().items():
         yield [name, f"{word_error_rate(spoken, rows, method):.2%}"]
-    alphas = [step / 10 for step in range(0, 11)]
-    yield ["null confidence", *(f"alpha {alpha}" for alpha in alphas)]
-    for nothing in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
-        yield [f"{nothing}", *(f"{word_error_rate(spoken, rows, voted(alpha, nothing)):.2%}" for alpha in alphas)]
+    alphas = [step / 10 for step in range(11)]
+    yield ["null_confidence", "exponent", *(f"alpha {alpha}" for alpha in alphas)]
+    for nothing, exponent in product((None, 0.1, 0.3, 0.5, 0.7), (1.0, 0.5, 0.25, 0.125)):
+        found = [voted(alpha=alpha, exponent=exponent, null_confidence=nothing) for alpha in alphas]
+        yield [f"{nothing}", f"{exponent}", *(f"{word_error_rate(spoken, rows, method):.2%}" for method in found)]
 
 
 if __name__ == "__main__":

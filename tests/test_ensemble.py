@@ -141,7 +141,7 @@ def test_a_manifest_needs_no_references_and_is_labelled_with_what_the_models_agr
         (1, "good morning to you", 0.0, pytest.approx(5 / 6), "keep", None),
         (2, "good evening", 1.0, 1.0, "drop", "WER_ABOVE_MAX"),
         (3, "How do you do?", None, 1.0, "keep", None),
-        (4, "guess", None, pytest.approx(1 / 3), "drop", "AGREEMENT_BELOW_MIN"),
+        (4, "dress", None, pytest.approx(1 / 3), "drop", "AGREEMENT_BELOW_MIN"),
         (5, "", None, None, "drop", "NOTHING_HEARD"),
         (6, None, None, None, "quarantine", "BAD_TEXT"),
         (7, None, None, None, "quarantine", "DUPLICATE_UTT"),
