@@ -68,7 +68,7 @@ def louder(spoken: list[Spoken], folder: Path) -> Iterator[Spoken]:
 
 
 def other_speech(folder: Path, utterances: int = 300) -> Iterator[Spoken]:
-    """Sentences and voices that are neither in the demo nor in the training of its models, in noise like `louder`."""
+    """Sentences that are new to the demo and to its models, by its voices at other pitch and speed, in such noise."""
     words, pick, voices = Random(SEED), np.random.default_rng(SEED + 1), corpus_voices(SEED)
     known = {*training_texts(Random(TRAINING_SEED)), *(one.text for one in demo_speech())}
     texts = list(islice((text for _ in iter(int, 1) if (text := sentence(words)) not in known), utterances))
@@ -122,18 +122,19 @@ def compare() -> Iterator[list[str]]:
         loud = list(louder(spoken, Path(folder)))
         rows, loud_rows = readings(spoken), readings(loud)
     parts = {
-        "all": taken(spoken, rows, 30),
-        "≤ 10 dB": taken(spoken, rows, 10),
-        f"{LOUD[0]:.0f} to {LOUD[1]:.0f} dB": taken(loud, loud_rows, 10),
-        "0 to 5 dB": taken(loud, loud_rows, 5),
+        "the demo": taken(spoken, rows, 30),
+        "the demo, SNR up to 10 dB": taken(spoken, rows, 10),
+        "more noise, SNR 0 to 10 dB": taken(loud, loud_rows, 10),
+        "more noise, SNR 0 to 5 dB": taken(loud, loud_rows, 5),
     }
     yield ["", *(f"{name} ({len(some)})" for name, (some, _) in parts.items())]
+    yield ["---"] * (1 + len(parts))
     for name, method in methods().items():
         yield [name, *(f"{word_error_rate(some, read, method):.2%}" for some, read in parts.values())]
 
 
 def taken(spoken: list[Spoken], rows: list[list[Reading]], snr: float) -> tuple[list[Spoken], list[list[Reading]]]:
-    """Utterances with at most so much less noise than speech, and what was read in them."""
+    """Utterances with at most this signal-to-noise ratio (dB), and what was read in them."""
     at = [i for i, one in enumerate(spoken) if one.snr <= snr]
     return [spoken[i] for i in at], [rows[i] for i in at]
 

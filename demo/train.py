@@ -69,7 +69,7 @@ RECIPES = {
         batch_seconds=30,
         seed=1_000_000,
         cycle=6_000,
-        cooldown=500,
+        cooldown=250,
     ),
 }
 
