@@ -104,7 +104,7 @@ def methods() -> dict[str, Method]:
     return alone | {
         "ROVER": voted(),
         "ROVER, votes only": voted(alpha=1.0),
-        "ROVER, confidence in nothing 0.5": voted(null_confidence=0.5),
+        "ROVER, confidences as they are, 0.5 in nothing": voted(exponent=1.0, null_confidence=0.5),
         "highest confidence": lambda row: most_confident(row, "basic")[0].text,
     }
 
@@ -146,7 +146,7 @@ def tune() -> Iterator[list[str]]:
         rows = readings(spoken)
     for name, method in methods().items():
         yield [name, f"{word_error_rate(spoken, rows, method):.2%}"]
-    alphas = [step / 10 for step in range(11)]
+    alphas = [step / 5 for step in range(6)]
     yield ["null_confidence", "exponent", *(f"alpha {alpha}" for alpha in alphas)]
     for nothing, exponent in product((None, 0.1, 0.3, 0.5, 0.7), (1.0, 0.5, 0.25, 0.125)):
         found = [voted(alpha=alpha, exponent=exponent, null_confidence=nothing) for alpha in alphas]
