@@ -9,7 +9,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from random import Random
 
@@ -68,7 +68,7 @@ def louder(spoken: list[Spoken], folder: Path) -> Iterator[Spoken]:
 
 
 def other_speech(folder: Path, utterances: int = 300) -> Iterator[Spoken]:
-    """Sentences and voices that are neither in the demo nor in the training of its models, in noise like `louder`."""
+    """Sentences that are new to the demo and to its models, by its voices at other pitch and speed, in such noise."""
     words, pick, voices = Random(SEED), np.random.default_rng(SEED + 1), corpus_voices(SEED)
     known = {*training_texts(Random(TRAINING_SEED)), *(one.text for one in demo_speech())}
     texts = list(islice((text for _ in iter(int, 1) if (text := sentence(words)) not in known), utterances))
@@ -94,16 +94,17 @@ def readings(spoken: list[Spoken]) -> list[list[Reading]]:
 Method = Callable[[list[Reading]], str]
 
 
-def voted(alpha: float, null_confidence: float) -> Method:
-    return lambda row: rover(row, "basic", alpha, null_confidence).text
+def voted(**how: float | None) -> Method:
+    return lambda row: rover(row, "basic", Rover(**how)).text
 
 
 def methods() -> dict[str, Method]:
+    """How one text comes of the readings; the first three take that of one model."""
     alone: dict[str, Method] = {name: lambda row, i=i: row[i].text for i, name in enumerate(MODELS)}  # type: ignore[misc]
-    votes = Rover()
     return alone | {
-        "ROVER": voted(votes.alpha, votes.null_confidence),
-        "ROVER, votes only": voted(1.0, votes.null_confidence),
+        "ROVER": voted(),
+        "ROVER, votes only": voted(alpha=1.0),
+        "ROVER, confidences as they are, 0.5 in nothing": voted(exponent=1.0, null_confidence=0.5),
         "highest confidence": lambda row: most_confident(row, "basic")[0].text,
     }
 
@@ -121,33 +122,35 @@ def compare() -> Iterator[list[str]]:
         loud = list(louder(spoken, Path(folder)))
         rows, loud_rows = readings(spoken), readings(loud)
     parts = {
-        "all": taken(spoken, rows, 30),
-        "≤ 10 dB": taken(spoken, rows, 10),
-        f"{LOUD[0]:.0f} to {LOUD[1]:.0f} dB": taken(loud, loud_rows, 10),
-        "0 to 5 dB": taken(loud, loud_rows, 5),
+        "the demo": taken(spoken, rows, 30),
+        "the demo, SNR up to 10 dB": taken(spoken, rows, 10),
+        "more noise, SNR 0 to 10 dB": taken(loud, loud_rows, 10),
+        "more noise, SNR 0 to 5 dB": taken(loud, loud_rows, 5),
     }
     yield ["", *(f"{name} ({len(some)})" for name, (some, _) in parts.items())]
+    yield ["---"] * (1 + len(parts))
     for name, method in methods().items():
         yield [name, *(f"{word_error_rate(some, read, method):.2%}" for some, read in parts.values())]
 
 
 def taken(spoken: list[Spoken], rows: list[list[Reading]], snr: float) -> tuple[list[Spoken], list[list[Reading]]]:
-    """Utterances with at most so much less noise than speech, and what was read in them."""
+    """Utterances with at most this signal-to-noise ratio (dB), and what was read in them."""
     at = [i for i, one in enumerate(spoken) if one.snr <= snr]
     return [spoken[i] for i in at], [rows[i] for i in at]
 
 
 def tune() -> Iterator[list[str]]:
-    """WER on other speech, for weights of the votes (across) and confidences in nothing (down)."""
+    """WER on other speech, for weights of the votes (across), exponents and confidences in nothing (down)."""
     with tempfile.TemporaryDirectory() as folder:
         spoken = list(other_speech(Path(folder)))
         rows = readings(spoken)
     for name, method in methods().items():
         yield [name, f"{word_error_rate(spoken, rows, method):.2%}"]
-    alphas = [step / 10 for step in range(0, 11)]
-    yield ["null confidence", *(f"alpha {alpha}" for alpha in alphas)]
-    for nothing in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
-        yield [f"{nothing}", *(f"{word_error_rate(spoken, rows, voted(alpha, nothing)):.2%}" for alpha in alphas)]
+    alphas = [step / 5 for step in range(6)]
+    yield ["null_confidence", "exponent", *(f"alpha {alpha}" for alpha in alphas)]
+    for nothing, exponent in product((None, 0.1, 0.3, 0.5, 0.7), (1.0, 0.5, 0.25, 0.125)):
+        found = [voted(alpha=alpha, exponent=exponent, null_confidence=nothing) for alpha in alphas]
+        yield [f"{nothing}", f"{exponent}", *(f"{word_error_rate(spoken, rows, method):.2%}" for method in found)]
 
 
 if __name__ == "__main__":

@@ -158,8 +158,7 @@ def evidence(spoken: list[Spoken], references: list[str], models: dict[str, str]
     requests = [Request(str(one.path), None, None) for one in spoken]
     heard = [listen_here(resolve(name, trust_unpinned=True), Engine(), requests)[0] for name in models.values()]
     readings = [[one.reading or Reading("") for one in row] for row in zip(*heard, strict=True)]
-    votes = Rover()
-    voted = [rover(row, "basic", votes.alpha, votes.null_confidence).text for row in readings]
+    voted = [rover(row, "basic", Rover()).text for row in readings]
     texts = {"small": [row[0].text for row in readings], "large": [row[1].text for row in readings], "voted": voted}
     return Evidence(
         ids=np.arange(1.0, len(spoken) + 1),

@@ -27,7 +27,10 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Recipe:
-    """Sizes and schedule of one checkpoint; updates with the transducer loss come after those without."""
+    """Sizes and schedule of one checkpoint; updates with the transducer loss come after those without.
+
+    One that leaves the cycle of its learning rate before its end has the rate fall to nothing in its last updates.
+    """
 
     size: Size
     vocabulary: int
@@ -36,6 +39,8 @@ class Recipe:
     learning_rate: float
     batch_seconds: float
     seed: int = 0
+    cycle: int | None = None
+    cooldown: int = 0
 
 
 RECIPES = {
@@ -58,11 +63,13 @@ RECIPES = {
     "third": Recipe(
         Size(width=80, layers=3, heads=4, channels=64, dropout=0.05),
         vocabulary=128,
-        ctc_updates=6_000,
+        ctc_updates=4_000,
         hybrid_updates=0,
         learning_rate=3e-3,
         batch_seconds=30,
         seed=1_000_000,
+        cycle=6_000,
+        cooldown=250,
     ),
 }
 
@@ -143,7 +150,7 @@ def train(name: str, recipe: Recipe, threads: int) -> None:
     updates = recipe.ctc_updates + recipe.hybrid_updates
     optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, (0.9, 0.98), weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=updates + 1, pct_start=0.06, div_factor=30
+        optimizer, recipe.learning_rate, total_steps=(recipe.cycle or updates) + 1, pct_start=0.06, div_factor=30
     )
     state, done = BUILD / f"{name}.state", 0
     if state.exists():
@@ -167,6 +174,9 @@ def train(name: str, recipe: Recipe, threads: int) -> None:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
+        if (left := updates - step - 1) < recipe.cooldown:
+            for group in optimizer.param_groups:
+                group["lr"] *= left / recipe.cooldown
         heard += float(lengths.sum()) / SAMPLE_RATE
         recent.append(float(value.detach()))
         if (step + 1) % 250 == 0 or step + 1 == updates:

@@ -25,7 +25,7 @@ def combine(heard: pa.Table, roles: list[Role], method: Method, votes: Rover, no
         if reason is not None or len(given) < len(roles):
             found.append(None)
         elif method == "rover":
-            found.append((rover(given, normalizer, votes.alpha, votes.null_confidence), ENSEMBLE))
+            found.append((rover(given, normalizer, votes), ENSEMBLE))
         else:
             check_confidence(number, roles, given)
             consensus, best = most_confident(given, normalizer)

@@ -2,7 +2,7 @@
 
 from copy import copy
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -21,7 +21,7 @@ def same(name: str) -> Any:
 
 
 class Rover(Parameters):
-    """How votes are counted (Fiscus 1997): alpha x share of the votes + (1 - alpha) x confidence of a word."""
+    """How votes are counted (Fiscus 1997): alpha x share of the votes + (1 - alpha) x confidence."""
 
     alpha: Share = Field(
         0.5,
@@ -29,10 +29,17 @@ class Rover(Parameters):
         description="Weight (0 to 1) of how many models have a word, against how confident they are; 1: votes only, as "
         "always where a reading has no confidence",
     )
-    null_confidence: Share = Field(
-        0.5,
+    exponent: Annotated[float, Field(gt=0)] = Field(
+        0.25,
+        title="Exponent",
+        description="Power that confidences are raised to before they are weighed: NeMo's lie orders of magnitude "
+        "apart; 1: as they are",
+    )
+    null_confidence: Share | None = Field(
+        None,
         title="Confidence in nothing",
-        description="Confidence (0 to 1) of a model that has no word where another has one",
+        description="Confidence (0 to 1) of a model that has no word where another has one; empty: that of the less "
+        "confident of its words on either side",
     )
 
 

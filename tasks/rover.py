@@ -5,9 +5,11 @@ After J. Fiscus, A post-processing system to yield reduced word error rates, ASR
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import takewhile
+from dataclasses import replace
+from itertools import accumulate, takewhile
 from typing import NamedTuple
 
+from tasks.panel import Rover
 from tasks.recogniser import Reading
 from tasks.text import Normalizer
 from tasks.units import Unit, units
@@ -15,6 +17,7 @@ from tasks.units import Unit, units
 SUBSTITUTION, GAP = 4, 3  # sclite's costs, as Fiscus has them
 
 NOTHING = Unit("", "", None)
+VOTES_ONLY = Rover(alpha=1.0)
 
 Slot = list[Unit]
 """What each reading has at one place; NOTHING where it has none."""
@@ -27,17 +30,19 @@ class Consensus(NamedTuple):
     agreement: float | None
 
 
-def rover(readings: list[Reading], normalizer: Normalizer, alpha: float, null_confidence: float) -> Consensus:
+def rover(readings: list[Reading], normalizer: Normalizer, how: Rover) -> Consensus:
     """The vote over all readings; in which order they come makes no difference.
 
-    A word's score is `alpha` times its share of the votes and 1 - `alpha` times their mean confidence; that of having
-    no word there, the same with `null_confidence`. Where a reading knows no confidence, votes alone count. Equal scores
-    go to the reading of the higher confidence of its utterance, then to the longer one, then by the alphabet.
+    A word's score is alpha times its share of the votes, and 1 - alpha times their mean confidence. Having no word is
+    voted on like a word. Where a reading knows no confidence, votes alone count. Equal scores go to the reading of the
+    higher confidence of its utterance, then to the longer one, then by the alphabet.
     """
     slots = network([units(reading, normalizer) for reading in sorted(readings, key=standing)])
     if any(unit.word and unit.confidence is None for slot in slots for unit in slot):
-        alpha = 1.0
-    winners = [winner(slot, alpha, null_confidence) for slot in slots]
+        how = VOTES_ONLY
+    elif how.alpha < 1:
+        slots = with_doubt(slots, how.null_confidence)
+    winners = [winner(slot, how) for slot in slots]
     text = "".join(spelling(slot, word) for slot, word in zip(slots, winners, strict=True))
     return Consensus(text.strip(), agreement(slots, winners))
 
@@ -128,13 +133,31 @@ def skipped(has: Counter[str], number: int) -> int:
     return GAP * (number - has[""])
 
 
-def winner(slot: Slot, alpha: float, null_confidence: float) -> str:
+def with_doubt(slots: list[Slot], given: float | None) -> list[Slot]:
+    """The slots with a confidence in having no word: as given, or that of the less sure of the words on either side.
+
+    A model that runs two words into one is not sure of it, and should not outvote those that hear both.
+    """
+    readings = [list(reading) for reading in zip(*slots, strict=True)]
+    for reading in readings:
+        before, after = list(accumulate(reading, latest)), list(accumulate(reading[::-1], latest))[::-1]
+        for at, unit in enumerate(reading):
+            if not unit.word:
+                beside = [near.confidence or 0.0 for near in (before[at], after[at]) if near.word]
+                reading[at] = replace(unit, confidence=min(beside, default=0.0) if given is None else given)
+    return [list(slot) for slot in zip(*readings, strict=True)]
+
+
+def latest(earlier: Unit, unit: Unit) -> Unit:
+    return unit if unit.word else earlier
+
+
+def winner(slot: Slot, how: Rover) -> str:
     """The word of a slot; nothing where that is what has won."""
     scores = {}
     for word in dict.fromkeys(unit.word for unit in slot):
-        trust = [unit.confidence or 0.0 for unit in slot if unit.word == word]
-        confidence = sum(trust) / len(trust) if word else null_confidence
-        scores[word] = round(alpha * len(trust) / len(slot) + (1 - alpha) * confidence, 9)
+        trust = [(unit.confidence or 0.0) ** how.exponent for unit in slot if unit.word == word]
+        scores[word] = round(how.alpha * len(trust) / len(slot) + (1 - how.alpha) * sum(trust) / len(trust), 9)
     return max(scores, key=scores.__getitem__)  # the first of equals
 
 
