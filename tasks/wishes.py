@@ -1,11 +1,13 @@
 """What a run's parameters leave open becomes real checkpoints: `auto`, and names that only a catalogue has."""
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from tasks.catalog import Catalog, open_catalog
 from tasks.choice import Choice, choose
-from tasks.config import AUTO, Curation, Placement, Route, Wish
+from tasks.config import AUTO, Curation, Engine, Placement, Route, Wish
+from tasks.entries import Model
 from tasks.machine import ELSEWHERE, Machine, this_machine
 from tasks.reasons import warning
 from tasks.schema import Role
@@ -28,9 +30,19 @@ def settled(settings: Curation, machine: Machine | None = None) -> Curation:
     settings = rerouted(settings, {language: named(route, catalog) for language, route in settings.routes.items()})
     names = {name for route in settings.routes.values() for name in models_in(route).values()}
     for model in filter(None, map(catalog.find, sorted(names))):
-        if (licence := catalog.licence(model)) and not licence.permissive:
-            log.warning("licence of %s", warning(model, catalog))
+        for words in cautions(model, catalog, settings.engine):
+            log.warning(words)
     return settings.model_copy(update={"wish": Wish(), "catalog": None})
+
+
+def cautions(model: Model, catalog: Catalog, options: Engine) -> Iterator[str]:
+    """What is known to speak against a model, however it came into the run."""
+    if (licence := catalog.licence(model)) and not licence.permissive:
+        yield f"licence of {warning(model, catalog)}"
+    longest = model.max_seconds_local if options.local_attention else model.max_seconds
+    if longest and options.max_seconds > longest:
+        most = f"engine.max_seconds is {options.max_seconds:,.0f}"
+        yield f"{model.name} reads no more than {longest:,.0f} s at once: {most}"
 
 
 def chosen(settings: Curation, catalog: Catalog, machine: Machine) -> Curation:
