@@ -21,7 +21,7 @@ Routes = dict[str | None, Route]
 def settled(settings: Curation, machine: Machine | None = None) -> Curation:
     """The parameters with checkpoints in the place of `auto` and of the catalogue's names.
 
-    What was chosen is logged with its reasons, and what a licence forbids is said, before anything is read.
+    What was chosen is logged with its reasons, and what speaks against a model is said, before anything is read.
     """
     catalog = open_catalog(settings.catalog)
     if settings.auto:
@@ -37,8 +37,8 @@ def settled(settings: Curation, machine: Machine | None = None) -> Curation:
 
 def cautions(model: Model, catalog: Catalog, options: Engine) -> Iterator[str]:
     """What is known to speak against a model, however it came into the run."""
-    if (licence := catalog.licence(model)) and not licence.permissive:
-        yield f"licence of {warning(model, catalog)}"
+    if said := warning(model, catalog):
+        yield said
     longest = model.max_seconds_local if options.local_attention else model.max_seconds
     if longest and options.max_seconds > longest:
         most = f"engine.max_seconds is {options.max_seconds:,.0f}"
@@ -66,7 +66,8 @@ def wish_for(language: str | None, settings: Curation, manifest: Stated) -> Wish
     """The wish for a language's own models, or for those of all others, with what the manifest states."""
     wish, others = settings.wish, [name for name in manifest.languages if not match(name, settings.languages)]
     spoken = language or wish.language or ",".join(others or manifest.languages)
-    hours = manifest.languages.get(language, 0.0) if language else manifest.hours
+    mine = [hours for name, hours in manifest.languages.items() if language and match(name, [language])]
+    hours = sum(mine) if language else manifest.hours
     return wish.model_copy(update={"language": spoken or None, "hours": wish.hours or hours})
 
 

@@ -187,9 +187,28 @@ def test_each_language_gets_its_own_pair_and_the_rest_another(manifest):
 
 
 def test_a_licence_that_forbids_the_use_is_said_before_the_run(manifest, caplog):
-    given = Curation(manifest="corpus.jsonl", output="out", small="nvidia/canary-1b")
+    given = Curation(manifest="corpus.jsonl", output="out", small="nvidia/canary-1b", large="nvidia/canary-1b-v2")
     assert settled(given) == given
-    assert caplog.messages == ["licence of canary-1b: its licence, CC-BY-NC-4.0, forbids commercial use"]
+    assert caplog.messages == ["canary-1b: its licence, CC-BY-NC-4.0, forbids commercial use"]
+
+
+def test_a_licence_that_nobody_knows_is_said_too(manifest, caplog):
+    corpus = manifest({"audio_filepath": "a.wav", "lang": "ka"}, tones=False)
+    found = settled(curation(corpus, wish=Wish(use="research")), A100)
+    assert (found.small, found.large) == ("nvidia/stt_ka_fastconformer_hybrid_large_pc", None)
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [line.partition(":")[2] for line in warned] == [
+        " its licence is not known here: read its card before the data is used"
+    ]
+
+
+def test_the_hours_of_a_language_are_those_of_its_rows(manifest, caplog):
+    rows = [{"audio_filepath": f"{i}.wav", "duration": 2e6, "lang": tag} for i, tag in enumerate(["de", "de-AT", "en"])]
+    routes = {"de": {"small": "auto", "large": "auto"}}
+    with caplog.at_level(logging.INFO, "winnow"):
+        found = settled(curation(manifest(*rows, tones=False), languages=routes), A100)
+    assert found.languages["de"].small == f"nvidia/{GERMAN}"
+    assert "chosen for de: 1,111 h of audio are more than 1,000, so speed counts: fastest" in caplog.messages
 
 
 def test_audio_that_is_longer_than_a_model_reads_at_once_is_said_before_the_run(caplog):
