@@ -14,7 +14,7 @@ from tasks.budget import Budget
 from tasks.checkpoint import BadCheckpoint, resolve
 from tasks.config import Engine
 from tasks.engine import ModelBroken, filled, hear, planned, read
-from tasks.recogniser import Reading, Request, resident
+from tasks.recogniser import Reading, Request, keep, resident, squeezed
 from tasks.sound import Sound
 from tests.test_network import requests
 
@@ -184,3 +184,28 @@ def test_a_checkpoint_that_cannot_be_had_is_refused(tmp_path, name, content, com
         name = str(tmp_path / name)
     with pytest.raises(BadCheckpoint, match=complaint):
         resolve(name, trust_unpinned=True)
+
+
+def test_as_many_models_stay_in_memory_as_a_run_has(hears):
+    keep(3)
+    models = [resolve(path) for path in hears(**{name: {f"{name}.wav": name} for name in "abc"}).values()]
+    first = [resident(model, Engine()) for model in models]
+    assert [resident(model, Engine()) for model in models] == first
+
+
+def test_models_go_for_one_that_does_not_fit_beside_them(hears):
+    model = resolve(hears(small={"a.wav": "good morning"})["small"])
+    kept, left = resident(model, Engine()), [RuntimeError("CUDA out of memory")]
+
+    def load():
+        if left:
+            raise left.pop()
+        return kept
+
+    assert squeezed(load) is kept
+    left = [RuntimeError("CUDA out of memory")] * 100
+    with pytest.raises(RuntimeError, match="out of memory"):
+        squeezed(load)
+    assert resident(model, Engine()) is not kept
+    with pytest.raises(ValueError, match="broken"):
+        squeezed(lambda: int("broken"))

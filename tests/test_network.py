@@ -118,7 +118,7 @@ def test_a_prompt_says_language_task_and_punctuation(random_model):
 def test_each_row_has_a_prompt_of_its_own_language(random_model):
     checkpoint = random_model("canary")
     network, asked = Network(checkpoint, Engine()), requests(4)
-    spoken = [replace(one, language=language) for one, language in zip(asked, ["de", None, "en", "DE"], strict=True)]
+    spoken = [replace(one, language=language) for one, language in zip(asked, ["de", None, "en", "de-at"], strict=True)]
     clips = [load(one.path, None, None, network.rate, 60) for one in asked]
     mixed = [one.text for one in network.read([list(zip(spoken, clips, strict=True))])]
     english, german = (
