@@ -80,7 +80,7 @@ def hub(endpoint: str, offline: bool, needed: bool, reach: Callable[[str], objec
     try:
         reach(endpoint)
     except OSError as error:
-        found = f"{redacted(endpoint)} does not answer ({one_line(error)})"
+        found = f"{redacted(endpoint)} does not answer ({getattr(error, 'reason', error)})"
         yield failed("hub", found, MIRROR) if needed else warning("hub", f"{found}; no model here is of it", MIRROR)
     else:
         yield ok("hub", f"{redacted(endpoint)} answers")
