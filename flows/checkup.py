@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tasks.doctor import diagnose
-from tasks.findings import Finding, failed, ok, warning
+from tasks.findings import Finding, failed, ok
 from tasks.upkeep import Doctor
 
 DEMO = Path(__file__).parent.parent / "demo"
@@ -69,8 +69,10 @@ def server() -> Iterator[Finding]:
 
 def smoke(names: list[str], trust: bool) -> Iterator[Finding]:
     """Whether `winnow curate` reads an utterance of the demo with the models, and with a Prefect server of its own."""
-    if any(name.endswith(".jsonl") for name in names):
-        yield warning("smoke run", "not tried: a file of readings has none of its utterance", "give a checkpoint")
+    from tasks.fitness import unread
+
+    if finding := unread(names):
+        yield finding
         return
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:

@@ -66,6 +66,16 @@ def lacking(place: str) -> int | None:
     return None
 
 
+def unread(names: list[str]) -> Finding | None:
+    """Why no utterance is to be read with these models: it would fetch them, or they are readings of other ones."""
+    if any(name.endswith(".jsonl") for name in names):
+        return warning("smoke run", "not tried: a file of readings has none of its utterance", "give a checkpoint")
+    for name in names:
+        if lacking(parted(name)[0]) is not None:
+            return warning("smoke run", f"not tried: {name} is to be fetched first", f"winnow warm-up {name}")
+    return None
+
+
 def reached(endpoint: str) -> None:
     """Raise OSError unless somebody answers there, whatever the answer."""
     with suppress(HTTPError), urlopen(Request(endpoint, method="HEAD"), timeout=10):

@@ -156,7 +156,7 @@ def test_the_forms_of_the_flows_around_a_curation_have_titles_and_descriptions(f
     schema = form(flow)
     described = [p for d in schema.get("definitions", {}).values() for p in d["properties"].values()]
     assert all(p["title"] and p["description"] for p in [*described, *schema["properties"].values()])
-    assert not any("anyOf" in p for p in schema["properties"].values())
+    assert not any("anyOf" in p and "default" not in p for p in schema["properties"].values())
 
 
 def test_the_nightly_deployment_is_scheduled(place):

@@ -146,6 +146,12 @@ PLANTED = {
         "/proc/out: cannot be written to",
         "make it writable, or choose another",
     ),
+    "output with other files": (
+        lambda tmp: rooms.output(ROOT, 10 * GIB),
+        "failed",
+        "not a run's folder, and not empty",
+        "choose another output",
+    ),
     "too little memory": (
         lambda tmp: rooms.memory(0, GIB),
         "failed",
