@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from tasks.checkpoint import BadCheckpoint
 from tasks.figures import Unmeasured
 from tasks.sample import sample
 from tasks.slices import BadManifest
+from tasks.storage import BadOutput
 from tasks.trial import peak_of_process
 from tests.conftest import DEMO, ROOT
 
@@ -68,6 +70,12 @@ def test_a_run_of_the_same_key_says_what_changed(corpus, models, tmp_path, prefe
     assert re.search(r"\| x real time \| [\d,.]+ \| [\d,.]+ \| [-+]\d+\.\d% \|", since)
     assert re.search(r"\| memory \| 1\.00 GiB \| 0\.\d\d GiB \| -\d\d\.\d% \|", since)
     assert benchmark(**given, normalizer="none").key != first.key
+
+    path.write_text('{"of": "another release"}')
+    benchmark(**given)
+    assert "Since the last run" not in path.with_suffix(".md").read_text()
+    with pytest.raises(BadOutput, match="/proc/figures: cannot be written to"):
+        benchmark(**given | {"output": Path("/proc/figures")})
 
 
 def test_a_model_that_fails_stops_no_other_and_fails_the_run(corpus, models, tmp_path, prefect_server):
