@@ -36,7 +36,7 @@ def deploy(notify: str | None = None) -> None:
     names = [f"{flow.name}/{one['name']}" for flow, one in zip(flows, deployments(), strict=True)]
     for flow, name in zip(flows, names, strict=True):
         set_form(flow, name)
-    console.print(f"deployments: {', '.join(names)}")
+    console.print(f"deployments: {', '.join(names)}", soft_wrap=True)
     automations = create_automations(notify, sorted({flow.name for flow in flows}))
     console.print(f"automations: {', '.join(automations)}")
     if not notify:

@@ -12,7 +12,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.parameters import taking
 from tasks.checkpoint import Checkpoint, check_options, resolve
 from tasks.comparison import batch, interval, markdown
-from tasks.figures import Figures, Measured, Unmeasured, keep, key_of, last
+from tasks.figures import Figures, Measured, Unmeasured, keep, key_of, last, prepare
 from tasks.manifest import digest
 from tasks.measure import Measuring, measure_model
 from tasks.sample import sample
@@ -29,6 +29,7 @@ def benchmark(settings: Benchmark) -> Figures:
     content = digest(settings.manifest)
     checkpoints = [resolve(name, settings.trust_unpinned) for name in dict.fromkeys(settings.models)]
     check_options(settings.engine, checkpoints)
+    prepare(settings.output)
     drawn = sample(settings.manifest, settings.relative_to or settings.manifest.parent, settings.hours)
     measuring = Measuring(settings.engine, drawn, settings.normalizer)
     rows = [

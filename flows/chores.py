@@ -11,6 +11,7 @@ from flows.terminal import console, progress, start
 from tasks.upkeep import Benchmark, WarmUp
 
 if TYPE_CHECKING:  # it imports Prefect, which reads its settings then
+    from tasks.accuracy import Rate
     from tasks.figures import Figures
     from tasks.warm import Warmed
 
@@ -41,6 +42,7 @@ def benchmark(settings: Benchmark) -> None:
     """Run the flow, show its tables, and raise if a model was not measured."""
     start(None, again="a benchmark begins anew")
     from flows.benchmark import benchmark
+    from tasks.comparison import SINCE
     from tasks.figures import Unmeasured
 
     problem = None
@@ -49,18 +51,44 @@ def benchmark(settings: Benchmark) -> None:
     except Unmeasured as error:
         problem, figures = error, error.figures
     path = settings.output / f"{figures.key}.md"
-    console.print(Markdown(path.read_text()))
-    console.print(f"\n{path}, {path.with_suffix('.json')}", markup=False, soft_wrap=True)
+    console.print(figures_table(figures))
+    _, since, changes = path.read_text().partition(SINCE)
+    console.print(Markdown(since + changes))
+    console.print(f"{path}, {path.with_suffix('.json')}", markup=False, soft_wrap=True)
     if problem:
         raise problem
 
 
 def table(rows: "list[Warmed]") -> Table:
     shown = Table(box=None, pad_edge=False)
-    for heading in ("model", "", "MB", "sha256", "seconds", ""):
+    cause = ["cause"] if any(row.cause for row in rows) else []
+    for heading in ("model", "state", "MB", "sha256", "seconds", *cause):
         shown.add_column(heading, justify="right" if heading in ("MB", "seconds") else "left", overflow="fold")
     for row in rows:
         size = "" if row.bytes is None else f"{row.bytes / 1e6:,.1f}"
         digest = f"{row.sha256[:12]}…" if row.sha256 else ""
-        shown.add_row(row.model, row.state, size, digest, f"{row.seconds:,.1f}", row.cause or "")
+        shown.add_row(row.model, row.state, size, digest, f"{row.seconds:,.1f}", *([row.cause or ""] if cause else []))
     return shown
+
+
+def figures_table(figures: "Figures") -> Table:
+    from tasks.comparison import gibibytes, short, size
+    from tasks.page import figure
+
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("model", "batch", "WER", "95%", "CER", "95%", "x real time", "load, s", "memory"):
+        shown.add_column(heading, justify="left" if heading == "model" else "right", overflow="fold")
+    for row in figures.rows:
+        if row.accuracy is None:
+            shown.add_row(short(row), size(row.batch), "not measured")
+            continue
+        rates = [text for rate in (row.accuracy.wer, row.accuracy.cer) for text in percentages(rate)]
+        speed = [figure(row.x_real_time, 1), figure(row.load_seconds, 1), gibibytes(row.peak_bytes)]
+        shown.add_row(short(row), size(row.batch), *rates, *speed)
+    return shown
+
+
+def percentages(rate: "Rate") -> tuple[str, str]:
+    if rate.rate is None or rate.low is None or rate.high is None:
+        return "", ""
+    return f"{rate.rate:.1%}", f"{100 * rate.low:.1f} to {100 * rate.high:.1f}"

@@ -55,8 +55,8 @@ class Fetching:
             if row.cause is None:
                 self.ready.add(row.model)
             self.show(last=len(self.ready) == len(self.names))
-        said = f"{row.state}, {row.bytes / 1e6:,.1f} MB" if row.bytes else f"failed: {row.cause}"
-        log.info("%s: %s, %.1f s", row.model, said, row.seconds)
+        size = f"{row.bytes / 1e6:,.1f} MB" if row.bytes else ""
+        log.info(f"{row.model}: {row.state}, {size}, {row.seconds:.1f} s" if size else f"failed: {row.cause}")
 
     def show(self, last: bool = False) -> None:
         for one in shown:

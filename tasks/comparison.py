@@ -6,6 +6,8 @@ from tasks.accuracy import METHOD, Rate
 from tasks.figures import Change, Figures, Measured, changes
 from tasks.page import figure, inert, table
 
+SINCE = "## Since the last run"
+
 
 def markdown(now: Figures, then: Figures | None) -> str:
     parts = [
@@ -25,9 +27,9 @@ def markdown(now: Figures, then: Figures | None) -> str:
 
 def about(now: Figures) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in now.versions.items())
-    unusable = "".join(f", {n:,} lines {reason}" for reason, n in now.unusable.items())
-    said = f"**{now.utterances:,} utterances, {now.hours:.3f} h**{unusable}"
-    return f"{said}, on {inert(now.device)}, {now.when}. {versions}."
+    unusable = ", ".join(f"{n:,} {reason}" for reason, n in now.unusable.items())
+    said = f"**{now.utterances:,} utterances, {now.hours:.3f} h**, on {inert(now.device)}, {now.when}. {versions}."
+    return f"{said} No utterance with a reference: {unusable}." if unusable else said
 
 
 def accuracy_and_speed(rows: list[Measured]) -> str:
@@ -69,7 +71,7 @@ def since(now: Figures, then: Figures | None) -> list[str]:
     other = [f"{n} {then.versions.get(n)} then" for n in names if then.versions.get(n) != now.versions.get(n)]
     found = f"{then.when}, {', '.join(other) or 'with the same versions'}."
     rows = [[inert(Path(one.model).name), size(one.batch), one.figure, *shown(one)] for one in changes(then, now)]
-    return ["## Since the last run", found, table(["Model", "Batch", "", "Then", "Now", "Change"], rows)]
+    return [SINCE, found, table(["Model", "Batch", "", "Then", "Now", "Change"], rows)]
 
 
 def shown(change: Change) -> list[str]:

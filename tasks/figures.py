@@ -5,12 +5,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from tasks.accuracy import Accuracy
 from tasks.checkpoint import Checkpoint
 from tasks.config import Engine
-from tasks.storage import put
+from tasks.rooms import writable
+from tasks.storage import BadOutput, put
 from tasks.upkeep import Benchmark
 
 
@@ -79,10 +80,22 @@ def key_of(settings: Benchmark, manifest: str, checkpoints: list[Checkpoint], de
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
+def prepare(output: Path) -> None:
+    """Make the folder, or raise before anything is measured in vain."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        writable(output)
+    except OSError as error:
+        raise BadOutput(f"{output}: cannot be written to ({error.strerror})") from error
+
+
 def last(output: Path, key: str) -> Figures | None:
-    """The figures of the last run of the same key in the folder."""
+    """The figures of the last run of the same key in the folder; none where a release before this one wrote them."""
     path = output / f"{key}.json"
-    return Figures.model_validate_json(path.read_bytes()) if path.exists() else None
+    try:
+        return Figures.model_validate_json(path.read_bytes()) if path.exists() else None
+    except ValidationError:
+        return None
 
 
 def keep(output: Path, figures: Figures, text: str) -> None:

@@ -66,6 +66,16 @@ def lacking(place: str) -> int | None:
     return None
 
 
+def unread(names: list[str]) -> Finding | None:
+    """Why no utterance is to be read with these models: it would fetch them, or they are readings of other ones."""
+    if any(name.endswith(".jsonl") for name in names):
+        return warning("smoke run", "not tried: a file of readings has none of its utterance", "give a checkpoint")
+    for name in names:
+        if lacking(parted(name)[0]) is not None:
+            return warning("smoke run", f"not tried: {name} is to be fetched first", f"winnow warm-up {name}")
+    return None
+
+
 def reached(endpoint: str) -> None:
     """Raise OSError unless somebody answers there, whatever the answer."""
     with suppress(HTTPError), urlopen(Request(endpoint, method="HEAD"), timeout=10):
@@ -80,7 +90,7 @@ def hub(endpoint: str, offline: bool, needed: bool, reach: Callable[[str], objec
     try:
         reach(endpoint)
     except OSError as error:
-        found = f"{redacted(endpoint)} does not answer ({one_line(error)})"
+        found = f"{redacted(endpoint)} does not answer ({getattr(error, 'reason', error)})"
         yield failed("hub", found, MIRROR) if needed else warning("hub", f"{found}; no model here is of it", MIRROR)
     else:
         yield ok("hub", f"{redacted(endpoint)} answers")

@@ -5,6 +5,7 @@ huggingface_hub goes on after a broken connection, but begins anew after a proce
 
 import fcntl
 import hashlib
+import logging
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,10 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tasks.secrets import redacted
 from tasks.storage import FULL, DiskFull
 
 watcher: ContextVar[Callable[[int, int | None], None]] = ContextVar("watcher", default=lambda there, size: None)
 """Who is told, in this thread, how many bytes of a download are there, and how many it has."""
+
+log = logging.getLogger("winnow")
 
 SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -62,6 +66,7 @@ def download(url: str, blob: Path, size: int | None) -> None:
             there = file.seek(0, 2)
             if size is not None and there > size:
                 there = file.truncate(0)
+            log.info("fetching %s%s%s", redacted(url), amount(", %s", size), amount(", of which %s are there", there))
             bar: Any = partial(Bar, there, size)
             http_get(url, file, resume_size=there, headers=build_hf_headers(), expected_size=size, tqdm_class=bar)
             file.flush()
@@ -71,6 +76,10 @@ def download(url: str, blob: Path, size: int | None) -> None:
         if error.errno in FULL:
             raise DiskFull(f"{blob.parent}: {error.strerror}: make room, or set HF_HOME to another disk") from error
         raise
+
+
+def amount(words: str, size: int | None) -> str:
+    return words % f"{size / 1e6:,.1f} MB" if size else ""
 
 
 def check(part: Path, etag: str) -> None:

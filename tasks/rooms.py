@@ -44,8 +44,12 @@ def hub_cache(folder: Path, lacking: int, free: int) -> Iterator[Finding]:
 
 
 def output(folder: Path, free: int) -> Iterator[Finding]:
-    """Whether a run can be in the folder."""
+    """Whether a run can be in the folder: it is new or empty, or holds a run."""
     name = "output"
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if there and not there & {"run.json", "_lock"}:
+        yield failed(name, f"{folder}: not a run's folder, and not empty", "choose another output")
+        return
     try:
         writable(folder)
     except OSError as error:

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from tasks.checkpoint import BadCheckpoint
 from tasks.figures import Unmeasured
 from tasks.sample import sample
 from tasks.slices import BadManifest
+from tasks.storage import BadOutput
 from tasks.trial import peak_of_process
 from tests.conftest import DEMO, ROOT
 
@@ -42,7 +44,8 @@ def test_each_model_is_measured_with_each_size_of_batches(corpus, models, tmp_pa
     assert (figures.utterances, figures.unusable) == (12, {"EMPTY_REFERENCE": 1, "BAD_JSON": 1})
 
     text = (tmp_path / "out" / f"{figures.key}.md").read_text()
-    assert "**12 utterances, 0.003 h**, 1 lines EMPTY_REFERENCE, 1 lines BAD_JSON" in text
+    assert "**12 utterances, 0.003 h**" in text
+    assert "No utterance with a reference: 1 EMPTY_REFERENCE, 1 BAD_JSON." in text
     assert "| wrong.jsonl | 2 s |  | 2.08% (0.00% to 6.25%) |" in text
     assert re.search(r"\| Model \| 2 s \| 5 s \|\n.*\n\| right.jsonl \| 0\.\d\d GiB \| 0\.\d\d GiB \|", text)
     assert "Since the last run" not in text
@@ -67,6 +70,12 @@ def test_a_run_of_the_same_key_says_what_changed(corpus, models, tmp_path, prefe
     assert re.search(r"\| x real time \| [\d,.]+ \| [\d,.]+ \| [-+]\d+\.\d% \|", since)
     assert re.search(r"\| memory \| 1\.00 GiB \| 0\.\d\d GiB \| -\d\d\.\d% \|", since)
     assert benchmark(**given, normalizer="none").key != first.key
+
+    path.write_text('{"of": "another release"}')
+    benchmark(**given)
+    assert "Since the last run" not in path.with_suffix(".md").read_text()
+    with pytest.raises(BadOutput, match="/proc/figures: cannot be written to"):
+        benchmark(**given | {"output": Path("/proc/figures")})
 
 
 def test_a_model_that_fails_stops_no_other_and_fails_the_run(corpus, models, tmp_path, prefect_server):
@@ -101,24 +110,20 @@ def test_the_memory_of_a_process_is_its_own():
     held = bytearray(BALLAST)
     idle, full = in_child(peak_of_process), in_child(grown)
     assert len(held) == BALLAST
-    assert idle < BALLAST
-    assert BALLAST < full - idle < 1.1 * BALLAST
+    assert idle < BALLAST < full
 
 
 def test_the_command_measures_the_demos_checkpoints(tmp_path, prefect_server):
     words = ["benchmark", DEMO / "corpus" / "manifest.jsonl", "--models", DEMO / "small.nemo", DEMO / "large.nemo"]
-    words += ["--batch-seconds", "10", "40", "--hours", "0.02", "--trust-unpinned", "--output", tmp_path / "out"]
+    words += ["--batch-seconds", "10", "--hours", "0.02", "--trust-unpinned", "--output", tmp_path / "out"]
     line = [sys.executable, "-m", "flows.cli", *map(str, words)]
     environment = os.environ | {"PREFECT_API_URL": prefect_server}
     done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     (path,) = (tmp_path / "out").glob("*.json")
     figures = json.loads(path.read_text())
-    assert [(row["batch"], row["batch_seconds"], row["failure"]) for row in figures["rows"]] == [
-        (10, 10, None),
-        (40, 40, None),
-    ] * 2
-    small, large = figures["rows"][0], figures["rows"][2]
+    small, large = figures["rows"]
+    assert (small["batch"], small["batch_seconds"], small["failure"]) == (10, 10, None)
     assert small["accuracy"]["cer"]["rate"] > large["accuracy"]["cer"]["rate"]
     assert small["load_seconds"] > 0
     assert small["peak_bytes"] > 200 * 2**20

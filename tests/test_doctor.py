@@ -146,6 +146,12 @@ PLANTED = {
         "/proc/out: cannot be written to",
         "make it writable, or choose another",
     ),
+    "output with other files": (
+        lambda tmp: rooms.output(ROOT, 10 * GIB),
+        "failed",
+        "not a run's folder, and not empty",
+        "choose another output",
+    ),
     "too little memory": (
         lambda tmp: rooms.memory(0, GIB),
         "failed",
@@ -302,7 +308,7 @@ def test_the_command_finds_all_at_once_what_is_wrong_here_even_a_torch_that_brea
     assert sum(line.startswith("         remedy: ") for line in lines) == sum(
         one["remedy"] is not None for one in found.values()
     )
-    assert "failed  server: " in done.stdout
+    assert "failed   server: " in done.stdout
 
 
 def test_on_a_sound_machine_an_utterance_goes_through_a_whole_run(tmp_path):

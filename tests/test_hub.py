@@ -18,9 +18,12 @@ SIZE = 24_000_000
 
 FETCH = """
 import sys
+from tasks.fitness import fitness, unread
 from tasks.hub import fetched, missing, watcher
 watcher.set(lambda there, size: print("told", there, size, flush=True))
 repository, _, revision = sys.argv[1].partition("@")
+if missing(repository, "speech.nemo", None):
+    print(fitness(sys.argv[1], True).finding.found, "/", unread([sys.argv[1]]).remedy)
 print("missing", missing(repository, "speech.nemo", revision or None))
 print(fetched(repository, "speech.nemo", revision or None))
 """
@@ -61,7 +64,7 @@ def downloads(served: Hub) -> list[str]:
 
 def test_a_file_is_fetched_once_and_then_comes_from_the_cache_with_and_without_a_network(served, fetch):
     first = outcome(fetch())
-    assert first[0] == f"missing {SIZE}"
+    assert first[:2] == ["acme/speech: not fetched yet, 24.0 MB / winnow warm-up acme/speech", f"missing {SIZE}"]
     assert first[-2] == f"told {SIZE} {SIZE}"
     assert Path(first[-1]).read_bytes() == (served.folder / "acme" / "speech" / "speech.nemo").read_bytes()
     for name, more in (("acme/speech", {}), (f"acme/speech@{COMMIT}", {}), ("acme/speech", {"HF_HUB_OFFLINE": "1"})):
