@@ -5,8 +5,9 @@
     python -m benchmarks.refilter --json FILE     # the rows for machines
 
 The readings are made up. Every measurement has a process of its own on one core, with its peak memory as the system
-counts it (VmHWM), the interpreter and all imports included. `refilter` is what `winnow refilter` shows: what is kept now, what
-would be kept by the rules, and what each of them drops; `sweep` the curves of `winnow sweep`, drawn and written.
+counts it (VmHWM), the interpreter and all imports included. `refilter` is what `winnow refilter` shows: what is
+kept now, what would be kept by the rules, and what each of them drops; `sweep` is the curves of `winnow sweep`, drawn
+and written.
 """
 
 import json

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tasks import ledger
 from tasks.repeats import hashed, repeats
 from tasks.rules import ORDERING, Rule, Rules, Term, terms
 from tasks.schema import BEFORE_RULES, with_columns
-from tasks.storage import BadOutput, read_table
+from tasks.storage import BadOutput, read_columns
 from tasks.text import Normalizer
 from tasks.values import Values, columns_of
 from tasks.verdicts import breaks
@@ -80,9 +81,8 @@ def kept_before(run: Path) -> Flags:
     """Which of the utterances that were heard the run keeps, in the order of its evidence."""
     found = [record for record in ledger.all_records(run).values() if record.get("stage") == "judged"]
     names = sorted(name for record in found for name in record["files"])
-    tables = [read_table(run / name, columns=["decision"])["decision"].to_numpy() for name in names]
-    decisions = np.concatenate(tables)
-    return np.asarray(decisions[decisions != "quarantine"] == "keep")
+    decisions = pa.concat_tables([read_columns(run / name, ["decision"]) for name in names])["decision"]
+    return np.asarray(pc.equal(decisions.filter(pc.not_equal(decisions, "quarantine")), "keep"))
 
 
 def gather(run: Path, rules: Rules, normalizer: Normalizer) -> Evidence:
@@ -104,13 +104,13 @@ def counted(shards: list[Path], rules: Rules, normalizer: Normalizer) -> Iterato
     """How often the references of each shard are in the run, if a rule asks."""
     if not rules.over_the_run:
         return iter([None] * len(shards))
-    return repeats(hashed(read_table(shard, columns=["text", "reason"]), normalizer) for shard in shards)
+    return repeats(hashed(read_columns(shard, ["text", "reason"]), normalizer) for shard in shards)
 
 
 def read(shard: Path, columns: set[str]) -> pa.Table:
-    """These columns of a shard, and null in all others, which cost nothing."""
-    there = read_table(shard, schema=pa.schema([BEFORE_RULES.field(name) for name in sorted(columns)]))
-    return with_columns(there, BEFORE_RULES)
+    """These columns of a shard; null in those of a model that there was not."""
+    schema = pa.schema([BEFORE_RULES.field(name) for name in sorted(columns)])
+    return with_columns(read_columns(shard, columns), schema)
 
 
 def weighed(rows: pa.Table, rules: Rules, again: pa.Table | None) -> Evidence:

@@ -13,7 +13,7 @@ from tasks.linewise import is_blank, lines_of
 from tasks.measures import MEASURES
 from tasks.rules import WHOLE_RUN, BadRule, Rule, Rules, Term, terms
 from tasks.schema import QUARANTINED
-from tasks.text import basic
+from tasks.text import normalize
 from tasks.values import OURS, field_name, kind_asked, kind_known, plain
 
 LOOKED_AT = 1_000  # utterances
@@ -122,4 +122,4 @@ def phrases_of(given: Filter) -> tuple[str, ...]:
         lines = given.phrases.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BadRule(f"{given.phrases}: no phrases that can be read ({error})") from error
-    return tuple(sorted({phrase for line in lines if (phrase := " ".join(basic(line).split()))}))
+    return tuple(sorted({phrase for line in lines if (phrase := normalize(line, "basic"))}))

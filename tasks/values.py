@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from tasks.measures import MEASURES
 from tasks.rules import ORDERING, WHOLE_RUN, Rule, Term
 from tasks.schema import BEFORE_RULES, JUDGED, READING, SCORES
-from tasks.text import WORD, basic
+from tasks.text import WORD, normalize
 
 INTERNAL = {"path", "fields", "reason", "detail"}
 
@@ -106,8 +106,8 @@ class Values:
             return self.measured(Term("text", name))
         if name in OURS:
             return self.rows[name]
-        arrow = ARROW.get(kind, pa.string())
-        return pa.array([plain(row.get(field_name(name)), kind) for row in self.fields], arrow)
+        field = field_name(name)
+        return pa.array([plain(row.get(field), kind) for row in self.fields], ARROW.get(kind, pa.string()))
 
     def counted(self, name: str) -> Any:
         return pc.if_else(self.large, self.rows[f"large_{name}"], self.rows[f"small_{name}"])
@@ -123,6 +123,9 @@ class Values:
         return [msgspec.json.decode(row) if row else {} for row in self.rows["fields"].to_pylist()]
 
     def measured(self, term: Term) -> Any:
+        if term.measure in WHOLE_RUN:
+            assert self.repeats is not None, f"texts are counted before {term} is asked for"
+            return self.repeats[term.measure]
         texts = self.of(Term(term.column), "text")
         match term.measure:
             case "chars":
@@ -133,10 +136,7 @@ class Values:
                 counted = self.of(Term(term.column, term.measure.replace("_rate", "s")), "number")
                 return pc.divide(pc.cast(counted, pa.float64()), self.rows["duration"])
             case "known_phrase":
-                return each(texts, lambda text: " ".join(basic(text).split()) in self.phrases, "boolean")
-            case "copies" | "occurrence":
-                assert self.repeats is not None, f"texts are counted before {term} is asked for"
-                return self.repeats[term.measure]
+                return each(texts, lambda text: normalize(text, "basic") in self.phrases, "boolean")
         measure = MEASURES[str(term.measure)]
         assert measure.of is not None
         return each(texts, measure.of(term.given or ""), measure.kind)
