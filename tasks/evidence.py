@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -69,19 +70,16 @@ def scored(run: Path) -> list[Path]:
     """The shards of a finished run as they were before they were judged."""
     if not (run / "_SUCCESS.json").exists():
         raise BadOutput(f"{run}: no run that came to its end: finish it with winnow resume")
-    found = list(ledger.all_records(run).values())
-    last = "large-scored" if any(record.get("stage") == "large-scored" for record in found) else "small-scored"
-    names = sorted(name for record in found if record.get("stage") == last for name in record["files"])
-    if not names or len({ledger.name_of(Path(name)) for name in names}) < len(names):
-        raise BadOutput(f"{run}: {len(names)} files of {last}, and not one for each shard")
-    return [run / name for name in names]
+    found = ledger.files_in(run, "large-scored") or ledger.files_in(run, "small-scored")
+    if not found or len({ledger.name_of(file) for file in found}) < len(found):
+        raise BadOutput(f"{run}: {len(found)} files of readings, and not one for each shard")
+    return found
 
 
 def kept_before(run: Path) -> Flags:
     """Which of the utterances that were heard the run keeps, in the order of its evidence."""
-    found = [record for record in ledger.all_records(run).values() if record.get("stage") == "judged"]
-    names = sorted(name for record in found for name in record["files"])
-    decisions = pa.concat_tables([read_columns(run / name, ["decision"]) for name in names])["decision"]
+    tables = [read_columns(file, ["decision"]) for file in ledger.files_in(run, "judged")]
+    decisions = pa.concat_tables(tables)["decision"]
     return np.asarray(pc.equal(decisions.filter(pc.not_equal(decisions, "quarantine")), "keep"))
 
 
@@ -91,7 +89,7 @@ def gather(run: Path, rules: Rules, normalizer: Normalizer) -> Evidence:
     columns = ALWAYS.union(*map(columns_of, terms(asked)), *(columns_of(Term(name)) for name in COUNTS))
     parts = [
         weighed(read(shard, columns), rules, again)
-        for shard, again in zip(shards, counted(shards, rules, normalizer), strict=True)
+        for shard, again in zip(shards, counted(run, rules, normalizer), strict=False)
     ]
     values = {rule.name: np.concatenate([part.values[rule.name] for part in parts]) for rule in asked if limited(rule)}
     seconds, wrong, words = (
@@ -100,10 +98,11 @@ def gather(run: Path, rules: Rules, normalizer: Normalizer) -> Evidence:
     return Evidence(asked, seconds, wrong, words, np.concatenate([part.broken for part in parts]), values)
 
 
-def counted(shards: list[Path], rules: Rules, normalizer: Normalizer) -> Iterator[pa.Table | None]:
-    """How often the references of each shard are in the run, if a rule asks."""
+def counted(run: Path, rules: Rules, normalizer: Normalizer) -> Iterator[pa.Table | None]:
+    """How often the references of each shard are in the run, if a rule asks: as they were before they were heard."""
     if not rules.over_the_run:
-        return iter([None] * len(shards))
+        return cycle([None])
+    shards = ledger.files_in(run, "shards")
     return repeats(hashed(read_columns(shard, ["text", "reason"]), normalizer) for shard in shards)
 
 
