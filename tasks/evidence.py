@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +88,7 @@ def gather(run: Path, rules: Rules, normalizer: Normalizer) -> Evidence:
     columns = ALWAYS.union(*map(columns_of, terms(asked)), *(columns_of(Term(name)) for name in COUNTS))
     parts = [
         weighed(read(shard, columns), rules, again)
-        for shard, again in zip(shards, counted(run, rules, normalizer), strict=False)
+        for shard, again in zip(shards, counted(run, rules, normalizer), strict=True)
     ]
     values = {rule.name: np.concatenate([part.values[rule.name] for part in parts]) for rule in asked if limited(rule)}
     seconds, wrong, words = (
@@ -100,9 +99,9 @@ def gather(run: Path, rules: Rules, normalizer: Normalizer) -> Evidence:
 
 def counted(run: Path, rules: Rules, normalizer: Normalizer) -> Iterator[pa.Table | None]:
     """How often the references of each shard are in the run, if a rule asks: as they were before they were heard."""
-    if not rules.over_the_run:
-        return cycle([None])
     shards = ledger.files_in(run, "shards")
+    if not rules.over_the_run:
+        return iter([None] * len(shards))
     return repeats(hashed(read_columns(shard, ["text", "reason"]), normalizer) for shard in shards)
 
 
