@@ -19,7 +19,7 @@ from tasks.values import Values, columns_of
 from tasks.verdicts import breaks
 
 COUNTS = ("substitutions", "deletions", "insertions", "hits")
-ALWAYS = {"id", "reason", "duration", "large_pred_text"}
+ALWAYS = {"reason", "duration", "large_pred_text"}
 
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -11,7 +11,7 @@ from tasks.config import Curation, Filter
 from tasks.lines import row_of
 from tasks.linewise import is_blank, lines_of
 from tasks.measures import MEASURES
-from tasks.rules import WHOLE_RUN, BadRule, Rule, Rules, Term, terms
+from tasks.rules import ORDERING, WHOLE_RUN, BadRule, Rule, Rules, Term, terms
 from tasks.schema import QUARANTINED
 from tasks.text import normalize
 from tasks.values import OURS, field_name, kind_asked, kind_known, plain
@@ -38,6 +38,8 @@ def rules_of(settings: Curation) -> Rules:
 def check(rule: Rule, settings: Curation) -> None:
     if rule.name in QUARANTINED:
         raise BadRule(f"{rule}: {rule.name} is a reason for quarantine: give the rule another name")
+    if rule.operator in ORDERING and kind_asked(rule) != "number":
+        raise BadRule(f"{rule}: {rule.operator} compares numbers, and {rule.term} is none")
     for term in terms([rule]):
         check_measure(rule, term)
         if term.measure == "known_phrase" and settings.filter.phrases is None:

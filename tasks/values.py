@@ -1,5 +1,6 @@
 """What rules compare: columns of a shard, the manifest's own fields, and measures of texts, each found on demand."""
 
+import sys
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -77,7 +78,8 @@ def plain(value: Any, kind: str) -> Any:
     if kind == "boolean":
         return value if isinstance(value, bool) else None
     if isinstance(value, int | float) and not isinstance(value, bool) and kind != "text":
-        return float(value) if kind == "number" else repr(float(value))
+        number = None if abs(value) > sys.float_info.max else float(value)
+        return number if kind == "number" or number is None else repr(number)
     if kind == "any" and isinstance(value, bool):
         return str(value).lower()
     return value if isinstance(value, str) and kind != "number" else None

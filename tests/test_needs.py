@@ -62,6 +62,8 @@ def test_what_the_manifest_lacks_is_named(asked, rule, complaint):
         ('cer == "low"', "cer is a number, and is compared with a text"),
         ("narrowband >= 1", "narrowband is a boolean, and is compared with a number"),
         ("cer <= pred_text", "pred_text is a text, and is compared with a number"),
+        ("model < band", "< compares numbers, and model is none"),
+        ("all_caps(text) >= narrowband", ">= compares numbers, and all_caps(text) is none"),
         ("loudness(text) < 1", "no measure loudness; there are chars, words"),
         ("charset(text) >= 1", "charset takes a language or characters behind a comma"),
         ("chars(text, 5) >= 1", "chars takes nothing but a column"),
