@@ -13,6 +13,7 @@ from tasks.linewise import is_blank, lines_of
 from tasks.measures import MEASURES
 from tasks.rules import ORDERING, WHOLE_RUN, BadRule, Rule, Rules, Term, terms
 from tasks.schema import QUARANTINED
+from tasks.slices import BadManifest
 from tasks.text import normalize
 from tasks.values import OURS, field_name, kind_asked, kind_known, plain
 
@@ -86,10 +87,10 @@ def check_fields(rules: list[Rule], settings: Curation) -> None:
     if missing:
         said = ", ".join(lacked(*name, strange) for name in missing)
         who = sorted({source_of(rule, settings.filter) for rule in missing.values()})
-        raise Lacking(
-            f"{settings.manifest}: no {said} in the first {LOOKED_AT:,} utterances, which {' and '.join(who)} needs; "
-            "a text that is no field stands in quotes"
-        )
+        behind = [column for (column, _), rule in missing.items() if rule.value == Term(column)]
+        hint = f'; as a text it stands in quotes: "{behind[0]}"' if behind else ""
+        where = f"{settings.manifest}: no {said} in the first {LOOKED_AT:,} utterances"
+        raise Lacking(f"{where}, which {' and '.join(who)} needs{hint}")
 
 
 def lacked(column: str, kind: str, strange: dict[str, Any]) -> str:
@@ -112,10 +113,13 @@ def source_of(rule: Rule, given: Filter) -> str:
 
 def fields_in(manifest: Path) -> Iterator[dict[str, Any]]:
     """The manifest's own fields of its first utterances."""
-    with manifest.open("rb") as file:
-        lines = islice((line for line in lines_of(file.readline) if line and not is_blank(line)), LOOKED_AT)
-        for line in lines:
-            yield msgspec.json.decode(row_of(line, "").get("fields") or "{}")
+    try:
+        with manifest.open("rb") as file:
+            lines = islice((line for line in lines_of(file.readline) if line and not is_blank(line)), LOOKED_AT)
+            for line in lines:
+                yield msgspec.json.decode(row_of(line, "").get("fields") or "{}")
+    except OSError as error:
+        raise BadManifest(f"{manifest}: no manifest that can be read ({error.strerror})") from error
 
 
 def phrases_of(given: Filter) -> tuple[str, ...]:

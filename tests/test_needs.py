@@ -44,7 +44,10 @@ def test_rules_that_can_be_followed_are(asked, rule):
     [
         ("dnsmos >= 3", "no dnsmos (number) in the first 1,000 utterances, which the rule dnsmos >= 3 needs"),
         ("level >= 3", "no level (number, and not 'high')"),
-        ("lang == en", "no en in the first 1,000 utterances, which the rule lang == en needs; a text that is no"),
+        (
+            "lang == en",
+            'no en in the first 1,000 utterances, which the rule lang == en needs; as a text it stands in quotes: "en"',
+        ),
         ("longest_word(snr) < 9", "no snr (text, and not 5)"),
         ("lang == true", "no lang (boolean, and not 'en')"),
     ],
