@@ -5,9 +5,9 @@
     python -m benchmarks.refilter --json FILE     # the rows for machines
 
 The readings are made up. Every measurement has a process of its own on one core, with its peak memory as the system
-counts it (VmHWM), the interpreter and all imports included. `refilter` is what `winnow refilter` shows: what is kept
-now, what would be kept by the rules, and what each of them drops; `sweep` the curves of `winnow sweep`, drawn and
-written.
+counts it (VmHWM), the interpreter and all imports included. `refilter` is what `winnow refilter` shows: what is
+kept now, what would be kept by the rules, and what each of them drops; `sweep` is the curves of `winnow sweep`, drawn
+and written.
 """
 
 import json
@@ -87,7 +87,7 @@ def finished(run: Path, shards: int) -> None:
     rules = rules_of(settings)
     for number in range(shards):
         rows = shard(number)
-        for stage, table in (("large-scored", rows), ("judged", judge(rows, rules))):
+        for stage, table in (("shards", rows), ("large-scored", rows), ("judged", judge(rows, rules))):
             file = ledger.store(run / ledger.STAGES / stage, f"{number:05}", table)
             ledger.record(run, ledger.key_of(stage, number), [file], stage=stage, shard=f"{number:05}")
     asked = {"parameters": settings.model_dump(mode="json"), "sha256": {}}

@@ -8,12 +8,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.stream import Futures, Step, stream
 from flows.watch import bury, this_run
-from tasks.adopt import adopt, digests_of, manifest_of, read_shards
+from tasks.adopt import adopt, digests_of, manifest_of
 from tasks.config import Filter
 from tasks.count import count_texts
 from tasks.evidence import scored
 from tasks.filter import judge_shard
-from tasks.ledger import name_of
+from tasks.ledger import files_in, name_of
 from tasks.needs import rules_of
 from tasks.output import asked_of, open_run
 from tasks.publish import publish_shard, write_manifest
@@ -41,13 +41,14 @@ def refilter(run: str, output: str, filter: Filter = DEFAULT) -> Report:
     with open_run(settings, digests_of(before), this_run(), died=bury) as folder:
         adopt(before, folder)
         shards = [folder / shard.relative_to(before) for shard in shards]
-        again = count_texts(shards, settings.normalizer) if rules.over_the_run else []
+        read = files_in(folder, "shards")
+        again = count_texts(read, settings.normalizer) if rules.over_the_run else []
         repeats = {name_of(file): file for file in again}
 
         def decide(shard: Path) -> Futures:
             return [judge_shard.submit(shard, rules, repeats.get(name_of(shard)))]
 
-        fields = gather_fields(read_shards(folder))
+        fields = gather_fields(read)
         decisions = Step(decide, lambda: QUICK)
         publication = Step(lambda shard: [publish_shard.submit(shard, fields)], lambda: QUICK)
         stream(shards, decisions, publication)

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from flows import watch
 from tasks.config import Curation, Filter
+from tasks.needs import rules_of
 from tasks.panel import Ensemble, Settings
 from tasks.quality import Report
 from tasks.quiet import quiet
@@ -43,6 +44,7 @@ DEFAULTS = {
 
 def curate(settings: Curation) -> Report:
     """Run the flow, with its progress on standard error and its summary on standard output."""
+    rules_of(settings)  # raises before a server is waited for
     start(settings)
     from flows.curate import curate
 

@@ -43,12 +43,6 @@ def manifest_of(run: Path) -> Manifest:
     return Manifest([run / name for name in cut["files"]], cut["seconds"], cut["lines"], cut["blank"])
 
 
-def read_shards(run: Path) -> list[Path]:
-    """Its shards as they were read from the manifest."""
-    found = [record for record in ledger.all_records(run).values() if record.get("stage") == "shards"]
-    return [run / name for name in sorted(name for record in found for name in record["files"])]
-
-
 def digests_of(run: Path) -> dict[str, str | None]:
     """The sha256 of what the run read."""
     found: dict[str, str | None] = json.loads((run / "run.json").read_bytes())["sha256"]

@@ -186,6 +186,11 @@ class Filter(Parameters):
         description="File with what models read where nothing is said, a phrase a line, for rules with known_phrase",
     )
 
+    @field_validator("phrases")
+    @classmethod
+    def found_from_anywhere(cls, path: Path | None) -> Path | None:
+        return path and path.absolute()
+
     @field_validator("rules")
     @classmethod
     def understood(cls, texts: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,20 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tasks import ledger
 from tasks.output import asked_of
 from tasks.repeats import hashed, repeats
 from tasks.rules import ORDERING, Rule, Rules, Term, terms
-from tasks.schema import band_of, roles_of, with_columns
-from tasks.storage import BadOutput, read_schema, read_table
+from tasks.schema import Role, band_of, with_columns
+from tasks.storage import BadOutput, read_columns
 from tasks.text import Normalizer
 from tasks.values import Values, columns_of
 from tasks.verdicts import verdicts
 
 COUNTS = ("substitutions", "deletions", "insertions", "hits")
-ALWAYS = {"id", "reason", "duration"}
+ALWAYS = {"reason", "duration"}
 
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -69,30 +70,29 @@ def scored(run: Path) -> list[Path]:
     """The shards of a finished run as they were before they were judged."""
     if not (run / "_SUCCESS.json").exists():
         raise BadOutput(f"{run}: no run that came to its end: finish it with winnow resume")
-    found = list(ledger.all_records(run).values())
     last = f"{asked_of(run).roles[-1]}-scored"
-    names = sorted(name for record in found if record.get("stage") == last for name in record["files"])
-    if not names or len({ledger.name_of(Path(name)) for name in names}) < len(names):
-        raise BadOutput(f"{run}: {len(names)} files of {last}, and not one for each shard")
-    return [run / name for name in names]
+    found = ledger.files_in(run, last)
+    if not found or len({ledger.name_of(file) for file in found}) < len(found):
+        raise BadOutput(f"{run}: {len(found)} files of {last}, and not one for each shard")
+    return found
 
 
 def kept_before(run: Path) -> Flags:
     """Which of the utterances that were heard the run keeps, in the order of its evidence."""
-    found = [record for record in ledger.all_records(run).values() if record.get("stage") == "judged"]
-    names = sorted(name for record in found for name in record["files"])
-    tables = [read_table(run / name, columns=["decision"])["decision"].to_numpy() for name in names]
-    decisions = np.concatenate(tables)
-    return np.asarray(decisions[decisions != "quarantine"] == "keep")
+    tables = [read_columns(file, ["decision"]) for file in ledger.files_in(run, "judged")]
+    decisions = pa.concat_tables(tables)["decision"]
+    return np.asarray(pc.equal(decisions.filter(pc.not_equal(decisions, "quarantine")), "keep"))
 
 
 def gather(run: Path, rules: Rules, normalizer: Normalizer) -> Evidence:
     """Shard by shard, so that no more than one is in memory with its texts."""
-    shards, asked = scored(run), rules.parsed
+    shards, asked, roles = scored(run), rules.parsed, asked_of(run).roles
     wanted = [*terms(asked), *map(Term, COUNTS), *map(Term, ("pred_text", "wer") if rules.labels else ())]
+    columns = ALWAYS.union(*(columns_of(term, roles) for term in wanted))
+    columns |= {band_of(role) for role in roles} | {f"{role}_pred_text" for role in roles[1:]}
     parts = [
-        weighed(read(shard, wanted), rules, again)
-        for shard, again in zip(shards, counted(shards, rules, normalizer), strict=True)
+        weighed(read(shard, columns, roles), rules, again)
+        for shard, again in zip(shards, counted(run, rules, normalizer), strict=True)
     ]
     values = {rule.name: np.concatenate([part.values[rule.name] for part in parts]) for rule in asked if limited(rule)}
     seconds, wrong, words = (
@@ -101,20 +101,19 @@ def gather(run: Path, rules: Rules, normalizer: Normalizer) -> Evidence:
     return Evidence(asked, seconds, wrong, words, np.concatenate([part.broken for part in parts]), values)
 
 
-def counted(shards: list[Path], rules: Rules, normalizer: Normalizer) -> Iterator[pa.Table | None]:
-    """How often the references of each shard are in the run, if a rule asks."""
+def counted(run: Path, rules: Rules, normalizer: Normalizer) -> Iterator[pa.Table | None]:
+    """How often the references of each shard are in the run, if a rule asks: as they were before they were heard."""
+    shards = ledger.files_in(run, "shards")
     if not rules.over_the_run:
         return iter([None] * len(shards))
-    return repeats(hashed(read_table(shard, columns=["text", "reason"]), normalizer) for shard in shards)
+    return repeats(hashed(read_columns(shard, ["text", "reason"]), normalizer) for shard in shards)
 
 
-def read(shard: Path, wanted: list[Term]) -> pa.Table:
-    """What these terms are found from, and null in all other columns, which cost nothing."""
-    schema = read_schema(shard)
-    roles = roles_of(schema)
-    columns = ALWAYS.union(*(columns_of(term, roles) for term in wanted))
-    columns |= {band_of(role) for role in roles} | {f"{role}_pred_text" for role in roles[1:]}
-    return with_columns(read_table(shard, columns=[name for name in schema.names if name in columns]), schema)
+def read(shard: Path, columns: set[str], roles: list[Role]) -> pa.Table:
+    """These columns of a shard; null in the texts of readings that are not among them."""
+    there = read_columns(shard, columns)
+    texts = {f"{role}_pred_text": pa.string() for role in roles}
+    return with_columns(there, pa.schema(texts | {field.name: field.type for field in there.schema}))
 
 
 def weighed(rows: pa.Table, rules: Rules, again: pa.Table | None) -> Evidence:

@@ -12,9 +12,10 @@ from tasks.lines import row_of
 from tasks.linewise import is_blank, lines_of
 from tasks.measures import MEASURES
 from tasks.panel import Settings
-from tasks.rules import WHOLE_RUN, BadRule, Rule, Rules, Term, terms
+from tasks.rules import ORDERING, WHOLE_RUN, BadRule, Rule, Rules, Term, terms
 from tasks.schema import QUARANTINED
-from tasks.text import basic
+from tasks.slices import BadManifest
+from tasks.text import normalize
 from tasks.values import field_name, holds, kind_asked, kind_known, plain, reader_of
 
 LOOKED_AT = 1_000  # utterances
@@ -40,6 +41,8 @@ def rules_of(settings: Settings) -> Rules:
 def check(rule: Rule, settings: Settings) -> None:
     if rule.name in QUARANTINED:
         raise BadRule(f"{rule}: {rule.name} is a reason for quarantine: give the rule another name")
+    if rule.operator in ORDERING and kind_asked(rule) != "number":
+        raise BadRule(f"{rule}: {rule.operator} compares numbers, and {rule.term} is none")
     for term in terms([rule]):
         check_measure(rule, term)
         if term.measure == "known_phrase" and settings.filter.phrases is None:
@@ -86,10 +89,10 @@ def check_fields(rules: list[Rule], settings: Settings) -> None:
     if missing:
         said = ", ".join(lacked(*name, strange) for name in missing)
         who = sorted({source_of(rule, settings.filter) for rule in missing.values()})
-        raise Lacking(
-            f"{settings.manifest}: no {said} in the first {LOOKED_AT:,} utterances, which {' and '.join(who)} needs; "
-            "a text that is no field stands in quotes"
-        )
+        behind = [column for (column, _), rule in missing.items() if rule.value == Term(column)]
+        hint = f'; as a text it stands in quotes: "{behind[0]}"' if behind else ""
+        where = f"{settings.manifest}: no {said} in the first {LOOKED_AT:,} utterances"
+        raise Lacking(f"{where}, which {' and '.join(who)} needs{hint}")
 
 
 def lacked(column: str, kind: str, strange: dict[str, Any]) -> str:
@@ -112,10 +115,13 @@ def source_of(rule: Rule, given: Filter) -> str:
 
 def fields_in(manifest: Path) -> Iterator[dict[str, Any]]:
     """The manifest's own fields of its first utterances."""
-    with manifest.open("rb") as file:
-        lines = islice((line for line in lines_of(file.readline) if line and not is_blank(line)), LOOKED_AT)
-        for line in lines:
-            yield msgspec.json.decode(row_of(line, "").get("fields") or "{}")
+    try:
+        with manifest.open("rb") as file:
+            lines = islice((line for line in lines_of(file.readline) if line and not is_blank(line)), LOOKED_AT)
+            for line in lines:
+                yield msgspec.json.decode(row_of(line, "").get("fields") or "{}")
+    except OSError as error:
+        raise BadManifest(f"{manifest}: no manifest that can be read ({error.strerror})") from error
 
 
 def phrases_of(given: Filter) -> tuple[str, ...]:
@@ -124,4 +130,4 @@ def phrases_of(given: Filter) -> tuple[str, ...]:
         lines = given.phrases.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BadRule(f"{given.phrases}: no phrases that can be read ({error})") from error
-    return tuple(sorted({phrase for line in lines if (phrase := " ".join(basic(line).split()))}))
+    return tuple(sorted({phrase for line in lines if (phrase := normalize(line, "basic"))}))

@@ -1,12 +1,13 @@
 """Rules as one writes them: what a kept utterance must satisfy, and the name of the reason if it does not.
 
-    cer <= 0.3                          a column, an operator, a value
+    cer <= 0.3                        a column (ours, or a field of the manifest), an operator and a value
+    duration in 1..20                 a range
+    lang == "en"                      a text in quotes
+    lang == text_lang                 another column
+    longest_word(pred_text) < 25      a measure of a text (see `measures`)
+    NOISY: dnsmos >= 3                with a name of its own
 
-duration in 1..20                   ours, or a field of the manifest
-lang == "en"                        a text in quotes, a number, true or false
-lang == text_lang                   another column
-longest_word(pred_text) < 25        a measure of a text (see `measures`)
-NOISY: dnsmos >= 3                  with a name of its own
+A value that is unknown breaks every rule but !=.
 """
 
 import re

@@ -1,6 +1,7 @@
 """What rules compare: columns of a shard, the manifest's own fields, and measures of texts, each found on demand."""
 
 import re
+import sys
 from collections.abc import Callable
 from functools import cached_property
 from itertools import pairwise
@@ -16,7 +17,7 @@ from tasks.measures import MEASURES
 from tasks.panel import ENSEMBLE
 from tasks.rules import ORDERING, WHOLE_RUN, Rule, Rules, Term, terms
 from tasks.schema import AGREEMENT, BEFORE_RULES, JUDGED, READING, SCORES, Role, band_of, roles_of
-from tasks.text import WORD, basic
+from tasks.text import WORD, normalize
 
 INTERNAL = {"path", "fields", "reason", "detail", "audit"}
 
@@ -110,7 +111,8 @@ def plain(value: Any, kind: str) -> Any:
     if kind == "boolean":
         return value if isinstance(value, bool) else None
     if isinstance(value, int | float) and not isinstance(value, bool) and kind != "text":
-        return float(value) if kind == "number" else repr(float(value))
+        number = None if abs(value) > sys.float_info.max else float(value)
+        return number if kind == "number" or number is None else repr(number)
     if kind == "any" and isinstance(value, bool):
         return str(value).lower()
     return value if isinstance(value, str) and kind != "number" else None
@@ -141,8 +143,8 @@ class Values:
             return pc.if_else(pa.array(self.compared), self.rows["text"], self.counted("pred_text"))
         if own := holds(name):
             return self.stored(name, ARROW[own])
-        arrow = ARROW.get(kind, pa.string())
-        return pa.array([plain(row.get(field_name(name)), kind) for row in self.fields], arrow)
+        field = field_name(name)
+        return pa.array([plain(row.get(field), kind) for row in self.fields], ARROW.get(kind, pa.string()))
 
     def counted(self, name: str) -> Any:
         """Of the reading that counts: the ensemble's, or that of the last model of the cascade."""
@@ -192,6 +194,9 @@ class Values:
         return [msgspec.json.decode(row) if row else {} for row in self.rows["fields"].to_pylist()]
 
     def measured(self, term: Term) -> Any:
+        if term.measure in WHOLE_RUN:
+            assert self.repeats is not None, f"texts are counted before {term} is asked for"
+            return self.repeats[term.measure]
         texts = self.of(Term(term.column), "text")
         match term.measure:
             case "chars":
@@ -202,10 +207,7 @@ class Values:
                 counted = self.of(Term(term.column, term.measure.replace("_rate", "s")), "number")
                 return pc.divide(pc.cast(counted, pa.float64()), self.rows["duration"])
             case "known_phrase":
-                return each(texts, lambda text: " ".join(basic(text).split()) in self.phrases, "boolean")
-            case "copies" | "occurrence":
-                assert self.repeats is not None, f"texts are counted before {term} is asked for"
-                return self.repeats[term.measure]
+                return each(texts, lambda text: normalize(text, "basic") in self.phrases, "boolean")
         measure = MEASURES[str(term.measure)]
         assert measure.of is not None
         return each(texts, measure.of(term.given or ""), measure.kind)

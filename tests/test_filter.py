@@ -158,7 +158,7 @@ def test_each_rule_and_what_it_keeps(rule, columns, expected):
 def test_fields_of_the_manifest_are_compared_as_what_the_rule_asks_for(rule, expected):
     good = {"dnsmos": 3.5, "lang": "en", "text_lang": "en", "checked": True, "note": "abc", "wer": 0.1, "wanted": 3}
     bad = {"dnsmos": 2, "lang": "de", "text_lang": "en", "checked": False, "note": "abcd", "wer": 0.9, "wanted": 2}
-    strange = {"dnsmos": "3.5", "lang": 5, "checked": "true", "note": None, "wer": True}
+    strange = {"dnsmos": "3.5", "wanted": 10**400, "lang": 5, "checked": "true", "note": None, "wer": True}
     rows = [json.dumps(fields) for fields in (good, bad, strange)]
     assert held(rule, fields=rows, duration=[3.0, 3.0, 3.0]) == expected
 

@@ -44,7 +44,10 @@ def test_rules_that_can_be_followed_are(asked, rule):
     [
         ("dnsmos >= 3", "no dnsmos (number) in the first 1,000 utterances, which the rule dnsmos >= 3 needs"),
         ("level >= 3", "no level (number, and not 'high')"),
-        ("lang == en", "no en in the first 1,000 utterances, which the rule lang == en needs; a text that is no"),
+        (
+            "lang == en",
+            'no en in the first 1,000 utterances, which the rule lang == en needs; as a text it stands in quotes: "en"',
+        ),
         ("longest_word(snr) < 9", "no snr (text, and not 5)"),
         ("lang == true", "no lang (boolean, and not 'en')"),
     ],
@@ -62,6 +65,8 @@ def test_what_the_manifest_lacks_is_named(asked, rule, complaint):
         ('cer == "low"', "cer is a number, and is compared with a text"),
         ("narrowband >= 1", "narrowband is a boolean, and is compared with a number"),
         ("cer <= pred_text", "pred_text is a text, and is compared with a number"),
+        ("model < band", "< compares numbers, and model is none"),
+        ("all_caps(text) >= narrowband", ">= compares numbers, and all_caps(text) is none"),
         ("loudness(text) < 1", "no measure loudness; there are chars, words"),
         ("charset(text) >= 1", "charset takes a language or characters behind a comma"),
         ("chars(text, 5) >= 1", "chars takes nothing but a column"),

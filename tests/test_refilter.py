@@ -1,0 +1,156 @@
+"""Other rules over the readings of a finished run: the same decisions as if it had been judged by them at once."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from flows import lab
+from flows.curate import curate
+from flows.refilter import refilter
+from tasks import ledger
+from tasks.config import Curation, Filter
+from tasks.curves import costs
+from tasks.evidence import gather, kept_before
+from tasks.filter import judge
+from tasks.repeats import hashed, repeats
+from tasks.rules import Rules, parse
+from tasks.schema import BEFORE_RULES
+from tasks.storage import BadOutput
+from tasks.verify import inspect
+from tests.conftest import published
+
+ASKED = (
+    'BAND: band != "reject"',
+    "WER: wer <= 0.5",
+    "SLOW: char_rate >= 2",
+    "NOISY: dnsmos > 2.5",
+    "SAID: copies(text) < 25",
+    "CAPS: all_caps(pred_text) == false",
+)
+
+OWN = ('BAND: band != "reject"', "wer <= 0.25")
+
+
+def readings(shard: int) -> pa.Table:
+    """Thirty rows of made-up readings, of which a few could not be heard."""
+    pick = np.random.default_rng(shard)
+    rows = []
+    for i in range(30):
+        large = pick.random() < 0.4
+        row = {
+            "id": shard * 30 + i + 1,
+            "duration": float(pick.uniform(0.5, 3)),
+            "text": str(pick.choice(["good morning", "yes", "to be or not to be", f"{shard} {i}"])),
+            "fields": json.dumps({"dnsmos": pick.choice([None, 2.5, 2.75, 3.0, 3.5, 4.5])}),
+            "reason": None if i % 7 else "AUDIO_MISSING",
+            "band": str(pick.choice(["accept", "escalate", "escalate", "reject"])),
+        }
+        for role in ("small", *(["large"] if large else [])):
+            hits, substitutions = (int(n) for n in pick.integers(0, 4, 2))
+            row |= {f"{role}_pred_text": str(pick.choice(["Yes", "Yes", "YES"])), f"{role}_hits": hits}
+            row |= {f"{role}_substitutions": substitutions, f"{role}_deletions": 1, f"{role}_insertions": 0}
+            row |= {f"{role}_wer": (substitutions + 1) / (hits + substitutions + 1)}
+        rows.append(row)
+    return pa.Table.from_pylist(rows, BEFORE_RULES)
+
+
+@pytest.fixture
+def run(tmp_path) -> Path:
+    """A finished run of three shards, judged by the default rules."""
+    folder = tmp_path / "run"
+    (tmp_path / "corpus.jsonl").write_text('{"audio_filepath": "a.wav", "text": "a", "dnsmos": 3}\n')
+    settings = Curation(manifest=tmp_path / "corpus.jsonl", output=folder, small="s.nemo", large="l.nemo")
+    rules = Rules(rules=tuple(map(str, settings.filter.in_force)))
+    for number in range(3):
+        rows = readings(number)
+        for stage, table in {"shards": rows, "large-scored": rows, "judged": judge(rows, rules)}.items():
+            file = ledger.store(folder / "_stages" / stage, f"{number:05}", table)
+            ledger.record(folder, f"{stage}{number}", [file], stage=stage, shard=f"{number:05}")
+    (folder / "run.json").write_text(json.dumps({"parameters": settings.model_dump(mode="json"), "sha256": {}}))
+    (folder / "_SUCCESS.json").write_text("{}")
+    return folder
+
+
+def judged(rules: tuple[str, ...]) -> pa.Table:
+    """What `judge` says of the same readings, less those that could not be heard."""
+    tables = [readings(number) for number in range(3)]
+    again = repeats([hashed(table, "basic") for table in tables])
+    whole = pa.concat_tables([judge(t, Rules(rules=rules), r) for t, r in zip(tables, again, strict=True)])
+    return whole.filter(pa.compute.not_equal(whole["decision"], "quarantine"))
+
+
+def test_what_would_be_kept_is_what_judging_keeps(run):
+    found = gather(run, Rules(rules=ASKED), "basic")
+    rows = judged(ASKED).to_pylist()
+    assert found.kept.tolist() == [row["decision"] == "keep" for row in rows]
+    assert 0 < found.kept.sum() < len(rows)
+    for column, rule in enumerate(found.rules):
+        assert found.broken[:, column].tolist() == [rule.name in (row["reasons"] or []) for row in rows]
+    kept = [row for row in rows if row["decision"] == "keep"]
+    assert found.of(found.kept).hours == pytest.approx(sum(row["duration"] for row in kept) / 3600)
+    assert kept_before(run).tolist() == [decision == "keep" for decision in judged(OWN)["decision"].to_pylist()]
+
+
+def test_a_rules_own_cost_is_what_only_it_drops(run):
+    rows = judged(ASKED).to_pylist()
+    for cost in costs(gather(run, Rules(rules=ASKED), "basic")):
+        mine = [row for row in rows if cost.rule.name in (row["reasons"] or [])]
+        assert cost.broken.utterances == len(mine)
+        assert cost.alone.utterances == sum(row["reasons"] == [cost.rule.name] for row in mine)
+
+
+@pytest.mark.parametrize("name", ["WER", "SLOW", "NOISY", "SAID"])
+def test_every_point_of_a_curve_is_what_that_threshold_would_keep(run, name):
+    (cost,) = (cost for cost in costs(gather(run, Rules(rules=ASKED), "basic")) if cost.rule.name == name)
+    assert [point.threshold for point in cost.curve if point.current] == [cost.rule.value]
+    assert len(cost.curve) > 2
+    for point in cost.curve:
+        moved = f"{name}: {cost.rule.term} {cost.rule.operator} {point.threshold!r}"
+        rules = tuple(moved if parse(rule)[0].name == name else rule for rule in ASKED)
+        found = gather(run, Rules(rules=rules), "basic")
+        assert point.kept.utterances == found.kept.sum()
+        assert point.kept.hours == pytest.approx(found.of(found.kept).hours)
+        assert point.kept.wer == pytest.approx(found.of(found.kept).wer)
+
+
+def test_the_lab_shows_costs_and_writes_its_curves(run, capsys):
+    lab.compare(str(run), Filter(max_wer=0.5))
+    lab.sweep(str(run), None)
+    shown = " ".join(capsys.readouterr().out.split())
+    decisions = (judged(rules)["decision"].to_pylist() for rules in (OWN, (OWN[0], "wer <= 0.5")))
+    before, after = (found.count("keep") for found in decisions)
+    assert f"kept by these rules {after} " in shown
+    assert f"kept in addition {after - before} " in shown
+    written = json.loads((run / "sweep.json").read_text())
+    assert [cost["rule"] for cost in written] == ['WER_ABOVE_REJECT: band != "reject"', "WER_ABOVE_MAX: wer <= 0.25"]
+    assert "data:image/png;base64," in (run / "sweep.html").read_text()
+
+
+def test_a_run_that_did_not_end_has_nothing_to_try_rules_on(run):
+    (run / "_SUCCESS.json").unlink()
+    with pytest.raises(BadOutput, match="finish it with winnow resume"):
+        lab.compare(str(run), Filter())
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_refilter_makes_the_run_that_these_rules_would_have_made_without_a_model(manifest, hears, tmp_path):
+    texts = {"a": "good morning", "b": "good night", "c": "no", "d": "good morning to you", "e": "no"}
+    heard = {"a": "good morning", "b": "good day", "c": "no", "d": "good morning", "e": "no"}
+    corpus = manifest(*[{"audio_filepath": f"{n}.wav", "duration": 1.0, "text": t, "snr": 5} for n, t in texts.items()])
+    models = hears(small={f"{n}.wav": t for n, t in heard.items()}, large={f"{n}.wav": heard[n] for n in "bd"})
+    settings = {"manifest": corpus, "shard_hours": 2 / 3600, **models}
+    first = curate(output=tmp_path / "first", **settings)
+    given = {"preset": "none", "max_wer": 0.5, "rules": ["copies(text) <= 1", "snr >= 3"]}
+    at_once = curate(output=tmp_path / "at once", filter=given, **settings)
+    for role in models.values():
+        Path(role).unlink()
+
+    report = refilter(run=str(tmp_path / "first"), output=str(tmp_path / "second"), filter=Filter(**given))
+    assert (first.kept, report.kept, report.dropped) == (3, 3, 2)
+    assert published(tmp_path / "second") == published(tmp_path / "at once")
+    assert report.reasons == at_once.reasons
+    assert [check.words for check in inspect(tmp_path / "second") if not check.holds] == []
+    assert [check.words for check in inspect(tmp_path / "first") if not check.holds] == []
