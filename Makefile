@@ -25,10 +25,11 @@ soak: $(INSTALLED) ## The fault suites at full size: kills, crashes, manifests, 
 	WINNOW_KILLS=1000 WINNOW_COMMAND_KILLS=10 WINNOW_WORKER_KILLS=20 WINNOW_SHARDS=1000 \
 	  WINNOW_EXAMPLES=50000 WINNOW_MUTATIONS=500 $(BIN)/pytest -sv tests/faults
 
-bench: $(INSTALLED) ## Measure the engine against NeMo's transcribe(), in turns, batches of several sizes, and ensembles
+bench: $(INSTALLED) ## Measure the engine against NeMo's transcribe(), in turns, batches of several sizes, ensembles and policies
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.batches
 	$(BIN)/python -m benchmarks.ensemble
+	$(BIN)/python -m benchmarks.policies
 
 format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix .

@@ -18,22 +18,23 @@ from tasks.text import Normalizer
 
 def combine(heard: pa.Table, roles: list[Role], method: Method, votes: Rover, normalizer: Normalizer) -> pa.Table:
     """Add the ensemble's reading, whose it is, and the models' agreement with it; null where a model has none."""
-    found: list[tuple[Consensus, Role] | None] = []
+    found: list[tuple[Consensus, float | None, Role] | None] = []
     by_role = zip(*(readings(heard, role) for role in roles), strict=True)
     for number, reason, row in zip(heard["id"].to_pylist(), heard["reason"].to_pylist(), by_role, strict=True):
         given = [reading for reading in row if reading is not None]
         if reason is not None or len(given) < len(roles):
             found.append(None)
         elif method == "rover":
-            found.append((rover(given, normalizer, votes), ENSEMBLE))
+            found.append((rover(given, normalizer, votes), None, ENSEMBLE))
         else:
             check_confidence(number, roles, given)
             consensus, best = most_confident(given, normalizer)
-            found.append((consensus, roles[best]))
+            found.append((consensus, given[best].confidence, roles[best]))
     columns = [
         [one and one[0].text for one in found],
-        [one and one[0].agreement for one in found],
         [one and one[1] for one in found],
+        [one and one[0].agreement for one in found],
+        [one and one[2] for one in found],
     ]
     return append(heard, combined(heard.schema), *map(pa.array, columns))
 

@@ -113,6 +113,8 @@ class Ensemble(Parameters):
             raise ValueError("models_on and dask: devices is inline, so there are no workers to choose from")
         if self.devices != "local" and self.dask.workers:
             raise ValueError("dask.workers: only devices: local starts workers")
+        if self.method == "rover" and self.filter.min_confidence is not None:
+            raise ValueError("filter.min_confidence: a vote has an agreement, and no confidence")
         if self.method != "rover" and self.rover != Rover():
             raise ValueError(f"rover: method is {self.method}, so there is no vote")
         return self

@@ -149,9 +149,9 @@ def marked(schema: pa.Schema) -> pa.Schema:
 
 
 def combined(schema: pa.Schema) -> pa.Schema:
-    """The schema after a vote: its reading, the mean share of the models that agree with it, and whose it is."""
-    agreed = [(f"ensemble_{name}", kind) for name, kind in AGREEMENT.items()]
-    return with_fields(schema, ("ensemble_pred_text", pa.string()), *agreed, ("model", pa.string()))
+    """The schema after a vote: its reading, how good that is, and whose it is."""
+    given = {"pred_text": pa.string(), "confidence": pa.float64()} | AGREEMENT
+    return with_fields(schema, *((f"ensemble_{name}", kind) for name, kind in given.items()), ("model", pa.string()))
 
 
 def judged(schema: pa.Schema) -> pa.Schema:

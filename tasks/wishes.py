@@ -28,8 +28,9 @@ def settled(settings: Curation, machine: Machine | None = None) -> Curation:
         here = settings.devices in ("inline", "local")
         settings = chosen(settings, catalog, machine or (this_machine() if here else ELSEWHERE))
     settings = rerouted(settings, {language: named(route, catalog) for language, route in settings.routes.items()})
-    names = {name for route in settings.routes.values() for name in models_in(route).values()}
-    for model in filter(None, map(catalog.find, sorted(names))):
+    further = [named(Route(small=name), catalog).small for name in settings.further]
+    settings = settings.model_copy(update={"further": further})
+    for model in filter(None, map(catalog.find, sorted(settings.checkpoints))):
         for words in cautions(model, catalog, settings.engine):
             log.warning(words)
     return settings.model_copy(update={"wish": Wish(), "catalog": None})
