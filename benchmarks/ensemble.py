@@ -1,6 +1,6 @@
 """How well ensembles of the demo's three checkpoints read in noise, against each of them alone.
 
-python -m benchmarks.ensemble            # the table of demo/README.md
+python -m benchmarks.ensemble            # the tables of demo/README.md
 python -m benchmarks.ensemble --tune     # other speech, by which ROVER's defaults were chosen (needs espeak-ng)
 """
 
@@ -116,7 +116,7 @@ def word_error_rate(spoken: list[Spoken], rows: list[list[Reading]], method: Met
 
 
 def compare() -> Iterator[list[str]]:
-    """WER of each model and of each method, on the demo corpus and with more noise over it."""
+    """WER of each model and of each method, on the demo corpus and with more noise over it; then by agreement."""
     with tempfile.TemporaryDirectory() as folder:
         spoken = demo_speech()
         loud = list(louder(spoken, Path(folder)))
@@ -131,6 +131,18 @@ def compare() -> Iterator[list[str]]:
     yield ["---"] * (1 + len(parts))
     for name, method in methods().items():
         yield [name, *(f"{word_error_rate(some, read, method):.2%}" for some, read in parts.values())]
+    yield []
+    yield ["agreement at least", "the demo", "WER of ROVER", "more noise, SNR 0 to 10 dB", "WER of ROVER"]
+    yield ["---"] * 5
+    for least in (1.0, 0.9, 0.8, 0.7, 0.6, 0.0):
+        kept = [agreed(spoken, rows, least), agreed(loud, loud_rows, least)]
+        yield [f"{least}", *(c for part in kept for c in (f"{len(part[0])}", f"{word_error_rate(*part, voted()):.2%}"))]
+
+
+def agreed(spoken: list[Spoken], rows: list[list[Reading]], least: float) -> tuple[list[Spoken], list[list[Reading]]]:
+    """Utterances on which the models agree at least so much, and what was read in them."""
+    at = [i for i, row in enumerate(rows) if (rover(row, "basic", Rover()).agreement or 0.0) >= least]
+    return [spoken[i] for i in at], [rows[i] for i in at]
 
 
 def taken(spoken: list[Spoken], rows: list[list[Reading]], snr: float) -> tuple[list[Spoken], list[list[Reading]]]:
@@ -157,4 +169,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tune", action="store_true", help="measure ROVER's parameters on other speech")
     for row in tune() if parser.parse_args().tune else compare():
-        print(f"| {' | '.join(row)} |")
+        print(f"| {' | '.join(row)} |" if row else "")

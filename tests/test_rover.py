@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.alignment import GAP, SUBSTITUTION, network
 from tasks.panel import Rover
 from tasks.recogniser import Reading
-from tasks.rover import GAP, SUBSTITUTION, most_confident, network, rover
+from tasks.rover import most_confident, rover
 from tasks.units import units
 
 VOTES = Rover(alpha=1.0)
