@@ -36,6 +36,8 @@ class Cascade:
     heard: Quarantine
     steps: list[tuple[Pass, Step]] = field(default_factory=list)
     """What each model has read, the large one's sample included."""
+    gates: Gates | None = None
+    """What the gate behind the small model goes by."""
 
     def read(self, shards: list[Path], decisions: Step) -> None:
         """Take shards through all models, and each as soon as it may to where its rows are judged.
@@ -48,10 +50,11 @@ class Cascade:
         self.steps.append((first, small))
         if larger and self.settings.gate.preset == "budget":
             stream(shards, small)
-            sampled, gates = self.sample(small.results(), larger[0])
-            stream(sampled, *self.escalation(larger, gates), decisions)
+            sampled, self.gates = self.sample(small.results(), larger[0])
+            stream(sampled, *self.escalation(larger, self.gates), decisions)
         else:
-            stream(shards, small, *self.escalation(larger, first_gates(self.settings)), decisions)
+            self.gates = first_gates(self.settings) if larger else None
+            stream(shards, small, *self.escalation(larger, self.gates), decisions)
 
     @property
     def rows(self) -> list[Path]:
@@ -78,7 +81,7 @@ class Cascade:
     def slots(self, reader: Pass) -> Callable[[], int]:
         return lambda: self.devices.slots(reader.on) + 1
 
-    def escalation(self, larger: list[Pass], gates: Gates) -> Iterator[Step]:
+    def escalation(self, larger: list[Pass], gates: Gates | None) -> Iterator[Step]:
         """For each larger model the gate before it, and its pass."""
         for reader, before in zip(larger, self.passes, strict=False):
             gate = partial(self.gate, before, reader, gates if reader is larger[0] else further_gates(self.settings))
@@ -86,7 +89,7 @@ class Cascade:
             yield Step(gate, lambda: QUICK, gathered, done=[partial(self.progress.gated, reader.role)])
             yield self.listening(reader)
 
-    def gate(self, before: Pass, reader: Pass, gates: Gates, shard: Path) -> Futures:
+    def gate(self, before: Pass, reader: Pass, gates: Gates | None, shard: Path) -> Futures:
         scored = [self.score(shard, before.role)] if before.role != "small" else []
         return [*scored, gate_shard.submit(*(scored or [shard]), before.role, gates, reader.unread)]
 

@@ -67,7 +67,7 @@ def curate(settings: Curation) -> Report:
 
         decisions = Step(decide, lambda: QUICK, done=[judged.take])
         cascade.read(manifest.shards, decisions)
-        return publish(decisions.results(), cascade.rows, manifest, cascade.read_by, settings, run)
+        return publish(decisions.results(), cascade.rows, manifest, cascade.read_by, settings, run, cascade.gates)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from flows.stream import Step, stream
+from tasks.gates import Gates
 from tasks.panel import Settings
 from tasks.publish import publish_shard, write_manifest
 from tasks.quality import Report
@@ -20,10 +21,14 @@ def publish(
     passes: Passes,
     settings: Settings,
     run: Path,
+    gates: Gates | None = None,
 ) -> Report:
-    """Write what users take away of judged shards; `rows` are the shards as read, `passes` each model's readings."""
+    """Write what users take away of judged shards.
+
+    `rows` are the shards as read, `passes` each model's readings, `gates` what a cascade's first gate went by.
+    """
     fields = gather_fields(rows)
     publication = Step(lambda shard: [publish_shard.submit(shard, fields)], lambda: QUICK)
     stream(judged, publication)
     write_manifest(judged, fields, run)
-    return report_run(judged, publication.results(), manifest, passes, settings, run)
+    return report_run(judged, publication.results(), manifest, passes, settings, run, gates)

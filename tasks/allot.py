@@ -20,7 +20,7 @@ from tasks.storage import read_table
 from tasks.text import normalize
 
 BUDGET = 0.4
-NEEDED = ("id", "reason", "duration", "small_wer", "small_confidence")
+NEEDED = ("id", "reason", "duration", "small_wer", "small_confidence", "small_pred_text")
 """What is needed of every row to spend a budget."""
 
 TEXTS = ("text", "small_pred_text", "large_pred_text")
@@ -34,9 +34,9 @@ def mark(scored: pa.Table, share: float) -> pa.Table:
 
 def choose(rows: pa.Table, settings: Curation, sampled: float) -> Gates:
     """The gates that rescue most for the budget, as the rows show that the large model has read as a sample."""
-    rows = rows.filter(pc.is_null(rows["reason"]))
+    rows = heard(rows)
     wer, seconds = floats(rows["small_wer"]), floats(rows["duration"])
-    by_wer = ~np.isnan(wer) if settings.gate.by == "auto" else np.full(len(wer), settings.gate.by == "wer")
+    by_wer = np.isfinite(wer) & (settings.gate.by != "confidence")
     doubt = 1 - np.nan_to_num(floats(rows["small_confidence"]), nan=0.0)
     sample = lots(rows["id"]) < sampled
     rescued = np.zeros(len(rows), bool)
@@ -66,6 +66,10 @@ def rescues(sample: pa.Table, settings: Curation) -> list[bool]:
     return found
 
 
+def heard(rows: pa.Table) -> pa.Table:
+    return rows.filter(pc.and_(pc.is_null(rows["reason"]), pc.is_valid(rows["small_pred_text"])))
+
+
 def floats(column: pa.ChunkedArray) -> Numbers:
     return np.asarray(column.to_numpy(), np.float64)
 
@@ -77,7 +81,7 @@ def budget(settings: Curation) -> float:
 def drawn_share(shards: list[Path], settings: Curation) -> float:
     """How large a sample the budget allows of these scored shards."""
     rows = pa.concat_tables([read_table(shard, columns=list(NEEDED)) for shard in shards])
-    rows = rows.filter(pc.is_null(rows["reason"]))
+    rows = heard(rows)
     return sample_share(rows["id"], floats(rows["duration"]), budget(settings))
 
 
@@ -88,7 +92,7 @@ def chosen(shards: list[Path], settings: Curation, sampled: float) -> Gates:
         "gates", [shard.name for shard in shards], settings.gate, settings.filter, settings.normalizer, sampled
     )
     if (done := recorded(run, key)) is None:
-        rows = pa.concat_tables([read_table(shard, columns=[*NEEDED, *TEXTS]) for shard in shards])
+        rows = pa.concat_tables([read_table(shard, columns=sorted({*NEEDED, *TEXTS})) for shard in shards])
         facts = choose(rows, settings, sampled).model_dump(mode="json")
         done = record(run, key, [], stage="gates", shard="all", rows=len(rows), facts=facts)
     return Gates(**done["facts"])

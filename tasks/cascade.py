@@ -33,8 +33,8 @@ def gate(scored: pa.Table, role: Role, gates: Gates, alone: Sequence[str] = ()) 
         heard = pc.and_(heard, pa.array([match(language, alone) is None for language in spoken], pa.bool_()))
     band = pc.if_else(heard, banded(scored, role, gates), None)
     schema = gated(scored.schema, role)
-    if role != "small":
-        return append(scored, schema, band)
+    if role != "small":  # what is audited goes no further
+        return append(scored, schema, pc.if_else(pc.fill_null(scored["audit"], False), None, band))
     elsewhere = pc.fill_null(pc.is_in(band, pa.array(["accept", "reject"])), False)
     audit = pc.and_(elsewhere, drawn(scored["id"], gates.audit))
     if "audit" in scored.schema.names:  # what was sampled to find the bands is an audit as well
@@ -49,7 +49,7 @@ def banded(scored: pa.Table, role: Role, gates: Gates) -> pa.ChunkedArray:
         return within(wer, gates.wer)
     if gates.by == "agreement" and role != "small":
         return within(pc.subtract(1.0, scored[f"{role}_agreement"]), gates.disagreement)
-    if gates.by == "auto":
+    if gates.by in ("auto", "agreement"):
         return pc.if_else(pc.is_valid(wer), within(wer, gates.wer), within(unsure, gates.doubt))
     return within(unsure, gates.doubt)
 

@@ -73,8 +73,8 @@ class Gate(Parameters):
     by: By = Field(
         "auto",
         title="By",
-        description="What is compared: wer, confidence, or behind the large model agreement with the readings before "
-        "it; auto: wer where there is a reference, else confidence",
+        description="What is compared: wer or confidence; auto: wer where there is a reference, else confidence; "
+        "agreement: the same, but behind the large model how far that one agrees with the readings before it",
     )
     budget: Share | None = Field(
         None,
@@ -585,7 +585,7 @@ class Curation(Parameters):
     @model_validator(mode="after")
     def nothing_idle(self) -> Self:
         gate, given = self.gate, self.filter
-        by_confidence = gate.by in ("confidence", "agreement") or (gate.by == "auto" and not self.referenced)
+        by_confidence = gate.by == "confidence" or not self.referenced
         idle = {
             "gate.budget: only preset budget has one": gate.preset != "budget" and gate.budget,
             "gate.accept and gate.reject: preset budget finds them": gate.preset == "budget"
@@ -599,6 +599,8 @@ class Curation(Parameters):
             and not self.referenced,
             "filter.min_confidence and filter.min_agreement: every utterance has a reference, unless references are "
             "optional": self.referenced and any(getattr(given, name) != default(given, name) for name in given.LABELS),
+            "gate.preset: budget needs a large model of every language": gate.preset == "budget"
+            and not all(route.large for route in self.routes.values()),
             "gate.preset: budget needs a highest WER in the filter, or there is nothing to rescue": self.referenced
             and gate.preset == "budget"
             and given.wer_limit is None,

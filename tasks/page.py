@@ -177,8 +177,8 @@ def decision(reason: str) -> str:
 
 def in_words(name: str, found: Reason) -> str:
     """Why, in words: what a reason for quarantine means, or the rule that does not hold."""
-    if name == "WER_ABOVE_REJECT":
-        return "the small model's WER is above the gate's reject band"
+    if name == "GIVEN_UP":
+        return "what the small model read lies beyond the gate's reject"
     return QUARANTINED.get(name) or f"not so: {found.rule}"
 
 

@@ -127,6 +127,7 @@ def assess(
     kept, dropped = only(rows, "decision", "keep"), only(rows, "decision", "drop")
     cascaded = heard.filter(pc.not_equal(pc.fill_null(heard["model"], "small"), "small"))
     bands = weighed(heard, settings.filter.wer_limit, speed) if settings.large else {}
+    saved = [band.saved_seconds for band in bands.values() if band.saved_seconds is not None]
     distributions = {"all": distribution(heard), "kept": distribution(kept)}
     if settings.large:
         distributions |= {f"escalated, {role} model": distribution(cascaded, role) for role in settings.roles}
@@ -139,7 +140,7 @@ def assess(
         gates=gates,
         rescued=total(band.rescued for band in bands.values()),
         lost=total(band.lost for band in bands.values()),
-        saved_seconds=sum(band.saved_seconds or 0.0 for band in bands.values()) if "large" in speed else None,
+        saved_seconds=sum(saved) if saved else None,
         alike=alike(dropped, settings.normalizer),
         speed=speed,
     )

@@ -12,8 +12,7 @@ from tasks import ledger
 from tasks.accord import assess_ensemble
 from tasks.audit import second_opinion
 from tasks.checkpoint import Checkpoint
-from tasks.config import Curation
-from tasks.gates import Gates, first_gates
+from tasks.gates import Gates
 from tasks.needs import rules_of
 from tasks.output import finish
 from tasks.page import decision, in_words, markdown, page
@@ -46,12 +45,6 @@ def rows_of(shard: Path, columns: list[str], rules: Rules) -> pa.Table:
     rows = read_table(shard, columns=None if audited else columns)
     opinions = second_opinion(rows, rules) if audited else pa.nulls(len(rows), pa.bool_())
     return rows.select(columns).append_column("large_keeps", opinions)
-
-
-def gates_of(run: Path, settings: Curation) -> Gates | None:
-    """What the gate behind the small model went by: what was found for a budget, or else what was asked."""
-    found = [record["facts"] for record in ledger.all_records(run).values() if record.get("stage") == "gates"]
-    return Gates(**found[0]) if found else first_gates(settings) if settings.large else None
 
 
 def speed_of(run: Path, passes: Passes) -> dict[Role, Speed]:
@@ -105,6 +98,7 @@ def write_report(
     speed: dict[Role, Speed],
     settings: Settings,
     run: Path,
+    gates: Gates | None,
 ) -> tuple[Report, str]:
     """Count every row once more, write the report into the run's folder and mark the run as whole.
 
@@ -117,7 +111,7 @@ def write_report(
     if isinstance(settings, Ensemble):
         report = assess_ensemble(rows, manifest, speed, settings)
     else:
-        report = assess(rows, manifest, speed, settings, gates_of(run, settings))
+        report = assess(rows, manifest, speed, settings, gates)
     text = markdown(report, rows, settings)
     put(run / "report.json", report.model_dump_json(indent=2).encode() + b"\n")
     put(run / "report.html", page(text, f"Quality report: {settings.manifest.name}").encode())
@@ -133,8 +127,9 @@ def report_run(
     passes: Passes,
     settings: Settings,
     run: Path,
+    gates: Gates | None = None,
 ) -> Report:
-    return show(*write_report(judged, published, manifest, speed_of(run, passes), settings, run))
+    return show(*write_report(judged, published, manifest, speed_of(run, passes), settings, run, gates))
 
 
 @task(task_run_name="report", cache_policy=NO_CACHE, **RETRY)
@@ -147,8 +142,8 @@ def report_again(
     run: Path,
 ) -> Report:
     """The report of a run whose readings are another's, with what they took there."""
-    speed = Report.model_validate_json((before / "report.json").read_bytes()).speed
-    return show(*write_report(judged, published, manifest, speed, settings, run))
+    then = Report.model_validate_json((before / "report.json").read_bytes())
+    return show(*write_report(judged, published, manifest, then.speed, settings, run, then.gates))
 
 
 def show(report: Report, text: str) -> Report:

@@ -19,12 +19,13 @@ from tasks.draw import lots, sample_share
 from tasks.filter import judge
 from tasks.gates import Gates, first_gates, further_gates
 from tasks.rules import Rules
-from tasks.schema import UTTERANCE, heard, scored
+from tasks.schema import UTTERANCE, gated, heard, scored
 from tasks.spending import Spending, affordable
 from tasks.verify import inspect
 from tests.conftest import published, shard
 
 READ = scored(heard(UTTERANCE, "small"), "small")
+READ_AGAIN = scored(heard(gated(READ, "small"), "large"), "large")
 WERS = [0.0, 0.25, 0.26, 0.5, 0.51, 1.05, 1.06, None]
 
 
@@ -87,17 +88,17 @@ def test_the_gate_lets_the_small_model_decide_where_a_language_has_no_other():
 def test_behind_the_large_model_goes_on_what_the_filter_would_drop_and_the_gate_not_give_up():
     columns = {"large_pred_text": ["a", "a", "a", None], "large_wer": [0.3, 0.31, 1.1, None]}
     settings = curation(gate=Gate(accept=0.1), filter=Filter(max_wer=0.3), further=["b.nemo"])
-    rows = shard(scored(heard(READ, "large"), "large"), **columns)
+    rows = shard(READ_AGAIN, **columns)
     assert gate(rows, "large", further_gates(settings))["large_band"].to_pylist() == [
         "accept",
         "escalate",
         "reject",
         None,
     ]
+    audited = shard(READ_AGAIN, large_pred_text=["a"], large_wer=[0.4], audit=[True])
+    assert gate(audited, "large", further_gates(settings))["large_band"].to_pylist() == [None]
     agreed = curation(gate=Gate(by="agreement", accept_agreement=0.75), further=["b.nemo"])
-    rows = shard(
-        scored(heard(READ, "large"), "large"), large_pred_text=["a", "a", "a"], large_agreement=[1.0, 0.75, 0.5]
-    )
+    rows = shard(READ_AGAIN, large_pred_text=["a", "a", "a"], large_agreement=[1.0, 0.75, 0.5])
     assert gate(rows, "large", further_gates(agreed))["large_band"].to_pylist() == ["accept", "accept", "escalate"]
 
 
@@ -119,6 +120,7 @@ def test_behind_the_large_model_goes_on_what_the_filter_would_drop_and_the_gate_
         ),
         ({"filter": Filter(min_confidence=0.5)}, "every utterance has a reference"),
         ({"large": None, "further": ["b.nemo"]}, "give large"),
+        ({"gate": Gate(preset="budget"), "languages": {"hy": {"small": "a.nemo"}}}, "a large model of every language"),
     ],
 )
 def test_gates_without_sense_are_refused(parameters, complaint):

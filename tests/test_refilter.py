@@ -125,7 +125,7 @@ def test_the_lab_shows_costs_and_writes_its_curves(run, capsys):
     assert f"kept by these rules {after} " in shown
     assert f"kept in addition {after - before} " in shown
     written = json.loads((run / "sweep.json").read_text())
-    assert [cost["rule"] for cost in written] == ['WER_ABOVE_REJECT: band != "reject"', "WER_ABOVE_MAX: wer <= 0.25"]
+    assert [cost["rule"] for cost in written] == ['GIVEN_UP: band != "reject"', "WER_ABOVE_MAX: wer <= 0.25"]
     assert "data:image/png;base64," in (run / "sweep.html").read_text()
 
 

@@ -19,9 +19,12 @@ from tasks.speeds import Speed
 HOUR = 3600.0
 
 
+REPORTED = JUDGED.append(pa.field("large_keeps", pa.bool_()))
+
+
 def rows(*found: dict) -> pa.Table:
     defaults = {"duration": HOUR, "text": "a b"}
-    return pa.Table.from_pylist([{"id": i} | defaults | row for i, row in enumerate(found, 1)], JUDGED)
+    return pa.Table.from_pylist([{"id": i} | defaults | row for i, row in enumerate(found, 1)], REPORTED)
 
 
 CASCADE = rows(
