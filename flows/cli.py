@@ -92,7 +92,9 @@ def verify(output: str) -> None:
 
 
 @app.command
-def warm_up(settings: Annotated[WarmUp, Parameter(name="*", negative_iterable="")], *, json: Path | None = None) -> None:
+def warm_up(
+    settings: Annotated[WarmUp, Parameter(name="*", negative_iterable="")], *, json: Path | None = None
+) -> None:
     """Have models at hand before a run needs them: fetch, copy and examine them, and say how to pin them.
 
     What is at hand is not fetched again, and a download that was interrupted goes on. One that fails stops no other.
