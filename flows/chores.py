@@ -76,8 +76,8 @@ def figures_table(figures: "Figures") -> Table:
     from tasks.page import figure
 
     shown = Table(box=None, pad_edge=False)
-    for heading in ("model", "batch", "WER", "95%", "CER", "95%", "x real time", "load, s", "memory"):
-        shown.add_column(heading, justify="left" if heading == "model" else "right", overflow="fold")
+    for heading in ("model", "batch", "WER", "95 %", "CER", "95 %", "RTFx", "load, s", "memory"):
+        shown.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=heading != "model")
     for row in figures.rows:
         if row.accuracy is None:
             shown.add_row(short(row), size(row.batch), "not measured")
@@ -91,4 +91,4 @@ def figures_table(figures: "Figures") -> Table:
 def percentages(rate: "Rate") -> tuple[str, str]:
     if rate.rate is None or rate.low is None or rate.high is None:
         return "", ""
-    return f"{rate.rate:.1%}", f"{100 * rate.low:.1f} to {100 * rate.high:.1f}"
+    return f"{rate.rate:.1%}", f"{100 * rate.low:.1f}–{100 * rate.high:.1f}"

@@ -164,7 +164,9 @@ def choose(
 
 
 @app.command
-def warm_up(settings: Annotated[WarmUp, Parameter(name="*")], *, json: Path | None = None) -> None:
+def warm_up(
+    settings: Annotated[WarmUp, Parameter(name="*", negative_iterable="")], *, json: Path | None = None
+) -> None:
     """Have models at hand before a run needs them: fetch, copy and examine them, and say how to pin them.
 
     What is at hand is not fetched again, and a download that was interrupted goes on. One that fails stops no other.
@@ -192,7 +194,7 @@ def doctor(settings: Annotated[Doctor, Parameter(name="*")] = NOTHING, *, json: 
 
 
 @app.command
-def benchmark(settings: Annotated[Benchmark, Parameter(name="*", consume_multiple=True)]) -> None:
+def benchmark(settings: Annotated[Benchmark, Parameter(name="*", consume_multiple=True, negative_iterable="")]) -> None:
     """Measure models on a manifest and this machine: accuracy, speed, memory and load time, one after the other.
 
     What the output holds of the same models, manifest and device is compared with.

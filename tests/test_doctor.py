@@ -153,15 +153,15 @@ PLANTED = {
         "choose another output",
     ),
     "too little memory": (
-        lambda tmp: rooms.memory(0, GIB),
+        lambda tmp: rooms.memory(0, GIB // 2),
         "failed",
-        "1.0 GiB free, about 2.0 GiB needed",
+        "0.5 GiB free, about 1.0 GiB needed",
         "end what else runs here, or take a machine with more",
     ),
     "too little memory for the models": (
         lambda tmp: rooms.memory(4 * GIB, 5 * GIB),
         "warning",
-        "5.0 GiB free, about 10.0 GiB needed",
+        "5.0 GiB free, about 9.0 GiB needed",
         "end what else runs here, or choose smaller models",
     ),
     "unreachable hub that is needed": (
