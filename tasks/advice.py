@@ -7,7 +7,7 @@ from tasks.schema import QUARANTINED
 def advise(report: Report) -> list[str]:
     """What the figures suggest; the first two are those of NeMo Curator's guide to WER filtering."""
     advice = []
-    every, kept = report.wer["all"], report.wer["kept"]
+    every = report.wer["all"]
     if every.mean is not None and every.mean > 0.30:
         advice.append(f"The mean WER is {every.mean:.0%}: try a larger model, and listen to some of the audio.")
     if every.std is not None and every.std > 0.20:
@@ -43,7 +43,7 @@ def advise(report: Report) -> list[str]:
             f"{report.quarantined / report.utterances:.0%} of the utterances could not be read at all ({worst} first): "
             "mend the manifest or the audio, and run into another output."
         )
-    if kept.utterances and not advice:
+    if report.kept and not advice:
         advice.append("Nothing stands out.")
     return advice
 

@@ -100,4 +100,4 @@ def spelling(slot: Slot, word: str) -> str:
 def agreement(slots: list[Slot], chosen: list[str]) -> float | None:
     """The mean share of the readings that have in a slot what was chosen there; null where there is no slot."""
     shares = [sum(unit.word == word for unit in slot) / len(slot) for slot, word in zip(slots, chosen, strict=True)]
-    return sum(shares) / len(shares) if shares else None
+    return round(sum(shares) / len(shares), 9) if shares else None  # so that a half is one

@@ -1,6 +1,7 @@
 """Ensembles: what several models read in a corpus, what comes out of it, and what is kept."""
 
 import json
+import re
 
 import pyarrow as pa
 import pytest
@@ -170,6 +171,17 @@ def test_a_manifest_needs_no_references_and_is_labelled_with_what_the_models_agr
         ensemble(**settings, rover={"alpha": 1.0})
     with pytest.raises(BadOption, match=r"one\.jsonl is there twice"):
         ensemble(**settings | {"models": [*models, models[0]]})
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_without_any_reference_the_report_is_about_agreement(manifest, hears, tmp_path):
+    models = hears(one={"a.wav": "yes", "b.wav": "one two"}, two={"a.wav": "Yes!", "b.wav": "one too"})
+    corpus = manifest({"audio_filepath": "a.wav"}, {"audio_filepath": "b.wav"})
+    report = ensemble(manifest=corpus, output=tmp_path / "run", models=list(models.values()))
+    assert (report.kept, report.dropped, report.agreement.mean) == (1, 1, 0.875)
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert re.findall("<h2>(.*?)</h2>", page) == ["Agreement", "Reasons", "Speed", "Recommendations", "Examples"]
+    assert "Nothing stands out." in page
 
 
 @pytest.fixture(scope="module")
