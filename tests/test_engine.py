@@ -1,11 +1,13 @@
 """The engine: what it gives a model to read, and what becomes of the answers."""
 
+import gc
 import os
 import re
 
 import numpy as np
 import psutil
 import pytest
+import torch
 
 from tasks.audio import Clip
 from tasks.budget import Budget
@@ -128,13 +130,16 @@ def test_padding_stays_small_on_lengths_as_in_librispeech(window, most):
 
 
 def test_memory_stays_flat_over_shards(demo_small):
-    """The host's, over 20 shards; the first fill the allocator's pools."""
+    """Over 20 shards the host's, once the first have filled the allocator's pools; and the tensors that are left."""
     model, asked = resident(demo_small, Engine()), requests(40)
-    used = []
+    used, tensors = [], []
     for _ in range(20):
         hear(model, asked, Engine())
         used.append(psutil.Process(os.getpid()).memory_info().rss)
+        gc.collect()
+        tensors.append(sum(thing.nbytes for thing in gc.get_objects() if isinstance(thing, torch.Tensor)))
     assert max(used[10:]) < max(used[:10]) + 32 * 2**20
+    assert max(tensors) == tensors[0]
 
 
 def test_readings_stand_for_a_model_that_was_run_elsewhere(tone, hears):
