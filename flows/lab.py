@@ -8,13 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tasks.charts import curves
 from tasks.config import Curation, Filter
 from tasks.curves import Cost, Point, costs
 from tasks.evidence import Tally, gather, kept_before, stages_of
 from tasks.needs import rules_of
 from tasks.output import asked_of
-from tasks.page import page
 from tasks.storage import location, put
 
 console = Console(highlight=False)
@@ -46,6 +44,9 @@ def compare(output: str, given: Filter) -> None:
 
 def sweep(output: str, given: Filter | None) -> None:
     """Show each rule's cost and curve, and write them into the run's folder: sweep.html and sweep.json."""
+    from tasks.charts import curves  # matplotlib takes as long to import as a hundred thousand rows to judge
+    from tasks.page import page
+
     run = location(output)
     settings = asked(run, given)
     found = gather(stages_of(run), rules_of(settings), settings.normalizer)
