@@ -8,13 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tasks.charts import curves
 from tasks.config import Curation, Filter
 from tasks.curves import Cost, Point, costs
-from tasks.evidence import Evidence, Tally, gather, kept_before
+from tasks.evidence import Tally, gather, kept_before, stages_of
 from tasks.needs import rules_of
 from tasks.output import asked_of
-from tasks.page import page
 from tasks.storage import location, put
 
 console = Console(highlight=False)
@@ -22,18 +20,18 @@ console = Console(highlight=False)
 SHOWN = 7  # thresholds of a curve in the terminal
 
 
-def evidence(run: Path, given: Filter | None) -> tuple[Curation, Evidence]:
-    """What a run's own rules say of it, or others."""
+def asked(run: Path, given: Filter | None) -> Curation:
+    """What was asked of a run, with other rules if there are any."""
     settings = asked_of(run)
-    settings = settings.model_copy(update={"filter": given}) if given else settings
-    return settings, gather(run, rules_of(settings), settings.normalizer)
+    return settings.model_copy(update={"filter": given}) if given else settings
 
 
 def compare(output: str, given: Filter) -> None:
     """Show what the rules would keep of a run, beside what it keeps, and what each rule drops."""
     run = location(output)
-    _, found = evidence(run, given)
-    before, after = kept_before(run), found.kept
+    settings, stages = asked(run, given), stages_of(run)
+    found = gather(stages, rules_of(settings), settings.normalizer)
+    before, after = kept_before(stages), found.kept
     rows = {
         "kept": before,
         "kept by these rules": after,
@@ -46,8 +44,12 @@ def compare(output: str, given: Filter) -> None:
 
 def sweep(output: str, given: Filter | None) -> None:
     """Show each rule's cost and curve, and write them into the run's folder: sweep.html and sweep.json."""
+    from tasks.charts import curves  # matplotlib takes as long to import as a hundred thousand rows to judge
+    from tasks.page import page
+
     run = location(output)
-    settings, found = evidence(run, given)
+    settings = asked(run, given)
+    found = gather(stages_of(run), rules_of(settings), settings.normalizer)
     every = costs(found)
     console.print(tallies({"heard": found.of(found.seconds >= 0), "kept": found.of(found.kept)}))
     console.print(dropped(every))

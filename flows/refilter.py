@@ -11,9 +11,9 @@ from flows.watch import bury, this_run
 from tasks.adopt import adopt, digests_of, manifest_of
 from tasks.config import Filter
 from tasks.count import count_texts
-from tasks.evidence import scored
+from tasks.evidence import stages_of
 from tasks.filter import judge_shard
-from tasks.ledger import files_in, name_of
+from tasks.ledger import name_of
 from tasks.needs import rules_of
 from tasks.output import asked_of, open_run
 from tasks.publish import publish_shard, write_manifest
@@ -37,11 +37,10 @@ def refilter(run: str, output: str, filter: Filter = DEFAULT) -> Report:
     """
     before = location(run)
     settings = asked_of(before).model_copy(update={"filter": filter, "output": output})
-    rules, shards = rules_of(settings), scored(before)
+    rules, stages = rules_of(settings), stages_of(before)
     with open_run(settings, digests_of(before), this_run(), died=bury) as folder:
         adopt(before, folder)
-        shards = [folder / shard.relative_to(before) for shard in shards]
-        read = files_in(folder, "shards")
+        shards, read = ([folder / file.relative_to(before) for file in stages[name]] for name in ("scored", "shards"))
         again = count_texts(read, settings.normalizer) if rules.over_the_run else []
         repeats = {name_of(file): file for file in again}
 

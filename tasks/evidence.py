@@ -13,8 +13,8 @@ from tasks import ledger
 from tasks.output import asked_of
 from tasks.repeats import hashed, repeats
 from tasks.rules import ORDERING, Rule, Rules, Term, terms
-from tasks.schema import Role, band_of, with_columns
-from tasks.storage import BadOutput, read_columns
+from tasks.schema import Role, band_of, roles_of, with_columns
+from tasks.storage import BadOutput, read_columns, read_schema
 from tasks.text import Normalizer
 from tasks.values import Values, columns_of
 from tasks.verdicts import verdicts
@@ -66,33 +66,33 @@ def limited(rule: Rule) -> bool:
     return rule.operator in ORDERING and isinstance(rule.value, float)
 
 
-def scored(run: Path) -> list[Path]:
-    """The shards of a finished run as they were before they were judged."""
+def stages_of(run: Path) -> dict[str, list[Path]]:
+    """The files of a finished run by stage; `scored` are those of the last one before they were judged."""
     if not (run / "_SUCCESS.json").exists():
         raise BadOutput(f"{run}: no run that came to its end: finish it with winnow resume")
-    last = f"{asked_of(run).roles[-1]}-scored"
-    found = ledger.files_in(run, last)
-    if not found or len({ledger.name_of(file) for file in found}) < len(found):
-        raise BadOutput(f"{run}: {len(found)} files of {last}, and not one for each shard")
-    return found
+    found = ledger.files_by_stage(run)
+    last = found.get(f"{asked_of(run).roles[-1]}-scored", [])
+    if not len({ledger.name_of(file) for file in last}) == len(last) == len(found["shards"]):
+        raise BadOutput(f"{run}: {len(last)} files of readings, and not one for each of {len(found['shards'])} shards")
+    return found | {"scored": last}
 
 
-def kept_before(run: Path) -> Flags:
+def kept_before(stages: dict[str, list[Path]]) -> Flags:
     """Which of the utterances that were heard the run keeps, in the order of its evidence."""
-    tables = [read_columns(file, ["decision"]) for file in ledger.files_in(run, "judged")]
+    tables = [read_columns(file, ["decision"]) for file in stages["judged"]]
     decisions = pa.concat_tables(tables)["decision"]
     return np.asarray(pc.equal(decisions.filter(pc.not_equal(decisions, "quarantine")), "keep"))
 
 
-def gather(run: Path, rules: Rules, normalizer: Normalizer) -> Evidence:
+def gather(stages: dict[str, list[Path]], rules: Rules, normalizer: Normalizer) -> Evidence:
     """Shard by shard, so that no more than one is in memory with its texts."""
-    shards, asked, roles = scored(run), rules.parsed, asked_of(run).roles
+    asked, roles = rules.parsed, roles_of(read_schema(stages["scored"][0]))
     wanted = [*terms(asked), *map(Term, COUNTS), *map(Term, ("pred_text", "wer") if rules.labels else ())]
     columns = ALWAYS.union(*(columns_of(term, roles) for term in wanted))
     columns |= {band_of(role) for role in roles} | {f"{role}_pred_text" for role in roles[1:]}
     parts = [
         weighed(read(shard, columns, roles), rules, again)
-        for shard, again in zip(shards, counted(run, rules, normalizer), strict=True)
+        for shard, again in zip(stages["scored"], counted(stages["shards"], rules, normalizer), strict=True)
     ]
     values = {rule.name: np.concatenate([part.values[rule.name] for part in parts]) for rule in asked if limited(rule)}
     seconds, wrong, words = (
@@ -101,9 +101,8 @@ def gather(run: Path, rules: Rules, normalizer: Normalizer) -> Evidence:
     return Evidence(asked, seconds, wrong, words, np.concatenate([part.broken for part in parts]), values)
 
 
-def counted(run: Path, rules: Rules, normalizer: Normalizer) -> Iterator[pa.Table | None]:
+def counted(shards: list[Path], rules: Rules, normalizer: Normalizer) -> Iterator[pa.Table | None]:
     """How often the references of each shard are in the run, if a rule asks: as they were before they were heard."""
-    shards = ledger.files_in(run, "shards")
     if not rules.over_the_run:
         return iter([None] * len(shards))
     return repeats(hashed(read_columns(shard, ["text", "reason"]), normalizer) for shard in shards)

@@ -156,10 +156,12 @@ def all_records(run: Path) -> dict[str, Record]:
     return {path.stem: json.loads(path.read_bytes()) for path in sorted((run / "_ledger").glob("[!.]*.json"))}
 
 
-def files_in(run: Path, stage: str) -> list[Path]:
-    """The files of a stage in the order of their shards."""
-    done = (record for record in all_records(run).values() if record.get("stage") == stage)
-    return [run / name for name in sorted(name for record in done for name in record["files"])]
+def files_by_stage(run: Path) -> dict[str, list[Path]]:
+    """The files of each stage in the order of their shards."""
+    found: dict[str, list[str]] = {}
+    for record in all_records(run).values():
+        found.setdefault(record["stage"], []).extend(record["files"])
+    return {stage: [run / name for name in sorted(names)] for stage, names in found.items()}
 
 
 def records(run: Path) -> dict[Path, Record]:

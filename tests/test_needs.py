@@ -2,6 +2,7 @@
 
 import pytest
 
+from flows.presets import show
 from tasks.config import Curation, Filter
 from tasks.needs import Lacking, rules_of
 from tasks.rules import BadRule
@@ -103,3 +104,11 @@ def test_phrases_are_read_as_they_are_compared(asked, tmp_path):
 def test_texts_are_counted_only_where_a_rule_compares_them(asked):
     assert rules_of(asked(rules=("occurrence(text) <= 1",))).over_the_run
     assert not rules_of(asked(rules=("chars(text) >= 1",))).over_the_run
+
+
+def test_presets_are_shown_with_their_rules_and_what_they_need(capsys):
+    show(("granary", "winnow"))
+    shown = capsys.readouterr().out
+    assert "longest_word(pred_text) < 25  PRED_LONGEST_WORD_ABOVE_MAX" in shown
+    assert "needs language, source_lang, language_probability, filter.phrases" in shown
+    assert shown.endswith("winnow  the default\n    wer <= 0.25  WER_ABOVE_MAX\n")

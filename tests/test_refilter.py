@@ -13,7 +13,7 @@ from flows.refilter import refilter
 from tasks import ledger
 from tasks.config import Curation, Filter
 from tasks.curves import costs
-from tasks.evidence import gather, kept_before
+from tasks.evidence import gather, kept_before, stages_of
 from tasks.filter import judge
 from tasks.repeats import hashed, repeats
 from tasks.rules import Rules, parse
@@ -83,7 +83,7 @@ def judged(rules: tuple[str, ...]) -> pa.Table:
 
 
 def test_what_would_be_kept_is_what_judging_keeps(run):
-    found = gather(run, Rules(rules=ASKED), "basic")
+    found = gather(stages_of(run), Rules(rules=ASKED), "basic")
     rows = judged(ASKED).to_pylist()
     assert found.kept.tolist() == [row["decision"] == "keep" for row in rows]
     assert 0 < found.kept.sum() < len(rows)
@@ -91,12 +91,14 @@ def test_what_would_be_kept_is_what_judging_keeps(run):
         assert found.broken[:, column].tolist() == [rule.name in (row["reasons"] or []) for row in rows]
     kept = [row for row in rows if row["decision"] == "keep"]
     assert found.of(found.kept).hours == pytest.approx(sum(row["duration"] for row in kept) / 3600)
-    assert kept_before(run).tolist() == [decision == "keep" for decision in judged(OWN)["decision"].to_pylist()]
+    assert kept_before(stages_of(run)).tolist() == [
+        decision == "keep" for decision in judged(OWN)["decision"].to_pylist()
+    ]
 
 
 def test_a_rules_own_cost_is_what_only_it_drops(run):
     rows = judged(ASKED).to_pylist()
-    for cost in costs(gather(run, Rules(rules=ASKED), "basic")):
+    for cost in costs(gather(stages_of(run), Rules(rules=ASKED), "basic")):
         mine = [row for row in rows if cost.rule.name in (row["reasons"] or [])]
         assert cost.broken.utterances == len(mine)
         assert cost.alone.utterances == sum(row["reasons"] == [cost.rule.name] for row in mine)
@@ -104,13 +106,13 @@ def test_a_rules_own_cost_is_what_only_it_drops(run):
 
 @pytest.mark.parametrize("name", ["WER", "SLOW", "NOISY", "SAID"])
 def test_every_point_of_a_curve_is_what_that_threshold_would_keep(run, name):
-    (cost,) = (cost for cost in costs(gather(run, Rules(rules=ASKED), "basic")) if cost.rule.name == name)
+    (cost,) = (cost for cost in costs(gather(stages_of(run), Rules(rules=ASKED), "basic")) if cost.rule.name == name)
     assert [point.threshold for point in cost.curve if point.current] == [cost.rule.value]
     assert len(cost.curve) > 2
     for point in cost.curve:
         moved = f"{name}: {cost.rule.term} {cost.rule.operator} {point.threshold!r}"
         rules = tuple(moved if parse(rule)[0].name == name else rule for rule in ASKED)
-        found = gather(run, Rules(rules=rules), "basic")
+        found = gather(stages_of(run), Rules(rules=rules), "basic")
         assert point.kept.utterances == found.kept.sum()
         assert point.kept.hours == pytest.approx(found.of(found.kept).hours)
         assert point.kept.wer == pytest.approx(found.of(found.kept).wer)
