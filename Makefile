@@ -23,7 +23,7 @@ test: $(INSTALLED) ## Lint, type-check and test
 
 soak: $(INSTALLED) ## The fault suites at full size: kills, crashes, manifests, audio, checkpoints, servers (about an hour)
 	WINNOW_KILLS=1000 WINNOW_COMMAND_KILLS=10 WINNOW_WORKER_KILLS=20 WINNOW_SHARDS=1000 \
-	  WINNOW_EXAMPLES=50000 WINNOW_MUTATIONS=500 $(BIN)/pytest -s tests/faults
+	  WINNOW_EXAMPLES=50000 WINNOW_MUTATIONS=500 $(BIN)/pytest -sv tests/faults
 
 bench: $(INSTALLED) ## Measure the engine against NeMo's transcribe(), in turns, and batches of several sizes
 	$(BIN)/python -m benchmarks.engine

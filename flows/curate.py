@@ -62,7 +62,8 @@ def curate(settings: Curation) -> Report:
             rows = read_shard.submit(shard)
             readings = transcribe_shard.submit(rows, first, devices)
             scored = score_shard.submit(readings, "small", settings.normalizer)
-            return [rows, readings, scored, *([gate_shard.submit(scored, settings.bands)] if second else [])]
+            gated = [gate_shard.submit(scored, settings.bands, second.unread)] if second else []
+            return [rows, readings, scored, *gated]
 
         def listen_again(shards: list[Path]) -> Futures:
             return [transcribe_shards.submit(shards, second, devices)]

@@ -1,5 +1,6 @@
 """The gate between the two models: who is believed, who is read again, who is given up."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,13 +12,17 @@ from tasks.config import Bands
 from tasks.ledger import advance
 from tasks.retry import RETRY
 from tasks.schema import append, gated
+from tasks.spoken import languages_of, match
 from tasks.storage import read_table
 
 MOST_TOGETHER = 32  # shards; what is not committed before the last of them was read is lost in a crash
 
 
-def gate(scored: pa.Table, bands: Bands) -> pa.Table:
-    """Add `band`: accept, escalate or reject by the small model's WER; null where there is none."""
+def gate(scored: pa.Table, bands: Bands, alone: Sequence[str] = ()) -> pa.Table:
+    """Add `band`: accept, escalate or reject by the small model's WER; null where there is none.
+
+    It is null too in languages that have no large model (`alone`): there the small one decides.
+    """
     accept, reject = bands
     wer = scored["small_wer"]
     band = pc.if_else(pc.is_valid(wer), "escalate", None)
@@ -25,6 +30,9 @@ def gate(scored: pa.Table, bands: Bands) -> pa.Table:
         band = pc.if_else(pc.fill_null(pc.greater(wer, reject), False), "reject", band)
     if accept is not None:
         band = pc.if_else(pc.fill_null(pc.less_equal(wer, accept), False), "accept", band)
+    if alone:
+        spoken = languages_of(scored["fields"].to_pylist())
+        band = pc.if_else(pa.array([match(language, alone) is not None for language in spoken]), None, band)
     return append(scored, gated(scored.schema), band)
 
 
@@ -58,5 +66,5 @@ class Gathered:
 
 
 @task(task_run_name="gate {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
-def gate_shard(shard: Path, bands: Bands) -> Path:
-    return advance(shard, "gated", gate, bands=bands)
+def gate_shard(shard: Path, bands: Bands, alone: Sequence[str] = ()) -> Path:
+    return advance(shard, "gated", gate, bands=bands, **({"alone": list(alone)} if alone else {}))

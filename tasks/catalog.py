@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -58,7 +59,7 @@ class Catalog(BaseModel, frozen=True, extra="forbid"):
 
     def scores(self, model: Model, languages: Iterable[str]) -> dict[str, Score]:
         """A model's figures that say something of any of the languages; of no language in particular, all."""
-        asked = set(languages)
+        asked = {language.partition("-")[0] for language in languages}
         tested = {name: set(self.protocols[name].languages or model.languages) for name in model.scores}
         return {name: score for name, score in model.scores.items() if not asked or tested[name] & asked}
 
@@ -90,7 +91,9 @@ def open_catalog(own: Path | None = None) -> Catalog:
 
 
 def check(catalog: Catalog, file: Path) -> None:
-    """Refuse names that nothing in the catalogue has."""
+    """Refuse names that are there twice, and names that nothing in the catalogue has."""
+    if twice := [name for name, times in Counter(model.name for model in catalog.models).items() if times > 1]:
+        raise BadOption(f"{file}: models: {twice[0]} is there twice")
     for pair in catalog.pairs:
         for name in filter(None, (pair.small, pair.large)):
             if name not in catalog.names:
@@ -104,8 +107,8 @@ def parsed(file: Path) -> Catalog:
     """The catalogue in a file; checkpoints that are `.nemo` files start at its folder."""
     try:
         content: Any = yaml.load(file.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        found = Catalog.model_validate(content)
-    except (OSError, yaml.YAMLError) as error:
+        found = Catalog.model_validate(content or {})
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadOption(f"{file}: no catalogue that can be read: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]

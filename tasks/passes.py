@@ -39,6 +39,11 @@ class Pass(BaseModel, frozen=True):
         return list(found.values())
 
     @property
+    def unread(self) -> list[str]:
+        """The languages that no model reads in this pass."""
+        return [language for language, one in self.languages.items() if one is None]
+
+    @property
     def digests(self) -> dict[str, str | None]:
         """The sha256 of each model, by what it reads."""
         found: dict[str, str | None] = {self.role: self.checkpoint.sha256}

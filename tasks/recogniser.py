@@ -3,6 +3,7 @@
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -145,16 +146,16 @@ def resident(checkpoint: Checkpoint, options: Engine) -> Recogniser:
         if key not in _residents:
             while len(_residents) >= _most:
                 _residents.popitem(last=False)
-            _residents[key] = squeezed(checkpoint, options)
+            _residents[key] = squeezed(lambda: loaded(checkpoint, options))
         _residents.move_to_end(key)
         return _residents[key]
 
 
-def squeezed(checkpoint: Checkpoint, options: Engine) -> Recogniser:
-    """The checkpoint's recogniser; the longest unused ones go for it until there is memory enough."""
+def squeezed(load: Callable[[], Recogniser]) -> Recogniser:
+    """A recogniser as it is loaded; the longest unused ones go for it until there is memory enough."""
     while True:
         try:
-            return loaded(checkpoint, options)
+            return load()
         except Exception as error:
             if not _residents or "out of memory" not in str(error).lower():
                 raise

@@ -1,6 +1,5 @@
 """Which language a row is in: `lang` of the manifest's own fields."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +31,8 @@ def tag(value: object) -> str | None:
 
 def languages_of(fields: Iterable[str | None]) -> list[str | None]:
     """The language of each row, of its fields as JSON."""
-    return [tag(json.loads(row).get("lang")) if row else None for row in fields]
+    decode = msgspec.json.Decoder(Lang).decode
+    return [tag(decode(row).lang) if row else None for row in fields]
 
 
 def match(language: str | None, known: Iterable[str]) -> str | None:

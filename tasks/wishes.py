@@ -1,11 +1,13 @@
 """What a run's parameters leave open becomes real checkpoints: `auto`, and names that only a catalogue has."""
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from tasks.catalog import Catalog, open_catalog
 from tasks.choice import Choice, choose
-from tasks.config import AUTO, Curation, Placement, Route, Wish
+from tasks.config import AUTO, Curation, Engine, Placement, Route, Wish
+from tasks.entries import Model
 from tasks.machine import ELSEWHERE, Machine, this_machine
 from tasks.reasons import warning
 from tasks.schema import Role
@@ -19,7 +21,7 @@ Routes = dict[str | None, Route]
 def settled(settings: Curation, machine: Machine | None = None) -> Curation:
     """The parameters with checkpoints in the place of `auto` and of the catalogue's names.
 
-    What was chosen is logged with its reasons, and what a licence forbids is said, before anything is read.
+    What was chosen is logged with its reasons, and what speaks against a model is said, before anything is read.
     """
     catalog = open_catalog(settings.catalog)
     if settings.auto:
@@ -28,9 +30,19 @@ def settled(settings: Curation, machine: Machine | None = None) -> Curation:
     settings = rerouted(settings, {language: named(route, catalog) for language, route in settings.routes.items()})
     names = {name for route in settings.routes.values() for name in models_in(route).values()}
     for model in filter(None, map(catalog.find, sorted(names))):
-        if (licence := catalog.licence(model)) and not licence.permissive:
-            log.warning("licence of %s", warning(model, catalog))
+        for words in cautions(model, catalog, settings.engine):
+            log.warning(words)
     return settings.model_copy(update={"wish": Wish(), "catalog": None})
+
+
+def cautions(model: Model, catalog: Catalog, options: Engine) -> Iterator[str]:
+    """What is known to speak against a model, however it came into the run."""
+    if said := warning(model, catalog):
+        yield said
+    longest = model.max_seconds_local if options.local_attention else model.max_seconds
+    if longest and options.max_seconds > longest:
+        most = f"engine.max_seconds is {options.max_seconds:,.0f}"
+        yield f"{model.name} reads no more than {longest:,.0f} s at once: {most}"
 
 
 def chosen(settings: Curation, catalog: Catalog, machine: Machine) -> Curation:
@@ -54,7 +66,8 @@ def wish_for(language: str | None, settings: Curation, manifest: Stated) -> Wish
     """The wish for a language's own models, or for those of all others, with what the manifest states."""
     wish, others = settings.wish, [name for name in manifest.languages if not match(name, settings.languages)]
     spoken = language or wish.language or ",".join(others or manifest.languages)
-    hours = manifest.languages.get(language, 0.0) if language else manifest.hours
+    mine = [hours for name, hours in manifest.languages.items() if language and match(name, [language])]
+    hours = sum(mine) if language else manifest.hours
     return wish.model_copy(update={"language": spoken or None, "hours": wish.hours or hours})
 
 

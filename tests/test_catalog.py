@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from flows.cli import app
-from tasks.catalog import KNOWN, UnknownModel, open_catalog, parsed
+from flows.cli import app, main
+from tasks.catalog import UnknownModel, open_catalog
 from tasks.checkpoint import FAMILIES, BadCheckpoint, resolve
 from tasks.config import BadOption
 from tests.conftest import DEMO
@@ -111,7 +111,7 @@ def test_a_catalogue_of_ones_own_comes_first(tmp_path, monkeypatch):
     assert found.get("parakeet-tdt-0.6b-v3").licence == "CC-BY-4.0"
 
 
-MODEL = {"name": "m", "checkpoint": "m.nemo", "decoder": "CTC", "languages": ["en"]}
+MODEL = "{name: m, checkpoint: m.nemo, decoder: CTC, languages: [en]}"
 
 
 @pytest.mark.parametrize(
@@ -120,6 +120,7 @@ MODEL = {"name": "m", "checkpoint": "m.nemo", "decoder": "CTC", "languages": ["e
         ("models: [", "no catalogue that can be read"),
         ("models: [{name: m}]", r"models\.0\.checkpoint: Field required"),
         ("modles: []", "modles: Extra inputs"),
+        (f"models: [{MODEL}, {MODEL}]", "models: m is there twice"),
         ("pairs: [{small: nobody, why: none}]", "pairs: nobody: no model of this name"),
         (
             "models: [{name: m, checkpoint: m.nemo, decoder: CTC, languages: [en], scores: {own: {wer: 0.1}}}]",
@@ -155,5 +156,21 @@ def test_the_catalogue_is_shown_without_anything_heavy():
     assert done.stdout.splitlines()[-1] == "set()"
 
 
-def test_the_file_says_what_a_run_takes_for_each_of_its_models():
-    assert all(model.sample_rate == 16_000 for model in parsed(KNOWN).models)
+def test_the_choice_is_shown_with_its_reasons(capsys, manifest):
+    corpus = manifest({"audio_filepath": "a.wav", "duration": 5e6, "lang": "de"}, tones=False)
+    app(["models", "choose", str(corpus), "--memory", "24"], result_action="return_value")
+    shown = " ".join(capsys.readouterr().out.split())
+    for expected in (
+        "--small nvidia/stt_de_fastconformer_hybrid_large_pc --large nvidia/parakeet-tdt-0.6b-v3",
+        "because 1,389 h of audio are more than 1,000, so speed counts: fastest",
+        "0.25 of a GPU",
+        "the guide's 256 utterances are a guess, what counts is what the engine measures",
+        "precision: bf16",
+    ):
+        assert expected in shown
+
+
+def test_a_choice_that_cannot_be_made_ends_with_an_exit_code(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["models", "choose"])
+    assert "winnow: wish.language: nothing says which language is spoken" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import pytest
 
 from tasks.catalog import open_catalog
 from tasks.choice import choose
-from tasks.config import BadOption, Curation, Placement, Wish
+from tasks.config import BadOption, Curation, Engine, Placement, Wish
 from tasks.machine import ELSEWHERE, Machine, gpus
 from tasks.spoken import match, stated
 from tasks.wishes import settled
@@ -43,6 +43,7 @@ def names(choice):
         ({"language": "en", "hours": 1000}, (SMALL, FLASH), "WER 7.49% and 6.35%"),
         ({"language": "en", "hours": 9999, "quality": "highest"}, (V2, FLASH), "second opinion"),
         ({"language": "EN-us", "domain": "telephony"}, (SMALL, V2), "no model here was made for 8 kHz"),
+        ({"language": "en-US"}, (SMALL, FLASH), "published (open-asr-en)"),
         ({"language": "en", "domain": "noisy"}, (SMALL, V2), "no model here was made for noise"),
         ({"language": "en", "domain": "streaming"}, (SMALL, FLASH), "models that stream hear less"),
         ({"language": "de"}, (V3, CANARY), "published (open-asr-ml): WER 4.81% and 4.60%"),
@@ -186,9 +187,49 @@ def test_each_language_gets_its_own_pair_and_the_rest_another(manifest):
 
 
 def test_a_licence_that_forbids_the_use_is_said_before_the_run(manifest, caplog):
-    given = Curation(manifest="corpus.jsonl", output="out", small="nvidia/canary-1b")
+    given = Curation(manifest="corpus.jsonl", output="out", small="nvidia/canary-1b", large="nvidia/canary-1b-v2")
     assert settled(given) == given
-    assert caplog.messages == ["licence of canary-1b: its licence, CC-BY-NC-4.0, forbids commercial use"]
+    assert caplog.messages == ["canary-1b: its licence, CC-BY-NC-4.0, forbids commercial use"]
+
+
+def test_a_licence_that_nobody_knows_is_said_too(manifest, caplog):
+    corpus = manifest({"audio_filepath": "a.wav", "lang": "ka"}, tones=False)
+    found = settled(curation(corpus, wish=Wish(use="research")), A100)
+    assert (found.small, found.large) == ("nvidia/stt_ka_fastconformer_hybrid_large_pc", None)
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [line.partition(":")[2] for line in warned] == [
+        " its licence is not known here: read its card before the data is used"
+    ]
+
+
+def test_the_hours_of_a_language_are_those_of_its_rows(manifest, caplog):
+    rows = [{"audio_filepath": f"{i}.wav", "duration": 2e6, "lang": tag} for i, tag in enumerate(["de", "de-AT", "en"])]
+    routes = {"de": {"small": "auto", "large": "auto"}}
+    with caplog.at_level(logging.INFO, "winnow"):
+        found = settled(curation(manifest(*rows, tones=False), languages=routes), A100)
+    assert found.languages["de"].small == f"nvidia/{GERMAN}"
+    assert "chosen for de: 1,111 h of audio are more than 1,000, so speed counts: fastest" in caplog.messages
+
+
+def test_audio_that_is_longer_than_a_model_reads_at_once_is_said_before_the_run(caplog):
+    given = {"manifest": "c.jsonl", "output": "out", "small": "nvidia/parakeet-tdt_ctc-110m"}
+    settled(Curation(**given, engine=Engine(max_seconds=1200)))
+    assert not caplog.messages
+    settled(Curation(**given, engine=Engine(max_seconds=1201)))
+    assert caplog.messages == ["parakeet-tdt_ctc-110m reads no more than 1,200 s at once: engine.max_seconds is 1,201"]
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("parakeet-tdt-0.6b-v3", "nvidia/parakeet-tdt-0.6b-v3"),
+        ("stt_en_fastconformer_ctc_large", "stt_en_fastconformer_ctc_large"),  # NeMo's own, from NGC
+        ("nvidia/canary-1b-v2@main", "nvidia/canary-1b-v2@main"),
+        ("my.nemo", "my.nemo"),
+    ],
+)
+def test_what_a_run_takes_for_a_name(name, taken):
+    assert settled(Curation(manifest="c.jsonl", output="out", small=name)).small == taken
 
 
 def test_names_of_a_catalogue_of_ones_own_become_its_pinned_files():

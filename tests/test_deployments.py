@@ -161,6 +161,7 @@ def test_the_nightly_deployment_is_scheduled(place):
         ({"gate": {"preset": "all"}}, "'all' is not one of ['bands', 'guide', 'everything']"),
         ({"small": None}, "None is not of type 'string'"),
         ({"largest": "x.nemo"}, "'largest' was unexpected"),
+        ({"languages": {"de": {"large": "x.nemo"}}}, "'small' is a required property"),
     ],
 )
 def test_a_wrong_value_is_refused_at_the_trigger(place, parameters, complaint):
@@ -171,7 +172,9 @@ def test_a_wrong_value_is_refused_at_the_trigger(place, parameters, complaint):
 
 def test_runs_are_triggered_refused_and_told_of(place, manifest, hears, tmp_path):
     corpus = manifest({"audio_filepath": "a.wav", "text": "hello"}, {"audio_filepath": "b.wav", "text": "goodbye"})
-    given = {"manifest": str(corpus), "large": None, **hears(small={"a.wav": "hello", "b.wav": "hello"})}
+    models = hears(small={"a.wav": "hello", "b.wav": "hello"}, german={"c.wav": "hallo"})
+    routes = {"de": {"small": models["german"], "large": None}}
+    given = {"manifest": str(corpus), "small": models["small"], "large": None, "languages": routes}
     (tmp_path / "taken").mkdir()
     with locked(tmp_path / "taken", {"name": "another run"}):
         refused = place.trigger("curate/cpu", **given, output=str(tmp_path / "taken")).raise_for_status().json()

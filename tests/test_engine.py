@@ -1,18 +1,20 @@
 """The engine: what it gives a model to read, and what becomes of the answers."""
 
+import gc
 import os
 import re
 
 import numpy as np
 import psutil
 import pytest
+import torch
 
 from tasks.audio import Clip
 from tasks.budget import Budget
 from tasks.checkpoint import BadCheckpoint, resolve
 from tasks.config import Engine
 from tasks.engine import ModelBroken, filled, hear, planned, read
-from tasks.recogniser import Reading, Request, resident
+from tasks.recogniser import Reading, Request, keep, resident, squeezed
 from tasks.sound import Sound
 from tests.test_network import requests
 
@@ -128,13 +130,16 @@ def test_padding_stays_small_on_lengths_as_in_librispeech(window, most):
 
 
 def test_memory_stays_flat_over_shards(demo_small):
-    """The host's, over 20 shards; the first fill the allocator's pools."""
+    """Over 20 shards the host's, once the first have filled the allocator's pools; and the tensors that are left."""
     model, asked = resident(demo_small, Engine()), requests(40)
-    used = []
+    used, tensors = [], []
     for _ in range(20):
         hear(model, asked, Engine())
         used.append(psutil.Process(os.getpid()).memory_info().rss)
+        gc.collect()
+        tensors.append(sum(thing.nbytes for thing in gc.get_objects() if isinstance(thing, torch.Tensor)))
     assert max(used[10:]) < max(used[:10]) + 32 * 2**20
+    assert max(tensors) == tensors[0]
 
 
 def test_readings_stand_for_a_model_that_was_run_elsewhere(tone, hears):
@@ -179,3 +184,28 @@ def test_a_checkpoint_that_cannot_be_had_is_refused(tmp_path, name, content, com
         name = str(tmp_path / name)
     with pytest.raises(BadCheckpoint, match=complaint):
         resolve(name, trust_unpinned=True)
+
+
+def test_as_many_models_stay_in_memory_as_a_run_has(hears):
+    keep(3)
+    models = [resolve(path) for path in hears(**{name: {f"{name}.wav": name} for name in "abc"}).values()]
+    first = [resident(model, Engine()) for model in models]
+    assert [resident(model, Engine()) for model in models] == first
+
+
+def test_models_go_for_one_that_does_not_fit_beside_them(hears):
+    model = resolve(hears(small={"a.wav": "good morning"})["small"])
+    kept, left = resident(model, Engine()), [RuntimeError("CUDA out of memory")]
+
+    def load():
+        if left:
+            raise left.pop()
+        return kept
+
+    assert squeezed(load) is kept
+    left = [RuntimeError("CUDA out of memory")] * 100
+    with pytest.raises(RuntimeError, match="out of memory"):
+        squeezed(load)
+    assert resident(model, Engine()) is not kept
+    with pytest.raises(ValueError, match="broken"):
+        squeezed(lambda: int("broken"))

@@ -47,6 +47,13 @@ def test_the_gate_has_three_bands(parameters, expected):
     assert gate(table, curation(**parameters).bands)["band"].to_pylist() == expected
 
 
+def test_the_gate_lets_the_small_model_decide_where_a_language_has_no_other():
+    schema = pa.schema([("id", pa.int64()), ("fields", pa.string()), ("small_wer", pa.float64())])
+    spoken = ['{"lang": "hy"}', '{"lang": "hy-AM"}', '{"lang": "de"}', "{}"]
+    table = shard(schema, small_wer=[0.0, 0.5, 0.5, 0.5], fields=spoken)
+    assert gate(table, curation().bands, ["hy"])["band"].to_pylist() == [None, None, "escalate", "escalate"]
+
+
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [

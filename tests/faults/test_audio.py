@@ -238,6 +238,7 @@ def test_each_bad_file_has_its_reason_and_costs_nobody_else(root, tone, good, mo
     assert all(detail for *_, detail in found)
     known = [(*rest, detail if row[-1] else None) for (*rest, detail), row in zip(found, NAMED, strict=True)]
     assert known == [(None, reason, detail) for *_, reason, detail in NAMED]
+    print(f"{len(NAMED)} broken audio files with their reasons: no good neighbour lost")
 
 
 @pytest.mark.skipif(not os.path.exists(MEMORY), reason="needs /proc")  # noqa: PTH110
@@ -318,3 +319,4 @@ def test_mutated_files_cost_nobody_else(root, good, model):
     lost = [(row, answer) for row, answer in zip(bad, found, strict=True) if (answer[0] is None) == (answer[1] is None)]
     assert not lost
     assert not [row for row, (_, reason, _) in zip(bad, found, strict=True) if reason == "MODEL_ERROR"]
+    print(f"{len(bad)} mutated audio files, seeds 0 to {MUTATIONS - 1}: no good neighbour lost")

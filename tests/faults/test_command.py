@@ -140,7 +140,9 @@ def test_a_run_whose_server_dies_completes_its_data(tmp_path):
         for said in process.stderr:
             if "small pass 00002" in said:
                 break
+    killed = time.monotonic()
     rest = process.communicate(timeout=300)[1]
+    print(f"server killed: data complete, process gone after {time.monotonic() - killed:.0f} s")
     assert process.returncode == 4, rest
     assert "small pass 00002: already done" in rest
     assert rest.splitlines()[-1].startswith(f"winnow: the data is complete; the Prefect server at {api} was lost")
