@@ -16,7 +16,7 @@ from tasks.known import facts, size_of
 from tasks.machine import ELSEWHERE, this_machine
 from tasks.spoken import match, stated
 
-WIDE = 140  # characters of a line where nobody's terminal says how many it has
+WIDE = 180  # characters of a line where nobody's terminal says how many it has
 
 console = Console(highlight=False)
 if not console.is_terminal:
@@ -28,11 +28,15 @@ def show_all(own: Path | None, language: str | None, permissive: bool, offline: 
     catalog = open_catalog(own)
     found = [model for model in catalog.models if wanted(model, catalog, language, permissive, offline)]
     table = Table(box=None, pad_edge=False)
-    for heading in ("model", "size", "decoder", "languages", "WER", "x real time", "licence", "here"):
+    for heading in ("model", "size", "decoder", "languages", "WER", "x real time", "by", "licence", "here"):
         right = heading in ("size", "WER", "x real time")
-        table.add_column(heading, overflow="fold", justify="right" if right else "left")
+        table.add_column(
+            heading,
+            overflow="fold",
+            justify="right" if right else "left",
+        )
     for model in found:
-        score = next(iter(catalog.scores(model, [language] if language else []).values()), None)
+        protocol, score = next(iter(catalog.scores(model, [language] if language else []).items()), ("", None))
         spoken = ", ".join(model.languages) if len(model.languages) < 5 else str(len(model.languages))
         table.add_row(
             Text(model.name),
@@ -41,11 +45,12 @@ def show_all(own: Path | None, language: str | None, permissive: bool, offline: 
             spoken,
             f"{score.wer:.2%}" if score else "",
             f"{score.rtfx:,.0f}" if score and score.rtfx else "",
+            protocol,
             Text(model.licence or "unknown"),
             "yes" if downloaded(model.place) else "",
         )
     console.print(table)
-    more = "a WER is the first that is published of a model: see winnow models show NAME"
+    more = "error rates compare only where they are by the same protocol: see winnow models show NAME"
     console.print(f"\n{len(found)} of {len(catalog.models)} models; {more}", soft_wrap=True)
 
 

@@ -49,7 +49,7 @@ def compared(small: Model, large: Model, case: Case) -> Iterator[str]:
     if small.decodes == large.decodes:
         yield f"both decode by {small.decodes}, so they may err alike"
     else:
-        yield f"they decode by {small.decodes} and by {large.decodes}, so they seldom err alike"
+        yield f"they decode by {small.decodes} and by {large.decodes}, so they are less likely to err alike"
 
 
 def needs(models: Models, case: Case) -> Iterator[str]:
