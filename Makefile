@@ -25,11 +25,8 @@ soak: $(INSTALLED) ## The fault suites at full size: kills, crashes, manifests, 
 	WINNOW_KILLS=1000 WINNOW_COMMAND_KILLS=10 WINNOW_WORKER_KILLS=20 WINNOW_SHARDS=1000 \
 	  WINNOW_EXAMPLES=50000 WINNOW_MUTATIONS=500 $(BIN)/pytest -sv tests/faults
 
-bench: $(INSTALLED) ## Measure the engine against NeMo's transcribe(), in turns, batches of several sizes, ensembles and policies
-	$(BIN)/python -m benchmarks.engine
-	$(BIN)/python -m benchmarks.batches
-	$(BIN)/python -m benchmarks.ensemble
-	$(BIN)/python -m benchmarks.policies
+bench: $(INSTALLED) ## Every benchmark: the engine against NeMo's transcribe(), what Prefect and Dask cost, manifests, scoring, rules, policies (hours)
+	for one in engine batches orchestration manifest scoring refilter ensemble policies; do $(BIN)/python -m benchmarks.$$one || exit 1; done
 
 format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix .
