@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from tasks.catalog import open_catalog
 from tasks.config import BadOption, Engine
 from tasks.copies import copied, digest
-from tasks.entries import Family
+from tasks.entries import HYBRID, PROMPTED, TRANSDUCERS, Family
 from tasks.hub import fetched, watcher
 from tasks.preflight import BadCheckpoint as BadCheckpoint
 from tasks.preflight import examine
@@ -26,8 +26,10 @@ FAMILIES: dict[str, Family] = {
     "EncDecCTCModelBPE": "ctc",
     "EncDecRNNTModel": "transducer",
     "EncDecRNNTBPEModel": "transducer",
+    "EncDecRNNTBPEModelWithPrompt": "prompted transducer",
     "EncDecHybridRNNTCTCModel": "hybrid",
     "EncDecHybridRNNTCTCBPEModel": "hybrid",
+    "EncDecHybridRNNTCTCBPEModelWithPrompt": "prompted hybrid",
     "EncDecMultiTaskModel": "multitask",
 }
 """NeMo's classes of models that transcribe."""
@@ -122,14 +124,15 @@ def check_options(options: Engine, checkpoints: list[Checkpoint]) -> None:
     """Refuse what none of a run's models can do."""
     families = {checkpoint.family for checkpoint in checkpoints}
     names = ", ".join(f"{checkpoint.name} ({checkpoint.family})" for checkpoint in checkpoints)
-    prompts = ("language", "target_language", "punctuation")
-    if options.branch and "hybrid" not in families:
+    if options.branch and not families & HYBRID:
         raise BadOption(f"engine.branch is for hybrid checkpoints, and there is none: {names}")
-    if options.cuda_graphs and not families & {"hybrid", "transducer"}:
+    if options.cuda_graphs and not families & TRANSDUCERS:
         raise BadOption(f"engine.cuda_graphs is for transducers, and there is none: {names}")
-    if options.timestamps and not families & {"hybrid", "transducer", "ctc"}:
+    if options.timestamps and not families & {"ctc", *TRANSDUCERS}:
         raise BadOption(f"engine.timestamps needs a CTC or transducer checkpoint, and there is none: {names}")
-    for option in prompts:
+    if options.language is not None and not families & PROMPTED:
+        raise BadOption(f"engine.language is for models with a prompt (canary), and there is none: {names}")
+    for option in ("target_language", "punctuation"):
         if getattr(options, option) is not None and "multitask" not in families:
             raise BadOption(f"engine.{option} is for models with a prompt (canary), and there is none: {names}")
 

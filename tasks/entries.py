@@ -6,8 +6,13 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks.config import Domain, Quality
 
-Family = Literal["ctc", "transducer", "hybrid", "multitask", "readings"]
+Family = Literal["ctc", "transducer", "hybrid", "prompted transducer", "prompted hybrid", "multitask", "readings"]
 """How the engine reads a model (tasks/checkpoint.py)."""
+
+HYBRID: set[Family] = {"hybrid", "prompted hybrid"}
+TRANSDUCERS: set[Family] = {"transducer", "prompted transducer", *HYBRID}
+PROMPTED: set[Family] = {"prompted transducer", "prompted hybrid", "multitask"}
+"""Models that are told the language."""
 
 
 class Entry(BaseModel):

@@ -11,6 +11,7 @@ from tasks.apart import Listened, together
 from tasks.checkpoint import Checkpoint, resolve
 from tasks.config import Curation, Engine, Placement
 from tasks.engine import Heard
+from tasks.entries import PROMPTED
 from tasks.recogniser import Request
 from tasks.schema import Role, band_of, before
 from tasks.spoken import match
@@ -53,7 +54,7 @@ class Pass(BaseModel, frozen=True):
     @property
     def by_language(self) -> bool:
         """Whether a row's language changes how it is read."""
-        prompted = any(one.family == "multitask" for one in self.checkpoints) and self.options.language is None
+        prompted = any(one.family in PROMPTED for one in self.checkpoints) and self.options.language is None
         return bool(self.languages) or prompted
 
     def reader(self, language: str | None) -> Checkpoint | None:

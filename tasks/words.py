@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.decoders import Tokens
 from tasks.recogniser import Reading, Word
+from tasks.tokens import Tokens
 
 
 class Words:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import logging
 import os
 import signal
 import socket
@@ -77,6 +78,21 @@ def server_of_its_own(home: Path, *options: str) -> Iterator[str]:
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """What Winnow says in its log, whatever handlers Prefect gives or takes from it."""
+    log, lines = logging.getLogger("winnow"), []
+
+    def listen(record: logging.LogRecord) -> bool:
+        lines.append(f"{record.levelname} {record.getMessage()}")
+        return True
+
+    log.addFilter(listen)
+    log.setLevel(logging.INFO)
+    yield lines
+    log.removeFilter(listen)
 
 
 @pytest.fixture

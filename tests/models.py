@@ -57,6 +57,27 @@ def tdt(folder: Path) -> Any:
     return kind, config
 
 
+def prompted(folder: Path) -> Any:
+    """A transducer that is told the language, as nemotron-3.5-asr-streaming."""
+    from nemo.collections.asr.models import EncDecRNNTBPEModelWithPrompt
+
+    _, config = rnnt(folder)
+    return EncDecRNNTBPEModelWithPrompt, config | told(config)
+
+
+def prompted_hybrid(folder: Path) -> Any:
+    from nemo.collections.asr.models import EncDecHybridRNNTCTCBPEModelWithPrompt
+
+    config = configuration(SIZE, tokens(folder), hybrid=True)
+    return EncDecHybridRNNTCTCBPEModelWithPrompt, config | told(config)
+
+
+def told(config: dict[str, Any]) -> dict[str, Any]:
+    languages = {"auto": 0, "en-US": 1, "de-DE": 2, "de-AT": 3}
+    prompt = {"initialize_prompt_feature": True, "num_prompts": 5, "prompt_dictionary": languages}
+    return {"model_defaults": config["model_defaults"] | prompt}
+
+
 def canary(folder: Path) -> Any:
     """A multitask model with canary's prompt for English and German."""
     from nemo.collections.asr.models import EncDecMultiTaskModel
@@ -138,6 +159,11 @@ def liven(model: Any) -> None:
                 weight *= 6
             if name == "joint.joint_net.2.bias":
                 weight[VOCABULARY] += 1.5  # more blanks
+        if hasattr(model, "prompt_kernel"):
+            first, _, last = model.prompt_kernel  # what was heard passes, and every prompt adds something of its own
+            passed = torch.cat([torch.eye(SIZE.width), -torch.eye(SIZE.width)])
+            first.weight[:, : SIZE.width], last.weight[:] = passed, passed.T
+            first.weight[:, SIZE.width :] *= 3
         if hasattr(model, "decoder") and hasattr(model.decoder, "decoder_layers"):
             wave = torch.from_numpy(soundfile.read(DEMO / "corpus" / "audio" / "000.flac", dtype="float32")[0])
             features, frames = model.preprocessor(input_signal=wave[None], length=torch.tensor([len(wave)]))
@@ -174,6 +200,8 @@ FAMILIES: dict[str, Callable[[Path], Any]] = {
     "quartznet": quartznet,
     "rnnt": rnnt,
     "tdt": tdt,
+    "prompted transducer": prompted,
+    "prompted hybrid": prompted_hybrid,
     "canary": canary,
 }
 

@@ -32,7 +32,10 @@ GUIDE = {
     "stt_fr_fastconformer_hybrid_large_pc": ("nvidia/stt_fr_fastconformer_hybrid_large_pc", "it is there"),
     "stt_it_fastconformer_hybrid_large_pc": ("nvidia/stt_it_fastconformer_hybrid_large_pc", "it is there"),
     "stt_hy_fastconformer_hybrid_large_pc": ("nvidia/stt_hy_fastconformer_hybrid_large_pc", "no newer model reads"),
-    "stt_zh_fastconformer_hybrid_large_pc": ("stt_zh_conformer_transducer_large", "never was a FastConformer"),
+    "stt_zh_fastconformer_hybrid_large_pc": (
+        "nvidia/nemotron-3.5-asr-streaming-0.6b",
+        "never was a FastConformer for Chinese alone",
+    ),
     "stt_multilingual_fastconformer_streaming_large": (
         "nvidia/nemotron-3.5-asr-streaming-0.6b",
         "the multilingual model that streams",

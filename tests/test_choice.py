@@ -1,6 +1,5 @@
 """The choice: a wish, the pair that serves it, and why."""
 
-import logging
 import math
 
 import pytest
@@ -155,13 +154,12 @@ def curation(manifest, **parameters):
     return Curation(manifest=manifest, output="out", small="auto", large="auto", **parameters)
 
 
-def test_auto_becomes_checkpoints_and_says_why_in_the_log(manifest, caplog):
+def test_auto_becomes_checkpoints_and_says_why_in_the_log(manifest, said):
     corpus = manifest({"audio_filepath": "a.wav", "duration": 3.6e6 * 2, "lang": "en"}, tones=False)
-    with caplog.at_level(logging.INFO, "winnow"):
-        found = settled(curation(corpus, wish=Wish(domain="noisy", quality="highest")), A100)
+    found = settled(curation(corpus, wish=Wish(domain="noisy", quality="highest")), A100)
     assert (found.small, found.large) == (f"nvidia/{V2}", f"nvidia/{FLASH}")
     assert (found.wish, found.small_on, found.engine.language) == (Wish(), Placement(), "en")
-    assert any("chosen for en: noisy: no model here was made for noise" in line for line in caplog.messages)
+    assert any("chosen for en: noisy: no model here was made for noise" in line for line in said)
 
 
 def test_a_model_with_a_prompt_is_told_the_language_where_no_row_says_it(manifest):
@@ -186,37 +184,36 @@ def test_each_language_gets_its_own_pair_and_the_rest_another(manifest):
     assert found.languages["hy"].model_dump() == {"small": f"nvidia/{ARMENIAN}", "large": None}
 
 
-def test_a_licence_that_forbids_the_use_is_said_before_the_run(manifest, caplog):
+def test_a_licence_that_forbids_the_use_is_said_before_the_run(manifest, said):
     given = Curation(manifest="corpus.jsonl", output="out", small="nvidia/canary-1b", large="nvidia/canary-1b-v2")
     assert settled(given) == given
-    assert caplog.messages == ["canary-1b: its licence, CC-BY-NC-4.0, forbids commercial use"]
+    assert said == ["WARNING canary-1b: its licence, CC-BY-NC-4.0, forbids commercial use"]
 
 
-def test_a_licence_that_nobody_knows_is_said_too(manifest, caplog):
+def test_a_licence_that_nobody_knows_is_said_too(manifest, said):
     corpus = manifest({"audio_filepath": "a.wav", "lang": "ka"}, tones=False)
     found = settled(curation(corpus, wish=Wish(use="research")), A100)
     assert (found.small, found.large) == ("nvidia/stt_ka_fastconformer_hybrid_large_pc", None)
-    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    warned = [line for line in said if line.startswith("WARNING")]
     assert [line.partition(":")[2] for line in warned] == [
         " its licence is not known here: read its card before the data is used"
     ]
 
 
-def test_the_hours_of_a_language_are_those_of_its_rows(manifest, caplog):
+def test_the_hours_of_a_language_are_those_of_its_rows(manifest, said):
     rows = [{"audio_filepath": f"{i}.wav", "duration": 2e6, "lang": tag} for i, tag in enumerate(["de", "de-AT", "en"])]
     routes = {"de": {"small": "auto", "large": "auto"}}
-    with caplog.at_level(logging.INFO, "winnow"):
-        found = settled(curation(manifest(*rows, tones=False), languages=routes), A100)
+    found = settled(curation(manifest(*rows, tones=False), languages=routes), A100)
     assert found.languages["de"].small == f"nvidia/{GERMAN}"
-    assert "chosen for de: 1,111 h of audio are more than 1,000, so speed counts: fastest" in caplog.messages
+    assert "INFO chosen for de: 1,111 h of audio are more than 1,000, so speed counts: fastest" in said
 
 
-def test_audio_that_is_longer_than_a_model_reads_at_once_is_said_before_the_run(caplog):
+def test_audio_that_is_longer_than_a_model_reads_at_once_is_said_before_the_run(said):
     given = {"manifest": "c.jsonl", "output": "out", "small": "nvidia/parakeet-tdt_ctc-110m"}
     settled(Curation(**given, engine=Engine(max_seconds=1200)))
-    assert not caplog.messages
+    assert not said
     settled(Curation(**given, engine=Engine(max_seconds=1201)))
-    assert caplog.messages == ["parakeet-tdt_ctc-110m reads no more than 1,200 s at once: engine.max_seconds is 1,201"]
+    assert said == ["WARNING parakeet-tdt_ctc-110m reads no more than 1,200 s at once: engine.max_seconds is 1,201"]
 
 
 @pytest.mark.parametrize(

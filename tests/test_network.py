@@ -129,6 +129,28 @@ def test_each_row_has_a_prompt_of_its_own_language(random_model):
     assert english[0] != german[0]
 
 
+@pytest.mark.parametrize("family", ["prompted transducer", "prompted hybrid"])
+def test_a_transducer_with_a_prompt_is_told_the_language(random_model, family):
+    """NeMo 3.0.0 takes the language with samples only: of a file it does not know the language."""
+    checkpoint, asked = random_model(family), requests(3)
+    assert checkpoint.family == family
+    network = Network(checkpoint, Engine())
+    german = [replace(one, language="de-at") for one in asked]
+    model = restored(checkpoint, "cpu")
+    model.preprocessor.featurizer.dither = 0.0
+    clips = [load(one.path, None, None, network.rate, 60).samples for one in asked]
+
+    def theirs(language):
+        return [model.transcribe([c], batch_size=1, verbose=False, target_lang=language)[0].text for c in clips]
+
+    assert texts(network, asked) == theirs("auto")
+    assert texts(network, german) == theirs("de-AT") != theirs("auto")
+    assert texts(Network(checkpoint, Engine(language="de-AT")), asked) == theirs("de-AT")
+    assert [network.decoder.number(one) for one in (None, "en", "de", "en-us")] == [0, 1, 2, 1]
+    with pytest.raises(BadCheckpoint, match=r"no language 'fr' in its prompt .* it has auto, en-US, de-DE, de-AT"):
+        Network(checkpoint, Engine(language="fr"))
+
+
 def test_words_have_confidence_and_places(demo_small, demo_large):
     for checkpoint, branch in ((demo_small, None), (demo_large, None), (demo_large, "ctc")):
         found = reading(checkpoint, branch=branch, timestamps=True)
