@@ -1,7 +1,7 @@
 """How quickly readings are compared with their references, against jiwer, in turns on the same pairs.
 
     python -m benchmarks.scoring                 # 200,000 pairs of ten words, a tenth of them wrong
-    python -m benchmarks.scoring --quick         # 5,000
+    python -m benchmarks.scoring --quick         # 20,000
     python -m benchmarks.scoring --json FILE     # the rows for machines
 
 Both are given texts that differ in their words only. jiwer gets them one pair at a time, or all at once (`batched`),
@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.turns import Turn, Work, equal, main, ratio, take
 
-PAIRS, QUICK_PAIRS = 200_000, 5_000
+PAIRS, QUICK_PAIRS = 200_000, 20_000
 
 Pairs = tuple[list[str], list[str]]
 

@@ -76,7 +76,7 @@ def rescued(rows: pa.Table, limit: float | None) -> pa.Table:
     """What is kept only for the reading of a larger model."""
     kept = rows.filter(pc.and_(pc.equal(rows["decision"], "keep"), pc.not_equal(rows["model"], "small")))
     too_much = pc.greater(kept["small_wer"], float("inf") if limit is None else limit)
-    otherwise = pc.not_equal(kept["small_pred_text"], kept["pred_text"])
+    otherwise = pc.less(kept["agreement"], 1.0)
     return kept.filter(pc.coalesce(too_much, otherwise, pa.scalar(False)))
 
 

@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 from markdown_it import MarkdownIt
 
 from tasks.advice import advise
+from tasks.agreements import Agreement
 from tasks.charts import agreements, fates, histogram
 from tasks.config import Bands
 from tasks.panel import Ensemble, Settings
-from tasks.quality import LEVELS, Agreement, Reason, Report
+from tasks.quality import LEVELS, Reason, Report
 from tasks.schema import QUARANTINED
 
 EXAMPLES = 3  # rows shown for each reason
@@ -94,7 +95,8 @@ def agreement(found: Agreement, rows: pa.Table) -> str:
         for level in found.levels
     ]
     header = ["Agreement", "Utterances", "Hours", "Mean WER where there is a reference"]
-    mean = "" if found.mean is None else f"On average {found.mean:.1%} of the models have what the ensemble has.\n\n"
+    words = f"On average {found.mean or 0:.1%} of the models have what the reading that counts has.\n\n"
+    mean = words if found.mean is not None else ""
     return f"{mean}![Hours by agreement]({agreements(rows)})\n\n{table(header, shown)}"
 
 

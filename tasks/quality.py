@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from tasks.agreements import Agreement, agreement
 from tasks.bands import Band, counted, weighed
 from tasks.config import Curation, Filter
 from tasks.gates import Gates
@@ -54,30 +55,14 @@ class Reason(Share, frozen=True):
     alone: int | None = None
 
 
-class Level(BaseModel, frozen=True):
-    """The utterances with at least this agreement, and the mean WER of those with a reference."""
-
-    at_least: float
-    utterances: int
-    hours: float
-    wer: float | None
-
-
-class Agreement(BaseModel, frozen=True):
-    """How far the models of an ensemble agree with its reading (0 to 1), over utterances, each counted once."""
-
-    mean: float | None
-    median: float | None
-    levels: list[Level]
-
-
 class Report(BaseModel, frozen=True):
     """The quality report of a run, as in report.json. WER as a fraction; hours of what could be heard, as measured.
 
     `bands` are those of the gate behind the small model, `further` of those behind larger ones, and `gates` what the
     first went by. `rescued` is what the small model alone would have dropped, or labelled otherwise, and was kept,
     `lost` what it alone would have kept.
-    `alike` counts dropped utterances that both models read the same. `agreement` is an ensemble's.
+    `alike` counts dropped utterances that both models read the same. `agreement` is
+    there where utterances may have no reference.
     """
 
     lines: int
@@ -142,6 +127,7 @@ def assess(
         lost=total(band.lost for band in bands.values()),
         saved_seconds=sum(saved) if saved else None,
         alike=alike(dropped, settings.normalizer),
+        agreement=None if settings.referenced else agreement(heard),
         speed=speed,
     )
 

@@ -27,13 +27,13 @@ from tasks.storage import put, read_schema, read_table
 Passes = dict[Role, tuple[list[Checkpoint], list[Path]]]
 """The checkpoints of each pass, and its shards."""
 
-COMMON = ["id", "duration", "text", "reason", "reasons", "pred_text", "wer", "model", "decision"]
+COMMON = ["id", "duration", "text", "reason", "reasons", "pred_text", "wer", "agreement", "model", "decision"]
 
 
 def reported(settings: Settings) -> list[str]:
     """What the report needs of a row: all rows of a run are in memory at once here, and nowhere else."""
     if isinstance(settings, Ensemble):
-        return [*COMMON, "agreement", *(f"{role}_{name}" for role in settings.roles for name in ("wer", *COUNTS))]
+        return [*COMMON, *(f"{role}_{name}" for role in settings.roles for name in ("wer", *COUNTS))]
     roles = settings.roles if settings.large else ["small", "large"]
     of_readings = [f"{role}_{name}" for role in roles for name in ("pred_text", "wer", *COUNTS)]
     return [*COMMON, *of_readings, *map(band_of, roles[:-1])]

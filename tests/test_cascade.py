@@ -347,7 +347,8 @@ def test_without_references_readings_are_labels_with_their_quality(manifest, tmp
         models[role] = str(tmp_path / f"{role}.jsonl")
         (tmp_path / f"{role}.jsonl").write_text("\n".join(map(json.dumps, lines)))
     settings = {"references": "optional", "gate": {"accept_confidence": 0.8, "audit": 0}}
-    curate(manifest=manifest(*rows), output=tmp_path / "run", **models, **settings)
+    report = curate(manifest=manifest(*rows), output=tmp_path / "run", **models, **settings)
+    assert (report.compared, report.agreement.mean, report.rescued.utterances) == (1, 0.75, 0)
     names = ("band", "pred_text", "wer", "confidence", "agreement", "reason")
     assert [[row[name] for name in names] for row in published(tmp_path / "run")] == [
         ["accept", "Yes.", None, 0.9, None, None],
