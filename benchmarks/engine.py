@@ -19,9 +19,9 @@ from benchmarks.corpora import DEMO, LONGEST, Corpus, demo_corpus, librispeech_l
 from benchmarks.turns import Turn, Work, equal, main, ratio, take
 from tasks.audio import load
 from tasks.checkpoint import resolve
-from tasks.config import Engine
 from tasks.engine import hear, planned
 from tasks.network import Network, quiet, restored
+from tasks.parameters import Engine
 from tasks.precision import bf16_gain
 from tasks.recogniser import resident
 

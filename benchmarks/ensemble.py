@@ -26,8 +26,8 @@ from demo.training_speech import TRAINING_SEED, training_texts
 from tasks.apart import listen_here
 from tasks.audio import load
 from tasks.checkpoint import resolve
-from tasks.config import Engine
 from tasks.panel import Rover
+from tasks.parameters import Engine
 from tasks.recogniser import Reading, Request
 from tasks.rover import most_confident, rover
 from tasks.text import normalize

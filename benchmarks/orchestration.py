@@ -30,8 +30,9 @@ from benchmarks.corpora import DEMO, demo_corpus
 from benchmarks.turns import main
 from tasks.apart import listen_here
 from tasks.checkpoint import Checkpoint, resolve
-from tasks.config import Curation, Dask, Engine, Placement
+from tasks.config import Curation
 from tasks.devices import open_devices
+from tasks.parameters import Dask, Engine, Placement
 from tasks.recogniser import Request
 
 SMALL = DEMO / "small.nemo"
@@ -44,7 +45,7 @@ import json, sys, time
 from pathlib import Path
 from tasks.apart import listen_here
 from tasks.checkpoint import resolve
-from tasks.config import Engine
+from tasks.parameters import Engine
 from tasks.recogniser import Request
 rows = [json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()]
 requests = [Request(row["audio_filepath"], None, row["duration"]) for row in rows]

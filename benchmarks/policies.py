@@ -25,10 +25,11 @@ from demo.__main__ import pinned
 from demo.corpus import CORPUS
 from tasks.apart import listen_here
 from tasks.checkpoint import resolve
-from tasks.config import PRESETS, Engine
+from tasks.criteria import PRESETS
 from tasks.draw import lots, sample_share
 from tasks.metrics import differences
 from tasks.panel import Rover
+from tasks.parameters import Engine
 from tasks.recogniser import Reading, Request
 from tasks.rover import rover
 from tasks.spending import Flags, Numbers, Spending, affordable

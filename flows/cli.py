@@ -7,8 +7,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from tasks.config import Curation, Filter, Share, Wish
+from tasks.config import Curation
+from tasks.criteria import Filter
 from tasks.panel import Ensemble
+from tasks.parameters import Share, Wish
 from tasks.presets import PresetName
 from tasks.upkeep import Benchmark, Doctor, WarmUp
 

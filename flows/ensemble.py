@@ -13,7 +13,6 @@ from flows.publication import QUICK, publish
 from flows.stream import Futures, Step, stream
 from flows.watch import bury, this_run, watch
 from tasks.checkpoint import check_options, resolve
-from tasks.config import BadOption
 from tasks.devices import Devices, open_devices
 from tasks.ensemble import combine_shard
 from tasks.filter import judge_shard
@@ -21,6 +20,7 @@ from tasks.manifest import digest, split_manifest
 from tasks.needs import rules_of
 from tasks.output import open_run
 from tasks.panel import ENSEMBLE, Ensemble
+from tasks.parameters import BadOption
 from tasks.passes import Pass
 from tasks.quality import Report
 from tasks.quarantine import Quarantine

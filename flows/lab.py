@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tasks.config import Curation, Filter
+from tasks.config import Curation
+from tasks.criteria import Filter
 from tasks.curves import Cost, Point, costs
 from tasks.evidence import Tally, gather, kept_before, stages_of
 from tasks.needs import rules_of

@@ -9,11 +9,11 @@ from rich.text import Text
 
 from tasks.catalog import Catalog, open_catalog
 from tasks.choice import Choice, choose
-from tasks.config import Wish
 from tasks.downloaded import downloaded
 from tasks.entries import Model
 from tasks.known import facts, size_of
 from tasks.machine import ELSEWHERE, this_machine
+from tasks.parameters import Wish
 from tasks.spoken import match, stated
 
 WIDE = 180  # characters of a line where nobody's terminal says how many it has

@@ -9,8 +9,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.stream import Futures, Step, stream
 from flows.watch import bury, this_run
 from tasks.adopt import adopt, digests_of, manifest_of
-from tasks.config import Filter
 from tasks.count import count_texts
+from tasks.criteria import Filter
 from tasks.evidence import stages_of
 from tasks.filter import judge_shard
 from tasks.ledger import name_of

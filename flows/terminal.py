@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from flows import watch
-from tasks.config import Curation, Filter
+from tasks.config import Curation
+from tasks.criteria import Filter
 from tasks.needs import rules_of
 from tasks.panel import Ensemble, Settings
 from tasks.quality import Report

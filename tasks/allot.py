@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.config import Bands, Curation
+from tasks.config import Curation
+from tasks.criteria import Bands
 from tasks.draw import drawn, lots, sample_share
 from tasks.gates import Gates, within_budget
 from tasks.ledger import advance, key_of, record, recorded, run_of

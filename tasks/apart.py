@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, TypeVar
 
 from tasks.checkpoint import Checkpoint
-from tasks.config import Engine
 from tasks.devices import DeviceLost, is_fault
 from tasks.engine import Heard, hear
+from tasks.parameters import Engine
 from tasks.recogniser import Request, resident
 
 R = TypeVar("R")

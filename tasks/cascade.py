@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.config import Bands
+from tasks.criteria import Bands
 from tasks.draw import drawn
 from tasks.gates import Gates
 from tasks.ledger import advance

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from tasks.catalog import Catalog
-from tasks.config import Quality, Wish
 from tasks.entries import Model, Pair
 from tasks.machine import Machine
+from tasks.parameters import Quality, Wish
 from tasks.schema import Role
 
 MANY_HOURS = 1_000.0  # from here on balanced means fastest (the guide's rule)

@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from tasks.config import BadOption, Domain
 from tasks.entries import Licence, Meaning, Model, Pair, Protocol, Score, Size
+from tasks.parameters import BadOption, Domain
 
 KNOWN = Path(__file__).with_suffix(".yaml")
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from matplotlib.figure import Figure
 
-from tasks.config import Bands
+from tasks.criteria import Bands
 from tasks.curves import Cost
 from tasks.quality import Report
 

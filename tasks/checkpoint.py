@@ -7,10 +7,10 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from tasks.catalog import open_catalog
-from tasks.config import BadOption, Engine
 from tasks.copies import copied, digest
 from tasks.entries import HYBRID, PROMPTED, TRANSDUCERS, Family
 from tasks.hub import fetched, watcher
+from tasks.parameters import BadOption, Engine
 from tasks.preflight import BadCheckpoint as BadCheckpoint
 from tasks.preflight import examine
 from tasks.secrets import redacted

@@ -4,9 +4,9 @@ from pydantic import BaseModel
 
 from tasks.case import Case, Models
 from tasks.catalog import Catalog
-from tasks.config import BadOption, Placement, Wish
 from tasks.entries import Pair
 from tasks.machine import Machine
+from tasks.parameters import BadOption, Placement, Wish
 from tasks.reasons import beforehand, in_vain, names, needs, warning, weights, words
 from tasks.schema import Role
 from tasks.sizes import placement

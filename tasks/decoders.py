@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.checkpoint import BadCheckpoint
-from tasks.config import Engine
+from tasks.parameters import Engine
 from tasks.prompted import Conditioned, Multitask
 from tasks.tokens import ALPHA, CONFIDENCE, Decoder, Languages, Tokens
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from tasks.config import Placement
 from tasks.panel import Settings
+from tasks.parameters import Placement
 
 R = TypeVar("R")
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from tasks.audio import Clip, load, promised
 from tasks.budget import Budget
-from tasks.config import Engine
+from tasks.parameters import Engine
 from tasks.recogniser import Batch, NoReading, Reading, Recogniser, Request
 from tasks.sound import BadAudio, Sound
 

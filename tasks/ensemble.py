@@ -6,9 +6,9 @@ import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.config import BadOption
 from tasks.ledger import advance
 from tasks.panel import ENSEMBLE, Method, Rover
+from tasks.parameters import BadOption
 from tasks.recogniser import Reading
 from tasks.retry import RETRY
 from tasks.rover import Consensus, most_confident, rover

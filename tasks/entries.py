@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks.config import Domain, Quality
+from tasks.parameters import Domain, Quality
 
 Family = Literal["ctc", "transducer", "hybrid", "prompted transducer", "prompted hybrid", "multitask", "readings"]
 """How the engine reads a model (tasks/checkpoint.py)."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from tasks.accuracy import Accuracy
 from tasks.checkpoint import Checkpoint
-from tasks.config import Engine
+from tasks.parameters import Engine
 from tasks.rooms import writable
 from tasks.storage import BadOutput, put
 from tasks.upkeep import Benchmark

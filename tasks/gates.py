@@ -4,7 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tasks.config import Bands, By, Curation
+from tasks.config import Curation
+from tasks.criteria import Bands, By
 
 
 class Gates(BaseModel, frozen=True):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tasks.config import Placement
 from tasks.devices import NoDevice
+from tasks.parameters import Placement
 
 POLL = 1.0  # seconds; devices come and go by themselves
 NEARLY = 1e-9  # shares are sums of floats

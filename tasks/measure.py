@@ -14,8 +14,8 @@ from prefect.states import Failed
 
 from tasks.accuracy import accuracy
 from tasks.checkpoint import Checkpoint, one_line
-from tasks.config import Engine
 from tasks.figures import Measured
+from tasks.parameters import Engine
 from tasks.recogniser import cores
 from tasks.sample import Sample
 from tasks.text import Normalizer

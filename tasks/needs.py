@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tasks.config import Filter
+from tasks.criteria import Filter
 from tasks.lines import row_of
 from tasks.linewise import is_blank, lines_of
 from tasks.measures import MEASURES

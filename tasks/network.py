@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from tasks.budget import CPU_SECONDS, Budget, affordable
 from tasks.checkpoint import BadCheckpoint, Checkpoint
-from tasks.config import BadOption, Engine
 from tasks.decoders import decoder_of
+from tasks.parameters import BadOption, Engine
 from tasks.precision import precision_of
 from tasks.quiet import quiet
 from tasks.recogniser import Batch, Reading, cores

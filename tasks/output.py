@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from tasks import ledger
-from tasks.config import Curation, Engine
+from tasks.config import Curation
 from tasks.panel import Ensemble, Settings
+from tasks.parameters import Engine
 from tasks.storage import DRAFT, BadOutput, drafts, is_local, location, put, put_if_absent, room
 
 WHERE = (

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from tasks.advice import advise
 from tasks.agreements import Agreement
 from tasks.charts import agreements, fates, histogram
-from tasks.config import Bands
+from tasks.criteria import Bands
 from tasks.panel import Ensemble, Settings
 from tasks.quality import LEVELS, Reason, Report
 from tasks.schema import QUARANTINED

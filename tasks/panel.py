@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from tasks.config import Curation, Dask, Engine, Filter, Folder, Parameters, Placement, Seconds, Share
+from tasks.config import Curation
+from tasks.criteria import Filter
+from tasks.parameters import Dask, Engine, Folder, Parameters, Placement, Seconds, Share
 from tasks.text import Normalizer
 
 Method = Literal["rover", "confidence"]

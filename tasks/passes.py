@@ -9,9 +9,10 @@ from pydantic import BaseModel
 
 from tasks.apart import Listened, together
 from tasks.checkpoint import Checkpoint, resolve
-from tasks.config import Curation, Engine, Placement
+from tasks.config import Curation
 from tasks.engine import Heard
 from tasks.entries import PROMPTED
+from tasks.parameters import Engine, Placement
 from tasks.recogniser import Request
 from tasks.schema import Role, band_of, before
 from tasks.spoken import match

@@ -4,7 +4,7 @@ import functools
 import time
 from typing import Any, Literal
 
-from tasks.config import BadOption, Engine
+from tasks.parameters import BadOption, Engine
 
 Precision = Literal["fp32", "fp16", "bf16"]
 

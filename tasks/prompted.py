@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tasks.checkpoint import BadCheckpoint
-from tasks.config import Engine
+from tasks.parameters import Engine
 from tasks.spoken import match, tag
 from tasks.tokens import CONFIDENCE, Decoder, Languages, Tokens
 

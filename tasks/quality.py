@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from tasks.agreements import Agreement, agreement
 from tasks.bands import Band, counted, weighed
-from tasks.config import Curation, Filter
+from tasks.config import Curation
+from tasks.criteria import Filter
 from tasks.gates import Gates
 from tasks.schema import Manifest, Role
 from tasks.shares import NONE, Share, hours, only

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from tasks.case import MANY_HOURS, Case, Models
 from tasks.catalog import Catalog
-from tasks.config import Wish
 from tasks.entries import Model, Pair
+from tasks.parameters import Wish
 from tasks.sizes import batch, on_cpu, precision, share
 
 

@@ -12,7 +12,7 @@ import msgspec
 from tasks.audio import Clip
 from tasks.budget import Budget
 from tasks.checkpoint import BadCheckpoint, Checkpoint, at_hand
-from tasks.config import Engine
+from tasks.parameters import Engine
 
 
 @dataclass(frozen=True)

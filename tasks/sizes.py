@@ -1,9 +1,9 @@
 """What models of a size take of a device: the guide's figures as a start, what is there as the limit."""
 
 from tasks.budget import CPU_SECONDS, MEMORY_SHARE, MOST_SECONDS
-from tasks.config import Placement
 from tasks.entries import Size
 from tasks.machine import Machine
+from tasks.parameters import Placement
 
 
 def placement(size: Size, machine: Machine) -> Placement:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.config import Bands
+from tasks.criteria import Bands
 
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]

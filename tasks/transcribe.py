@@ -16,9 +16,9 @@ from prefect.runtime import task_run
 
 from tasks import ledger
 from tasks.apart import Listened, listen_apart, listen_here
-from tasks.config import Engine
 from tasks.devices import Devices
 from tasks.engine import Heard
+from tasks.parameters import Engine
 from tasks.passes import Pass, asked_for, listen_by_language
 from tasks.recogniser import Request, keep
 from tasks.retry import RETRY

@@ -9,8 +9,8 @@ from typing import Any
 
 from tasks.apart import in_child
 from tasks.checkpoint import Checkpoint
-from tasks.config import Engine
 from tasks.engine import Heard, hear
+from tasks.parameters import Engine
 from tasks.quiet import quiet
 from tasks.recogniser import Request, resident
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from tasks.config import Engine, Folder, Parameters, Seconds
+from tasks.parameters import Engine, Folder, Parameters, Seconds
 from tasks.secrets import redacted
 
 

@@ -11,9 +11,9 @@ from prefect.states import Failed
 from pydantic import BaseModel
 
 from tasks.checkpoint import PIN, BadCheckpoint, one_line, parted, resolve
-from tasks.config import BadOption
 from tasks.copies import home
 from tasks.hub import watcher
+from tasks.parameters import BadOption
 
 Told = Callable[[str, int, int | None], None]
 """Who is told of a download: the model, the bytes that are there, and how many it has."""

@@ -6,9 +6,10 @@ from typing import Any
 
 from tasks.catalog import Catalog, open_catalog
 from tasks.choice import Choice, choose
-from tasks.config import AUTO, Curation, Engine, Placement, Route, Wish
+from tasks.config import Curation
 from tasks.entries import Model
 from tasks.machine import ELSEWHERE, Machine, this_machine
+from tasks.parameters import AUTO, Engine, Placement, Route, Wish
 from tasks.reasons import warning
 from tasks.schema import Role
 from tasks.spoken import Stated, match, stated

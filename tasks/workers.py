@@ -22,9 +22,9 @@ from distributed import Client, KilledWorker, Nanny, Scheduler, SpecCluster
 from distributed.client import FutureCancelledError
 from distributed.security import Security
 
-from tasks.config import BadOption, Dask, Placement
 from tasks.devices import ANYWHERE, DeviceLost, Work, is_fault
 from tasks.leases import POLL, Device, Leases
+from tasks.parameters import BadOption, Dask, Placement
 from tasks.recogniser import cores
 
 R = TypeVar("R")

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from flows.curate import curate
 from tasks.audit import interval
 from tasks.cascade import gate
-from tasks.config import Bands, Curation, Filter, Gate
+from tasks.config import Curation
+from tasks.criteria import Bands, Filter, Gate
 from tasks.draw import lots, sample_share
 from tasks.filter import judge
 from tasks.gates import Gates, first_gates, further_gates

@@ -8,7 +8,7 @@ import pytest
 from flows.cli import app, main
 from tasks.catalog import UnknownModel, open_catalog
 from tasks.checkpoint import FAMILIES, BadCheckpoint, resolve
-from tasks.config import BadOption
+from tasks.parameters import BadOption
 from tests.conftest import DEMO
 
 CATALOG = open_catalog()

@@ -6,8 +6,9 @@ import pytest
 
 from tasks.catalog import open_catalog
 from tasks.choice import choose
-from tasks.config import BadOption, Curation, Engine, Placement, Wish
+from tasks.config import Curation
 from tasks.machine import ELSEWHERE, Machine, gpus
+from tasks.parameters import BadOption, Engine, Placement, Wish
 from tasks.spoken import match, stated
 from tasks.wishes import settled
 from tests.conftest import DEMO

@@ -10,7 +10,7 @@ import pytest
 
 from demo.__main__ import pinned
 from flows.curate import curate
-from tasks.config import Filter
+from tasks.criteria import Filter
 from tasks.filter import judge
 from tasks.needs import Lacking, needed, rules_of
 from tasks.output import OtherRun, asked_of

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.config import Curation, Dask, Placement
+from tasks.config import Curation
 from tasks.devices import DeviceLost, Inline, open_devices
+from tasks.parameters import Dask, Placement
 from tasks.workers import Exposed, Workers, refuse_exposed
 
 

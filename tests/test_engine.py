@@ -12,8 +12,8 @@ import torch
 from tasks.audio import Clip
 from tasks.budget import Budget
 from tasks.checkpoint import BadCheckpoint, resolve
-from tasks.config import Engine
 from tasks.engine import ModelBroken, filled, hear, planned, read
+from tasks.parameters import Engine
 from tasks.recogniser import Reading, Request, keep, resident, squeezed
 from tasks.sound import Sound
 from tests.test_network import requests

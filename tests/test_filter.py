@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.config import Filter
+from tasks.criteria import Filter
 from tasks.filter import judge
 from tasks.measures import MEASURES
 from tasks.repeats import hashed, repeats

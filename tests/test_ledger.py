@@ -3,7 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks import ledger
-from tasks.config import Filter
+from tasks.criteria import Filter
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 import pytest
 
 from flows.presets import show
-from tasks.config import Curation, Filter
+from tasks.config import Curation
+from tasks.criteria import Filter
 from tasks.needs import Lacking, rules_of
 from tasks.rules import BadRule
 

@@ -10,9 +10,9 @@ import torch
 from tasks.audio import load
 from tasks.budget import affordable
 from tasks.checkpoint import BadCheckpoint, check_options
-from tasks.config import BadOption, Engine
 from tasks.engine import hear
 from tasks.network import Network, restored
+from tasks.parameters import BadOption, Engine
 from tasks.precision import precision_of
 from tasks.recogniser import Request, Word, resident
 from tests.conftest import DEMO, trusted

@@ -8,8 +8,10 @@ import pyarrow as pa
 import pytest
 
 from tasks import ledger
-from tasks.config import Curation, Engine, Filter
+from tasks.config import Curation
+from tasks.criteria import Filter
 from tasks.output import InUse, OtherRun, asked_of, finish, open_run
+from tasks.parameters import Engine
 from tasks.storage import BadOutput
 from tasks.verify import inspect
 

@@ -11,7 +11,8 @@ from flows import lab
 from flows.curate import curate
 from flows.refilter import refilter
 from tasks import ledger
-from tasks.config import Curation, Filter
+from tasks.config import Curation
+from tasks.criteria import Filter
 from tasks.curves import costs
 from tasks.evidence import gather, kept_before, stages_of
 from tasks.filter import judge

@@ -10,7 +10,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from tasks.advice import advise
-from tasks.config import Curation, Filter
+from tasks.config import Curation
+from tasks.criteria import Filter
 from tasks.page import inert, markdown, page
 from tasks.quality import Report, Unbalanced, assess, distribution
 from tasks.schema import JUDGED, Manifest

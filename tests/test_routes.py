@@ -8,9 +8,9 @@ import yaml
 from demo.__main__ import pinned
 from flows.curate import curate
 from tasks.checkpoint import resolve
-from tasks.config import Engine
 from tasks.engine import Heard, hear
 from tasks.output import OtherRun, asked_of
+from tasks.parameters import Engine
 from tasks.passes import Pass, listen_by_language
 from tasks.recogniser import Reading, Request, resident
 from tests.conftest import DEMO, published

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.config import Filter
+from tasks.criteria import Filter
 from tasks.presets import FILTERS
 from tasks.rules import BadRule, parse
 

@@ -15,8 +15,8 @@ import soundfile
 
 from tasks.audio import load
 from tasks.checkpoint import Checkpoint
-from tasks.config import Engine
 from tasks.engine import hear
+from tasks.parameters import Engine
 from tasks.passes import Pass
 from tasks.recogniser import resident
 from tasks.schema import QUARANTINED, UTTERANCE, with_columns

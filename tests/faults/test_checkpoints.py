@@ -18,8 +18,8 @@ import yaml
 
 from tasks import copies, preflight
 from tasks.checkpoint import BadCheckpoint, resolve
-from tasks.config import Engine
 from tasks.network import Network, restored
+from tasks.parameters import Engine
 from tests.conftest import DEMO, trusted
 
 CONFIG, WEIGHTS = "model_config.yaml", "model_weights.ckpt"

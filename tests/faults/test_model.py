@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tasks.budget import Budget
-from tasks.config import Engine
 from tasks.engine import ModelBroken, hear, out_of_memory
 from tasks.network import Network
+from tasks.parameters import Engine
 from tasks.recogniser import Reading, resident
 from tests.conftest import DEMO, trusted
 from tests.test_network import requests
