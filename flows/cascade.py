@@ -108,7 +108,11 @@ class Cascade:
         share = draw_sample.submit(shards, self.settings).result()
         gathered = Gathered(reader.role, self.settings.shard_hours * 3600)
         asked = partial(self.progress.gated, reader.role)
-        mark = Step(lambda shard: [mark_shard.submit(shard, share)], lambda: QUICK, gathered, done=[asked])
+
+        def draw(shard: Path) -> Futures:
+            return [mark_shard.submit(shard, share, first_gates(self.settings))]
+
+        mark = Step(draw, lambda: QUICK, gathered, done=[asked])
         sampling = self.listening(reader)
         stream(shards, mark, sampling)
         sampled = sampling.results()

@@ -10,8 +10,8 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.config import Curation
 from tasks.criteria import Bands
-from tasks.draw import drawn, lots, sample_share
-from tasks.gates import Gates, within_budget
+from tasks.draw import lots, sample_share
+from tasks.gates import Gates, banded, first_gates
 from tasks.ledger import advance, key_of, record, recorded, run_of
 from tasks.metrics import differences
 from tasks.retry import RETRY
@@ -27,19 +27,44 @@ NEEDED = ("id", "reason", "duration", "small_wer", "small_confidence", "small_pr
 TEXTS = ("text", "small_pred_text", "large_pred_text")
 
 
-def mark(scored: pa.Table, share: float) -> pa.Table:
-    """Add `audit`: which rows the large model reads before there are bands, to measure what it rescues."""
-    sampled = pc.and_(pc.is_null(scored["reason"]), drawn(scored["id"], share))
-    return append(scored, marked(scored.schema), sampled)
+def mark(scored: pa.Table, share: float, gates: Gates) -> pa.Table:
+    """Add `audit`: which rows the large model reads before there are bands, to measure what it rescues.
+
+    They are a share of what these gates do not accept, and of what they accept as much as is audited anyway.
+    """
+    return append(scored, marked(scored.schema), pa.array(sampled(scored, share, gates)))
 
 
-def choose(rows: pa.Table, settings: Curation, sampled: float) -> Gates:
+def sampled(scored: pa.Table, share: float, gates: Gates) -> Flags:
+    drawn = lots(scored["id"])
+    return heard(scored) & wanted(scored, drawn, gates) & (drawn < share)
+
+
+def wanted(scored: pa.Table, drawn: Numbers, gates: Gates) -> Flags:
+    accepted = np.asarray(pc.equal(banded(scored, "small", gates), "accept"), bool)
+    return np.asarray(~accepted | (drawn < gates.audit), bool)
+
+
+def heard(rows: pa.Table) -> Flags:
+    return np.asarray(pc.and_(pc.is_null(rows["reason"]), pc.is_valid(rows["small_pred_text"])), bool)
+
+
+def share_to_sample(rows: pa.Table, settings: Curation) -> float:
+    """How large a sample the budget allows."""
+    rows = rows.filter(pa.array(heard(rows)))
+    seconds, drawn = floats(rows["duration"]), lots(rows["id"])
+    mine = wanted(rows, drawn, first_gates(settings))
+    return sample_share(drawn, mine, seconds, budget(settings) * float(seconds.sum()))
+
+
+def choose(rows: pa.Table, settings: Curation, share: float) -> Gates:
     """The gates that rescue most for the budget, as the rows show that the large model has read as a sample."""
-    rows = heard(rows)
+    gates = first_gates(settings)
+    rows = rows.filter(pa.array(heard(rows)))
     wer, seconds = floats(rows["small_wer"]), floats(rows["duration"])
     by_wer = np.isfinite(wer) & (settings.gate.by != "confidence")
     doubt = 1 - np.nan_to_num(floats(rows["small_confidence"]), nan=0.0)
-    sample = lots(rows["id"]) < sampled
+    sample = sampled(rows, share, gates)
     rescued = np.zeros(len(rows), bool)
     rescued[sample] = rescues(rows.filter(pa.array(sample)), settings)
 
@@ -47,8 +72,8 @@ def choose(rows: pa.Table, settings: Curation, sampled: float) -> Gates:
         rows = Spending(values[mine], seconds[mine], sample[mine], rescued[mine])
         return affordable(rows, accept, budget(settings) * float(seconds[mine].sum()))
 
-    wers, doubts = bands(by_wer, wer, settings.bands.accept or 0.0), bands(~by_wer, doubt, -1.0)
-    return within_budget(settings, wers, doubts, sampled)
+    found = {"wer": bands(by_wer, wer, gates.wer.accept or 0.0), "doubt": bands(~by_wer, doubt, -1.0)}
+    return gates.model_copy(update=found)
 
 
 def rescues(sample: pa.Table, settings: Curation) -> list[bool]:
@@ -67,10 +92,6 @@ def rescues(sample: pa.Table, settings: Curation) -> list[bool]:
     return found
 
 
-def heard(rows: pa.Table) -> pa.Table:
-    return rows.filter(pc.and_(pc.is_null(rows["reason"]), pc.is_valid(rows["small_pred_text"])))
-
-
 def floats(column: pa.ChunkedArray) -> Numbers:
     return np.asarray(column.to_numpy(), np.float64)
 
@@ -80,21 +101,16 @@ def budget(settings: Curation) -> float:
 
 
 def drawn_share(shards: list[Path], settings: Curation) -> float:
-    """How large a sample the budget allows of these scored shards."""
-    rows = pa.concat_tables([read_table(shard, columns=list(NEEDED)) for shard in shards])
-    rows = heard(rows)
-    return sample_share(rows["id"], floats(rows["duration"]), budget(settings))
+    return share_to_sample(pa.concat_tables([read_table(shard, columns=list(NEEDED)) for shard in shards]), settings)
 
 
-def chosen(shards: list[Path], settings: Curation, sampled: float) -> Gates:
+def chosen(shards: list[Path], settings: Curation, share: float) -> Gates:
     """The gates for shards of which a sample was read; once, so that a run that goes on has the same ones."""
     run = run_of(shards[0])
-    key = key_of(
-        "gates", [shard.name for shard in shards], settings.gate, settings.filter, settings.normalizer, sampled
-    )
+    key = key_of("gates", [shard.name for shard in shards], settings.gate, settings.filter, settings.normalizer, share)
     if (done := recorded(run, key)) is None:
         rows = pa.concat_tables([read_table(shard, columns=sorted({*NEEDED, *TEXTS})) for shard in shards])
-        facts = choose(rows, settings, sampled).model_dump(mode="json")
+        facts = choose(rows, settings, share).model_dump(mode="json")
         done = record(run, key, [], stage="gates", shard="all", rows=len(rows), facts=facts)
     return Gates(**done["facts"])
 
@@ -105,10 +121,10 @@ def draw_sample(shards: list[Path], settings: Curation) -> float:
 
 
 @task(task_run_name="sample {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
-def mark_shard(shard: Path, share: float) -> Path:
-    return advance(shard, "sampled", mark, share=share)
+def mark_shard(shard: Path, share: float, gates: Gates) -> Path:
+    return advance(shard, "sampled", mark, share=share, gates=gates)
 
 
 @task(task_run_name="choose the band to escalate", cache_policy=NO_CACHE, **RETRY)
-def choose_gates(shards: list[Path], settings: Curation, sampled: float) -> Gates:
-    return chosen(shards, settings, sampled)
+def choose_gates(shards: list[Path], settings: Curation, share: float) -> Gates:
+    return chosen(shards, settings, share)

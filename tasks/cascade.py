@@ -8,9 +8,8 @@ import pyarrow.compute as pc
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.criteria import Bands
 from tasks.draw import drawn
-from tasks.gates import Gates
+from tasks.gates import Gates, banded
 from tasks.ledger import advance
 from tasks.passes import asked_for
 from tasks.retry import RETRY
@@ -36,30 +35,9 @@ def gate(scored: pa.Table, role: Role, gates: Gates, alone: Sequence[str] = ()) 
     if role != "small":  # what is audited goes no further
         return append(scored, schema, pc.if_else(pc.fill_null(scored["audit"], False), None, band))
     elsewhere = pc.fill_null(pc.is_in(band, pa.array(["accept", "reject"])), False)
-    audit = pc.and_(elsewhere, drawn(scored["id"], gates.audit))
     if "audit" in scored.schema.names:  # what was sampled to find the bands is an audit as well
-        return append(replaced(scored, "audit", audit), schema, band)
-    return append(scored, schema, band, audit)
-
-
-def banded(scored: pa.Table, role: Role, gates: Gates) -> pa.ChunkedArray:
-    """The band of each reading, by what the gate compares of it."""
-    wer, unsure = scored[f"{role}_wer"], pc.subtract(1.0, scored[f"{role}_confidence"])
-    if gates.by == "wer":
-        return within(wer, gates.wer)
-    if gates.by == "agreement" and role != "small":
-        return within(pc.subtract(1.0, scored[f"{role}_agreement"]), gates.disagreement)
-    if gates.by in ("auto", "agreement"):
-        return pc.if_else(pc.is_valid(wer), within(wer, gates.wer), within(unsure, gates.doubt))
-    return within(unsure, gates.doubt)
-
-
-def within(values: pa.ChunkedArray, bands: Bands) -> pa.Array:
-    """The band of each value; one that is not known is as good as one."""
-    accept, reject = (float("nan") if limit is None else limit for limit in bands)
-    values = pc.fill_null(values, 1.0)
-    beyond = pc.if_else(pc.greater(values, reject), "reject", "escalate")
-    return pc.if_else(pc.less_equal(values, accept), "accept", beyond)
+        return append(replaced(scored, "audit", pc.and_(elsewhere, scored["audit"])), schema, band)
+    return append(scored, schema, band, pc.and_(elsewhere, drawn(scored["id"], gates.audit)))
 
 
 def seconds_asked(shard: Path, role: Role) -> float:

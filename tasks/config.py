@@ -135,6 +135,8 @@ class Curation(Parameters):
         accept, limit = self.gate.accept, self.filter.wer_limit
         if accept is None:
             accept = preset.accept if preset.accept is None or limit is None else min(preset.accept, limit)
+        if self.gate.preset == "budget" and limit is not None:
+            accept = limit  # nothing up to there is to be rescued
         return Bands(accept, preset.reject if self.gate.reject is None else self.gate.reject)
 
     @property

@@ -3,9 +3,8 @@
 import numpy as np
 import pyarrow as pa
 import xxhash
-from numpy.typing import NDArray
 
-from tasks.spending import Numbers
+from tasks.spending import Flags, Numbers
 
 MOST = 400  # utterances, enough for a rate in each of some twenty steps
 WORTH = 0.25  # of the budget, at most, to find out how the rest is spent best
@@ -21,9 +20,9 @@ def drawn(ids: pa.ChunkedArray | pa.Array, share: float) -> pa.Array:
     return pa.array(lots(ids) < share)
 
 
-def sample_share(ids: pa.ChunkedArray, seconds: NDArray[np.float64], budget: float) -> float:
-    """The largest share whose rows take no more than WORTH of the budget, which is a share of all seconds."""
-    order = np.argsort(found := lots(ids))
-    spent = np.cumsum(seconds[order])
-    most = min(MOST, int(np.searchsorted(spent, WORTH * budget * seconds.sum(), side="right")))
-    return float(found[order[most]]) if most < len(order) else 1.0
+def sample_share(drawn: Numbers, wanted: Flags, seconds: Numbers, budget: float) -> float:
+    """The largest share of which the wanted rows take no more than WORTH of a budget of so many seconds."""
+    order = np.argsort(drawn)
+    spent = np.cumsum(np.where(wanted, seconds, 0.0)[order])
+    within = (spent <= WORTH * budget) & (np.cumsum(wanted[order]) <= MOST)
+    return 1.0 if within.all() else float(drawn[order[np.argmin(within)]])

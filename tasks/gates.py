@@ -1,11 +1,12 @@
 """What the gates of a cascade go by: where a reading is believed, where it is read again, where it is given up."""
 
-from typing import Any
-
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel
 
 from tasks.config import Curation
 from tasks.criteria import Bands, By
+from tasks.schema import Role
 
 
 class Gates(BaseModel, frozen=True):
@@ -37,7 +38,21 @@ def further_gates(settings: Curation) -> Gates:
     return gates.model_copy(update={"wer": wer, "doubt": doubt, "audit": 0.0})
 
 
-def within_budget(settings: Curation, wer: Bands, doubt: Bands, sampled: float) -> Gates:
-    """Behind the small model, with bands that were found; what was read to find them is the audit."""
-    found: dict[str, Any] = {"wer": wer, "doubt": doubt, "audit": sampled}
-    return first_gates(settings).model_copy(update=found)
+def banded(scored: pa.Table, role: Role, gates: Gates) -> pa.ChunkedArray:
+    """The band of each reading, by what the gate compares of it."""
+    wer, unsure = scored[f"{role}_wer"], pc.subtract(1.0, scored[f"{role}_confidence"])
+    if gates.by == "wer":
+        return within(wer, gates.wer)
+    if gates.by == "agreement" and role != "small":
+        return within(pc.subtract(1.0, scored[f"{role}_agreement"]), gates.disagreement)
+    if gates.by in ("auto", "agreement"):
+        return pc.if_else(pc.is_valid(wer), within(wer, gates.wer), within(unsure, gates.doubt))
+    return within(unsure, gates.doubt)
+
+
+def within(values: pa.ChunkedArray, bands: Bands) -> pa.Array:
+    """The band of each value; one that is not known is as good as one."""
+    accept, reject = (float("nan") if limit is None else limit for limit in bands)
+    values = pc.fill_null(values, 1.0)
+    beyond = pc.if_else(pc.greater(values, reject), "reject", "escalate")
+    return pc.if_else(pc.less_equal(values, accept), "accept", beyond)

@@ -130,8 +130,9 @@ def went_by(report: Report) -> str:
     gates = report.gates
     if gates is None:
         return ""
-    compared = {"wer": {"WER": gates.wer}, "auto": {"WER": gates.wer, "1 - confidence": gates.doubt}}
-    said = compared.get(gates.by, {"1 - confidence": gates.doubt})
+    said = {} if gates.by == "confidence" or not report.compared else {"WER": gates.wer}
+    if gates.by == "confidence" or report.compared < report.kept + report.dropped:
+        said["1 - confidence"] = gates.doubt
     return "\n".join(f"- {name}: {limits(bands)}" for name, bands in said.items())
 
 

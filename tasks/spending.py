@@ -11,7 +11,7 @@ Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 STEPS = 20
-PRIOR = 2.0  # readings' worth of the mean rate, in each step: a step with few samples is much like the others
+PRIOR = 1.0  # a reading's worth of the mean rate, in each step: one with few samples is much like the others
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,10 @@ def affordable(rows: Spending, accept: float, budget: float) -> Bands:
     """The band above `accept` that rescues most of the audio for so many seconds, the sample's among them.
 
     It begins and ends at steps of about equal audio, so that rows with the same value are on the same side. What the
-    sample read inside it is not read again.
+    sample read inside it is not read again. A step's rate is that of its sample and of half of its neighbours'.
     """
+    if not len(rows.values):
+        return Bands(None, None)
     limits = edges(rows, accept)
     step = np.searchsorted(limits, rows.values, side="left") - 1  # step i: limits[i] < value <= limits[i + 1]
     inside = step >= 0
@@ -42,7 +44,7 @@ def affordable(rows: Spending, accept: float, budget: float) -> Bands:
 
     sampled = inside & rows.sampled
     mean = rows.rescued[sampled].mean() if sampled.any() else 0.0
-    rate = (total(rows.rescued, sampled) + PRIOR * mean) / (total(rows.sampled) + PRIOR)
+    rate = (around(total(rows.rescued, sampled)) + PRIOR * mean) / (around(total(rows.sampled)) + PRIOR)
     cost = total(np.where(rows.sampled, 0.0, rows.seconds))
     worth = rate * total(rows.seconds)
     left = budget - rows.seconds[rows.sampled].sum()
@@ -51,6 +53,13 @@ def affordable(rows: Spending, accept: float, budget: float) -> Bands:
         return Bands(accept, accept)
     begin, end = max(spans, key=lambda span: (worth[slice(*span)].sum(), -cost[slice(*span)].sum()))
     return Bands(float(limits[begin]), float(limits[end]))
+
+
+def around(steps: Numbers) -> Numbers:
+    """Each step with half of its neighbours."""
+    padded = np.pad(steps, 1)
+    found: Numbers = steps + (padded[:-2] + padded[2:]) / 2
+    return found
 
 
 def edges(rows: Spending, accept: float) -> Numbers:

@@ -171,8 +171,8 @@ ROW = st.tuples(st.sampled_from([0.0, 0.2, 0.3, 0.5, 1.0, 3.0]), st.floats(0.1, 
 @given(st.lists(ROW, min_size=1, max_size=60), st.floats(0, 1))
 def test_a_budget_is_never_exceeded(rows, share):
     seconds = np.array([row[1] for row in rows])
-    ids = pa.chunked_array([pa.array(range(1, len(rows) + 1), pa.int64())])
-    sampled = lots(ids) < sample_share(ids, seconds, share)
+    drawn, wanted = lots(pa.array(range(1, len(rows) + 1), pa.int64())), np.array([row[3] for row in rows])
+    sampled = wanted & (drawn < sample_share(drawn, wanted, seconds, share * seconds.sum()))
     assert seconds[sampled].sum() <= share * seconds.sum() + 1e-9
     values = np.array([row[0] for row in rows])
     found = affordable(
