@@ -19,6 +19,7 @@ from tasks.criteria import Bands, Filter, Gate
 from tasks.draw import lots, sample_share
 from tasks.filter import judge
 from tasks.gates import Gates, first_gates, further_gates
+from tasks.output import OtherRun
 from tasks.rules import Rules
 from tasks.schema import UTTERANCE, gated, heard, scored
 from tasks.spending import Spending, affordable
@@ -308,7 +309,10 @@ def test_each_further_model_reads_what_the_one_before_left(manifest, hears, tmp_
         fourth={"d.wav": "one two three four"},
     )
     further = [models.pop("third"), models.pop("fourth")]
-    report = curate(manifest=manifest(*rows), output=tmp_path / "run", **models, further=further, gate={"audit": 0})
+    asked = {"manifest": manifest(*rows), "output": tmp_path / "run", "gate": {"audit": 0}} | models
+    report = curate(**asked, further=further)
+    with pytest.raises(OtherRun, match="large2 was"):
+        curate(**asked, further=further[::-1])
     rows = published(tmp_path / "run")
     names = ("band", "large_band", "large2_band", "model", "wer", "decision")
     assert [[row[name] for name in names] for row in rows] == [
