@@ -21,6 +21,7 @@ from tasks.storage import read_table
 from tasks.text import normalize
 
 BUDGET = 0.4
+NO_DOUBT = -1.0  # less than there is: nothing is believed unless it lies below the band
 NEEDED = ("id", "reason", "duration", "small_wer", "small_confidence", "small_pred_text")
 """What is needed of every row to spend a budget."""
 
@@ -70,9 +71,10 @@ def choose(rows: pa.Table, settings: Curation, share: float) -> Gates:
 
     def bands(mine: Flags, values: Numbers, accept: float) -> Bands:
         rows = Spending(values[mine], seconds[mine], sample[mine], rescued[mine])
-        return affordable(rows, accept, budget(settings) * float(seconds[mine].sum()))
+        found = affordable(rows, accept, budget(settings) * float(seconds[mine].sum()))
+        return found if found.accept != NO_DOUBT else Bands(None, found.reject)
 
-    found = {"wer": bands(by_wer, wer, gates.wer.accept or 0.0), "doubt": bands(~by_wer, doubt, -1.0)}
+    found = {"wer": bands(by_wer, wer, gates.wer.accept or 0.0), "doubt": bands(~by_wer, doubt, NO_DOUBT)}
     return gates.model_copy(update=found)
 
 

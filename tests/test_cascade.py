@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.curate import curate
+from tasks.allot import choose, share_to_sample
 from tasks.audit import interval
 from tasks.cascade import gate
 from tasks.config import Curation
@@ -21,7 +22,7 @@ from tasks.filter import judge
 from tasks.gates import Gates, first_gates, further_gates
 from tasks.output import OtherRun
 from tasks.rules import Rules
-from tasks.schema import UTTERANCE, gated, heard, scored
+from tasks.schema import UTTERANCE, gated, heard, marked, scored
 from tasks.spending import Spending, affordable
 from tasks.verify import inspect
 from tests.conftest import published, shard
@@ -184,6 +185,19 @@ def test_a_budget_is_never_exceeded(rows, share):
 
 
 LABELS = Rules(rules=tuple(map(str, Filter().in_force)), labels=tuple(map(str, Filter(min_confidence=0.3).of_labels)))
+
+
+def test_without_references_a_budget_goes_where_the_large_model_reads_otherwise():
+    sure, texts = [0.9] * 20 + [0.5] * 20 + [0.1] * 20, ["a b"] * 20 + ["a c"] * 20 + ["a b"] * 20
+    columns = {"small_pred_text": texts, "small_confidence": sure, "large_pred_text": ["a b"] * 60}
+    rows = shard(scored(heard(marked(READ), "large"), "large"), duration=[1.0] * 60, **columns)
+    settings = curation(references="optional", gate=Gate(preset="budget", budget=0.5))
+    share = share_to_sample(rows, settings)
+    assert choose(rows, settings, share).doubt == Bands(pytest.approx(0.1), 0.5)
+    nothing = choose(rows, settings.model_copy(update={"gate": Gate(preset="budget", budget=0.0)}), 0.0)
+    assert nothing.doubt == Bands(None, -1.0)
+
+
 READING = st.fixed_dictionaries(
     {
         "reason": st.sampled_from([None, None, None, "AUDIO_MISSING"]),
