@@ -17,7 +17,7 @@ from tasks.parameters import Engine
 from tasks.storage import DRAFT, BadOutput, drafts, is_local, location, put, put_if_absent, room
 
 WHERE = (
-    *("output", "small", "large", "languages", "models", "wish", "catalog", "trust_unpinned"),
+    *("output", "small", "large", "further", "languages", "models", "wish", "catalog", "trust_unpinned"),
     *("devices", "small_on", "large_on", "models_on", "dask"),
 )
 MANNER: Any = dict.fromkeys((*WHERE, "max_quarantined"), True) | {"engine": Engine.MANNER}
@@ -28,7 +28,7 @@ Owner = dict[str, Any]
 """Who works on an output: host, process and, with Prefect, its flow run."""
 
 
-PLACES = ("manifest", "small", "large", "languages", "models", "audio_root", "relative_to")
+PLACES = ("manifest", "small", "large", "further", "languages", "models", "audio_root", "relative_to")
 
 
 class OtherRun(Exception):
@@ -141,7 +141,7 @@ def placed(name: Any) -> Any:
     if isinstance(name, list):
         return [placed(one) for one in name]
     if isinstance(name, dict):
-        return {language: {role: placed(one) for role, one in route} for language, route in name.items()}
+        return {language: {role: placed(one) for role, one in route.items()} for language, route in name.items()}
     path, at, pin = str(name).partition("@")
     return f"{Path(path).absolute()}{at}{pin}" if Path(path).exists() else str(name)
 
