@@ -15,6 +15,7 @@ import soundfile
 
 from tasks import ledger, storage
 from tasks.config import Curation
+from tasks.output import asked_of
 from tasks.storage import STEPS
 from tasks.verify import inspect
 from tests.faults.undisturbed import curate
@@ -149,6 +150,22 @@ def test_a_run_that_is_done_does_nothing_more(settings):
     curate(settings)
     assert {path: path.read_bytes() for path in run.glob("_ledger/*.json")} == before
     assert json.loads((run / "_SUCCESS.json").read_text())["lines"] == 20
+
+
+def test_a_run_of_relative_names_goes_on_from_another_folder_to_the_same_bytes(settings, tmp_path, monkeypatch):
+    folder = settings.manifest.parent
+    monkeypatch.chdir(folder)
+    names = {"manifest": "corpus.jsonl", "small": "small.jsonl", "large": "large.jsonl", "audio_root": "."}
+    asked = Curation(**settings.model_dump() | names | {"output": tmp_path / "run"})
+    curate(asked)
+    run = tmp_path / "run"
+    whole, records = dataset(run), ledger.all_records(run)
+    lost = next(key for key, record in records.items() if record["stage"] == "small")
+    (run / "_ledger" / f"{lost}.json").unlink()
+    monkeypatch.chdir(tmp_path)
+    curate(asked_of(run))
+    assert ledger.all_records(run).keys() == records.keys()
+    assert dataset(run) == whole
 
 
 @pytest.mark.parametrize("harm", ["missing", "altered", "truncated"])
