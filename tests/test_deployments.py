@@ -63,10 +63,10 @@ def test_the_form_shows_unit_limits_and_choices_of_every_parameter():
     plain = [schema["properties"]["large"], schema["definitions"]["Filter"]["properties"]["min_duration"]]
     assert [one["type"] for one in plain] == ["string", "number"]  # what may be left out has one field, not two kinds
     assert not any("default" in one for one in plain)  # and the form sends nothing for it
-    assert schema["properties"]["filter"]["default"] == {"preset": "winnow", "rules": []}
+    assert schema["properties"]["filter"]["default"] == {"preset": "winnow", "rules": [], "min_agreement": 0.8}
     assert schema["definitions"]["Filter"]["properties"]["rules"]["items"] == {"type": "string"}
     gate = schema["definitions"]["Gate"]["properties"]
-    assert gate["preset"]["enum"] == ["bands", "guide", "everything"]
+    assert gate["preset"]["enum"] == ["bands", "guide", "everything", "budget"]
     described = [p for d in schema["definitions"].values() for p in d["properties"].values()]
     assert all(p["title"] and p["description"] for p in [*described, *schema["properties"].values()])
 
@@ -181,7 +181,7 @@ def test_the_nightly_deployment_is_scheduled(place):
     ("parameters", "complaint"),
     [
         ({"shard_hours": 0}, "Validation failed for field 'shard_hours'. Failure reason: 0 is less than or equal to"),
-        ({"gate": {"preset": "all"}}, "'all' is not one of ['bands', 'guide', 'everything']"),
+        ({"gate": {"preset": "all"}}, "'all' is not one of ['bands', 'guide', 'everything', 'budget']"),
         ({"small": None}, "None is not of type 'string'"),
         ({"largest": "x.nemo"}, "'largest' was unexpected"),
         ({"languages": {"de": {"large": "x.nemo"}}}, "'small' is a required property"),

@@ -168,6 +168,15 @@ def test_a_run_of_relative_names_goes_on_from_another_folder_to_the_same_bytes(s
     assert dataset(run) == whole
 
 
+def test_a_report_and_a_mark_that_count_otherwise_are_found_out(settings):
+    run = Path(settings.output)
+    for name in ("report.json", "_SUCCESS.json"):
+        said = json.loads((run / name).read_bytes())
+        (run / name).write_text(json.dumps(said | {"kept": said["kept"] + 1}))
+    (found,) = [check.words for check in inspect(run) if not check.holds]
+    assert found == f"_SUCCESS.json says {said['kept'] + 1} kept, and {said['kept']} are"
+
+
 @pytest.mark.parametrize("harm", ["missing", "altered", "truncated"])
 def test_a_committed_file_that_was_harmed_is_made_again(settings, harm):
     run = Path(settings.output)
