@@ -44,6 +44,7 @@ def test_an_output_belongs_to_one_set_of_parameters(settings, tmp_path):
 def test_where_and_in_what_batches_a_run_goes_on_is_free(settings):
     ledger.record(opened(settings, DIGESTS), "key", [])
     elsewhere = {"small": "elsewhere/small.nemo", "trust_unpinned": True, "engine": Engine(batch_seconds=10)}
+    elsewhere["filter"] = Filter(phrases="elsewhere/phrases.txt")
     moved = settings.model_copy(update=elsewhere)
     opened(moved, DIGESTS)
 
