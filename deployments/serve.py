@@ -14,10 +14,11 @@ from flows.curate import curate
 from flows.doctor import doctor
 from flows.ensemble import ensemble
 from flows.nightly import nightly
+from flows.refilter import refilter
 from flows.terminal import console, server
 from flows.warm_up import warm_up
 
-FLOWS: tuple[Flow[..., Any], ...] = (curate, ensemble, nightly, warm_up, doctor, benchmark)
+FLOWS: tuple[Flow[..., Any], ...] = (curate, ensemble, nightly, refilter, warm_up, doctor, benchmark)
 NAME = "here"
 RUNS_AT_ONCE = 1  # a run fills its machine
 

@@ -18,9 +18,9 @@ from tasks.config import Curation
 from tasks.count import count_texts
 from tasks.devices import open_devices
 from tasks.filter import judge_shard
-from tasks.ledger import key_of, name_of
+from tasks.ledger import name_of
 from tasks.manifest import digest, split_manifest
-from tasks.needs import rules_of
+from tasks.needs import inputs_of, rules_of
 from tasks.output import open_run
 from tasks.passes import passes_of
 from tasks.quality import Report
@@ -42,7 +42,7 @@ def curate(settings: Curation) -> Report:
     settings = settled(settings)
     rules, passes = rules_of(settings), passes_of(settings)
     digests: dict[str, str | None] = {"manifest": digest(settings.manifest), "large": None}
-    digests |= {"phrases": key_of(rules.phrases)} if rules.phrases else {}
+    digests |= inputs_of(rules)
     for reader in passes:
         digests |= reader.digests
     check_options(settings.engine, [checkpoint for reader in passes for checkpoint in reader.checkpoints])

@@ -17,7 +17,7 @@ from tasks.devices import Devices, open_devices
 from tasks.ensemble import combine_shard
 from tasks.filter import judge_shard
 from tasks.manifest import digest, split_manifest
-from tasks.needs import rules_of
+from tasks.needs import inputs_of, rules_of
 from tasks.output import open_run
 from tasks.panel import ENSEMBLE, Ensemble
 from tasks.parameters import BadOption
@@ -39,8 +39,9 @@ logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, it
 @taking(Ensemble)
 def ensemble(settings: Ensemble) -> Report:
     """Manifest to shards, their rows, a pass of each model, the vote, rules, dataset and report."""
-    digests = {"manifest": digest(settings.manifest)}
+    digests: dict[str, str | None] = {"manifest": digest(settings.manifest)}
     rules = rules_of(settings)
+    digests |= inputs_of(rules)
     readers = panel(settings)
     digests |= {reader.role: reader.checkpoint.sha256 for reader in readers}
 

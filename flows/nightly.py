@@ -26,7 +26,7 @@ def nightly(settings: Curation) -> dict[str, Report]:
     Then what is new has a night of its own.
     """
     folder = settings.relative_to or settings.audio_root or settings.manifest.parent
-    with open_nights(settings.output, this_run()) as nights:
+    with open_nights(settings.output, this_run(), settings.referenced) as nights:
         reports = {str(run): curate_night(run, settings, folder) for run in nights.unfinished}
         if run := nights.add(settings.manifest, str(folder.absolute())):
             reports[str(run)] = curate_night(run, settings, folder)

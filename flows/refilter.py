@@ -6,39 +6,35 @@ from pathlib import Path
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.parameters import taking
 from flows.stream import Futures, Step, stream
 from flows.watch import bury, this_run
 from tasks.adopt import adopt, digests_of, manifest_of
 from tasks.count import count_texts
-from tasks.criteria import Filter
 from tasks.evidence import stages_of
 from tasks.filter import judge_shard
 from tasks.ledger import name_of
-from tasks.needs import rules_of
+from tasks.needs import inputs_of, rules_of
 from tasks.output import asked_of, open_run
 from tasks.publish import publish_shard, write_manifest
 from tasks.quality import Report
 from tasks.read import gather_fields
 from tasks.report import report_again
 from tasks.storage import location
+from tasks.upkeep import Refilter
 
 QUICK = 4  # tasks at once
-DEFAULT = Filter()
 
 
 @flow(name="refilter", flow_run_name="{run} to {output}", task_runner=ThreadPoolTaskRunner())
-def refilter(run: str, output: str, filter: Filter = DEFAULT) -> Report:
-    """A run of its own in `output`, from the readings of `run`: what the large model did not read there stays so.
-
-    Args:
-        run: Folder of a finished run
-        output: Folder of the new one
-        filter: What a kept utterance must satisfy, in place of the run's own rules
-    """
-    before = location(run)
-    settings = asked_of(before).model_copy(update={"filter": filter, "output": output})
+@taking(Refilter)
+def refilter(asked: Refilter) -> Report:
+    """A run of its own in `output`, from the readings of `run`: what the large model did not read there stays so."""
+    before = location(asked.run)
+    settings = asked_of(before).model_copy(update={"filter": asked.filter, "output": asked.output})
     rules, stages = rules_of(settings), stages_of(before)
-    with open_run(settings, digests_of(before), this_run(), died=bury) as folder:
+    digests = {name: sha256 for name, sha256 in digests_of(before).items() if name != "phrases"} | inputs_of(rules)
+    with open_run(settings, digests, this_run(), died=bury) as folder:
         adopt(before, folder)
         shards, read = ([folder / file.relative_to(before) for file in stages[name]] for name in ("scored", "shards"))
         again = count_texts(read, settings.normalizer) if rules.over_the_run else []

@@ -36,7 +36,7 @@ FAMILIES: dict[str, Family] = {
 
 
 class Checkpoint(BaseModel, frozen=True):
-    """A checkpoint on this machine: the name that was asked for, its family and the file's sha256.
+    """A checkpoint on this machine: the name that was asked for (a file's from its root), its family and its sha256.
 
     `path` is a private copy, which was examined; `pinned` whether the name said which file it must be.
     """
@@ -58,8 +58,9 @@ def resolve(name: str, trust_unpinned: bool = False) -> Checkpoint:
     place, pin = parted(name)
     path = located(place)
     sha256 = pin or digest(path, place)
+    shown = str(path.absolute()) if is_file(place) else place
     if path.suffix == ".jsonl":
-        return Checkpoint(name=place, path=path.absolute(), family="readings", sha256=sha256)
+        return Checkpoint(name=shown, path=path.absolute(), family="readings", sha256=sha256)
     pinned = bool(pin or COMMIT.fullmatch(place))
     if not pinned and not trust_unpinned:
         raise BadCheckpoint(
@@ -68,7 +69,7 @@ def resolve(name: str, trust_unpinned: bool = False) -> Checkpoint:
         )
     copy = copied(path, place, sha256)
     family = family_of(examine(copy, place), place)
-    return Checkpoint(name=place, path=copy, family=family, sha256=sha256, pinned=pinned)
+    return Checkpoint(name=shown, path=copy, family=family, sha256=sha256, pinned=pinned)
 
 
 def at_hand(checkpoint: Checkpoint) -> Checkpoint:
@@ -86,10 +87,15 @@ def parted(name: str) -> tuple[str, str | None]:
     return place, pin.lower() or None
 
 
+def is_file(name: str) -> bool:
+    """Whether a name is meant as a path."""
+    return name.endswith((".nemo", ".jsonl"))
+
+
 def located(name: str) -> Path:
     """The file of a name, on this machine."""
     path = Path(name).expanduser()
-    if path.suffix in (".nemo", ".jsonl"):
+    if is_file(name):
         if not path.is_file():
             raise BadCheckpoint(f"{name}: no such file")
         return path

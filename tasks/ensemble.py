@@ -13,7 +13,7 @@ from tasks.recogniser import Reading
 from tasks.retry import RETRY
 from tasks.rover import Consensus, most_confident, rover
 from tasks.schema import Role, append, combined
-from tasks.text import Normalizer
+from tasks.text import Normalizer, version_of
 
 
 def combine(heard: pa.Table, roles: list[Role], method: Method, votes: Rover, normalizer: Normalizer) -> pa.Table:
@@ -57,4 +57,8 @@ def check_confidence(number: int, roles: list[Role], given: list[Reading]) -> No
 
 @task(task_run_name="combine {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
 def combine_shard(shard: Path, roles: list[Role], method: Method, votes: Rover, normalizer: Normalizer) -> Path:
-    return advance(shard, "combined", combine, roles=roles, method=method, votes=votes, normalizer=normalizer)
+    def stage(rows: pa.Table, **_: object) -> pa.Table:
+        return combine(rows, roles, method, votes, normalizer)
+
+    settings = {"roles": roles, "method": method, "votes": votes, "normalizer": normalizer}
+    return advance(shard, "combined", stage, version=version_of(normalizer), **settings)

@@ -8,6 +8,7 @@ utterance must be the same byte for byte. Nothing asks for the date.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -27,8 +28,9 @@ UTTERANCE = ("path", "offset", "duration", "text")
 class Nights:
     """The nights below a root, in their order."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, referenced: bool = True) -> None:
+        """`referenced`: what has no text is no utterance."""
+        self.root, self.referenced = root, referenced
 
     @property
     def runs(self) -> list[Path]:
@@ -41,19 +43,35 @@ class Nights:
 
     def add(self, manifest: Path, folder: str) -> Path | None:
         """The run of a night over what is new in the manifest; nothing where that has no utterance."""
-        known = {identity(line, folder) for run in self.runs for line in lines(manifest_of(run))}
-        if all(reason_of(line, folder) for line in fresh(manifest, folder, known)):
-            if waiting := sum(1 for _ in fresh(manifest, folder, known)):
+        known = {self.identity(line, folder) for run in self.runs for line in lines(manifest_of(run))}
+        new = partial(self.fresh, manifest, folder, known)
+        if all(self.parsed(line, folder)["reason"] for line in new()):
+            if waiting := sum(1 for _ in new()):
                 log.warning("%s: %d new lines are no utterances, and wait for a night with one", manifest, waiting)
             return None
         run = self.root / f"{len(self.runs) + 1:04}"
         with replacing(manifest_of(run)) as file:
-            file.writelines(fresh(manifest, folder, known))
+            file.writelines(new())
         return run
+
+    def fresh(self, manifest: Path, folder: str, known: set[bytes]) -> Iterator[bytes]:
+        """The lines of the manifest that are not known."""
+        for line in lines(manifest):
+            if not is_blank(line) and self.identity(line, folder) not in known:
+                yield line
+
+    def identity(self, line: bytes, folder: str) -> bytes:
+        """What tells a line from others, in 16 bytes; relative paths start at the folder."""
+        row = self.parsed(line, folder)
+        what = line if row["reason"] else msgspec.msgpack.encode([row[name] for name in UTTERANCE])
+        return xxhash.xxh3_128(what).digest()
+
+    def parsed(self, line: bytes, folder: str) -> Row:
+        return row_of(line if len(line) <= MAX_LINE + 1 else None, folder, self.referenced)
 
 
 @contextmanager
-def open_nights(output: str, owner: Owner) -> Iterator[Nights]:
+def open_nights(output: str, owner: Owner, referenced: bool = True) -> Iterator[Nights]:
     """The nights below a folder; nobody else adds one until the block ends."""
     root = location(output)
     if not is_local(root):
@@ -66,18 +84,11 @@ def open_nights(output: str, owner: Owner) -> Iterator[Nights]:
     if strange := sorted(name for name in others if not name.removesuffix(".jsonl").isdigit()):
         raise BadOutput(f"{root}: {strange[0]} is none of a night's: choose another output")
     with locked(root, owner):
-        yield Nights(root)
+        yield Nights(root, referenced)
 
 
 def manifest_of(run: Path) -> Path:
     return run.with_name(f"{run.name}.jsonl")
-
-
-def fresh(manifest: Path, folder: str, known: set[bytes]) -> Iterator[bytes]:
-    """The lines of the manifest that are not known."""
-    for line in lines(manifest):
-        if not is_blank(line) and identity(line, folder) not in known:
-            yield line
 
 
 def lines(manifest: Path) -> Iterator[bytes]:
@@ -90,20 +101,3 @@ def lines(manifest: Path) -> Iterator[bytes]:
                 yield line if line.endswith(b"\n") else line + b"\n"
     except OSError as error:
         raise BadManifest(f"{manifest}: no manifest that can be read ({error.strerror})") from error
-
-
-def identity(line: bytes, folder: str) -> bytes:
-    """What tells a line from others, in 16 bytes; relative paths start at the folder."""
-    row = parsed(line, folder)
-    what = line if row["reason"] else msgspec.msgpack.encode([row[name] for name in UTTERANCE])
-    return xxhash.xxh3_128(what).digest()
-
-
-def reason_of(line: bytes, folder: str) -> str | None:
-    """Why a line is no utterance; nothing if it is one."""
-    reason: str | None = parsed(line, folder)["reason"]
-    return reason
-
-
-def parsed(line: bytes, folder: str) -> Row:
-    return row_of(line if len(line) <= MAX_LINE + 1 else None, folder)

@@ -20,8 +20,8 @@ WHERE = (
     *("output", "small", "large", "further", "languages", "models", "wish", "catalog", "trust_unpinned"),
     *("devices", "small_on", "large_on", "models_on", "dask"),
 )
-MANNER: Any = dict.fromkeys((*WHERE, "max_quarantined"), True) | {"engine": Engine.MANNER}
-"""Parameters that change nothing that is written: where a checkpoint lies, where it runs and in what batches."""
+MANNER: Any = dict.fromkeys((*WHERE, "max_quarantined"), True) | {"engine": Engine.MANNER, "filter": {"phrases"}}
+"""Parameters that change nothing that is written: where checkpoints and phrases lie, where it runs, in what batches."""
 
 
 Owner = dict[str, Any]

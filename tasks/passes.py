@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from tasks.apart import Listened, together
 from tasks.checkpoint import Checkpoint, resolve
@@ -32,6 +32,11 @@ class Pass(BaseModel, frozen=True):
     options: Engine
     root: Path | None = None
     on: Placement = Placement()
+
+    @field_validator("root")
+    @classmethod
+    def the_same_from_anywhere(cls, root: Path | None) -> Path | None:
+        return root and root.absolute()
 
     @property
     def checkpoints(self) -> list[Checkpoint]:

@@ -15,9 +15,14 @@ def band_of(role: Role) -> str:
     return "band" if role == "small" else f"{role}_band"
 
 
+def place_of(role: Role) -> int:
+    """Which of a cascade's models this is, from one; one for those of an ensemble, who read one after the other."""
+    return 1 + int(role.removeprefix("large") or 1) if is_larger(role) else 1
+
+
 def before(role: Role) -> Role:
     """The model whose readings this larger one reads again."""
-    number = int(role.removeprefix("large") or 1)
+    number = place_of(role) - 1
     return {1: "small", 2: "large"}.get(number, f"large{number - 1}")
 
 

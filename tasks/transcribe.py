@@ -22,7 +22,7 @@ from tasks.parameters import Engine
 from tasks.passes import Pass, asked_for, listen_by_language
 from tasks.recogniser import Request, keep
 from tasks.retry import RETRY
-from tasks.schema import READING, SOUND, Role, append, heard, is_larger, replaced
+from tasks.schema import READING, SOUND, Role, append, heard, is_larger, place_of, replaced
 from tasks.spoken import languages_of
 
 log = logging.getLogger("winnow")
@@ -102,7 +102,7 @@ def transcribe_files(shards: list[Path], reader: Pass, device: str, apart: bool 
 
     `apart` is for what killed the process that read it: a process of its own does, and what kills that is found.
     """
-    keep(2 * len(reader.checkpoints))  # of both passes
+    keep(max(2, place_of(reader.role)) * len(reader.checkpoints))  # of this pass and those before it
     listen = partial(listen_by_language, reader, listen_apart if apart else listen_here)
 
     def stage(table: pa.Table, **_: Any) -> tuple[pa.Table, ledger.Facts]:

@@ -1,10 +1,11 @@
-"""What the flows around a curation are told: warm-up, doctor and benchmark."""
+"""What the flows around a curation are told: refilter, warm-up, doctor and benchmark."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from tasks.criteria import Filter
 from tasks.parameters import Engine, Folder, Parameters, Seconds
 from tasks.secrets import redacted
 
@@ -20,6 +21,21 @@ Name = Annotated[str, AfterValidator(plain)]
 Names = Annotated[list[Name], Field(min_length=1)]
 
 TRUST = "Whether models that are not pinned are taken too"
+
+
+class Refilter(Parameters):
+    """The parameters of the flow `refilter`."""
+
+    run: Annotated[Folder, AfterValidator(plain)] = Field(title="Run", description="Folder of a finished run")
+    output: Annotated[Folder, AfterValidator(plain)] = Field(
+        kw_only=True, title="Output", description="Folder of a new run, with what these rules keep"
+    )
+    filter: Filter = Field(
+        Filter(),
+        kw_only=True,
+        title="Filter",
+        description="What a kept utterance must satisfy, in place of the run's own rules",
+    )
 
 
 class WarmUp(Parameters):

@@ -35,7 +35,7 @@ def inspect(run: Path) -> list[Check]:
     bad = [name for name, sha256 in sorted(files.items()) if ledger.digest_of(run / name) != sha256]
     rows = published(run, records, bad)
     checks = [recorded_files(len(records), len(files), bad), *conserved(records, rows), manifest_of_kept(run, rows)]
-    return [*checks, reported(run), no_orphans(run), unchanged_input(asked)]
+    return [*checks, reported(run, rows), no_orphans(run), unchanged_input(asked)]
 
 
 def recorded_files(records: int, files: int, bad: list[str]) -> Check:
@@ -97,8 +97,11 @@ def marked(run: Path) -> dict[str, Any]:
         return {}
 
 
-def reported(run: Path) -> Check:
-    """That the report and the mark of success say the same."""
+COUNTED = {"keep": "kept", "drop": "dropped", "quarantine": "quarantined"}
+
+
+def reported(run: Path, rows: pa.Table) -> Check:
+    """That the report and the mark of success say the same, and what the published rows say."""
     success = {name: value for name, value in marked(run).items() if name != "manifest_sha256"}
     if not success:
         return Check("the run did not end: no _SUCCESS.json", False)
@@ -106,6 +109,12 @@ def reported(run: Path) -> Check:
         report: dict[str, Any] = json.loads((run / "report.json").read_bytes())
     except (OSError, ValueError) as error:
         return Check(f"report.json: {error}", False)
+    decisions = Counter(rows["decision"].to_pylist())
+    counted = {name: decisions[decision] for decision, name in COUNTED.items()}
+    for said, place in ((success, "_SUCCESS.json"), (report, "report.json")):
+        for name, count in counted.items():
+            if said.get(name) != count:
+                return Check(f"{place} says {said.get(name)} {name}, and {count:,} are", False)
     return Check("report.json and _SUCCESS.json agree", success == {name: report.get(name) for name in success})
 
 

@@ -23,6 +23,7 @@ from deployments.pools import POOLS
 from flows.benchmark import benchmark
 from flows.curate import curate
 from flows.doctor import doctor
+from flows.refilter import refilter
 from flows.warm_up import warm_up
 from tasks.output import locked
 from tests.conftest import ROOT, published, server_of_its_own
@@ -34,7 +35,7 @@ DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 def test_every_deployment_names_a_flow_its_parameters_and_a_pool(deployment):
     flow = load_flow_from_entrypoint(deployment["entrypoint"])
     models = ["small.nemo", "large.nemo"]
-    given = {"manifest": "corpus.jsonl", "output": "out", "small": models[0], "models": models}
+    given = {"manifest": "corpus.jsonl", "output": "out", "small": models[0], "models": models, "run": "out"}
     required = {name: value for name, value in given.items() if name in flow.parameters.required}
     flow.validate_parameters(required | deployment.get("parameters", {}))
     assert deployment["work_pool"]["name"] in POOLS
@@ -63,10 +64,10 @@ def test_the_form_shows_unit_limits_and_choices_of_every_parameter():
     plain = [schema["properties"]["large"], schema["definitions"]["Filter"]["properties"]["min_duration"]]
     assert [one["type"] for one in plain] == ["string", "number"]  # what may be left out has one field, not two kinds
     assert not any("default" in one for one in plain)  # and the form sends nothing for it
-    assert schema["properties"]["filter"]["default"] == {"preset": "winnow", "rules": []}
+    assert schema["properties"]["filter"]["default"] == {"preset": "winnow", "rules": [], "min_agreement": 0.8}
     assert schema["definitions"]["Filter"]["properties"]["rules"]["items"] == {"type": "string"}
     gate = schema["definitions"]["Gate"]["properties"]
-    assert gate["preset"]["enum"] == ["bands", "guide", "everything"]
+    assert gate["preset"]["enum"] == ["bands", "guide", "everything", "budget"]
     described = [p for d in schema["definitions"].values() for p in d["properties"].values()]
     assert all(p["title"] and p["description"] for p in [*described, *schema["properties"].values()])
 
@@ -133,8 +134,8 @@ def place(tmp_path_factory) -> Iterator[Place]:
             done = subprocess.run(deploy, cwd=home, env=environment, capture_output=True, text=True, check=True)
             assert done.stdout.splitlines() == [
                 "work pools: cpu, gpu",
-                "deployments: curate/cpu, curate/gpu, ensemble/cpu, nightly/cpu, warm-up/cpu, warm-up/gpu, doctor/cpu, "
-                "doctor/gpu, benchmark/cpu, benchmark/gpu",
+                "deployments: curate/cpu, curate/gpu, ensemble/cpu, ensemble/gpu, refilter/cpu, nightly/cpu, "
+                "warm-up/cpu, warm-up/gpu, doctor/cpu, doctor/gpu, benchmark/cpu, benchmark/gpu",
                 "automations: crash zombies, tell of failures",
                 f"next: prefect worker start --pool cpu, then {api.removesuffix('/api')}/deployments",
             ]
@@ -151,17 +152,18 @@ def test_deploy_makes_pools_deployments_and_automations_once(place):
     assert {pool["name"]: pool["concurrency_limit"] for pool in place.ask("work_pools/filter")} == {"cpu": 1, "gpu": 1}
     made = {one["entrypoint"]: one for one in place.ask("deployments/filter")}
     flows = (
-        *("curate.curate", "ensemble.ensemble", "nightly.nightly", "warm_up.warm_up", "doctor.doctor"),
+        *("curate.curate", "ensemble.ensemble", "nightly.nightly", "refilter.refilter", "warm_up.warm_up"),
+        "doctor.doctor",
         "benchmark.benchmark",
     )
     assert set(made) == {f"flows.{name}" for name in flows}
-    assert {made[f"flows.{name}"]["work_pool_name"] for name in flows[1:3]} == {"cpu"}
+    assert {made[f"flows.{name}"]["work_pool_name"] for name in flows[2:4]} == {"cpu"}
     assert [one["name"] for one in place.ask("automations/filter")] == ["crash zombies", "tell of failures"]
     assert place.deployment("curate/gpu")["parameters"] == {"devices": "local"}
     assert place.deployment("curate/cpu")["parameter_openapi_schema"]["properties"]["large"]["title"] == "Large model"
 
 
-@pytest.mark.parametrize("flow", [warm_up, doctor, benchmark], ids=lambda flow: flow.name)
+@pytest.mark.parametrize("flow", [refilter, warm_up, doctor, benchmark], ids=lambda flow: flow.name)
 def test_the_forms_of_the_flows_around_a_curation_have_titles_and_descriptions(flow):
     schema = form(flow)
     described = [p for d in schema.get("definitions", {}).values() for p in d["properties"].values()]
@@ -181,7 +183,7 @@ def test_the_nightly_deployment_is_scheduled(place):
     ("parameters", "complaint"),
     [
         ({"shard_hours": 0}, "Validation failed for field 'shard_hours'. Failure reason: 0 is less than or equal to"),
-        ({"gate": {"preset": "all"}}, "'all' is not one of ['bands', 'guide', 'everything']"),
+        ({"gate": {"preset": "all"}}, "'all' is not one of ['bands', 'guide', 'everything', 'budget']"),
         ({"small": None}, "None is not of type 'string'"),
         ({"largest": "x.nemo"}, "'largest' was unexpected"),
         ({"languages": {"de": {"large": "x.nemo"}}}, "'small' is a required property"),

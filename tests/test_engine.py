@@ -9,13 +9,18 @@ import psutil
 import pytest
 import torch
 
+from tasks import ledger, recogniser
 from tasks.audio import Clip
 from tasks.budget import Budget
 from tasks.checkpoint import BadCheckpoint, resolve
 from tasks.engine import ModelBroken, filled, hear, planned, read
 from tasks.parameters import Engine
+from tasks.passes import Pass
 from tasks.recogniser import Reading, Request, keep, resident, squeezed
+from tasks.schema import BEFORE_RULES
 from tasks.sound import Sound
+from tasks.transcribe import transcribe_files
+from tests.conftest import shard
 from tests.test_network import requests
 
 
@@ -191,6 +196,14 @@ def test_as_many_models_stay_in_memory_as_a_run_has(hears):
     models = [resolve(path) for path in hears(**{name: {f"{name}.wav": name} for name in "abc"}).values()]
     first = [resident(model, Engine()) for model in models]
     assert [resident(model, Engine()) for model in models] == first
+
+
+def test_all_models_of_a_cascade_stay_in_memory(tmp_path, hears, monkeypatch):
+    monkeypatch.setattr(recogniser, "_most", 2)
+    reader = Pass(role="large3", checkpoint=resolve(hears(a={})["a"]), options=Engine())
+    rows = ledger.store(tmp_path / ledger.STAGES / "gated", "00000", shard(BEFORE_RULES, reason=["AUDIO_MISSING"]))
+    assert transcribe_files([rows], reader, "inline")["rows"] == 1
+    assert recogniser._most == 4
 
 
 def test_models_go_for_one_that_does_not_fit_beside_them(hears):

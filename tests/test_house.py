@@ -48,6 +48,17 @@ def test_every_reason_for_quarantine_is_explained():
     assert raised - FORMATS == set(QUARANTINED)
 
 
+CLOCK = re.compile(r"\btime\.(time|time_ns|localtime|gmtime|ctime)\b|\.st_[macb]time|\.get[mac]time\b")
+"""What says the time of day, or the time of a file; what only measures how long something takes is none."""
+
+
+def test_row_39_nothing_asks_a_clock():
+    """But for the words of a benchmark's table, which say when it was made."""
+    for path in [*(ROOT / "tasks").glob("*.py"), *(ROOT / "flows").glob("*.py")]:
+        assert not CLOCK.findall(path.read_text()), path.name
+        assert not imported(path) & {"datetime", "time.time", "time.time_ns"}, path.name
+
+
 def test_help_imports_nothing_heavy():
     heavy = "print({'prefect', 'torch', 'nemo', 'pyarrow', 'matplotlib'} & set(sys.modules))"
     code = f"import sys, flows.cli; flows.cli.app(['--help'], result_action='return_value'); {heavy}"

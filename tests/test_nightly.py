@@ -64,6 +64,15 @@ def test_a_night_that_was_interrupted_is_finished_before_another_begins(manifest
     ]
 
 
+def test_where_references_are_optional_what_has_none_is_new_too(manifest, models, tmp_path):
+    settings = {"output": tmp_path / "out", "references": "optional", **models}
+    bare = {name: value for name, value in ROWS["b"].items() if name != "text"}
+    assert [report.kept for report in nightly(manifest=manifest(bare), **settings).values()] == [1]
+    assert nightly(manifest=manifest(bare), **settings) == {}
+    nightly(manifest=manifest(bare, ROWS["a"]), **settings)
+    assert read(tmp_path / "out" / "0002") == [("good morning a", "keep")]
+
+
 def test_a_folder_with_anything_else_in_it_is_no_place_for_nights(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(BadOutput, match=r"thesis\.tex is none of a night's"), open_nights(str(tmp_path), {}):

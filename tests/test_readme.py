@@ -49,8 +49,10 @@ def test_every_fault_has_a_test_that_is_there():
     assert [int(row) for row, _ in table] == list(range(1, 40))
     for row, cell in table:
         file = None
-        for name in re.findall(r"`([^`]+)`", cell):
+        assert "`" in cell, f"row {row}"
+        for name, every in re.findall(r"`([^`]+)`( \(all\))?", cell):
             path, _, test = name.partition("::")
+            assert test or every, f"row {row}: which test of {path}?"
             file = Path(path) if path != "…" else file
             assert file is not None
             text = (ROOT / (file if file.parts[0] == "tests" else Path("tests/faults") / file)).read_text()

@@ -97,6 +97,17 @@ def test_a_second_command_on_the_same_output_is_refused(tmp_path, prefect_server
     assert {state["state"]["name"] for state in states} == {"Cancelled", "Failed"}
 
 
+def test_an_interrupted_command_is_gone_and_says_how_to_go_on(tmp_path, prefect_server):
+    process = command(*curated(tmp_path / "run"), api=prefect_server)
+    while not (tmp_path / "run" / "run.json").exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=30)[1]
+    assert process.returncode == 130
+    assert "interrupted: the same command, or `winnow resume`, goes on from here" in said
+
+
 def test_too_much_quarantined_stops_a_run_that_a_higher_budget_lets_go_on(manifest, hears, tmp_path, prefect_server):
     good = {f"{i}.wav": "hello there" for i in range(5)}
     corpus = manifest(

@@ -15,6 +15,7 @@ import soundfile
 
 from tasks import ledger, storage
 from tasks.config import Curation
+from tasks.output import asked_of
 from tasks.storage import STEPS
 from tasks.verify import inspect
 from tests.faults.undisturbed import curate
@@ -149,6 +150,31 @@ def test_a_run_that_is_done_does_nothing_more(settings):
     curate(settings)
     assert {path: path.read_bytes() for path in run.glob("_ledger/*.json")} == before
     assert json.loads((run / "_SUCCESS.json").read_text())["lines"] == 20
+
+
+def test_a_run_of_relative_names_goes_on_from_another_folder_to_the_same_bytes(settings, tmp_path, monkeypatch):
+    folder = settings.manifest.parent
+    monkeypatch.chdir(folder)
+    names = {"manifest": "corpus.jsonl", "small": "small.jsonl", "large": "large.jsonl", "audio_root": "."}
+    asked = Curation(**settings.model_dump() | names | {"output": tmp_path / "run"})
+    curate(asked)
+    run = tmp_path / "run"
+    whole, records = dataset(run), ledger.all_records(run)
+    lost = next(key for key, record in records.items() if record["stage"] == "small")
+    (run / "_ledger" / f"{lost}.json").unlink()
+    monkeypatch.chdir(tmp_path)
+    curate(asked_of(run))
+    assert ledger.all_records(run).keys() == records.keys()
+    assert dataset(run) == whole
+
+
+def test_a_report_and_a_mark_that_count_otherwise_are_found_out(settings):
+    run = Path(settings.output)
+    for name in ("report.json", "_SUCCESS.json"):
+        said = json.loads((run / name).read_bytes())
+        (run / name).write_text(json.dumps(said | {"kept": said["kept"] + 1}))
+    (found,) = [check.words for check in inspect(run) if not check.holds]
+    assert found == f"_SUCCESS.json says {said['kept'] + 1} kept, and {said['kept']} are"
 
 
 @pytest.mark.parametrize("harm", ["missing", "altered", "truncated"])
