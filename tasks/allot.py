@@ -43,11 +43,14 @@ def choose(rows: pa.Table, settings: Curation, sampled: float) -> Gates:
     rescued = np.zeros(len(rows), bool)
     rescued[sample] = rescues(rows.filter(pa.array(sample)), settings)
 
-    def bands(mine: Flags, values: Numbers, accept: float) -> Bands:
+    def bands(mine: Flags, values: Numbers, accept: float, believed: float) -> Bands:
         rows = Spending(values[mine], seconds[mine], sample[mine], rescued[mine])
-        return affordable(rows, accept, budget(settings) * float(seconds[mine].sum()))
+        return affordable(rows, accept, budget(settings) * float(seconds[mine].sum()), believed)
 
-    wers, doubts = bands(by_wer, wer, settings.bands.accept or 0.0), bands(~by_wer, doubt, -1.0)
+    limit = settings.filter.wer_limit
+    kept = float(wer[by_wer].max(initial=0.0)) if limit is None else limit
+    wers = bands(by_wer, wer, settings.bands.accept or 0.0, kept)
+    doubts = bands(~by_wer, doubt, -1.0, 1.0)  # whatever its confidence
     return within_budget(settings, wers, doubts, sampled)
 
 

@@ -25,11 +25,12 @@ class Spending:
     rescued: Flags
 
 
-def affordable(rows: Spending, accept: float, budget: float) -> Bands:
+def affordable(rows: Spending, accept: float, budget: float, believed: float) -> Bands:
     """The band above `accept` that rescues most of the audio for so many seconds, the sample's among them.
 
     It begins and ends at steps of about equal audio, so that rows with the same value are on the same side. What the
-    sample read inside it is not read again.
+    sample read inside it is not read again. Where nothing is worth it, or nothing can be afforded, the small model
+    decides: what is `believed`, it keeps.
     """
     limits = edges(rows, accept)
     step = np.searchsorted(limits, rows.values, side="left") - 1  # step i: limits[i] < value <= limits[i + 1]
@@ -48,7 +49,7 @@ def affordable(rows: Spending, accept: float, budget: float) -> Bands:
     left = budget - rows.seconds[rows.sampled].sum()
     spans = [(i, j) for i in range(count) for j in range(i + 1, count + 1) if cost[i:j].sum() <= left]
     if not spans or not mean:
-        return Bands(accept, accept)
+        return Bands(believed, believed)
     begin, end = max(spans, key=lambda span: (worth[slice(*span)].sum(), -cost[slice(*span)].sum()))
     return Bands(float(limits[begin]), float(limits[end]))
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.curate import curate
+from tasks.allot import choose
 from tasks.audit import interval
 from tasks.cascade import gate
 from tasks.config import Curation
@@ -159,10 +160,10 @@ def test_a_budget_is_spent_where_the_sample_was_rescued():
     sampled = ([True] * 4 + [False] * 6) * 3
     rescued = [False] * 10 + [True] * 4 + [False] * 16
     rows = spending(values, [1.0] * 30, sampled, rescued)
-    assert affordable(rows, 0.25, 18.0) == Bands(0.3, 0.6)
-    assert affordable(rows, 0.25, 17.9) == Bands(0.25, 0.25)  # the sample took 12, and one whole value takes 6 more
-    assert affordable(rows, 0.25, 100.0).reject >= 0.6
-    assert affordable(spending([0.1], [1.0], [True], [False]), 0.25, 1.0) == Bands(0.25, 0.25)
+    assert affordable(rows, 0.25, 18.0, 0.5) == Bands(0.3, 0.6)
+    assert affordable(rows, 0.25, 17.9, 0.5) == Bands(0.5, 0.5)  # the sample took 12, and one whole value takes 6 more
+    assert affordable(rows, 0.25, 100.0, 0.5).reject >= 0.6
+    assert affordable(spending([0.1], [1.0], [True], [False]), 0.25, 1.0, 0.5) == Bands(0.5, 0.5)
 
 
 ROW = st.tuples(st.sampled_from([0.0, 0.2, 0.3, 0.5, 1.0, 3.0]), st.floats(0.1, 60), st.booleans(), st.booleans())
@@ -175,11 +176,22 @@ def test_a_budget_is_never_exceeded(rows, share):
     sampled = lots(ids) < sample_share(ids, seconds, share)
     assert seconds[sampled].sum() <= share * seconds.sum() + 1e-9
     values = np.array([row[0] for row in rows])
-    found = affordable(
-        Spending(values, seconds, sampled, np.array([row[2] for row in rows]) & sampled), 0.25, share * seconds.sum()
-    )
+    rescued = np.array([row[2] for row in rows]) & sampled
+    found = affordable(Spending(values, seconds, sampled, rescued), 0.25, share * seconds.sum(), 0.5)
     escalated = (values > found.accept) & (values <= found.reject)
     assert seconds[sampled | escalated].sum() <= share * seconds.sum() + 1e-9
+
+
+@pytest.mark.parametrize("parameters", [{"references": "optional"}, {"gate": Gate(preset="budget", by="confidence")}])
+def test_a_budget_that_rescues_nothing_gives_nothing_up(parameters):
+    settings = curation(**{"gate": Gate(preset="budget")} | parameters)
+    texts = {name: ["a b"] * 4 for name in ("small_pred_text", "large_pred_text")}
+    wers = [None] * 4 if settings.references == "optional" else [0.0] * 4
+    references = [None if wer is None else "a b" for wer in wers]
+    columns = {"duration": [1.0] * 4, "small_confidence": [0.0, 0.5, None, 1.0], "small_wer": wers, "text": references}
+    rows = shard(READ_AGAIN, **texts, **columns)
+    gates = choose(rows, settings, 0.5)
+    assert gate(rows.select(READ.names), "small", gates)["band"].to_pylist() == ["accept"] * 4
 
 
 LABELS = Rules(rules=tuple(map(str, Filter().in_force)), labels=tuple(map(str, Filter(min_confidence=0.3).of_labels)))
