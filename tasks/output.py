@@ -17,7 +17,7 @@ from tasks.parameters import Engine
 from tasks.storage import DRAFT, BadOutput, drafts, is_local, location, put, put_if_absent, room
 
 WHERE = (
-    *("output", "small", "large", "languages", "models", "wish", "catalog", "trust_unpinned"),
+    *("output", "small", "large", "further", "languages", "models", "wish", "catalog", "trust_unpinned"),
     *("devices", "small_on", "large_on", "models_on", "dask"),
 )
 MANNER: Any = dict.fromkeys((*WHERE, "max_quarantined"), True) | {"engine": Engine.MANNER}
@@ -28,7 +28,7 @@ Owner = dict[str, Any]
 """Who works on an output: host, process and, with Prefect, its flow run."""
 
 
-PLACES = ("manifest", "small", "large", "languages", "models", "audio_root", "relative_to")
+PLACES = ("manifest", "small", "large", "further", "languages", "models", "audio_root", "relative_to")
 
 
 class OtherRun(Exception):

@@ -48,6 +48,16 @@ def test_where_and_in_what_batches_a_run_goes_on_is_free(settings):
     opened(moved, DIGESTS)
 
 
+def test_further_models_are_found_from_another_folder_and_may_move(settings, tmp_path, monkeypatch):
+    (tmp_path / "third.nemo").touch()
+    monkeypatch.chdir(tmp_path)
+    cascade = settings.model_copy(update={"large": "large.nemo", "further": ["third.nemo"]})
+    run = opened(cascade, DIGESTS)
+    ledger.record(run, "key", [])
+    assert asked_of(run).further == [str(tmp_path / "third.nemo")]
+    opened(cascade.model_copy(update={"further": ["elsewhere/third.nemo"]}), DIGESTS)
+
+
 def test_a_run_that_did_nothing_binds_nobody(settings):
     opened(settings, DIGESTS)
     opened(settings, DIGESTS | {"manifest": "11"})
