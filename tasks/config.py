@@ -252,6 +252,6 @@ class Curation(Parameters):
             raise ValueError(f"gate: accept ({accept}) lies above reject ({reject})")
         if accept is not None and limit is not None and accept > limit:
             raise ValueError(
-                f"gate: accept ({accept}) lies above the filter's WER ({limit}), which would drop those rows"
+                f"gate: accept ({accept}) lies above the filter's WER ({limit:g}), which would drop those rows"
             )
         return self

@@ -49,6 +49,7 @@ def banded(settings: Curation, **columns: list) -> list[str | None]:
         ({"gate": Gate(preset="everything")}, ["escalate"] * 7 + [None]),
         ({"gate": Gate(accept=0, reject=0.5)}, ["accept"] + ["escalate"] * 3 + ["reject"] * 3 + [None]),
         ({"filter": Filter(max_wer=0.1)}, ["accept"] + ["escalate"] * 5 + ["reject", None]),
+        ({"filter": Filter(preset="none", rules=("wer < 0.25",))}, ["accept"] + ["escalate"] * 5 + ["reject", None]),
         ({"gate": Gate(preset="guide", reject=1)}, ["escalate"] * 5 + ["reject"] * 2 + [None]),
     ],
 )
