@@ -14,14 +14,14 @@ from tasks import ledger
 from tasks.config import Curation
 from tasks.criteria import Filter
 from tasks.curves import costs
-from tasks.evidence import gather, kept_before, stages_of
+from tasks.evidence import gather, kept_before, stages_of, weighed
 from tasks.filter import judge
 from tasks.repeats import hashed, repeats
 from tasks.rules import Rules, parse
 from tasks.schema import BEFORE_RULES
 from tasks.storage import BadOutput
 from tasks.verify import inspect
-from tests.conftest import published
+from tests.conftest import published, shard
 
 ASKED = (
     'BAND: band != "reject"',
@@ -117,6 +117,22 @@ def test_every_point_of_a_curve_is_what_that_threshold_would_keep(run, name):
         assert point.kept.utterances == found.kept.sum()
         assert point.kept.hours == pytest.approx(found.of(found.kept).hours)
         assert point.kept.wer == pytest.approx(found.of(found.kept).wer)
+
+
+def test_a_curve_counts_what_its_rule_is_not_asked_of_as_kept():
+    columns = {
+        "duration": [1.0] * 6,
+        "small_pred_text": ["a"] * 6,
+        "small_wer": [0.0, 0.2, 0.5, None, None, None],
+        "band": ["accept"] * 4 + ["escalate"] * 2,
+        "large_pred_text": [None] * 4 + ["a"] * 2,
+        "large_agreement": [None] * 4 + [1.0, 0.5],
+    }
+    rules = Rules(rules=("wer <= 0.25",), labels=("agreement >= 0.8",))
+    found = weighed(shard(BEFORE_RULES, **columns), rules, None)
+    assert found.kept.tolist() == [True, True, False, True, True, False]
+    kept = [{point.threshold: point.kept.utterances for point in cost.curve} for cost in costs(found)]
+    assert kept == [{0.0: 3, 0.2: 4, 0.25: 4, 0.5: 5}, {1.0: 4, 0.8: 4, 0.5: 5}]
 
 
 def test_the_lab_shows_costs_and_writes_its_curves(run, capsys):
