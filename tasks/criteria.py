@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field, field_validator
 
-from tasks.parameters import Fraction, Parameters, Seconds, Share
+from tasks.parameters import Fraction, Parameters, Seconds, Share, default
 from tasks.presets import FILTERS, PresetName
 from tasks.rules import Rule, Term, parse
 
@@ -179,6 +179,11 @@ class Filter(Parameters):
     def of_labels(self) -> list[Rule]:
         """The rules for utterances without a reference, beside those in force that need none."""
         return list(by_name([NOTHING_HEARD, *self.limits(self.LABELS)]).values())
+
+    @property
+    def asked_of_labels(self) -> list[str]:
+        """Which limits are given that only an utterance without a reference has."""
+        return [name for name in self.LABELS if getattr(self, name) != default(self, name)]
 
     def limits(self, conditions: dict[str, str]) -> list[str]:
         return [text.format(value) for name, text in conditions.items() if (value := getattr(self, name)) is not None]

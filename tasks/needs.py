@@ -31,6 +31,8 @@ def rules_of(settings: Settings) -> Rules:
     """What utterances are judged by; raises where the run cannot follow a rule."""
     asked = settings.filter.in_force
     labels = () if settings.referenced else tuple(map(str, settings.filter.of_labels))
+    if settings.referenced and (idle := settings.filter.asked_of_labels):
+        raise BadRule(f"filter.{idle[0]}: every utterance of this run has a reference, and needs no label")
     for rule in asked:
         check(rule, settings)
     check_fields(asked, settings)

@@ -123,6 +123,7 @@ def test_behind_the_large_model_goes_on_what_the_filter_would_drop_and_the_gate_
         ),
         ({"filter": Filter(min_confidence=0.5)}, "every utterance has a reference"),
         ({"large": None, "further": ["b.nemo"]}, "give large"),
+        ({"gate": Gate(by="confidence", accept=0.1)}, "the gate goes by confidence"),
         ({"gate": Gate(preset="budget"), "languages": {"hy": {"small": "a.nemo"}}}, "a large model of every language"),
     ],
 )
