@@ -15,7 +15,7 @@ from flows.stream import Futures, Step, stream
 from flows.watch import bury, this_run, watch
 from tasks.checkpoint import check_options
 from tasks.config import Curation
-from tasks.count import count_texts
+from tasks.count import repeats_for
 from tasks.devices import open_devices
 from tasks.filter import judge_shard
 from tasks.ledger import key_of, name_of
@@ -59,7 +59,7 @@ def curate(settings: Curation) -> Report:
         if rules.over_the_run:
             texts = Step(lambda shard: [read_shard.submit(shard, settings.referenced)], lambda: QUICK)
             stream(manifest.shards, texts)
-            repeats = {name_of(file): file for file in count_texts(texts.results(), settings.normalizer)}
+            repeats = repeats_for(rules, texts.results(), settings.normalizer)
 
         def decide(shard: Path) -> Futures:
             scored = [cascade.score(shard, reader.role) for reader in passes[1:][-1:]]

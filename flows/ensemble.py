@@ -13,9 +13,11 @@ from flows.publication import QUICK, publish
 from flows.stream import Futures, Step, stream
 from flows.watch import bury, this_run, watch
 from tasks.checkpoint import check_options, resolve
+from tasks.count import repeats_for
 from tasks.devices import Devices, open_devices
 from tasks.ensemble import combine_shard
 from tasks.filter import judge_shard
+from tasks.ledger import name_of
 from tasks.manifest import digest, split_manifest
 from tasks.needs import rules_of
 from tasks.output import open_run
@@ -53,6 +55,7 @@ def ensemble(settings: Ensemble) -> Report:
         rows = Step(lambda shard: [read_shard.submit(shard, referenced=False)], lambda: QUICK)
         stream(manifest.shards, rows)
         shards, passes = rows.results(), {}
+        repeats = repeats_for(rules, shards, settings.normalizer)
         for reader in readers:
             quarantine = Quarantine(manifest.lines - manifest.blank, settings.max_quarantined)
             one_pass = listening(reader, devices, settings)
@@ -65,7 +68,7 @@ def ensemble(settings: Ensemble) -> Report:
             roles = [reader.role for reader in readers]
             combined = combine_shard.submit(shard, roles, settings.method, settings.rover, settings.normalizer)
             scored = score_shard.submit(combined, ENSEMBLE, settings.normalizer, referenced=False)
-            return [combined, scored, judge_shard.submit(scored, rules)]
+            return [combined, scored, judge_shard.submit(scored, rules, repeats.get(name_of(shard)))]
 
         votes = Step(vote, lambda: QUICK)
         stream(shards, votes)

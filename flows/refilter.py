@@ -9,7 +9,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.stream import Futures, Step, stream
 from flows.watch import bury, this_run
 from tasks.adopt import adopt, digests_of, manifest_of
-from tasks.count import count_texts
+from tasks.count import repeats_for
 from tasks.criteria import Filter
 from tasks.evidence import stages_of
 from tasks.filter import judge_shard
@@ -41,8 +41,7 @@ def refilter(run: str, output: str, filter: Filter = DEFAULT) -> Report:
     with open_run(settings, digests_of(before), this_run(), died=bury) as folder:
         adopt(before, folder)
         shards, read = ([folder / file.relative_to(before) for file in stages[name]] for name in ("scored", "shards"))
-        again = count_texts(read, settings.normalizer) if rules.over_the_run else []
-        repeats = {name_of(file): file for file in again}
+        repeats = repeats_for(rules, read, settings.normalizer)
 
         def decide(shard: Path) -> Futures:
             return [judge_shard.submit(shard, rules, repeats.get(name_of(shard)))]
