@@ -18,9 +18,9 @@ from tasks.config import Curation
 from tasks.count import repeats_for
 from tasks.devices import open_devices
 from tasks.filter import judge_shard
-from tasks.ledger import key_of, name_of
+from tasks.ledger import name_of
 from tasks.manifest import digest, split_manifest
-from tasks.needs import rules_of
+from tasks.needs import digests_for, rules_of
 from tasks.output import open_run
 from tasks.passes import passes_of
 from tasks.quality import Report
@@ -41,8 +41,7 @@ def curate(settings: Curation) -> Report:
     """Manifest to shards, their rows, the cascade of models, rules, dataset and report."""
     settings = settled(settings)
     rules, passes = rules_of(settings), passes_of(settings)
-    digests: dict[str, str | None] = {"manifest": digest(settings.manifest), "large": None}
-    digests |= {"phrases": key_of(rules.phrases)} if rules.phrases else {}
+    digests = {"manifest": digest(settings.manifest), "large": None} | digests_for(rules)
     for reader in passes:
         digests |= reader.digests
     check_options(settings.engine, [checkpoint for reader in passes for checkpoint in reader.checkpoints])

@@ -19,7 +19,7 @@ from tasks.ensemble import combine_shard
 from tasks.filter import judge_shard
 from tasks.ledger import name_of
 from tasks.manifest import digest, split_manifest
-from tasks.needs import rules_of
+from tasks.needs import digests_for, rules_of
 from tasks.output import open_run
 from tasks.panel import ENSEMBLE, Ensemble
 from tasks.parameters import BadOption
@@ -41,9 +41,8 @@ logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, it
 @taking(Ensemble)
 def ensemble(settings: Ensemble) -> Report:
     """Manifest to shards, their rows, a pass of each model, the vote, rules, dataset and report."""
-    digests = {"manifest": digest(settings.manifest)}
-    rules = rules_of(settings)
-    readers = panel(settings)
+    rules, readers = rules_of(settings), panel(settings)
+    digests = {"manifest": digest(settings.manifest)} | digests_for(rules)
     digests |= {reader.role: reader.checkpoint.sha256 for reader in readers}
 
     with open_run(settings, digests, this_run(), died=bury) as run, open_devices(settings) as devices:

@@ -14,7 +14,7 @@ from tasks.criteria import Filter
 from tasks.evidence import stages_of
 from tasks.filter import judge_shard
 from tasks.ledger import name_of
-from tasks.needs import rules_of
+from tasks.needs import digests_for, rules_of
 from tasks.output import asked_of, open_run
 from tasks.publish import publish_shard, write_manifest
 from tasks.quality import Report
@@ -38,7 +38,8 @@ def refilter(run: str, output: str, filter: Filter = DEFAULT) -> Report:
     before = location(run)
     settings = asked_of(before).model_copy(update={"filter": filter, "output": output})
     rules, stages = rules_of(settings), stages_of(before)
-    with open_run(settings, digests_of(before), this_run(), died=bury) as folder:
+    digests = {name: found for name, found in digests_of(before).items() if name != "phrases"} | digests_for(rules)
+    with open_run(settings, digests, this_run(), died=bury) as folder:
         adopt(before, folder)
         shards, read = ([folder / file.relative_to(before) for file in stages[name]] for name in ("scored", "shards"))
         repeats = repeats_for(rules, read, settings.normalizer)

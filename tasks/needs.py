@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tasks.criteria import Filter
+from tasks.ledger import key_of
 from tasks.lines import row_of
 from tasks.linewise import is_blank, lines_of
 from tasks.measures import MEASURES
@@ -38,6 +39,11 @@ def rules_of(settings: Settings) -> Rules:
     check_fields(asked, settings)
     phrases = phrases_of(settings.filter) if any(term.measure == "known_phrase" for term in terms(asked)) else ()
     return Rules(rules=tuple(map(str, asked)), labels=labels, phrases=phrases)
+
+
+def digests_for(rules: Rules) -> dict[str, str | None]:
+    """The digest of the phrases that rules compare, which are a run's input as its manifest is."""
+    return {"phrases": key_of(rules.phrases)} if rules.phrases else {}
 
 
 def check(rule: Rule, settings: Settings) -> None:

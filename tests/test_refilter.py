@@ -11,6 +11,7 @@ from flows import lab
 from flows.curate import curate
 from flows.refilter import refilter
 from tasks import ledger
+from tasks.adopt import digests_of
 from tasks.config import Curation
 from tasks.criteria import Filter
 from tasks.curves import costs
@@ -162,7 +163,9 @@ def test_refilter_makes_the_run_that_these_rules_would_have_made_without_a_model
     models = hears(small={f"{n}.wav": t for n, t in heard.items()}, large={f"{n}.wav": heard[n] for n in "bd"})
     settings = {"manifest": corpus, "shard_hours": 2 / 3600, **models}
     first = curate(output=tmp_path / "first", **settings)
-    given = {"preset": "none", "max_wer": 0.5, "rules": ["copies(text) <= 1", "snr >= 3"]}
+    (tmp_path / "phrases.txt").write_text("thank you\n")
+    rules = ["copies(text) <= 1", "snr >= 3", "known_phrase(text) == false"]
+    given = {"preset": "none", "max_wer": 0.5, "rules": rules, "phrases": tmp_path / "phrases.txt"}
     at_once = curate(output=tmp_path / "at once", filter=given, **settings)
     for role in models.values():
         Path(role).unlink()
@@ -171,5 +174,6 @@ def test_refilter_makes_the_run_that_these_rules_would_have_made_without_a_model
     assert (first.kept, report.kept, report.dropped) == (3, 3, 2)
     assert published(tmp_path / "second") == published(tmp_path / "at once")
     assert report.reasons == at_once.reasons
+    assert digests_of(tmp_path / "second") == digests_of(tmp_path / "at once")
     assert [check.words for check in inspect(tmp_path / "second") if not check.holds] == []
     assert [check.words for check in inspect(tmp_path / "first") if not check.holds] == []
