@@ -130,8 +130,8 @@ def went_by(report: Report) -> str:
     gates = report.gates
     if gates is None:
         return ""
-    compared = {"wer": {"WER": gates.wer}, "auto": {"WER": gates.wer, "1 - confidence": gates.doubt}}
-    said = compared.get(gates.by, {"1 - confidence": gates.doubt})
+    compared = {"wer": {"WER": gates.wer}, "confidence": {"1 - confidence": gates.doubt}}
+    said = compared.get(gates.by, {"WER": gates.wer, "1 - confidence": gates.doubt})
     return "\n".join(f"- {name}: {limits(bands)}" for name, bands in said.items())
 
 
