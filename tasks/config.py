@@ -221,6 +221,8 @@ class Curation(Parameters):
             "gate.budget: only preset budget has one": gate.preset != "budget" and gate.budget,
             "gate.accept and gate.reject: preset budget finds them": gate.preset == "budget"
             and (gate.accept, gate.reject) != (None, None),
+            "gate.accept_confidence and gate.reject_confidence: preset budget finds them": gate.preset == "budget"
+            and self.certain != Bands(None, None),
             "gate.accept and gate.reject: the gate goes by confidence": gate.by == "confidence"
             and (gate.accept, gate.reject) != (None, None),
             "gate.accept_confidence and gate.reject_confidence: the gate does not go by confidence": not by_confidence

@@ -29,8 +29,8 @@ def affordable(rows: Spending, accept: float, budget: float, believed: float) ->
     """The band above `accept` that rescues most of the audio for so many seconds, the sample's among them.
 
     It begins and ends at steps of about equal audio, so that rows with the same value are on the same side. What the
-    sample read inside it is not read again. Where nothing is worth it, or nothing can be afforded, the small model
-    decides: what is `believed`, it keeps.
+    sample read inside it is not read again. Values up to `believed` are good enough without the large model, and are
+    not given up; where nothing is worth it, or nothing can be afforded, the small model decides.
     """
     limits = edges(rows, accept)
     step = np.searchsorted(limits, rows.values, side="left") - 1  # step i: limits[i] < value <= limits[i + 1]
@@ -47,7 +47,8 @@ def affordable(rows: Spending, accept: float, budget: float, believed: float) ->
     cost = total(np.where(rows.sampled, 0.0, rows.seconds))
     worth = rate * total(rows.seconds)
     left = budget - rows.seconds[rows.sampled].sum()
-    spans = [(i, j) for i in range(count) for j in range(i + 1, count + 1) if cost[i:j].sum() <= left]
+    ends = [j for j in range(1, count + 1) if j == count or limits[j] >= believed]
+    spans = [(i, j) for j in ends for i in range(j) if cost[i:j].sum() <= left]
     if not spans or not mean:
         return Bands(believed, believed)
     begin, end = max(spans, key=lambda span: (worth[slice(*span)].sum(), -cost[slice(*span)].sum()))

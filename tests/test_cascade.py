@@ -112,6 +112,7 @@ def test_behind_the_large_model_goes_on_what_the_filter_would_drop_and_the_gate_
         ({"gate": Gate(accept=0.2), "filter": Filter(max_wer=0.1)}, r"\(0.2\) lies above the filter's WER \(0.1\)"),
         ({"gate": Gate(budget=0.2)}, "only preset budget has one"),
         ({"gate": Gate(preset="budget", reject=0.5)}, "preset budget finds them"),
+        ({"gate": Gate(preset="budget", accept_confidence=0.5), "references": "optional"}, "preset budget finds them"),
         ({"gate": Gate(preset="budget"), "filter": Filter(preset="none")}, "there is nothing to rescue"),
         ({"gate": Gate(accept_confidence=0.5)}, "does not go by confidence"),
         ({"gate": Gate(accept_agreement=0.5)}, "does not go by agreement"),
@@ -166,6 +167,16 @@ def test_a_budget_is_spent_where_the_sample_was_rescued():
     assert affordable(rows, 0.25, 17.9, 0.5) == Bands(0.5, 0.5)  # the sample took 12, and one whole value takes 6 more
     assert affordable(rows, 0.25, 100.0, 0.5).reject >= 0.6
     assert affordable(spending([0.1], [1.0], [True], [False]), 0.25, 1.0, 0.5) == Bands(0.5, 0.5)
+
+
+def test_a_budget_gives_up_nothing_that_would_be_kept_without_it():
+    values = [0.3] * 10 + [0.6] * 10 + [0.9] * 10
+    sampled = ([True] * 4 + [False] * 6) * 3
+    rescued = [True] * 4 + [False] * 26
+    rows = spending(values, [1.0] * 30, sampled, rescued)
+    assert affordable(rows, 0.0, 18.0, 0.25) == Bands(0.0, 0.3)
+    assert affordable(rows, 0.0, 18.0, 0.5) == Bands(0.3, 0.6)  # not (0.0, 0.3): what is between that and 0.5 is kept
+    assert affordable(rows, -1.0, 24.0, 1.0) == Bands(0.3, 0.9)
 
 
 ROW = st.tuples(st.sampled_from([0.0, 0.2, 0.3, 0.5, 1.0, 3.0]), st.floats(0.1, 60), st.booleans(), st.booleans())
