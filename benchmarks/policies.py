@@ -82,7 +82,7 @@ def budget(share: float) -> Policy:
         wanted = (rows.small > limit) | (drawn < AUDIT)
         sampled = wanted & (drawn < sample_share(drawn, wanted, rows.seconds, seconds))
         rescued = sampled & (rows.small > limit) & (rows.large <= limit)
-        found = affordable(Spending(rows.small, rows.seconds, sampled, rescued), limit, seconds)
+        found = affordable(Spending(rows.small, rows.seconds, sampled, rescued), limit, seconds, limit)
         kept, read = bands(rows, *found, limit)
         return kept, read | sampled
 

@@ -15,12 +15,12 @@ from flows.stream import Futures, Step, stream
 from flows.watch import bury, this_run, watch
 from tasks.checkpoint import check_options
 from tasks.config import Curation
-from tasks.count import count_texts
+from tasks.count import repeats_for
 from tasks.devices import open_devices
 from tasks.filter import judge_shard
 from tasks.ledger import name_of
 from tasks.manifest import digest, split_manifest
-from tasks.needs import inputs_of, rules_of
+from tasks.needs import digests_for, rules_of
 from tasks.output import open_run
 from tasks.passes import passes_of
 from tasks.quality import Report
@@ -41,8 +41,7 @@ def curate(settings: Curation) -> Report:
     """Manifest to shards, their rows, the cascade of models, rules, dataset and report."""
     settings = settled(settings)
     rules, passes = rules_of(settings), passes_of(settings)
-    digests: dict[str, str | None] = {"manifest": digest(settings.manifest), "large": None}
-    digests |= inputs_of(rules)
+    digests = {"manifest": digest(settings.manifest), "large": None} | digests_for(rules)
     for reader in passes:
         digests |= reader.digests
     check_options(settings.engine, [checkpoint for reader in passes for checkpoint in reader.checkpoints])
@@ -59,7 +58,7 @@ def curate(settings: Curation) -> Report:
         if rules.over_the_run:
             texts = Step(lambda shard: [read_shard.submit(shard, settings.referenced)], lambda: QUICK)
             stream(manifest.shards, texts)
-            repeats = {name_of(file): file for file in count_texts(texts.results(), settings.normalizer)}
+            repeats = repeats_for(rules, texts.results(), settings.normalizer)
 
         def decide(shard: Path) -> Futures:
             scored = [cascade.score(shard, reader.role) for reader in passes[1:][-1:]]

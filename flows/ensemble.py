@@ -13,11 +13,13 @@ from flows.publication import QUICK, publish
 from flows.stream import Futures, Step, stream
 from flows.watch import bury, this_run, watch
 from tasks.checkpoint import check_options, resolve
+from tasks.count import repeats_for
 from tasks.devices import Devices, open_devices
 from tasks.ensemble import combine_shard
 from tasks.filter import judge_shard
+from tasks.ledger import name_of
 from tasks.manifest import digest, split_manifest
-from tasks.needs import inputs_of, rules_of
+from tasks.needs import digests_for, rules_of
 from tasks.output import open_run
 from tasks.panel import ENSEMBLE, Ensemble
 from tasks.parameters import BadOption
@@ -39,10 +41,8 @@ logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, it
 @taking(Ensemble)
 def ensemble(settings: Ensemble) -> Report:
     """Manifest to shards, their rows, a pass of each model, the vote, rules, dataset and report."""
-    digests: dict[str, str | None] = {"manifest": digest(settings.manifest)}
-    rules = rules_of(settings)
-    digests |= inputs_of(rules)
-    readers = panel(settings)
+    rules, readers = rules_of(settings), panel(settings)
+    digests = {"manifest": digest(settings.manifest)} | digests_for(rules)
     digests |= {reader.role: reader.checkpoint.sha256 for reader in readers}
 
     with open_run(settings, digests, this_run(), died=bury) as run, open_devices(settings) as devices:
@@ -54,6 +54,7 @@ def ensemble(settings: Ensemble) -> Report:
         rows = Step(lambda shard: [read_shard.submit(shard, referenced=False)], lambda: QUICK)
         stream(manifest.shards, rows)
         shards, passes = rows.results(), {}
+        repeats = repeats_for(rules, shards, settings.normalizer)
         for reader in readers:
             quarantine = Quarantine(manifest.lines - manifest.blank, settings.max_quarantined)
             one_pass = listening(reader, devices, settings)
@@ -66,7 +67,7 @@ def ensemble(settings: Ensemble) -> Report:
             roles = [reader.role for reader in readers]
             combined = combine_shard.submit(shard, roles, settings.method, settings.rover, settings.normalizer)
             scored = score_shard.submit(combined, ENSEMBLE, settings.normalizer, referenced=False)
-            return [combined, scored, judge_shard.submit(scored, rules)]
+            return [combined, scored, judge_shard.submit(scored, rules, repeats.get(name_of(shard)))]
 
         votes = Step(vote, lambda: QUICK)
         stream(shards, votes)

@@ -10,11 +10,11 @@ from flows.parameters import taking
 from flows.stream import Futures, Step, stream
 from flows.watch import bury, this_run
 from tasks.adopt import adopt, digests_of, manifest_of
-from tasks.count import count_texts
+from tasks.count import repeats_for
 from tasks.evidence import stages_of
 from tasks.filter import judge_shard
 from tasks.ledger import name_of
-from tasks.needs import inputs_of, rules_of
+from tasks.needs import digests_for, rules_of
 from tasks.output import asked_of, open_run
 from tasks.publish import publish_shard, write_manifest
 from tasks.quality import Report
@@ -33,12 +33,11 @@ def refilter(asked: Refilter) -> Report:
     before = location(asked.run)
     settings = asked_of(before).model_copy(update={"filter": asked.filter, "output": asked.output})
     rules, stages = rules_of(settings), stages_of(before)
-    digests = {name: sha256 for name, sha256 in digests_of(before).items() if name != "phrases"} | inputs_of(rules)
+    digests = {name: found for name, found in digests_of(before).items() if name != "phrases"} | digests_for(rules)
     with open_run(settings, digests, this_run(), died=bury) as folder:
         adopt(before, folder)
         shards, read = ([folder / file.relative_to(before) for file in stages[name]] for name in ("scored", "shards"))
-        again = count_texts(read, settings.normalizer) if rules.over_the_run else []
-        repeats = {name_of(file): file for file in again}
+        repeats = repeats_for(rules, read, settings.normalizer)
 
         def decide(shard: Path) -> Futures:
             return [judge_shard.submit(shard, rules, repeats.get(name_of(shard)))]

@@ -54,6 +54,7 @@ def curate(settings: Curation) -> Report:
 
 def ensemble(settings: Ensemble) -> Report:
     """The same for the flow of ensembles."""
+    rules_of(settings)
     start(settings)
     from flows.ensemble import ensemble
 

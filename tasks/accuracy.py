@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from rapidfuzz.distance import Levenshtein
 
-from tasks.text import Normalizer, normalize
+from tasks.text import Normalizer, normalize, words
 
 RESAMPLES = 1_000
 SEED = 0
@@ -58,11 +58,11 @@ def accuracy(texts: list[tuple[str, str]], normalizer: Normalizer) -> Accuracy:
 
 
 def compared(reference: str, hypothesis: str) -> Pair:
-    """As jiwer counts."""
-    words = reference.split()
+    """As jiwer counts; of a script without spaces each character is a word."""
+    expected = words(reference)
     return Pair(
-        Levenshtein.distance(words, hypothesis.split()),
-        len(words),
+        Levenshtein.distance(expected, words(hypothesis)),
+        len(expected),
         Levenshtein.distance(reference, hypothesis),
         len(reference),
     )

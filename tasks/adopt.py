@@ -2,13 +2,12 @@
 
 import json
 import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from tasks import ledger
 from tasks.schema import Manifest
-from tasks.storage import BadOutput, is_local, put_if_absent
+from tasks.storage import BadOutput, is_local, put, put_if_absent
 
 AFTER = ("judged", "publish")
 """The stages that depend on the rules."""
@@ -34,7 +33,7 @@ def place(file: Path, to: Path) -> None:
     except FileExistsError:
         raise
     except OSError:  # another disk
-        shutil.copyfile(file, to)
+        put(to, file.read_bytes())
 
 
 def manifest_of(run: Path) -> Manifest:

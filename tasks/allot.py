@@ -69,13 +69,16 @@ def choose(rows: pa.Table, settings: Curation, share: float) -> Gates:
     rescued = np.zeros(len(rows), bool)
     rescued[sample] = rescues(rows.filter(pa.array(sample)), settings)
 
-    def bands(mine: Flags, values: Numbers, accept: float) -> Bands:
+    def bands(mine: Flags, values: Numbers, accept: float, believed: float) -> Bands:
         rows = Spending(values[mine], seconds[mine], sample[mine], rescued[mine])
-        found = affordable(rows, accept, budget(settings) * float(seconds[mine].sum()))
+        found = affordable(rows, accept, budget(settings) * float(seconds[mine].sum()), believed)
         return found if found.accept != NO_DOUBT else Bands(None, found.reject)
 
-    found = {"wer": bands(by_wer, wer, gates.wer.accept or 0.0), "doubt": bands(~by_wer, doubt, NO_DOUBT)}
-    return gates.model_copy(update=found)
+    limit = settings.filter.wer_limit
+    kept = float(wer[by_wer].max(initial=0.0)) if limit is None else limit
+    wers = bands(by_wer, wer, gates.wer.accept or 0.0, kept)
+    doubts = bands(~by_wer, doubt, NO_DOUBT, 1.0)  # whatever its confidence
+    return gates.model_copy(update={"wer": wers, "doubt": doubts})
 
 
 def rescues(sample: pa.Table, settings: Curation) -> list[bool]:

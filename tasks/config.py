@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from tasks.criteria import PRESETS, Bands, Filter, Gate
-from tasks.parameters import AUTO, Dask, Engine, Folder, Parameters, Placement, Route, Seconds, Share, Wish, default
+from tasks.parameters import AUTO, Dask, Engine, Folder, Parameters, Placement, Route, Seconds, Share, Wish
 from tasks.secrets import redacted
 from tasks.text import Normalizer
 
@@ -223,6 +223,10 @@ class Curation(Parameters):
             "gate.budget: only preset budget has one": gate.preset != "budget" and gate.budget,
             "gate.accept and gate.reject: preset budget finds them": gate.preset == "budget"
             and (gate.accept, gate.reject) != (None, None),
+            "gate.accept_confidence and gate.reject_confidence: preset budget finds them": gate.preset == "budget"
+            and self.certain != Bands(None, None),
+            "gate.accept and gate.reject: the gate goes by confidence": gate.by == "confidence"
+            and (gate.accept, gate.reject) != (None, None),
             "gate.accept_confidence and gate.reject_confidence: the gate does not go by confidence": not by_confidence
             and self.certain != Bands(None, None),
             "gate.accept_agreement: the gate does not go by agreement": gate.by != "agreement"
@@ -231,7 +235,7 @@ class Curation(Parameters):
             "gate.by: wer needs a reference of every utterance, and references are optional": gate.by == "wer"
             and not self.referenced,
             "filter.min_confidence and filter.min_agreement: every utterance has a reference, unless references are "
-            "optional": self.referenced and any(getattr(given, name) != default(given, name) for name in given.LABELS),
+            "optional": self.referenced and bool(given.asked_of_labels),
             "gate.preset: budget needs a large model of every language": gate.preset == "budget"
             and not all(route.large for route in self.routes.values()),
             "gate.preset: budget needs a highest WER in the filter, or there is nothing to rescue": self.referenced
@@ -254,6 +258,6 @@ class Curation(Parameters):
             raise ValueError(f"gate: accept ({accept}) lies above reject ({reject})")
         if accept is not None and limit is not None and accept > limit:
             raise ValueError(
-                f"gate: accept ({accept}) lies above the filter's WER ({limit}), which would drop those rows"
+                f"gate: accept ({accept}) lies above the filter's WER ({limit:g}), which would drop those rows"
             )
         return self

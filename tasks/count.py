@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks import ledger
 from tasks.repeats import hashed, repeats
 from tasks.retry import RETRY
+from tasks.rules import Rules
 from tasks.storage import read_table
 from tasks.text import Normalizer, version_of
 
@@ -23,6 +24,12 @@ def count_files(shards: list[Path], normalizer: Normalizer) -> list[Path]:
         files = [ledger.store(folder, ledger.name_of(shard), rows) for shard, rows in tables]
         done = ledger.record(run, key, files, stage="repeats", shard="all")
     return ledger.files_of(shards, done)
+
+
+def repeats_for(rules: Rules, shards: list[Path], normalizer: Normalizer) -> dict[str, Path]:
+    """The file of repeats of each shard as it was read, by its number; none if no rule asks."""
+    files = count_texts(shards, normalizer) if rules.over_the_run else []
+    return {ledger.name_of(file): file for file in files}
 
 
 @task(task_run_name="count texts that are there again", cache_policy=NO_CACHE, **RETRY)

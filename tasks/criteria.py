@@ -1,12 +1,13 @@
 """What decides: which utterances a larger model reads (the gate), and which of them are kept (the filter)."""
 
 from collections.abc import Iterable
+from math import inf, nextafter
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field, field_validator
 
-from tasks.parameters import Fraction, Parameters, Seconds, Share
+from tasks.parameters import Fraction, Parameters, Seconds, Share, default
 from tasks.presets import FILTERS, PresetName
 from tasks.rules import Rule, Term, parse
 
@@ -179,6 +180,11 @@ class Filter(Parameters):
         """The rules for utterances without a reference, beside those in force that need none."""
         return list(by_name([NOTHING_HEARD, *self.limits(self.LABELS)]).values())
 
+    @property
+    def asked_of_labels(self) -> list[str]:
+        """Which limits are given that only an utterance without a reference has."""
+        return [name for name in self.LABELS if getattr(self, name) != default(self, name)]
+
     def limits(self, conditions: dict[str, str]) -> list[str]:
         return [text.format(value) for name, text in conditions.items() if (value := getattr(self, name)) is not None]
 
@@ -189,8 +195,22 @@ class Filter(Parameters):
     @property
     def wer_limit(self) -> float | None:
         """The highest WER of a reading that may be kept; nothing if no rule limits it."""
-        limits = [rule.value for rule in self.in_force if rule.term == Term("wer") and rule.operator in ("<", "<=")]
-        return min((limit for limit in limits if isinstance(limit, float)), default=None)
+        limits = [limit for rule in self.in_force if (limit := highest_wer(rule)) is not None]
+        return min(limits, default=None)
+
+
+def highest_wer(rule: Rule) -> float | None:
+    """The highest WER that keeps the rule; nothing if it does not limit it."""
+    match rule.operator, rule.value:
+        case _ if rule.term != Term("wer"):
+            return None
+        case "<=", float(limit):
+            return limit
+        case "<", float(limit):
+            return nextafter(limit, -inf)
+        case "in", (float(), float(limit)):
+            return limit
+    return None
 
 
 def by_name(rules: Iterable[str]) -> dict[str, Rule]:

@@ -36,24 +36,27 @@ def costs(found: Evidence) -> list[Cost]:
             rule,
             broken=found.of(found.broken[:, column]),
             alone=found.of(found.kept_without(rule) & found.broken[:, column]),
-            curve=curve(found, rule) if limited(rule) else [],
+            curve=curve(found, column) if limited(rule) else [],
         )
         for column, rule in enumerate(found.rules)
     ]
 
 
-def curve(found: Evidence, rule: Rule) -> list[Point]:
+def curve(found: Evidence, at: int) -> list[Point]:
     """At the rule's own limit and at some twenty others, by how the values lie among what the other rules keep."""
+    rule, compared = found.rules[at], found.values[at]
     assert isinstance(rule.value, float)
-    others = np.flatnonzero(found.kept_without(rule) & ~np.isnan(found.values[rule.name]))
+    others = np.flatnonzero(found.kept_without(rule) & ~np.isnan(compared))
     if not len(others):
         return []
     sign = 1.0 if rule.operator in ("<", "<=") else -1.0
-    values = sign * found.values[rule.name][others]
+    values = sign * compared[others]
     order = np.argsort(values, kind="stable")
     values, others = values[order], others[order]
     sums = [np.concatenate([[0.0], np.cumsum(column[others])]) for column in (found.seconds, found.wrong, found.words)]
-    limits = np.unique([sign * rule.value, *values[np.linspace(0, len(values) - 1, STEPS).astype(int)]])
+    known = values[np.isfinite(values)]
+    steps = known[np.linspace(0, len(known) - 1, STEPS).astype(int)] if len(known) else known
+    limits = np.unique([sign * rule.value, *steps])
     points = []
     for limit in limits:
         count = int(np.searchsorted(values, limit, side="left" if rule.operator in ("<", ">") else "right"))

@@ -17,7 +17,7 @@ from tasks.schema import Role, band_of, roles_of, with_columns
 from tasks.storage import BadOutput, read_columns, read_schema
 from tasks.text import Normalizer
 from tasks.values import Values, columns_of
-from tasks.verdicts import verdicts
+from tasks.verdicts import concerned, verdicts
 
 COUNTS = ("substitutions", "deletions", "insertions", "hits")
 ALWAYS = {"reason", "duration"}
@@ -29,14 +29,15 @@ Flags = NDArray[np.bool_]
 @dataclass(frozen=True)
 class Evidence:
     """Of the utterances that were heard: seconds, wrong words and words of the reference, which rules they break, and
-    what each rule with a limit compares (nan where that is unknown)."""
+    what each rule with a limit compares, in the order of the rules (nan where that is unknown; where the rule is not
+    asked, an infinity within any limit)."""
 
     rules: list[Rule]
     seconds: Numbers
     wrong: Numbers
     words: Numbers
     broken: Flags
-    values: dict[str, Numbers]
+    values: dict[int, Numbers]
 
     @property
     def kept(self) -> Flags:
@@ -94,7 +95,7 @@ def gather(stages: dict[str, list[Path]], rules: Rules, normalizer: Normalizer) 
         weighed(read(shard, columns, roles), rules, again)
         for shard, again in zip(stages["scored"], counted(stages["shards"], rules, normalizer), strict=True)
     ]
-    values = {rule.name: np.concatenate([part.values[rule.name] for part in parts]) for rule in asked if limited(rule)}
+    values = {at: np.concatenate([part.values[at] for part in parts]) for at, rule in enumerate(asked) if limited(rule)}
     seconds, wrong, words = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("seconds", "wrong", "words")
     )
@@ -127,8 +128,17 @@ def weighed(rows: pa.Table, rules: Rules, again: pa.Table | None) -> Evidence:
         wrong=wrong,
         words=counts["hits"] + counts["substitutions"] + counts["deletions"],
         broken=verdicts(rules, values)[heard],
-        values={rule.name: floats(values.of(rule.term, "number"), np.nan)[heard] for rule in asked if limited(rule)},
+        values={
+            at: np.where(mine, floats(values.of(rule.term, "number"), np.nan), within(rule))[heard]
+            for at, (rule, mine) in enumerate(zip(asked, concerned(rules, values), strict=True))
+            if limited(rule)
+        },
     )
+
+
+def within(rule: Rule) -> float:
+    """What keeps the rule, whatever its limit."""
+    return -np.inf if rule.operator in ("<", "<=") else np.inf
 
 
 def floats(column: pa.ChunkedArray | pa.Array, unknown: float) -> Numbers:

@@ -24,7 +24,7 @@ def judge(heard: pa.Table, rules: Rules, repeats: pa.Table | None = None) -> pa.
         heard = with_columns(heard, BEFORE_RULES)
     values = Values(heard, rules, repeats)
     readable = heard["reason"].is_null().to_numpy()
-    broken, names = verdicts(rules, values) & readable[:, np.newaxis], [rule.name for rule in rules.parsed]
+    broken, names = named(verdicts(rules, values) & readable[:, np.newaxis], rules)
     reason = pc.coalesce(heard["reason"], first(broken, names))
     decision = pc.if_else(pa.array(~readable), "quarantine", pc.if_else(pc.is_valid(reason), "drop", "keep"))
     schema = judged(heard.schema)
@@ -32,6 +32,16 @@ def judge(heard: pa.Table, rules: Rules, repeats: pa.Table | None = None) -> pa.
     added = schema.names[len(heard.schema) :]
     columns = [found[name] if name in found else values.of(Term(name), OURS[name]) for name in added]
     return append(replaced(heard, "reason", reason), schema, *columns)
+
+
+def named(broken: NDArray[np.bool_], rules: Rules) -> tuple[NDArray[np.bool_], list[str]]:
+    """By name what is broken: a rule and one for labels may have the same."""
+    every = [rule.name for rule in rules.parsed]
+    names = list(dict.fromkeys(every))
+    found = np.zeros((len(broken), len(names)), bool)
+    for column, name in enumerate(every):
+        found[:, names.index(name)] |= broken[:, column]
+    return found, names
 
 
 def listed(broken: NDArray[np.bool_], names: list[str]) -> pa.Array:

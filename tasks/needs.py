@@ -32,6 +32,8 @@ def rules_of(settings: Settings) -> Rules:
     """What utterances are judged by; raises where the run cannot follow a rule."""
     asked = settings.filter.in_force
     labels = () if settings.referenced else tuple(map(str, settings.filter.of_labels))
+    if settings.referenced and (idle := settings.filter.asked_of_labels):
+        raise BadRule(f"filter.{idle[0]}: every utterance of this run has a reference, and needs no label")
     for rule in asked:
         check(rule, settings)
     check_fields(asked, settings)
@@ -39,8 +41,8 @@ def rules_of(settings: Settings) -> Rules:
     return Rules(rules=tuple(map(str, asked)), labels=labels, phrases=phrases)
 
 
-def inputs_of(rules: Rules) -> dict[str, str | None]:
-    """The digest of what rules read beside the manifest."""
+def digests_for(rules: Rules) -> dict[str, str | None]:
+    """The digest of the phrases that rules compare, which are a run's input as its manifest is."""
     return {"phrases": key_of(rules.phrases)} if rules.phrases else {}
 
 

@@ -203,7 +203,7 @@ def ruled(dropped: pa.Table, given: Filter) -> dict[str, Reason]:
     every = dropped["reasons"].drop_null()
     single = every.filter(pc.equal(pc.list_value_length(every), 1))
     broken, alone = (tally(pc.list_flatten(lists)) for lists in (every, single))
-    conditions = {rule.name: rule.condition for rule in (*given.in_force, *given.of_labels)}
+    conditions = {rule.name: rule.condition for rule in (*given.of_labels, *given.in_force)}
     first = reasons(dropped)
     never = {name: Reason(utterances=0, hours=0.0) for name in sorted(set(broken) - set(first))}
     return {

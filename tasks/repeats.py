@@ -13,7 +13,7 @@ from tasks.text import Normalizer, normalize
 def hashed(rows: pa.Table, normalizer: Normalizer) -> pa.Array:
     """64 bits for each reference as it is compared; null where there are no words, or nothing to read."""
     plain = [
-        normalize(text, normalizer) if reason is None else None
+        normalize(text, normalizer) if reason is None and text is not None else None
         for text, reason in zip(rows["text"].to_pylist(), rows["reason"].to_pylist(), strict=True)
     ]
     return pa.array([xxhash.xxh3_64_intdigest(text.encode()) if text else None for text in plain], pa.uint64())

@@ -25,11 +25,13 @@ class Spending:
     rescued: Flags
 
 
-def affordable(rows: Spending, accept: float, budget: float) -> Bands:
+def affordable(rows: Spending, accept: float, budget: float, believed: float) -> Bands:
     """The band above `accept` that rescues most of the audio for so many seconds, the sample's among them.
 
     It begins and ends at steps of about equal audio, so that rows with the same value are on the same side. What the
     sample read inside it is not read again. A step's rate is that of its sample and of half of its neighbours'.
+    Values up to `believed` are good enough without the large model, and are not given up; where nothing is worth it,
+    or nothing can be afforded, the small model decides.
     """
     if not len(rows.values):
         return Bands(None, None)
@@ -48,9 +50,10 @@ def affordable(rows: Spending, accept: float, budget: float) -> Bands:
     cost = total(np.where(rows.sampled, 0.0, rows.seconds))
     worth = rate * total(rows.seconds)
     left = budget - rows.seconds[rows.sampled].sum()
-    spans = [(i, j) for i in range(count) for j in range(i + 1, count + 1) if cost[i:j].sum() <= left]
+    ends = [j for j in range(1, count + 1) if j == count or limits[j] >= believed]
+    spans = [(i, j) for j in ends for i in range(j) if cost[i:j].sum() <= left]
     if not spans or not mean:
-        return Bands(accept, accept)
+        return Bands(believed, believed)
     begin, end = max(spans, key=lambda span: (worth[slice(*span)].sum(), -cost[slice(*span)].sum()))
     return Bands(float(limits[begin]), float(limits[end]))
 

@@ -142,7 +142,9 @@ class Values:
         if name == "text" and self.labelling:
             return pc.if_else(pa.array(self.compared), self.rows["text"], self.counted("pred_text"))
         if own := holds(name):
-            return self.stored(name, ARROW[own])
+            found = self.stored(name, ARROW[own])
+            asked = self.larger.get(reader_of(name) or "")
+            return found if asked is None else pc.if_else(asked, found, None)  # an audit decides nothing
         field = field_name(name)
         return pa.array([plain(row.get(field), kind) for row in self.fields], ARROW.get(kind, pa.string()))
 

@@ -20,14 +20,18 @@ def verdicts(rules: Rules, values: Values) -> Flags:
 
     What has no reference is judged by the rules for labels, and not by those that compare with a reference.
     """
-    columns = [
-        *(breaks(rule, values) & (values.compared if compares(rule) else True) for rule in rules.given),
-        *(breaks(rule, values) & asked(rule, values) for rule in rules.of_labels),
-    ]
+    columns = [breaks(rule, values) & mine for rule, mine in zip(rules.parsed, concerned(rules, values), strict=True)]
     return np.stack(columns, axis=1) if columns else np.zeros((len(values.rows), 0), bool)
 
 
-def asked(rule: Rule, values: Values) -> Flags:
+def concerned(rules: Rules, values: Values) -> list[Flags]:
+    """For each rule, which rows it is asked of."""
+    every = np.ones(len(values.rows), bool)
+    given = [values.compared if compares(rule) else every for rule in rules.given]
+    return [*given, *(asked_of_labels(rule, values) for rule in rules.of_labels)]
+
+
+def asked_of_labels(rule: Rule, values: Values) -> Flags:
     """Which rows a rule for labels is asked of; what one model alone read has no agreement."""
     found = ~values.compared
     if rule.term == Term("agreement"):

@@ -9,7 +9,7 @@ from tasks.choice import Choice, choose
 from tasks.config import Curation
 from tasks.entries import Model
 from tasks.machine import ELSEWHERE, Machine, this_machine
-from tasks.parameters import AUTO, Engine, Placement, Route, Wish
+from tasks.parameters import AUTO, BadOption, Engine, Placement, Route, Wish
 from tasks.reasons import warning
 from tasks.schema import Role
 from tasks.spoken import Stated, match, stated
@@ -61,6 +61,8 @@ def chosen(settings: Curation, catalog: Catalog, machine: Machine) -> Curation:
         routes[language] = filled(route, found)
         if language is None:
             changes = placed(settings, found) | prompted(settings, wish, found, manifest)
+    if not routes[None].large and (settings.further or any(route.large for route in routes.values())):
+        raise BadOption("large: auto found no second model that others, of a language or further, go with: give large")
     return rerouted(settings, routes).model_copy(update=changes)
 
 

@@ -21,6 +21,11 @@ def test_rates_are_those_of_the_whole_corpus_as_jiwer_counts_them():
     assert (found.utterances, found.words) == (4, 14)
 
 
+def test_of_a_script_without_spaces_each_character_is_a_word():
+    found = accuracy([("今日は", "今日わ")], "basic")
+    assert (found.words, found.wer.rate) == (3, pytest.approx(1 / 3))
+
+
 def test_an_interval_holds_its_rate_narrows_with_the_corpus_and_is_the_same_every_time():
     few, many = accuracy(TEXTS, "basic"), accuracy(TEXTS * 100, "basic")
     for one in (few.wer, few.cer, many.wer, many.cer):

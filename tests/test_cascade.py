@@ -50,6 +50,7 @@ def banded(settings: Curation, **columns: list) -> list[str | None]:
         ({"gate": Gate(preset="everything")}, ["escalate"] * 7 + [None]),
         ({"gate": Gate(accept=0, reject=0.5)}, ["accept"] + ["escalate"] * 3 + ["reject"] * 3 + [None]),
         ({"filter": Filter(max_wer=0.1)}, ["accept"] + ["escalate"] * 5 + ["reject", None]),
+        ({"filter": Filter(preset="none", rules=("wer < 0.25",))}, ["accept"] + ["escalate"] * 5 + ["reject", None]),
         ({"gate": Gate(preset="guide", reject=1)}, ["escalate"] * 5 + ["reject"] * 2 + [None]),
     ],
 )
@@ -112,6 +113,7 @@ def test_behind_the_large_model_goes_on_what_the_filter_would_drop_and_the_gate_
         ({"gate": Gate(accept=0.2), "filter": Filter(max_wer=0.1)}, r"\(0.2\) lies above the filter's WER \(0.1\)"),
         ({"gate": Gate(budget=0.2)}, "only preset budget has one"),
         ({"gate": Gate(preset="budget", reject=0.5)}, "preset budget finds them"),
+        ({"gate": Gate(preset="budget", accept_confidence=0.5), "references": "optional"}, "preset budget finds them"),
         ({"gate": Gate(preset="budget"), "filter": Filter(preset="none")}, "there is nothing to rescue"),
         ({"gate": Gate(accept_confidence=0.5)}, "does not go by confidence"),
         ({"gate": Gate(accept_agreement=0.5)}, "does not go by agreement"),
@@ -123,6 +125,7 @@ def test_behind_the_large_model_goes_on_what_the_filter_would_drop_and_the_gate_
         ),
         ({"filter": Filter(min_confidence=0.5)}, "every utterance has a reference"),
         ({"large": None, "further": ["b.nemo"]}, "give large"),
+        ({"gate": Gate(by="confidence", accept=0.1)}, "the gate goes by confidence"),
         ({"gate": Gate(preset="budget"), "languages": {"hy": {"small": "a.nemo"}}}, "a large model of every language"),
     ],
 )
@@ -161,10 +164,20 @@ def test_a_budget_is_spent_where_the_sample_was_rescued():
     sampled = ([True] * 4 + [False] * 6) * 3
     rescued = [False] * 10 + [True] * 4 + [False] * 16
     rows = spending(values, [1.0] * 30, sampled, rescued)
-    assert affordable(rows, 0.25, 18.0) == Bands(0.3, 0.6)
-    assert affordable(rows, 0.25, 17.9) == Bands(0.25, 0.25)  # the sample took 12, and one whole value takes 6 more
-    assert affordable(rows, 0.25, 100.0).reject >= 0.6
-    assert affordable(spending([0.1], [1.0], [True], [False]), 0.25, 1.0) == Bands(0.25, 0.25)
+    assert affordable(rows, 0.25, 18.0, 0.5) == Bands(0.3, 0.6)
+    assert affordable(rows, 0.25, 17.9, 0.5) == Bands(0.5, 0.5)  # the sample took 12, and one whole value takes 6 more
+    assert affordable(rows, 0.25, 100.0, 0.5).reject >= 0.6
+    assert affordable(spending([0.1], [1.0], [True], [False]), 0.25, 1.0, 0.5) == Bands(0.5, 0.5)
+
+
+def test_a_budget_gives_up_nothing_that_would_be_kept_without_it():
+    values = [0.3] * 10 + [0.6] * 10 + [0.9] * 10
+    sampled = ([True] * 4 + [False] * 6) * 3
+    rescued = [True] * 4 + [False] * 26
+    rows = spending(values, [1.0] * 30, sampled, rescued)
+    assert affordable(rows, 0.0, 18.0, 0.25) == Bands(0.0, 0.3)
+    assert affordable(rows, 0.0, 18.0, 0.5) == Bands(0.3, 0.6)  # not (0.0, 0.3): what is between that and 0.5 is kept
+    assert affordable(rows, -1.0, 24.0, 1.0) == Bands(0.3, 0.9)
 
 
 ROW = st.tuples(st.sampled_from([0.0, 0.2, 0.3, 0.5, 1.0, 3.0]), st.floats(0.1, 60), st.booleans(), st.booleans())
@@ -177,25 +190,36 @@ def test_a_budget_is_never_exceeded(rows, share):
     sampled = wanted & (drawn < sample_share(drawn, wanted, seconds, share * seconds.sum()))
     assert seconds[sampled].sum() <= share * seconds.sum() + 1e-9
     values = np.array([row[0] for row in rows])
-    found = affordable(
-        Spending(values, seconds, sampled, np.array([row[2] for row in rows]) & sampled), 0.25, share * seconds.sum()
-    )
+    rescued = np.array([row[2] for row in rows]) & sampled
+    found = affordable(Spending(values, seconds, sampled, rescued), 0.25, share * seconds.sum(), 0.5)
     escalated = (values > found.accept) & (values <= found.reject)
     assert seconds[sampled | escalated].sum() <= share * seconds.sum() + 1e-9
+
+
+@pytest.mark.parametrize("parameters", [{"references": "optional"}, {"gate": Gate(preset="budget", by="confidence")}])
+def test_a_budget_that_rescues_nothing_gives_nothing_up(parameters):
+    settings = curation(**{"gate": Gate(preset="budget")} | parameters)
+    texts = {name: ["a b"] * 4 for name in ("small_pred_text", "large_pred_text")}
+    wers = [None] * 4 if settings.references == "optional" else [0.0] * 4
+    references = [None if wer is None else "a b" for wer in wers]
+    columns = {"duration": [1.0] * 4, "small_confidence": [0.0, 0.5, None, 1.0], "small_wer": wers, "text": references}
+    rows = shard(READ_AGAIN, **texts, **columns)
+    gates = choose(rows, settings, 0.5)
+    assert gate(rows.select(READ.names), "small", gates)["band"].to_pylist() == ["accept"] * 4
 
 
 LABELS = Rules(rules=tuple(map(str, Filter().in_force)), labels=tuple(map(str, Filter(min_confidence=0.3).of_labels)))
 
 
 def test_without_references_a_budget_goes_where_the_large_model_reads_otherwise():
-    sure, texts = [0.9] * 20 + [0.5] * 20 + [0.1] * 20, ["a b"] * 20 + ["a c"] * 20 + ["a b"] * 20
+    sure, texts = [0.9] * 20 + [0.5] * 20 + [0.1] * 20, ["a b"] * 40 + ["a c"] * 20
     columns = {"small_pred_text": texts, "small_confidence": sure, "large_pred_text": ["a b"] * 60}
     rows = shard(scored(heard(marked(READ), "large"), "large"), duration=[1.0] * 60, **columns)
     settings = curation(references="optional", gate=Gate(preset="budget", budget=0.5))
     share = share_to_sample(rows, settings)
-    assert choose(rows, settings, share).doubt == Bands(pytest.approx(0.1), 0.5)
+    assert choose(rows, settings, share).doubt == Bands(0.5, 0.9)
     nothing = choose(rows, settings.model_copy(update={"gate": Gate(preset="budget", budget=0.0)}), 0.0)
-    assert nothing.doubt == Bands(None, -1.0)
+    assert nothing.doubt == Bands(1.0, 1.0)  # the small model decides
 
 
 READING = st.fixed_dictionaries(

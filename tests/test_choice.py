@@ -201,6 +201,15 @@ def test_a_licence_that_nobody_knows_is_said_too(manifest, said):
     ]
 
 
+@pytest.mark.parametrize(
+    "others", [{"further": ["c.nemo"]}, {"languages": {"de": {"small": "a.nemo", "large": "b.nemo"}}}]
+)
+def test_larger_models_that_come_after_none_are_refused(manifest, others):
+    corpus = manifest({"audio_filepath": "a.wav", "lang": "ka"}, tones=False)
+    with pytest.raises(BadOption, match="large: auto found no second model"):
+        settled(curation(corpus, wish=Wish(use="research"), **others), A100)
+
+
 def test_the_hours_of_a_language_are_those_of_its_rows(manifest, said):
     rows = [{"audio_filepath": f"{i}.wav", "duration": 2e6, "lang": tag} for i, tag in enumerate(["de", "de-AT", "en"])]
     routes = {"de": {"small": "auto", "large": "auto"}}

@@ -71,6 +71,19 @@ def test_what_the_gate_gave_up_says_so():
     assert judged(Filter(preset="none"), **columns) == [("small", 2.0, "drop", "GIVEN_UP")]
 
 
+def test_a_rule_and_one_for_labels_of_the_same_name_are_one_reason():
+    rules = Rules(rules=("confidence >= 0.9",), labels=("confidence >= 0.8",))
+    rows = judge(shard(BEFORE_RULES, small_pred_text=["a"], small_confidence=[0.5]), rules)
+    assert rows["reasons"].to_pylist() == [["CONFIDENCE_BELOW_MIN"]]
+
+
+@pytest.mark.parametrize("rule", ["LARGE: large_wer <= 0.3", "LARGE: words(large_pred_text) > 0"])
+def test_what_the_large_model_read_for_an_audit_keeps_no_rule(rule):
+    columns = {"small_pred_text": ["a"] * 2, "large_pred_text": ["a"] * 2, "large_wer": [0.0] * 2}
+    rows = judge(shard(BEFORE_RULES, **columns, band=["accept", "escalate"], audit=[True, False]), Rules(rules=(rule,)))
+    assert rows["decision"].to_pylist() == ["drop", "keep"]
+
+
 def held(rule: str, phrases: tuple[str, ...] = (), repeated: pa.Table | None = None, **columns: list) -> list[bool]:
     """Which rows keep the rule."""
     rows = judge(shard(BEFORE_RULES, **columns), Rules(rules=(rule,), phrases=phrases), repeated)

@@ -41,6 +41,12 @@ def test_rules_that_can_be_followed_are(asked, rule):
     assert rule.split()[0] in rules_of(asked(rules=(rule,))).rules[-1]
 
 
+def test_limits_for_labels_need_a_run_that_has_some(asked):
+    other = asked().model_copy(update={"filter": Filter(preset="none", min_confidence=0.5)})  # as refilter does
+    with pytest.raises(BadRule, match=r"filter.min_confidence: every utterance of this run has a reference"):
+        rules_of(other)
+
+
 @pytest.mark.parametrize(
     ("rule", "complaint"),
     [

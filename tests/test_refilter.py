@@ -11,17 +11,18 @@ from flows import lab
 from flows.curate import curate
 from flows.refilter import refilter
 from tasks import ledger
+from tasks.adopt import digests_of
 from tasks.config import Curation
 from tasks.criteria import Filter
 from tasks.curves import costs
-from tasks.evidence import gather, kept_before, stages_of
+from tasks.evidence import gather, kept_before, stages_of, weighed
 from tasks.filter import judge
 from tasks.repeats import hashed, repeats
 from tasks.rules import Rules, parse
 from tasks.schema import BEFORE_RULES
 from tasks.storage import BadOutput
 from tasks.verify import inspect
-from tests.conftest import published
+from tests.conftest import published, shard
 
 ASKED = (
     'BAND: band != "reject"',
@@ -119,6 +120,22 @@ def test_every_point_of_a_curve_is_what_that_threshold_would_keep(run, name):
         assert point.kept.wer == pytest.approx(found.of(found.kept).wer)
 
 
+def test_a_curve_counts_what_its_rule_is_not_asked_of_as_kept():
+    columns = {
+        "duration": [1.0] * 6,
+        "small_pred_text": ["a"] * 6,
+        "small_wer": [0.0, 0.2, 0.5, None, None, None],
+        "band": ["accept"] * 4 + ["escalate"] * 2,
+        "large_pred_text": [None] * 4 + ["a"] * 2,
+        "large_agreement": [None] * 4 + [1.0, 0.5],
+    }
+    rules = Rules(rules=("wer <= 0.25",), labels=("agreement >= 0.8",))
+    found = weighed(shard(BEFORE_RULES, **columns), rules, None)
+    assert found.kept.tolist() == [True, True, False, True, True, False]
+    kept = [{point.threshold: point.kept.utterances for point in cost.curve} for cost in costs(found)]
+    assert kept == [{0.0: 3, 0.2: 4, 0.25: 4, 0.5: 5}, {1.0: 4, 0.8: 4, 0.5: 5}]
+
+
 def test_the_lab_shows_costs_and_writes_its_curves(run, capsys):
     lab.compare(str(run), Filter(max_wer=0.5))
     lab.sweep(str(run), None)
@@ -146,7 +163,9 @@ def test_refilter_makes_the_run_that_these_rules_would_have_made_without_a_model
     models = hears(small={f"{n}.wav": t for n, t in heard.items()}, large={f"{n}.wav": heard[n] for n in "bd"})
     settings = {"manifest": corpus, "shard_hours": 2 / 3600, **models}
     first = curate(output=tmp_path / "first", **settings)
-    given = {"preset": "none", "max_wer": 0.5, "rules": ["copies(text) <= 1", "snr >= 3"]}
+    (tmp_path / "phrases.txt").write_text("thank you\n")
+    rules = ["copies(text) <= 1", "snr >= 3", "known_phrase(text) == false"]
+    given = {"preset": "none", "max_wer": 0.5, "rules": rules, "phrases": tmp_path / "phrases.txt"}
     at_once = curate(output=tmp_path / "at once", filter=given, **settings)
     for role in models.values():
         Path(role).unlink()
@@ -155,5 +174,6 @@ def test_refilter_makes_the_run_that_these_rules_would_have_made_without_a_model
     assert (first.kept, report.kept, report.dropped) == (3, 3, 2)
     assert published(tmp_path / "second") == published(tmp_path / "at once")
     assert report.reasons == at_once.reasons
+    assert digests_of(tmp_path / "second") == digests_of(tmp_path / "at once")
     assert [check.words for check in inspect(tmp_path / "second") if not check.holds] == []
     assert [check.words for check in inspect(tmp_path / "first") if not check.holds] == []

@@ -11,8 +11,9 @@ from markdown_it import MarkdownIt
 
 from tasks.advice import advise
 from tasks.config import Curation
-from tasks.criteria import Filter
-from tasks.page import inert, markdown, page
+from tasks.criteria import Bands, Filter
+from tasks.gates import Gates
+from tasks.page import inert, markdown, page, went_by
 from tasks.quality import Report, Unbalanced, assess, distribution
 from tasks.schema import JUDGED, Manifest
 from tasks.speeds import Speed
@@ -72,6 +73,16 @@ def test_figures(report):
         "AUDIO_MISSING": (1, None),
     }
     assert report.balance == "6 lines = 1 blank + 2 kept + 2 dropped + 1 quarantined"
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [("wer", ["WER"]), ("confidence", ["1 - confidence"]), ("agreement", ["WER", "1 - confidence"])],
+)
+def test_a_report_says_what_the_first_gate_went_by(report, by, said):
+    gates = Gates(by=by, wer=Bands(0.25, 1.05), doubt=Bands(None, None), disagreement=Bands(0.0, None), audit=0.0)
+    lines = went_by(report.model_copy(update={"gates": gates})).splitlines()
+    assert [line.partition(":")[0] for line in lines] == [f"- {name}" for name in said]
 
 
 def test_each_rule_has_its_condition_and_its_own_cost(report):

@@ -1,5 +1,7 @@
 """Rules as they are written, and what is said of those that cannot be followed."""
 
+from math import nextafter
+
 import pytest
 
 from tasks.criteria import Filter
@@ -76,7 +78,8 @@ def test_limits_and_rules_take_the_place_of_the_presets_with_the_same_name():
         (Filter(preset="none"), None),
         (Filter(preset="none", max_wer=0.4), 0.4),
         (Filter(max_wer=0.1), 0.1),
-        (Filter(preset="none", rules=("HIGH: wer < 0.3", "wer <= 0.5")), 0.3),
+        (Filter(preset="none", rules=("HIGH: wer < 0.3", "wer <= 0.5")), nextafter(0.3, 0)),
+        (Filter(preset="none", rules=("FAIR: wer in 0.1..0.3",)), 0.3),
         (Filter(preset="emilia"), None),
     ],
 )
