@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tasks.checkpoint import Checkpoint, resolve
 from tasks.config import Curation
 from tasks.devices import DeviceLost, Inline, open_devices
-from tasks.parameters import Dask, Placement
+from tasks.parameters import Dask, Engine, Placement
+from tasks.recogniser import resident
 from tasks.workers import Exposed, Workers, refuse_exposed
 
 
@@ -54,6 +56,11 @@ def lose(work: str, *, device: str, apart: bool) -> str:
     return device
 
 
+def load(model: Checkpoint, number: int, *, device: str, apart: bool) -> tuple[str, int, int]:
+    """Which object the model is, in which process."""
+    return device, os.getpid(), id(resident(model, Engine()))
+
+
 def all_at_once(workers, work, calls, on):
     with ThreadPoolExecutor(len(calls)) as threads:
         return list(threads.map(lambda call: workers.run(work, *call, on=on), calls))
@@ -76,6 +83,13 @@ def test_so_many_shares_run_at_once_and_no_more(two, tmp_path, share, at_once):
     for device in ("cpu:0", "cpu:1"):
         times = [tuple(map(float, path.read_text().split())) for path in tmp_path.glob(f"{device}-*")]
         assert max(sum(a <= began < b for a, b in times) for began, _ in times) == at_once
+
+
+def test_a_process_loads_a_model_once_whatever_shares_ask_for_it(two, hears):
+    model = resolve(hears(small={"a.wav": "good morning"})["small"])
+    found = all_at_once(two, load, [[model, i] for i in range(16)], Placement(share=0.25))
+    assert {device for device, *_ in found} == {"cpu:0", "cpu:1"}
+    assert len(set(found)) == 2
 
 
 def test_a_dead_worker_costs_its_work_an_attempt_and_nobody_else(two, tmp_path):
