@@ -158,6 +158,8 @@ def audits(report: Report) -> list[str]:
         f"Audit: of {found.utterances:,} {otherwise[name][0]} utterances the large model would have "
         f"{otherwise[name][1]} {found.wrong:,}: with 95% confidence {found.low:.1%} to {found.high:.1%} of this band, "
         f"{found.hours[0]:.3f} to {found.hours[1]:.3f} h."
+        if found.utterances
+        else f"Audit: none of the {otherwise[name][0]} utterances was drawn; gate.audit says how many are."
         for name, band in report.bands.items()
         if (found := band.audit)
     ]
