@@ -46,7 +46,7 @@ class Curation(Parameters):
         kw_only=True,
         title="Further models",
         description="Checkpoints that read, one after the other, what the one before left above the filter's WER and "
-        "not above the gate's reject",
+        "not above the gate's reject; not rows in languages that have models of their own",
     )
     references: Literal["required", "optional"] = Field(
         "required",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -70,9 +71,10 @@ class Pass(BaseModel, frozen=True):
 
 
 def passes_of(settings: Curation) -> list[Pass]:
-    """The passes of a cascade, from the small model's on."""
+    """The passes of a cascade, from the small model's on; what has models of its own is not for further ones."""
     first = [pass_of(role, settings) for role in settings.roles[:2]]
-    how = {"options": settings.engine, "root": settings.audio_root, "on": settings.large_on}
+    how: dict[str, Any] = {"options": settings.engine, "root": settings.audio_root, "on": settings.large_on}
+    how["languages"] = dict.fromkeys(settings.languages)
     further = zip(settings.roles[2:], settings.further, strict=True)
     return first + [Pass(role=role, checkpoint=resolve(name, settings.trust_unpinned), **how) for role, name in further]
 

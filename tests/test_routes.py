@@ -8,10 +8,11 @@ import yaml
 from demo.__main__ import pinned
 from flows.curate import curate
 from tasks.checkpoint import resolve
+from tasks.config import Curation
 from tasks.engine import Heard, hear
 from tasks.output import OtherRun, asked_of
 from tasks.parameters import Engine
-from tasks.passes import Pass, listen_by_language
+from tasks.passes import Pass, listen_by_language, passes_of
 from tasks.recogniser import Reading, Request, resident
 from tests.conftest import DEMO, published
 
@@ -68,6 +69,16 @@ def routed(models):
     german = {"small": models["german"], "large": models["german_large"]}
     routes = {"de": german, "hy": {"small": models["armenian"]}}
     return {"small": models["small"], "large": models["large"], "languages": routes}
+
+
+def test_a_language_with_models_of_its_own_is_not_for_a_further_one(corpus, models, hears):
+    third = hears(third={"d.wav": "one two three"})["third"]
+    *_, last = passes_of(Curation(manifest=corpus, output="out", further=[third], **routed(models)))
+    assert {language: last.reader(language) for language in ("de", "hy", "en", None)} == {
+        **dict.fromkeys(("de", "hy")),
+        **dict.fromkeys(("en", None), last.checkpoint),
+    }
+    assert list(last.unread) == ["de", "hy"]
 
 
 @pytest.mark.usefixtures("prefect_server")
