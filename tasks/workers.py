@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import dask.config
-from distributed import Client, KilledWorker, Nanny, Scheduler, SpecCluster
+from distributed import Client, Future, KilledWorker, Nanny, Scheduler, SpecCluster
 from distributed.client import FutureCancelledError
 from distributed.security import Security
 
@@ -97,12 +97,7 @@ class Workers:
             self._renew(client)
             raise DeviceLost(f"no work can be given to {device.name}: {error}") from error
         try:
-            ended = threading.Event()
-            future.add_done_callback(lambda _: ended.set())
-            while not ended.wait(POLL):
-                if device.address not in {known.address for known in self.devices()} and not ended.wait(POLL):
-                    raise DeviceLost(f"the worker {device.name} went before it began this work")
-            result: R = future.result()
+            result: R = self._result(future, device)
             return result
         except FutureCancelledError as error:
             self._renew(client)
@@ -110,6 +105,23 @@ class Workers:
         finally:
             with suppress(Exception):
                 future.cancel()
+
+    def _result(self, future: Future[Any], device: Device) -> Any:
+        """The work's result, waited for as long as its worker is there.
+
+        A worker that goes with a result which nobody has fetched leaves the future unfinished for ever: Dask would
+        have the work done again in just that worker.
+        """
+        missed = 0
+        while True:
+            try:
+                return future.result(timeout=POLL)
+            except TimeoutError:
+                if future.status == "error":  # the work's own
+                    raise
+            missed = 0 if device.address in {known.address for known in self.devices()} else missed + 1
+            if missed > 1:
+                raise DeviceLost(f"the worker {device.name} went before its work was done")
 
     def _fault(self, name: str) -> None:
         """A new process for a device that failed; one that failed twice is used no more."""
@@ -135,9 +147,14 @@ class Workers:
 def opened(devices: str, options: Dask, placements: list[Placement]) -> Iterator[Callable[[], Client]]:
     """What connects to the scheduler of `devices`: one that is started for the block, or one that is there."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it says of deaths is said here as well
-    settings = {"distributed.scheduler.allowed-failures": 0, "distributed.comm.timeouts.connect": "10s"}
+    here = devices == "local"
+    settings = {
+        "distributed.scheduler.allowed-failures": 0,
+        "distributed.comm.timeouts.connect": "60s" if here else "10s",
+        "distributed.deploy.lost-worker-timeout": f"{GONE}s",  # on a busy machine a worker is not back in 15 s
+    }
     with dask.config.set(settings):
-        if devices != "local":
+        if not here:
             yield lambda: remote(devices, options)
             return
         workers = on_this_machine(options, placements)
