@@ -21,7 +21,7 @@ test: $(INSTALLED) ## Lint, type-check and test
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-soak: $(INSTALLED) ## The fault suites at full size: kills, crashes, manifests, audio, checkpoints, servers (about an hour)
+soak: $(INSTALLED) ## The fault suites at full size: kills, crashes, manifests, audio, checkpoints, servers (hours on a busy machine)
 	WINNOW_KILLS=1000 WINNOW_COMMAND_KILLS=10 WINNOW_WORKER_KILLS=20 WINNOW_SHARDS=1000 \
 	  WINNOW_EXAMPLES=50000 WINNOW_MUTATIONS=500 $(BIN)/pytest -sv tests/faults
 

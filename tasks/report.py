@@ -31,7 +31,7 @@ COMMON = ["id", "duration", "text", "reason", "reasons", "pred_text", "wer", "ag
 
 
 def reported(settings: Settings) -> list[str]:
-    """What the report needs of a row: all rows of a run are in memory at once here, and nowhere else."""
+    """What the report needs of a row: all rows of a run are in memory at once here, and for a budget's gate."""
     if isinstance(settings, Ensemble):
         return [*COMMON, *(f"{role}_{name}" for role in settings.roles for name in ("wer", *COUNTS))]
     roles = settings.roles if settings.large else ["small", "large"]
