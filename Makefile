@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 .DEFAULT_GOAL := help
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test soak bench format demo-corpus demo-models clean
+.PHONY: help demo test soak pictures bench format demo-corpus demo-models clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test: $(INSTALLED) ## Lint, type-check and test
 soak: $(INSTALLED) ## The fault suites at full size: kills, crashes, manifests, audio, checkpoints, servers (hours on a busy machine)
 	WINNOW_KILLS=1000 WINNOW_COMMAND_KILLS=10 WINNOW_WORKER_KILLS=20 WINNOW_SHARDS=1000 \
 	  WINNOW_EXAMPLES=50000 WINNOW_MUTATIONS=500 $(BIN)/pytest -sv tests/faults
+
+pictures: $(INSTALLED) ## Take the README's pictures again (needs chromium and its driver)
+	WINNOW_PICTURES=docs $(BIN)/pytest tests/test_deployments.py -k form_and_its_report
 
 bench: $(INSTALLED) ## Every benchmark: the engine against NeMo's transcribe(), what Prefect and Dask cost, manifests, scoring, rules, policies (hours)
 	for one in engine batches orchestration manifest scoring refilter ensemble policies; do $(BIN)/python -m benchmarks.$$one || exit 1; done

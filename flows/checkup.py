@@ -98,8 +98,9 @@ def command(names: list[str], trust: bool, folder: Path) -> list[str]:
     corpus = folder / "corpus.jsonl"
     corpus.write_text((DEMO / "corpus" / "manifest.jsonl").read_text().splitlines()[0] + "\n")
     words = [sys.executable, "-m", "flows.cli", "curate", str(corpus), "--relative-to", str(DEMO / "corpus")]
-    words += ["--output", str(folder / "run"), "--gate.preset", "everything", "--small", names[0]]
-    return [*words, *(["--large", names[1]] if names[1:] else []), *(["--trust-unpinned"] if trust else [])]
+    words += ["--output", str(folder / "run"), "--small", names[0]]
+    larger = ["--large", names[1], "--gate.preset", "everything"] if names[1:] else []
+    return [*words, *larger, *(["--trust-unpinned"] if trust else [])]
 
 
 def alone(folder: str) -> dict[str, str]:

@@ -5,7 +5,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
+from pydantic import ValidationError
+from rich.console import Console
 
 from tasks.config import Curation
 from tasks.criteria import Filter
@@ -13,8 +15,6 @@ from tasks.panel import Ensemble
 from tasks.parameters import Share, Wish
 from tasks.presets import PresetName
 from tasks.upkeep import Benchmark, Doctor, WarmUp
-
-DEFAULT = Filter()
 
 EXIT_CODES = {
     0: "done",
@@ -35,11 +35,26 @@ EXIT_CODES = {
 
 NOTHING = Doctor()
 
+
+def complaint(error: CycloptsError) -> str:
+    """What is wrong with a command's words, a line for each flag; what pydantic found by the flag's name."""
+    if not isinstance(cause := error.__cause__, ValidationError):
+        return f"winnow: {error}"
+    found = [
+        (".".join(map(str, one["loc"])).replace("_", "-"), one["msg"], one.get("ctx", {})) for one in cause.errors()
+    ]
+    return "\n".join(
+        f"winnow: {f'--{flag}: ' if flag else ''}{given.get('error', words)}" for flag, words, given in found
+    )
+
+
 app = App(
     name="winnow",
     help="Turn speech manifests into datasets that one can train on.",
     version=version("winnow"),
     default_parameter=Parameter(consume_multiple=True, negative_iterable=()),  # --models a.nemo b.nemo
+    error_formatter=complaint,
+    error_console=Console(stderr=True, soft_wrap=True, markup=False, highlight=False),
     help_epilogue="Exit codes: " + ", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + ".",
 )
 
@@ -208,7 +223,7 @@ def benchmark(settings: Annotated[Benchmark, Parameter(name="*", consume_multipl
 
 @app.command
 def refilter(
-    run: str, *, output: str | None = None, filter: Annotated[Filter, Parameter(name="filter")] = DEFAULT
+    run: str, *, output: str | None = None, filter: Annotated[Filter | None, Parameter(name="filter")] = None
 ) -> None:
     """Judge a finished run by other rules, from the readings that it keeps; no device is needed.
 
@@ -217,20 +232,21 @@ def refilter(
     Args:
         run: Folder of the run
         output: Folder of a new run with what these rules keep
-        filter: What a kept utterance must satisfy, in place of the run's own rules
+        filter: What a kept utterance must satisfy, in place of the run's own rules; nothing: Winnow's own
     """
+    rules = filter or Filter()
     if output is None:
         from flows.lab import compare
 
-        compare(run, filter)
+        compare(run, rules)
     else:
         from flows.terminal import refilter
 
-        refilter(run, output, filter)
+        refilter(run, output, rules)
 
 
 @app.command
-def sweep(run: str, *, filter: Annotated[Filter, Parameter(name="filter")] = DEFAULT) -> None:
+def sweep(run: str, *, filter: Annotated[Filter | None, Parameter(name="filter")] = None) -> None:
     """Show for each rule of a finished run what it costs, and the hours kept and their WER at other thresholds.
 
     The curves are written into its folder as sweep.html and sweep.json.
@@ -241,7 +257,7 @@ def sweep(run: str, *, filter: Annotated[Filter, Parameter(name="filter")] = DEF
     """
     from flows.lab import sweep
 
-    sweep(run, None if filter == DEFAULT else filter)
+    sweep(run, filter)
 
 
 @app.command

@@ -2,13 +2,11 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tasks.config import Curation
 from tasks.criteria import Filter
 from tasks.curves import Cost, Point, costs
 from tasks.evidence import Tally, gather, kept_before, stages_of
@@ -21,16 +19,10 @@ console = Console(highlight=False)
 SHOWN = 7  # thresholds of a curve in the terminal
 
 
-def asked(run: Path, given: Filter | None) -> Curation:
-    """What was asked of a run, with other rules if there are any."""
-    settings = asked_of(run)
-    return settings.model_copy(update={"filter": given}) if given else settings
-
-
 def compare(output: str, given: Filter) -> None:
     """Show what the rules would keep of a run, beside what it keeps, and what each rule drops."""
     run = location(output)
-    settings, stages = asked(run, given), stages_of(run)
+    settings, stages = asked_of(run, given), stages_of(run)
     found = gather(stages, rules_of(settings), settings.normalizer)
     before, after = kept_before(stages), found.kept
     rows = {
@@ -49,7 +41,7 @@ def sweep(output: str, given: Filter | None) -> None:
     from tasks.page import page
 
     run = location(output)
-    settings = asked(run, given)
+    settings = asked_of(run, given)
     found = gather(stages_of(run), rules_of(settings), settings.normalizer)
     every = costs(found)
     console.print(tallies({"heard": found.of(found.seconds >= 0), "kept": found.of(found.kept)}))

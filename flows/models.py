@@ -67,7 +67,7 @@ def show_one(own: Path | None, name: str) -> None:
     """All that is known of a model, and where it comes from."""
     catalog = open_catalog(own)
     model = catalog.get(name)
-    if meaning := catalog.guide.get(name):
+    if meaning := catalog.meaning(name):
         console.print(
             f"{name} is {'' if meaning.exists else 'really '}{model.checkpoint}: {meaning.why}\n",
             soft_wrap=True,

@@ -31,7 +31,7 @@ QUICK = 4  # tasks at once
 def refilter(asked: Refilter) -> Report:
     """A run of its own in `output`, from the readings of `run`: what the large model did not read there stays so."""
     before = location(asked.run)
-    settings = asked_of(before).model_copy(update={"filter": asked.filter, "output": asked.output})
+    settings = asked_of(before, asked.filter).model_copy(update={"output": asked.output})
     rules, stages = rules_of(settings), stages_of(before)
     digests = {name: found for name, found in digests_of(before).items() if name != "phrases"} | digests_for(rules)
     with open_run(settings, digests, this_run(), died=bury) as folder:

@@ -18,6 +18,7 @@ from flows import watch
 from tasks.config import Curation
 from tasks.criteria import Filter
 from tasks.needs import rules_of
+from tasks.output import asked_of
 from tasks.panel import Ensemble, Settings
 from tasks.quality import Report
 from tasks.quiet import quiet
@@ -81,6 +82,7 @@ def nightly(settings: Curation) -> None:
 
 def refilter(run: str, output: str, given: Filter) -> None:
     """The flow, with its summary on standard output."""
+    rules_of(asked_of(location(run), given))
     start()
     from flows.refilter import refilter
 

@@ -1,5 +1,7 @@
 """A budget for the large model: it reads a sample of what the small one has read, and then what it rescues most of."""
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -50,34 +52,55 @@ def heard(rows: pa.Table) -> Flags:
     return np.asarray(pc.and_(pc.is_null(rows["reason"]), pc.is_valid(rows["small_pred_text"])), bool)
 
 
-def share_to_sample(rows: pa.Table, settings: Curation) -> float:
+def share_to_sample(shards: Iterable[pa.Table], settings: Curation) -> float:
     """How large a sample the budget allows."""
-    rows = rows.filter(pa.array(heard(rows)))
-    seconds, drawn = floats(rows["duration"]), lots(rows["id"])
-    mine = wanted(rows, drawn, first_gates(settings))
+    gates = first_gates(settings)
+
+    def part(rows: pa.Table) -> tuple[Numbers, Flags, Numbers]:
+        rows = rows.filter(pa.array(heard(rows)))
+        drawn = lots(rows["id"])
+        return drawn, wanted(rows, drawn, gates), floats(rows["duration"])
+
+    drawn, mine, seconds = map(np.concatenate, zip(*map(part, shards), strict=True))
     return sample_share(drawn, mine, seconds, budget(settings) * float(seconds.sum()))
 
 
-def choose(rows: pa.Table, settings: Curation, share: float) -> Gates:
-    """The gates that rescue most for the budget, as the rows show that the large model has read as a sample."""
-    gates = first_gates(settings)
-    rows = rows.filter(pa.array(heard(rows)))
-    wer, seconds = floats(rows["small_wer"]), floats(rows["duration"])
-    by_wer = np.isfinite(wer) & (settings.gate.by != "confidence")
-    doubt = 1 - np.nan_to_num(floats(rows["small_confidence"]), nan=0.0)
-    sample = sampled(rows, share, gates)
-    rescued = np.zeros(len(rows), bool)
-    rescued[sample] = rescues(rows.filter(pa.array(sample)), settings)
+@dataclass(frozen=True)
+class Weighed:
+    """What the small model has read, without the texts: its WER (nan without a reference) and its doubt, the seconds of
+    each row, which of them the large model read as a sample, and which of those it rescued."""
 
-    def bands(mine: Flags, values: Numbers, accept: float, believed: float) -> Bands:
-        rows = Spending(values[mine], seconds[mine], sample[mine], rescued[mine])
-        found = affordable(rows, accept, budget(settings) * float(seconds[mine].sum()), believed)
+    wer: Numbers
+    doubt: Numbers
+    seconds: Numbers
+    sampled: Flags
+    rescued: Flags
+
+    def bands(self, mine: Flags, values: Numbers, settings: Curation, accept: float, believed: float) -> Bands:
+        """The band of these rows that rescues most for their share of the budget."""
+        rows = Spending(values[mine], self.seconds[mine], self.sampled[mine], self.rescued[mine])
+        found = affordable(rows, accept, budget(settings) * float(self.seconds[mine].sum()), believed)
         return found if found.accept != NO_DOUBT else Bands(None, found.reject)
 
-    limit = settings.filter.wer_limit
-    kept = float(wer[by_wer].max(initial=0.0)) if limit is None else limit
-    wers = bands(by_wer, wer, gates.wer.accept or 0.0, kept)
-    doubts = bands(~by_wer, doubt, NO_DOUBT, 1.0)  # whatever its confidence
+
+def weighed(rows: pa.Table, settings: Curation, share: float) -> Weighed:
+    rows = rows.filter(pa.array(heard(rows)))
+    sample = sampled(rows, share, first_gates(settings))
+    rescued = np.zeros(len(rows), bool)
+    rescued[sample] = rescues(rows.filter(pa.array(sample)), settings)
+    doubt = 1 - np.nan_to_num(floats(rows["small_confidence"]), nan=0.0)
+    return Weighed(floats(rows["small_wer"]), doubt, floats(rows["duration"]), sample, rescued)
+
+
+def choose(shards: Iterable[pa.Table], settings: Curation, share: float) -> Gates:
+    """The gates that rescue most for the budget, as the rows show that the large model has read as a sample."""
+    gates, limit = first_gates(settings), settings.filter.wer_limit
+    parts = [weighed(shard, settings, share) for shard in shards]
+    rows = Weighed(**{one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Weighed)})
+    by_wer = np.isfinite(rows.wer) & (settings.gate.by != "confidence")
+    kept = float(rows.wer[by_wer].max(initial=0.0)) if limit is None else limit
+    wers = rows.bands(by_wer, rows.wer, settings, gates.wer.accept or 0.0, kept)
+    doubts = rows.bands(~by_wer, rows.doubt, settings, NO_DOUBT, 1.0)  # whatever its confidence
     return gates.model_copy(update={"wer": wers, "doubt": doubts})
 
 
@@ -105,8 +128,8 @@ def budget(settings: Curation) -> float:
     return BUDGET if settings.gate.budget is None else settings.gate.budget
 
 
-def drawn_share(shards: list[Path], settings: Curation) -> float:
-    return share_to_sample(pa.concat_tables([read_table(shard, columns=list(NEEDED)) for shard in shards]), settings)
+def read(shards: list[Path], columns: Iterable[str]) -> Iterator[pa.Table]:
+    return (read_table(shard, columns=sorted(columns)) for shard in shards)
 
 
 def chosen(shards: list[Path], settings: Curation, share: float) -> Gates:
@@ -114,15 +137,14 @@ def chosen(shards: list[Path], settings: Curation, share: float) -> Gates:
     run = run_of(shards[0])
     key = key_of("gates", [shard.name for shard in shards], settings.gate, settings.filter, settings.normalizer, share)
     if (done := recorded(run, key)) is None:
-        rows = pa.concat_tables([read_table(shard, columns=sorted({*NEEDED, *TEXTS})) for shard in shards])
-        facts = choose(rows, settings, share).model_dump(mode="json")
-        done = record(run, key, [], stage="gates", shard="all", rows=len(rows), facts=facts)
+        gates = choose(read(shards, {*NEEDED, *TEXTS}), settings, share)
+        done = record(run, key, [], stage="gates", shard="all", facts=gates.model_dump(mode="json"))
     return Gates(**done["facts"])
 
 
 @task(task_run_name="draw a sample", cache_policy=NO_CACHE, **RETRY)
 def draw_sample(shards: list[Path], settings: Curation) -> float:
-    return drawn_share(shards, settings)
+    return share_to_sample(read(shards, NEEDED), settings)
 
 
 @task(task_run_name="sample {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)

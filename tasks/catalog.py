@@ -42,9 +42,14 @@ class Catalog(BaseModel, frozen=True, extra="forbid"):
     def find(self, name: str) -> Model | None:
         """The model of a name, of a guide's name, or of a checkpoint with or without its pin."""
         bare = name.partition("@")[0]
-        if bare in self.guide:
-            return self.names[self.guide[bare].means]
+        if meaning := self.meaning(bare):
+            return self.names[meaning.means]
         return self.names.get(bare)
+
+    def meaning(self, name: str) -> Meaning | None:
+        """What a name of the guide means, which may be without the `nvidia/` before it unless a model is called so."""
+        bare = name.partition("@")[0]
+        return self.guide.get(bare) or (None if bare in self.names else self.guide.get(f"nvidia/{bare}"))
 
     def get(self, name: str) -> Model:
         """The model of a name; raises with the nearest one where there is none."""

@@ -112,8 +112,7 @@ def located(name: str) -> Path:
 def refuse_legend(name: str) -> None:
     """Refuse a name of the guide's that nothing ever had, and say what is meant by it."""
     known = open_catalog()
-    meaning = known.guide.get(name.partition("@")[0])
-    if meaning and not meaning.exists:
+    if (meaning := known.meaning(name)) and not meaning.exists:
         means = known.names[meaning.means].checkpoint
         raise BadCheckpoint(f"{name}: there is no such model; the nearest is {means}: {meaning.why}")
 

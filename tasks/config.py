@@ -1,9 +1,10 @@
 """What a curation is told: the Python call, the command's flags, the Prefect form and a deployment's YAML in one."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from tasks.criteria import PRESETS, Bands, Filter, Gate
 from tasks.parameters import AUTO, Dask, Engine, Folder, Parameters, Placement, Route, Seconds, Share, Wish
@@ -195,69 +196,58 @@ class Curation(Parameters):
         """Whether any model is to be chosen."""
         return any(AUTO in (route.small, route.large) for route in self.routes.values())
 
-    @model_validator(mode="after")
-    def choosable(self) -> Self:
-        if self.wish != Wish() and not self.auto:
-            raise ValueError("wish: no model is auto, so there is none to choose")
-        if not self.large and self.further:
-            raise ValueError("further: there is no large model that others could come after: give large")
-        if not self.large and any(route.large for route in self.languages.values()):
-            raise ValueError("languages: a language has a large model only where the run has one: give large")
-        return self
+    def complaints(self) -> Iterator[str]:
+        yield from self.about_models()
+        yield from self.about_devices()
+        yield from (complaint for complaint, found in self.about_gates().items() if found)
+        accept, reject = self.certain
+        if accept is not None and reject is not None and accept > reject:
+            yield "gate: accept_confidence lies below reject_confidence"
+        accept, reject = self.bands
+        limit = self.filter.wer_limit
+        if accept is not None and reject is not None and accept > reject:
+            yield f"gate: accept ({accept}) lies above reject ({reject})"
+        if accept is not None and limit is not None and accept > limit:
+            yield f"gate: accept ({accept}) lies above the filter's WER ({limit:g}), which would drop those rows"
 
-    @model_validator(mode="after")
-    def placeable(self) -> Self:
+    def about_models(self) -> Iterator[str]:
+        if self.wish != Wish() and not self.auto:
+            yield "wish: no model is auto, so there is none to choose"
+        if not self.large and self.further:
+            yield "further: there is no large model that others could come after: give large"
+        if not self.large and any(route.large for route in self.languages.values()):
+            yield "languages: a language has a large model only where the run has one: give large"
+        if not self.large and self.gate != Gate():
+            yield "gate: there is no large model for what it escalates: give large"
+
+    def about_devices(self) -> Iterator[str]:
         given = {name: getattr(self, name) for name in ("small_on", "large_on", "dask")}
         idle = [name for name, value in given.items() if value != type(value)()]
         if self.devices == "inline" and idle:
-            raise ValueError(f"{' and '.join(idle)}: devices is inline, so there are no workers to choose from")
+            yield f"{' and '.join(idle)}: devices is inline, so there are no workers to choose from"
         if self.devices != "local" and self.dask.workers:
-            raise ValueError("dask.workers: only devices: local starts workers")
-        return self
+            yield "dask.workers: only devices: local starts workers"
 
-    @model_validator(mode="after")
-    def nothing_idle(self) -> Self:
-        gate, given = self.gate, self.filter
+    def about_gates(self) -> dict[str, bool]:
+        """What a gate is told that it does not go by, and what it lacks."""
+        gate, limits = self.gate, (self.gate.accept, self.gate.reject) != (None, None)
+        sure, budget = self.certain != Bands(None, None), gate.preset == "budget"
         by_confidence = gate.by == "confidence" or not self.referenced
-        idle = {
-            "gate.budget: only preset budget has one": gate.preset != "budget" and gate.budget,
-            "gate.accept and gate.reject: preset budget finds them": gate.preset == "budget"
-            and (gate.accept, gate.reject) != (None, None),
-            "gate.accept_confidence and gate.reject_confidence: preset budget finds them": gate.preset == "budget"
-            and self.certain != Bands(None, None),
-            "gate.accept and gate.reject: the gate goes by confidence": gate.by == "confidence"
-            and (gate.accept, gate.reject) != (None, None),
-            "gate.accept_confidence and gate.reject_confidence: the gate does not go by confidence": not by_confidence
-            and self.certain != Bands(None, None),
+        return {
+            "gate.budget: only preset budget has one": not budget and bool(gate.budget),
+            "gate.accept and gate.reject: preset budget finds them": budget and limits,
+            "gate.accept_confidence and gate.reject_confidence: preset budget finds them": budget and sure,
+            "gate.accept and gate.reject: the gate goes by confidence": gate.by == "confidence" and limits,
+            "gate.accept_confidence and gate.reject_confidence: the gate does not go by confidence": sure
+            and not by_confidence,
             "gate.accept_agreement: the gate does not go by agreement": gate.by != "agreement"
             and gate.accept_agreement is not None,
             "gate.by: agreement needs a model further than the large one": gate.by == "agreement" and not self.further,
             "gate.by: wer needs a reference of every utterance, and references are optional": gate.by == "wer"
             and not self.referenced,
-            "filter.min_confidence and filter.min_agreement: every utterance has a reference, unless references are "
-            "optional": self.referenced and bool(given.asked_of_labels),
-            "gate.preset: budget needs a large model of every language": gate.preset == "budget"
+            "gate.preset: budget needs a large model of every language": budget
             and not all(route.large for route in self.routes.values()),
-            "gate.preset: budget needs a highest WER in the filter, or there is nothing to rescue": self.referenced
-            and gate.preset == "budget"
-            and given.wer_limit is None,
+            "gate.preset: budget needs a highest WER in the filter, or there is nothing to rescue": budget
+            and self.referenced
+            and self.filter.wer_limit is None,
         }
-        for complaint, found in idle.items():
-            if found:
-                raise ValueError(complaint)
-        return self
-
-    @model_validator(mode="after")
-    def in_order(self) -> Self:
-        accept, reject = self.certain
-        if accept is not None and reject is not None and accept > reject:
-            raise ValueError("gate: accept_confidence lies below reject_confidence")
-        accept, reject = self.bands
-        limit = self.filter.wer_limit
-        if accept is not None and reject is not None and accept > reject:
-            raise ValueError(f"gate: accept ({accept}) lies above reject ({reject})")
-        if accept is not None and limit is not None and accept > limit:
-            raise ValueError(
-                f"gate: accept ({accept}) lies above the filter's WER ({limit:g}), which would drop those rows"
-            )
-        return self

@@ -27,8 +27,8 @@ PRESETS = {
 }
 By = Literal["auto", "wer", "confidence", "agreement"]
 """What a gate compares."""
-REJECTED = 'GIVEN_UP: band != "reject"'
-"""What the gate gives up is dropped, whatever the filter."""
+REJECTED = 'GIVEN_UP: last_band != "reject"'
+"""What a gate gives up is dropped, whatever the filter."""
 NOTHING_HEARD = "NOTHING_HEARD: words(pred_text) > 0"
 """Without a reference, silence is no label."""
 

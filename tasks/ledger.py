@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from tasks.storage import put, put_if_absent, read_table
 
-LAYOUT = 4
+LAYOUT = 5
 """Raised when stages write something else for the same input, so that old records are not taken for new ones."""
 
 STAGES = "_stages"

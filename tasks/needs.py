@@ -12,7 +12,7 @@ from tasks.ledger import key_of
 from tasks.lines import row_of
 from tasks.linewise import is_blank, lines_of
 from tasks.measures import MEASURES
-from tasks.panel import Settings
+from tasks.panel import Ensemble, Settings
 from tasks.rules import ORDERING, WHOLE_RUN, BadRule, Rule, Rules, Term, terms
 from tasks.schema import QUARANTINED
 from tasks.slices import BadManifest
@@ -33,7 +33,9 @@ def rules_of(settings: Settings) -> Rules:
     asked = settings.filter.in_force
     labels = () if settings.referenced else tuple(map(str, settings.filter.of_labels))
     if settings.referenced and (idle := settings.filter.asked_of_labels):
-        raise BadRule(f"filter.{idle[0]}: every utterance of this run has a reference, and needs no label")
+        raise BadRule(f"filter.{idle[0]}: every utterance of this run has a reference, unless references are optional")
+    if isinstance(settings, Ensemble) and settings.method == "rover" and settings.filter.min_confidence is not None:
+        raise BadRule("filter.min_confidence: a vote has an agreement, and no confidence")
     for rule in asked:
         check(rule, settings)
     check_fields(asked, settings)

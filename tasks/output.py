@@ -12,8 +12,9 @@ from typing import IO, Any
 
 from tasks import ledger
 from tasks.config import Curation
+from tasks.criteria import Filter
 from tasks.panel import Ensemble, Settings
-from tasks.parameters import Engine
+from tasks.parameters import AS_RECORDED, Engine
 from tasks.storage import DRAFT, BadOutput, drafts, is_local, location, put, put_if_absent, room
 
 WHERE = (
@@ -167,11 +168,13 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> str:
     return "; ".join(f"{name} was {one.get(name)}, now {other.get(name)}" for name in names)
 
 
-def asked_of(run: Path) -> Settings:
-    """The parameters of the run in a folder, a cascade's or an ensemble's."""
+def asked_of(run: Path, other: Filter | None = None) -> Settings:
+    """The parameters of the run in a folder, a cascade's or an ensemble's, with other rules if there are any."""
     try:
         asked = json.loads((run / "run.json").read_bytes())["parameters"]
-        return (Ensemble if "models" in asked else Curation)(**asked | {"output": str(run)})
+        kind = Ensemble if "models" in asked else Curation
+        settings = kind.model_validate(asked | {"output": str(run)}, context=AS_RECORDED)
+        return settings.model_copy(update={"filter": other}) if other else settings
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadOutput(f"{run}: no run to go on with: its run.json is missing or no run's") from error
 

@@ -70,21 +70,26 @@ def word_error_rates(report: Report, rows: pa.Table, settings: Settings) -> str:
     else:
         bands = report.gates.wer if report.gates else Bands(None, None)
         picture = histogram(rows, {"small model": "small_wer"}, bands)
+    compared = {name: found for name, found in report.wer.items() if found.utterances}
+    rates = [
+        [name.capitalize(), f"{found.utterances:,}", "" if found.corpus is None else f"{found.corpus:.1%}"]
+        + [f"{rate:.1%}" for rate in (found.mean, found.capped, found.median, found.std)]
+        for name, found in compared.items()
+    ]
     limits = {name: f"≤ {limit:.0%}" for name, limit in LEVELS.items()} | {"poor": f"> {LEVELS['fair']:.0%}"}
-    shown = []
-    for name, found in report.wer.items():
-        if found.utterances:
-            corpus = "" if found.corpus is None else f"{found.corpus:.1%}"
-            figures = [corpus, *(f"{v:.1%}" for v in (found.mean, found.capped, found.median, found.std))]
-            levels = [f"{n:,} ({percent(n, found.utterances)})" for n in found.levels.values()]
-            shown.append([name.capitalize(), f"{found.utterances:,}", *figures, *levels])
-    heads = ["Utterances", "Corpus", "Mean", "Capped", "Median", "Std"]
-    header = ["", *heads, *(f"{n.capitalize()} {limits[n]}" for n in LEVELS)]
-    words = (
-        "Corpus: all errors over all words. Mean: of utterances, each counted once; capped: with none above 100%. "
-        "Median and standard deviation are of utterances as well."
+    levels = [
+        [name.capitalize(), *(f"{n:,} ({percent(n, found.utterances)})" for n in found.levels.values())]
+        for name, found in compared.items()
+    ]
+    return "\n\n".join(
+        [
+            f"![Word error rate by utterance]({picture})",
+            table(["", "Utterances", "Corpus", "Mean", "Capped", "Median", "Std"], rates),
+            "Corpus: all errors over all words. Mean: of utterances, each counted once; capped: with none above 100%. "
+            "Median and standard deviation are of utterances as well.",
+            table(["", *(f"{name.capitalize()} {limits[name]}" for name in LEVELS)], levels),
+        ]
     )
-    return f"![Word error rate by utterance]({picture})\n\n{table(header, shown)}\n\n{words}"
 
 
 def agreement(found: Agreement, rows: pa.Table) -> str:

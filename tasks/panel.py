@@ -1,10 +1,11 @@
 """What a run of an ensemble is told; what it has in common with a cascade is declared there."""
 
+from collections.abc import Iterator
 from copy import copy
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from tasks.config import Curation
 from tasks.criteria import Filter
@@ -109,17 +110,13 @@ class Ensemble(Parameters):
     def a_place(cls, value: str) -> str:
         return Curation.a_place(value)
 
-    @model_validator(mode="after")
-    def nothing_idle(self) -> Self:
+    def complaints(self) -> Iterator[str]:
         if self.devices == "inline" and (self.models_on != Placement() or self.dask != Dask()):
-            raise ValueError("models_on and dask: devices is inline, so there are no workers to choose from")
+            yield "models_on and dask: devices is inline, so there are no workers to choose from"
         if self.devices != "local" and self.dask.workers:
-            raise ValueError("dask.workers: only devices: local starts workers")
-        if self.method == "rover" and self.filter.min_confidence is not None:
-            raise ValueError("filter.min_confidence: a vote has an agreement, and no confidence")
+            yield "dask.workers: only devices: local starts workers"
         if self.method != "rover" and self.rover != Rover():
-            raise ValueError(f"rover: method is {self.method}, so there is no vote")
-        return self
+            yield f"rover: method is {self.method}, so there is no vote"
 
 
 Settings = Curation | Ensemble

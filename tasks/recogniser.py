@@ -171,7 +171,9 @@ def loaded(checkpoint: Checkpoint, options: Engine) -> Recogniser:
 
 
 def cores() -> int:
-    """The cores that this process may use; a worker that shares a machine is told by WINNOW_CORES."""
+    """The cores that this process, or its container, may use; a worker that shares them is told by WINNOW_CORES."""
     if given := os.environ.get("WINNOW_CORES"):
         return int(given)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    from dask.system import cpu_count
+
+    return cpu_count()

@@ -27,13 +27,14 @@ Normalizer = Literal[
     "letters-uk",
 ]
 
-BASIC = 1
+BASIC = 2
 """Raised when `basic`, or what is made of it, gives another text for the same one."""
 
 SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
-"""Scripts that are written without spaces; a character of theirs counts as a word."""
+"""Scripts that are written without spaces; a character of theirs, with the marks on it, counts as a word."""
 
-WORD = rf"[{SPACELESS}]|[^\s\p{{Z}}{SPACELESS}]+"
+CHARACTER = rf"[{SPACELESS}]\p{{M}}*"
+WORD = rf"{CHARACTER}|[^\s\p{{Z}}{SPACELESS}]+"
 
 _PLAIN = re.compile("[a-z0-9 ]*")  # as it is already, as many a model's readings are
 _EDGE_APOSTROPHES = re.compile(r"(?<!\S)'+|'+(?!\S)")
@@ -130,7 +131,7 @@ def _spaceless() -> Callable[[str], object]:
 
 
 def words(text: str) -> list[str]:
-    """What lies between spaces; of a script without them, each character."""
+    """What lies between spaces; of a script without them, each character with its marks, as Whisper compares it."""
     if text.isascii() or not _spaceless()(text):
         return text.split()
     return _finder()(text)

@@ -1,25 +1,16 @@
 """The units of a reading that are put to the vote: its words, or its characters where no spaces part words."""
 
-import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
+import regex
+
 from tasks.recogniser import Reading
-from tasks.text import Normalizer, normalize
+from tasks.text import CHARACTER, SPACELESS, Normalizer, normalize
 
-SPACELESS = (
-    "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Tibetan; Burmese; Khmer
-    "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Kana and Han
-)
-MARKS = (
-    "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece"
-    "\u0f71-\u0f84\u102b-\u103e\u17b4-\u17d3\u3099\u309a"
-)
-"""Those that belong to the character before them."""
-
-ATOMS = re.compile(f"[{SPACELESS}][{MARKS}]*|[^{SPACELESS}]+")
-ENDS_WITHOUT_SPACE = re.compile(f"[{SPACELESS}]")
+ATOMS = regex.compile(f"{CHARACTER}|[^{SPACELESS}]+")
+WITHOUT_SPACES = regex.compile(f"[{SPACELESS}]")
 
 
 @dataclass(frozen=True)
@@ -42,7 +33,7 @@ def units(reading: Reading, normalizer: Normalizer) -> list[Unit]:
     found: list[Unit] = []
     before = ""
     for number, (token, confidence) in enumerate(zip(tokens, confidences, strict=True), 1):
-        space = "" if number == len(tokens) and ENDS_WITHOUT_SPACE.search(token) else " "
+        space = "" if number == len(tokens) and WITHOUT_SPACES.search(token) else " "
         for word, spelling in pieces(token + space, normalizer):
             if word:
                 found.append(Unit(word, before + spelling, confidence))

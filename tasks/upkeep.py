@@ -1,13 +1,15 @@
 """What the flows around a curation are told: refilter, warm-up, doctor and benchmark."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from tasks.criteria import Filter
 from tasks.parameters import Engine, Folder, Parameters, Seconds
 from tasks.secrets import redacted
+from tasks.text import Normalizer
 
 
 def plain(value: str) -> str:
@@ -109,16 +111,14 @@ class Benchmark(Parameters):
         title="Relative paths start at",
         description="Folder where relative paths start; empty: the manifest's folder",
     )
-    normalizer: Literal["basic", "none"] = Field(
+    normalizer: Normalizer = Field(
         "basic",
         kw_only=True,
         title="Normalizer",
-        description="What does not count when texts are compared: basic (Unicode form, case, punctuation) or none",
+        description="What does not count when texts are compared, as in curate",
     )
     engine: Engine = Field(Engine(), kw_only=True, title="Engine", description="How audio goes through a model")
 
-    @model_validator(mode="after")
-    def one_place_for_batches(self) -> Self:
+    def complaints(self) -> Iterator[str]:
         if self.engine.batch_seconds is not None:
-            raise ValueError("engine.batch_seconds: a benchmark takes batch_seconds, one or more")
-        return self
+            yield "engine.batch_seconds: a benchmark takes batch_seconds, one or more"

@@ -36,7 +36,7 @@ COUNTED = {name: kind for name, kind in (READING | SCORES | AGREEMENT).items() i
 
 OURS = {field.name: kind for field in BEFORE_RULES if field.name not in INTERNAL and (kind := kind_of(field.type))}
 OURS |= {name: str(kind_of(kind)) for name, kind in COUNTED.items()}
-OURS |= {"char_rate": "number", "word_rate": "number", "model": "text"}
+OURS |= {"char_rate": "number", "word_rate": "number", "model": "text", "last_band": "text"}
 """The columns of ours that a rule may name, and what they hold; beside these, those of each reading."""
 
 OF_A_READING = re.compile(rf"((?:small|large|model|{ENSEMBLE})\d*)_(\w+)")
@@ -96,6 +96,7 @@ def columns_of(term: Term, roles: list[Role]) -> set[str]:
         "char_rate": {"text", "duration"},
         "word_rate": {"text", "duration"},
         "model": {"model", f"{roles[0]}_pred_text"},
+        "last_band": {band_of(role) for role in roles},
     }
     return derived.get(term.column, {term.column} if holds(term.column) else {"fields"})
 
@@ -137,6 +138,8 @@ class Values:
             return self.counted(name)
         if name == "model":
             return self.model
+        if name == "last_band":
+            return pc.coalesce(*(self.stored(band_of(role), pa.string()) for role in reversed(self.roles)))
         if name in ("char_rate", "word_rate"):
             return self.measured(Term("text", name))
         if name == "text" and self.labelling:

@@ -34,7 +34,10 @@ def settled(settings: Curation, machine: Machine | None = None) -> Curation:
     for model in filter(None, map(catalog.find, sorted(settings.checkpoints))):
         for words in cautions(model, catalog, settings.engine):
             log.warning(words)
-    return settings.model_copy(update={"wish": Wish(), "catalog": None})
+    settings = settings.model_copy(update={"wish": Wish(), "catalog": None})
+    if complaint := next(settings.complaints(), None):
+        raise BadOption(f"auto found no second model; {complaint}")
+    return settings
 
 
 def cautions(model: Model, catalog: Catalog, options: Engine) -> Iterator[str]:
@@ -61,8 +64,6 @@ def chosen(settings: Curation, catalog: Catalog, machine: Machine) -> Curation:
         routes[language] = filled(route, found)
         if language is None:
             changes = placed(settings, found) | prompted(settings, wish, found, manifest)
-    if not routes[None].large and (settings.further or any(route.large for route in routes.values())):
-        raise BadOption("large: auto found no second model that others, of a language or further, go with: give large")
     return rerouted(settings, routes).model_copy(update=changes)
 
 

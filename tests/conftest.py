@@ -4,6 +4,7 @@ import functools
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -28,6 +29,7 @@ from tasks.schema import with_columns
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "demo"
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 hypothesis.settings.register_profile("steady", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("steady")

@@ -115,6 +115,7 @@ def test_behind_the_large_model_goes_on_what_the_filter_would_drop_and_the_gate_
         ({"gate": Gate(preset="budget", reject=0.5)}, "preset budget finds them"),
         ({"gate": Gate(preset="budget", accept_confidence=0.5), "references": "optional"}, "preset budget finds them"),
         ({"gate": Gate(preset="budget"), "filter": Filter(preset="none")}, "there is nothing to rescue"),
+        ({"large": None, "gate": Gate(preset="guide")}, "no large model for what it escalates"),
         ({"gate": Gate(accept_confidence=0.5)}, "does not go by confidence"),
         ({"gate": Gate(accept_agreement=0.5)}, "does not go by agreement"),
         ({"gate": Gate(by="agreement")}, "needs a model further"),
@@ -123,7 +124,6 @@ def test_behind_the_large_model_goes_on_what_the_filter_would_drop_and_the_gate_
             {"gate": Gate(**{"by": "confidence", "accept_confidence": 0.1, "reject_confidence": 0.2})},
             "accept_confidence lies below",
         ),
-        ({"filter": Filter(min_confidence=0.5)}, "every utterance has a reference"),
         ({"large": None, "further": ["b.nemo"]}, "give large"),
         ({"gate": Gate(by="confidence", accept=0.1)}, "the gate goes by confidence"),
         ({"gate": Gate(preset="budget"), "languages": {"hy": {"small": "a.nemo"}}}, "a large model of every language"),
@@ -204,7 +204,7 @@ def test_a_budget_that_rescues_nothing_gives_nothing_up(parameters):
     references = [None if wer is None else "a b" for wer in wers]
     columns = {"duration": [1.0] * 4, "small_confidence": [0.0, 0.5, None, 1.0], "small_wer": wers, "text": references}
     rows = shard(READ_AGAIN, **texts, **columns)
-    gates = choose(rows, settings, 0.5)
+    gates = choose([rows], settings, 0.5)
     assert gate(rows.select(READ.names), "small", gates)["band"].to_pylist() == ["accept"] * 4
 
 
@@ -216,9 +216,9 @@ def test_without_references_a_budget_goes_where_the_large_model_reads_otherwise(
     columns = {"small_pred_text": texts, "small_confidence": sure, "large_pred_text": ["a b"] * 60}
     rows = shard(scored(heard(marked(READ), "large"), "large"), duration=[1.0] * 60, **columns)
     settings = curation(references="optional", gate=Gate(preset="budget", budget=0.5))
-    share = share_to_sample(rows, settings)
-    assert choose(rows, settings, share).doubt == Bands(0.5, 0.9)
-    nothing = choose(rows, settings.model_copy(update={"gate": Gate(preset="budget", budget=0.0)}), 0.0)
+    share = share_to_sample([rows], settings)
+    assert choose([rows], settings, share).doubt == Bands(0.5, 0.9)
+    nothing = choose([rows], settings.model_copy(update={"gate": Gate(preset="budget", budget=0.0)}), 0.0)
     assert nothing.doubt == Bands(1.0, 1.0)  # the small model decides
 
 

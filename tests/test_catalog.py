@@ -51,6 +51,7 @@ def test_the_guide_has_fourteen_names():
 def test_every_name_of_the_guide_means_a_real_model_and_says_why(name, capsys):
     checkpoint, why = GUIDE[name]
     assert CATALOG.get(f"nvidia/{name}").checkpoint == checkpoint
+    assert CATALOG.get(name).checkpoint.rpartition("/")[2] == checkpoint.rpartition("/")[2]
     app(["models", "show", f"nvidia/{name}"], result_action="return_value")
     shown = " ".join(capsys.readouterr().out.split())
     assert f"{checkpoint}: " in shown

@@ -7,6 +7,7 @@ import pytest
 from tasks.catalog import open_catalog
 from tasks.choice import choose
 from tasks.config import Curation
+from tasks.criteria import Gate
 from tasks.machine import ELSEWHERE, Machine, gpus
 from tasks.parameters import BadOption, Engine, Placement, Wish
 from tasks.spoken import match, stated
@@ -202,11 +203,16 @@ def test_a_licence_that_nobody_knows_is_said_too(manifest, said):
 
 
 @pytest.mark.parametrize(
-    "others", [{"further": ["c.nemo"]}, {"languages": {"de": {"small": "a.nemo", "large": "b.nemo"}}}]
+    "others",
+    [
+        {"further": ["c.nemo"]},
+        {"languages": {"de": {"small": "a.nemo", "large": "b.nemo"}}},
+        {"gate": Gate(preset="budget")},
+    ],
 )
-def test_larger_models_that_come_after_none_are_refused(manifest, others):
+def test_what_needs_a_large_model_is_refused_where_none_was_found(manifest, others):
     corpus = manifest({"audio_filepath": "a.wav", "lang": "ka"}, tones=False)
-    with pytest.raises(BadOption, match="large: auto found no second model"):
+    with pytest.raises(BadOption, match="auto found no second model"):
         settled(curation(corpus, wish=Wish(use="research"), **others), A100)
 
 

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +18,13 @@ import httpx
 import pytest
 import yaml
 from prefect.flows import load_flow_from_entrypoint
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support import expected_conditions as expected
+from selenium.webdriver.support.wait import WebDriverWait
 
 from demo.__main__ import pinned
 from deployments.forms import form
@@ -26,8 +35,9 @@ from flows.doctor import doctor
 from flows.refilter import refilter
 from flows.warm_up import warm_up
 from tasks.output import locked
-from tests.conftest import ROOT, published, server_of_its_own
+from tests.conftest import CHROMIUM, ROOT, published, server_of_its_own
 
+CHROMEDRIVER = shutil.which("chromedriver")
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 
 
@@ -248,6 +258,74 @@ def test_models_are_warmed_up_measured_and_looked_at_by_deployments(place, manif
     assert "| one.jsonl | own choice (600 s) |  | 0.00% (0.00% to 0.00%) |" in tables["benchmark/cpu"]["benchmark"]
     states = {one["check"]: one["state"] for one in json.loads(tables["doctor/cpu"]["doctor"])}
     assert (states["packages"], states["server"], states["no.nemo"]) == ("ok", "ok", "failed")
+
+
+class Browser:
+    """Chromium without a screen. WINNOW_PICTURES is the folder that pictures go to; without it none are taken."""
+
+    def __init__(self, driver: WebDriver, ui: str) -> None:
+        self.driver, self.ui = driver, ui
+
+    def find(self, place: str) -> WebElement:
+        """What there is at an XPath, as soon as it can be clicked."""
+        return WebDriverWait(self.driver, 60).until(expected.element_to_be_clickable((By.XPATH, place)))
+
+    def open(self, path: str, shows: str) -> None:
+        """Open a page, and wait until it shows these words."""
+        self.driver.get(f"{self.ui}/{path}")
+        self.find(f"//*[contains(text(), '{shows}')]")
+
+    def fill(self, label: str, value: str) -> None:
+        """Type into the parameter of this title."""
+        self.find(f"//label[starts-with(normalize-space(.), '{label}')]/following::textarea[1]").send_keys(value)
+
+    def picture(self, name: str, height: int, top: str = "//body") -> None:
+        if folder := os.environ.get("WINNOW_PICTURES"):
+            self.driver.set_window_size(1400, height)
+            self.driver.execute_script("arguments[0].scrollIntoView()", self.find(top))
+            time.sleep(3)  # until nothing moves any more
+            self.driver.save_screenshot(str(Path(folder) / name))
+
+
+@pytest.fixture
+def browser(place) -> Iterator[Browser]:
+    if not CHROMIUM or not CHROMEDRIVER:
+        pytest.skip("needs chromium and its driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in ("headless=new", "no-sandbox", "disable-gpu", "window-size=1400,1500", "disable-background-networking"):
+        options.add_argument(f"--{flag}")
+    driver = webdriver.Chrome(options, Service(CHROMEDRIVER))
+    yield Browser(driver, f"{place.api.removesuffix('/api')}/v2")
+    driver.quit()
+
+
+def test_a_run_is_asked_for_in_the_form_and_its_report_is_seen(place, browser):
+    """As the README walks through it."""
+    output = tempfile.mkdtemp(prefix="out-")  # a short name, for the pictures
+    asked = place.deployment("curate/cpu")["id"]
+    browser.open(f"deployments/deployment/{asked}/run", "Small model")
+    browser.fill("Manifest", "demo/corpus/manifest.jsonl")
+    browser.fill("Output", output)
+    browser.fill("Small model", "demo/small.nemo")
+    browser.fill("Large model", "demo/large.nemo")
+    trust = "//label[starts-with(normalize-space(.), 'Trust unpinned')]"
+    browser.find(f"{trust}/following::button[@role='switch'][1]").click()
+    browser.picture("form.png", 1500, "//label[starts-with(normalize-space(.), 'Manifest')]")
+    browser.find("//button[normalize-space(.)='Submit']").click()
+    runs = {"flow_runs": {"deployment_id": {"any_": [asked]}}}
+    (run,) = until(
+        lambda: [one for one in place.ask("flow_runs/filter", **runs) if one["parameters"].get("large") is not None]
+    )
+    assert place.ended(run)["state"]["type"] == "COMPLETED"
+    browser.open(f"runs/flow-run/{run['id']}", "Completed")
+    browser.picture("run.png", 1200)
+    artifacts = place.ask("artifacts/filter", artifacts=of(run))
+    (report,) = (one["id"] for one in artifacts if one["key"] == "quality-report")
+    browser.open(f"artifacts/artifact/{report}", "utterances kept")
+    assert browser.driver.find_elements(By.XPATH, "//img[starts-with(@src, 'data:image/png')]")
+    browser.picture("report.png", 2100)
+    shutil.rmtree(output)
 
 
 def of(run: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tasks.filter import judge
 from tasks.measures import MEASURES
 from tasks.repeats import hashed, repeats
 from tasks.rules import WHOLE_RUN, Rules, parse
-from tasks.schema import BEFORE_RULES, JUDGED, REPEATS
+from tasks.schema import BEFORE_RULES, JUDGED, REPEATS, gated, heard, scored
 from tasks.values import OURS
 from tests.conftest import shard
 
@@ -69,6 +69,16 @@ def test_every_broken_rule_is_named_and_the_first_counts(rules, reasons):
 def test_what_the_gate_gave_up_says_so():
     columns = {"text": ["a"], "small_pred_text": ["b c"], "small_wer": [2.0], "band": ["reject"]}
     assert judged(Filter(preset="none"), **columns) == [("small", 2.0, "drop", "GIVEN_UP")]
+
+
+@pytest.mark.parametrize(
+    ("band", "decision"), [("reject", "drop"), ("escalate", "keep"), ("accept", "keep"), (None, "keep")]
+)
+def test_what_a_later_gate_gave_up_is_dropped_as_well(band, decision):
+    three = scored(heard(gated(BEFORE_RULES, "large"), "large2"), "large2")
+    rows = shard(three, small_pred_text=["a"], band=["escalate"], large_pred_text=["a"], large_band=[band])
+    rules = Rules(rules=tuple(map(str, Filter(preset="none").in_force)))
+    assert judge(rows, rules)["decision"].to_pylist() == [decision]
 
 
 def test_a_rule_and_one_for_labels_of_the_same_name_are_one_reason():

@@ -1,4 +1,4 @@
-"""The README says what is so."""
+"""The README and the pages that it names say what is so."""
 
 import re
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from tasks.parameters import Parameters
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PARAMETERS = (ROOT / "docs" / "PARAMETERS.md").read_text()
 
 
 def rows(model: type[Parameters], prefix: str = "") -> Iterator[str]:
@@ -29,7 +30,7 @@ def test_the_table_of_parameters_is_that_of_the_models():
 
     shared = list(rows(Curation))
     own = [row for row in rows(Ensemble) if said(row) not in map(said, shared)]
-    assert re.findall(r"^\| `(?:MANIFEST|--)[^\n]*$", README, re.MULTILINE) == [*shared, *own]
+    assert re.findall(r"^\| `(?:MANIFEST|--)[^\n]*$", PARAMETERS, re.MULTILINE) == [*shared, *own]
 
 
 def test_every_exit_code_is_there():

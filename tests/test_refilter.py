@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from flows import lab
+from flows import lab, terminal
+from flows.cli import app
 from flows.curate import curate
 from flows.refilter import refilter
 from tasks import ledger
@@ -18,7 +19,7 @@ from tasks.curves import costs
 from tasks.evidence import gather, kept_before, stages_of, weighed
 from tasks.filter import judge
 from tasks.repeats import hashed, repeats
-from tasks.rules import Rules, parse
+from tasks.rules import BadRule, Rules, parse
 from tasks.schema import BEFORE_RULES
 from tasks.storage import BadOutput
 from tasks.verify import inspect
@@ -145,8 +146,25 @@ def test_the_lab_shows_costs_and_writes_its_curves(run, capsys):
     assert f"kept by these rules {after} " in shown
     assert f"kept in addition {after - before} " in shown
     written = json.loads((run / "sweep.json").read_text())
-    assert [cost["rule"] for cost in written] == ['GIVEN_UP: band != "reject"', "WER_ABOVE_MAX: wer <= 0.25"]
+    assert [cost["rule"] for cost in written] == ['GIVEN_UP: last_band != "reject"', "WER_ABOVE_MAX: wer <= 0.25"]
     assert "data:image/png;base64," in (run / "sweep.html").read_text()
+
+
+def test_a_preset_that_is_given_takes_the_place_of_the_runs_own_rules(run):
+    app(["sweep", str(run), "--filter.preset", "none"], result_action="return_value")
+    none = json.loads((run / "sweep.json").read_text())
+    app(["sweep", str(run), "--filter.preset", "winnow"], result_action="return_value")
+    winnow = json.loads((run / "sweep.json").read_text())
+    assert [[cost["rule"].partition(":")[0] for cost in one] for one in (none, winnow)] == [
+        ["GIVEN_UP"],
+        ["GIVEN_UP", "WER_ABOVE_MAX"],
+    ]
+
+
+def test_rules_that_a_run_cannot_follow_are_refused_before_a_server_is_asked(run, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    with pytest.raises(BadRule, match="no large9 model"):
+        terminal.refilter(str(run), "elsewhere", Filter(rules=("large9_wer < 1",)))
 
 
 def test_a_run_that_did_not_end_has_nothing_to_try_rules_on(run):

@@ -88,7 +88,7 @@ def test_a_report_says_what_the_first_gate_went_by(report, by, said):
 def test_each_rule_has_its_condition_and_its_own_cost(report):
     assert {name: (n.rule, n.broken, n.alone) for name, n in report.reasons.items()} == {
         "WER_ABOVE_MAX": ("wer <= 0.25", 2, 1),
-        "GIVEN_UP": ('band != "reject"', 1, 0),
+        "GIVEN_UP": ('last_band != "reject"', 1, 0),
         "AUDIO_MISSING": (None, None, None),
     }
 

@@ -1,6 +1,5 @@
 """Markup in transcripts, in a real browser: the report's page, and its artifact in both of Prefect's UIs."""
 
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -13,10 +12,9 @@ import httpx
 import pytest
 
 from tasks.page import page
-from tests.conftest import server_of_its_own
+from tests.conftest import CHROMIUM, server_of_its_own
 from tests.test_report import MANIFEST, SETTINGS, rows, speed
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 HOSTILE = [
     "<script>document.title='ran'; fetch('{}/script')</script>",
     "<img src={}/img onerror=\"document.title='ran'\">",
