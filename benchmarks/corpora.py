@@ -10,10 +10,10 @@ import numpy as np
 import soundfile
 
 from demo.fastconformer import SAMPLE_RATE, Size, configuration
-from tasks.audio import load
-from tasks.network import quiet
-from tasks.recogniser import Request
-from tasks.sound import BadAudio
+from tasks.audio.samples import load
+from tasks.audio.sound import BadAudio
+from tasks.engine.network import quiet
+from tasks.engine.recogniser import Request
 
 DEMO = Path(__file__).parent.parent / "demo"
 LONGEST = 60.0

@@ -17,13 +17,13 @@ from typing import Any
 
 from benchmarks.corpora import DEMO, LONGEST, Corpus, demo_corpus, librispeech_like, random_weights
 from benchmarks.turns import Turn, Work, equal, main, ratio, take
-from tasks.audio import load
-from tasks.checkpoint import resolve
-from tasks.engine import hear, planned
-from tasks.network import Network, quiet, restored
-from tasks.parameters import Engine
-from tasks.precision import bf16_gain
-from tasks.recogniser import resident
+from tasks.audio.samples import load
+from tasks.checkpoints.checkpoint import resolve
+from tasks.engine.hearing import hear, planned
+from tasks.engine.network import Network, quiet, restored
+from tasks.engine.precision import bf16_gain
+from tasks.engine.recogniser import resident
+from tasks.parameters.options import Engine
 
 
 @dataclass(frozen=True)

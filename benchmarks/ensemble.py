@@ -23,14 +23,14 @@ from demo.fastconformer import SAMPLE_RATE
 from demo.grammar import sentence
 from demo.speech import NOISES, Samples, corpus_voices, noise, say, with_noise
 from demo.training_speech import TRAINING_SEED, training_texts
-from tasks.apart import listen_here
-from tasks.audio import load
-from tasks.checkpoint import resolve
-from tasks.panel import Rover
-from tasks.parameters import Engine
-from tasks.recogniser import Reading, Request
-from tasks.rover import most_confident, rover
-from tasks.text import normalize
+from tasks.audio.samples import load
+from tasks.checkpoints.checkpoint import resolve
+from tasks.engine.apart import listen_here
+from tasks.engine.recogniser import Reading, Request
+from tasks.parameters.ensemble import Rover
+from tasks.parameters.options import Engine
+from tasks.texts.rover import most_confident, rover
+from tasks.texts.text import normalize
 
 MODELS = ("small", "large", "third")
 LOUD = (0.0, 10.0)  # dB: the range of the noise that is laid over the demo corpus

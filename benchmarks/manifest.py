@@ -33,8 +33,8 @@ os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 manifest, hours, rows = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
 """
 CUT = """
-from tasks.slices import cut
-from tasks.twins import twins
+from tasks.manifests.slices import cut
+from tasks.manifests.twins import twins
 began = time.perf_counter(), time.process_time()
 slices, hashes = cut(manifest, "/audio", hours)
 twice = twins(manifest, "/audio", hashes)

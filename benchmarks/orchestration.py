@@ -28,12 +28,12 @@ import psutil
 
 from benchmarks.corpora import DEMO, demo_corpus
 from benchmarks.turns import main
-from tasks.apart import listen_here
-from tasks.checkpoint import Checkpoint, resolve
-from tasks.config import Curation
-from tasks.devices import open_devices
-from tasks.parameters import Dask, Engine, Placement
-from tasks.recogniser import Request
+from tasks.checkpoints.checkpoint import Checkpoint, resolve
+from tasks.devices.places import open_devices
+from tasks.engine.apart import listen_here
+from tasks.engine.recogniser import Request
+from tasks.parameters.curation import Curation
+from tasks.parameters.options import Dask, Engine, Placement
 
 SMALL = DEMO / "small.nemo"
 COPIES, QUICK_COPIES = 8, 2
@@ -43,10 +43,10 @@ CHUNK = 110  # utterances that a worker is given at once
 BARE = """
 import json, sys, time
 from pathlib import Path
-from tasks.apart import listen_here
-from tasks.checkpoint import resolve
-from tasks.parameters import Engine
-from tasks.recogniser import Request
+from tasks.engine.apart import listen_here
+from tasks.checkpoints.checkpoint import resolve
+from tasks.parameters.options import Engine
+from tasks.engine.recogniser import Request
 rows = [json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()]
 requests = [Request(row["audio_filepath"], None, row["duration"]) for row in rows]
 listen_here(resolve(sys.argv[2], trust_unpinned=True), Engine(), requests[:20])

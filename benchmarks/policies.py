@@ -23,17 +23,17 @@ import pyarrow as pa
 from benchmarks.ensemble import Spoken, demo_speech, louder
 from demo.__main__ import pinned
 from demo.corpus import CORPUS
-from tasks.apart import listen_here
-from tasks.checkpoint import resolve
-from tasks.criteria import PRESETS
-from tasks.draw import lots, sample_share
-from tasks.metrics import differences
-from tasks.panel import Rover
-from tasks.parameters import Engine
-from tasks.recogniser import Reading, Request
-from tasks.rover import rover
-from tasks.spending import Flags, Numbers, Spending, affordable
-from tasks.text import normalize
+from tasks.checkpoints.checkpoint import resolve
+from tasks.engine.apart import listen_here
+from tasks.engine.recogniser import Reading, Request
+from tasks.gates.draw import lots, sample_share
+from tasks.gates.spending import Flags, Numbers, Spending, affordable
+from tasks.parameters.criteria import PRESETS
+from tasks.parameters.ensemble import Rover
+from tasks.parameters.options import Engine
+from tasks.texts.metrics import differences
+from tasks.texts.rover import rover
+from tasks.texts.text import normalize
 
 SPEECH = Path(__file__).parent.parent.parent / "shared" / "speech"
 LIMIT = 0.25

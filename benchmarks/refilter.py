@@ -24,10 +24,10 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.turns import main
-from tasks import ledger
-from tasks.config import Curation
 from tasks.filter import judge
-from tasks.needs import rules_of
+from tasks.parameters.curation import Curation
+from tasks.rules.needs import rules_of
+from tasks.runs import ledger
 from tasks.schema import BEFORE_RULES, with_columns
 
 SHARD = 1_000  # rows

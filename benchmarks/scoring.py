@@ -46,7 +46,7 @@ def each(compare: Callable[[str, str], object]) -> Callable[[int], Work]:
 
 
 def our_rates(count: int) -> Work:
-    from tasks.metrics import word_error_rate
+    from tasks.texts.metrics import word_error_rate
 
     return each(word_error_rate)(count)
 
@@ -59,7 +59,7 @@ def their_rates(count: int) -> Work:
 
 def our_corpus(count: int) -> Work:
     """The rate of all pairs together, from that of each."""
-    from tasks.metrics import word_error_rate
+    from tasks.texts.metrics import word_error_rate
 
     references, readings = pairs(count)
 
@@ -80,7 +80,7 @@ def their_corpus(count: int) -> Work:
 
 
 def our_counts(count: int) -> Work:
-    from tasks.metrics import differences
+    from tasks.texts.metrics import differences
 
     def counts(reference: str, reading: str) -> list[int]:
         found = differences(reference, reading)

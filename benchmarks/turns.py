@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from tasks.precision import bf16_gain
+from tasks.engine.precision import bf16_gain
 
 Work = Callable[[], tuple[list[str], dict[str, Any]]]
 """A turn: the texts that it gave, and what there is to say of it."""

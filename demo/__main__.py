@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from flows.terminal import console, curate
-from tasks.config import Curation
-from tasks.output import OtherRun
+from tasks.parameters.curation import Curation
+from tasks.runs.output import OtherRun
 
 HERE = Path(__file__).parent
 

@@ -10,13 +10,13 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.parameters import taking
-from tasks.checkpoint import Checkpoint, check_options, resolve
-from tasks.comparison import batch, interval, markdown
-from tasks.figures import Figures, Measured, Unmeasured, keep, key_of, last, prepare
+from tasks.checkpoints.checkpoint import Checkpoint, check_options, resolve
 from tasks.manifest import digest
 from tasks.measure import Measuring, measure_model
-from tasks.sample import sample
-from tasks.upkeep import Benchmark
+from tasks.parameters.upkeep import Benchmark
+from tasks.trials.comparison import batch, interval, markdown
+from tasks.trials.figures import Figures, Measured, Unmeasured, keep, key_of, last, prepare
+from tasks.trials.sample import sample
 
 log = logging.getLogger("winnow")
 log.setLevel(logging.INFO)

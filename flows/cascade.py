@@ -13,13 +13,13 @@ from flows.publication import QUICK
 from flows.stream import Futures, Step, stream
 from tasks.allot import choose_gates, draw_sample, mark_shard
 from tasks.cascade import Gathered, gate_shard
-from tasks.config import Curation
-from tasks.devices import Devices
-from tasks.gates import Gates, first_gates, further_gates
-from tasks.passes import Pass
-from tasks.quarantine import Quarantine
+from tasks.devices.places import Devices
+from tasks.engine.passes import Pass
+from tasks.gates.gate import Gates, first_gates, further_gates
+from tasks.parameters.curation import Curation
 from tasks.read import read_shard
 from tasks.report import Passes
+from tasks.runs.quarantine import Quarantine
 from tasks.schema import Role
 from tasks.score import score_shard
 from tasks.transcribe import transcribe_shard, transcribe_shards

@@ -12,9 +12,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from tasks.doctor import diagnose
-from tasks.findings import Finding, failed, ok
-from tasks.upkeep import Doctor
+from tasks.doctor.diagnosis import diagnose
+from tasks.doctor.findings import Finding, failed, ok
+from tasks.parameters.upkeep import Doctor
 
 DEMO = Path(__file__).parent.parent / "demo"
 COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
@@ -53,7 +53,7 @@ def demo() -> str | None:
 def server() -> Iterator[Finding]:
     """Whether the Prefect server that is configured answers."""
     from flows import watch
-    from tasks.secrets import redacted
+    from tasks.parameters.credentials import redacted
 
     api = watch.configured()
     problem = watch.unanswered(api) if api else None
@@ -69,7 +69,7 @@ def server() -> Iterator[Finding]:
 
 def smoke(names: list[str], trust: bool) -> Iterator[Finding]:
     """Whether `winnow curate` reads an utterance of the demo with the models, and with a Prefect server of its own."""
-    from tasks.fitness import unread
+    from tasks.doctor.fitness import unread
 
     if finding := unread(names):
         yield finding

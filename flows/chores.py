@@ -8,11 +8,11 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from flows.terminal import console, progress, start
-from tasks.upkeep import Benchmark, WarmUp
+from tasks.parameters.upkeep import Benchmark, WarmUp
 
 if TYPE_CHECKING:  # it imports Prefect, which reads its settings then
-    from tasks.accuracy import Rate
-    from tasks.figures import Figures
+    from tasks.trials.accuracy import Rate
+    from tasks.trials.figures import Figures
     from tasks.warm import Warmed
 
 
@@ -42,8 +42,8 @@ def benchmark(settings: Benchmark) -> None:
     """Run the flow, show its tables, and raise if a model was not measured."""
     start(None, again="a benchmark begins anew")
     from flows.benchmark import benchmark
-    from tasks.comparison import SINCE
-    from tasks.figures import Unmeasured
+    from tasks.trials.comparison import SINCE
+    from tasks.trials.figures import Unmeasured
 
     problem = None
     try:
@@ -72,8 +72,8 @@ def table(rows: "list[Warmed]") -> Table:
 
 
 def figures_table(figures: "Figures") -> Table:
-    from tasks.comparison import gibibytes, short, size
-    from tasks.page import figure
+    from tasks.reports.page import figure
+    from tasks.trials.comparison import gibibytes, short, size
 
     shown = Table(box=None, pad_edge=False)
     for heading in ("model", "batch", "WER", "95 %", "CER", "95 %", "RTFx", "load, s", "memory"):

@@ -9,12 +9,12 @@ from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 from rich.console import Console
 
-from tasks.config import Curation
-from tasks.criteria import Filter
-from tasks.panel import Ensemble
-from tasks.parameters import Share, Wish
-from tasks.presets import PresetName
-from tasks.upkeep import Benchmark, Doctor, WarmUp
+from tasks.parameters.criteria import Filter
+from tasks.parameters.curation import Curation
+from tasks.parameters.ensemble import Ensemble
+from tasks.parameters.options import Share, Wish
+from tasks.parameters.upkeep import Benchmark, Doctor, WarmUp
+from tasks.rules.presets import PresetName
 
 EXIT_CODES = {
     0: "done",
@@ -102,8 +102,8 @@ def resume(output: str, *, max_quarantined: Share | None = None) -> None:
         max_quarantined: Share of the utterances (0 to 1) that may be quarantined; empty: as at the start
     """
     from flows.terminal import curate, ensemble
-    from tasks.output import asked_of
-    from tasks.storage import location
+    from tasks.runs.output import asked_of
+    from tasks.runs.storage import location
 
     settings = asked_of(location(output))
     if max_quarantined is not None:
@@ -142,7 +142,7 @@ def list_models(
         language: Only those that read it, such as de
         permissive: Only those whose licence is known to allow any use
         offline: Only those that are on this machine already
-        catalog: YAML file of models of one's own, in the form of tasks/catalog.yaml
+        catalog: YAML file of models of one's own, in the form of tasks/models/catalog.yaml
     """
     from flows.models import show_all
 
@@ -155,7 +155,7 @@ def show(name: str, *, catalog: Path | None = None) -> None:
 
     Args:
         name: Of the model, or what a run takes for it
-        catalog: YAML file of models of one's own, in the form of tasks/catalog.yaml
+        catalog: YAML file of models of one's own, in the form of tasks/models/catalog.yaml
     """
     from flows.models import show_one
 
@@ -173,7 +173,7 @@ def choose(
 
     Args:
         manifest: NeMo manifest, whose hours and languages count where the wish has none
-        catalog: YAML file of models of one's own, in the form of tasks/catalog.yaml
+        catalog: YAML file of models of one's own, in the form of tasks/models/catalog.yaml
     """
     from flows.models import show_choice
 

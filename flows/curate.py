@@ -13,20 +13,20 @@ from flows.progress import Progress
 from flows.publication import QUICK, publish
 from flows.stream import Futures, Step, stream
 from flows.watch import bury, this_run, watch
-from tasks.checkpoint import check_options
-from tasks.config import Curation
+from tasks.checkpoints.checkpoint import check_options
 from tasks.count import repeats_for
-from tasks.devices import open_devices
+from tasks.devices.places import open_devices
+from tasks.engine.passes import passes_of
 from tasks.filter import judge_shard
-from tasks.ledger import name_of
 from tasks.manifest import digest, split_manifest
-from tasks.needs import digests_for, rules_of
-from tasks.output import open_run
-from tasks.passes import passes_of
-from tasks.quality import Report
-from tasks.quarantine import Quarantine
+from tasks.models.wishes import settled
+from tasks.parameters.curation import Curation
 from tasks.read import read_shard
-from tasks.wishes import settled
+from tasks.reports.quality import Report
+from tasks.rules.needs import digests_for, rules_of
+from tasks.runs.ledger import name_of
+from tasks.runs.output import open_run
+from tasks.runs.quarantine import Quarantine
 
 logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, its log says how the passes go
 

@@ -7,8 +7,8 @@ from prefect.artifacts import create_table_artifact
 
 from flows.checkup import findings
 from flows.parameters import taking
-from tasks.findings import Finding
-from tasks.upkeep import Doctor
+from tasks.doctor.findings import Finding
+from tasks.parameters.upkeep import Doctor
 
 
 class Unfit(Exception):

@@ -12,21 +12,21 @@ from flows.progress import Progress
 from flows.publication import QUICK, publish
 from flows.stream import Futures, Step, stream
 from flows.watch import bury, this_run, watch
-from tasks.checkpoint import check_options, resolve
+from tasks.checkpoints.checkpoint import check_options, resolve
 from tasks.count import repeats_for
-from tasks.devices import Devices, open_devices
+from tasks.devices.places import Devices, open_devices
+from tasks.engine.passes import Pass
 from tasks.ensemble import combine_shard
 from tasks.filter import judge_shard
-from tasks.ledger import name_of
 from tasks.manifest import digest, split_manifest
-from tasks.needs import digests_for, rules_of
-from tasks.output import open_run
-from tasks.panel import ENSEMBLE, Ensemble
-from tasks.parameters import BadOption
-from tasks.passes import Pass
-from tasks.quality import Report
-from tasks.quarantine import Quarantine
+from tasks.parameters.ensemble import ENSEMBLE, Ensemble
+from tasks.parameters.options import BadOption
 from tasks.read import read_shard
+from tasks.reports.quality import Report
+from tasks.rules.needs import digests_for, rules_of
+from tasks.runs.ledger import name_of
+from tasks.runs.output import open_run
+from tasks.runs.quarantine import Quarantine
 from tasks.score import score_shard
 from tasks.transcribe import transcribe_shard
 

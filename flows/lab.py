@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tasks.criteria import Filter
-from tasks.curves import Cost, Point, costs
-from tasks.evidence import Tally, gather, kept_before, stages_of
-from tasks.needs import rules_of
-from tasks.output import asked_of
-from tasks.storage import location, put
+from tasks.parameters.criteria import Filter
+from tasks.rules.curves import Cost, Point, costs
+from tasks.rules.evidence import Tally, gather, kept_before, stages_of
+from tasks.rules.needs import rules_of
+from tasks.runs.output import asked_of
+from tasks.runs.storage import location, put
 
 console = Console(highlight=False)
 
@@ -37,8 +37,8 @@ def compare(output: str, given: Filter) -> None:
 
 def sweep(output: str, given: Filter | None) -> None:
     """Show each rule's cost and curve, and write them into the run's folder: sweep.html and sweep.json."""
-    from tasks.charts import curves  # matplotlib takes as long to import as a hundred thousand rows to judge
-    from tasks.page import page
+    from tasks.reports.charts import curves  # matplotlib takes as long to import as a hundred thousand rows to judge
+    from tasks.reports.page import page
 
     run = location(output)
     settings = asked_of(run, given)

@@ -7,14 +7,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tasks.catalog import Catalog, open_catalog
-from tasks.choice import Choice, choose
-from tasks.downloaded import downloaded
-from tasks.entries import Model
-from tasks.known import facts, size_of
-from tasks.machine import ELSEWHERE, this_machine
-from tasks.parameters import Wish
-from tasks.spoken import match, stated
+from tasks.checkpoints.downloaded import downloaded
+from tasks.manifests.spoken import match, stated
+from tasks.models.catalog import Catalog, open_catalog
+from tasks.models.choice import Choice, choose
+from tasks.models.entries import Model
+from tasks.models.known import facts, size_of
+from tasks.models.machine import ELSEWHERE, this_machine
+from tasks.parameters.options import Wish
 
 WIDE = 180  # characters of a line where nobody's terminal says how many it has
 

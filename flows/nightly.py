@@ -10,10 +10,10 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.curate import curate
 from flows.parameters import taking
 from flows.watch import this_run
-from tasks.config import Curation
-from tasks.increment import manifest_of, open_nights
-from tasks.output import asked_of
-from tasks.quality import Report
+from tasks.manifests.increment import manifest_of, open_nights
+from tasks.parameters.curation import Curation
+from tasks.reports.quality import Report
+from tasks.runs.output import asked_of
 
 log = logging.getLogger("winnow")
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.markup import escape
 
-from tasks.needs import needed
-from tasks.presets import FILTERS, PresetName
+from tasks.rules.needs import needed
+from tasks.rules.presets import FILTERS, PresetName
 
 console = Console(highlight=False)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from tasks.cascade import seconds_asked
-from tasks.ledger import name_of
+from tasks.runs.ledger import name_of
 from tasks.schema import Manifest, Role
 
 EVERY = 2.0  # seconds between two words to the server

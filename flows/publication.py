@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from flows.stream import Step, stream
-from tasks.gates import Gates
-from tasks.panel import Settings
+from tasks.gates.gate import Gates
+from tasks.parameters.ensemble import Settings
 from tasks.publish import publish_shard, write_manifest
-from tasks.quality import Report
 from tasks.read import gather_fields
 from tasks.report import Passes, report_run
+from tasks.reports.quality import Report
 from tasks.schema import Manifest
 
 QUICK = 4  # tasks without a model that run at once

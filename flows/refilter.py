@@ -9,19 +9,19 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.parameters import taking
 from flows.stream import Futures, Step, stream
 from flows.watch import bury, this_run
-from tasks.adopt import adopt, digests_of, manifest_of
 from tasks.count import repeats_for
-from tasks.evidence import stages_of
 from tasks.filter import judge_shard
-from tasks.ledger import name_of
-from tasks.needs import digests_for, rules_of
-from tasks.output import asked_of, open_run
+from tasks.parameters.upkeep import Refilter
 from tasks.publish import publish_shard, write_manifest
-from tasks.quality import Report
 from tasks.read import gather_fields
 from tasks.report import report_again
-from tasks.storage import location
-from tasks.upkeep import Refilter
+from tasks.reports.quality import Report
+from tasks.rules.evidence import stages_of
+from tasks.rules.needs import digests_for, rules_of
+from tasks.runs.adopt import adopt, digests_of, manifest_of
+from tasks.runs.ledger import name_of
+from tasks.runs.output import asked_of, open_run
+from tasks.runs.storage import location
 
 QUICK = 4  # tasks at once
 

@@ -15,15 +15,15 @@ from rich.table import Table
 from rich.text import Text
 
 from flows import watch
-from tasks.config import Curation
-from tasks.criteria import Filter
-from tasks.needs import rules_of
-from tasks.output import asked_of
-from tasks.panel import Ensemble, Settings
-from tasks.quality import Report
-from tasks.quiet import quiet
-from tasks.storage import location
-from tasks.verify import inspect
+from tasks.engine.quiet import quiet
+from tasks.parameters.criteria import Filter
+from tasks.parameters.curation import Curation
+from tasks.parameters.ensemble import Ensemble, Settings
+from tasks.reports.quality import Report
+from tasks.rules.needs import rules_of
+from tasks.runs.output import asked_of
+from tasks.runs.storage import location
+from tasks.runs.verify import inspect
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)

@@ -12,7 +12,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.parameters import taking
 from flows.progress import EVERY, shown
-from tasks.upkeep import WarmUp
+from tasks.parameters.upkeep import WarmUp
 from tasks.warm import NotReady, Warmed, listed, warm_model
 
 AT_ONCE = 4  # models that are fetched or examined at the same time

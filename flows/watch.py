@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import psutil
 
-from tasks.secrets import redacted
+from tasks.parameters.credentials import redacted
 
 PATIENCE = 20.0  # seconds for a server to answer at the start
 POLL = 3.0

@@ -10,17 +10,17 @@ import pyarrow.compute as pc
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.config import Curation
-from tasks.criteria import Bands
-from tasks.draw import lots, sample_share
-from tasks.gates import Gates, banded, first_gates
-from tasks.ledger import advance, key_of, record, recorded, run_of
-from tasks.metrics import differences
-from tasks.retry import RETRY
+from tasks.gates.draw import lots, sample_share
+from tasks.gates.gate import Gates, banded, first_gates
+from tasks.gates.spending import Flags, Numbers, Spending, affordable
+from tasks.parameters.criteria import Bands
+from tasks.parameters.curation import Curation
+from tasks.runs.ledger import advance, key_of, record, recorded, run_of
+from tasks.runs.retry import RETRY
+from tasks.runs.storage import read_table
 from tasks.schema import append, marked
-from tasks.spending import Flags, Numbers, Spending, affordable
-from tasks.storage import read_table
-from tasks.text import normalize
+from tasks.texts.metrics import differences
+from tasks.texts.text import normalize
 
 BUDGET = 0.4
 NO_DOUBT = -1.0  # less than there is: nothing is believed unless it lies below the band

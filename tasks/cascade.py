@@ -8,14 +8,14 @@ import pyarrow.compute as pc
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.draw import drawn
-from tasks.gates import Gates, banded
-from tasks.ledger import advance
-from tasks.passes import asked_for
-from tasks.retry import RETRY
+from tasks.engine.passes import asked_for
+from tasks.gates.draw import drawn
+from tasks.gates.gate import Gates, banded
+from tasks.manifests.spoken import languages_of, match
+from tasks.runs.ledger import advance
+from tasks.runs.retry import RETRY
+from tasks.runs.storage import read_schema, read_table
 from tasks.schema import Role, append, band_of, before, gated, replaced
-from tasks.spoken import languages_of, match
-from tasks.storage import read_schema, read_table
 
 MOST_TOGETHER = 32  # shards; what is not committed before the last of them was read is lost in a crash
 

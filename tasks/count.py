@@ -5,12 +5,12 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks import ledger
-from tasks.repeats import hashed, repeats
-from tasks.retry import RETRY
-from tasks.rules import Rules
-from tasks.storage import read_table
-from tasks.text import Normalizer, version_of
+from tasks.rules.repeats import hashed, repeats
+from tasks.rules.rule import Rules
+from tasks.runs import ledger
+from tasks.runs.retry import RETRY
+from tasks.runs.storage import read_table
+from tasks.texts.text import Normalizer, version_of
 
 
 def count_files(shards: list[Path], normalizer: Normalizer) -> list[Path]:

@@ -6,14 +6,14 @@ import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.ledger import advance
-from tasks.panel import ENSEMBLE, Method, Rover
-from tasks.parameters import BadOption
-from tasks.recogniser import Reading
-from tasks.retry import RETRY
-from tasks.rover import Consensus, most_confident, rover
+from tasks.engine.recogniser import Reading
+from tasks.parameters.ensemble import ENSEMBLE, Method, Rover
+from tasks.parameters.options import BadOption
+from tasks.runs.ledger import advance
+from tasks.runs.retry import RETRY
 from tasks.schema import Role, append, combined
-from tasks.text import Normalizer, version_of
+from tasks.texts.rover import Consensus, most_confident, rover
+from tasks.texts.text import Normalizer, version_of
 
 
 def combine(heard: pa.Table, roles: list[Role], method: Method, votes: Rover, normalizer: Normalizer) -> pa.Table:

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.ledger import advance
-from tasks.retry import RETRY
-from tasks.rules import Rules, Term
+from tasks.rules.rule import Rules, Term
+from tasks.rules.values import OURS, Values
+from tasks.rules.verdicts import verdicts
+from tasks.runs.ledger import advance
+from tasks.runs.retry import RETRY
+from tasks.runs.storage import read_table
 from tasks.schema import BEFORE_RULES, append, judged, replaced, roles_of, with_columns
-from tasks.storage import read_table
-from tasks.values import OURS, Values
-from tasks.verdicts import verdicts
 
 
 def judge(heard: pa.Table, rules: Rules, repeats: pa.Table | None = None) -> pa.Table:

@@ -8,13 +8,13 @@ import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks import ledger
-from tasks.lines import row_of
-from tasks.linewise import BLOCK, MAX_LINE, is_blank, lines_of
-from tasks.retry import RETRY
+from tasks.manifests.lines import row_of
+from tasks.manifests.linewise import BLOCK, MAX_LINE, is_blank, lines_of
+from tasks.manifests.slices import CHANGED, BadManifest, cut
+from tasks.manifests.twins import twins
+from tasks.runs import ledger
+from tasks.runs.retry import RETRY
 from tasks.schema import QUARANTINED, SLICE, Manifest
-from tasks.slices import CHANGED, BadManifest, cut
-from tasks.twins import twins
 
 MOUNT_CHECK = 200  # so many first rows say whether the audio is there at all
 

@@ -12,14 +12,14 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 from prefect.states import Failed
 
-from tasks.accuracy import accuracy
-from tasks.checkpoint import Checkpoint, one_line
-from tasks.figures import Measured
-from tasks.parameters import Engine
-from tasks.recogniser import cores
-from tasks.sample import Sample
-from tasks.text import Normalizer
-from tasks.trial import Trial, attempt
+from tasks.checkpoints.checkpoint import Checkpoint, one_line
+from tasks.engine.recogniser import cores
+from tasks.parameters.options import Engine
+from tasks.texts.text import Normalizer
+from tasks.trials.accuracy import accuracy
+from tasks.trials.figures import Measured
+from tasks.trials.sample import Sample
+from tasks.trials.trial import Trial, attempt
 
 
 @dataclass(frozen=True)

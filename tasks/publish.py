@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks import ledger
-from tasks.retry import RETRY
+from tasks.runs import ledger
+from tasks.runs.retry import RETRY
+from tasks.runs.storage import read_table, replacing
 from tasks.schema import FIELD_TYPES, output_names
-from tasks.storage import read_table, replacing
 
 INPUT = ["id", "audio_filepath", "offset", "duration", "text"]
 WHY = ["reason", "reasons", "detail"]

@@ -11,13 +11,13 @@ import xxhash
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks import ledger
-from tasks.kinds import kinds_of, merged
-from tasks.lines import Row, row_of
-from tasks.linewise import MAX_LINE, is_blank, lines_of
-from tasks.retry import RETRY
+from tasks.manifests.kinds import kinds_of, merged
+from tasks.manifests.lines import Row, row_of
+from tasks.manifests.linewise import MAX_LINE, is_blank, lines_of
+from tasks.manifests.slices import CHANGED, BadManifest
+from tasks.runs import ledger
+from tasks.runs.retry import RETRY
 from tasks.schema import UTTERANCE
-from tasks.slices import CHANGED, BadManifest
 
 
 def read(slice_: pa.Table, limit: int = MAX_LINE, referenced: bool = True) -> tuple[pa.Table, ledger.Facts]:

@@ -8,21 +8,21 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from tasks import ledger
-from tasks.accord import assess_ensemble
-from tasks.audit import second_opinion
-from tasks.checkpoint import Checkpoint
-from tasks.gates import Gates
-from tasks.needs import rules_of
-from tasks.output import finish
-from tasks.page import decision, in_words, markdown, page
-from tasks.panel import Ensemble, Settings
-from tasks.quality import COUNTS, Report, assess, balance
-from tasks.retry import RETRY
-from tasks.rules import Rules
+from tasks.checkpoints.checkpoint import Checkpoint
+from tasks.gates.gate import Gates
+from tasks.parameters.ensemble import Ensemble, Settings
+from tasks.reports.accord import assess_ensemble
+from tasks.reports.audit import second_opinion
+from tasks.reports.page import decision, in_words, markdown, page
+from tasks.reports.quality import COUNTS, Report, assess, balance
+from tasks.reports.speeds import Speed
+from tasks.rules.needs import rules_of
+from tasks.rules.rule import Rules
+from tasks.runs import ledger
+from tasks.runs.output import finish
+from tasks.runs.retry import RETRY
+from tasks.runs.storage import put, read_schema, read_table
 from tasks.schema import Manifest, Role, band_of
-from tasks.speeds import Speed
-from tasks.storage import put, read_schema, read_table
 
 Passes = dict[Role, tuple[list[Checkpoint], list[Path]]]
 """The checkpoints of each pass, and its shards."""

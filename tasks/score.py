@@ -6,13 +6,13 @@ import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.ledger import advance
-from tasks.metrics import differences, word_error_rate
-from tasks.recogniser import Reading
-from tasks.retry import RETRY
-from tasks.rover import agreement_with
+from tasks.engine.recogniser import Reading
+from tasks.runs.ledger import advance
+from tasks.runs.retry import RETRY
 from tasks.schema import SCORES, Role, append, is_larger, replaced, roles_of, scored
-from tasks.text import Normalizer, normalize, version_of
+from tasks.texts.metrics import differences, word_error_rate
+from tasks.texts.rover import agreement_with
+from tasks.texts.text import Normalizer, normalize, version_of
 
 
 def score(shard: pa.Table, role: Role, normalizer: Normalizer, referenced: bool = True) -> pa.Table:

@@ -14,16 +14,16 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
-from tasks import ledger
-from tasks.apart import Listened, listen_apart, listen_here
-from tasks.devices import Devices
-from tasks.engine import Heard
-from tasks.parameters import Engine
-from tasks.passes import Pass, asked_for, listen_by_language
-from tasks.recogniser import Request, keep
-from tasks.retry import RETRY
+from tasks.devices.places import Devices
+from tasks.engine.apart import Listened, listen_apart, listen_here
+from tasks.engine.hearing import Heard
+from tasks.engine.passes import Pass, asked_for, listen_by_language
+from tasks.engine.recogniser import Request, keep
+from tasks.manifests.spoken import languages_of
+from tasks.parameters.options import Engine
+from tasks.runs import ledger
+from tasks.runs.retry import RETRY
 from tasks.schema import READING, SOUND, Role, append, heard, is_larger, place_of, replaced
-from tasks.spoken import languages_of
 
 log = logging.getLogger("winnow")
 

@@ -10,10 +10,10 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed
 from pydantic import BaseModel
 
-from tasks.checkpoint import PIN, BadCheckpoint, one_line, parted, resolve
-from tasks.copies import home
-from tasks.hub import watcher
-from tasks.parameters import BadOption
+from tasks.checkpoints.checkpoint import PIN, BadCheckpoint, one_line, parted, resolve
+from tasks.checkpoints.copies import home
+from tasks.checkpoints.hub import watcher
+from tasks.parameters.options import BadOption
 
 Told = Callable[[str, int, int | None], None]
 """Who is told of a download: the model, the bytes that are there, and how many it has."""

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from tasks.checkpoint import Checkpoint, resolve
+from tasks.checkpoints.checkpoint import Checkpoint, resolve
 from tasks.schema import with_columns
 
 ROOT = Path(__file__).parent.parent

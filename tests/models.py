@@ -8,7 +8,7 @@ from typing import Any
 import soundfile
 
 from demo.fastconformer import MODULES, Size, configuration
-from tasks.network import quiet
+from tasks.engine.network import quiet
 from tests.conftest import DEMO
 
 SIZE = Size(width=32, layers=2, heads=2, channels=32)

@@ -3,7 +3,7 @@
 import jiwer
 import pytest
 
-from tasks.accuracy import Rate, accuracy
+from tasks.trials.accuracy import Rate, accuracy
 
 TEXTS = [
     ("good morning to you", "good morning to you"),

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 import soxr
 
-from tasks.audio import BLOCK, load, promised
-from tasks.sound import BadAudio, Sound
+from tasks.audio.samples import BLOCK, load, promised
+from tasks.audio.sound import BadAudio, Sound
 from tests.conftest import DEMO
 
 RATE = 16_000

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from flows.benchmark import benchmark
-from tasks.apart import in_child
-from tasks.checkpoint import BadCheckpoint
-from tasks.figures import Unmeasured
-from tasks.sample import sample
-from tasks.slices import BadManifest
-from tasks.storage import BadOutput
-from tasks.trial import peak_of_process
+from tasks.checkpoints.checkpoint import BadCheckpoint
+from tasks.engine.apart import in_child
+from tasks.manifests.slices import BadManifest
+from tasks.runs.storage import BadOutput
+from tasks.trials.figures import Unmeasured
+from tasks.trials.sample import sample
+from tasks.trials.trial import peak_of_process
 from tests.conftest import DEMO, ROOT
 
 BALLAST = 300 * 2**20

@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 
 from flows.curate import curate
 from tasks.allot import choose, share_to_sample
-from tasks.audit import interval
 from tasks.cascade import gate
-from tasks.config import Curation
-from tasks.criteria import Bands, Filter, Gate
-from tasks.draw import lots, sample_share
 from tasks.filter import judge
-from tasks.gates import Gates, first_gates, further_gates
-from tasks.output import OtherRun
-from tasks.rules import Rules
+from tasks.gates.draw import lots, sample_share
+from tasks.gates.gate import Gates, first_gates, further_gates
+from tasks.gates.spending import Spending, affordable
+from tasks.parameters.criteria import Bands, Filter, Gate
+from tasks.parameters.curation import Curation
+from tasks.reports.audit import interval
+from tasks.rules.rule import Rules
+from tasks.runs.output import OtherRun
+from tasks.runs.verify import inspect
 from tasks.schema import UTTERANCE, gated, heard, marked, scored
-from tasks.spending import Spending, affordable
-from tasks.verify import inspect
 from tests.conftest import published, shard
 
 READ = scored(heard(UTTERANCE, "small"), "small")

@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from flows.cli import app, main
-from tasks.catalog import UnknownModel, open_catalog
-from tasks.checkpoint import FAMILIES, BadCheckpoint, resolve
-from tasks.parameters import BadOption
+from tasks.checkpoints.checkpoint import FAMILIES, BadCheckpoint, resolve
+from tasks.models.catalog import UnknownModel, open_catalog
+from tasks.parameters.options import BadOption
 from tests.conftest import DEMO
 
 CATALOG = open_catalog()

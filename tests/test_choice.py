@@ -4,14 +4,14 @@ import math
 
 import pytest
 
-from tasks.catalog import open_catalog
-from tasks.choice import choose
-from tasks.config import Curation
-from tasks.criteria import Gate
-from tasks.machine import ELSEWHERE, Machine, gpus
-from tasks.parameters import BadOption, Engine, Placement, Wish
-from tasks.spoken import match, stated
-from tasks.wishes import settled
+from tasks.manifests.spoken import match, stated
+from tasks.models.catalog import open_catalog
+from tasks.models.choice import choose
+from tasks.models.machine import ELSEWHERE, Machine, gpus
+from tasks.models.wishes import settled
+from tasks.parameters.criteria import Gate
+from tasks.parameters.curation import Curation
+from tasks.parameters.options import BadOption, Engine, Placement, Wish
 from tests.conftest import DEMO
 
 CATALOG = open_catalog()

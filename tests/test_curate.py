@@ -10,12 +10,12 @@ import pytest
 
 from demo.__main__ import pinned
 from flows.curate import curate
-from tasks.criteria import Filter
 from tasks.filter import judge
-from tasks.needs import Lacking, needed, rules_of
-from tasks.output import OtherRun, asked_of
-from tasks.presets import FILTERS
-from tasks.repeats import hashed, repeats
+from tasks.parameters.criteria import Filter
+from tasks.rules.needs import Lacking, needed, rules_of
+from tasks.rules.presets import FILTERS
+from tasks.rules.repeats import hashed, repeats
+from tasks.runs.output import OtherRun, asked_of
 from tests.conftest import DEMO, published
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

@@ -34,7 +34,7 @@ from flows.curate import curate
 from flows.doctor import doctor
 from flows.refilter import refilter
 from flows.warm_up import warm_up
-from tasks.output import locked
+from tasks.runs.output import locked
 from tests.conftest import CHROMIUM, ROOT, published, server_of_its_own
 
 CHROMEDRIVER = shutil.which("chromedriver")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tasks.checkpoint import Checkpoint, resolve
-from tasks.config import Curation
-from tasks.devices import DeviceLost, Inline, open_devices
-from tasks.parameters import Dask, Engine, Placement
-from tasks.recogniser import resident
-from tasks.workers import Exposed, Workers, refuse_exposed
+from tasks.checkpoints.checkpoint import Checkpoint, resolve
+from tasks.devices.places import DeviceLost, Inline, open_devices
+from tasks.devices.workers import Exposed, Workers, refuse_exposed
+from tasks.engine.recogniser import resident
+from tasks.parameters.curation import Curation
+from tasks.parameters.options import Dask, Engine, Placement
 
 
 def curation(**parameters):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks import formats, packages, probe, rooms
-from tasks.doctor import environment
-from tasks.findings import asked
-from tasks.fitness import fitness, hub
+from tasks.doctor import formats, packages, probe, rooms
+from tasks.doctor.diagnosis import environment
+from tasks.doctor.findings import asked
+from tasks.doctor.fitness import fitness, hub
 from tests.conftest import DEMO, ROOT
 
 GIB = 2**30

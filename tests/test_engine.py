@@ -9,16 +9,16 @@ import psutil
 import pytest
 import torch
 
-from tasks import ledger, recogniser
-from tasks.audio import Clip
-from tasks.budget import Budget
-from tasks.checkpoint import BadCheckpoint, resolve
-from tasks.engine import ModelBroken, filled, hear, planned, read
-from tasks.parameters import Engine
-from tasks.passes import Pass
-from tasks.recogniser import Reading, Request, keep, resident, squeezed
+from tasks.audio.samples import Clip
+from tasks.audio.sound import Sound
+from tasks.checkpoints.checkpoint import BadCheckpoint, resolve
+from tasks.engine.budget import Budget
+from tasks.engine.hearing import ModelBroken, filled, hear, planned, read, recogniser
+from tasks.engine.passes import Pass
+from tasks.engine.recogniser import Reading, Request, keep, resident, squeezed
+from tasks.parameters.options import Engine
+from tasks.runs import ledger
 from tasks.schema import BEFORE_RULES
-from tasks.sound import Sound
 from tasks.transcribe import transcribe_files
 from tests.conftest import shard
 from tests.test_network import requests

@@ -8,15 +8,15 @@ import pytest
 
 from benchmarks.ensemble import MODELS, demo_speech, louder, methods, readings, word_error_rate
 from flows.ensemble import ensemble
-from tasks.criteria import Filter
 from tasks.ensemble import combine
 from tasks.filter import judge
-from tasks.output import OtherRun, asked_of
-from tasks.panel import ENSEMBLE, Ensemble, Rover
-from tasks.parameters import BadOption
-from tasks.rules import Rules
+from tasks.parameters.criteria import Filter
+from tasks.parameters.ensemble import ENSEMBLE, Ensemble, Rover
+from tasks.parameters.options import BadOption
+from tasks.rules.rule import Rules
+from tasks.runs.output import OtherRun, asked_of
+from tasks.runs.verify import inspect
 from tasks.schema import UTTERANCE, combined, heard, scored, with_columns
-from tasks.verify import inspect
 from tests.conftest import published
 
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from tasks.audio import load
-from tasks.faster import log_mel, quicken, subsample
-from tasks.network import restored
+from tasks.audio.samples import load
+from tasks.engine.faster import log_mel, quicken, subsample
+from tasks.engine.network import restored
 from tests.test_network import requests
 
 

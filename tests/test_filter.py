@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.criteria import Filter
 from tasks.filter import judge
-from tasks.measures import MEASURES
-from tasks.repeats import hashed, repeats
-from tasks.rules import WHOLE_RUN, Rules, parse
+from tasks.parameters.criteria import Filter
+from tasks.rules.repeats import hashed, repeats
+from tasks.rules.rule import WHOLE_RUN, Rules, parse
+from tasks.rules.values import OURS
 from tasks.schema import BEFORE_RULES, JUDGED, REPEATS, gated, heard, scored
-from tasks.values import OURS
+from tasks.texts.measures import MEASURES
 from tests.conftest import shard
 
 

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from tasks.devices import NoDevice
-from tasks.leases import Device, Leases
-from tasks.parameters import Placement
+from tasks.devices.leases import Device, Leases
+from tasks.devices.places import NoDevice
+from tasks.parameters.options import Placement
 
 GPUS = [Device("cuda:0", {"GPU": 1, "CPU": 8, "MEMORY": 64}), Device("cuda:1", {"GPU": 1, "CPU": 8, "a100": 1})]
 CPU = Device("cpu:0", {"CPU": 16})

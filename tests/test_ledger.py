@@ -2,8 +2,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks import ledger
-from tasks.criteria import Filter
+from tasks.parameters.criteria import Filter
+from tasks.runs import ledger
 
 
 @pytest.fixture

@@ -5,15 +5,15 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tasks import ledger
-from tasks.kinds import merged
-from tasks.lines import placed
-from tasks.linewise import BLOCK, MAX_LINE
 from tasks.manifest import digest, sliced, split
+from tasks.manifests.kinds import merged
+from tasks.manifests.lines import placed
+from tasks.manifests.linewise import BLOCK, MAX_LINE
+from tasks.manifests.slices import BadManifest, cut
+from tasks.manifests.twins import twins
 from tasks.read import fields, read
+from tasks.runs import ledger
 from tasks.schema import UTTERANCE, output_names
-from tasks.slices import BadManifest, cut
-from tasks.twins import twins
 
 ALL = 1e6  # hours, so that there is one shard
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.metrics import character_error_rate, differences, word_error_rate
+from tasks.texts.metrics import character_error_rate, differences, word_error_rate
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 import pytest
 
 from flows.presets import show
-from tasks.config import Curation
-from tasks.criteria import Filter
-from tasks.needs import Lacking, rules_of
-from tasks.rules import BadRule
+from tasks.parameters.criteria import Filter
+from tasks.parameters.curation import Curation
+from tasks.rules.needs import Lacking, rules_of
+from tasks.rules.rule import BadRule
 
 ROW = {"audio_filepath": "a.wav", "duration": 1.0, "text": "hello", "lang": "en", "snr": 5, "wer": 0.1, "level": "high"}
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.audio import load
-from tasks.budget import affordable
-from tasks.checkpoint import BadCheckpoint, check_options
-from tasks.engine import hear
-from tasks.network import Network, restored
-from tasks.parameters import BadOption, Engine
-from tasks.precision import precision_of
-from tasks.recogniser import Request, Word, resident
+from tasks.audio.samples import load
+from tasks.checkpoints.checkpoint import BadCheckpoint, check_options
+from tasks.engine.budget import affordable
+from tasks.engine.hearing import hear
+from tasks.engine.network import Network, restored
+from tasks.engine.precision import precision_of
+from tasks.engine.recogniser import Request, Word, resident
+from tasks.parameters.options import BadOption, Engine
 from tests.conftest import DEMO, trusted
 
 
@@ -206,7 +206,7 @@ def test_a_small_model_on_a_cpu_is_read_in_fp32(demo_small):
 def test_bf16_is_chosen_where_it_was_measured_to_pay(monkeypatch):
     large = torch.nn.Linear(3_000, 2_000)
     for gain, precision in ((6.0, "bf16"), (0.5, "fp32")):
-        monkeypatch.setattr("tasks.precision.bf16_gain", lambda gain=gain: gain)
+        monkeypatch.setattr("tasks.engine.precision.bf16_gain", lambda gain=gain: gain)
         assert precision_of(large, Engine()) == precision
 
 

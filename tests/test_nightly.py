@@ -5,9 +5,9 @@ import json
 import pytest
 
 from flows.nightly import nightly
-from tasks.increment import open_nights
-from tasks.ledger import all_records
-from tasks.storage import BadOutput
+from tasks.manifests.increment import open_nights
+from tasks.runs.ledger import all_records
+from tasks.runs.storage import BadOutput
 from tests.conftest import published
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

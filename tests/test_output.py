@@ -7,13 +7,13 @@ import sys
 import pyarrow as pa
 import pytest
 
-from tasks import ledger
-from tasks.config import Curation
-from tasks.criteria import Filter
-from tasks.output import InUse, OtherRun, asked_of, finish, open_run
-from tasks.parameters import Engine
-from tasks.storage import BadOutput
-from tasks.verify import inspect
+from tasks.parameters.criteria import Filter
+from tasks.parameters.curation import Curation
+from tasks.parameters.options import Engine
+from tasks.runs import ledger
+from tasks.runs.output import InUse, OtherRun, asked_of, finish, open_run
+from tasks.runs.storage import BadOutput
+from tasks.runs.verify import inspect
 
 
 def opened(settings, digests):
@@ -96,7 +96,9 @@ def test_only_one_run_at_a_time(settings):
 
 def test_the_lock_of_a_dead_process_is_free_and_says_who_it_was(settings):
     code = (
-        "import os, signal, sys; from tasks.config import Curation; from tasks.output import open_run\n"
+        "import os, signal, sys\n"
+        "from tasks.parameters.curation import Curation\n"
+        "from tasks.runs.output import open_run\n"
         "settings = Curation.model_validate_json(sys.argv[1])\n"
         "with open_run(settings, {}, {'name': 'the dead'}): os.kill(os.getpid(), signal.SIGKILL)"
     )

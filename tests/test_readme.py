@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flows.cli import EXIT_CODES
-from tasks.config import Curation
-from tasks.panel import Ensemble
-from tasks.parameters import Parameters
+from tasks.parameters.curation import Curation
+from tasks.parameters.ensemble import Ensemble
+from tasks.parameters.options import Parameters
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

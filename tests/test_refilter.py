@@ -11,18 +11,18 @@ from flows import lab, terminal
 from flows.cli import app
 from flows.curate import curate
 from flows.refilter import refilter
-from tasks import ledger
-from tasks.adopt import digests_of
-from tasks.config import Curation
-from tasks.criteria import Filter
-from tasks.curves import costs
-from tasks.evidence import gather, kept_before, stages_of, weighed
 from tasks.filter import judge
-from tasks.repeats import hashed, repeats
-from tasks.rules import BadRule, Rules, parse
+from tasks.parameters.criteria import Filter
+from tasks.parameters.curation import Curation
+from tasks.rules.curves import costs
+from tasks.rules.evidence import gather, kept_before, stages_of, weighed
+from tasks.rules.repeats import hashed, repeats
+from tasks.rules.rule import BadRule, Rules, parse
+from tasks.runs import ledger
+from tasks.runs.adopt import digests_of
+from tasks.runs.storage import BadOutput
+from tasks.runs.verify import inspect
 from tasks.schema import BEFORE_RULES
-from tasks.storage import BadOutput
-from tasks.verify import inspect
 from tests.conftest import published, shard
 
 ASKED = (

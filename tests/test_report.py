@@ -9,14 +9,14 @@ import pyarrow as pa
 import pytest
 from markdown_it import MarkdownIt
 
-from tasks.advice import advise
-from tasks.config import Curation
-from tasks.criteria import Bands, Filter
-from tasks.gates import Gates
-from tasks.page import inert, markdown, page, went_by
-from tasks.quality import Report, Unbalanced, assess, distribution
+from tasks.gates.gate import Gates
+from tasks.parameters.criteria import Bands, Filter
+from tasks.parameters.curation import Curation
+from tasks.reports.advice import advise
+from tasks.reports.page import inert, markdown, page, went_by
+from tasks.reports.quality import Report, Unbalanced, assess, distribution
+from tasks.reports.speeds import Speed
 from tasks.schema import JUDGED, Manifest
-from tasks.speeds import Speed
 
 HOUR = 3600.0
 

@@ -7,13 +7,13 @@ import yaml
 
 from demo.__main__ import pinned
 from flows.curate import curate
-from tasks.checkpoint import resolve
-from tasks.config import Curation
-from tasks.engine import Heard, hear
-from tasks.output import OtherRun, asked_of
-from tasks.parameters import Engine
-from tasks.passes import Pass, listen_by_language, passes_of
-from tasks.recogniser import Reading, Request, resident
+from tasks.checkpoints.checkpoint import resolve
+from tasks.engine.hearing import Heard, hear
+from tasks.engine.passes import Pass, listen_by_language, passes_of
+from tasks.engine.recogniser import Reading, Request, resident
+from tasks.parameters.curation import Curation
+from tasks.parameters.options import Engine
+from tasks.runs.output import OtherRun, asked_of
 from tests.conftest import DEMO, published
 
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.alignment import GAP, SUBSTITUTION, network
-from tasks.panel import Rover
-from tasks.recogniser import Reading
-from tasks.rover import most_confident, rover
-from tasks.units import units
+from tasks.engine.recogniser import Reading
+from tasks.parameters.ensemble import Rover
+from tasks.texts.alignment import GAP, SUBSTITUTION, network
+from tasks.texts.rover import most_confident, rover
+from tasks.texts.units import units
 
 VOTES = Rover(alpha=1.0)
 WORDS = st.sampled_from("one two three four five six".split())

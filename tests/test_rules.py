@@ -4,9 +4,9 @@ from math import nextafter
 
 import pytest
 
-from tasks.criteria import Filter
-from tasks.presets import FILTERS
-from tasks.rules import BadRule, parse
+from tasks.parameters.criteria import Filter
+from tasks.rules.presets import FILTERS
+from tasks.rules.rule import BadRule, parse
 
 
 @pytest.mark.parametrize(

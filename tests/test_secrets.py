@@ -1,8 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from tasks.config import Curation
-from tasks.secrets import redacted
+from tasks.parameters.credentials import redacted
+from tasks.parameters.curation import Curation
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tasks.storage import drafts, location, put, put_if_absent, replacing
+from tasks.runs.storage import drafts, location, put, put_if_absent, replacing
 
 
 def test_a_write_that_breaks_off_leaves_the_old_file(tmp_path):
@@ -44,7 +44,7 @@ def test_files_can_be_read_by_whoever_the_umask_lets(tmp_path):
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path):
     """A limit on the size of files stands for the disk: the system refuses to write on, in the middle of one."""
     code = (
-        "import resource, signal, sys; from tasks.storage import location, put\n"
+        "import resource, signal, sys; from tasks.runs.storage import location, put\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "try: put(location(sys.argv[1]) / 'a.parquet', bytes(10_000))\n"
         "except Exception as error: print(error.exit_code, error)"

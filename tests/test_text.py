@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
-from tasks.alphabets import ALPHABETS
-from tasks.text import Normalizer, normalize, version_of, words
+from tasks.texts.alphabets import ALPHABETS
+from tasks.texts.text import Normalizer, normalize, version_of, words
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from demo.__main__ import pinned
 from flows.warm_up import warm_up
-from tasks.parameters import BadOption
+from tasks.parameters.options import BadOption
 from tasks.warm import NotReady
 from tests.conftest import DEMO, ROOT
 from tests.stand_in_hub import COMMIT, hub

@@ -13,14 +13,14 @@ import pyarrow as pa
 import pytest
 import soundfile
 
-from tasks.audio import load
-from tasks.checkpoint import Checkpoint
-from tasks.engine import hear
-from tasks.parameters import Engine
-from tasks.passes import Pass
-from tasks.recogniser import resident
+from tasks.audio.samples import load
+from tasks.audio.sound import BadAudio
+from tasks.checkpoints.checkpoint import Checkpoint
+from tasks.engine.hearing import hear
+from tasks.engine.passes import Pass
+from tasks.engine.recogniser import resident
+from tasks.parameters.options import Engine
 from tasks.schema import QUARANTINED, UTTERANCE, with_columns
-from tasks.sound import BadAudio
 from tasks.transcribe import transcribe
 from tests.conftest import DEMO
 from tests.test_audio import MEMORY, relabelled, ten_hours

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tasks.page import page
+from tasks.reports.page import page
 from tests.conftest import CHROMIUM, server_of_its_own
 from tests.test_report import MANIFEST, SETTINGS, rows, speed
 
@@ -60,8 +60,8 @@ def seen(address: str, profile: Path) -> str:
 
 
 def report_of(texts: list[str]) -> str:
-    from tasks.page import markdown
-    from tasks.quality import assess
+    from tasks.reports.page import markdown
+    from tasks.reports.quality import assess
 
     bad = {"wer": 1.0, "small_wer": 1.0, "model": "small", "decision": "drop"}
     reasons = ["WER_ABOVE_MAX", "GIVEN_UP", "CHAR_RATE_BELOW_MIN", "CHAR_RATE_ABOVE_MAX"]

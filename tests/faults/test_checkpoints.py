@@ -16,10 +16,10 @@ import pytest
 import torch
 import yaml
 
-from tasks import copies, preflight
-from tasks.checkpoint import BadCheckpoint, resolve
-from tasks.network import Network, restored
-from tasks.parameters import Engine
+from tasks.checkpoints import copies, preflight
+from tasks.checkpoints.checkpoint import BadCheckpoint, resolve
+from tasks.engine.network import Network, restored
+from tasks.parameters.options import Engine
 from tests.conftest import DEMO, trusted
 
 CONFIG, WEIGHTS = "model_config.yaml", "model_weights.ckpt"

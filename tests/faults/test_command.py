@@ -15,9 +15,9 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.ledger import all_records
-from tasks.storage import location
-from tasks.verify import inspect
+from tasks.runs.ledger import all_records
+from tasks.runs.storage import location
+from tasks.runs.verify import inspect
 from tests.conftest import DEMO, ROOT, server_of_its_own
 from tests.faults.test_kills import dataset
 

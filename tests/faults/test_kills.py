@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from tasks import ledger, storage
-from tasks.config import Curation
-from tasks.output import asked_of
-from tasks.storage import STEPS
-from tasks.verify import inspect
+from tasks.parameters.curation import Curation
+from tasks.runs import ledger, storage
+from tasks.runs.output import asked_of
+from tasks.runs.storage import STEPS
+from tasks.runs.verify import inspect
 from tests.faults.undisturbed import curate
 
 KILLS = int(os.environ.get("WINNOW_KILLS", "40"))

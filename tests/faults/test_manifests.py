@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from flows.curate import curate
-from tasks.kinds import merged
-from tasks.linewise import MAX_LINE
 from tasks.manifest import sliced, split
+from tasks.manifests.kinds import merged
+from tasks.manifests.linewise import MAX_LINE
+from tasks.manifests.slices import BadManifest, cut
+from tasks.parameters.credentials import redact
 from tasks.read import read
 from tasks.schema import QUARANTINED, UTTERANCE
-from tasks.secrets import redact
-from tasks.slices import BadManifest, cut
 from tests.conftest import published
 from tests.test_manifest import line, rows_of
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.budget import Budget
-from tasks.engine import ModelBroken, hear, out_of_memory
-from tasks.network import Network
-from tasks.parameters import Engine
-from tasks.recogniser import Reading, resident
+from tasks.engine.budget import Budget
+from tasks.engine.hearing import ModelBroken, hear, out_of_memory
+from tasks.engine.network import Network
+from tasks.engine.recogniser import Reading, resident
+from tasks.parameters.options import Engine
 from tests.conftest import DEMO, trusted
 from tests.test_network import requests
 

@@ -8,7 +8,7 @@ from prefect import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from flows import curate as flow
-from tasks.ledger import all_records
+from tasks.runs.ledger import all_records
 from tests.conftest import published
 
 SHARDS = int(os.environ.get("WINNOW_SHARDS", "40"))

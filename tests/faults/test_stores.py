@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tasks import ledger
-from tasks.storage import location, put, put_if_absent, read_table
-from tasks.verify import inspect
+from tasks.runs import ledger
+from tasks.runs.storage import location, put, put_if_absent, read_table
+from tasks.runs.verify import inspect
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,8 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.client.schemas.objects import TaskRun
 
 from flows.curate import curate
-from tasks.ledger import all_records
-from tasks.verify import inspect
+from tasks.runs.ledger import all_records
+from tasks.runs.verify import inspect
 from tests.conftest import published
 from tests.faults.test_kills import dataset
 
