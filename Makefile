@@ -19,7 +19,7 @@ test: $(INSTALLED) ## Lint, type-check and test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 soak: $(INSTALLED) ## The fault suites at full size: kills, crashes, manifests, audio, checkpoints, servers (hours on a busy machine)
 	WINNOW_KILLS=1000 WINNOW_COMMAND_KILLS=10 WINNOW_WORKER_KILLS=20 WINNOW_SHARDS=1000 \

@@ -4,10 +4,12 @@
     python -m benchmarks.orchestration --quick        # twice over, in one round
     python -m benchmarks.orchestration --json FILE    # the rows for machines
 
-`workers`: utterances a second of two local workers of one core each, over those of one, once their models are loaded.
+`workers`: utterances a second of two local workers of one core each, over those of one, once their models are loaded;
+`machine`: the same of bare engines in processes of their own, which is what this machine's two cores have to give.
 `cpu`: CPU seconds that all processes of `winnow curate` take for more utterances, over those that the bare engine
-takes for them; what both take to start is not in it. `command`: 600 utterances with the small checkpoint alone, from
-typing the command to the report; the memory is the sum over all its processes, shared pages counted once.
+takes for them; what both take to start is not in it. `each`: the same of the command, an utterance.
+`command`: 600 utterances with the small checkpoint alone, from typing the command to the report, three times a round;
+the memory is the sum over all its processes, shared pages counted once.
 """
 
 import json
@@ -38,6 +40,7 @@ from tasks.parameters.options import Dask, Engine, Placement
 SMALL = DEMO / "small.nemo"
 COPIES, QUICK_COPIES = 8, 2
 COMMAND = 600  # utterances
+COMMANDS = 3  # in each round
 CHUNK = 110  # utterances that a worker is given at once
 
 BARE = """
@@ -50,9 +53,9 @@ from tasks.engine.recogniser import Request
 rows = [json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()]
 requests = [Request(row["audio_filepath"], None, row["duration"]) for row in rows]
 listen_here(resolve(sys.argv[2], trust_unpinned=True), Engine(), requests[:20])
-began = time.process_time()
+cpu, wall = time.process_time(), time.perf_counter()
 listen_here(resolve(sys.argv[2], trust_unpinned=True), Engine(), requests)
-print(time.process_time() - began)
+print(time.process_time() - cpu, time.perf_counter() - wall)
 """
 
 
@@ -129,10 +132,22 @@ def memory(pid: int) -> float:
     return total / 2**20
 
 
-def bare_seconds(manifest: Path) -> float:
-    """CPU seconds of the engine by itself."""
-    done = subprocess.run([sys.executable, "-c", BARE, str(manifest), str(SMALL)], stdout=subprocess.PIPE, check=True)
-    return float(done.stdout)
+def bare(*manifests: Path, cores: int | None = None) -> list[tuple[float, float]]:
+    """CPU and wall seconds of the engine by itself, a process for each manifest, all at once."""
+    given = os.environ | ({"WINNOW_CORES": str(cores)} if cores else {})
+    lines = [[sys.executable, "-c", BARE, str(manifest), str(SMALL)] for manifest in manifests]
+    running = [subprocess.Popen(line, env=given, stdout=subprocess.PIPE, text=True) for line in lines]
+    said = [process.communicate()[0].split() for process in running]
+    return [(float(cpu), float(wall)) for cpu, wall in said]
+
+
+def halves(manifest: Path) -> list[Path]:
+    """Every other line, and the rest."""
+    lines = manifest.read_text().splitlines()
+    found = [manifest.with_suffix(f".{start}") for start in range(2)]
+    for start, path in enumerate(found):
+        path.write_text("\n".join(lines[start::2]) + "\n")
+    return found
 
 
 def compare(quick: bool, rounds: int) -> Iterator[dict[str, Any]]:
@@ -142,23 +157,30 @@ def compare(quick: bool, rounds: int) -> Iterator[dict[str, Any]]:
         some, many = written(folder, 1), written(folder, copies)
         few = written(folder, 2, COMMAND)
         requests = requests_of(many)
-        gains, costs, walls, sizes, same = [], [], [], [], True
+        more = len(requests) - len(requests_of(some))
+        gains, machine, costs, each, walls, sizes, same = [], [], [], [], [], [], True
         for turn in range(rounds):
             one, texts = throughput(1, requests)
             two, others = throughput(2, requests)
             gains.append(two / one)
             same = same and texts == others
+            alone, together = bare(many, cores=1), bare(*halves(many), cores=1)
+            machine.append(alone[0][1] / max(wall for _, wall in together))
             run = command(many, folder / f"many{turn}")[0] - command(some, folder / f"some{turn}")[0]
-            costs.append(run / (bare_seconds(many) - bare_seconds(some)))
-            _, wall, most = command(few, folder / f"few{turn}")
-            walls.append(wall)
-            sizes.append(most)
+            costs.append(run / (bare(many)[0][0] - bare(some)[0][0]))
+            each.append(run / more * 1000)
+            for again in range(COMMANDS):
+                _, wall, most = command(few, folder / f"few{turn}-{again}")
+                walls.append(wall)
+                sizes.append(most)
         hours = sum(request.duration or 0 for request in requests) / 3600
         corpus = f"{len(requests):,} utterances, {hours:.1f} h"
         yield figure(
             "workers", corpus, "two over one, utterances a second", gains, "1.7 or more", f"texts equal: {same}"
         )
+        yield figure("machine", corpus, "two bare engines over one, utterances a second", machine, "", "")
         yield figure("cpu", corpus, "a whole run over the bare engine, CPU seconds", costs, "1.25 or less", "")
+        yield figure("each", corpus, "an additional utterance, CPU milliseconds", each, "", "")
         minutes = sum(request.duration or 0 for request in requests_of(few)) / 60
         said = f"{COMMAND} utterances, {minutes:.0f} min"
         yield figure("command", said, "from typing to the report, seconds", walls, "25 or less", "")

@@ -1,6 +1,7 @@
 """The `winnow` command. Nothing heavy is imported until a command runs."""
 
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -37,15 +38,20 @@ NOTHING = Doctor()
 
 
 def complaint(error: CycloptsError) -> str:
-    """What is wrong with a command's words, a line for each flag; what pydantic found by the flag's name."""
+    """What is wrong with a command's words, a line for each flag."""
     if not isinstance(cause := error.__cause__, ValidationError):
         return f"winnow: {error}"
-    found = [
-        (".".join(map(str, one["loc"])).replace("_", "-"), one["msg"], one.get("ctx", {})) for one in cause.errors()
-    ]
-    return "\n".join(
-        f"winnow: {f'--{flag}: ' if flag else ''}{given.get('error', words)}" for flag, words, given in found
-    )
+    name = error.argument.name.removeprefix("--") if error.argument else "*"
+    return "\n".join(f"winnow: {words}" for words in complaints(cause, name))
+
+
+def complaints(error: ValidationError, below: str = "*") -> Iterator[str]:
+    """What pydantic found, by the names of the flags; `below` is the flag that it is of, `*` for none."""
+    for one in error.errors():
+        loc = [below, *(str(part) for part in one["loc"] if not isinstance(part, int))]
+        flag = ".".join(loc).removeprefix("*").removeprefix(".").replace("_", "-")
+        words = one.get("ctx", {}).get("error", one["msg"])
+        yield f"--{flag}: {words}" if flag else str(words)
 
 
 app = App(
@@ -296,6 +302,9 @@ def main(words: list[str] | None = None) -> None:
     """Run the command; an error that its user can mend is one line, any other comes with its traceback."""
     try:
         app(words)
+    except ValidationError as error:  # what was asked of a run before, and does not fit any more
+        print("winnow:", *complaints(error), file=sys.stderr)
+        sys.exit(2)
     except Exception as error:
         if (code := getattr(error, "exit_code", None)) is None:
             raise

@@ -13,6 +13,7 @@ from flows.watch import this_run
 from tasks.manifests.increment import manifest_of, open_nights
 from tasks.parameters.curation import Curation
 from tasks.reports.quality import Report
+from tasks.rules.needs import rules_of
 from tasks.runs.output import asked_of
 
 log = logging.getLogger("winnow")
@@ -25,6 +26,7 @@ def nightly(settings: Curation) -> dict[str, Report]:
 
     Then what is new has a night of its own.
     """
+    rules_of(settings)  # raises before there is a night
     folder = settings.relative_to or settings.audio_root or settings.manifest.parent
     with open_nights(settings.output, this_run(), settings.referenced) as nights:
         reports = {str(run): curate_night(run, settings, folder) for run in nights.unfinished}

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows import watch
-from tasks.engine.quiet import quiet
+from tasks.engine.quiet import quiet, uncollected
 from tasks.parameters.criteria import Filter
 from tasks.parameters.curation import Curation
 from tasks.parameters.ensemble import Ensemble, Settings
@@ -71,6 +71,7 @@ def run(flow: Callable[..., Report], settings: Settings) -> Report:
 
 def nightly(settings: Curation) -> None:
     """The same for each night in which there is something to do."""
+    rules_of(settings)
     start(settings)
     from flows.nightly import nightly
 
@@ -83,7 +84,7 @@ def nightly(settings: Curation) -> None:
 def refilter(run: str, output: str, given: Filter) -> None:
     """The flow, with its summary on standard output."""
     rules_of(asked_of(location(run), given))
-    start()
+    start(again="the same command goes on from here")
     from flows.refilter import refilter
 
     show(refilter(run=run, output=output, filter=given), output)
@@ -133,7 +134,7 @@ def server() -> str:
 
 def import_models() -> None:
     """Import NeMo, which takes as long as Prefect does to start: while that one is waited for."""
-    with suppress(Exception), quiet():  # whoever needs it says what is wrong
+    with suppress(Exception), uncollected(), quiet():  # whoever needs it says what is wrong
         import nemo.collections.asr.models  # noqa: F401
 
 

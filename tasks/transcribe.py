@@ -110,7 +110,7 @@ def transcribe_files(shards: list[Path], reader: Pass, device: str, apart: bool 
         return rows, spent | {"worker": device}
 
     settings = reader.options.model_dump(mode="json", exclude=Engine.MANNER)
-    settings["versions"] = {name: version(name) for name in ("nemo_toolkit", "torch")}
+    settings["versions"] = {name: version(name) for name in ("nemo_toolkit", "torch", "soundfile", "soxr")}
     if reader.languages:
         settings["languages"] = {name: one.sha256 if one else None for name, one in reader.languages.items()}
     return ledger.work(

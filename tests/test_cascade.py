@@ -20,6 +20,7 @@ from tasks.gates.gate import Gates, first_gates, further_gates
 from tasks.gates.spending import Spending, affordable
 from tasks.parameters.criteria import Bands, Filter, Gate
 from tasks.parameters.curation import Curation
+from tasks.parameters.options import Placement
 from tasks.reports.audit import interval
 from tasks.rules.rule import Rules
 from tasks.runs.output import OtherRun
@@ -116,6 +117,8 @@ def test_behind_the_large_model_goes_on_what_the_filter_would_drop_and_the_gate_
         ({"gate": Gate(preset="budget", accept_confidence=0.5), "references": "optional"}, "preset budget finds them"),
         ({"gate": Gate(preset="budget"), "filter": Filter(preset="none")}, "there is nothing to rescue"),
         ({"large": None, "gate": Gate(preset="guide")}, "no large model for what it escalates"),
+        ({"large": None, "devices": "local", "large_on": Placement(share=0.5)}, "no large model to be placed"),
+        ({"gate": Gate(budget=0.0)}, "only preset budget has one"),
         ({"gate": Gate(accept_confidence=0.5)}, "does not go by confidence"),
         ({"gate": Gate(accept_agreement=0.5)}, "does not go by agreement"),
         ({"gate": Gate(by="agreement")}, "needs a model further"),

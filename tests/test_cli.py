@@ -22,22 +22,33 @@ def test_help_shows_every_parameter(command):
         assert flag in shown
 
 
+CURATE = ["curate", "a.jsonl", "--output", "out", "--small", "s.nemo"]
+
+
 @pytest.mark.parametrize(
     ("words", "complaints"),
     [
         (
-            ["--shard-hours", "0", "--gate.preset", "x"],
+            [*CURATE, "--shard-hours", "0", "--gate.preset", "x"],
             [
                 "winnow: --gate.preset: Input should be 'bands', 'guide', 'everything' or 'budget'",
                 "winnow: --shard-hours: Input should be greater than 0",
             ],
         ),
-        (["--large", "l.nemo", "--gate.accept", "2"], ["winnow: gate: accept (2.0) lies above reject (1.05)"]),
-        (["--largest", "l.nemo"], ["winnow: Unknown option: --largest. Did you mean --large?"]),
+        ([*CURATE, "--large", "l.nemo", "--gate.accept", "2"], ["winnow: gate: accept (2.0) lies above reject (1.05)"]),
+        ([*CURATE, "--largest", "l.nemo"], ["winnow: Unknown option: --largest. Did you mean --large?"]),
+        (
+            ["refilter", "out", "--filter.max-wer", "-1"],
+            ["winnow: --filter.max-wer: Input should be greater than or equal to 0"],
+        ),
+        (
+            ["resume", "out", "--max-quarantined", "2"],
+            ["winnow: --max-quarantined: Input should be less than or equal to 1"],
+        ),
     ],
 )
 def test_a_wrong_value_is_refused_before_anything_starts(words, complaints):
-    done = winnow("curate", "a.jsonl", "--output", "out", "--small", "s.nemo", *words)
+    done = winnow(*words)
     assert done.returncode == 2
     assert done.stderr.splitlines() == complaints
 

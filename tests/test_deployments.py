@@ -38,6 +38,7 @@ from tasks.runs.output import locked
 from tests.conftest import CHROMIUM, ROOT, published, server_of_its_own
 
 CHROMEDRIVER = shutil.which("chromedriver")
+PICTURES = os.environ.get("WINNOW_PICTURES")
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 
 
@@ -106,7 +107,7 @@ class Place:
 
     def ended(self, run: dict[str, Any]) -> dict[str, Any]:
         """The run once it has ended."""
-        return until(lambda: ended_of(httpx.get(f"{self.api}/flow_runs/{run['id']}", timeout=30).json()))
+        return until(lambda: ended_of(httpx.get(f"{self.api}/flow_runs/{run['id']}", timeout=30).json()), seconds=300)
 
 
 def ended_of(run: dict[str, Any]) -> dict[str, Any] | None:
@@ -280,16 +281,24 @@ class Browser:
         self.find(f"//label[starts-with(normalize-space(.), '{label}')]/following::textarea[1]").send_keys(value)
 
     def picture(self, name: str, height: int, top: str = "//body") -> None:
-        if folder := os.environ.get("WINNOW_PICTURES"):
+        if PICTURES:
             self.driver.set_window_size(1400, height)
             self.driver.execute_script("arguments[0].scrollIntoView()", self.find(top))
             time.sleep(3)  # until nothing moves any more
-            self.driver.save_screenshot(str(Path(folder) / name))
+            self.driver.save_screenshot(str(Path(PICTURES) / name))
+
+
+@pytest.fixture
+def output() -> Iterator[str]:
+    """A folder with a short name, for the pictures."""
+    with tempfile.TemporaryDirectory(prefix="out-") as folder:
+        yield folder
 
 
 @pytest.fixture
 def browser(place) -> Iterator[Browser]:
     if not CHROMIUM or not CHROMEDRIVER:
+        assert not PICTURES, "pictures need chromium and its driver"
         pytest.skip("needs chromium and its driver")
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
@@ -300,9 +309,8 @@ def browser(place) -> Iterator[Browser]:
     driver.quit()
 
 
-def test_a_run_is_asked_for_in_the_form_and_its_report_is_seen(place, browser):
+def test_a_run_is_asked_for_in_the_form_and_its_report_is_seen(place, browser, output):
     """As the README walks through it."""
-    output = tempfile.mkdtemp(prefix="out-")  # a short name, for the pictures
     asked = place.deployment("curate/cpu")["id"]
     browser.open(f"deployments/deployment/{asked}/run", "Small model")
     browser.fill("Manifest", "demo/corpus/manifest.jsonl")
@@ -325,7 +333,6 @@ def test_a_run_is_asked_for_in_the_form_and_its_report_is_seen(place, browser):
     browser.open(f"artifacts/artifact/{report}", "utterances kept")
     assert browser.driver.find_elements(By.XPATH, "//img[starts-with(@src, 'data:image/png')]")
     browser.picture("report.png", 2100)
-    shutil.rmtree(output)
 
 
 def of(run: dict[str, Any]) -> dict[str, Any]:

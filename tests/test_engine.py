@@ -12,8 +12,9 @@ import torch
 from tasks.audio.samples import Clip
 from tasks.audio.sound import Sound
 from tasks.checkpoints.checkpoint import BadCheckpoint, resolve
-from tasks.engine.budget import Budget
-from tasks.engine.hearing import ModelBroken, filled, hear, planned, read, recogniser
+from tasks.engine import recogniser
+from tasks.engine.batching import Budget
+from tasks.engine.hearing import ModelBroken, filled, hear, planned, read
 from tasks.engine.passes import Pass
 from tasks.engine.recogniser import Reading, Request, keep, resident, squeezed
 from tasks.parameters.options import Engine

@@ -5,6 +5,7 @@ import pytest
 from flows.presets import show
 from tasks.parameters.criteria import Filter
 from tasks.parameters.curation import Curation
+from tasks.parameters.ensemble import Ensemble
 from tasks.rules.needs import Lacking, rules_of
 from tasks.rules.rule import BadRule
 
@@ -45,6 +46,10 @@ def test_limits_for_labels_need_a_run_that_has_some(asked):
     other = asked().model_copy(update={"filter": Filter(preset="none", min_confidence=0.5)})  # as refilter does
     with pytest.raises(BadRule, match=r"filter.min_confidence: every utterance of this run has a reference"):
         rules_of(other)
+    models = ["a.nemo", "b.nemo"]
+    vote = Ensemble(manifest=other.manifest, output="out", models=models, filter={"min_confidence": 0.5})
+    with pytest.raises(BadRule, match="a vote has an agreement, and no confidence"):
+        rules_of(vote)
 
 
 @pytest.mark.parametrize(

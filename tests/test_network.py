@@ -9,7 +9,7 @@ import torch
 
 from tasks.audio.samples import load
 from tasks.checkpoints.checkpoint import BadCheckpoint, check_options
-from tasks.engine.budget import affordable
+from tasks.engine.batching import affordable
 from tasks.engine.hearing import hear
 from tasks.engine.network import Network, restored
 from tasks.engine.precision import precision_of

@@ -20,6 +20,7 @@ from tasks.rules.repeats import hashed, repeats
 from tasks.rules.rule import BadRule, Rules, parse
 from tasks.runs import ledger
 from tasks.runs.adopt import digests_of
+from tasks.runs.output import asked_of
 from tasks.runs.storage import BadOutput
 from tasks.runs.verify import inspect
 from tasks.schema import BEFORE_RULES
@@ -165,6 +166,16 @@ def test_rules_that_a_run_cannot_follow_are_refused_before_a_server_is_asked(run
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     with pytest.raises(BadRule, match="no large9 model"):
         terminal.refilter(str(run), "elsewhere", Filter(rules=("large9_wer < 1",)))
+
+
+def test_a_run_whose_rules_its_gate_would_not_have_gone_with_can_be_read_again(run):
+    """As refilter leaves one: the gate believed what these rules drop."""
+    asked = json.loads((run / "run.json").read_text())
+    asked["parameters"]["gate"]["accept"], asked["parameters"]["filter"]["max_wer"] = 0.25, 0.1
+    (run / "run.json").write_text(json.dumps(asked))
+    assert asked_of(run).bands.accept == 0.25
+    with pytest.raises(ValueError, match=r"accept \(0.25\) lies above the filter's WER"):
+        Curation(**asked["parameters"])
 
 
 def test_a_run_that_did_not_end_has_nothing_to_try_rules_on(run):

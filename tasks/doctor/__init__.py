@@ -1,0 +1,1 @@
+"""What would stop a run on this machine, and what mends it."""

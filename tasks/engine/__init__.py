@@ -1,0 +1,1 @@
+"""From samples to readings: models that are loaded, batches, decoders, and what kills them kept apart."""

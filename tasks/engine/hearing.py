@@ -14,7 +14,7 @@ from typing import Any
 
 from tasks.audio.samples import Clip, load, promised
 from tasks.audio.sound import BadAudio, Sound
-from tasks.engine.budget import Budget
+from tasks.engine.batching import Budget
 from tasks.engine.recogniser import Batch, NoReading, Reading, Recogniser, Request
 from tasks.parameters.options import Engine
 

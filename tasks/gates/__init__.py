@@ -1,0 +1,1 @@
+"""Who goes on to the next model, and how a budget for it is spent."""

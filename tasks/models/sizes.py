@@ -1,6 +1,6 @@
 """What models of a size take of a device: the guide's figures as a start, what is there as the limit."""
 
-from tasks.engine.budget import CPU_SECONDS, MEMORY_SHARE, MOST_SECONDS
+from tasks.engine.batching import CPU_SECONDS, MEMORY_SHARE, MOST_SECONDS
 from tasks.models.entries import Size
 from tasks.models.machine import Machine
 from tasks.parameters.options import Placement

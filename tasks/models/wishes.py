@@ -34,10 +34,7 @@ def settled(settings: Curation, machine: Machine | None = None) -> Curation:
     for model in filter(None, map(catalog.find, sorted(settings.checkpoints))):
         for words in cautions(model, catalog, settings.engine):
             log.warning(words)
-    settings = settings.model_copy(update={"wish": Wish(), "catalog": None})
-    if complaint := next(settings.complaints(), None):
-        raise BadOption(f"auto found no second model; {complaint}")
-    return settings
+    return settings.model_copy(update={"wish": Wish(), "catalog": None})
 
 
 def cautions(model: Model, catalog: Catalog, options: Engine) -> Iterator[str]:
@@ -64,7 +61,10 @@ def chosen(settings: Curation, catalog: Catalog, machine: Machine) -> Curation:
         routes[language] = filled(route, found)
         if language is None:
             changes = placed(settings, found) | prompted(settings, wish, found, manifest)
-    return rerouted(settings, routes).model_copy(update=changes)
+    settings = rerouted(settings, routes).model_copy(update=changes | {"wish": Wish()})
+    if complaint := next(settings.complaints(), None):
+        raise BadOption(f"auto found no second model; {complaint}")
+    return settings
 
 
 def wish_for(language: str | None, settings: Curation, manifest: Stated) -> Wish:

@@ -199,7 +199,7 @@ class Curation(Parameters):
     def complaints(self) -> Iterator[str]:
         yield from self.about_models()
         yield from self.about_devices()
-        yield from (complaint for complaint, found in self.about_gates().items() if found)
+        yield from self.about_gates()
         accept, reject = self.certain
         if accept is not None and reject is not None and accept > reject:
             yield "gate: accept_confidence lies below reject_confidence"
@@ -219,6 +219,8 @@ class Curation(Parameters):
             yield "languages: a language has a large model only where the run has one: give large"
         if not self.large and self.gate != Gate():
             yield "gate: there is no large model for what it escalates: give large"
+        if not self.large and self.large_on != Placement():
+            yield "large_on: there is no large model to be placed: give large"
 
     def about_devices(self) -> Iterator[str]:
         given = {name: getattr(self, name) for name in ("small_on", "large_on", "dask")}
@@ -228,26 +230,28 @@ class Curation(Parameters):
         if self.devices != "local" and self.dask.workers:
             yield "dask.workers: only devices: local starts workers"
 
-    def about_gates(self) -> dict[str, bool]:
+    def about_gates(self) -> Iterator[str]:
         """What a gate is told that it does not go by, and what it lacks."""
         gate, limits = self.gate, (self.gate.accept, self.gate.reject) != (None, None)
-        sure, budget = self.certain != Bands(None, None), gate.preset == "budget"
-        by_confidence = gate.by == "confidence" or not self.referenced
-        return {
-            "gate.budget: only preset budget has one": not budget and bool(gate.budget),
-            "gate.accept and gate.reject: preset budget finds them": budget and limits,
-            "gate.accept_confidence and gate.reject_confidence: preset budget finds them": budget and sure,
-            "gate.accept and gate.reject: the gate goes by confidence": gate.by == "confidence" and limits,
-            "gate.accept_confidence and gate.reject_confidence: the gate does not go by confidence": sure
-            and not by_confidence,
-            "gate.accept_agreement: the gate does not go by agreement": gate.by != "agreement"
-            and gate.accept_agreement is not None,
-            "gate.by: agreement needs a model further than the large one": gate.by == "agreement" and not self.further,
-            "gate.by: wer needs a reference of every utterance, and references are optional": gate.by == "wer"
-            and not self.referenced,
-            "gate.preset: budget needs a large model of every language": budget
-            and not all(route.large for route in self.routes.values()),
-            "gate.preset: budget needs a highest WER in the filter, or there is nothing to rescue": budget
-            and self.referenced
-            and self.filter.wer_limit is None,
-        }
+        sure = self.certain != Bands(None, None)
+        if gate.preset == "budget":
+            if limits:
+                yield "gate.accept and gate.reject: preset budget finds them"
+            if sure:
+                yield "gate.accept_confidence and gate.reject_confidence: preset budget finds them"
+            if not all(route.large for route in self.routes.values()):
+                yield "gate.preset: budget needs a large model of every language"
+            if self.referenced and self.filter.wer_limit is None:
+                yield "gate.preset: budget needs a highest WER in the filter, or there is nothing to rescue"
+        elif gate.budget is not None:
+            yield "gate.budget: only preset budget has one"
+        if gate.by == "confidence" and limits:
+            yield "gate.accept and gate.reject: the gate goes by confidence"
+        if gate.by != "confidence" and self.referenced and sure:
+            yield "gate.accept_confidence and gate.reject_confidence: the gate does not go by confidence"
+        if gate.by != "agreement" and gate.accept_agreement is not None:
+            yield "gate.accept_agreement: the gate does not go by agreement"
+        if gate.by == "agreement" and not self.further:
+            yield "gate.by: agreement needs a model further than the large one"
+        if gate.by == "wer" and not self.referenced:
+            yield "gate.by: wer needs a reference of every utterance, and references are optional"

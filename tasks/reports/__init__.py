@@ -1,0 +1,1 @@
+"""The figures of the quality report, and how they are shown."""

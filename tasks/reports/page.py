@@ -188,7 +188,7 @@ def decision(reason: str) -> str:
 def in_words(name: str, found: Reason) -> str:
     """Why, in words: what a reason for quarantine means, or the rule that does not hold."""
     if name == "GIVEN_UP":
-        return "what the small model read lies beyond the gate's reject"
+        return "what a model read lies beyond the gate's reject"
     return QUARANTINED.get(name) or f"not so: {found.rule}"
 
 

@@ -104,7 +104,7 @@ def columns_of(term: Term, roles: list[Role]) -> set[str]:
 def field_name(column: str) -> str:
     """The manifest's name of a field, which has `input_` before it where it is one of ours."""
     bare = column.removeprefix("input_")
-    return bare if bare in JUDGED.names else column
+    return bare if bare in JUDGED.names or bare in OURS else column
 
 
 def plain(value: Any, kind: str) -> Any:

@@ -1,0 +1,1 @@
+"""Texts made alike, compared with each other, and put to the vote."""

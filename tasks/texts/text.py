@@ -28,7 +28,7 @@ Normalizer = Literal[
 ]
 
 BASIC = 2
-"""Raised when `basic`, or what is made of it, gives another text for the same one."""
+"""Raised when `basic`, or what is made of it, gives another text for the same one, or `words` other words."""
 
 SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
 """Scripts that are written without spaces; a character of theirs, with the marks on it, counts as a word."""
@@ -108,10 +108,9 @@ def normalize(text: str, normalizer: Normalizer) -> str:
 
 
 def version_of(normalizer: Normalizer) -> str:
-    """What changes when the normalizer gives another text for the same one."""
-    if normalizer.startswith("whisper"):
-        return version("whisper_normalizer")
-    return f"{BASIC} {unicodedata.unidata_version}"
+    """What changes when the normalizer gives another text, or other words, for the same one."""
+    theirs = version("whisper_normalizer") if normalizer.startswith("whisper") else unicodedata.unidata_version
+    return f"{BASIC} {theirs}"
 
 
 @cache
@@ -131,7 +130,7 @@ def _spaceless() -> Callable[[str], object]:
 
 
 def words(text: str) -> list[str]:
-    """What lies between spaces; of a script without them, each character with its marks, as Whisper compares it."""
+    """What lies between spaces; of a script without them, each character with its marks."""
     if text.isascii() or not _spaceless()(text):
         return text.split()
     return _finder()(text)

@@ -1,0 +1,1 @@
+"""Models measured on a sample, and tables of what came of it."""

@@ -12,6 +12,7 @@ from tasks.doctor.rooms import writable
 from tasks.parameters.options import Engine
 from tasks.parameters.upkeep import Benchmark
 from tasks.runs.storage import BadOutput, put
+from tasks.texts.text import version_of
 from tasks.trials.accuracy import Accuracy
 
 
@@ -76,7 +77,8 @@ class Unmeasured(Exception):
 def key_of(settings: Benchmark, manifest: str, checkpoints: list[Checkpoint], device: str) -> str:
     """What runs must have in common to be compared: models, manifest, device, and whatever changes the texts."""
     engine = settings.engine.model_dump(mode="json", exclude=Engine.MANNER)
-    parts = [manifest, [one.sha256 for one in checkpoints], device, settings.hours, settings.normalizer, engine]
+    normalizer = [settings.normalizer, version_of(settings.normalizer)]
+    parts = [manifest, [one.sha256 for one in checkpoints], device, settings.hours, normalizer, engine]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.engine.budget import Budget
+from tasks.engine.batching import Budget
 from tasks.engine.hearing import ModelBroken, hear, out_of_memory
 from tasks.engine.network import Network
 from tasks.engine.recogniser import Reading, resident
