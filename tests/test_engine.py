@@ -138,8 +138,10 @@ def test_padding_stays_small_on_lengths_as_in_librispeech(window, most):
 
 
 def left_after_shards(checkpoint: Checkpoint, shards: int) -> tuple[list[int], list[int]]:
-    """The bytes of this process after each shard, and those of the tensors that are left."""
+    """The bytes of this process after each shard, and of the tensors that are left since the first."""
     model, asked = resident(checkpoint, Engine()), requests(40)
+    hear(model, asked, Engine())
+    gc.freeze()  # what is there by now is not looked at again
     used, tensors = [], []
     for _ in range(shards):
         hear(model, asked, Engine())
@@ -154,7 +156,7 @@ def test_memory_stays_flat_over_shards(demo_small):
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
         used, tensors = alone.submit(left_after_shards, demo_small, 60).result()
     assert statistics.median(used[40:]) < statistics.median(used[20:40]) + 64 * 2**20
-    assert max(tensors) == tensors[0]
+    assert not any(tensors)
 
 
 def test_readings_stand_for_a_model_that_was_run_elsewhere(tone, hears):
