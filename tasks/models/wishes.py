@@ -34,7 +34,7 @@ def settled(settings: Curation, machine: Machine | None = None) -> Curation:
     for model in filter(None, map(catalog.find, sorted(settings.checkpoints))):
         for words in cautions(model, catalog, settings.engine):
             log.warning(words)
-    return settings.model_copy(update={"wish": Wish(), "catalog": None})
+    return settings.model_copy(update={"catalog": None})
 
 
 def cautions(model: Model, catalog: Catalog, options: Engine) -> Iterator[str]:
@@ -61,7 +61,7 @@ def chosen(settings: Curation, catalog: Catalog, machine: Machine) -> Curation:
         routes[language] = filled(route, found)
         if language is None:
             changes = placed(settings, found) | prompted(settings, wish, found, manifest)
-    settings = rerouted(settings, routes).model_copy(update=changes | {"wish": Wish()})
+    settings = rerouted(settings, routes).model_copy(update=changes | {"wish": Wish()})  # which is served now
     if complaint := next(settings.complaints(), None):
         raise BadOption(f"auto found no second model; {complaint}")
     return settings
