@@ -106,4 +106,4 @@ def command(names: list[str], trust: bool, folder: Path) -> list[str]:
 def alone(folder: str) -> dict[str, str]:
     """The environment of a run that no server and no profile of Prefect's knows of."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    return own | {"PREFECT_HOME": folder, "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180"}
+    return own | {"PREFECT_HOME": folder}

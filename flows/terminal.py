@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from flows import watch
-from tasks.engine.quiet import quiet, uncollected
+from flows.server import Server
+from tasks.engine.quiet import asr_models
 from tasks.parameters.criteria import Filter
 from tasks.parameters.curation import Curation
 from tasks.parameters.ensemble import Ensemble, Settings
@@ -34,8 +35,6 @@ DEFAULTS = {
     # the terminal shows what winnow says; Prefect's own words are in its UI
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "winnow",
-    # 20 s, the default, is not enough for a machine under load
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     # one write for each event, the default, is slower than the events come, and what does not fit its queue is lost
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
@@ -104,11 +103,23 @@ def start(settings: Settings | None = None, again: str = AGAIN) -> None:
         threading.Thread(target=import_models, daemon=True).start()
     api = watch.configured()
     log.info("starting Prefect" + ("" if api else " with a server for this run"))
-    if api:
-        watch.require(api.rstrip("/"))
     watch.current["pid"] = os.getpid()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, partial(stop, again))
+        signal.signal(number, partial(stop, again, tell=api is not None))
+    if api:
+        watch.require(api.rstrip("/"))
+    else:
+        serve_this_run()
+
+
+def serve_this_run() -> None:
+    """Start a server, and have Prefect use it."""
+    from prefect.context import refresh_global_settings_context
+
+    own = Server()
+    os.environ["PREFECT_API_URL"] = own.api
+    refresh_global_settings_context()
+    own.wait()
 
 
 def show(report: Report, output: str) -> None:
@@ -134,8 +145,8 @@ def server() -> str:
 
 def import_models() -> None:
     """Import NeMo, which takes as long as Prefect does to start: while that one is waited for."""
-    with suppress(Exception), uncollected(), quiet():  # whoever needs it says what is wrong
-        import nemo.collections.asr.models  # noqa: F401
+    with suppress(Exception):  # whoever needs it says what is wrong
+        asr_models()
 
 
 @contextmanager
@@ -153,14 +164,14 @@ def progress() -> Iterator[None]:
         yield
 
 
-def stop(again: str, number: int, frame: object) -> None:
+def stop(again: str, number: int, frame: object, *, tell: bool) -> None:
     """End at once, and the run's own server with us: it may have had the signal as well, and is waited for in vain.
 
-    What is committed stays; what is not is read again. A server that stays is told.
+    What is committed stays; what is not is read again. `tell` the server, if it stays.
     """
     word = "interrupted" if number == signal.SIGINT else "terminated"
     errors.print(f"{word}: {again}")
-    if watch.configured():
+    if tell:
         watch.leave(word)
     watch.end_children()
     os._exit(128 + number)

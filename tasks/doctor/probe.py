@@ -85,11 +85,11 @@ def main() -> None:
     try:
         import torch
 
-        from tasks.engine.quiet import quiet
+        from tasks.engine.quiet import asr_models
 
-        with quiet():
-            import nemo
-            import nemo.collections.asr.models
+        asr_models()
+        import nemo
+
         facts = {"torch": torch.__version__, "nemo": nemo.__version__, "cuda": torch.version.cuda, "driver": driver}
         print(json.dumps(facts | {"archs": torch.cuda.get_arch_list(), "devices": gpus()}))
     except BaseException as error:

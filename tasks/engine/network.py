@@ -11,7 +11,7 @@ from tasks.checkpoints.checkpoint import BadCheckpoint, Checkpoint
 from tasks.engine.batching import CPU_SECONDS, Budget, affordable
 from tasks.engine.decoders import decoder_of
 from tasks.engine.precision import precision_of
-from tasks.engine.quiet import quiet
+from tasks.engine.quiet import asr_models, quiet
 from tasks.engine.recogniser import Batch, Reading, cores
 from tasks.engine.words import Words
 from tasks.parameters.options import BadOption, Engine
@@ -122,14 +122,12 @@ class Network:
 def restored(checkpoint: Checkpoint, device: str) -> Any:
     """The checkpoint's model, by NeMo, from the private copy that was examined."""
     with quiet():
-        from nemo.collections.asr.models import ASRModel
-
-        path, config = str(checkpoint.path), None
+        opener, path, config = asr_models().ASRModel, str(checkpoint.path), None
         try:
             if checkpoint.family == "multitask":  # some hold a second model, for timestamps
-                config = ASRModel.restore_from(path, return_config=True)
+                config = opener.restore_from(path, return_config=True)
                 config.restore_timestamps_model = False
-            return ASRModel.restore_from(path, map_location=device, override_config_path=config)
+            return opener.restore_from(path, map_location=device, override_config_path=config)
         except Exception as error:
             raise BadCheckpoint(f"{checkpoint.name}: NeMo cannot open it: {error}") from error
 

@@ -10,7 +10,7 @@ from typing import Any
 from tasks.checkpoints.checkpoint import Checkpoint
 from tasks.engine.apart import in_child
 from tasks.engine.hearing import Heard, hear
-from tasks.engine.quiet import quiet
+from tasks.engine.quiet import asr_models
 from tasks.engine.recogniser import Request, resident
 from tasks.parameters.options import Engine
 
@@ -38,8 +38,7 @@ def attempt(checkpoint: Checkpoint, options: Engine, requests: list[Request]) ->
 
 def attempt_here(checkpoint: Checkpoint, options: Engine, requests: list[Request]) -> Trial:
     if checkpoint.family != "readings":
-        with quiet():
-            import nemo.collections.asr.models  # noqa: F401  (its time is not the checkpoint's)
+        asr_models()  # whose time is not the checkpoint's
     began = time.perf_counter()
     recogniser = resident(checkpoint, options)
     loaded = time.perf_counter() - began

@@ -1,0 +1,70 @@
+"""The Prefect server that a command starts for itself where none is configured."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def curate(manifest, hears, tmp_path):
+    """Starts `winnow curate` with a model that is none, and a home of Prefect's where no server is configured."""
+    corpus = manifest({"audio_filepath": "a.wav", "text": "hello there"})
+    models = hears(small={"a.wav": "hello there"})
+    words = ["curate", str(corpus), "--output", str(tmp_path / "run"), "--small", str(models["small"])]
+
+    def start(**more: str) -> subprocess.Popen[str]:
+        own = os.environ | {"PREFECT_HOME": str(tmp_path / "home"), "PREFECT_API_URL": ""} | more
+        line = [sys.executable, "-m", "flows.cli", *words]
+        return subprocess.Popen(
+            line, cwd=ROOT, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    return start
+
+
+def server_of(process: subprocess.Popen[str]) -> psutil.Process:
+    for _ in range(600):
+        for child in psutil.Process(process.pid).children():
+            if "flows.server" in child.cmdline():
+                return child
+        time.sleep(0.1)
+    raise TimeoutError("no server was started")
+
+
+def test_a_command_s_own_server_knows_how_all_ended_and_ends_with_it(curate, tmp_path):
+    process = curate()
+    server = server_of(process)
+    _, said = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    assert not server.is_running()
+    with sqlite3.connect(tmp_path / "home" / "prefect.db") as database:
+        assert database.execute("select state_name from flow_run").fetchall() == [("Completed",)]
+        tasks = dict(database.execute("select name, state_name from task_run").fetchall())
+        reports = database.execute("select count(*) from artifact where key = 'quality-report'").fetchone()
+    assert set(tasks.values()) == {"Completed"}
+    assert len(tasks) > 5
+    assert reports[0] > 0
+
+
+def test_a_command_that_is_killed_leaves_no_server_behind(curate):
+    process = curate()
+    server = server_of(process)
+    process.kill()
+    server.wait(timeout=30)
+
+
+def test_a_server_that_cannot_start_says_why_in_a_line(curate, tmp_path):
+    process = curate(PREFECT_API_DATABASE_CONNECTION_URL="sqlite+aiosqlite:////proc/winnow/prefect.db")
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 3
+    assert "the Prefect server of this run ended with 3 as it started" in said.splitlines()[-1]
+    assert "unable to open database file" in said.splitlines()[-1]
+    assert "Traceback" not in said
+    assert not (tmp_path / "run").exists()
