@@ -49,17 +49,18 @@ class Server:
         import httpx
 
         end = time.monotonic() + STARTING
-        while time.monotonic() < end:
-            if (code := self._process.poll()) is not None:
-                raise NoStart(
-                    f"the Prefect server of this run ended with {code} as it started ({self.cause()}): "
-                    "`prefect server start` shows all of it"
-                )
-            try:
-                httpx.get(f"{self.api}/health", timeout=1.0).raise_for_status()
-                return
-            except httpx.HTTPError:
-                time.sleep(0.05)
+        with httpx.Client(timeout=1.0) as client:
+            while time.monotonic() < end:
+                if (code := self._process.poll()) is not None:
+                    raise NoStart(
+                        f"the Prefect server of this run ended with {code} as it started ({self.cause()}): "
+                        "`prefect server start` shows all of it"
+                    )
+                try:
+                    client.get(f"{self.api}/health").raise_for_status()
+                    return
+                except httpx.HTTPError:
+                    time.sleep(0.05)
         raise NoStart(f"the Prefect server of this run does not answer after {STARTING:.0f} s ({self.cause()})")
 
     def cause(self) -> str:
