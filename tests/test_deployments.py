@@ -19,6 +19,7 @@ import pytest
 import yaml
 from prefect.flows import load_flow_from_entrypoint
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
@@ -269,7 +270,8 @@ class Browser:
 
     def find(self, place: str) -> WebElement:
         """What there is at an XPath, as soon as it can be clicked."""
-        return WebDriverWait(self.driver, 60).until(expected.element_to_be_clickable((By.XPATH, place)))
+        patient = WebDriverWait(self.driver, 60, ignored_exceptions=[StaleElementReferenceException])
+        return patient.until(expected.element_to_be_clickable((By.XPATH, place)))
 
     def open(self, path: str, shows: str) -> None:
         """Open a page, and wait until it shows these words."""

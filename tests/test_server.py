@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -32,8 +33,9 @@ def curate(manifest, hears, tmp_path):
 def server_of(process: subprocess.Popen[str]) -> psutil.Process:
     for _ in range(600):
         for child in psutil.Process(process.pid).children():
-            if "flows.server" in child.cmdline():
-                return child
+            with suppress(psutil.Error):  # others come and go
+                if "flows.server" in child.cmdline():
+                    return child
         time.sleep(0.1)
     raise TimeoutError("no server was started")
 
