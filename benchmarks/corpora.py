@@ -10,10 +10,10 @@ import numpy as np
 import soundfile
 
 from demo.fastconformer import SAMPLE_RATE, Size, configuration
-from tasks.audio.samples import load
-from tasks.audio.sound import BadAudio
-from tasks.engine.network import quiet
-from tasks.engine.recogniser import Request
+from winnow.audio.decode import load_clip
+from winnow.audio.measurements import BadAudio
+from winnow.engines.nemo.model import quiet
+from winnow.engines.recogniser import Request
 
 DEMO = Path(__file__).parent.parent / "demo"
 LONGEST = 60.0
@@ -37,7 +37,7 @@ def demo_corpus() -> Corpus:
             row = json.loads(line)
             path = str(DEMO / "corpus" / row["audio_filepath"])
             try:
-                load(path, row.get("offset"), row.get("duration"), SAMPLE_RATE, LONGEST)
+                load_clip(path, row.get("offset"), row.get("duration"), SAMPLE_RATE, LONGEST)
             except BadAudio:
                 continue
             if row.get("offset") is None and row["text"]:
@@ -48,7 +48,7 @@ def demo_corpus() -> Corpus:
 def librispeech_like(folder: Path, utterances: int) -> Corpus:
     """Flac files of demo speech, 1 to 17 s long with most of them long, as in LibriSpeech's training sets."""
     pick = np.random.default_rng(7)
-    speech = [load(r.path, None, None, SAMPLE_RATE, LONGEST).samples for r in demo_corpus().requests[:150]]
+    speech = [load_clip(r.path, None, None, SAMPLE_RATE, LONGEST).samples for r in demo_corpus().requests[:150]]
     requests = []
     for i in range(utterances):
         samples = np.concatenate([speech[j] for j in pick.permutation(len(speech))[:12]])
@@ -98,7 +98,7 @@ def less_blank(model: Any, corpus: Corpus) -> None:
     """Move the bias of the blank so that about 3.5 tokens a second are said, as in speech."""
     import torch
 
-    clip = load(corpus.requests[0].path, None, None, SAMPLE_RATE, LONGEST)
+    clip = load_clip(corpus.requests[0].path, None, None, SAMPLE_RATE, LONGEST)
     wave, length = torch.from_numpy(clip.samples)[None], torch.tensor([len(clip.samples)])
     with torch.inference_mode():
         features, frames = model.preprocessor(input_signal=wave, length=length)

@@ -17,13 +17,13 @@ from typing import Any
 
 from benchmarks.corpora import DEMO, LONGEST, Corpus, demo_corpus, librispeech_like, random_weights
 from benchmarks.turns import Turn, Work, equal, main, ratio, take
-from tasks.audio.samples import load
-from tasks.checkpoints.checkpoint import resolve
-from tasks.engine.hearing import hear, planned
-from tasks.engine.network import Network, quiet, restored
-from tasks.engine.precision import bf16_gain
-from tasks.engine.recogniser import resident
-from tasks.parameters.options import Engine
+from winnow.audio.decode import load_clip
+from winnow.engines.inference import plan_calls, transcribe_requests
+from winnow.engines.nemo.model import NemoModel, quiet, restore_model
+from winnow.engines.nemo.precision import bf16_speedup
+from winnow.engines.recogniser import get_model
+from winnow.models.resolve import resolve
+from winnow.parameters.options import Engine
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class Case:
 
 
 def engine(case: Case) -> Work:
-    model = resident(resolve(str(case.checkpoint), trust_unpinned=True), case.options)
+    model = get_model(resolve(str(case.checkpoint), trust_unpinned=True), case.options)
 
     def read() -> tuple[list[str], dict[str, Any]]:
-        heard, spent = hear(model, case.corpus.requests, case.options)
+        heard, spent = transcribe_requests(model, case.corpus.requests, case.options)
         return [one.reading.text if one.reading else "" for one in heard], spent
 
     return read
@@ -62,7 +62,7 @@ def nemo(case: Case) -> Any:
 
     with quiet():
         checkpoint = resolve(str(case.checkpoint), trust_unpinned=True)
-        model = restored(checkpoint, "cuda" if torch.cuda.is_available() else "cpu")
+        model = restore_model(checkpoint, "cuda" if torch.cuda.is_available() else "cpu")
         if case.branch == "ctc":
             model.change_decoding_strategy(decoder_type="ctc", verbose=False)
         if torch.cuda.is_available() and case.precision == "bf16":
@@ -95,7 +95,7 @@ def waveforms(case: Case) -> Work:
     def read() -> tuple[list[str], dict[str, Any]]:
         texts: list[str] = []
         for at in range(0, len(requests), 32):
-            clips = [load(r.path, None, None, rate, LONGEST).samples for r in requests[at : at + 32]]
+            clips = [load_clip(r.path, None, None, rate, LONGEST).samples for r in requests[at : at + 32]]
             texts += [h.text for h in model.transcribe(clips, batch_size=32, verbose=False)]
         return texts, {}
 
@@ -106,11 +106,11 @@ def forward_only(case: Case) -> Work:
     """The floor: the engine's batches, already on the device, through features and encoder, and no texts."""
     import torch
 
-    model = Network(resolve(str(case.checkpoint), trust_unpinned=True), case.options)
+    model = NemoModel(resolve(str(case.checkpoint), trust_unpinned=True), case.options)
     requests = case.corpus.requests
-    groups = planned(requests, model.budget, 1)
+    groups = plan_calls(requests, model.budget, 1)
     waves = [
-        model.on_device([load(requests[i].path, None, None, model.rate, LONGEST).samples for i in group])
+        model.on_device([load_clip(requests[i].path, None, None, model.rate, LONGEST).samples for i in group])
         for group in groups
     ]
 
@@ -173,7 +173,7 @@ def cases(folder: Path, quick: bool) -> Iterator[Case]:
     if torch.cuda.is_available():
         sizes = {"115 M": (4_000, ("bf16",)), "0.6 B": (2_000, ("bf16",))}
     else:
-        both = ("fp32", "bf16") if bf16_gain() >= 1 else ("fp32",)  # slower in bf16, a CPU is not asked to
+        both = ("fp32", "bf16") if bf16_speedup() >= 1 else ("fp32",)  # slower in bf16, a CPU is not asked to
         sizes = {"14 M": (96, both), "115 M": (32, ("fp32",))}
     for name, (utterances, precisions) in sizes.items():
         place = folder / name.replace(" ", "")

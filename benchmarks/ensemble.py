@@ -23,14 +23,14 @@ from demo.fastconformer import SAMPLE_RATE
 from demo.grammar import sentence
 from demo.speech import NOISES, Samples, corpus_voices, noise, say, with_noise
 from demo.training_speech import TRAINING_SEED, training_texts
-from tasks.audio.samples import load
-from tasks.checkpoints.checkpoint import resolve
-from tasks.engine.apart import listen_here
-from tasks.engine.recogniser import Reading, Request
-from tasks.parameters.ensemble import Rover
-from tasks.parameters.options import Engine
-from tasks.texts.rover import most_confident, rover
-from tasks.texts.text import normalize
+from winnow.audio.decode import load_clip
+from winnow.engines.isolation import transcribe_here
+from winnow.engines.recogniser import Hypothesis, Request
+from winnow.models.resolve import resolve
+from winnow.parameters.ensemble import Rover
+from winnow.parameters.options import Engine
+from winnow.text.normalize import normalize
+from winnow.text.rover import most_confident, rover
 
 MODELS = ("small", "large", "third")
 LOUD = (0.0, 10.0)  # dB: the range of the noise that is laid over the demo corpus
@@ -60,7 +60,7 @@ def demo_speech() -> list[Spoken]:
 def louder(spoken: list[Spoken], folder: Path) -> Iterator[Spoken]:
     """The same with more noise over it, at LOUD decibels and of all five kinds in turn."""
     pick = np.random.default_rng(SEED)
-    speech = [load(str(one.path), None, None, SAMPLE_RATE, 60.0).samples for one in spoken]
+    speech = [load_clip(str(one.path), None, None, SAMPLE_RATE, 60.0).samples for one in spoken]
     for i, (one, samples) in enumerate(zip(spoken, speech, strict=True)):
         snr = float(pick.uniform(*LOUD))
         added = noise(NOISES[i % len(NOISES)], len(samples), pick, speech)
@@ -84,14 +84,14 @@ def written(path: Path, text: str, samples: Samples, snr: float) -> Spoken:
     return Spoken(text, path, snr)
 
 
-def readings(spoken: list[Spoken]) -> list[list[Reading]]:
+def readings(spoken: list[Spoken]) -> list[list[Hypothesis]]:
     """For each utterance, what each of MODELS reads."""
     requests = [Request(str(one.path), None, None) for one in spoken]
-    found = [listen_here(resolve(pinned(name)), Engine(), requests)[0] for name in MODELS]
+    found = [transcribe_here(resolve(pinned(name)), Engine(), requests)[0] for name in MODELS]
     return [[heard.reading for heard in row if heard.reading] for row in zip(*found, strict=True)]
 
 
-Method = Callable[[list[Reading]], str]
+Method = Callable[[list[Hypothesis]], str]
 
 
 def voted(**how: float | None) -> Method:
@@ -109,7 +109,7 @@ def methods() -> dict[str, Method]:
     }
 
 
-def word_error_rate(spoken: list[Spoken], rows: list[list[Reading]], method: Method) -> float:
+def word_error_rate(spoken: list[Spoken], rows: list[list[Hypothesis]], method: Method) -> float:
     """Errors of all utterances over their words."""
     pairs = [(one.text.split(), normalize(method(row), "basic").split()) for one, row in zip(spoken, rows, strict=True)]
     return sum(Levenshtein.distance(*pair) for pair in pairs) / sum(len(words) for words, _ in pairs)
@@ -139,13 +139,17 @@ def compare() -> Iterator[list[str]]:
         yield [f"{least}", *(c for part in kept for c in (f"{len(part[0])}", f"{word_error_rate(*part, voted()):.2%}"))]
 
 
-def agreed(spoken: list[Spoken], rows: list[list[Reading]], least: float) -> tuple[list[Spoken], list[list[Reading]]]:
+def agreed(
+    spoken: list[Spoken], rows: list[list[Hypothesis]], least: float
+) -> tuple[list[Spoken], list[list[Hypothesis]]]:
     """Utterances on which the models agree at least so much, and what was read in them."""
     at = [i for i, row in enumerate(rows) if (rover(row, "basic", Rover()).agreement or 0.0) >= least]
     return [spoken[i] for i in at], [rows[i] for i in at]
 
 
-def taken(spoken: list[Spoken], rows: list[list[Reading]], snr: float) -> tuple[list[Spoken], list[list[Reading]]]:
+def taken(
+    spoken: list[Spoken], rows: list[list[Hypothesis]], snr: float
+) -> tuple[list[Spoken], list[list[Hypothesis]]]:
     """Utterances with at most this signal-to-noise ratio (dB), and what was read in them."""
     at = [i for i, one in enumerate(spoken) if one.snr <= snr]
     return [spoken[i] for i in at], [rows[i] for i in at]

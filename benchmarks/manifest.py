@@ -33,16 +33,16 @@ os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 manifest, hours, rows = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
 """
 CUT = """
-from tasks.manifests.slices import cut
-from tasks.manifests.twins import twins
+from winnow.corpora.nemo_jsonl.sharding import cut
+from winnow.corpora.nemo_jsonl.duplicates import twins
 began = time.perf_counter(), time.process_time()
 slices, hashes = cut(manifest, "/audio", hours)
 twice = twins(manifest, "/audio", hashes)
 done = {"rows": len(hashes), "shards": len(slices), "twice": len(twice.twins)}
 """
 READING = """
-from tasks.manifest import sliced
-from tasks.read import read
+from tasks.shard import sliced
+from tasks.load import read
 tables, *_ = sliced(manifest, "/audio", hours)
 began, done = (time.perf_counter(), time.process_time()), {"rows": 0, "shards": 0}
 for table in tables:

@@ -30,12 +30,12 @@ import psutil
 
 from benchmarks.corpora import DEMO, demo_corpus
 from benchmarks.turns import main
-from tasks.checkpoints.checkpoint import Checkpoint, resolve
-from tasks.devices.places import open_devices
-from tasks.engine.apart import listen_here
-from tasks.engine.recogniser import Request
-from tasks.parameters.curation import Curation
-from tasks.parameters.options import Dask, Engine, Placement
+from winnow.devices.executors import open_executor
+from winnow.engines.isolation import transcribe_here
+from winnow.engines.recogniser import Request
+from winnow.models.resolve import Checkpoint, resolve
+from winnow.parameters.curation import Curation
+from winnow.parameters.options import Dask, Engine, Placement
 
 SMALL = DEMO / "small.nemo"
 COPIES, QUICK_COPIES = 8, 2
@@ -46,10 +46,10 @@ CHUNK = 110  # utterances that a worker is given at once
 BARE = """
 import json, sys, time
 from pathlib import Path
-from tasks.engine.apart import listen_here
-from tasks.checkpoints.checkpoint import resolve
-from tasks.parameters.options import Engine
-from tasks.engine.recogniser import Request
+from winnow.engines.isolation import listen_here
+from winnow.models.resolve import resolve
+from winnow.parameters.options import Engine
+from winnow.engines.recogniser import Request
 rows = [json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()]
 requests = [Request(row["audio_filepath"], None, row["duration"]) for row in rows]
 listen_here(resolve(sys.argv[2], trust_unpinned=True), Engine(), requests[:20])
@@ -80,7 +80,7 @@ def requests_of(manifest: Path) -> list[Request]:
 
 
 def read(requests: list[Request], checkpoint: Checkpoint, *, device: str, apart: bool) -> list[str]:
-    found, _ = listen_here(checkpoint, Engine(), requests)
+    found, _ = transcribe_here(checkpoint, Engine(), requests)
     return [one.reading.text if one.reading else "" for one in found]
 
 
@@ -91,7 +91,7 @@ def throughput(workers: int, requests: list[Request]) -> tuple[float, list[str]]
     settings = Curation(manifest="a", output="a", small="a", devices="local", dask=Dask(workers=workers))
     chunks = [requests[i : i + CHUNK] for i in range(0, len(requests), CHUNK)]
     try:
-        with open_devices(settings) as devices, ThreadPoolExecutor(workers) as threads:
+        with open_executor(settings) as devices, ThreadPoolExecutor(workers) as threads:
             for i in range(workers):
                 devices.run(read, requests[:20], checkpoint, on=Placement(device_id=f"cpu:{i}"))
             began = time.perf_counter()
@@ -120,7 +120,7 @@ def most_memory(manifest: Path, output: Path) -> float:
 
 def started(manifest: Path, output: Path) -> subprocess.Popen[bytes]:
     words = ["curate", str(manifest), "--output", str(output), "--small", str(SMALL), "--trust-unpinned"]
-    line = [sys.executable, "-m", "flows.cli", *words]
+    line = [sys.executable, "-m", "cli.app", *words]
     return subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 

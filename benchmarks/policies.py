@@ -23,17 +23,17 @@ import pyarrow as pa
 from benchmarks.ensemble import Spoken, demo_speech, louder
 from demo.__main__ import pinned
 from demo.corpus import CORPUS
-from tasks.checkpoints.checkpoint import resolve
-from tasks.engine.apart import listen_here
-from tasks.engine.recogniser import Reading, Request
-from tasks.gates.draw import lots, sample_share
-from tasks.gates.spending import Flags, Numbers, Spending, affordable
-from tasks.parameters.criteria import PRESETS
-from tasks.parameters.ensemble import Rover
-from tasks.parameters.options import Engine
-from tasks.texts.metrics import differences
-from tasks.texts.rover import rover
-from tasks.texts.text import normalize
+from winnow.engines.isolation import transcribe_here
+from winnow.engines.recogniser import Hypothesis, Request
+from winnow.gates.budget import BudgetRows, Flags, Numbers, best_band
+from winnow.gates.sampling import draw_numbers, sample_share
+from winnow.models.resolve import resolve
+from winnow.parameters.ensemble import Rover
+from winnow.parameters.gate_and_filter import GATE_PRESETS
+from winnow.parameters.options import Engine
+from winnow.text.metrics import compare_texts
+from winnow.text.normalize import normalize
+from winnow.text.rover import rover
 
 SPEECH = Path(__file__).parent.parent.parent / "shared" / "speech"
 LIMIT = 0.25
@@ -67,7 +67,7 @@ def alone(name: str) -> Policy:
 
 
 def guide(rows: Evidence, limit: float) -> tuple[Flags, Flags]:
-    read = rows.small <= PRESETS["guide"].reject
+    read = rows.small <= GATE_PRESETS["guide"].reject
     return read & (rows.large <= limit), read
 
 
@@ -78,11 +78,11 @@ def bands(rows: Evidence, accept: float, reject: float, limit: float) -> tuple[F
 
 def budget(share: float) -> Policy:
     def spend(rows: Evidence, limit: float) -> tuple[Flags, Flags]:
-        drawn, seconds = lots(pa.array(rows.ids.astype(int))), share * float(rows.seconds.sum())
+        drawn, seconds = draw_numbers(pa.array(rows.ids.astype(int))), share * float(rows.seconds.sum())
         wanted = (rows.small > limit) | (drawn < AUDIT)
         sampled = wanted & (drawn < sample_share(drawn, wanted, rows.seconds, seconds))
         rescued = sampled & (rows.small > limit) & (rows.large <= limit)
-        found = affordable(Spending(rows.small, rows.seconds, sampled, rescued), limit, seconds, limit)
+        found = best_band(BudgetRows(rows.small, rows.seconds, sampled, rescued), limit, seconds, limit)
         kept, read = bands(rows, *found, limit)
         return kept, read | sampled
 
@@ -93,7 +93,7 @@ POLICIES: dict[str, tuple[Policy, list[tuple[float, ...]]]] = {
     "small only": (alone("small"), [(limit,) for limit in LIMITS]),
     "large only": (alone("large"), [(limit,) for limit in LIMITS]),
     "the guide's cascade": (guide, [(limit,) for limit in LIMITS]),
-    "bands, as they are by default": (bands, [(*PRESETS["bands"], LIMIT)]),
+    "bands, as they are by default": (bands, [(*GATE_PRESETS["bands"], LIMIT)]),
     "bands, chosen": (bands, [(a, r, t) for a, r, t in product(LIMITS, REJECTS, LIMITS) if a <= t]),
     "budget of 20%": (budget(0.2), [(limit,) for limit in LIMITS]),
     "budget of 40%": (budget(0.4), [(limit,) for limit in LIMITS]),
@@ -164,8 +164,8 @@ def plain(manifest: Path) -> list[str]:
 
 def evidence(spoken: list[Spoken], references: list[str], models: dict[str, str]) -> Evidence:
     requests = [Request(str(one.path), None, None) for one in spoken]
-    heard = [listen_here(resolve(name, trust_unpinned=True), Engine(), requests)[0] for name in models.values()]
-    readings = [[one.reading or Reading("") for one in row] for row in zip(*heard, strict=True)]
+    heard = [transcribe_here(resolve(name, trust_unpinned=True), Engine(), requests)[0] for name in models.values()]
+    readings = [[one.reading or Hypothesis("") for one in row] for row in zip(*heard, strict=True)]
     voted = [rover(row, "basic", Rover()).text for row in readings]
     texts = {"small": [row[0].text for row in readings], "large": [row[1].text for row in readings], "voted": voted}
     return Evidence(
@@ -178,7 +178,7 @@ def evidence(spoken: list[Spoken], references: list[str], models: dict[str, str]
 
 def rates(references: list[str], texts: list[str]) -> Numbers:
     pairs = ((normalize(a, "basic"), normalize(b, "basic")) for a, b in zip(references, texts, strict=True))
-    return np.array([found.wer if (found := differences(*pair)) else np.nan for pair in pairs])
+    return np.array([found.wer if (found := compare_texts(*pair)) else np.nan for pair in pairs])
 
 
 def compare() -> Iterator[dict[str, Any]]:

@@ -24,11 +24,11 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.turns import main
-from tasks.filter import judge
-from tasks.parameters.curation import Curation
-from tasks.rules.needs import rules_of
-from tasks.runs import ledger
-from tasks.schema import BEFORE_RULES, with_columns
+from tasks.filter import filter
+from winnow.parameters.curation import Curation
+from winnow.runs import ledger
+from winnow.schema import BEFORE_FILTER, select_columns
+from winnow.validation.rules import rules_for
 
 SHARD = 1_000  # rows
 
@@ -43,7 +43,7 @@ import json, os, sys, time
 from pathlib import Path
 os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 began = time.perf_counter(), time.process_time()
-from flows.cli import app
+from cli.app import app
 app(sys.argv[1:], result_action="return_value")
 done = {"wall": time.perf_counter() - began[0], "cpu": time.process_time() - began[1]}
 done["mebibytes"] = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
@@ -74,9 +74,9 @@ def shard(number: int) -> pa.Table:
         scores = {"substitutions": errors, "deletions": errors * 0, "insertions": errors * 0, "hits": 10 - errors}
         scores |= {"wer": errors / 10, "cer": errors / 25}
         columns |= {f"{role}_{name}": pa.array(value, mask=~asked) for name, value in scores.items()}
-    types = {name: BEFORE_RULES.field(name).type for name in columns}
+    types = {name: BEFORE_FILTER.field(name).type for name in columns}
     arrays = [pa.array(column).cast(types[name]) for name, column in columns.items()]
-    return with_columns(pa.table(arrays, names=list(columns)), BEFORE_RULES)
+    return select_columns(pa.table(arrays, names=list(columns)), BEFORE_FILTER)
 
 
 def finished(run: Path, shards: int) -> None:
@@ -84,12 +84,12 @@ def finished(run: Path, shards: int) -> None:
     manifest = run.parent / "corpus.jsonl"
     manifest.write_text(json.dumps({"audio_filepath": "a.wav", "text": "a", "dnsmos": 3.5}) + "\n")
     settings = Curation(manifest=manifest, output=str(run), small="s.nemo", large="l.nemo")
-    rules = rules_of(settings)
+    rules = rules_for(settings)
     for number in range(shards):
         rows = shard(number)
-        for stage, table in (("shards", rows), ("large-scored", rows), ("judged", judge(rows, rules))):
-            file = ledger.store(run / ledger.STAGES / stage, f"{number:05}", table)
-            ledger.record(run, ledger.key_of(stage, number), [file], stage=stage, shard=f"{number:05}")
+        for stage, table in (("shards", rows), ("large-scored", rows), ("judged", filter(rows, rules))):
+            file = ledger.store_table(run / ledger.STAGES / stage, f"{number:05}", table)
+            ledger.commit(run, ledger.key_of(stage, number), [file], stage=stage, shard=f"{number:05}")
     asked = {"parameters": settings.model_dump(mode="json"), "sha256": {}}
     (run / "run.json").write_text(json.dumps(asked))
     (run / "_SUCCESS.json").write_text("{}")

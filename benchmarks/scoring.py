@@ -46,7 +46,7 @@ def each(compare: Callable[[str, str], object]) -> Callable[[int], Work]:
 
 
 def our_rates(count: int) -> Work:
-    from tasks.texts.metrics import word_error_rate
+    from winnow.text.metrics import word_error_rate
 
     return each(word_error_rate)(count)
 
@@ -59,7 +59,7 @@ def their_rates(count: int) -> Work:
 
 def our_corpus(count: int) -> Work:
     """The rate of all pairs together, from that of each."""
-    from tasks.texts.metrics import word_error_rate
+    from winnow.text.metrics import word_error_rate
 
     references, readings = pairs(count)
 
@@ -80,10 +80,10 @@ def their_corpus(count: int) -> Work:
 
 
 def our_counts(count: int) -> Work:
-    from tasks.texts.metrics import differences
+    from winnow.text.metrics import compare_texts
 
     def counts(reference: str, reading: str) -> list[int]:
-        found = differences(reference, reading)
+        found = compare_texts(reference, reading)
         assert found is not None
         return [found.hits, found.substitutions, found.deletions, found.insertions]
 
@@ -103,12 +103,14 @@ def their_counts(count: int) -> Work:
 def our_stage(count: int) -> Work:
     import pyarrow as pa
 
-    from tasks.schema import UTTERANCE, heard, with_columns
     from tasks.score import score
+    from winnow.schema import UTTERANCE, after_transcribe, select_columns
 
     references, readings = pairs(count)
     columns = {"id": range(count), "text": references, "small_pred_text": readings}
-    shard = with_columns(pa.table({name: list(column) for name, column in columns.items()}), heard(UTTERANCE, "small"))
+    shard = select_columns(
+        pa.table({name: list(column) for name, column in columns.items()}), after_transcribe(UTTERANCE, "small")
+    )
 
     def work() -> tuple[list[str], dict[str, Any]]:
         counts = score(shard, "small", "basic").select(

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from tasks.engine.precision import bf16_gain
+from winnow.engines.nemo.precision import bf16_speedup
 
 Work = Callable[[], tuple[list[str], dict[str, Any]]]
 """A turn: the texts that it gave, and what there is to say of it."""
@@ -110,4 +110,4 @@ def device() -> str:
 
     if torch.cuda.is_available():
         return str(torch.cuda.get_device_name())
-    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, bf16 x {bf16_gain():.1f}"
+    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, bf16 x {bf16_speedup():.1f}"

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from flows.terminal import console, curate
-from tasks.parameters.curation import Curation
-from tasks.runs.output import OtherRun
+from cli.run import console, curate
+from winnow.parameters.curation import Curation
+from winnow.runs.run_dir import RunMismatch
 
 HERE = Path(__file__).parent
 
@@ -27,11 +27,11 @@ def main() -> None:
     )
     try:
         report = curate(settings)
-    except OtherRun:  # the demo itself has changed since
+    except RunMismatch:  # the demo itself has changed since
         shutil.rmtree(settings.output)
         report = curate(settings)
     read = f"The large model read {report.escalated_hours / report.hours:.0%} of the audio."
-    console.print(found(Path(settings.output)), read, report.balance, sep="\n", soft_wrap=True)
+    console.print(recall_and_precision(Path(settings.output)), read, report.balance, sep="\n", soft_wrap=True)
 
 
 def pinned(name: str) -> str:
@@ -40,7 +40,7 @@ def pinned(name: str) -> str:
     return f"{HERE / name}.nemo@sha256:{sums[f'{name}.nemo']}"
 
 
-def found(run: Path) -> str:
+def recall_and_precision(run: Path) -> str:
     """How well the run found the wrong references; `true_text`, which it never read, says which those are."""
     columns = ["text", "true_text", "decision"]
     rows = pa.concat_tables([pq.read_table(run / part, columns=columns) for part in ("data", "rejects")])

@@ -20,7 +20,7 @@ from demo.fastconformer import SAMPLE_RATE, Size, configuration
 from demo.losses import loss
 from demo.speech import Samples
 from demo.training_speech import BUILD, HELD_OUT, Speech, batches, speech
-from tasks.checkpoints.copies import digest
+from winnow.engines.checkpoint_cache import sha256_of
 
 HERE = Path(__file__).parent
 
@@ -189,7 +189,7 @@ def train(name: str, recipe: Recipe, threads: int) -> None:
             state.with_suffix(".tmp").replace(state)
     model.eval()
     model.save_to(str(HERE / f"{name}.nemo"))
-    sums = [f"{digest(path)}  {path.name}\n" for path in sorted(HERE.glob("*.nemo"))]
+    sums = [f"{sha256_of(path)}  {path.name}\n" for path in sorted(HERE.glob("*.nemo"))]
     (HERE / "SHA256SUMS").write_text("".join(sums))
 
 

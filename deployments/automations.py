@@ -14,7 +14,7 @@ ENDED = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cance
 SILENCE = timedelta(seconds=90)  # three heartbeats of prefect.yaml's deployments
 BLOCK = "winnow"
 
-SAID = """{"text": {{
+NOTIFICATION = """{"text": {{
     (flow.name ~ ": " ~ flow_run.name ~ " is " ~ flow_run.state.name ~ ". " ~ flow_run.state.message)|tojson
 }}, "url": {{ flow_run|ui_url|tojson }}}"""
 """Slack and Mattermost show the text. Too much in quarantine fails a run, so that its reasons are in here."""
@@ -38,7 +38,7 @@ def crash_zombies() -> AutomationCore:
     )
 
 
-def tell_of_failures(address: str, flows: list[str]) -> AutomationCore:
+def notify_failures(address: str, flows: list[str]) -> AutomationCore:
     """A run that failed (its quarantine was too large, say) or crashed is told of at an address, by POST."""
     block = Webhook(url=SecretStr(address)).save(BLOCK, overwrite=True)
     return AutomationCore(
@@ -51,13 +51,13 @@ def tell_of_failures(address: str, flows: list[str]) -> AutomationCore:
             posture=Posture.Reactive,
             threshold=1,
         ),
-        actions=[CallWebhook(block_document_id=block, payload=SAID)],
+        actions=[CallWebhook(block_document_id=block, payload=NOTIFICATION)],
     )
 
 
 def create_automations(notify: str | None, flows: list[str]) -> list[str]:
     """Create the automations in the place of older ones of their names; their names."""
-    wanted = [crash_zombies(), *([tell_of_failures(notify, flows)] if notify else [])]
+    wanted = [crash_zombies(), *([notify_failures(notify, flows)] if notify else [])]
     with get_client(sync_client=True) as client:
         for automation in wanted:
             for old in client.read_automations_by_name(automation.name):

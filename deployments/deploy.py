@@ -9,10 +9,10 @@ from typing import Any
 import yaml
 from prefect.flows import load_flow_from_entrypoint
 
+from cli.run import console, server
 from deployments.automations import create_automations
 from deployments.forms import set_form
 from deployments.pools import create_pools
-from flows.terminal import console, server
 
 ROOT = Path(__file__).parent.parent
 

@@ -8,17 +8,17 @@ from prefect import Flow
 from prefect.flows import EntrypointType
 from prefect.runner import Runner
 
+from cli.run import console, server
 from deployments.forms import set_form
 from flows.benchmark import benchmark
 from flows.curate import curate
 from flows.doctor import doctor
+from flows.download_models import download_models
 from flows.ensemble import ensemble
-from flows.nightly import nightly
+from flows.incremental import incremental
 from flows.refilter import refilter
-from flows.terminal import console, server
-from flows.warm_up import warm_up
 
-FLOWS: tuple[Flow[..., Any], ...] = (curate, ensemble, nightly, refilter, warm_up, doctor, benchmark)
+FLOWS: tuple[Flow[..., Any], ...] = (curate, ensemble, incremental, refilter, download_models, doctor, benchmark)
 NAME = "here"
 RUNS_AT_ONCE = 1  # a run fills its machine
 

@@ -8,21 +8,21 @@ from typing import Any
 
 from prefect.futures import PrefectFuture
 
+from flows.finalize import LIGHT_TASKS
 from flows.progress import Progress
-from flows.publication import QUICK
-from flows.stream import Futures, Step, stream
-from tasks.allot import choose_gates, draw_sample, mark_shard
-from tasks.cascade import Gathered, gate_shard
-from tasks.devices.places import Devices
-from tasks.engine.passes import Pass
-from tasks.gates.gate import Gates, first_gates, further_gates
-from tasks.parameters.curation import Curation
-from tasks.read import read_shard
+from flows.streaming import Futures, Step, stream
+from tasks.gate import GroupBySeconds, gate_shard
+from tasks.load import load_shard
 from tasks.report import Passes
-from tasks.runs.quarantine import Quarantine
-from tasks.schema import Role
+from tasks.sample import choose_gates, draw_sample, sample_shard
 from tasks.score import score_shard
 from tasks.transcribe import transcribe_shard, transcribe_shards
+from winnow.devices.executors import Executor
+from winnow.engines.passes import Pass
+from winnow.gates.criteria import Gates, gates_for_larger, gates_for_small
+from winnow.parameters.curation import Curation
+from winnow.runs.quarantine_limit import QuarantineLimit
+from winnow.schema import Role
 
 
 @dataclass
@@ -31,9 +31,9 @@ class Cascade:
 
     passes: list[Pass]
     settings: Curation
-    devices: Devices
+    devices: Executor
     progress: Progress
-    heard: Quarantine
+    heard: QuarantineLimit
     steps: list[tuple[Pass, Step]] = field(default_factory=list)
     """What each model has read, the large one's sample included."""
     gates: Gates | None = None
@@ -53,7 +53,7 @@ class Cascade:
             sampled, self.gates = self.sample(small.results(), larger[0])
             stream(sampled, *self.escalation(larger, self.gates), decisions)
         else:
-            self.gates = first_gates(self.settings) if larger else None
+            self.gates = gates_for_small(self.settings) if larger else None
             stream(shards, small, *self.escalation(larger, self.gates), decisions)
 
     @property
@@ -71,7 +71,7 @@ class Cascade:
         return found
 
     def listen(self, shard: Path) -> Futures:
-        rows = read_shard.submit(shard, self.settings.referenced)
+        rows = load_shard.submit(shard, self.settings.referenced)
         readings = transcribe_shard.submit(rows, self.passes[0], self.devices)
         return [rows, readings, self.score(readings, "small")]
 
@@ -84,9 +84,9 @@ class Cascade:
     def escalation(self, larger: list[Pass], gates: Gates | None) -> Iterator[Step]:
         """For each larger model the gate before it, and its pass."""
         for reader, before in zip(larger, self.passes, strict=False):
-            gate = partial(self.gate, before, reader, gates if reader is larger[0] else further_gates(self.settings))
-            gathered = Gathered(reader.role, self.settings.shard_hours * 3600)
-            yield Step(gate, lambda: QUICK, gathered, done=[partial(self.progress.gated, reader.role)])
+            gate = partial(self.gate, before, reader, gates if reader is larger[0] else gates_for_larger(self.settings))
+            gathered = GroupBySeconds(reader.role, self.settings.shard_hours * 3600)
+            yield Step(gate, lambda: LIGHT_TASKS, gathered, done=[partial(self.progress.gated, reader.role)])
             yield self.listening(reader)
 
     def gate(self, before: Pass, reader: Pass, gates: Gates | None, shard: Path) -> Futures:
@@ -106,13 +106,13 @@ class Cascade:
     def sample(self, shards: list[Path], reader: Pass) -> tuple[list[Path], Gates]:
         """The shards with the large model's readings of a sample, and the gates that follow from it."""
         share = draw_sample.submit(shards, self.settings).result()
-        gathered = Gathered(reader.role, self.settings.shard_hours * 3600)
+        gathered = GroupBySeconds(reader.role, self.settings.shard_hours * 3600)
         asked = partial(self.progress.gated, reader.role)
 
         def draw(shard: Path) -> Futures:
-            return [mark_shard.submit(shard, share, first_gates(self.settings))]
+            return [sample_shard.submit(shard, share, gates_for_small(self.settings))]
 
-        mark = Step(draw, lambda: QUICK, gathered, done=[asked])
+        mark = Step(draw, lambda: LIGHT_TASKS, gathered, done=[asked])
         sampling = self.listening(reader)
         stream(shards, mark, sampling)
         sampled = sampling.results()

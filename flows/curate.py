@@ -8,25 +8,25 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.cascade import Cascade
-from flows.parameters import taking
+from flows.finalize import LIGHT_TASKS, finalize
 from flows.progress import Progress
-from flows.publication import QUICK, publish
-from flows.stream import Futures, Step, stream
-from flows.watch import bury, this_run, watch
-from tasks.checkpoints.checkpoint import check_options
-from tasks.count import repeats_for
-from tasks.devices.places import open_devices
-from tasks.engine.passes import passes_of
-from tasks.filter import judge_shard
-from tasks.manifest import digest, split_manifest
-from tasks.models.wishes import settled
-from tasks.parameters.curation import Curation
-from tasks.read import read_shard
-from tasks.reports.quality import Report
-from tasks.rules.needs import digests_for, rules_of
-from tasks.runs.ledger import name_of
-from tasks.runs.output import open_run
-from tasks.runs.quarantine import Quarantine
+from flows.server.ephemeral.monitor import current_flow_run, mark_crashed, watch_server
+from flows.streaming import Futures, Step, stream
+from flows.with_parameters import with_parameters
+from tasks.duplicates import duplicates_for
+from tasks.filter import filter_shard
+from tasks.load import load_shard
+from tasks.shard import manifest_digest, shard_manifest
+from winnow.devices.executors import open_executor
+from winnow.engines.passes import make_passes
+from winnow.models.auto_select import resolve_models
+from winnow.models.resolve import check_options
+from winnow.parameters.curation import Curation
+from winnow.reports.summary import Report
+from winnow.runs.ledger import name_of
+from winnow.runs.quarantine_limit import QuarantineLimit
+from winnow.runs.run_dir import open_run
+from winnow.validation.rules import phrase_digest, rules_for
 
 logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, its log says how the passes go
 
@@ -36,40 +36,40 @@ logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, it
     flow_run_name="{manifest.name} to {output}",
     task_runner=ThreadPoolTaskRunner(),  # a step of the stream says how much of it runs at once
 )
-@taking(Curation)
+@with_parameters(Curation)
 def curate(settings: Curation) -> Report:
     """Manifest to shards, their rows, the cascade of models, rules, dataset and report."""
-    settings = settled(settings)
-    rules, passes = rules_of(settings), passes_of(settings)
-    digests = {"manifest": digest(settings.manifest), "large": None} | digests_for(rules)
+    settings = resolve_models(settings)
+    rules, passes = rules_for(settings), make_passes(settings)
+    digests = {"manifest": manifest_digest(settings.manifest), "large": None} | phrase_digest(rules)
     for reader in passes:
         digests |= reader.digests
     check_options(settings.engine, [checkpoint for reader in passes for checkpoint in reader.checkpoints])
 
-    with open_run(settings, digests, this_run(), died=bury) as run, open_devices(settings) as devices:
-        watch(run)
+    with open_run(settings, digests, current_flow_run(), died=mark_crashed) as run, open_executor(settings) as devices:
+        watch_server(run)
         folder = settings.relative_to or settings.audio_root
-        manifest = split_manifest(settings.manifest, run, settings.shard_hours, folder, settings.referenced)
+        manifest = shard_manifest(settings.manifest, run, settings.shard_hours, folder, settings.referenced)
         utterances = manifest.lines - manifest.blank
-        heard, judged = (Quarantine(utterances, settings.max_quarantined) for _ in range(2))
+        heard, judged = (QuarantineLimit(utterances, settings.max_quarantined) for _ in range(2))
         cascade = Cascade(passes, settings, devices, Progress(manifest), heard)
 
         repeats: dict[str, Path] = {}
         if rules.over_the_run:
-            texts = Step(lambda shard: [read_shard.submit(shard, settings.referenced)], lambda: QUICK)
+            texts = Step(lambda shard: [load_shard.submit(shard, settings.referenced)], lambda: LIGHT_TASKS)
             stream(manifest.shards, texts)
-            repeats = repeats_for(rules, texts.results(), settings.normalizer)
+            repeats = duplicates_for(rules, texts.results(), settings.normalizer)
 
         def decide(shard: Path) -> Futures:
             scored = [cascade.score(shard, reader.role) for reader in passes[1:][-1:]]
-            return [*scored, judge_shard.submit(*(scored or [shard]), rules, repeats.get(name_of(shard)))]
+            return [*scored, filter_shard.submit(*(scored or [shard]), rules, repeats.get(name_of(shard)))]
 
-        decisions = Step(decide, lambda: QUICK, done=[judged.take])
+        decisions = Step(decide, lambda: LIGHT_TASKS, done=[judged.take])
         cascade.read(manifest.shards, decisions)
-        return publish(decisions.results(), cascade.rows, manifest, cascade.read_by, settings, run, cascade.gates)
+        return finalize(decisions.results(), cascade.rows, manifest, cascade.read_by, settings, run, cascade.gates)
 
 
 if __name__ == "__main__":
-    from flows.cli import main
+    from cli.app import main
 
     main(["curate", *sys.argv[1:]])

@@ -5,30 +5,30 @@ import sys
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
-from flows.checkup import findings
-from flows.parameters import taking
-from tasks.doctor.findings import Finding
-from tasks.parameters.upkeep import Doctor
+from cli.doctor import findings
+from flows.with_parameters import with_parameters
+from winnow.doctor.findings import Finding
+from winnow.parameters.maintenance import Doctor
 
 
-class Unfit(Exception):
+class ChecksFailed(Exception):
     """Something that would stop a run."""
 
     exit_code = 1
 
 
 @flow(name="doctor")
-@taking(Doctor)
+@with_parameters(Doctor)
 def doctor(settings: Doctor) -> list[Finding]:
     """Every finding, as a table; the run fails if one of them would stop a run."""
     found = list(findings(settings))
     create_table_artifact([one.model_dump() for one in found], key="doctor", description="What the doctor found")
     if failed := [f"{one.check}: {one.found} (remedy: {one.remedy})" for one in found if one.state == "failed"]:
-        raise Unfit("; ".join(failed))
+        raise ChecksFailed("; ".join(failed))
     return found
 
 
 if __name__ == "__main__":
-    from flows.cli import main
+    from cli.app import main
 
     main(["doctor", *sys.argv[1:]])

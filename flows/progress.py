@@ -7,9 +7,9 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from tasks.cascade import seconds_asked
-from tasks.runs.ledger import name_of
-from tasks.schema import Manifest, Role
+from tasks.gate import seconds_to_transcribe
+from winnow.runs.ledger import name_of
+from winnow.schema import Role, ShardedManifest
 
 EVERY = 2.0  # seconds between two words to the server
 
@@ -20,7 +20,7 @@ shown: list[Callable[[float, str], None]] = []
 class Progress:
     """The audio that a run's passes have read, and that they are to read as far as is known."""
 
-    def __init__(self, manifest: Manifest, times: int = 1) -> None:
+    def __init__(self, manifest: ShardedManifest, times: int = 1) -> None:
         """`times`: how many models read all of it."""
         self.stated = dict(zip(map(name_of, manifest.shards), manifest.seconds, strict=True))
         self.todo, self.done = times * sum(manifest.seconds), 0.0
@@ -34,12 +34,12 @@ class Progress:
 
     def gated(self, role: Role, shard: Path) -> None:
         """A larger model is to read some of a shard."""
-        self.todo += seconds_asked(shard, role)
+        self.todo += seconds_to_transcribe(shard, role)
         self.tell()
 
     def larger(self, role: Role, shards: list[Path]) -> None:
         """It has read that."""
-        self.done += sum(seconds_asked(shard, role) for shard in shards)
+        self.done += sum(seconds_to_transcribe(shard, role) for shard in shards)
         self.tell()
 
     @property

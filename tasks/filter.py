@@ -9,32 +9,32 @@ from numpy.typing import NDArray
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.rules.rule import Rules, Term
-from tasks.rules.values import OURS, Values
-from tasks.rules.verdicts import verdicts
-from tasks.runs.ledger import advance
-from tasks.runs.retry import RETRY
-from tasks.runs.storage import read_table
-from tasks.schema import BEFORE_RULES, append, judged, replaced, roles_of, with_columns
+from tasks.retry import RETRY
+from winnow.rules.evaluate import evaluate
+from winnow.rules.operands import RULE_COLUMNS, Operands
+from winnow.rules.rule import Rules, Term
+from winnow.runs.ledger import run_stage_on_shard
+from winnow.runs.storage import read_table
+from winnow.schema import BEFORE_FILTER, after_filter, append_columns, replace_column, roles_of, select_columns
 
 
-def judge(heard: pa.Table, rules: Rules, repeats: pa.Table | None = None) -> pa.Table:
+def filter(heard: pa.Table, rules: Rules, repeats: pa.Table | None = None) -> pa.Table:
     """Add the reading that counts, and the decision with every rule that a dropped row breaks."""
     if roles_of(heard.schema) == ["small"]:
-        heard = with_columns(heard, BEFORE_RULES)
-    values = Values(heard, rules, repeats)
+        heard = select_columns(heard, BEFORE_FILTER)
+    values = Operands(heard, rules, repeats)
     readable = heard["reason"].is_null().to_numpy()
-    broken, names = named(verdicts(rules, values) & readable[:, np.newaxis], rules)
-    reason = pc.coalesce(heard["reason"], first(broken, names))
+    broken, names = merge_by_name(evaluate(rules, values) & readable[:, np.newaxis], rules)
+    reason = pc.coalesce(heard["reason"], first_reason(broken, names))
     decision = pc.if_else(pa.array(~readable), "quarantine", pc.if_else(pc.is_valid(reason), "drop", "keep"))
-    schema = judged(heard.schema)
-    found = {"decision": decision, "reasons": listed(broken, names)}
+    schema = after_filter(heard.schema)
+    found = {"decision": decision, "reasons": reason_lists(broken, names)}
     added = schema.names[len(heard.schema) :]
-    columns = [found[name] if name in found else values.of(Term(name), OURS[name]) for name in added]
-    return append(replaced(heard, "reason", reason), schema, *columns)
+    columns = [found[name] if name in found else values.of(Term(name), RULE_COLUMNS[name]) for name in added]
+    return append_columns(replace_column(heard, "reason", reason), schema, *columns)
 
 
-def named(broken: NDArray[np.bool_], rules: Rules) -> tuple[NDArray[np.bool_], list[str]]:
+def merge_by_name(broken: NDArray[np.bool_], rules: Rules) -> tuple[NDArray[np.bool_], list[str]]:
     """By name what is broken: a rule and one for labels may have the same."""
     every = [rule.name for rule in rules.parsed]
     names = list(dict.fromkeys(every))
@@ -44,7 +44,7 @@ def named(broken: NDArray[np.bool_], rules: Rules) -> tuple[NDArray[np.bool_], l
     return found, names
 
 
-def listed(broken: NDArray[np.bool_], names: list[str]) -> pa.Array:
+def reason_lists(broken: NDArray[np.bool_], names: list[str]) -> pa.Array:
     """For each row, the names of what it breaks; null for none."""
     counts = broken.sum(axis=1)
     offsets = np.concatenate([[0], np.cumsum(counts)])
@@ -52,7 +52,7 @@ def listed(broken: NDArray[np.bool_], names: list[str]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), taken, mask=pa.array(counts == 0))
 
 
-def first(broken: NDArray[np.bool_], names: list[str]) -> pa.Array:
+def first_reason(broken: NDArray[np.bool_], names: list[str]) -> pa.Array:
     if not names:
         return pa.nulls(len(broken), pa.string())
     at = pa.array(broken.argmax(axis=1), mask=~broken.any(axis=1))
@@ -60,8 +60,8 @@ def first(broken: NDArray[np.bool_], names: list[str]) -> pa.Array:
 
 
 @task(task_run_name="judge {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
-def judge_shard(shard: Path, rules: Rules, repeats: Path | None = None) -> Path:
+def filter_shard(shard: Path, rules: Rules, repeats: Path | None = None) -> Path:
     def stage(rows: pa.Table, **_: object) -> pa.Table:
-        return judge(rows, rules, read_table(repeats) if repeats else None)
+        return filter(rows, rules, read_table(repeats) if repeats else None)
 
-    return advance(shard, "judged", stage, rules=rules, repeats=repeats and repeats.name)
+    return run_stage_on_shard(shard, "judged", stage, rules=rules, repeats=repeats and repeats.name)

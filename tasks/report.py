@@ -8,49 +8,49 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from tasks.checkpoints.checkpoint import Checkpoint
-from tasks.gates.gate import Gates
-from tasks.parameters.ensemble import Ensemble, Settings
-from tasks.reports.accord import assess_ensemble
-from tasks.reports.audit import second_opinion
-from tasks.reports.page import decision, in_words, markdown, page
-from tasks.reports.quality import COUNTS, Report, assess, balance
-from tasks.reports.speeds import Speed
-from tasks.rules.needs import rules_of
-from tasks.rules.rule import Rules
-from tasks.runs import ledger
-from tasks.runs.output import finish
-from tasks.runs.retry import RETRY
-from tasks.runs.storage import put, read_schema, read_table
-from tasks.schema import Manifest, Role, band_of
+from tasks.retry import RETRY
+from winnow.gates.criteria import Gates
+from winnow.models.resolve import Checkpoint
+from winnow.parameters.ensemble import Ensemble, Settings
+from winnow.reports.audit import audit_decisions
+from winnow.reports.ensemble import summarize_ensemble
+from winnow.reports.render import decision_of, describe_reason, render_markdown, render_page
+from winnow.reports.summary import COUNTS, Report, check_balance, summarize
+from winnow.reports.throughput import Throughput
+from winnow.rules.rule import Rules
+from winnow.runs import ledger
+from winnow.runs.run_dir import mark_complete
+from winnow.runs.storage import put, read_schema, read_table
+from winnow.schema import Role, ShardedManifest, band_of
+from winnow.validation.rules import rules_for
 
 Passes = dict[Role, tuple[list[Checkpoint], list[Path]]]
 """The checkpoints of each pass, and its shards."""
 
-COMMON = ["id", "duration", "text", "reason", "reasons", "pred_text", "wer", "agreement", "model", "decision"]
+COMMON_COLUMNS = ["id", "duration", "text", "reason", "reasons", "pred_text", "wer", "agreement", "model", "decision"]
 
 
-def reported(settings: Settings) -> list[str]:
+def report_columns(settings: Settings) -> list[str]:
     """What the report needs of a row: all rows of a run are in memory at once here, and for a budget's gate."""
     if isinstance(settings, Ensemble):
-        return [*COMMON, *(f"{role}_{name}" for role in settings.roles for name in ("wer", *COUNTS))]
+        return [*COMMON_COLUMNS, *(f"{role}_{name}" for role in settings.roles for name in ("wer", *COUNTS))]
     roles = settings.roles if settings.large else ["small", "large"]
     of_readings = [f"{role}_{name}" for role in roles for name in ("pred_text", "wer", *COUNTS)]
-    return [*COMMON, *of_readings, *map(band_of, roles[:-1])]
+    return [*COMMON_COLUMNS, *of_readings, *map(band_of, roles[:-1])]
 
 
 def rows_of(shard: Path, columns: list[str], rules: Rules) -> pa.Table:
     """What the report needs of a judged shard, and what the large model says of the rows that it audits."""
     audited = "audit" in read_schema(shard).names and pc.any(read_table(shard, columns=["audit"])["audit"]).as_py()
     rows = read_table(shard, columns=None if audited else columns)
-    opinions = second_opinion(rows, rules) if audited else pa.nulls(len(rows), pa.bool_())
+    opinions = audit_decisions(rows, rules) if audited else pa.nulls(len(rows), pa.bool_())
     return rows.select(columns).append_column("large_keeps", opinions)
 
 
-def speed_of(run: Path, passes: Passes) -> dict[Role, Speed]:
+def speed_of(run: Path, passes: Passes) -> dict[Role, Throughput]:
     """What each pass took, summed over its shards' records; where languages have models of their own, of each model."""
-    records = ledger.records(run)
-    found: dict[Role, Speed] = {}
+    records = ledger.records_by_file(run)
+    found: dict[Role, Throughput] = {}
     for role, (checkpoints, shards) in passes.items():
         facts = list({id(records[shard]): records[shard]["facts"] for shard in shards}.values())
         parts = [
@@ -62,16 +62,16 @@ def speed_of(run: Path, passes: Passes) -> dict[Role, Speed]:
     return found
 
 
-def speed(checkpoints: list[Checkpoint], facts: list[ledger.Facts]) -> Speed:
+def speed(checkpoints: list[Checkpoint], facts: list[ledger.Facts]) -> Throughput:
     """What checkpoints took, by the facts of the records."""
     spent = {
         name: sum(fact.get(name, 0.0) for fact in facts)
         for name in ("utterances", "audio_seconds", "padded_seconds", "seconds")
     }
-    said = {name: named(facts, name) for name in ("device", "precision")}
+    said = {name: distinct_values(facts, name) for name in ("device", "precision")}
     peaks = [fact["peak_device_bytes"] for fact in facts if fact.get("peak_device_bytes")]
     seconds = spent["seconds"]
-    return Speed(
+    return Throughput(
         checkpoint=", ".join(one.name for one in checkpoints),
         pinned=all(one.pinned for one in checkpoints),
         utterances=int(spent["utterances"]),
@@ -86,7 +86,7 @@ def speed(checkpoints: list[Checkpoint], facts: list[ledger.Facts]) -> Speed:
     )
 
 
-def named(facts: list[ledger.Facts], name: str) -> str | None:
+def distinct_values(facts: list[ledger.Facts], name: str) -> str | None:
     """What the shards say of this, each answer once."""
     return ", ".join(sorted({fact[name] for fact in facts if fact.get(name)})) or None
 
@@ -94,8 +94,8 @@ def named(facts: list[ledger.Facts], name: str) -> str | None:
 def write_report(
     judged: list[Path],
     published: list[Path],
-    manifest: Manifest,
-    speed: dict[Role, Speed],
+    manifest: ShardedManifest,
+    speed: dict[Role, Throughput],
     settings: Settings,
     run: Path,
     gates: Gates | None,
@@ -104,18 +104,18 @@ def write_report(
 
     What comes back is the report, and the same as markdown.
     """
-    rules = rules_of(settings)
-    rows = pa.concat_tables([rows_of(shard, reported(settings), rules) for shard in judged])
+    rules = rules_for(settings)
+    rows = pa.concat_tables([rows_of(shard, report_columns(settings), rules) for shard in judged])
     parts = [read_table(part, columns=["id"]) for part in published]
-    balance(pa.concat_tables(parts)["id"], manifest)
+    check_balance(pa.concat_tables(parts)["id"], manifest)
     if isinstance(settings, Ensemble):
-        report = assess_ensemble(rows, manifest, speed, settings)
+        report = summarize_ensemble(rows, manifest, speed, settings)
     else:
-        report = assess(rows, manifest, speed, settings, gates)
-    text = markdown(report, rows, settings)
+        report = summarize(rows, manifest, speed, settings, gates)
+    text = render_markdown(report, rows, settings)
     put(run / "report.json", report.model_dump_json(indent=2).encode() + b"\n")
-    put(run / "report.html", page(text, f"Quality report: {settings.manifest.name}").encode())
-    finish(run, set(published), report.model_dump(include={"lines", "blank", "kept", "dropped", "quarantined"}))
+    put(run / "report.html", render_page(text, f"Quality report: {settings.manifest.name}").encode())
+    mark_complete(run, set(published), report.model_dump(include={"lines", "blank", "kept", "dropped", "quarantined"}))
     return report, text
 
 
@@ -123,35 +123,35 @@ def write_report(
 def report_run(
     judged: list[Path],
     published: list[Path],
-    manifest: Manifest,
+    manifest: ShardedManifest,
     passes: Passes,
     settings: Settings,
     run: Path,
     gates: Gates | None = None,
 ) -> Report:
-    return show(*write_report(judged, published, manifest, speed_of(run, passes), settings, run, gates))
+    return publish_artifacts(*write_report(judged, published, manifest, speed_of(run, passes), settings, run, gates))
 
 
 @task(task_run_name="report", cache_policy=NO_CACHE, **RETRY)
 def report_again(
     judged: list[Path],
     published: list[Path],
-    manifest: Manifest,
+    manifest: ShardedManifest,
     before: Path,
     settings: Settings,
     run: Path,
 ) -> Report:
     """The report of a run whose readings are another's, with what they took there."""
     then = Report.model_validate_json((before / "report.json").read_bytes())
-    return show(*write_report(judged, published, manifest, then.speed, settings, run, then.gates))
+    return publish_artifacts(*write_report(judged, published, manifest, then.speed, settings, run, then.gates))
 
 
-def show(report: Report, text: str) -> Report:
+def publish_artifacts(report: Report, text: str) -> Report:
     """Make the artifacts of the flow run."""
     create_markdown_artifact(text, key="quality-report", description="Quality report of a curation")
     create_table_artifact(
         [
-            {"decision": decision(name), "reason": name, "in words": in_words(name, found)}
+            {"decision": decision_of(name), "reason": name, "in words": describe_reason(name, found)}
             | {"utterances": found.utterances, "hours": found.hours, "broken": found.broken, "alone": found.alone}
             for name, found in report.reasons.items()
         ],

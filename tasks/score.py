@@ -6,13 +6,13 @@ import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.engine.recogniser import Reading
-from tasks.runs.ledger import advance
-from tasks.runs.retry import RETRY
-from tasks.schema import SCORES, Role, append, is_larger, replaced, roles_of, scored
-from tasks.texts.metrics import differences, word_error_rate
-from tasks.texts.rover import agreement_with
-from tasks.texts.text import Normalizer, normalize, version_of
+from tasks.retry import RETRY
+from winnow.engines.recogniser import Hypothesis
+from winnow.runs.ledger import run_stage_on_shard
+from winnow.schema import SCORES, Role, after_score, append_columns, is_larger, replace_column, roles_of
+from winnow.text.metrics import compare_texts, word_error_rate
+from winnow.text.normalize import Normalizer, normalize, version_of
+from winnow.text.rover import agreement_with
 
 
 def score(shard: pa.Table, role: Role, normalizer: Normalizer, referenced: bool = True) -> pa.Table:
@@ -29,7 +29,7 @@ def score(shard: pa.Table, role: Role, normalizer: Normalizer, referenced: bool 
             found.append(unknown)
             continue
         reference = reference or ""
-        differing = differences(normalize(reference, normalizer), normalize(hypothesis, normalizer))
+        differing = compare_texts(normalize(reference, normalizer), normalize(hypothesis, normalizer))
         if differing is None:
             reasons[i] = "EMPTY_REFERENCE" if referenced else reasons[i]
             found.append(unknown)
@@ -37,16 +37,17 @@ def score(shard: pa.Table, role: Role, normalizer: Normalizer, referenced: bool 
             found.append((*differing, word_error_rate(reference, hypothesis)))
     columns = zip(*found, strict=True) if found else [()] * len(SCORES)
     arrays = [pa.array(column, kind) for column, kind in zip(columns, SCORES.values(), strict=True)]
-    agreed = [agreement(shard, role, normalizer)] if is_larger(role) else []
-    return append(replaced(shard, "reason", reasons), scored(shard.schema, role), *arrays, *agreed)
+    agreed = [agreements(shard, role, normalizer)] if is_larger(role) else []
+    return append_columns(replace_column(shard, "reason", reasons), after_score(shard.schema, role), *arrays, *agreed)
 
 
-def agreement(shard: pa.Table, role: Role, normalizer: Normalizer) -> pa.Array:
+def agreements(shard: pa.Table, role: Role, normalizer: Normalizer) -> pa.Array:
     """How far this model's readings are those of the models before it; null where it was not asked."""
     others = [one for one in roles_of(shard.schema) if one != role]
     texts = pa.table([shard[f"{one}_pred_text"] for one in (role, *others)], names=[role, *others]).to_pylist()
     rows = [
-        [Reading(text) for text in row.values() if text is not None] if row[role] is not None else [] for row in texts
+        [Hypothesis(text) for text in row.values() if text is not None] if row[role] is not None else []
+        for row in texts
     ]
     return pa.array([agreement_with(row, normalizer) if len(row) > 1 else None for row in rows], pa.float64())
 
@@ -57,4 +58,4 @@ def score_shard(shard: Path, role: Role, normalizer: Normalizer, referenced: boo
         return score(rows, role, normalizer, referenced)
 
     settings = {"normalizer": normalizer, "version": version_of(normalizer), "referenced": referenced}
-    return advance(shard, f"{role}-scored", stage, **settings)
+    return run_stage_on_shard(shard, f"{role}-scored", stage, **settings)

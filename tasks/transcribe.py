@@ -14,38 +14,47 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
-from tasks.devices.places import Devices
-from tasks.engine.apart import Listened, listen_apart, listen_here
-from tasks.engine.hearing import Heard
-from tasks.engine.passes import Pass, asked_for, listen_by_language
-from tasks.engine.recogniser import Request, keep
-from tasks.manifests.spoken import languages_of
-from tasks.parameters.options import Engine
-from tasks.runs import ledger
-from tasks.runs.retry import RETRY
-from tasks.schema import READING, SOUND, Role, append, heard, is_larger, place_of, replaced
+from tasks.retry import RETRY
+from winnow.corpora.languages import row_languages
+from winnow.devices.executors import Executor
+from winnow.engines.inference import Result
+from winnow.engines.isolation import Transcribed, transcribe_here, transcribe_isolated
+from winnow.engines.passes import Pass, rows_to_transcribe, transcribe_by_language
+from winnow.engines.recogniser import Request, set_cache_size
+from winnow.parameters.options import Engine
+from winnow.runs import ledger
+from winnow.schema import (
+    AUDIO_STATS,
+    HYPOTHESIS,
+    Role,
+    after_transcribe,
+    append_columns,
+    is_larger,
+    position_of,
+    replace_column,
+)
 
 log = logging.getLogger("winnow")
 
 
 def transcribe(
-    shard: pa.Table, reader: Pass, listen: Callable[[list[Request]], Listened]
+    shard: pa.Table, reader: Pass, listen: Callable[[list[Request]], Transcribed]
 ) -> tuple[pa.Table, ledger.Facts]:
     """Add what the model reads, and on the first pass what was measured in the audio.
 
     Audio that cannot be heard gets its reason, unless nothing depends on it; a duration that was not stated is filled
     in. What the model has read of a sample before is not read again.
     """
-    mine = asked_for(shard, reader.role) if is_larger(reader.role) else pc.is_null(shard["reason"])
+    mine = rows_to_transcribe(shard, reader.role) if is_larger(reader.role) else pc.is_null(shard["reason"])
     if again := f"{reader.role}_pred_text" in shard.schema.names:
         mine = pc.and_(mine, pc.is_null(shard[f"{reader.role}_pred_text"]))
     audit = set(pc.indices_nonzero(shard["audit"]).to_pylist()) if reader.role == "large" else set()
     todo = pc.indices_nonzero(mine).to_pylist()
-    spoken = languages_of(shard["fields"].to_pylist()) if reader.by_language else [None] * len(shard)
+    spoken = row_languages(shard["fields"].to_pylist()) if reader.by_language else [None] * len(shard)
     asked = {language: reader.reader(language) for language in set(spoken)}
     todo = [i for i in todo if asked[spoken[i]]]
     rows = shard.select(["path", "offset", "duration", "reason", "detail"]).to_pydict()
-    answers: list[Heard | None] = [None] * len(shard)
+    answers: list[Result | None] = [None] * len(shard)
     spent: ledger.Facts = {}
     if todo:
         base = str(reader.root) if reader.root else None
@@ -59,42 +68,42 @@ def transcribe(
                 rows["duration"][i] = answer.sound.seconds
     first = "sample_rate" not in shard.schema.names
     for name in ("duration", "reason", "detail"):
-        shard = replaced(shard, name, rows[name])
+        shard = replace_column(shard, name, rows[name])
     models = [
         one.name if answer and (one := asked[language]) else None
         for answer, language in zip(answers, spoken, strict=True)
     ]
-    read = readings(answers, models)
+    read = hypothesis_columns(answers, models)
     if again:
-        return filled_in(shard, reader.role, read), spent
-    columns = [*(measured(answers) if first else []), *read]
-    return append(shard, heard(shard.schema, reader.role), *columns), spent
+        return merge_sample(shard, reader.role, read), spent
+    columns = [*(audio_columns(answers) if first else []), *read]
+    return append_columns(shard, after_transcribe(shard.schema, reader.role), *columns), spent
 
 
-def filled_in(shard: pa.Table, role: Role, read: list[pa.Array]) -> pa.Table:
+def merge_sample(shard: pa.Table, role: Role, read: list[pa.Array]) -> pa.Table:
     """The shard with more of this model's readings beside those that it has of a sample."""
-    new = pc.is_valid(read[list(READING).index("model")])
-    for name, column in zip(READING, read, strict=True):
-        shard = replaced(shard, f"{role}_{name}", pc.if_else(new, column, shard[f"{role}_{name}"]))
+    new = pc.is_valid(read[list(HYPOTHESIS).index("model")])
+    for name, column in zip(HYPOTHESIS, read, strict=True):
+        shard = replace_column(shard, f"{role}_{name}", pc.if_else(new, column, shard[f"{role}_{name}"]))
     return shard
 
 
-def measured(answers: list[Heard | None]) -> list[pa.Array]:
+def audio_columns(answers: list[Result | None]) -> list[pa.Array]:
     """The columns of SOUND."""
     sounds = [answer.sound if answer else None for answer in answers]
-    names = {field.name: "seconds" if field.name == "measured_duration" else field.name for field in SOUND}
+    names = {field.name: "seconds" if field.name == "measured_duration" else field.name for field in AUDIO_STATS}
     return [
         pa.array([getattr(sound, names[field.name], None) for sound in sounds], field.type, from_pandas=True)
-        for field in SOUND
+        for field in AUDIO_STATS
     ]
 
 
-def readings(answers: list[Heard | None], models: list[str | None]) -> list[pa.Array]:
+def hypothesis_columns(answers: list[Result | None], models: list[str | None]) -> list[pa.Array]:
     """The columns of READING."""
     read = [asdict(answer.reading) if answer and answer.reading else {} for answer in answers]
     found = [reading | {"model": model} for reading, model in zip(read, models, strict=True)]
-    columns = {name: [reading.get("text" if name == "pred_text" else name) for reading in found] for name in READING}
-    return [pa.array(columns[name], kind) for name, kind in READING.items()]
+    columns = {name: [reading.get("text" if name == "pred_text" else name) for reading in found] for name in HYPOTHESIS}
+    return [pa.array(columns[name], kind) for name, kind in HYPOTHESIS.items()]
 
 
 def transcribe_files(shards: list[Path], reader: Pass, device: str, apart: bool = False) -> ledger.Record:
@@ -102,8 +111,8 @@ def transcribe_files(shards: list[Path], reader: Pass, device: str, apart: bool 
 
     `apart` is for what killed the process that read it: a process of its own does, and what kills that is found.
     """
-    keep(max(2, place_of(reader.role)) * len(reader.checkpoints))  # of this pass and those before it
-    listen = partial(listen_by_language, reader, listen_apart if apart else listen_here)
+    set_cache_size(max(2, position_of(reader.role)) * len(reader.checkpoints))  # of this pass and those before it
+    listen = partial(transcribe_by_language, reader, transcribe_isolated if apart else transcribe_here)
 
     def stage(table: pa.Table, **_: Any) -> tuple[pa.Table, ledger.Facts]:
         rows, spent = transcribe(table, reader, listen)
@@ -113,12 +122,12 @@ def transcribe_files(shards: list[Path], reader: Pass, device: str, apart: bool 
     settings["versions"] = {name: version(name) for name in ("nemo_toolkit", "torch", "soundfile", "soxr")}
     if reader.languages:
         settings["languages"] = {name: one.sha256 if one else None for name, one in reader.languages.items()}
-    return ledger.work(
+    return ledger.run_stage(
         shards, reader.role, stage, sha256=reader.checkpoint.sha256, root=reader.root and str(reader.root), **settings
     )
 
 
-def summary(done: ledger.Record) -> str:
+def pass_summary(done: ledger.Record) -> str:
     """A finished pass in a line."""
     name, facts = f"{done['stage']} pass {done['shard']}", done["facts"]
     if not done["fresh"]:
@@ -133,13 +142,13 @@ def summary(done: ledger.Record) -> str:
     )
 
 
-PATIENT: Any = RETRY | {"retries": 6, "retry_delay_seconds": [1, 5, 15, 30, 30, 30]}
+RETRY_WORKERS: Any = RETRY | {"retries": 6, "retry_delay_seconds": [1, 5, 15, 30, 30, 30]}
 """Workers die more than once in days."""
 
 
-@task(task_run_name="{reader.role} pass {shard.stem:.5}", cache_policy=NO_CACHE, **PATIENT)
-def transcribe_shard(shard: Path, reader: Pass, devices: Devices) -> Path:
-    return transcribed([shard], reader, devices)[0]
+@task(task_run_name="{reader.role} pass {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY_WORKERS)
+def transcribe_shard(shard: Path, reader: Pass, devices: Executor) -> Path:
+    return run_pass([shard], reader, devices)[0]
 
 
 def label() -> str:
@@ -148,13 +157,13 @@ def label() -> str:
     return f"{given['reader'].role} pass {names[0]}" + (f"-{names[-1]}" if len(names) > 1 else "")
 
 
-@task(task_run_name=label, cache_policy=NO_CACHE, **PATIENT)
-def transcribe_shards(shards: list[Path], reader: Pass, devices: Devices) -> list[Path]:
+@task(task_run_name=label, cache_policy=NO_CACHE, **RETRY_WORKERS)
+def transcribe_shards(shards: list[Path], reader: Pass, devices: Executor) -> list[Path]:
     """The pass on shards with little to read each, in batches over all of them."""
-    return transcribed(shards, reader, devices)
+    return run_pass(shards, reader, devices)
 
 
-def transcribed(shards: list[Path], reader: Pass, devices: Devices) -> list[Path]:
+def run_pass(shards: list[Path], reader: Pass, devices: Executor) -> list[Path]:
     done = devices.run(transcribe_files, shards, reader, on=reader.on)
-    log.info(summary(done))
+    log.info(pass_summary(done))
     return ledger.files_of(shards, done)

@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from tasks.checkpoints.checkpoint import Checkpoint, resolve
-from tasks.schema import with_columns
+from winnow.models.resolve import Checkpoint, resolve
+from winnow.schema import select_columns
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "demo"
@@ -175,7 +175,7 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ch
 def shard(schema: pa.Schema, **columns: list) -> pa.Table:
     """Rows with these columns, and null in the schema's others."""
     size = len(next(iter(columns.values())))
-    return with_columns(pa.table({"id": list(range(1, size + 1))} | columns), schema)
+    return select_columns(pa.table({"id": list(range(1, size + 1))} | columns), schema)
 
 
 def published(run: Path) -> list[dict[str, Any]]:

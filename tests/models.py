@@ -8,8 +8,8 @@ from typing import Any
 import soundfile
 
 from demo.fastconformer import MODULES, Size, configuration
-from tasks.engine.network import quiet
 from tests.conftest import DEMO
+from winnow.engines.nemo.model import quiet
 
 SIZE = Size(width=32, layers=2, heads=2, channels=32)
 LETTERS = list(" abcdefghijklmnopqrstuvwxyz'")

@@ -3,7 +3,7 @@
 import jiwer
 import pytest
 
-from tasks.trials.accuracy import Rate, accuracy
+from winnow.benchmarking.accuracy import Rate, measure_accuracy
 
 TEXTS = [
     ("good morning to you", "good morning to you"),
@@ -14,7 +14,7 @@ TEXTS = [
 
 
 def test_rates_are_those_of_the_whole_corpus_as_jiwer_counts_them():
-    found = accuracy(TEXTS, "none")
+    found = measure_accuracy(TEXTS, "none")
     references, hypotheses = map(list, zip(*TEXTS, strict=True))
     assert found.wer.rate == pytest.approx(jiwer.wer(references, hypotheses))
     assert found.cer.rate == pytest.approx(jiwer.cer(references, hypotheses))
@@ -22,16 +22,16 @@ def test_rates_are_those_of_the_whole_corpus_as_jiwer_counts_them():
 
 
 def test_of_a_script_without_spaces_each_character_is_a_word():
-    found = accuracy([("今日は", "今日わ")], "basic")
+    found = measure_accuracy([("今日は", "今日わ")], "basic")
     assert (found.words, found.wer.rate) == (3, pytest.approx(1 / 3))
 
 
 def test_an_interval_holds_its_rate_narrows_with_the_corpus_and_is_the_same_every_time():
-    few, many = accuracy(TEXTS, "basic"), accuracy(TEXTS * 100, "basic")
+    few, many = measure_accuracy(TEXTS, "basic"), measure_accuracy(TEXTS * 100, "basic")
     for one in (few.wer, few.cer, many.wer, many.cer):
         assert one.low < one.rate < one.high
     assert many.cer.high - many.cer.low < (few.cer.high - few.cer.low) / 5
-    assert accuracy(TEXTS, "basic") == few
+    assert measure_accuracy(TEXTS, "basic") == few
 
 
 def test_an_interval_covers_the_truth_as_often_as_it_says():
@@ -42,12 +42,12 @@ def test_an_interval_covers_the_truth_as_often_as_it_says():
     for _ in range(100):
         errors = draw.binomial(10, truth, 150)
         texts = [(" ".join("abcdefghij"), " ".join("abcdefghij"[n:])) for n in errors]
-        interval = accuracy(texts, "none").wer
+        interval = measure_accuracy(texts, "none").wer
         covered += interval.low <= truth <= interval.high
     assert 88 <= covered <= 100
 
 
 def test_what_the_normalizer_does_not_count_is_no_error_and_a_reference_without_words_counts_nothing():
-    assert accuracy([("Hello, there!", "hello there"), ("!", "noise")], "basic").wer.rate == 0.0
-    assert accuracy([("!", "noise")], "basic").wer == Rate(rate=None, low=None, high=None)
-    assert accuracy([], "basic").cer == Rate(rate=None, low=None, high=None)
+    assert measure_accuracy([("Hello, there!", "hello there"), ("!", "noise")], "basic").wer.rate == 0.0
+    assert measure_accuracy([("!", "noise")], "basic").wer == Rate(rate=None, low=None, high=None)
+    assert measure_accuracy([], "basic").cer == Rate(rate=None, low=None, high=None)

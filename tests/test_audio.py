@@ -11,22 +11,22 @@ import pytest
 import soundfile
 import soxr
 
-from tasks.audio.samples import BLOCK, load, promised
-from tasks.audio.sound import BadAudio, Sound
 from tests.conftest import DEMO
+from winnow.audio.decode import BLOCK_VALUES, header_duration, load_clip
+from winnow.audio.measurements import AudioStats, BadAudio
 
 RATE = 16_000
 SPEECH = DEMO / "corpus" / "audio" / "000.flac"
 
 
 def sound(path, offset=None, duration=None, longest=60.0, **options):
-    return load(str(path), offset, duration, RATE, longest, **options).sound
+    return load_clip(str(path), offset, duration, RATE, longest, **options).sound
 
 
 def fault(path, offset=None, duration=None, longest=60.0, **options):
     """The reason, what was found, and the seconds measured."""
     with pytest.raises(BadAudio) as found:
-        load(str(path), offset, duration, RATE, longest, **options)
+        load_clip(str(path), offset, duration, RATE, longest, **options)
     problem = found.value
     assert str(problem) == problem.reason
     return problem.reason, problem.detail, problem.sound and problem.sound.seconds
@@ -35,7 +35,7 @@ def fault(path, offset=None, duration=None, longest=60.0, **options):
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
 def test_any_format_and_rate_becomes_mono_at_the_models_rate(tone, name, rate):
-    clip = load(str(tone(name, rate=rate, channels=2)), None, None, RATE, 60)
+    clip = load_clip(str(tone(name, rate=rate, channels=2)), None, None, RATE, 60)
     assert clip.samples.ndim == 1
     assert clip.samples.dtype == np.float32
     assert clip.samples.flags.c_contiguous
@@ -52,16 +52,20 @@ def test_opus_is_read(tone):
 def test_channels_are_averaged(tmp_path):
     left, right = np.linspace(0, 0.5, RATE), np.linspace(0.3, -0.3, RATE)
     soundfile.write(tmp_path / "a.wav", np.stack([left, right, 0 * left], axis=1), RATE, subtype="FLOAT")
-    assert load(str(tmp_path / "a.wav"), None, None, RATE, 60).samples == pytest.approx((left + right) / 3, abs=1e-6)
+    assert load_clip(str(tmp_path / "a.wav"), None, None, RATE, 60).samples == pytest.approx(
+        (left + right) / 3, abs=1e-6
+    )
 
 
 def test_an_offset_means_a_slice(tmp_path):
     ramp = np.linspace(0, 0.5, 3 * RATE)
     soundfile.write(tmp_path / "a.wav", ramp, RATE, subtype="FLOAT")
-    clip = load(str(tmp_path / "a.wav"), 1.0, 0.5, RATE, 60)
+    clip = load_clip(str(tmp_path / "a.wav"), 1.0, 0.5, RATE, 60)
     assert clip.seconds == 0.5
     assert clip.samples == pytest.approx(ramp[RATE : RATE + RATE // 2], abs=1e-6)
-    assert load(str(tmp_path / "a.wav"), 2.5, None, RATE, 60).samples == pytest.approx(ramp[RATE * 5 // 2 :], abs=1e-6)
+    assert load_clip(str(tmp_path / "a.wav"), 2.5, None, RATE, 60).samples == pytest.approx(
+        ramp[RATE * 5 // 2 :], abs=1e-6
+    )
 
 
 def test_a_long_file_may_be_read_in_slices(tone):
@@ -69,9 +73,9 @@ def test_a_long_file_may_be_read_in_slices(tone):
 
 
 def test_what_is_longer_than_a_block_is_whole(tmp_path):
-    ramp = np.linspace(-1, 1, 2 * BLOCK + 100, dtype=np.float32)
+    ramp = np.linspace(-1, 1, 2 * BLOCK_VALUES + 100, dtype=np.float32)
     soundfile.write(tmp_path / "a.wav", ramp, RATE, subtype="FLOAT")
-    assert np.array_equal(load(str(tmp_path / "a.wav"), None, None, RATE, 200).samples, ramp)
+    assert np.array_equal(load_clip(str(tmp_path / "a.wav"), None, None, RATE, 200).samples, ramp)
 
 
 def square(seconds=1.0, loud=1.0):
@@ -91,20 +95,20 @@ QUIET = 0.0009  # a tone's RMS is 3 dB below its peak, so this is -64 dB
 @pytest.mark.parametrize(
     ("samples", "subtype", "found"),
     [
-        (tones(0.25), "FLOAT", Sound(1.0, RATE, 1, 0.25, 0.0, 0.0, True)),
-        (tones(0.25, pitch=6000), "FLOAT", Sound(1.0, RATE, 1, 0.25, 0.0, 0.0, False)),
-        (tones(0.25, QUIET, 0, 0), "FLOAT", Sound(4.0, RATE, 1, 0.25, 0.0, 0.75, True)),
-        (tones(0), "PCM_16", Sound(1.0, RATE, 1, 0.0, 0.0, 1.0, None)),
-        (tones(QUIET), "FLOAT", Sound(1.0, RATE, 1, QUIET, 0.0, 1.0, None)),
-        (square(), "PCM_16", Sound(1.0, RATE, 1, 1.0, 1.0, 0.0, False)),
-        (square(), "PCM_24", Sound(1.0, RATE, 1, 1.0, 1.0, 0.0, False)),
-        (square(), "PCM_U8", Sound(1.0, RATE, 1, 1.0, 1.0, 0.0, False)),
-        (square(), "ULAW", Sound(1.0, RATE, 1, 0.98, 1.0, 0.0, False)),
-        (square(), "ALAW", Sound(1.0, RATE, 1, 0.984, 1.0, 0.0, False)),
-        (square(loud=1.5), "FLOAT", Sound(1.0, RATE, 1, 1.5, 1.0, 0.0, False)),
-        (square(loud=0.99), "PCM_16", Sound(1.0, RATE, 1, 0.99, 0.0, 0.0, False)),
-        (np.stack([square(), -square()], 1), "FLOAT", Sound(1.0, RATE, 2, 1.0, 1.0, 1.0, None)),
-        (np.stack([square(), 0 * square()], 1), "FLOAT", Sound(1.0, RATE, 2, 1.0, 0.5, 0.0, False)),
+        (tones(0.25), "FLOAT", AudioStats(1.0, RATE, 1, 0.25, 0.0, 0.0, True)),
+        (tones(0.25, pitch=6000), "FLOAT", AudioStats(1.0, RATE, 1, 0.25, 0.0, 0.0, False)),
+        (tones(0.25, QUIET, 0, 0), "FLOAT", AudioStats(4.0, RATE, 1, 0.25, 0.0, 0.75, True)),
+        (tones(0), "PCM_16", AudioStats(1.0, RATE, 1, 0.0, 0.0, 1.0, None)),
+        (tones(QUIET), "FLOAT", AudioStats(1.0, RATE, 1, QUIET, 0.0, 1.0, None)),
+        (square(), "PCM_16", AudioStats(1.0, RATE, 1, 1.0, 1.0, 0.0, False)),
+        (square(), "PCM_24", AudioStats(1.0, RATE, 1, 1.0, 1.0, 0.0, False)),
+        (square(), "PCM_U8", AudioStats(1.0, RATE, 1, 1.0, 1.0, 0.0, False)),
+        (square(), "ULAW", AudioStats(1.0, RATE, 1, 0.98, 1.0, 0.0, False)),
+        (square(), "ALAW", AudioStats(1.0, RATE, 1, 0.984, 1.0, 0.0, False)),
+        (square(loud=1.5), "FLOAT", AudioStats(1.0, RATE, 1, 1.5, 1.0, 0.0, False)),
+        (square(loud=0.99), "PCM_16", AudioStats(1.0, RATE, 1, 0.99, 0.0, 0.0, False)),
+        (np.stack([square(), -square()], 1), "FLOAT", AudioStats(1.0, RATE, 2, 1.0, 1.0, 1.0, None)),
+        (np.stack([square(), 0 * square()], 1), "FLOAT", AudioStats(1.0, RATE, 2, 1.0, 0.5, 0.0, False)),
     ],
 )
 def test_what_is_measured(tmp_path, samples, subtype, found):
@@ -113,7 +117,7 @@ def test_what_is_measured(tmp_path, samples, subtype, found):
 
 
 def test_seconds_are_those_of_the_file_before_resampling(tone):
-    clip = load(str(tone("a.wav", seconds=1.00005, rate=44_100)), None, None, RATE, 60)
+    clip = load_clip(str(tone("a.wav", seconds=1.00005, rate=44_100)), None, None, RATE, 60)
     assert (clip.seconds, clip.sound.sample_rate, len(clip.samples)) == (44_102 / 44_100, 44_100, 16_001)
 
 
@@ -203,8 +207,8 @@ def test_what_a_header_promises(tmp_path, tone):
     (tmp_path / "page.wav").write_text("<html></html>")
     paths = [tone("a.wav", seconds=2), relabelled(tone("b.flac"), 0), relabelled(tone("c.flac"), 80_000)]
     paths += [tmp_path / name for name in ("pipe.wav", "page.wav", "missing.wav")]
-    assert [promised(str(path)) for path in paths] == [2.0, 0.0, 5.0, 0.0, 0.0, 0.0]
-    assert promised(str(paths[0]), root=tmp_path / "audio") == 0.0
+    assert [header_duration(str(path)) for path in paths] == [2.0, 0.0, 5.0, 0.0, 0.0, 0.0]
+    assert header_duration(str(paths[0]), root=tmp_path / "audio") == 0.0
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

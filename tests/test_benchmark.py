@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from flows.benchmark import benchmark
-from tasks.checkpoints.checkpoint import BadCheckpoint
-from tasks.engine.apart import in_child
-from tasks.manifests.slices import BadManifest
-from tasks.runs.storage import BadOutput
-from tasks.trials.figures import Unmeasured
-from tasks.trials.sample import sample
-from tasks.trials.trial import peak_of_process
 from tests.conftest import DEMO, ROOT
+from winnow.benchmarking.figures import MeasurementFailed
+from winnow.benchmarking.measurement import peak_of_process
+from winnow.benchmarking.sample import draw_sample
+from winnow.corpora.nemo_jsonl.sharding import ManifestError
+from winnow.engines.isolation import run_in_child
+from winnow.engines.nemo.preflight import CheckpointError
+
+from winnow.runs.storage import OutputError
 
 BALLAST = 300 * 2**20
 
@@ -74,31 +75,31 @@ def test_a_run_of_the_same_key_says_what_changed(corpus, models, tmp_path, prefe
     path.write_text('{"of": "another release"}')
     benchmark(**given)
     assert "Since the last run" not in path.with_suffix(".md").read_text()
-    with pytest.raises(BadOutput, match="/proc/figures: cannot be written to"):
+    with pytest.raises(OutputError, match="/proc/figures: cannot be written to"):
         benchmark(**given | {"output": Path("/proc/figures")})
 
 
 def test_a_model_that_fails_stops_no_other_and_fails_the_run(corpus, models, tmp_path, prefect_server):
     broken = tmp_path / "broken.jsonl"
     broken.write_text("{}")
-    with pytest.raises(Unmeasured, match=r"1 of 2 were not measured: .*broken\.jsonl:1: no reading") as failure:
+    with pytest.raises(MeasurementFailed, match=r"1 of 2 were not measured: .*broken\.jsonl:1: no reading") as failure:
         benchmark(manifest=corpus, models=[str(broken), models["right"]], output=tmp_path / "out")
     assert [row.failure is None for row in failure.value.figures.rows] == [False, True]
     (text,) = (path.read_text() for path in (tmp_path / "out").glob("*.md"))
     assert "not measured: " in text
-    with pytest.raises(BadCheckpoint, match=r"no\.nemo: no such file"):
+    with pytest.raises(CheckpointError, match=r"no\.nemo: no such file"):
         benchmark(manifest=corpus, models=["no.nemo"], output=tmp_path / "out")
 
 
 def test_a_sample_is_the_same_every_time_and_as_long_as_asked(corpus, manifest, tmp_path):
-    drawn = sample(corpus, tmp_path, 4 / 3600)
-    assert drawn == sample(corpus, tmp_path, 4 / 3600)
+    drawn = draw_sample(corpus, tmp_path, 4 / 3600)
+    assert drawn == draw_sample(corpus, tmp_path, 4 / 3600)
     assert (len(drawn.requests), drawn.seconds) == (4, 4.0)
     assert [request.path for request in drawn.requests] != [str(tmp_path / f"{n}.wav") for n in range(4)]
     assert [text[-1] for text in drawn.references] == [request.path[-5] for request in drawn.requests]
-    assert len(sample(corpus, tmp_path, None).requests) == 12
-    with pytest.raises(BadManifest, match="no utterance with a reference"):
-        sample(manifest(b"nonsense"), tmp_path, None)
+    assert len(draw_sample(corpus, tmp_path, None).requests) == 12
+    with pytest.raises(ManifestError, match="no utterance with a reference"):
+        draw_sample(manifest(b"nonsense"), tmp_path, None)
 
 
 def grown() -> int:
@@ -108,7 +109,7 @@ def grown() -> int:
 
 def test_the_memory_of_a_process_is_its_own():
     held = bytearray(BALLAST)
-    idle, full = in_child(peak_of_process), in_child(grown)
+    idle, full = run_in_child(peak_of_process), run_in_child(grown)
     assert len(held) == BALLAST
     assert idle < BALLAST < full
 
@@ -116,7 +117,7 @@ def test_the_memory_of_a_process_is_its_own():
 def test_the_command_measures_the_demos_checkpoints(tmp_path, prefect_server):
     words = ["benchmark", DEMO / "corpus" / "manifest.jsonl", "--models", DEMO / "small.nemo", DEMO / "large.nemo"]
     words += ["--batch-seconds", "10", "--hours", "0.02", "--trust-unpinned", "--output", tmp_path / "out"]
-    line = [sys.executable, "-m", "flows.cli", *map(str, words)]
+    line = [sys.executable, "-m", "cli.app", *map(str, words)]
     environment = os.environ | {"PREFECT_API_URL": prefect_server}
     done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr

@@ -12,24 +12,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.curate import curate
-from tasks.allot import choose, share_to_sample
-from tasks.cascade import gate
-from tasks.filter import judge
-from tasks.gates.draw import lots, sample_share
-from tasks.gates.gate import Gates, first_gates, further_gates
-from tasks.gates.spending import Spending, affordable
-from tasks.parameters.criteria import Bands, Filter, Gate
-from tasks.parameters.curation import Curation
-from tasks.parameters.options import Placement
-from tasks.reports.audit import interval
-from tasks.rules.rule import Rules
-from tasks.runs.output import OtherRun
-from tasks.runs.verify import inspect
-from tasks.schema import UTTERANCE, gated, heard, marked, scored
+from tasks.filter import filter
+from tasks.gate import gate
+from tasks.sample import choose_bands, share_to_sample
 from tests.conftest import published, shard
+from winnow.gates.budget import BudgetRows, best_band
+from winnow.gates.criteria import Gates, gates_for_larger, gates_for_small
+from winnow.gates.sampling import draw_numbers, sample_share
+from winnow.parameters.curation import Curation
+from winnow.parameters.gate_and_filter import Bands, Filter, Gate
+from winnow.parameters.options import Placement
+from winnow.reports.audit import wilson_interval
+from winnow.rules.rule import Rules
+from winnow.runs.run_dir import RunMismatch
+from winnow.runs.verify import verify_run
+from winnow.schema import UTTERANCE, after_gate, after_sample, after_score, after_transcribe
 
-READ = scored(heard(UTTERANCE, "small"), "small")
-READ_AGAIN = scored(heard(gated(READ, "small"), "large"), "large")
+READ = after_score(after_transcribe(UTTERANCE, "small"), "small")
+READ_AGAIN = after_score(after_transcribe(after_gate(READ, "small"), "large"), "large")
 WERS = [0.0, 0.25, 0.26, 0.5, 0.51, 1.05, 1.06, None]
 
 
@@ -40,7 +40,7 @@ def curation(**parameters) -> Curation:
 def banded(settings: Curation, **columns: list) -> list[str | None]:
     size = len(next(iter(columns.values())))
     rows = shard(READ, **{"small_pred_text": ["a"] * size} | columns)
-    return gate(rows, "small", first_gates(settings))["band"].to_pylist()
+    return gate(rows, "small", gates_for_small(settings))["band"].to_pylist()
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_reading_without_a_confidence_is_not_believed_for_it():
 def test_the_gate_lets_the_small_model_decide_where_a_language_has_no_other():
     spoken = ['{"lang": "hy"}', '{"lang": "hy-AM"}', '{"lang": "de"}', "{}"]
     rows = shard(READ, small_wer=[0.0, 0.5, 0.5, 0.5], small_pred_text=["a"] * 4, fields=spoken)
-    gated = gate(rows, "small", first_gates(curation()), ["hy"])
+    gated = gate(rows, "small", gates_for_small(curation()), ["hy"])
     assert gated["band"].to_pylist() == [None, None, "escalate", "escalate"]
 
 
@@ -94,17 +94,17 @@ def test_behind_the_large_model_goes_on_what_the_filter_would_drop_and_the_gate_
     columns = {"large_pred_text": ["a", "a", "a", None], "large_wer": [0.3, 0.31, 1.1, None]}
     settings = curation(gate=Gate(accept=0.1), filter=Filter(max_wer=0.3), further=["b.nemo"])
     rows = shard(READ_AGAIN, **columns)
-    assert gate(rows, "large", further_gates(settings))["large_band"].to_pylist() == [
+    assert gate(rows, "large", gates_for_larger(settings))["large_band"].to_pylist() == [
         "accept",
         "escalate",
         "reject",
         None,
     ]
     audited = shard(READ_AGAIN, large_pred_text=["a"], large_wer=[0.4], audit=[True])
-    assert gate(audited, "large", further_gates(settings))["large_band"].to_pylist() == [None]
+    assert gate(audited, "large", gates_for_larger(settings))["large_band"].to_pylist() == [None]
     agreed = curation(gate=Gate(by="agreement", accept_agreement=0.75), further=["b.nemo"])
     rows = shard(READ_AGAIN, large_pred_text=["a", "a", "a"], large_agreement=[1.0, 0.75, 0.5])
-    assert gate(rows, "large", further_gates(agreed))["large_band"].to_pylist() == ["accept", "accept", "escalate"]
+    assert gate(rows, "large", gates_for_larger(agreed))["large_band"].to_pylist() == ["accept", "accept", "escalate"]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_gates_without_sense_are_refused(parameters, complaint):
 
 def test_the_audit_is_a_share_of_what_is_believed_or_given_up_and_depends_on_ids_alone():
     rows = shard(READ, small_wer=[0.0, 0.5, 2.0] * 1000, small_pred_text=["a"] * 3000)
-    gates = first_gates(curation(gate=Gate(audit=0.1)))
+    gates = gates_for_small(curation(gate=Gate(audit=0.1)))
     gated = gate(rows, "small", gates)
     bands = Counter(gated.filter(gated["audit"])["band"].to_pylist())
     assert set(bands) == {"accept", "reject"}
@@ -155,11 +155,11 @@ def test_the_audit_is_a_share_of_what_is_believed_or_given_up_and_depends_on_ids
     [(0, 0, (0.0, 1.0)), (0, 10, (0.0, 0.2775)), (5, 10, (0.2366, 0.7634)), (1, 100, (0.0018, 0.0545))],
 )
 def test_the_interval_is_wilsons(found, of, expected):
-    assert interval(found, of) == pytest.approx(expected, abs=1e-4)
+    assert wilson_interval(found, of) == pytest.approx(expected, abs=1e-4)
 
 
-def spending(values: list[float], seconds: list[float], sampled: list[bool], rescued: list[bool]) -> Spending:
-    return Spending(np.array(values), np.array(seconds), np.array(sampled), np.array(rescued))
+def spending(values: list[float], seconds: list[float], sampled: list[bool], rescued: list[bool]) -> BudgetRows:
+    return BudgetRows(np.array(values), np.array(seconds), np.array(sampled), np.array(rescued))
 
 
 def test_a_budget_is_spent_where_the_sample_was_rescued():
@@ -167,10 +167,10 @@ def test_a_budget_is_spent_where_the_sample_was_rescued():
     sampled = ([True] * 4 + [False] * 6) * 3
     rescued = [False] * 10 + [True] * 4 + [False] * 16
     rows = spending(values, [1.0] * 30, sampled, rescued)
-    assert affordable(rows, 0.25, 18.0, 0.5) == Bands(0.3, 0.6)
-    assert affordable(rows, 0.25, 17.9, 0.5) == Bands(0.5, 0.5)  # the sample took 12, and one whole value takes 6 more
-    assert affordable(rows, 0.25, 100.0, 0.5).reject >= 0.6
-    assert affordable(spending([0.1], [1.0], [True], [False]), 0.25, 1.0, 0.5) == Bands(0.5, 0.5)
+    assert best_band(rows, 0.25, 18.0, 0.5) == Bands(0.3, 0.6)
+    assert best_band(rows, 0.25, 17.9, 0.5) == Bands(0.5, 0.5)  # the sample took 12, and one whole value takes 6 more
+    assert best_band(rows, 0.25, 100.0, 0.5).reject >= 0.6
+    assert best_band(spending([0.1], [1.0], [True], [False]), 0.25, 1.0, 0.5) == Bands(0.5, 0.5)
 
 
 def test_a_budget_gives_up_nothing_that_would_be_kept_without_it():
@@ -178,9 +178,9 @@ def test_a_budget_gives_up_nothing_that_would_be_kept_without_it():
     sampled = ([True] * 4 + [False] * 6) * 3
     rescued = [True] * 4 + [False] * 26
     rows = spending(values, [1.0] * 30, sampled, rescued)
-    assert affordable(rows, 0.0, 18.0, 0.25) == Bands(0.0, 0.3)
-    assert affordable(rows, 0.0, 18.0, 0.5) == Bands(0.3, 0.6)  # not (0.0, 0.3): what is between that and 0.5 is kept
-    assert affordable(rows, -1.0, 24.0, 1.0) == Bands(0.3, 0.9)
+    assert best_band(rows, 0.0, 18.0, 0.25) == Bands(0.0, 0.3)
+    assert best_band(rows, 0.0, 18.0, 0.5) == Bands(0.3, 0.6)  # not (0.0, 0.3): what is between that and 0.5 is kept
+    assert best_band(rows, -1.0, 24.0, 1.0) == Bands(0.3, 0.9)
 
 
 ROW = st.tuples(st.sampled_from([0.0, 0.2, 0.3, 0.5, 1.0, 3.0]), st.floats(0.1, 60), st.booleans(), st.booleans())
@@ -189,12 +189,12 @@ ROW = st.tuples(st.sampled_from([0.0, 0.2, 0.3, 0.5, 1.0, 3.0]), st.floats(0.1, 
 @given(st.lists(ROW, min_size=1, max_size=60), st.floats(0, 1))
 def test_a_budget_is_never_exceeded(rows, share):
     seconds = np.array([row[1] for row in rows])
-    drawn, wanted = lots(pa.array(range(1, len(rows) + 1), pa.int64())), np.array([row[3] for row in rows])
+    drawn, wanted = draw_numbers(pa.array(range(1, len(rows) + 1), pa.int64())), np.array([row[3] for row in rows])
     sampled = wanted & (drawn < sample_share(drawn, wanted, seconds, share * seconds.sum()))
     assert seconds[sampled].sum() <= share * seconds.sum() + 1e-9
     values = np.array([row[0] for row in rows])
     rescued = np.array([row[2] for row in rows]) & sampled
-    found = affordable(Spending(values, seconds, sampled, rescued), 0.25, share * seconds.sum(), 0.5)
+    found = best_band(BudgetRows(values, seconds, sampled, rescued), 0.25, share * seconds.sum(), 0.5)
     escalated = (values > found.accept) & (values <= found.reject)
     assert seconds[sampled | escalated].sum() <= share * seconds.sum() + 1e-9
 
@@ -207,7 +207,7 @@ def test_a_budget_that_rescues_nothing_gives_nothing_up(parameters):
     references = [None if wer is None else "a b" for wer in wers]
     columns = {"duration": [1.0] * 4, "small_confidence": [0.0, 0.5, None, 1.0], "small_wer": wers, "text": references}
     rows = shard(READ_AGAIN, **texts, **columns)
-    gates = choose([rows], settings, 0.5)
+    gates = choose_bands([rows], settings, 0.5)
     assert gate(rows.select(READ.names), "small", gates)["band"].to_pylist() == ["accept"] * 4
 
 
@@ -217,11 +217,11 @@ LABELS = Rules(rules=tuple(map(str, Filter().in_force)), labels=tuple(map(str, F
 def test_without_references_a_budget_goes_where_the_large_model_reads_otherwise():
     sure, texts = [0.9] * 20 + [0.5] * 20 + [0.1] * 20, ["a b"] * 40 + ["a c"] * 20
     columns = {"small_pred_text": texts, "small_confidence": sure, "large_pred_text": ["a b"] * 60}
-    rows = shard(scored(heard(marked(READ), "large"), "large"), duration=[1.0] * 60, **columns)
+    rows = shard(after_score(after_transcribe(after_sample(READ), "large"), "large"), duration=[1.0] * 60, **columns)
     settings = curation(references="optional", gate=Gate(preset="budget", budget=0.5))
     share = share_to_sample([rows], settings)
-    assert choose([rows], settings, share).doubt == Bands(0.5, 0.9)
-    nothing = choose([rows], settings.model_copy(update={"gate": Gate(preset="budget", budget=0.0)}), 0.0)
+    assert choose_bands([rows], settings, share).doubt == Bands(0.5, 0.9)
+    nothing = choose_bands([rows], settings.model_copy(update={"gate": Gate(preset="budget", budget=0.0)}), 0.0)
     assert nothing.doubt == Bands(1.0, 1.0)  # the small model decides
 
 
@@ -248,7 +248,7 @@ def test_every_utterance_is_decided_once_under_any_gate(rows, by, wer, doubt, au
     table = pa.Table.from_pylist([{"id": i} | row for i, row in enumerate(rows, 1)], READ)
     gates = Gates(by=by, wer=Bands(*wer), doubt=Bands(*doubt), disagreement=Bands(None, None), audit=audit)
     gated = gate(table, "small", gates)
-    judged = judge(gated, LABELS).to_pylist()
+    judged = filter(gated, LABELS).to_pylist()
     assert [row["id"] for row in judged] == list(range(1, len(rows) + 1))
     assert all((row["decision"] == "keep") == (row["reason"] is None) for row in judged)
     assert all(row["decision"] == "quarantine" for row, given in zip(judged, rows, strict=True) if given["reason"])
@@ -292,7 +292,7 @@ def test_a_budget_is_measured_kept_and_the_same_when_a_run_goes_on(spoken, tmp_p
     assert report.rescued.utterances > 10
     assert report.bands["escalate"].kept / report.bands["escalate"].utterances > 0.8  # not spent on the hopeless
     assert {row["decision"] for row in rows if row["band"] == "reject"} == {"drop"}
-    assert all(check.holds for check in inspect(run))
+    assert all(check.holds for check in verify_run(run))
 
     before = contents(run)
     for record in sorted((run / "_ledger").glob("*.json"))[::2]:
@@ -331,7 +331,7 @@ def test_an_audit_changes_nothing_but_the_columns_of_the_large_model_and_says_wh
     audited = [row for row in rejected if row["large_pred_text"] is not None]
     assert found.utterances == len(audited) < len(rejected)
     assert found.wrong == sum(row["large_wer"] == 0.0 for row in audited)
-    assert (found.low, found.high) == interval(found.wrong, found.utterances)
+    assert (found.low, found.high) == wilson_interval(found.wrong, found.utterances)
     assert found.hours == pytest.approx((found.low * len(rejected) / 3600, found.high * len(rejected) / 3600))
     assert "the large model would have kept" in (tmp_path / "0.6" / "report.html").read_text()
 
@@ -353,7 +353,7 @@ def test_each_further_model_reads_what_the_one_before_left(manifest, hears, tmp_
     further = [models.pop("third"), models.pop("fourth")]
     asked = {"manifest": manifest(*rows), "output": tmp_path / "run", "gate": {"audit": 0}} | models
     report = curate(**asked, further=further)
-    with pytest.raises(OtherRun, match="large2 was"):
+    with pytest.raises(RunMismatch, match="large2 was"):
         curate(**asked, further=further[::-1])
     rows = published(tmp_path / "run")
     names = ("band", "large_band", "large2_band", "model", "wer", "decision")

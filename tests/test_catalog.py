@@ -5,11 +5,12 @@ import sys
 
 import pytest
 
-from flows.cli import app, main
-from tasks.checkpoints.checkpoint import FAMILIES, BadCheckpoint, resolve
-from tasks.models.catalog import UnknownModel, open_catalog
-from tasks.parameters.options import BadOption
+from cli.app import app, main
 from tests.conftest import DEMO
+from winnow.models.catalog import UnknownModel, open_catalog
+from winnow.engines.nemo.preflight import CheckpointError
+from winnow.models.resolve import FAMILIES, resolve
+from winnow.parameters.options import OptionError
 
 CATALOG = open_catalog()
 
@@ -63,7 +64,7 @@ def test_a_run_takes_no_other_model_for_a_name_that_does_not_exist(name):
     """Those that exist are asked for at the hub, which tests cannot reach."""
     meaning = CATALOG.guide[f"nvidia/{name}"]
     complaint = "could not be had from the hub" if meaning.exists else f"no such model; the nearest is {GUIDE[name][0]}"
-    with pytest.raises(BadCheckpoint, match=complaint):
+    with pytest.raises(CheckpointError, match=complaint):
         resolve(f"nvidia/{name}")
 
 
@@ -134,7 +135,7 @@ MODEL = "{name: m, checkpoint: m.nemo, decoder: CTC, languages: [en]}"
 )
 def test_a_catalogue_that_is_none_says_where(content, complaint, tmp_path):
     (tmp_path / "own.yaml").write_text(content)
-    with pytest.raises(BadOption, match=f"{tmp_path / 'own.yaml'}: {complaint}"):
+    with pytest.raises(OptionError, match=f"{tmp_path / 'own.yaml'}: {complaint}"):
         open_catalog(tmp_path / "own.yaml")
 
 
@@ -155,7 +156,7 @@ def test_models_are_listed_by_language_licence_and_what_is_here(capsys):
 
 def test_the_catalogue_is_shown_without_anything_heavy():
     heavy = "print({'prefect', 'torch', 'nemo', 'matplotlib'} & set(sys.modules))"
-    code = f"import sys, flows.cli; flows.cli.app(['models'], result_action='return_value'); {heavy}"
+    code = f"import sys, cli.app; cli.app.app(['models'], result_action='return_value'); {heavy}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set()"
 

@@ -4,15 +4,15 @@ import math
 
 import pytest
 
-from tasks.manifests.spoken import match, stated
-from tasks.models.catalog import open_catalog
-from tasks.models.choice import choose
-from tasks.models.machine import ELSEWHERE, Machine, gpus
-from tasks.models.wishes import settled
-from tasks.parameters.criteria import Gate
-from tasks.parameters.curation import Curation
-from tasks.parameters.options import BadOption, Engine, Placement, Wish
 from tests.conftest import DEMO
+from winnow.corpora.languages import match_language, summarize_manifest
+from winnow.hardware import ELSEWHERE, Machine, parse_gpus
+from winnow.models.auto_select import resolve_models
+from winnow.models.catalog import open_catalog
+from winnow.models.selection import select_models
+from winnow.parameters.curation import Curation
+from winnow.parameters.gate_and_filter import Gate
+from winnow.parameters.options import Engine, OptionError, Placement, Selection
 
 CATALOG = open_catalog()
 A100 = Machine("NVIDIA A100", gpu=True, memory=80, cores=16, main_memory=128, bf16=True)
@@ -56,7 +56,7 @@ def names(choice):
     ],
 )
 def test_a_wish_gets_the_pair_that_serves_it_and_the_reason(wish, pair, reason):
-    found = choose(Wish(**wish), CATALOG, A100)
+    found = select_models(Selection(**wish), CATALOG, A100)
     assert names(found) == pair
     assert reason in "\n".join(found.reasons)
 
@@ -75,12 +75,12 @@ def test_a_wish_gets_the_pair_that_serves_it_and_the_reason(wish, pair, reason):
     ],
 )
 def test_a_wish_that_nothing_serves_says_why(wish, complaint):
-    with pytest.raises(BadOption, match=complaint):
-        choose(Wish(**wish), CATALOG, A100)
+    with pytest.raises(OptionError, match=complaint):
+        select_models(Selection(**wish), CATALOG, A100)
 
 
 def test_a_pair_that_does_not_fit_the_memory_is_passed_over():
-    found = choose(Wish(language="en", memory=6), CATALOG, A100)
+    found = select_models(Selection(language="en", memory=6), CATALOG, A100)
     assert names(found) == (SMALL, V2)
     refused, *others = found.reasons
     assert refused == (
@@ -99,22 +99,22 @@ def test_a_pair_that_does_not_fit_the_memory_is_passed_over():
     ],
 )
 def test_what_a_shard_takes_is_no_more_than_there_is(machine, placements, said):
-    found = choose(Wish(language="en"), CATALOG, machine)
+    found = select_models(Selection(language="en"), CATALOG, machine)
     assert tuple(found.placements.values()) == placements
     assert said in "\n".join(found.needs)
 
 
 def test_without_a_cascade_there_is_one_model():
-    found = choose(Wish(language="en", memory=2), CATALOG, A100, cascade=False)
+    found = select_models(Selection(language="en", memory=2), CATALOG, A100, cascade=False)
     assert names(found) == (SMALL,)
     (reason,) = found.reasons
     assert reason.startswith(f"{SMALL} (which goes before {FLASH}, were there a cascade): the fastest English model")
 
 
 def test_a_model_that_is_given_stays_and_gets_another_beside_it():
-    known = choose(Wish(language="en"), CATALOG, A100, {"small": f"nvidia/{V2}@{'0' * 40}"})
+    known = select_models(Selection(language="en"), CATALOG, A100, {"small": f"nvidia/{V2}@{'0' * 40}"})
     assert names(known) == (V2, FLASH)
-    unknown = choose(Wish(language="en"), CATALOG, A100, {"small": "mine.nemo"})
+    unknown = select_models(Selection(language="en"), CATALOG, A100, {"small": "mine.nemo"})
     assert names(unknown) == (FLASH,)
     assert unknown.reasons == [
         f"{FLASH} goes with mine.nemo, which was given",
@@ -133,7 +133,7 @@ def test_a_model_that_is_given_stays_and_gets_another_beside_it():
     ],
 )
 def test_a_language_is_known_with_its_region_or_without(language, known, expected):
-    assert match(language, known) == expected
+    assert match_language(language, known) == expected
 
 
 def test_a_manifest_states_its_hours_and_languages(manifest):
@@ -147,7 +147,7 @@ def test_a_manifest_states_its_hours_and_languages(manifest):
         b"\xff",
         tones=False,
     )
-    found = stated(corpus)
+    found = summarize_manifest(corpus)
     assert found.hours == 1.5
     assert list(found.languages.items()) == [("de-ch", 1.0), ("en", 0.5)]
 
@@ -158,43 +158,43 @@ def curation(manifest, **parameters):
 
 def test_auto_becomes_checkpoints_and_says_why_in_the_log(manifest, said):
     corpus = manifest({"audio_filepath": "a.wav", "duration": 3.6e6 * 2, "lang": "en"}, tones=False)
-    found = settled(curation(corpus, wish=Wish(domain="noisy", quality="highest")), A100)
+    found = resolve_models(curation(corpus, wish=Selection(domain="noisy", quality="highest")), A100)
     assert (found.small, found.large) == (f"nvidia/{V2}", f"nvidia/{FLASH}")
-    assert (found.wish, found.small_on, found.engine.language) == (Wish(), Placement(), "en")
+    assert (found.wish, found.small_on, found.engine.language) == (Selection(), Placement(), "en")
     assert any("chosen for en: noisy: no model here was made for noise" in line for line in said)
 
 
 def test_a_model_with_a_prompt_is_told_the_language_where_no_row_says_it(manifest):
     silent = manifest({"audio_filepath": "a.wav"}, tones=False)
-    assert settled(curation(silent, wish=Wish(language="de-CH")), A100).engine.language == "de"
-    assert settled(curation(silent, wish=Wish(language="de,fr")), A100).engine.language is None
+    assert resolve_models(curation(silent, wish=Selection(language="de-CH")), A100).engine.language == "de"
+    assert resolve_models(curation(silent, wish=Selection(language="de,fr")), A100).engine.language is None
     mixed = manifest({"audio_filepath": "a.wav", "lang": "fr"}, tones=False)
-    assert settled(curation(mixed, wish=Wish(language="de")), A100).engine.language is None
+    assert resolve_models(curation(mixed, wish=Selection(language="de")), A100).engine.language is None
 
 
 def test_shares_are_the_users_where_they_gave_any(manifest):
     corpus = manifest({"audio_filepath": "a.wav", "lang": "en"}, tones=False)
-    found = settled(curation(corpus, devices="local", large_on=Placement(share=0.5)), A100)
+    found = resolve_models(curation(corpus, devices="local", large_on=Placement(share=0.5)), A100)
     assert (found.small_on, found.large_on) == (Placement(share=0.25, cpus=1, memory=4), Placement(share=0.5))
 
 
 def test_each_language_gets_its_own_pair_and_the_rest_another(manifest):
     rows = [{"audio_filepath": f"{tag}.wav", "duration": 60, "lang": tag} for tag in ("hy", "de", "fr")]
     routes = {"hy": {"small": "auto", "large": "auto"}}
-    found = settled(curation(manifest(*rows, tones=False), languages=routes), A100)
+    found = resolve_models(curation(manifest(*rows, tones=False), languages=routes), A100)
     assert (found.small, found.large) == (f"nvidia/{V3}", f"nvidia/{CANARY}")
     assert found.languages["hy"].model_dump() == {"small": f"nvidia/{ARMENIAN}", "large": None}
 
 
 def test_a_licence_that_forbids_the_use_is_said_before_the_run(manifest, said):
     given = Curation(manifest="corpus.jsonl", output="out", small="nvidia/canary-1b", large="nvidia/canary-1b-v2")
-    assert settled(given) == given
+    assert resolve_models(given) == given
     assert said == ["WARNING canary-1b: its licence, CC-BY-NC-4.0, forbids commercial use"]
 
 
 def test_a_licence_that_nobody_knows_is_said_too(manifest, said):
     corpus = manifest({"audio_filepath": "a.wav", "lang": "ka"}, tones=False)
-    found = settled(curation(corpus, wish=Wish(use="research")), A100)
+    found = resolve_models(curation(corpus, wish=Selection(use="research")), A100)
     assert (found.small, found.large) == ("nvidia/stt_ka_fastconformer_hybrid_large_pc", None)
     warned = [line for line in said if line.startswith("WARNING")]
     assert [line.partition(":")[2] for line in warned] == [
@@ -212,23 +212,23 @@ def test_a_licence_that_nobody_knows_is_said_too(manifest, said):
 )
 def test_what_needs_a_large_model_is_refused_where_none_was_found(manifest, others):
     corpus = manifest({"audio_filepath": "a.wav", "lang": "ka"}, tones=False)
-    with pytest.raises(BadOption, match="auto found no second model"):
-        settled(curation(corpus, wish=Wish(use="research"), **others), A100)
+    with pytest.raises(OptionError, match="auto found no second model"):
+        resolve_models(curation(corpus, wish=Selection(use="research"), **others), A100)
 
 
 def test_the_hours_of_a_language_are_those_of_its_rows(manifest, said):
     rows = [{"audio_filepath": f"{i}.wav", "duration": 2e6, "lang": tag} for i, tag in enumerate(["de", "de-AT", "en"])]
     routes = {"de": {"small": "auto", "large": "auto"}}
-    found = settled(curation(manifest(*rows, tones=False), languages=routes), A100)
+    found = resolve_models(curation(manifest(*rows, tones=False), languages=routes), A100)
     assert found.languages["de"].small == f"nvidia/{GERMAN}"
     assert "INFO chosen for de: 1,111 h of audio are more than 1,000, so speed counts: fastest" in said
 
 
 def test_audio_that_is_longer_than_a_model_reads_at_once_is_said_before_the_run(said):
     given = {"manifest": "c.jsonl", "output": "out", "small": "nvidia/parakeet-tdt_ctc-110m"}
-    settled(Curation(**given, engine=Engine(max_seconds=1200)))
+    resolve_models(Curation(**given, engine=Engine(max_seconds=1200)))
     assert not said
-    settled(Curation(**given, engine=Engine(max_seconds=1201)))
+    resolve_models(Curation(**given, engine=Engine(max_seconds=1201)))
     assert said == ["WARNING parakeet-tdt_ctc-110m reads no more than 1,200 s at once: engine.max_seconds is 1,201"]
 
 
@@ -242,13 +242,13 @@ def test_audio_that_is_longer_than_a_model_reads_at_once_is_said_before_the_run(
     ],
 )
 def test_what_a_run_takes_for_a_name(name, taken):
-    assert settled(Curation(manifest="c.jsonl", output="out", small=name)).small == taken
+    assert resolve_models(Curation(manifest="c.jsonl", output="out", small=name)).small == taken
 
 
 def test_names_of_a_catalogue_of_ones_own_become_its_pinned_files():
     given = Curation(manifest="c.jsonl", output="out", small="demo-small", catalog=DEMO / "catalog.yaml")
     sums = (DEMO / "SHA256SUMS").read_text().split()
-    assert settled(given).small == f"{DEMO / 'small.nemo'}@sha256:{sums[sums.index('small.nemo') - 1]}"
+    assert resolve_models(given).small == f"{DEMO / 'small.nemo'}@sha256:{sums[sums.index('small.nemo') - 1]}"
 
 
 @pytest.mark.parametrize(
@@ -285,5 +285,5 @@ SMI = """0, GPU-aa, NVIDIA H100 80GB HBM3, 81559, 9.0
 )
 def test_gpus_are_those_that_the_process_may_use(visible, found):
     assert [
-        (name, round(memory, 1) if memory < math.inf else memory, cap) for name, memory, cap in gpus(SMI, visible)
+        (name, round(memory, 1) if memory < math.inf else memory, cap) for name, memory, cap in parse_gpus(SMI, visible)
     ] == found

@@ -10,12 +10,12 @@ ROOT = Path(__file__).parent.parent
 
 
 def winnow(*words: object, server: str | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "flows.cli", *map(str, words)]
+    command = [sys.executable, "-m", "cli.app", *map(str, words)]
     environment = os.environ | ({"PREFECT_API_URL": server} if server else {})
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
 
 
-@pytest.mark.parametrize("command", [["flows.cli", "curate"], ["flows.curate"]])
+@pytest.mark.parametrize("command", [["cli.app", "curate"], ["flows.curate"]])
 def test_help_shows_every_parameter(command):
     shown = subprocess.run([sys.executable, "-m", *command, "--help"], cwd=ROOT, capture_output=True, text=True).stdout
     for flag in ("MANIFEST", "--output", "--small", "--large", "--gate.preset", "--filter.max-wer", "--devices"):

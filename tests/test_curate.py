@@ -10,13 +10,13 @@ import pytest
 
 from demo.__main__ import pinned
 from flows.curate import curate
-from tasks.filter import judge
-from tasks.parameters.criteria import Filter
-from tasks.rules.needs import Lacking, needed, rules_of
-from tasks.rules.presets import FILTERS
-from tasks.rules.repeats import hashed, repeats
-from tasks.runs.output import OtherRun, asked_of
+from tasks.filter import filter
 from tests.conftest import DEMO, published
+from winnow.parameters.gate_and_filter import Filter
+from winnow.rules.duplicates import count_duplicates, hash_references
+from winnow.rules.presets import FILTERS
+from winnow.runs.run_dir import RunMismatch, load_settings
+from winnow.validation.rules import MissingColumns, required_columns, rules_for
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -75,7 +75,7 @@ def test_a_second_run_does_nothing_twice_and_other_parameters_are_refused(manife
     before = times(tmp_path / "run")
     assert curate(**settings) == first
     assert times(tmp_path / "run") == before
-    with pytest.raises(OtherRun, match=r"filter\.max_wer"):
+    with pytest.raises(RunMismatch, match=r"filter\.max_wer"):
         curate(**settings, filter={"max_wer": 0.5})
 
 
@@ -179,22 +179,22 @@ def test_every_preset_judges_the_demo_or_says_which_columns_it_lacks(demo_run, t
     (tmp_path / "phrases.txt").write_text("thank you for watching\n")
     scored = sorted((run / "_stages" / "large-scored").glob("*.parquet"))
     heard = pa.concat_tables(map(pq.read_table, scored))
-    (again,) = repeats([hashed(heard, "basic")])
+    (again,) = count_duplicates([hash_references(heard, "basic")])
     kept, lacking = {}, {}
     for name in FILTERS:
         given = Filter(preset=name, phrases=tmp_path / "phrases.txt")
         try:
-            rules = rules_of(asked_of(run).model_copy(update={"filter": given}))
-        except Lacking as error:
-            lacking[name] = [column for column in needed(given.preset_rules) if column in str(error)]
+            rules = rules_for(load_settings(run).model_copy(update={"filter": given}))
+        except MissingColumns as error:
+            lacking[name] = [column for column in required_columns(given.preset_rules) if column in str(error)]
             continue
-        decisions = Counter(judge(heard, rules, again)["decision"].to_pylist())
+        decisions = Counter(filter(heard, rules, again)["decision"].to_pylist())
         assert decisions["keep"] + decisions["drop"] == report.kept + report.dropped
         kept[name] = decisions["keep"]
     assert lacking == {
         "curator-tts": ["bandwidth", "sisdr_squim", "stoi_squim"],
         "granary": ["language", "source_lang", "language_probability"],
-        "granary-translation": needed(FILTERS["granary-translation"].rules),
+        "granary-translation": required_columns(FILTERS["granary-translation"].rules),
         "emilia": ["language", "language_probability", "dnsmos"],
         "gigaspeech2": ["language_probability"],
     }

@@ -33,10 +33,10 @@ from deployments.pools import POOLS
 from flows.benchmark import benchmark
 from flows.curate import curate
 from flows.doctor import doctor
+from flows.download_models import download_models
 from flows.refilter import refilter
-from flows.warm_up import warm_up
-from tasks.runs.output import locked
 from tests.conftest import CHROMIUM, ROOT, published, server_of_its_own
+from winnow.runs.run_dir import locked
 
 CHROMEDRIVER = shutil.which("chromedriver")
 PICTURES = os.environ.get("WINNOW_PICTURES")
@@ -141,7 +141,7 @@ def place(tmp_path_factory) -> Iterator[Place]:
     with server_of_its_own(home) as api:
         own = {"PREFECT_HOME": str(home), "PREFECT_API_URL": api, "PREFECT_WORKER_QUERY_SECONDS": "1"}
         environment = os.environ | own
-        deploy = [sys.executable, "-m", "flows.cli", "deploy", "--notify", f"http://127.0.0.1:{ear.server_port}"]
+        deploy = [sys.executable, "-m", "cli.app", "deploy", "--notify", f"http://127.0.0.1:{ear.server_port}"]
         for _ in range(2):
             done = subprocess.run(deploy, cwd=home, env=environment, capture_output=True, text=True, check=True)
             assert done.stdout.splitlines() == [
@@ -175,7 +175,7 @@ def test_deploy_makes_pools_deployments_and_automations_once(place):
     assert place.deployment("curate/cpu")["parameter_openapi_schema"]["properties"]["large"]["title"] == "Large model"
 
 
-@pytest.mark.parametrize("flow", [refilter, warm_up, doctor, benchmark], ids=lambda flow: flow.name)
+@pytest.mark.parametrize("flow", [refilter, download_models, doctor, benchmark], ids=lambda flow: flow.name)
 def test_the_forms_of_the_flows_around_a_curation_have_titles_and_descriptions(flow):
     schema = form(flow)
     described = [p for d in schema.get("definitions", {}).values() for p in d["properties"].values()]

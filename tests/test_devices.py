@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tasks.checkpoints.checkpoint import Checkpoint, resolve
-from tasks.devices.places import DeviceLost, Inline, open_devices
-from tasks.devices.workers import Exposed, Workers, refuse_exposed
-from tasks.engine.recogniser import resident
-from tasks.parameters.curation import Curation
-from tasks.parameters.options import Dask, Engine, Placement
+from winnow.devices.dask_executor import DaskExecutor, InsecureScheduler, refuse_exposed
+from winnow.devices.executors import DeviceLost, InlineExecutor, open_executor
+from winnow.engines.recogniser import get_model
+from winnow.models.resolve import Checkpoint, resolve
+from winnow.parameters.curation import Curation
+from winnow.parameters.options import Dask, Engine, Placement
 
 
 def curation(**parameters):
@@ -25,7 +25,7 @@ def curation(**parameters):
 @pytest.fixture(scope="module")
 def two():
     """Two workers of a core each."""
-    with open_devices(curation(devices="local", dask=Dask(workers=2))) as workers:
+    with open_executor(curation(devices="local", dask=Dask(workers=2))) as workers:
         yield workers
 
 
@@ -58,7 +58,7 @@ def lose(work: str, *, device: str, apart: bool) -> str:
 
 def load(model: Checkpoint, number: int, *, device: str, apart: bool) -> tuple[str, int, int]:
     """Which object the model is, in which process."""
-    return device, os.getpid(), id(resident(model, Engine()))
+    return device, os.getpid(), id(get_model(model, Engine()))
 
 
 def all_at_once(workers, work, calls, on):
@@ -106,7 +106,7 @@ def test_a_dead_worker_costs_its_work_an_attempt_and_nobody_else(two, tmp_path):
 
 
 def test_a_device_that_fails_twice_is_used_no_more():
-    with open_devices(curation(devices="local", dask=Dask(workers=2))) as workers:
+    with open_executor(curation(devices="local", dask=Dask(workers=2))) as workers:
         before = workers.run(where, 0, on=Placement(device_id="cpu:0"))[1]
         for _ in range(2):
             with pytest.raises(DeviceLost, match="the device of cpu:0 failed"):
@@ -117,7 +117,7 @@ def test_a_device_that_fails_twice_is_used_no_more():
 
 
 def test_inline_a_lost_device_is_left_to_processes_of_their_own():
-    devices, told = Inline(), []
+    devices, told = InlineExecutor(), []
 
     def work(*, device: str, apart: bool) -> str:
         told.append(apart)
@@ -144,7 +144,7 @@ def test_inline_a_lost_device_is_left_to_processes_of_their_own():
 )
 def test_row_35_a_scheduler_that_others_reach_needs_tls_or_leave(address, refused):
     if refused:
-        with pytest.raises(Exposed, match="can be reached from other machines"):
+        with pytest.raises(InsecureScheduler, match="can be reached from other machines"):
             refuse_exposed(address, False, Dask())
     else:
         refuse_exposed(address, False, Dask())
@@ -158,8 +158,8 @@ def test_a_scheduler_that_is_reached_by_its_own_machine_but_listens_to_all_is_re
     options = {"host": "0.0.0.0", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"}
     with (
         SpecCluster({}, {"cls": Scheduler, "options": options}) as cluster,
-        pytest.raises(Exposed),
-        open_devices(curation(devices=f"tcp://127.0.0.1:{cluster.scheduler.port}")),
+        pytest.raises(InsecureScheduler),
+        open_executor(curation(devices=f"tcp://127.0.0.1:{cluster.scheduler.port}")),
     ):
         pass
 
@@ -178,8 +178,8 @@ def test_places_without_sense_are_refused(parameters, complaint):
 
 
 def test_the_devices_are_closed_with_the_run(two):
-    with open_devices(curation(devices="local")) as workers:
-        assert isinstance(workers, Workers)
+    with open_executor(curation(devices="local")) as workers:
+        assert isinstance(workers, DaskExecutor)
         _, pid, _, cores = workers.run(where, 0)
         assert cores == str(len(os.sched_getaffinity(0)))
     with pytest.raises(ProcessLookupError):

@@ -11,20 +11,21 @@ import psutil
 import pytest
 import torch
 
-from tasks.audio.samples import Clip
-from tasks.audio.sound import Sound
-from tasks.checkpoints.checkpoint import BadCheckpoint, Checkpoint, resolve
-from tasks.engine import recogniser
-from tasks.engine.batching import Budget
-from tasks.engine.hearing import ModelBroken, filled, hear, planned, read
-from tasks.engine.passes import Pass
-from tasks.engine.recogniser import Reading, Request, keep, resident, squeezed
-from tasks.parameters.options import Engine
-from tasks.runs import ledger
-from tasks.schema import BEFORE_RULES
 from tasks.transcribe import transcribe_files
 from tests.conftest import shard
 from tests.test_network import requests
+from winnow.audio.decode import Clip
+from winnow.audio.measurements import AudioStats
+from winnow.engines import recogniser
+from winnow.engines.batching import BatchBudget
+from winnow.engines.inference import ModelBroken, fill_batches, plan_calls, transcribe_batches, transcribe_requests
+from winnow.engines.passes import Pass
+from winnow.engines.recogniser import Hypothesis, Request, get_model, load_with_eviction, set_cache_size
+from winnow.engines.nemo.preflight import CheckpointError
+from winnow.models.resolve import Checkpoint, resolve
+from winnow.parameters.options import Engine
+from winnow.runs import ledger
+from winnow.schema import BEFORE_FILTER
 
 
 class Model:
@@ -36,11 +37,11 @@ class Model:
     facts = {}  # noqa: RUF012
 
     def __init__(self):
-        self.budget, self.calls = Budget(40), 0
+        self.budget, self.calls = BatchBudget(40), 0
 
     def read(self, batches):
         self.calls += 1
-        return [Reading(request.path) for batch in batches for request, _ in batch]
+        return [Hypothesis(request.path) for batch in batches for request, _ in batch]
 
     def peak_bytes(self):
         return None
@@ -56,12 +57,12 @@ class Fussy(Model):
 
 
 def clip(seconds: float) -> Clip:
-    return Clip(np.zeros(1, np.float32), Sound(seconds, 16_000, 1, 0.0, 0.0, 0.0, False))
+    return Clip(np.zeros(1, np.float32), AudioStats(seconds, 16_000, 1, 0.0, 0.0, 0.0, False))
 
 
 def test_a_batch_that_fails_is_halved_down_to_the_culprit():
     batch = [(Request(f"{seconds}", None, None), clip(seconds)) for seconds in (1.0, 3.0, 2.0, 4.0, 5.0)]
-    first, second, failed, *rest = read([batch[:3], batch[3:]], Fussy())
+    first, second, failed, *rest = transcribe_batches([batch[:3], batch[3:]], Fussy())
     assert [one.text for one in (first, second, *rest)] == ["1.0", "3.0", "4.0", "5.0"]
     assert repr(failed) == "RuntimeError('no')"
 
@@ -75,7 +76,7 @@ class Forgetful(Model):
 
 def test_readings_are_never_given_to_other_utterances():
     batch = [(Request(name, None, None), clip(1.0)) for name in "abcd"]
-    readings = read([batch], Forgetful())
+    readings = transcribe_batches([batch], Forgetful())
     assert [one.text for one in (readings[0], *readings[2:])] == ["a", "c", "d"]
     assert str(readings[1]) == "0 readings for 1 utterances"
 
@@ -100,24 +101,24 @@ def test_a_failure_of_the_model_itself_is_not_blamed_on_the_utterances(tone, err
     asked = [Request(str(tone(name)), None, None) for name in ("a.wav", "b.wav", "c.wav", "d.wav")]
     model = Broken(error)
     with pytest.raises((ModelBroken, RuntimeError), match=re.escape(str(error))):
-        hear(model, asked, Engine())
+        transcribe_requests(model, asked, Engine())
     assert model.calls == calls
 
 
 def test_two_failures_may_be_the_utterances(tone):
     asked = [Request(str(tone(name)), None, None) for name in ("a.wav", "b.wav")]
-    answers, _ = hear(Broken(ValueError("wrong shape")), asked, Engine())
+    answers, _ = transcribe_requests(Broken(ValueError("wrong shape")), asked, Engine())
     assert [(one.reason, one.detail) for one in answers] == [("MODEL_ERROR", "wrong shape")] * 2
 
 
 def test_batches_hold_clips_of_like_length_within_the_budget():
     lengths = [(5, 30.0), (1, 9.0), (3, 5.0), (2, 2.0), (0, 1.0), (4, 1.0)]
-    assert list(filled(lengths, Budget(10))) == [[5], [1], [3, 2], [0, 4]]
-    assert list(filled(lengths, Budget(1_000, utterances=2))) == [[5, 1], [3, 2], [0, 4]]
+    assert list(fill_batches(lengths, BatchBudget(10))) == [[5], [1], [3, 2], [0, 4]]
+    assert list(fill_batches(lengths, BatchBudget(1_000, utterances=2))) == [[5, 1], [3, 2], [0, 4]]
 
 
 def test_what_did_not_fit_is_remembered_for_clips_as_long():
-    budget = Budget(100)
+    budget = BatchBudget(100)
     assert budget.fits(10, 10.0)
     budget.remember(10, 10.0)
     assert [budget.fits(count, 10.0) for count in (1, 5, 6)] == [True, True, False]
@@ -131,7 +132,7 @@ def test_padding_stays_small_on_lengths_as_in_librispeech(window, most):
     """Lengths as LibriSpeech's training utterances have them: most between 11 and 16 seconds, a tail of short ones."""
     lengths = np.clip(16.5 - np.random.default_rng(0).gamma(1.7, 2.4, window), 1.5, 17)
     asked = [Request("", None, float(seconds)) for seconds in lengths]
-    groups = list(planned(asked, Budget(40), 1))
+    groups = list(plan_calls(asked, BatchBudget(40), 1))
     padded = sum(len(group) * max(lengths[i] for i in group) for group in groups)
     assert sorted(i for group in groups for i in group) == list(range(window))
     assert 1 - lengths.sum() / padded < most
@@ -139,12 +140,12 @@ def test_padding_stays_small_on_lengths_as_in_librispeech(window, most):
 
 def left_after_shards(checkpoint: Checkpoint, shards: int) -> tuple[list[int], list[int]]:
     """The bytes of this process after each shard, and of the tensors that are left since the first."""
-    model, asked = resident(checkpoint, Engine()), requests(40)
-    hear(model, asked, Engine())
+    model, asked = get_model(checkpoint, Engine()), requests(40)
+    transcribe_requests(model, asked, Engine())
     gc.freeze()  # what is there by now is not looked at again
     used, tensors = [], []
     for _ in range(shards):
-        hear(model, asked, Engine())
+        transcribe_requests(model, asked, Engine())
         gc.collect()
         used.append(psutil.Process().memory_info().rss)
         tensors.append(sum(thing.nbytes for thing in gc.get_objects() if isinstance(thing, torch.Tensor)))
@@ -161,9 +162,11 @@ def test_memory_stays_flat_over_shards(demo_small):
 
 def test_readings_stand_for_a_model_that_was_run_elsewhere(tone, hears):
     path = tone("a.wav")
-    model = resident(resolve(hears(small={"a.wav": "good morning"})["small"]), Engine())
-    good, bad = hear(model, [Request(str(path), None, None), Request(str(tone("b.wav")), None, None)], Engine())[0]
-    assert (good.reading, good.reason) == (Reading("good morning"), None)
+    model = get_model(resolve(hears(small={"a.wav": "good morning"})["small"]), Engine())
+    good, bad = transcribe_requests(
+        model, [Request(str(path), None, None), Request(str(tone("b.wav")), None, None)], Engine()
+    )[0]
+    assert (good.reading, good.reason) == (Hypothesis("good morning"), None)
     assert (bad.reading, bad.reason) == (None, "NO_READING")
     assert bad.detail.endswith("small.jsonl has none of " + str(path.with_name("b.wav")) + " at 0.0 s")
 
@@ -179,8 +182,8 @@ def test_readings_stand_for_a_model_that_was_run_elsewhere(tone, hears):
 )  # fmt: skip
 def test_readings_that_are_none_are_refused(tmp_path, lines, complaint):
     (tmp_path / "small.jsonl").write_text(lines)
-    with pytest.raises(BadCheckpoint, match=complaint):
-        resident(resolve(str(tmp_path / "small.jsonl")), Engine())
+    with pytest.raises(CheckpointError, match=complaint):
+        get_model(resolve(str(tmp_path / "small.jsonl")), Engine())
 
 
 @pytest.mark.parametrize(
@@ -199,38 +202,40 @@ def test_a_checkpoint_that_cannot_be_had_is_refused(tmp_path, name, content, com
     if content:
         (tmp_path / name).write_text(content)
         name = str(tmp_path / name)
-    with pytest.raises(BadCheckpoint, match=complaint):
+    with pytest.raises(CheckpointError, match=complaint):
         resolve(name, trust_unpinned=True)
 
 
 def test_as_many_models_stay_in_memory_as_a_run_has(hears):
-    keep(3)
+    set_cache_size(3)
     models = [resolve(path) for path in hears(**{name: {f"{name}.wav": name} for name in "abc"}).values()]
-    first = [resident(model, Engine()) for model in models]
-    assert [resident(model, Engine()) for model in models] == first
+    first = [get_model(model, Engine()) for model in models]
+    assert [get_model(model, Engine()) for model in models] == first
 
 
 def test_all_models_of_a_cascade_stay_in_memory(tmp_path, hears, monkeypatch):
     monkeypatch.setattr(recogniser, "_most", 2)
     reader = Pass(role="large3", checkpoint=resolve(hears(a={})["a"]), options=Engine())
-    rows = ledger.store(tmp_path / ledger.STAGES / "gated", "00000", shard(BEFORE_RULES, reason=["AUDIO_MISSING"]))
+    rows = ledger.store_table(
+        tmp_path / ledger.STAGES / "gated", "00000", shard(BEFORE_FILTER, reason=["AUDIO_MISSING"])
+    )
     assert transcribe_files([rows], reader, "inline")["rows"] == 1
     assert recogniser._most == 4
 
 
 def test_models_go_for_one_that_does_not_fit_beside_them(hears):
     model = resolve(hears(small={"a.wav": "good morning"})["small"])
-    kept, left = resident(model, Engine()), [RuntimeError("CUDA out of memory")]
+    kept, left = get_model(model, Engine()), [RuntimeError("CUDA out of memory")]
 
     def load():
         if left:
             raise left.pop()
         return kept
 
-    assert squeezed(load) is kept
+    assert load_with_eviction(load) is kept
     left = [RuntimeError("CUDA out of memory")] * 100
     with pytest.raises(RuntimeError, match="out of memory"):
-        squeezed(load)
-    assert resident(model, Engine()) is not kept
+        load_with_eviction(load)
+    assert get_model(model, Engine()) is not kept
     with pytest.raises(ValueError, match="broken"):
-        squeezed(lambda: int("broken"))
+        load_with_eviction(lambda: int("broken"))

@@ -8,30 +8,30 @@ import pytest
 
 from benchmarks.ensemble import MODELS, demo_speech, louder, methods, readings, word_error_rate
 from flows.ensemble import ensemble
-from tasks.ensemble import combine
-from tasks.filter import judge
-from tasks.parameters.criteria import Filter
-from tasks.parameters.ensemble import ENSEMBLE, Ensemble, Rover
-from tasks.parameters.options import BadOption
-from tasks.rules.rule import Rules
-from tasks.runs.output import OtherRun, asked_of
-from tasks.runs.verify import inspect
-from tasks.schema import UTTERANCE, combined, heard, scored, with_columns
+from tasks.combine import combine
+from tasks.filter import filter
 from tests.conftest import published
+from winnow.parameters.ensemble import ENSEMBLE, Ensemble, Rover
+from winnow.parameters.gate_and_filter import Filter
+from winnow.parameters.options import OptionError
+from winnow.rules.rule import Rules
+from winnow.runs.run_dir import RunMismatch, load_settings
+from winnow.runs.verify import verify_run
+from winnow.schema import UTTERANCE, after_combine, after_score, after_transcribe, select_columns
 
 
 def shard(schema: pa.Schema, **columns: list) -> pa.Table:
     size = len(next(iter(columns.values())))
-    return with_columns(pa.table({"id": list(range(1, size + 1))} | columns), schema)
+    return select_columns(pa.table({"id": list(range(1, size + 1))} | columns), schema)
 
 
-READ = heard(heard(heard(UTTERANCE, "model1"), "model2"), "model3")
+READ = after_transcribe(after_transcribe(after_transcribe(UTTERANCE, "model1"), "model2"), "model3")
 ROLES = ["model1", "model2", "model3"]
 
 
 def chosen(method: str = "rover", votes: Rover | None = None, **columns: list) -> list[tuple]:
     table = combine(shard(READ, **columns), ROLES, method, votes or Rover(), "basic")
-    assert table.schema == combined(READ)
+    assert table.schema == after_combine(READ)
     return [
         tuple(row[name] for name in ("ensemble_pred_text", "model", "ensemble_agreement")) for row in table.to_pylist()
     ]
@@ -61,7 +61,7 @@ def test_the_most_confident_reading_says_whose_it_is():
         "model2_confidence": [0.9],
     }
     assert chosen("confidence", **columns) == [("a c", "model2", 0.5)]
-    with pytest.raises(BadOption, match="model3 read line 1 without a confidence"):
+    with pytest.raises(OptionError, match="model3 read line 1 without a confidence"):
         chosen("confidence", **columns | {"model3_pred_text": ["a"]})
 
 
@@ -82,8 +82,10 @@ def test_the_most_confident_reading_says_whose_it_is():
     ],
 )
 def test_what_has_a_reference_is_kept_by_its_wer_and_the_rest_by_agreement(rules, columns, expected):
-    rows = shard(scored(combined(READ), ENSEMBLE), **{"duration": [2.0], "ensemble_pred_text": ["a"]} | columns)
-    table = judge(rows, Rules(rules=tuple(map(str, rules.in_force)), labels=tuple(map(str, rules.of_labels))))
+    rows = shard(
+        after_score(after_combine(READ), ENSEMBLE), **{"duration": [2.0], "ensemble_pred_text": ["a"]} | columns
+    )
+    table = filter(rows, Rules(rules=tuple(map(str, rules.in_force)), labels=tuple(map(str, rules.of_labels))))
     assert [(row["decision"], row["reason"]) for row in table.to_pylist()] == [expected]
 
 
@@ -165,12 +167,12 @@ def test_a_manifest_needs_no_references_and_is_labelled_with_what_the_models_agr
         "model3": 0.625,
     }
     assert [level.utterances for level in report.agreement.levels] == [2, 2, 2, 2, 3, 3, 3, 3]
-    assert all(check.holds for check in inspect(run))
+    assert all(check.holds for check in verify_run(run))
     assert ensemble(**settings) == report
-    assert isinstance(asked_of(run), Ensemble)
-    with pytest.raises(OtherRun, match=r"rover\.alpha"):
+    assert isinstance(load_settings(run), Ensemble)
+    with pytest.raises(RunMismatch, match=r"rover\.alpha"):
         ensemble(**settings, rover={"alpha": 1.0})
-    with pytest.raises(BadOption, match=r"one\.jsonl is there twice"):
+    with pytest.raises(OptionError, match=r"one\.jsonl is there twice"):
         ensemble(**settings | {"models": [*models, models[0]]})
 
 

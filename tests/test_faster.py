@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from tasks.audio.samples import load
-from tasks.engine.faster import log_mel, quicken, subsample
-from tasks.engine.network import restored
 from tests.test_network import requests
+from winnow.audio.decode import load_clip
+from winnow.engines.nemo.fast_paths import apply_fast_paths, log_mel, subsample
+from winnow.engines.nemo.model import restore_model
 
 
 @pytest.fixture(scope="module")
 def waves():
-    clips = [torch.from_numpy(load(r.path, None, None, 16_000, 60).samples) for r in requests(6)]
+    clips = [torch.from_numpy(load_clip(r.path, None, None, 16_000, 60).samples) for r in requests(6)]
     clips.append(clips[0][:1_700])
     return torch.nn.utils.rnn.pad_sequence(clips, batch_first=True), torch.tensor([len(clip) for clip in clips])
 
@@ -30,10 +30,10 @@ def outputs(model, wave, lengths):
 
 
 def test_features_and_encoder_are_nemos(demo_small, waves):
-    model = restored(demo_small, "cpu").eval()
+    model = restore_model(demo_small, "cpu").eval()
     model.preprocessor.featurizer.pad_to = 0
     theirs = outputs(model, *waves)
-    quicken(model)
+    apply_fast_paths(model)
     assert replaced(model) == (True, True)
     ours = outputs(model, *waves)
     assert torch.equal(ours[1], theirs[1])
@@ -44,8 +44,8 @@ def test_features_and_encoder_are_nemos(demo_small, waves):
 
 
 def test_what_is_not_the_usual_is_left_alone(demo_small):
-    model = restored(demo_small, "cpu").eval()
+    model = restore_model(demo_small, "cpu").eval()
     model.preprocessor.featurizer.normalize = "all_features"
     model.encoder.pre_encode.conv.append(torch.nn.SiLU())
-    quicken(model)
+    apply_fast_paths(model)
     assert replaced(model) == (False, False)

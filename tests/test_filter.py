@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.filter import judge
-from tasks.parameters.criteria import Filter
-from tasks.rules.repeats import hashed, repeats
-from tasks.rules.rule import WHOLE_RUN, Rules, parse
-from tasks.rules.values import OURS
-from tasks.schema import BEFORE_RULES, JUDGED, REPEATS, gated, heard, scored
-from tasks.texts.measures import MEASURES
+from tasks.filter import filter
 from tests.conftest import shard
+from winnow.parameters.gate_and_filter import Filter
+from winnow.rules.duplicates import count_duplicates, hash_references
+from winnow.rules.operands import RULE_COLUMNS
+from winnow.rules.rule import WHOLE_RUN, Rules, parse
+from winnow.schema import BEFORE_FILTER, DUPLICATES, FILTERED, after_gate, after_score, after_transcribe
+from winnow.text.text_stats import TEXT_STATS
 
 
 def judged(rules: Filter, **columns: list) -> list[tuple]:
-    table = judge(shard(BEFORE_RULES, **columns), Rules(rules=tuple(map(str, rules.in_force))))
-    assert table.schema == JUDGED
+    table = filter(shard(BEFORE_FILTER, **columns), Rules(rules=tuple(map(str, rules.in_force))))
+    assert table.schema == FILTERED
     return [tuple(row[name] for name in ("model", "wer", "decision", "reason")) for row in table.to_pylist()]
 
 
@@ -60,7 +60,7 @@ def test_the_large_models_reading_counts_where_it_read():
 def test_every_broken_rule_is_named_and_the_first_counts(rules, reasons):
     # eleven characters in two seconds
     columns = {"duration": [2.0], "text": ["hello world"], "small_pred_text": ["hello word"], "small_wer": [0.2]}
-    (row,) = judge(shard(BEFORE_RULES, **columns), Rules(rules=tuple(map(str, rules.in_force)))).to_pylist()
+    (row,) = filter(shard(BEFORE_FILTER, **columns), Rules(rules=tuple(map(str, rules.in_force)))).to_pylist()
     assert (row["reasons"], row["reason"]) == (reasons, reasons and reasons[0])
     assert row["decision"] == ("drop" if reasons else "keep")
     assert (row["char_rate"], row["word_rate"]) == (5.5, 1.0)
@@ -75,28 +75,30 @@ def test_what_the_gate_gave_up_says_so():
     ("band", "decision"), [("reject", "drop"), ("escalate", "keep"), ("accept", "keep"), (None, "keep")]
 )
 def test_what_a_later_gate_gave_up_is_dropped_as_well(band, decision):
-    three = scored(heard(gated(BEFORE_RULES, "large"), "large2"), "large2")
+    three = after_score(after_transcribe(after_gate(BEFORE_FILTER, "large"), "large2"), "large2")
     rows = shard(three, small_pred_text=["a"], band=["escalate"], large_pred_text=["a"], large_band=[band])
     rules = Rules(rules=tuple(map(str, Filter(preset="none").in_force)))
-    assert judge(rows, rules)["decision"].to_pylist() == [decision]
+    assert filter(rows, rules)["decision"].to_pylist() == [decision]
 
 
 def test_a_rule_and_one_for_labels_of_the_same_name_are_one_reason():
     rules = Rules(rules=("confidence >= 0.9",), labels=("confidence >= 0.8",))
-    rows = judge(shard(BEFORE_RULES, small_pred_text=["a"], small_confidence=[0.5]), rules)
+    rows = filter(shard(BEFORE_FILTER, small_pred_text=["a"], small_confidence=[0.5]), rules)
     assert rows["reasons"].to_pylist() == [["CONFIDENCE_BELOW_MIN"]]
 
 
 @pytest.mark.parametrize("rule", ["LARGE: large_wer <= 0.3", "LARGE: words(large_pred_text) > 0"])
 def test_what_the_large_model_read_for_an_audit_keeps_no_rule(rule):
     columns = {"small_pred_text": ["a"] * 2, "large_pred_text": ["a"] * 2, "large_wer": [0.0] * 2}
-    rows = judge(shard(BEFORE_RULES, **columns, band=["accept", "escalate"], audit=[True, False]), Rules(rules=(rule,)))
+    rows = filter(
+        shard(BEFORE_FILTER, **columns, band=["accept", "escalate"], audit=[True, False]), Rules(rules=(rule,))
+    )
     assert rows["decision"].to_pylist() == ["drop", "keep"]
 
 
 def held(rule: str, phrases: tuple[str, ...] = (), repeated: pa.Table | None = None, **columns: list) -> list[bool]:
     """Which rows keep the rule."""
-    rows = judge(shard(BEFORE_RULES, **columns), Rules(rules=(rule,), phrases=phrases), repeated)
+    rows = filter(shard(BEFORE_FILTER, **columns), Rules(rules=(rule,), phrases=phrases), repeated)
     return [row["decision"] == "keep" for row in rows.to_pylist()]
 
 
@@ -117,7 +119,7 @@ WERS = [0.2, 0.3, 0.4, None]
     ],
 )
 def test_each_operator_and_an_unknown_value_breaks_any_but_one(rule, expected):
-    rows = judge(shard(BEFORE_RULES, small_wer=WERS), Rules(rules=tuple(map(str, parse(rule)))))
+    rows = filter(shard(BEFORE_FILTER, small_wer=WERS), Rules(rules=tuple(map(str, parse(rule)))))
     assert [row["decision"] == "keep" for row in rows.to_pylist()] == expected
 
 
@@ -198,23 +200,25 @@ TEXTS = [["Hello!", "one", None], ["hello", "two", "hello"], ["", "two", "three"
     ],
 )
 def test_references_that_are_there_again_are_found_over_the_whole_run(rule, expected):
-    tables = [shard(BEFORE_RULES, text=texts, reason=[None if t else "BAD_TEXT" for t in texts]) for texts in TEXTS]
-    found = list(repeats(hashed(table, "basic") for table in tables))
+    tables = [shard(BEFORE_FILTER, text=texts, reason=[None if t else "BAD_TEXT" for t in texts]) for texts in TEXTS]
+    found = list(count_duplicates(hash_references(table, "basic") for table in tables))
     for table, repeated, keeps in zip(tables, found, expected, strict=True):
-        rows = judge(table, Rules(rules=(rule,)), repeated).to_pylist()
+        rows = filter(table, Rules(rules=(rule,)), repeated).to_pylist()
         assert [row["decision"] == "keep" for row in rows if row["decision"] != "quarantine"] == keeps
 
 
 def test_a_run_without_rows_has_no_repeats():
-    empty = hashed(shard(BEFORE_RULES, text=pa.array([], pa.string()), reason=pa.array([], pa.string())), "basic")
-    assert [table.num_rows for table in repeats([empty, empty])] == [0, 0]
+    empty = hash_references(
+        shard(BEFORE_FILTER, text=pa.array([], pa.string()), reason=pa.array([], pa.string())), "basic"
+    )
+    assert [table.num_rows for table in count_duplicates([empty, empty])] == [0, 0]
 
 
 NUMBER = st.floats(-2, 50, width=32).map(lambda number: f"{number:g}")
-NUMBERS = [name for name, kind in OURS.items() if kind == "number"]
+NUMBERS = [name for name, kind in RULE_COLUMNS.items() if kind == "number"]
 MEASURED = [
     f"{name}({text})"
-    for name, one in MEASURES.items()
+    for name, one in TEXT_STATS.items()
     for text in ("text", "pred_text", "note")
     if one.kind == "number" and not one.takes and name not in WHOLE_RUN
 ]
@@ -247,12 +251,12 @@ ROWS = st.fixed_dictionaries(
 
 @given(rows=st.lists(ROWS, max_size=6), one=st.lists(RULES, max_size=4), other=st.lists(RULES, max_size=3))
 def test_under_any_rules_every_row_comes_out_once_with_its_reasons(rows, one, other):
-    table = pa.Table.from_pylist([{"id": i} | row for i, row in enumerate(rows, 1)], BEFORE_RULES)
-    repeated = pa.table([[1] * len(rows)] * 2, schema=REPEATS)
+    table = pa.Table.from_pylist([{"id": i} | row for i, row in enumerate(rows, 1)], BEFORE_FILTER)
+    repeated = pa.table([[1] * len(rows)] * 2, schema=DUPLICATES)
 
     def by(asked: list[str]) -> list[dict]:
         rules = [f"R{i}: {rule}" for i, rule in enumerate(asked)]
-        return judge(table, Rules(rules=tuple(rules)), repeated).to_pylist()
+        return filter(table, Rules(rules=tuple(rules)), repeated).to_pylist()
 
     found, first, second = by(one + other), by(one), by(other)
     assert [row["id"] for row in found] == table["id"].to_pylist()

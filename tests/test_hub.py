@@ -18,8 +18,8 @@ SIZE = 24_000_000
 
 FETCH = """
 import sys
-from tasks.doctor.fitness import fitness, unread
-from tasks.checkpoints.hub import fetched, missing, watcher
+from winnow.doctor.checkpoint_check import fitness, unread
+from winnow.engines.hub import fetched, missing, watcher
 watcher.set(lambda there, size: print("told", there, size, flush=True))
 repository, _, revision = sys.argv[1].partition("@")
 if missing(repository, "speech.nemo", None):

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from tasks.devices.leases import Device, Leases
-from tasks.devices.places import NoDevice
-from tasks.parameters.options import Placement
+from winnow.devices.allocator import Allocator, Device
+from winnow.devices.executors import NoDevice
+from winnow.parameters.options import Placement
 
 GPUS = [Device("cuda:0", {"GPU": 1, "CPU": 8, "MEMORY": 64}), Device("cuda:1", {"GPU": 1, "CPU": 8, "a100": 1})]
 CPU = Device("cpu:0", {"CPU": 16})
@@ -35,7 +35,7 @@ PLAIN = Device("tcp://10.0.0.1:4711")
     ],
 )
 def test_a_placement_says_which_devices_and_how_often_it_fits(devices, on, times):
-    open_to = Leases(lambda: devices).open_to(Placement(**on))
+    open_to = Allocator(lambda: devices).open_to(Placement(**on))
     assert {device.name: device.times(Placement(**on)) for device in open_to} == times
 
 
@@ -50,23 +50,23 @@ def test_a_placement_says_which_devices_and_how_often_it_fits(devices, on, times
 )
 def test_what_no_device_has_is_named(on, named):
     with pytest.raises(NoDevice, match=named):
-        Leases(lambda: GPUS).require(Placement(**on), patience=0)
+        Allocator(lambda: GPUS).require(Placement(**on), patience=0)
 
 
 def test_a_run_without_any_device_says_so():
-    with pytest.raises(NoDevice, match="there are: none"), Leases(list).lease(Placement(), patience=0):
+    with pytest.raises(NoDevice, match="there are: none"), Allocator(list).lease(Placement(), patience=0):
         pass
 
 
 def test_a_device_that_joins_late_is_waited_for():
     devices: list[Device] = []
     threading.Timer(0.2, devices.append, [CPU]).start()
-    with Leases(lambda: devices).lease(Placement(), patience=30) as device:
+    with Allocator(lambda: devices).lease(Placement(), patience=30) as device:
         assert device == CPU
 
 
 def test_shares_run_at_once_and_are_never_more_than_a_device():
-    leases = Leases(lambda: GPUS)
+    leases = Allocator(lambda: GPUS)
     lock, now, most, done = threading.Lock(), Counter(), Counter(), Counter()
 
     def work(on: Placement) -> None:
@@ -91,14 +91,14 @@ def test_shares_run_at_once_and_are_never_more_than_a_device():
 
 
 def test_the_freest_device_is_given_first():
-    leases = Leases(lambda: GPUS)
+    leases = Allocator(lambda: GPUS)
     on = Placement(share=0.5)
     with leases.lease(on, 0) as a, leases.lease(on, 0) as b, leases.lease(on, 0) as c, leases.lease(on, 0) as d:
         assert [a.name, b.name, c.name, d.name] == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
 
 
 def test_a_dropped_device_is_given_to_nobody():
-    leases = Leases(lambda: GPUS)
+    leases = Allocator(lambda: GPUS)
     leases.dropped.add("cuda:0")
     with leases.lease(Placement(), 0) as device:
         assert device.name == "cuda:1"

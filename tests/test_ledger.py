@@ -2,13 +2,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.parameters.criteria import Filter
-from tasks.runs import ledger
+from winnow.parameters.gate_and_filter import Filter
+from winnow.runs import ledger
 
 
 @pytest.fixture
 def shard(tmp_path):
-    return ledger.store(tmp_path / ledger.STAGES / "shards", "00007", pa.table({"id": [1, 2]}))
+    return ledger.store_table(tmp_path / ledger.STAGES / "shards", "00007", pa.table({"id": [1, 2]}))
 
 
 def counted(calls):
@@ -21,9 +21,9 @@ def counted(calls):
 
 def test_a_stage_runs_once_for_a_shard_and_its_settings(shard):
     calls = []
-    first = ledger.advance(shard, "doubled", counted(calls), times=2)
-    again = ledger.advance(shard, "doubled", counted(calls), times=2)
-    other = ledger.advance(shard, "doubled", counted(calls), times=3)
+    first = ledger.run_stage_on_shard(shard, "doubled", counted(calls), times=2)
+    again = ledger.run_stage_on_shard(shard, "doubled", counted(calls), times=2)
+    other = ledger.run_stage_on_shard(shard, "doubled", counted(calls), times=3)
     assert calls == [2, 3]
     assert first == again != other
     assert pq.read_table(first)["id"].to_pylist() == [2, 4]
@@ -40,28 +40,28 @@ def test_a_stage_that_fails_leaves_nothing_behind(shard, tmp_path):
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError):
-        ledger.advance(shard, "failed", fail)
+        ledger.run_stage_on_shard(shard, "failed", fail)
     assert not (tmp_path / ledger.STAGES / "failed").exists()
     assert not (tmp_path / "_ledger").exists()
 
 
 def test_a_file_that_is_gone_is_made_again(shard):
     calls = []
-    first = ledger.advance(shard, "doubled", counted(calls))
+    first = ledger.run_stage_on_shard(shard, "doubled", counted(calls))
     first.unlink()
-    assert ledger.advance(shard, "doubled", counted(calls)) == first
+    assert ledger.run_stage_on_shard(shard, "doubled", counted(calls)) == first
     assert first.exists()
     assert calls == [2, 2]
 
 
 def test_a_file_that_was_altered_is_made_again_and_its_record_kept_aside(shard, tmp_path):
     calls = []
-    first = ledger.advance(shard, "doubled", counted(calls))
+    first = ledger.run_stage_on_shard(shard, "doubled", counted(calls))
     good = first.read_bytes()
     first.write_bytes(good[:-1] + b"?")
     (record,) = (tmp_path / "_ledger").glob("*.json")
     before = record.read_bytes()
-    assert ledger.advance(shard, "doubled", counted(calls)).read_bytes() == good
+    assert ledger.run_stage_on_shard(shard, "doubled", counted(calls)).read_bytes() == good
     assert calls == [2, 2]
     (aside,) = (tmp_path / "_ledger" / "aside").iterdir()
     assert aside.read_bytes() == record.read_bytes() == before or aside.read_bytes() == before
@@ -70,15 +70,15 @@ def test_a_file_that_was_altered_is_made_again_and_its_record_kept_aside(shard, 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"files": 7}', b"\xff"])
 def test_a_record_that_is_none_counts_for_nothing(shard, tmp_path, content):
     calls = []
-    ledger.advance(shard, "doubled", counted(calls))
+    ledger.run_stage_on_shard(shard, "doubled", counted(calls))
     (record,) = (tmp_path / "_ledger").glob("*.json")
     record.write_bytes(content)
-    ledger.advance(shard, "doubled", counted(calls))
+    ledger.run_stage_on_shard(shard, "doubled", counted(calls))
     assert calls == [2, 2]
 
 
 def test_of_two_attempts_the_first_record_counts(tmp_path):
-    one, other = (ledger.store(tmp_path / "data", "00000", pa.table({"id": [n]})) for n in (1, 2))
-    assert ledger.record(tmp_path, "key", [one], attempt=1)["attempt"] == 1
-    assert ledger.record(tmp_path, "key", [other], attempt=2)["attempt"] == 1
-    assert ledger.records(tmp_path).keys() == {one}
+    one, other = (ledger.store_table(tmp_path / "data", "00000", pa.table({"id": [n]})) for n in (1, 2))
+    assert ledger.commit(tmp_path, "key", [one], attempt=1)["attempt"] == 1
+    assert ledger.commit(tmp_path, "key", [other], attempt=2)["attempt"] == 1
+    assert ledger.records_by_file(tmp_path).keys() == {one}

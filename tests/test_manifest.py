@@ -5,15 +5,15 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.manifest import digest, sliced, split
-from tasks.manifests.kinds import merged
-from tasks.manifests.lines import placed
-from tasks.manifests.linewise import BLOCK, MAX_LINE
-from tasks.manifests.slices import BadManifest, cut
-from tasks.manifests.twins import twins
-from tasks.read import fields, read
-from tasks.runs import ledger
-from tasks.schema import UTTERANCE, output_names
+from tasks.load import fields, load
+from tasks.shard import manifest_digest, shard, sliced
+from winnow.corpora.field_types import merge_types
+from winnow.corpora.nemo_jsonl.duplicates import find_duplicates
+from winnow.corpora.nemo_jsonl.line_reader import BLOCK, MAX_LINE
+from winnow.corpora.nemo_jsonl.parse_line import resolve_path
+from winnow.corpora.nemo_jsonl.sharding import ManifestError, cut_shards
+from winnow.runs import ledger
+from winnow.schema import UTTERANCE, output_names
 
 ALL = 1e6  # hours, so that there is one shard
 
@@ -22,7 +22,7 @@ def rows_of(path: Path, content: bytes, hours: float = ALL, limit: int = MAX_LIN
     """The rows of a manifest with this content, whose audio lies in /audio."""
     path.write_bytes(content)
     tables, *_ = sliced(path, "/audio", hours, limit, block)
-    return [row for table in tables for row in read(table, limit)[0].to_pylist()]
+    return [row for table in tables for row in load(table, limit)[0].to_pylist()]
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_numbers_come_through_as_they_are(rows):
 )
 @pytest.mark.parametrize("folder", ["/audio", "/"])
 def test_a_path_leads_where_pathlib_says(path, folder):
-    assert placed(folder, path) == str(Path(folder) / path)
+    assert resolve_path(folder, path) == str(Path(folder) / path)
 
 
 def test_a_broken_row_keeps_what_could_be_read_of_it(rows):
@@ -74,7 +74,8 @@ def test_a_broken_row_keeps_what_could_be_read_of_it(rows):
 def test_shards_hold_about_the_hours_asked_for_in_order(manifest, tmp_path):
     path = manifest(*[{"audio_filepath": f"{i}.wav", "duration": 100.0, "text": "a"} for i in range(10)])
     found = [
-        pq.read_table(ledger.advance(shard, "shards", read)) for shard in split(path, tmp_path / "run", 0.1).shards
+        pq.read_table(ledger.run_stage_on_shard(shard, "shards", load))
+        for shard in shard(path, tmp_path / "run", 0.1).shards
     ]
     assert [shard["id"].to_pylist() for shard in found] == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
     assert all(shard.schema == UTTERANCE for shard in found)
@@ -83,28 +84,28 @@ def test_shards_hold_about_the_hours_asked_for_in_order(manifest, tmp_path):
 @pytest.mark.parametrize("unknown", [{}, {"duration": None}, {"duration": 0.01}, {"duration": "?"}, {"duration": -1e9}])
 def test_what_has_no_duration_that_can_be_heard_counts_for_ten_seconds(tmp_path, unknown):
     (tmp_path / "corpus.jsonl").write_bytes((line(**({"duration": ...} | unknown)) + b"\n") * 12)
-    slices, _ = cut(tmp_path / "corpus.jsonl", "/audio", 60 / 3600)
+    slices, _ = cut_shards(tmp_path / "corpus.jsonl", "/audio", 60 / 3600)
     assert [(one.first, one.lines) for one in slices] == [(1, 6), (7, 6)]
 
 
 def test_absurd_durations_and_shards_of_any_length_end(tmp_path):
     (tmp_path / "corpus.jsonl").write_bytes(b"\n".join([line(duration=1e308)] * 3 + [line(duration=1e-308)] * 3))
-    assert [one.lines for one in cut(tmp_path / "corpus.jsonl", "/audio", 1)[0]] == [1, 1, 1, 3]
+    assert [one.lines for one in cut_shards(tmp_path / "corpus.jsonl", "/audio", 1)[0]] == [1, 1, 1, 3]
     for hours, lines in [(1e-300, [1] * 6), (float("inf"), [6])]:
-        assert [one.lines for one in cut(tmp_path / "corpus.jsonl", "/audio", hours)[0]] == lines
+        assert [one.lines for one in cut_shards(tmp_path / "corpus.jsonl", "/audio", hours)[0]] == lines
 
 
 def test_there_are_never_more_shards_than_the_server_keeps_up_with(tmp_path):
     path = tmp_path / "corpus.jsonl"
     path.write_bytes(b"\n".join([line()] * 50))
     for most, lines in [(50, [1] * 50), (49, [2] * 25), (12, [8] * 6 + [2]), (1, [50])]:
-        assert [one.lines for one in cut(path, "/audio", 1 / 3600, most=most)[0]] == lines
+        assert [one.lines for one in cut_shards(path, "/audio", 1 / 3600, most=most)[0]] == lines
 
 
 def test_slices_are_all_of_the_manifest_and_the_blank_end_is_no_shard(tmp_path):
     path = tmp_path / "corpus.jsonl"
     path.write_bytes((line() + b"\r\n") * 2 + b"\n \n\xef\xbb\xbf\r\n" + line() + b"\n\n")
-    slices, _ = cut(path, "/audio", 1 / 3600)
+    slices, _ = cut_shards(path, "/audio", 1 / 3600)
     ends = [0, len(line()) + 2, 2 * len(line()) + 4, path.stat().st_size - 1, path.stat().st_size]
     assert [(one.start, one.end) for one in slices] == list(itertools.pairwise(ends))
     assert [(one.first, one.lines, one.blank) for one in slices] == [(1, 1, 0), (2, 1, 0), (3, 4, 3), (7, 1, 1)]
@@ -115,9 +116,9 @@ def test_slices_are_all_of_the_manifest_and_the_blank_end_is_no_shard(tmp_path):
 def test_hashes_that_meet_by_chance_make_no_twins(tmp_path):
     path = tmp_path / "corpus.jsonl"
     path.write_bytes(b"\n".join([line(), line(audio_filepath="b.wav"), line(), line(audio_filepath="c.wav")]))
-    _, hashes = cut(path, "/audio", 1)
+    _, hashes = cut_shards(path, "/audio", 1)
     hashes[:] = type(hashes)("q", [7]) * 4
-    assert [part.tolist() for part in twins(path, "/audio", hashes)] == [[3], [1]]
+    assert [part.tolist() for part in find_duplicates(path, "/audio", hashes)] == [[3], [1]]
 
 
 def test_unknown_fields_get_the_simplest_type_that_holds_them_over_all_shards(manifest, tmp_path):
@@ -127,8 +128,8 @@ def test_unknown_fields_get_the_simplest_type_that_holds_them_over_all_shards(ma
     kinds = {"n": "integer", "x": "number", "s": "string", "b": "boolean", "mixed": "json", "list": "json"}
     kinds |= {"long": "long", "huge": "json", "vast": "json", "none": "string"}
     for hours, shards in [(1, 1), (1e-9, 2)]:
-        found = split(path, tmp_path / f"{shards}", hours)
-        read_ = [ledger.advance(shard, "shards", read) for shard in found.shards]
+        found = shard(path, tmp_path / f"{shards}", hours)
+        read_ = [ledger.run_stage_on_shard(shard, "shards", load) for shard in found.shards]
         assert len(read_) == shards
         assert list(fields(read_).items()) == list(kinds.items())
 
@@ -138,18 +139,18 @@ def test_kinds_may_be_put_together_in_any_order():
     for a in kinds:
         for b in kinds:
             for c in kinds:
-                one = merged([{"x": a}, merged([{"x": b}, {"x": c}])])
-                assert one == merged([merged([{"x": c}, {"x": a}]), {"x": b}])
+                one = merge_types([{"x": a}, merge_types([{"x": b}, {"x": c}])])
+                assert one == merge_types([merge_types([{"x": c}, {"x": a}]), {"x": b}])
 
 
 def test_a_second_split_finds_the_first_and_another_run_makes_the_same(manifest, tmp_path):
     path = manifest({"audio_filepath": "a.wav", "text": "a"}, b"", {"audio_filepath": "a.wav", "text": "a"})
-    first = split(path, tmp_path / "run", 1)
+    first = shard(path, tmp_path / "run", 1)
     times = [shard.stat().st_mtime_ns for shard in first.shards]
-    assert split(path, tmp_path / "run", 1) == first
+    assert shard(path, tmp_path / "run", 1) == first
     assert [shard.stat().st_mtime_ns for shard in first.shards] == times
     assert (first.lines, first.blank) == (3, 1)
-    other = split(path, tmp_path / "other", 1)
+    other = shard(path, tmp_path / "other", 1)
     assert [shard.read_bytes() for shard in other.shards] == [shard.read_bytes() for shard in first.shards]
     assert [shard.name for shard in other.shards] == [shard.name for shard in first.shards]
 
@@ -165,26 +166,28 @@ def test_a_second_split_finds_the_first_and_another_run_makes_the_same(manifest,
 )
 def test_a_manifest_without_an_utterance_is_refused(tmp_path, content, complaint):
     (tmp_path / "corpus.jsonl").write_bytes(content)
-    with pytest.raises(BadManifest, match=complaint):
-        split(tmp_path / "corpus.jsonl", tmp_path / "run", 1)
+    with pytest.raises(ManifestError, match=complaint):
+        shard(tmp_path / "corpus.jsonl", tmp_path / "run", 1)
 
 
 def test_a_manifest_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(BadManifest, match=r"corpus.jsonl: no manifest that can be read \(No such file"):
-        digest(tmp_path / "corpus.jsonl")
+    with pytest.raises(ManifestError, match=r"corpus.jsonl: no manifest that can be read \(No such file"):
+        manifest_digest(tmp_path / "corpus.jsonl")
 
 
 @pytest.mark.parametrize("change", [lambda old: old.replace(b"one", b"two"), lambda old: old[:-5], lambda _: b""])
 def test_a_manifest_that_changes_in_mid_run_is_refused(manifest, tmp_path, change):
     path = manifest({"audio_filepath": "a.wav", "text": "one"})
-    (shard,) = split(path, tmp_path / "run", 1).shards
+    (shard,) = shard(path, tmp_path / "run", 1).shards
     path.write_bytes(change(path.read_bytes()))
-    with pytest.raises(BadManifest, match=r"corpus.jsonl: changed while the run read it: put it back as it was") as bad:
-        ledger.advance(shard, "shards", read)
+    with pytest.raises(
+        ManifestError, match=r"corpus.jsonl: changed while the run read it: put it back as it was"
+    ) as bad:
+        ledger.run_stage_on_shard(shard, "shards", load)
     assert bad.value.exit_code == 2
     path.unlink()
-    with pytest.raises(BadManifest, match="no manifest that can be read"):
-        ledger.advance(shard, "shards", read)
+    with pytest.raises(ManifestError, match="no manifest that can be read"):
+        ledger.run_stage_on_shard(shard, "shards", load)
 
 
 def test_a_field_named_like_one_of_ours_keeps_its_value_under_another_name():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.texts.metrics import character_error_rate, differences, word_error_rate
+from winnow.text.metrics import character_error_rate, compare_texts, word_error_rate
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_word_error_rate(reference, hypothesis, rate):
     ],
 )
 def test_differences(reference, hypothesis, expected):
-    found = differences(reference, hypothesis)
+    found = compare_texts(reference, hypothesis)
     assert (found and {name: getattr(found, name) for name in expected}) == expected
 
 
@@ -70,7 +70,7 @@ def test_a_hundred_thousand_pairs_are_counted_as_jiwer_counts_them():
         counts = {"equal": 0, "substitute": 0, "delete": 0, "insert": 0}
         for chunk in chunks:
             counts[chunk.type] += max(chunk.ref_end_idx - chunk.ref_start_idx, chunk.hyp_end_idx - chunk.hyp_start_idx)
-        ours = differences(reference, hypothesis)
+        ours = compare_texts(reference, hypothesis)
         assert [ours.hits, ours.substitutions, ours.deletions, ours.insertions] == list(counts.values())
         wrong = counts["substitute"] + counts["delete"] + counts["insert"]
         assert ours.wer == word_error_rate(reference, hypothesis) == wrong / len(reference.split())
@@ -83,7 +83,7 @@ def test_characters_are_counted_as_jiwer_counts_them():
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=8), st.lists(st.sampled_from("abcd"), max_size=8))
 def test_counts_add_up(reference, hypothesis):
-    found = differences(" ".join(reference), " ".join(hypothesis))
+    found = compare_texts(" ".join(reference), " ".join(hypothesis))
     assert found.hits + found.substitutions + found.deletions == len(reference)
     assert found.hits + found.substitutions + found.insertions == len(hypothesis)
     assert max(found.deleted_run, found.inserted_run) <= found.wrong_run <= max(len(reference), len(hypothesis))

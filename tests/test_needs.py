@@ -2,12 +2,12 @@
 
 import pytest
 
-from flows.presets import show
-from tasks.parameters.criteria import Filter
-from tasks.parameters.curation import Curation
-from tasks.parameters.ensemble import Ensemble
-from tasks.rules.needs import Lacking, rules_of
-from tasks.rules.rule import BadRule
+from cli.presets import show
+from winnow.parameters.curation import Curation
+from winnow.parameters.ensemble import Ensemble
+from winnow.parameters.gate_and_filter import Filter
+from winnow.rules.rule import RuleError
+from winnow.validation.rules import MissingColumns, rules_for
 
 ROW = {"audio_filepath": "a.wav", "duration": 1.0, "text": "hello", "lang": "en", "snr": 5, "wer": 0.1, "level": "high"}
 
@@ -39,17 +39,17 @@ def asked(manifest):
     ],
 )
 def test_rules_that_can_be_followed_are(asked, rule):
-    assert rule.split()[0] in rules_of(asked(rules=(rule,))).rules[-1]
+    assert rule.split()[0] in rules_for(asked(rules=(rule,))).rules[-1]
 
 
 def test_limits_for_labels_need_a_run_that_has_some(asked):
     other = asked().model_copy(update={"filter": Filter(preset="none", min_confidence=0.5)})  # as refilter does
-    with pytest.raises(BadRule, match=r"filter.min_confidence: every utterance of this run has a reference"):
-        rules_of(other)
+    with pytest.raises(RuleError, match=r"filter.min_confidence: every utterance of this run has a reference"):
+        rules_for(other)
     models = ["a.nemo", "b.nemo"]
     vote = Ensemble(manifest=other.manifest, output="out", models=models, filter={"min_confidence": 0.5})
-    with pytest.raises(BadRule, match="a vote has an agreement, and no confidence"):
-        rules_of(vote)
+    with pytest.raises(RuleError, match="a vote has an agreement, and no confidence"):
+        rules_for(vote)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_limits_for_labels_need_a_run_that_has_some(asked):
     ],
 )
 def test_what_the_manifest_lacks_is_named(asked, rule, complaint):
-    with pytest.raises(Lacking) as raised:
-        rules_of(asked(rules=(rule,)))
+    with pytest.raises(MissingColumns) as raised:
+        rules_for(asked(rules=(rule,)))
     assert complaint in str(raised.value)
     assert raised.value.exit_code == 2
 
@@ -92,15 +92,15 @@ def test_what_the_manifest_lacks_is_named(asked, rule, complaint):
     ],
 )
 def test_a_rule_that_cannot_be_followed_says_why(asked, rule, complaint):
-    with pytest.raises(BadRule) as raised:
-        rules_of(asked(rules=(rule,)))
+    with pytest.raises(RuleError) as raised:
+        rules_for(asked(rules=(rule,)))
     assert complaint in str(raised.value)
     assert raised.value.exit_code == 2
 
 
 def test_a_preset_names_all_that_it_needs_and_the_manifest_lacks(asked):
-    with pytest.raises(Lacking) as raised:
-        rules_of(asked(preset="curator-tts"))
+    with pytest.raises(MissingColumns) as raised:
+        rules_for(asked(preset="curator-tts"))
     said = "no bandwidth (number), sisdr_squim (number), stoi_squim (number) in the first 1,000 utterances"
     assert f"{said}, which filter.preset curator-tts needs" in str(raised.value)
 
@@ -108,14 +108,14 @@ def test_a_preset_names_all_that_it_needs_and_the_manifest_lacks(asked):
 def test_phrases_are_read_as_they_are_compared(asked, tmp_path):
     (tmp_path / "phrases.txt").write_text("Thank you!\n\nthank  you\nBye.\n")
     given = asked(rules=("known_phrase(pred_text) == false",), phrases=tmp_path / "phrases.txt")
-    assert rules_of(given).phrases == ("bye", "thank you")
-    with pytest.raises(BadRule, match="no phrases that can be read"):
-        rules_of(asked(rules=("known_phrase(pred_text) == false",), phrases=tmp_path / "none.txt"))
+    assert rules_for(given).phrases == ("bye", "thank you")
+    with pytest.raises(RuleError, match="no phrases that can be read"):
+        rules_for(asked(rules=("known_phrase(pred_text) == false",), phrases=tmp_path / "none.txt"))
 
 
 def test_texts_are_counted_only_where_a_rule_compares_them(asked):
-    assert rules_of(asked(rules=("occurrence(text) <= 1",))).over_the_run
-    assert not rules_of(asked(rules=("chars(text) >= 1",))).over_the_run
+    assert rules_for(asked(rules=("occurrence(text) <= 1",))).over_the_run
+    assert not rules_for(asked(rules=("chars(text) >= 1",))).over_the_run
 
 
 def test_presets_are_shown_with_their_rules_and_what_they_need(capsys):

@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.audio.samples import load
-from tasks.checkpoints.checkpoint import BadCheckpoint, check_options
-from tasks.engine.batching import affordable
-from tasks.engine.hearing import hear
-from tasks.engine.network import Network, restored
-from tasks.engine.precision import precision_of
-from tasks.engine.recogniser import Request, Word, resident
-from tasks.parameters.options import BadOption, Engine
 from tests.conftest import DEMO, trusted
+from winnow.audio.decode import load_clip
+from winnow.engines.batching import batch_seconds_for
+from winnow.engines.inference import transcribe_requests
+from winnow.engines.nemo.model import NemoModel, restore_model
+from winnow.engines.nemo.precision import choose_precision
+from winnow.engines.recogniser import Request, Word, get_model
+from winnow.engines.nemo.preflight import CheckpointError
+from winnow.models.resolve import check_options
+from winnow.parameters.options import Engine, OptionError
 
 
 def requests(count: int) -> list[Request]:
@@ -30,7 +31,7 @@ def requests(count: int) -> list[Request]:
 
 def nemo(checkpoint, branch=None, **decoding):
     """The checkpoint as NeMo opens it."""
-    model = restored(checkpoint, "cpu")
+    model = restore_model(checkpoint, "cpu")
     model.preprocessor.featurizer.dither = 0.0
     if branch:
         model.change_decoding_strategy(decoder_type=branch, verbose=False)
@@ -46,7 +47,7 @@ def nemos(checkpoint, asked, branch=None, **decoding):
 
 
 def texts(network, asked, **options):
-    heard, _ = hear(network, asked, Engine(**options))
+    heard, _ = transcribe_requests(network, asked, Engine(**options))
     return [one.reading.text for one in heard]
 
 
@@ -55,7 +56,7 @@ def test_texts_are_those_of_nemo_one_by_one(model, branch):
     checkpoint = trusted(DEMO / f"{model}.nemo")
     asked = requests(24)
     options = Engine(branch=branch, batch_seconds=15)
-    heard, spent = hear(resident(checkpoint, options), asked, options)
+    heard, spent = transcribe_requests(get_model(checkpoint, options), asked, options)
     assert [one.reading.text for one in heard] == nemos(checkpoint, asked, branch)
     assert spent["utterances"] == 24
     assert spent["audio_seconds"] == pytest.approx(sum(one.duration for one in asked), abs=0.1)
@@ -67,8 +68,8 @@ def test_audio_at_another_rate_reads_as_nemo_reads_the_same_samples(model, branc
     """NeMo resamples files by a shorter filter than soxr's, which is another sound."""
     telephone = Request(str(DEMO / "corpus" / "audio" / "8khz.wav"), None, None)
     checkpoint = trusted(DEMO / f"{model}.nemo")
-    network = resident(checkpoint, Engine(branch=branch, batch_seconds=15))
-    samples = load(telephone.path, None, None, network.rate, 60).samples
+    network = get_model(checkpoint, Engine(branch=branch, batch_seconds=15))
+    samples = load_clip(telephone.path, None, None, network.rate, 60).samples
     theirs = nemo(checkpoint, branch).transcribe([samples], batch_size=1, verbose=False)
     assert texts(network, [telephone]) == [theirs[0].text]
 
@@ -87,22 +88,22 @@ def test_every_family_reads_as_in_nemo(random_model, name, family, decoding):
     checkpoint = random_model(name)
     assert checkpoint.family == family
     asked = requests(5)
-    read = texts(Network(checkpoint, Engine()), asked)
+    read = texts(NemoModel(checkpoint, Engine()), asked)
     assert read == nemos(checkpoint, asked, **decoding)
     assert len(set(read)) > 2  # the weights are random, but they do hear
 
 
 def reading(checkpoint, **options):
     (one,) = requests(1)
-    network = Network(checkpoint, Engine(**options))
-    return network.read([[(one, load(one.path, None, None, network.rate, 60))]])[0]
+    network = NemoModel(checkpoint, Engine(**options))
+    return network.read([[(one, load_clip(one.path, None, None, network.rate, 60))]])[0]
 
 
 def test_a_prompt_says_language_task_and_punctuation(random_model):
     checkpoint = random_model("canary")
 
     def prompt(said=None, **options):
-        network = Network(checkpoint, Engine(**options))
+        network = NemoModel(checkpoint, Engine(**options))
         return network.model.tokenizer.ids_to_tokens(network.decoder.prompt(said).tolist())[1:]
 
     assert prompt() == ["<|en|>", "<|transcribe|>", "<|en|>", "<|pnc|>"]
@@ -111,18 +112,18 @@ def test_a_prompt_says_language_task_and_punctuation(random_model):
     assert prompt(target_language="de") == ["<|en|>", "<|translate|>", "<|de|>", "<|pnc|>"]
     assert prompt("de-ch") == prompt(language="de") == prompt("en", language="de")
     assert reading(checkpoint).text != reading(checkpoint, language="de").text
-    with pytest.raises(BadCheckpoint, match="no language 'fr' in its prompt"):
-        Network(checkpoint, Engine(language="fr"))
+    with pytest.raises(CheckpointError, match="no language 'fr' in its prompt"):
+        NemoModel(checkpoint, Engine(language="fr"))
 
 
 def test_each_row_has_a_prompt_of_its_own_language(random_model):
     checkpoint = random_model("canary")
-    network, asked = Network(checkpoint, Engine()), requests(4)
+    network, asked = NemoModel(checkpoint, Engine()), requests(4)
     spoken = [replace(one, language=language) for one, language in zip(asked, ["de", None, "en", "de-at"], strict=True)]
-    clips = [load(one.path, None, None, network.rate, 60) for one in asked]
+    clips = [load_clip(one.path, None, None, network.rate, 60) for one in asked]
     mixed = [one.text for one in network.read([list(zip(spoken, clips, strict=True))])]
     english, german = (
-        [one.text for one in Network(checkpoint, Engine(language=tag)).read([list(zip(asked, clips, strict=True))])]
+        [one.text for one in NemoModel(checkpoint, Engine(language=tag)).read([list(zip(asked, clips, strict=True))])]
         for tag in ("en", "de")
     )
     assert mixed == [german[0], english[1], english[2], german[3]]
@@ -134,21 +135,21 @@ def test_a_transducer_with_a_prompt_is_told_the_language(random_model, family):
     """NeMo 3.0.0 takes the language with samples only: of a file it does not know the language."""
     checkpoint, asked = random_model(family), requests(3)
     assert checkpoint.family == family
-    network = Network(checkpoint, Engine())
+    network = NemoModel(checkpoint, Engine())
     german = [replace(one, language="de-at") for one in asked]
-    model = restored(checkpoint, "cpu")
+    model = restore_model(checkpoint, "cpu")
     model.preprocessor.featurizer.dither = 0.0
-    clips = [load(one.path, None, None, network.rate, 60).samples for one in asked]
+    clips = [load_clip(one.path, None, None, network.rate, 60).samples for one in asked]
 
     def theirs(language):
         return [model.transcribe([c], batch_size=1, verbose=False, target_lang=language)[0].text for c in clips]
 
     assert texts(network, asked) == theirs("auto")
     assert texts(network, german) == theirs("de-AT") != theirs("auto")
-    assert texts(Network(checkpoint, Engine(language="de-AT")), asked) == theirs("de-AT")
+    assert texts(NemoModel(checkpoint, Engine(language="de-AT")), asked) == theirs("de-AT")
     assert [network.decoder.number(one) for one in (None, "en", "de", "en-us")] == [0, 1, 2, 1]
-    with pytest.raises(BadCheckpoint, match=r"no language 'fr' in its prompt .* it has auto, en-US, de-DE, de-AT"):
-        Network(checkpoint, Engine(language="fr"))
+    with pytest.raises(CheckpointError, match=r"no language 'fr' in its prompt .* it has auto, en-US, de-DE, de-AT"):
+        NemoModel(checkpoint, Engine(language="fr"))
 
 
 def test_words_have_confidence_and_places(demo_small, demo_large):
@@ -167,7 +168,7 @@ def test_words_have_confidence_and_places(demo_small, demo_large):
 
 def test_confidence_is_nemos(demo_large):
     (one,) = requests(1)
-    model = restored(demo_large, "cpu")
+    model = restore_model(demo_large, "cpu")
     model.preprocessor.featurizer.dither = 0.0
     settings = {"preserve_word_confidence": True, "preserve_token_confidence": True}
     for branch in ("rnnt", "ctc"):
@@ -182,8 +183,8 @@ def test_confidence_is_nemos(demo_large):
 
 def test_a_shaky_reading_has_less_confidence(demo_large):
     asked = requests(1)[0]
-    network = Network(demo_large, Engine())
-    clip = load(asked.path, None, None, network.rate, 60)
+    network = NemoModel(demo_large, Engine())
+    clip = load_clip(asked.path, None, None, network.rate, 60)
     noise = np.random.default_rng(0).normal(0, 0.1, len(clip.samples)).astype(np.float32)
     clear, noisy = network.read([[(asked, clip), (asked, type(clip)(clip.samples + noise, clip.sound))]])
     assert noisy.confidence < clear.confidence
@@ -191,7 +192,7 @@ def test_a_shaky_reading_has_less_confidence(demo_large):
 
 def test_bf16_reads_the_same_words(demo_large):
     asked = requests(40)
-    networks = {precision: Network(demo_large, Engine(precision=precision)) for precision in ("fp32", "bf16")}
+    networks = {precision: NemoModel(demo_large, Engine(precision=precision)) for precision in ("fp32", "bf16")}
     assert {name: network.facts["precision"] for name, network in networks.items()} == {"fp32": "fp32", "bf16": "bf16"}
     assert next(networks["bf16"].model.encoder.parameters()).dtype == torch.bfloat16
     exact, rough = (texts(network, asked) for network in networks.values())
@@ -199,28 +200,28 @@ def test_bf16_reads_the_same_words(demo_large):
 
 
 def test_a_small_model_on_a_cpu_is_read_in_fp32(demo_small):
-    network = Network(demo_small, Engine())
-    assert precision_of(network.model.encoder, Engine()) == "fp32"
+    network = NemoModel(demo_small, Engine())
+    assert choose_precision(network.model.encoder, Engine()) == "fp32"
 
 
 def test_bf16_is_chosen_where_it_was_measured_to_pay(monkeypatch):
     large = torch.nn.Linear(3_000, 2_000)
     for gain, precision in ((6.0, "bf16"), (0.5, "fp32")):
-        monkeypatch.setattr("tasks.engine.precision.bf16_gain", lambda gain=gain: gain)
-        assert precision_of(large, Engine()) == precision
+        monkeypatch.setattr("winnow.engines.nemo.precision.bf16_gain", lambda gain=gain: gain)
+        assert choose_precision(large, Engine()) == precision
 
 
 def test_fp16_is_refused_without_a_gpu(demo_small):
-    with pytest.raises(BadOption, match="fp16 is for GPUs"):
-        Network(demo_small, Engine(precision="fp16"))
+    with pytest.raises(OptionError, match="fp16 is for GPUs"):
+        NemoModel(demo_small, Engine(precision="fp16"))
 
 
 def test_local_attention_sees_no_further(demo_small):
-    network = Network(demo_small, Engine(local_attention=4))
+    network = NemoModel(demo_small, Engine(local_attention=4))
     assert network.model.encoder.self_attention_model == "rel_pos_local_attn"
     far = requests(4)
-    wide = texts(Network(demo_small, Engine(local_attention=512)), far)
-    assert wide == texts(resident(demo_small, Engine()), far)
+    wide = texts(NemoModel(demo_small, Engine(local_attention=512)), far)
+    assert wide == texts(get_model(demo_small, Engine()), far)
     assert texts(network, far) != wide
 
 
@@ -234,30 +235,30 @@ def test_local_attention_sees_no_further(demo_small):
     ],
 )
 def test_an_option_that_no_model_can_follow_is_refused(demo_small, options, complaint):
-    with pytest.raises(BadOption, match=complaint):
+    with pytest.raises(OptionError, match=complaint):
         check_options(Engine(**options), [demo_small])
 
 
 def test_timestamps_need_a_model_that_has_frames(random_model):
-    with pytest.raises(BadOption, match=r"engine.timestamps needs a CTC or transducer checkpoint"):
+    with pytest.raises(OptionError, match=r"engine.timestamps needs a CTC or transducer checkpoint"):
         check_options(Engine(timestamps=True), [random_model("canary")])
 
 
 def test_cuda_graphs_need_a_gpu(demo_large):
-    with pytest.raises(BadOption, match=r"engine.cuda_graphs: there is no GPU"):
-        Network(demo_large, Engine(cuda_graphs=True))
+    with pytest.raises(OptionError, match=r"engine.cuda_graphs: there is no GPU"):
+        NemoModel(demo_large, Engine(cuda_graphs=True))
 
 
 def test_a_budget_is_what_memory_allows():
-    assert affordable(bytes_a_second=1e6, free=int(1e9)) == 600
-    assert affordable(bytes_a_second=1e3, free=int(1e9)) == 1_200  # more would save no time
-    assert affordable(bytes_a_second=1e12, free=int(1e9)) == 1
+    assert batch_seconds_for(bytes_a_second=1e6, free=int(1e9)) == 600
+    assert batch_seconds_for(bytes_a_second=1e3, free=int(1e9)) == 1_200  # more would save no time
+    assert batch_seconds_for(bytes_a_second=1e12, free=int(1e9)) == 1
 
 
 def test_timestamps_are_nemos_frames(demo_large):
     """Where a word starts is the frame in which NeMo's transducer says its first token."""
     (one,) = requests(1)
-    model = restored(demo_large, "cpu")
+    model = restore_model(demo_large, "cpu")
     model.preprocessor.featurizer.dither = 0.0
     (theirs,) = model.transcribe([one.path], batch_size=1, timestamps=True, verbose=False)
     ours = reading(demo_large, timestamps=True)

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from flows.nightly import nightly
-from tasks.manifests.increment import open_nights
-from tasks.runs.ledger import all_records
-from tasks.runs.storage import BadOutput
+from flows.incremental import incremental
 from tests.conftest import published
+from winnow.corpora.incremental import open_increments
+from winnow.runs.ledger import read_records
+from winnow.runs.storage import OutputError
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -27,36 +27,36 @@ def read(run):
 
 def test_each_night_reads_what_is_new_and_nothing_else(manifest, models, tmp_path):
     root, settings = tmp_path / "out", {"output": tmp_path / "out", **models}
-    first = nightly(manifest=manifest(ROWS["a"], ROWS["b"], b"nonsense"), **settings)
+    first = incremental(manifest=manifest(ROWS["a"], ROWS["b"], b"nonsense"), **settings)
     assert [(run, report.kept) for run, report in first.items()] == [(str(root / "0001"), 2)]
 
     corrected = ROWS["b"] | {"text": "good morning bob"}
-    second = nightly(manifest=manifest(ROWS["a"] | {"speaker": "x"}, corrected, b"nonsense", ROWS["c"]), **settings)
+    second = incremental(manifest=manifest(ROWS["a"] | {"speaker": "x"}, corrected, b"nonsense", ROWS["c"]), **settings)
     assert list(second) == [str(root / "0002")]
     assert read(root / "0002") == [("good morning bob", "drop"), ("good morning c", "keep")]
 
     before = sorted(path for path in root.rglob("*"))
-    assert nightly(manifest=manifest(corrected, ROWS["a"], b"nonsense", b"more nonsense"), **settings) == {}
+    assert incremental(manifest=manifest(corrected, ROWS["a"], b"nonsense", b"more nonsense"), **settings) == {}
     assert sorted(path for path in root.rglob("*")) == before
 
-    third = nightly(manifest=manifest(b"more nonsense", ROWS["d"]), **settings)
+    third = incremental(manifest=manifest(b"more nonsense", ROWS["d"]), **settings)
     assert read(root / "0003") == [(None, "quarantine"), ("good morning d", "keep")]
     assert [report.lines for report in third.values()] == [2]
 
 
 def test_a_night_that_was_interrupted_is_finished_before_another_begins(manifest, models, tmp_path):
     root, settings = tmp_path / "out", {"output": tmp_path / "out", "shard_hours": 1 / 3600, **models}
-    nightly(manifest=manifest(ROWS["a"], ROWS["b"]), **settings)
-    done = set(all_records(root / "0001"))
+    incremental(manifest=manifest(ROWS["a"], ROWS["b"]), **settings)
+    done = set(read_records(root / "0001"))
     for record in (root / "0001" / "_ledger").glob("*.json"):
         if json.loads(record.read_bytes())["stage"] in ("judged", "publish"):
             record.unlink()
     (root / "0001" / "_SUCCESS.json").unlink()
     passes = {path: path.stat().st_mtime_ns for path in (root / "0001" / "_stages" / "small").iterdir()}
 
-    both = nightly(manifest=manifest(ROWS["a"], ROWS["b"], ROWS["c"]), **settings, filter={"max_wer": 0.1})
+    both = incremental(manifest=manifest(ROWS["a"], ROWS["b"], ROWS["c"]), **settings, filter={"max_wer": 0.1})
     assert list(both) == [str(root / "0001"), str(root / "0002")]
-    assert set(all_records(root / "0001")) == done
+    assert set(read_records(root / "0001")) == done
     assert {path: path.stat().st_mtime_ns for path in passes} == passes
     assert [read(root / night) for night in ("0001", "0002")] == [
         [("good morning a", "keep"), ("good morning b", "keep")],
@@ -67,15 +67,15 @@ def test_a_night_that_was_interrupted_is_finished_before_another_begins(manifest
 def test_where_references_are_optional_what_has_none_is_new_too(manifest, models, tmp_path):
     settings = {"output": tmp_path / "out", "references": "optional", **models}
     bare = {name: value for name, value in ROWS["b"].items() if name != "text"}
-    assert [report.kept for report in nightly(manifest=manifest(bare), **settings).values()] == [1]
-    assert nightly(manifest=manifest(bare), **settings) == {}
-    nightly(manifest=manifest(bare, ROWS["a"]), **settings)
+    assert [report.kept for report in incremental(manifest=manifest(bare), **settings).values()] == [1]
+    assert incremental(manifest=manifest(bare), **settings) == {}
+    incremental(manifest=manifest(bare, ROWS["a"]), **settings)
     assert read(tmp_path / "out" / "0002") == [("good morning a", "keep")]
 
 
 def test_a_folder_with_anything_else_in_it_is_no_place_for_nights(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
-    with pytest.raises(BadOutput, match=r"thesis\.tex is none of a night's"), open_nights(str(tmp_path), {}):
+    with pytest.raises(OutputError, match=r"thesis\.tex is none of a night's"), open_increments(str(tmp_path), {}):
         pass
-    with pytest.raises(BadOutput, match="not in an object store"), open_nights("s3://bucket/out", {}):
+    with pytest.raises(OutputError, match="not in an object store"), open_increments("s3://bucket/out", {}):
         pass

@@ -7,13 +7,13 @@ import sys
 import pyarrow as pa
 import pytest
 
-from tasks.parameters.criteria import Filter
-from tasks.parameters.curation import Curation
-from tasks.parameters.options import Engine
-from tasks.runs import ledger
-from tasks.runs.output import InUse, OtherRun, asked_of, finish, open_run
-from tasks.runs.storage import BadOutput
-from tasks.runs.verify import inspect
+from winnow.parameters.curation import Curation
+from winnow.parameters.gate_and_filter import Filter
+from winnow.parameters.options import Engine
+from winnow.runs import ledger
+from winnow.runs.run_dir import OutputInUse, RunMismatch, load_settings, mark_complete, open_run
+from winnow.runs.storage import OutputError
+from winnow.runs.verify import verify_run
 
 
 def opened(settings, digests):
@@ -31,18 +31,18 @@ DIGESTS = {"manifest": "00", "small": "aa", "large": None}
 
 def test_an_output_belongs_to_one_set_of_parameters(settings, tmp_path):
     run = opened(settings, DIGESTS)
-    ledger.record(run, "key", [])
+    ledger.commit(run, "key", [])
     assert opened(settings, DIGESTS) == run == tmp_path / "run"
 
     stricter = settings.model_copy(update={"filter": Filter(max_wer=0.1)})
-    with pytest.raises(OtherRun, match=r"parameters.filter.max_wer was None, now 0.1"):
+    with pytest.raises(RunMismatch, match=r"parameters.filter.max_wer was None, now 0.1"):
         opened(stricter, DIGESTS)
-    with pytest.raises(OtherRun, match=r"sha256.manifest was 00, now 11"):
+    with pytest.raises(RunMismatch, match=r"sha256.manifest was 00, now 11"):
         opened(settings, DIGESTS | {"manifest": "11"})
 
 
 def test_where_and_in_what_batches_a_run_goes_on_is_free(settings):
-    ledger.record(opened(settings, DIGESTS), "key", [])
+    ledger.commit(opened(settings, DIGESTS), "key", [])
     elsewhere = {"small": "elsewhere/small.nemo", "trust_unpinned": True, "engine": Engine(batch_seconds=10)}
     elsewhere["filter"] = Filter(phrases="elsewhere/phrases.txt")
     moved = settings.model_copy(update=elsewhere)
@@ -56,9 +56,9 @@ def test_every_name_of_a_checkpoint_is_found_from_another_folder_and_may_change(
     routes = {"de": {"small": "a.nemo", "large": "owner/d"}, "hy": {"small": "owner/e"}}
     named = settings.model_validate(settings.model_dump() | names | {"languages": routes})
     run = opened(named, DIGESTS)
-    ledger.record(run, "key", [])
+    ledger.commit(run, "key", [])
     here = str(tmp_path / "a.nemo")
-    asked = asked_of(run)
+    asked = load_settings(run)
     assert (asked.small, asked.large, asked.further) == (here, "owner/b", [f"{here}@sha256:00", "owner/c"])
     assert [route.model_dump() for route in asked.languages.values()] == [
         {"small": here, "large": "owner/d"},
@@ -76,17 +76,17 @@ def test_a_run_that_did_nothing_binds_nobody(settings):
 def test_a_folder_with_other_files_is_no_output(settings, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "manifest.jsonl").write_text("{}")
-    with pytest.raises(BadOutput, match=r"run: not a run's folder, and not empty"):
+    with pytest.raises(OutputError, match=r"run: not a run's folder, and not empty"):
         opened(settings, DIGESTS)
     assert (tmp_path / "run" / "manifest.jsonl").read_text() == "{}"
-    with pytest.raises(BadOutput, match=r"cannot be written to \(Not a directory"):
+    with pytest.raises(OutputError, match=r"cannot be written to \(Not a directory"):
         opened(settings.model_copy(update={"output": tmp_path / "run" / "manifest.jsonl" / "x"}), DIGESTS)
 
 
 def test_only_one_run_at_a_time(settings):
     with open_run(settings, DIGESTS, {"name": "the first"}) as run:
         with (
-            pytest.raises(InUse, match=r"is being worked on by the first \(process \d+ on "),
+            pytest.raises(OutputInUse, match=r"is being worked on by the first \(process \d+ on "),
             open_run(settings, DIGESTS),
         ):
             pass
@@ -97,8 +97,8 @@ def test_only_one_run_at_a_time(settings):
 def test_the_lock_of_a_dead_process_is_free_and_says_who_it_was(settings):
     code = (
         "import os, signal, sys\n"
-        "from tasks.parameters.curation import Curation\n"
-        "from tasks.runs.output import open_run\n"
+        "from winnow.parameters.curation import Curation\n"
+        "from winnow.runs.run_dir import open_run\n"
         "settings = Curation.model_validate_json(sys.argv[1])\n"
         "with open_run(settings, {}, {'name': 'the dead'}): os.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -116,17 +116,17 @@ def test_the_lock_of_a_dead_process_is_free_and_says_who_it_was(settings):
 def test_what_was_asked_can_be_asked_again(settings, tmp_path):
     asked = settings.model_copy(update={"filter": Filter(max_wer=0.1)})
     run = opened(asked, DIGESTS)
-    assert asked_of(run) == asked
-    with pytest.raises(BadOutput, match="no run to go on with"):
-        asked_of(tmp_path / "nowhere")
+    assert load_settings(run) == asked
+    with pytest.raises(OutputError, match="no run to go on with"):
+        load_settings(tmp_path / "nowhere")
 
 
 def test_a_run_that_ends_leaves_nothing_that_no_record_names(settings):
     with open_run(settings, DIGESTS) as run:
-        named, orphan = (ledger.store(run / "data", name, pa.table({"id": [1]})) for name in ("00000", "00001"))
-        ledger.record(run, "key", [named], stage="publish")
+        named, orphan = (ledger.store_table(run / "data", name, pa.table({"id": [1]})) for name in ("00000", "00001"))
+        ledger.commit(run, "key", [named], stage="publish")
         assert not (run / "_SUCCESS.json").exists()
-        finish(run, {named}, {"kept": 1})
+        mark_complete(run, {named}, {"kept": 1})
     assert named.exists()
     assert not orphan.exists()
     assert json.loads((run / "_SUCCESS.json").read_text()) == {"kept": 1, "manifest_sha256": None}
@@ -137,22 +137,22 @@ def test_a_run_that_ends_leaves_nothing_that_no_record_names(settings):
 def test_what_was_published_before_and_is_not_of_this_run_any_more_goes(settings):
     """A pass that was done again may differ in the last bit; every later file has another name then."""
     with open_run(settings, DIGESTS) as run:
-        before, now = (ledger.store(run / "data", "00000", pa.table({"id": [1], "x": [n]})) for n in (1, 2))
+        before, now = (ledger.store_table(run / "data", "00000", pa.table({"id": [1], "x": [n]})) for n in (1, 2))
         for key, file in (("old", before), ("new", now)):
-            ledger.record(run, key, [file], stage="publish")
-        finish(run, {now}, {})
+            ledger.commit(run, key, [file], stage="publish")
+        mark_complete(run, {now}, {})
     assert list((run / "data").iterdir()) == [now]
-    assert set(ledger.all_records(run)) == {"new"}
+    assert set(ledger.read_records(run)) == {"new"}
     assert [path.name.split("-")[0] for path in (run / "_ledger" / "aside").iterdir()] == ["old"]
 
 
 def test_what_harms_no_row_but_the_manifest_of_kept_rows_is_found(settings):
     with open_run(settings, DIGESTS) as run:
         (run / "manifest.jsonl").write_text('{"id": 1, "text": "good"}\n')
-        finish(run, set(), {"kept": 1})
-    assert [check.holds for check in inspect(run) if "manifest.jsonl has" in check.words] == [False]  # no such row
+        mark_complete(run, set(), {"kept": 1})
+    assert [check.holds for check in verify_run(run) if "manifest.jsonl has" in check.words] == [False]  # no such row
     (run / "_ledger").mkdir(exist_ok=True)
     (run / "_ledger" / "key.json").write_text("{")
-    (broken,) = inspect(run)
+    (broken,) = verify_run(run)
     assert not broken.holds
     assert "a record in" in broken.words

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from flows.cli import EXIT_CODES
-from tasks.parameters.curation import Curation
-from tasks.parameters.ensemble import Ensemble
-from tasks.parameters.options import Parameters
+from cli.app import EXIT_CODES
+from winnow.parameters.curation import Curation
+from winnow.parameters.ensemble import Ensemble
+from winnow.parameters.options import Parameters
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -18,8 +18,8 @@ from prefect import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectNotFound
 
+from cli.app import app
 from deployments.pools import POOLS, create_pools
-from flows.cli import app
 from tests.conftest import ROOT
 
 HERE = ROOT / "deployments"

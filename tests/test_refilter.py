@@ -7,24 +7,24 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from flows import lab, terminal
-from flows.cli import app
+from cli import run, sweep
+from cli.app import app
 from flows.curate import curate
 from flows.refilter import refilter
-from tasks.filter import judge
-from tasks.parameters.criteria import Filter
-from tasks.parameters.curation import Curation
-from tasks.rules.curves import costs
-from tasks.rules.evidence import gather, kept_before, stages_of, weighed
-from tasks.rules.repeats import hashed, repeats
-from tasks.rules.rule import BadRule, Rules, parse
-from tasks.runs import ledger
-from tasks.runs.adopt import digests_of
-from tasks.runs.output import asked_of
-from tasks.runs.storage import BadOutput
-from tasks.runs.verify import inspect
-from tasks.schema import BEFORE_RULES
+from tasks.filter import filter
 from tests.conftest import published, shard
+from winnow.parameters.curation import Curation
+from winnow.parameters.gate_and_filter import Filter
+from winnow.rules.duplicates import count_duplicates, hash_references
+from winnow.rules.rule import RuleError, Rules, parse
+from winnow.runs import ledger
+from winnow.runs.reuse import input_digests
+from winnow.runs.run_dir import load_settings
+from winnow.runs.storage import OutputError
+from winnow.runs.verify import verify_run
+from winnow.schema import BEFORE_FILTER
+from winnow.sweep.outcomes import gather_outcomes, kept_by_run, outcomes_of, run_stages
+from winnow.sweep.threshold_sweep import rule_costs
 
 ASKED = (
     'BAND: band != "reject"',
@@ -58,7 +58,7 @@ def readings(shard: int) -> pa.Table:
             row |= {f"{role}_substitutions": substitutions, f"{role}_deletions": 1, f"{role}_insertions": 0}
             row |= {f"{role}_wer": (substitutions + 1) / (hits + substitutions + 1)}
         rows.append(row)
-    return pa.Table.from_pylist(rows, BEFORE_RULES)
+    return pa.Table.from_pylist(rows, BEFORE_FILTER)
 
 
 @pytest.fixture
@@ -70,9 +70,9 @@ def run(tmp_path) -> Path:
     rules = Rules(rules=tuple(map(str, settings.filter.in_force)))
     for number in range(3):
         rows = readings(number)
-        for stage, table in {"shards": rows, "large-scored": rows, "judged": judge(rows, rules)}.items():
-            file = ledger.store(folder / "_stages" / stage, f"{number:05}", table)
-            ledger.record(folder, f"{stage}{number}", [file], stage=stage, shard=f"{number:05}")
+        for stage, table in {"shards": rows, "large-scored": rows, "judged": filter(rows, rules)}.items():
+            file = ledger.store_table(folder / "_stages" / stage, f"{number:05}", table)
+            ledger.commit(folder, f"{stage}{number}", [file], stage=stage, shard=f"{number:05}")
     (folder / "run.json").write_text(json.dumps({"parameters": settings.model_dump(mode="json"), "sha256": {}}))
     (folder / "_SUCCESS.json").write_text("{}")
     return folder
@@ -81,13 +81,13 @@ def run(tmp_path) -> Path:
 def judged(rules: tuple[str, ...]) -> pa.Table:
     """What `judge` says of the same readings, less those that could not be heard."""
     tables = [readings(number) for number in range(3)]
-    again = repeats([hashed(table, "basic") for table in tables])
-    whole = pa.concat_tables([judge(t, Rules(rules=rules), r) for t, r in zip(tables, again, strict=True)])
+    again = count_duplicates([hash_references(table, "basic") for table in tables])
+    whole = pa.concat_tables([filter(t, Rules(rules=rules), r) for t, r in zip(tables, again, strict=True)])
     return whole.filter(pa.compute.not_equal(whole["decision"], "quarantine"))
 
 
 def test_what_would_be_kept_is_what_judging_keeps(run):
-    found = gather(stages_of(run), Rules(rules=ASKED), "basic")
+    found = gather_outcomes(run_stages(run), Rules(rules=ASKED), "basic")
     rows = judged(ASKED).to_pylist()
     assert found.kept.tolist() == [row["decision"] == "keep" for row in rows]
     assert 0 < found.kept.sum() < len(rows)
@@ -95,14 +95,14 @@ def test_what_would_be_kept_is_what_judging_keeps(run):
         assert found.broken[:, column].tolist() == [rule.name in (row["reasons"] or []) for row in rows]
     kept = [row for row in rows if row["decision"] == "keep"]
     assert found.of(found.kept).hours == pytest.approx(sum(row["duration"] for row in kept) / 3600)
-    assert kept_before(stages_of(run)).tolist() == [
+    assert kept_by_run(run_stages(run)).tolist() == [
         decision == "keep" for decision in judged(OWN)["decision"].to_pylist()
     ]
 
 
 def test_a_rules_own_cost_is_what_only_it_drops(run):
     rows = judged(ASKED).to_pylist()
-    for cost in costs(gather(stages_of(run), Rules(rules=ASKED), "basic")):
+    for cost in rule_costs(gather_outcomes(run_stages(run), Rules(rules=ASKED), "basic")):
         mine = [row for row in rows if cost.rule.name in (row["reasons"] or [])]
         assert cost.broken.utterances == len(mine)
         assert cost.alone.utterances == sum(row["reasons"] == [cost.rule.name] for row in mine)
@@ -110,13 +110,17 @@ def test_a_rules_own_cost_is_what_only_it_drops(run):
 
 @pytest.mark.parametrize("name", ["WER", "SLOW", "NOISY", "SAID"])
 def test_every_point_of_a_curve_is_what_that_threshold_would_keep(run, name):
-    (cost,) = (cost for cost in costs(gather(stages_of(run), Rules(rules=ASKED), "basic")) if cost.rule.name == name)
+    (cost,) = (
+        cost
+        for cost in rule_costs(gather_outcomes(run_stages(run), Rules(rules=ASKED), "basic"))
+        if cost.rule.name == name
+    )
     assert [point.threshold for point in cost.curve if point.current] == [cost.rule.value]
     assert len(cost.curve) > 2
     for point in cost.curve:
         moved = f"{name}: {cost.rule.term} {cost.rule.operator} {point.threshold!r}"
         rules = tuple(moved if parse(rule)[0].name == name else rule for rule in ASKED)
-        found = gather(stages_of(run), Rules(rules=rules), "basic")
+        found = gather_outcomes(run_stages(run), Rules(rules=rules), "basic")
         assert point.kept.utterances == found.kept.sum()
         assert point.kept.hours == pytest.approx(found.of(found.kept).hours)
         assert point.kept.wer == pytest.approx(found.of(found.kept).wer)
@@ -132,15 +136,15 @@ def test_a_curve_counts_what_its_rule_is_not_asked_of_as_kept():
         "large_agreement": [None] * 4 + [1.0, 0.5],
     }
     rules = Rules(rules=("wer <= 0.25",), labels=("agreement >= 0.8",))
-    found = weighed(shard(BEFORE_RULES, **columns), rules, None)
+    found = outcomes_of(shard(BEFORE_FILTER, **columns), rules, None)
     assert found.kept.tolist() == [True, True, False, True, True, False]
-    kept = [{point.threshold: point.kept.utterances for point in cost.curve} for cost in costs(found)]
+    kept = [{point.threshold: point.kept.utterances for point in cost.curve} for cost in rule_costs(found)]
     assert kept == [{0.0: 3, 0.2: 4, 0.25: 4, 0.5: 5}, {1.0: 4, 0.8: 4, 0.5: 5}]
 
 
 def test_the_lab_shows_costs_and_writes_its_curves(run, capsys):
-    lab.compare(str(run), Filter(max_wer=0.5))
-    lab.sweep(str(run), None)
+    sweep.compare(str(run), Filter(max_wer=0.5))
+    sweep.sweep(str(run), None)
     shown = " ".join(capsys.readouterr().out.split())
     decisions = (judged(rules)["decision"].to_pylist() for rules in (OWN, (OWN[0], "wer <= 0.5")))
     before, after = (found.count("keep") for found in decisions)
@@ -164,8 +168,8 @@ def test_a_preset_that_is_given_takes_the_place_of_the_runs_own_rules(run):
 
 def test_rules_that_a_run_cannot_follow_are_refused_before_a_server_is_asked(run, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    with pytest.raises(BadRule, match="no large9 model"):
-        terminal.refilter(str(run), "elsewhere", Filter(rules=("large9_wer < 1",)))
+    with pytest.raises(RuleError, match="no large9 model"):
+        run.refilter(str(run), "elsewhere", Filter(rules=("large9_wer < 1",)))
 
 
 def test_a_run_whose_rules_its_gate_would_not_have_gone_with_can_be_read_again(run):
@@ -173,15 +177,15 @@ def test_a_run_whose_rules_its_gate_would_not_have_gone_with_can_be_read_again(r
     asked = json.loads((run / "run.json").read_text())
     asked["parameters"]["gate"]["accept"], asked["parameters"]["filter"]["max_wer"] = 0.25, 0.1
     (run / "run.json").write_text(json.dumps(asked))
-    assert asked_of(run).bands.accept == 0.25
+    assert load_settings(run).bands.accept == 0.25
     with pytest.raises(ValueError, match=r"accept \(0.25\) lies above the filter's WER"):
         Curation(**asked["parameters"])
 
 
 def test_a_run_that_did_not_end_has_nothing_to_try_rules_on(run):
     (run / "_SUCCESS.json").unlink()
-    with pytest.raises(BadOutput, match="finish it with winnow resume"):
-        lab.compare(str(run), Filter())
+    with pytest.raises(OutputError, match="finish it with winnow resume"):
+        sweep.compare(str(run), Filter())
 
 
 @pytest.mark.usefixtures("prefect_server")
@@ -203,6 +207,6 @@ def test_refilter_makes_the_run_that_these_rules_would_have_made_without_a_model
     assert (first.kept, report.kept, report.dropped) == (3, 3, 2)
     assert published(tmp_path / "second") == published(tmp_path / "at once")
     assert report.reasons == at_once.reasons
-    assert digests_of(tmp_path / "second") == digests_of(tmp_path / "at once")
-    assert [check.words for check in inspect(tmp_path / "second") if not check.holds] == []
-    assert [check.words for check in inspect(tmp_path / "first") if not check.holds] == []
+    assert input_digests(tmp_path / "second") == input_digests(tmp_path / "at once")
+    assert [check.words for check in verify_run(tmp_path / "second") if not check.holds] == []
+    assert [check.words for check in verify_run(tmp_path / "first") if not check.holds] == []

@@ -9,19 +9,19 @@ import pyarrow as pa
 import pytest
 from markdown_it import MarkdownIt
 
-from tasks.gates.gate import Gates
-from tasks.parameters.criteria import Bands, Filter
-from tasks.parameters.curation import Curation
-from tasks.reports.advice import advise
-from tasks.reports.page import inert, markdown, page, went_by
-from tasks.reports.quality import Report, Unbalanced, assess, distribution
-from tasks.reports.speeds import Speed
-from tasks.schema import JUDGED, Manifest
+from winnow.gates.criteria import Gates
+from winnow.parameters.curation import Curation
+from winnow.parameters.gate_and_filter import Bands, Filter
+from winnow.reports.recommendations import recommend
+from winnow.reports.render import escape_markdown, gate_limits, render_markdown, render_page
+from winnow.reports.summary import CountMismatch, Report, distribution, summarize
+from winnow.reports.throughput import Throughput
+from winnow.schema import FILTERED, ShardedManifest
 
 HOUR = 3600.0
 
 
-REPORTED = JUDGED.append(pa.field("large_keeps", pa.bool_()))
+REPORTED = FILTERED.append(pa.field("large_keeps", pa.bool_()))
 
 
 def rows(*found: dict) -> pa.Table:
@@ -39,13 +39,13 @@ CASCADE = rows(
      "decision": "drop", "reason": "GIVEN_UP", "reasons": ["GIVEN_UP", "WER_ABOVE_MAX"]},
     {"duration": 1e12, "decision": "quarantine", "reason": "AUDIO_MISSING"},
 )  # fmt: skip
-MANIFEST = Manifest(shards=[], seconds=[], lines=6, blank=1)
+MANIFEST = ShardedManifest(shards=[], seconds=[], lines=6, blank=1)
 SETTINGS = Curation(manifest=Path("corpus.jsonl"), output=Path("out"), small="small.nemo", large="large.nemo")
 
 
-def speed(hours: float, seconds: float) -> Speed:
+def speed(hours: float, seconds: float) -> Throughput:
     pace = hours * HOUR / seconds
-    return Speed(checkpoint="m.nemo", utterances=1, hours=hours, seconds=seconds, x_real_time=pace,
+    return Throughput(checkpoint="m.nemo", utterances=1, hours=hours, seconds=seconds, x_real_time=pace,
                  model_seconds=seconds, utterances_per_second=1.0, padding=0.1, pinned=True,
                  device="cpu", precision="fp32",
                  peak_device_bytes=None)  # fmt: skip
@@ -53,7 +53,7 @@ def speed(hours: float, seconds: float) -> Speed:
 
 @pytest.fixture
 def report() -> Report:
-    return assess(CASCADE, MANIFEST, {"small": speed(4, 36), "large": speed(2, 72)}, SETTINGS)
+    return summarize(CASCADE, MANIFEST, {"small": speed(4, 36), "large": speed(2, 72)}, SETTINGS)
 
 
 def test_figures(report):
@@ -81,7 +81,7 @@ def test_figures(report):
 )
 def test_a_report_says_what_the_first_gate_went_by(report, by, said):
     gates = Gates(by=by, wer=Bands(0.25, 1.05), doubt=Bands(None, None), disagreement=Bands(0.0, None), audit=0.0)
-    lines = went_by(report.model_copy(update={"gates": gates})).splitlines()
+    lines = gate_limits(report.model_copy(update={"gates": gates})).splitlines()
     assert [line.partition(":")[0] for line in lines] == [f"- {name}" for name in said]
 
 
@@ -96,7 +96,9 @@ def test_each_rule_has_its_condition_and_its_own_cost(report):
 def test_a_rule_that_never_comes_first_is_there_with_its_rows():
     dropped = {"wer": 0.0, "model": "small", "decision": "drop", "reason": "LONG", "reasons": ["LONG", "LOUD"]}
     settings = SETTINGS.model_copy(update={"filter": Filter(rules=("LONG: duration < 1", "LOUD: peak < 0.1"))})
-    found = assess(rows(dropped), Manifest(shards=[], seconds=[], lines=1, blank=0), {"small": speed(1, 1)}, settings)
+    found = summarize(
+        rows(dropped), ShardedManifest(shards=[], seconds=[], lines=1, blank=0), {"small": speed(1, 1)}, settings
+    )
     assert {name: (n.utterances, n.hours, n.broken, n.alone) for name, n in found.reasons.items()} == {
         "LONG": (1, 1.0, 1, 0),
         "LOUD": (0, 0.0, 1, 0),
@@ -123,8 +125,8 @@ def test_what_both_models_had_right_is_neither_rescued_nor_lost():
         )
 
     found = rows(row(0.0, 0.0), row(0.1, 0.2), row(0.5, 0.1), row(0.2, 0.6), row(0.9, 0.9))
-    manifest = Manifest(shards=[], seconds=[], lines=5, blank=0)
-    report = assess(found, manifest, {"small": speed(5, 50), "large": speed(5, 50)}, SETTINGS)
+    manifest = ShardedManifest(shards=[], seconds=[], lines=5, blank=0)
+    report = summarize(found, manifest, {"small": speed(5, 50), "large": speed(5, 50)}, SETTINGS)
     assert (report.rescued.utterances, report.lost.utterances) == (1, 1)
 
 
@@ -136,7 +138,7 @@ def test_levels_include_their_limits():
 
 
 def test_advice_follows_from_the_figures(report):
-    advice = "\n".join(advise(report))
+    advice = "\n".join(recommend(report))
     for expected in (
         "mean WER is 62%",
         "standard deviation",
@@ -145,20 +147,20 @@ def test_advice_follows_from_the_figures(report):
     ):
         assert expected in advice
     good = rows(*[{"wer": 0.0, "small_wer": 0.0, "model": "small", "decision": "keep"}] * 3)
-    quiet = assess(good, Manifest(shards=[], seconds=[], lines=3, blank=0), {"small": speed(3, 30)}, SETTINGS)
-    assert advise(quiet) == ["Nothing stands out."]
+    quiet = summarize(good, ShardedManifest(shards=[], seconds=[], lines=3, blank=0), {"small": speed(3, 30)}, SETTINGS)
+    assert recommend(quiet) == ["Nothing stands out."]
 
 
 def test_a_lost_or_doubled_row_is_an_error():
-    with pytest.raises(Unbalanced, match="7 lines less 1 blank ones came out as 5 rows with 5 ids"):
-        assess(CASCADE, replace(MANIFEST, lines=7), {}, SETTINGS)
+    with pytest.raises(CountMismatch, match="7 lines less 1 blank ones came out as 5 rows with 5 ids"):
+        summarize(CASCADE, replace(MANIFEST, lines=7), {}, SETTINGS)
     doubled = pa.concat_tables([CASCADE.slice(0, 4), CASCADE.slice(0, 1)])
-    with pytest.raises(Unbalanced, match="5 rows with 4 ids"):
-        assess(doubled, MANIFEST, {}, SETTINGS)
+    with pytest.raises(CountMismatch, match="5 rows with 4 ids"):
+        summarize(doubled, MANIFEST, {}, SETTINGS)
 
 
 def test_the_artifact_is_small_and_says_what_became_of_the_rows(report):
-    text = markdown(report, CASCADE, SETTINGS)
+    text = render_markdown(report, CASCADE, SETTINGS)
     assert len(text) < 500_000
     for expected in ("**2 of 5 utterances kept**", report.balance, "`WER_ABOVE_MAX`", "data:image/png;base64,"):
         assert expected in text
@@ -176,7 +178,7 @@ def test_the_artifact_is_small_and_says_what_became_of_the_rows(report):
     ],
 )
 def test_markup_in_a_transcript_is_only_text(text):
-    shown = MarkdownIt("commonmark").enable("table").render(f"| A | B |\n|---|---|\n| 1 | {inert(text)} |\n")
+    shown = MarkdownIt("commonmark").enable("table").render(f"| A | B |\n|---|---|\n| 1 | {escape_markdown(text)} |\n")
     cell = re.findall(r"<td>(.*?)</td>", shown, re.DOTALL)[1]
     assert "<" not in cell
     assert shown.count("<td>") == 2
@@ -185,11 +187,11 @@ def test_markup_in_a_transcript_is_only_text(text):
 
 
 def test_a_long_text_is_cut():
-    assert len(unescape(inert("word " * 100_000))) == 202
+    assert len(unescape(escape_markdown("word " * 100_000))) == 202
 
 
 def test_the_page_fetches_nothing(report):
-    html = page(markdown(report, CASCADE, SETTINGS), "Quality report: <corpus>")
+    html = render_page(render_markdown(report, CASCADE, SETTINGS), "Quality report: <corpus>")
     assert "<title>Quality report: &lt;corpus&gt;</title>" in html
     assert "default-src 'none'" in html
     assert set(re.findall(r'src="(\w+):', html)) == {"data"}

@@ -7,14 +7,14 @@ import yaml
 
 from demo.__main__ import pinned
 from flows.curate import curate
-from tasks.checkpoints.checkpoint import resolve
-from tasks.engine.hearing import Heard, hear
-from tasks.engine.passes import Pass, listen_by_language, passes_of
-from tasks.engine.recogniser import Reading, Request, resident
-from tasks.parameters.curation import Curation
-from tasks.parameters.options import Engine
-from tasks.runs.output import OtherRun, asked_of
 from tests.conftest import DEMO, published
+from winnow.engines.inference import Result, transcribe_requests
+from winnow.engines.passes import Pass, make_passes, transcribe_by_language
+from winnow.engines.recogniser import Hypothesis, Request, get_model
+from winnow.models.resolve import resolve
+from winnow.parameters.curation import Curation
+from winnow.parameters.options import Engine
+from winnow.runs.run_dir import RunMismatch, load_settings
 
 
 @pytest.fixture
@@ -33,12 +33,12 @@ def test_a_row_is_read_by_the_model_of_its_language(readers):
 def test_answers_come_in_the_order_of_the_requests_and_say_what_each_model_took(readers):
     def listen(checkpoint, options, requests):
         name = checkpoint.path.stem
-        found = [Heard(Reading(f"{name} {request.path}")) for request in requests]
+        found = [Result(Hypothesis(f"{name} {request.path}")) for request in requests]
         return found, {"utterances": len(found), "seconds": 1.0, "device": name}
 
     spoken = ["de", None, "de-ch", "fr"]
     requests = [Request(f"{i}.wav", None, None, language=language) for i, language in enumerate(spoken)]
-    found, spent = listen_by_language(readers, listen, requests)
+    found, spent = transcribe_by_language(readers, listen, requests)
     assert [one.reading.text for one in found] == ["german 0.wav", "rest 1.wav", "german 2.wav", "rest 3.wav"]
     assert (spent["utterances"], spent["seconds"]) == (4, 2.0)
     rest, german = (one.sha256 for one in readers.checkpoints)
@@ -73,7 +73,7 @@ def routed(models):
 
 def test_a_language_with_models_of_its_own_is_not_for_a_further_one(corpus, models, hears):
     third = hears(third={"d.wav": "one two three"})["third"]
-    *_, last = passes_of(Curation(manifest=corpus, output="out", further=[third], **routed(models)))
+    *_, last = make_passes(Curation(manifest=corpus, output="out", further=[third], **routed(models)))
     assert {language: last.reader(language) for language in ("de", "hy", "en", None)} == {
         **dict.fromkeys(("de", "hy")),
         **dict.fromkeys(("en", None), last.checkpoint),
@@ -109,9 +109,9 @@ def test_languages_are_routed_row_by_row_in_one_run(corpus, models, tmp_path):
     assert all(f"{name}.jsonl" in shown for name in models)
 
     assert curate(manifest=corpus, output=run, shard_hours=2 / 3600, **routed(models)) == report
-    assert asked_of(run).languages["hy"].model_dump() == {"small": models["armenian"], "large": None}
+    assert load_settings(run).languages["hy"].model_dump() == {"small": models["armenian"], "large": None}
     swapped = models | {"german": models["armenian"]}
-    with pytest.raises(OtherRun, match=r"sha256\.small for de was"):
+    with pytest.raises(RunMismatch, match=r"sha256\.small for de was"):
         curate(manifest=corpus, output=run, shard_hours=2 / 3600, **routed(swapped))
 
 
@@ -149,7 +149,7 @@ def test_two_real_checkpoints_read_the_rows_of_their_languages(two_languages, tm
     for tag, role in (("en", "small"), ("de", "large")):
         mine = [row for row in rows if row["lang"] == tag]
         requests = [Request(str(DEMO / "corpus" / row["audio_filepath"]), None, row["duration"]) for row in mine]
-        alone, _ = hear(resident(resolve(pinned(role)), Engine()), requests, Engine())
+        alone, _ = transcribe_requests(get_model(resolve(pinned(role)), Engine()), requests, Engine())
         assert [row["small_pred_text"] for row in mine] == [one.reading.text for one in alone]
     assert {(row["lang"], row["small_model"]) for row in rows} == {
         ("en", str(DEMO / "small.nemo")),
@@ -159,6 +159,6 @@ def test_two_real_checkpoints_read_the_rows_of_their_languages(two_languages, tm
         (str(DEMO / "small.nemo"), 16),
         (str(DEMO / "large.nemo"), 8),
     ]
-    asked = asked_of(run)
+    asked = load_settings(run)
     assert (asked.small, asked.catalog) == (pinned("small"), None)
     assert asked.languages["de"].small == pinned("large")

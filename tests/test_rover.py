@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.engine.recogniser import Reading
-from tasks.parameters.ensemble import Rover
-from tasks.texts.alignment import GAP, SUBSTITUTION, network
-from tasks.texts.rover import most_confident, rover
-from tasks.texts.units import units
+from winnow.engines.recogniser import Hypothesis
+from winnow.parameters.ensemble import Rover
+from winnow.text.alignment import GAP, SUBSTITUTION, build_network
+from winnow.text.rover import most_confident, rover
+from winnow.text.vote_tokens import vote_tokens
 
 VOTES = Rover(alpha=1.0)
 WORDS = st.sampled_from("one two three four five six".split())
@@ -21,16 +21,16 @@ CONFIDENCES = st.one_of(st.none(), st.floats(0, 1))
 
 
 @st.composite
-def readings(draw: st.DrawFn) -> Reading:
+def readings(draw: st.DrawFn) -> Hypothesis:
     text = draw(st.one_of(TEXTS, st.text(max_size=20)))
     words = draw(
         st.one_of(st.none(), st.lists(st.floats(0, 1), min_size=len(text.split()), max_size=len(text.split())))
     )
-    return Reading(text, confidence=draw(CONFIDENCES), word_confidence=words)
+    return Hypothesis(text, confidence=draw(CONFIDENCES), word_confidence=words)
 
 
 def said(*texts: str) -> str:
-    return rover([Reading(text) for text in texts], "basic", VOTES).text
+    return rover([Hypothesis(text) for text in texts], "basic", VOTES).text
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_most_votes_win_wherever_words_are_missing_or_too_many(texts, expected):
     assert said(*texts) == expected
 
 
-def reading(text: str, *confidence: float) -> Reading:
-    return Reading(text, confidence=sum(confidence) / len(confidence), word_confidence=list(confidence))
+def reading(text: str, *confidence: float) -> Hypothesis:
+    return Hypothesis(text, confidence=sum(confidence) / len(confidence), word_confidence=list(confidence))
 
 
 def test_one_model_that_is_sure_outvotes_two_that_are_not():
@@ -79,32 +79,34 @@ def test_how_sure_a_missing_word_is_decides_against_a_word(null_confidence, expe
 
 
 def test_where_one_reading_knows_no_confidence_votes_alone_count():
-    both = [reading("a", 0.1), Reading("a"), reading("b", 1.0)]
+    both = [reading("a", 0.1), Hypothesis("a"), reading("b", 1.0)]
     assert rover(both, "basic", Rover(alpha=0.0)).text == "a"
 
 
 def test_agreement_is_the_mean_share_of_the_votes_of_what_was_chosen():
-    assert rover([Reading("a b c"), Reading("a b d"), Reading("a b c e")], "basic", VOTES) == (
+    assert rover([Hypothesis("a b c"), Hypothesis("a b d"), Hypothesis("a b c e")], "basic", VOTES) == (
         "a b c",
         pytest.approx(5 / 6),
     )
-    assert rover([Reading(""), Reading("?!")], "basic", VOTES) == ("", None)
+    assert rover([Hypothesis(""), Hypothesis("?!")], "basic", VOTES) == ("", None)
 
 
 def test_the_most_confident_reading_is_taken_as_it_is():
-    three = [Reading("a b", confidence=0.5), Reading("A, c!", confidence=0.9), Reading("a c", confidence=0.7)]
+    three = [Hypothesis("a b", confidence=0.5), Hypothesis("A, c!", confidence=0.9), Hypothesis("a c", confidence=0.7)]
     assert most_confident(three, "basic") == (("A, c!", pytest.approx(5 / 6)), 1)
 
 
 def test_a_word_that_the_first_reading_lacks_is_one_place_for_all_that_have_it():
-    sure = Reading("c d", confidence=0.9)  # is aligned first
-    consensus = rover([sure, Reading("a b c d", confidence=0.8), Reading("a b c d", confidence=0.7)], "basic", VOTES)
+    sure = Hypothesis("c d", confidence=0.9)  # is aligned first
+    consensus = rover(
+        [sure, Hypothesis("a b c d", confidence=0.8), Hypothesis("a b c d", confidence=0.7)], "basic", VOTES
+    )
     assert consensus == ("a b c d", pytest.approx(5 / 6))
 
 
 @given(reading=readings(), copies=st.integers(1, 4), how=HOW, norm=NORMALIZERS)
 def test_one_model_or_several_that_read_alike_come_out_as_they_went_in(reading, copies, how, norm):
-    words = units(reading, norm)
+    words = vote_tokens(reading, norm)
     text = " ".join(reading.text.split()) if words else ""
     assert rover([reading] * copies, norm, how) == (text, 1.0 if words else None)
 
@@ -125,7 +127,10 @@ def test_words_that_one_model_inserts_never_shift_the_votes_behind_them(text, pl
     slots = len(text.split()) + len(places)
     share = others / (others + 1)
     unanimous = (len(text.split()) + share * len(places)) / slots if slots else None
-    assert rover([Reading(one) for one in everyone], "basic", VOTES) == (text, unanimous and pytest.approx(unanimous))
+    assert rover([Hypothesis(one) for one in everyone], "basic", VOTES) == (
+        text,
+        unanimous and pytest.approx(unanimous),
+    )
 
 
 def cost(one: str, other: str) -> int:
@@ -134,7 +139,7 @@ def cost(one: str, other: str) -> int:
 
 @given(some=st.lists(TEXTS, min_size=1, max_size=3), more=TEXTS)
 def test_a_reading_is_aligned_to_all_the_others_at_the_least_cost(some, more):
-    earlier, words = network([units(Reading(text), "basic") for text in some]), more.split()
+    earlier, words = build_network([vote_tokens(Hypothesis(text), "basic") for text in some]), more.split()
 
     @functools.cache
     def least(i: int, j: int) -> int:
@@ -148,5 +153,5 @@ def test_a_reading_is_aligned_to_all_the_others_at_the_least_cost(some, more):
             ways.append(sum(cost(word, rest[0]) for word in slot) + least(i + 1, j + 1))
         return min(ways, default=0)
 
-    joined = network([units(Reading(text), "basic") for text in [*some, more]])
+    joined = build_network([vote_tokens(Hypothesis(text), "basic") for text in [*some, more]])
     assert sum(cost(unit.word, slot[-1].word) for slot in joined for unit in slot[:-1]) == least(0, 0)

@@ -4,9 +4,9 @@ from math import nextafter
 
 import pytest
 
-from tasks.parameters.criteria import Filter
-from tasks.rules.presets import FILTERS
-from tasks.rules.rule import BadRule, parse
+from winnow.parameters.gate_and_filter import Filter
+from winnow.rules.presets import FILTERS
+from winnow.rules.rule import RuleError, parse
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_rule_is_read_and_written(text, expected):
     ],
 )
 def test_what_is_no_rule_is_refused_with_its_place(text, complaint):
-    with pytest.raises(BadRule) as raised:
+    with pytest.raises(RuleError) as raised:
         parse(text)
     assert complaint in str(raised.value)
 

@@ -1,8 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from tasks.parameters.credentials import redacted
-from tasks.parameters.curation import Curation
+from winnow.parameters.curation import Curation
+from winnow.parameters.redaction import redact_text
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from tasks.parameters.curation import Curation
     ],
 )
 def test_credentials_in_urls_are_hidden_and_nothing_else(said, shown):
-    assert redacted(said) == shown
+    assert redact_text(said) == shown
 
 
 @pytest.mark.parametrize("name", ["output", "small", "large", "manifest", "audio_root"])

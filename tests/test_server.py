@@ -22,7 +22,7 @@ def curate(manifest, hears, tmp_path):
 
     def start(**more: str) -> subprocess.Popen[str]:
         own = os.environ | {"PREFECT_HOME": str(tmp_path / "home"), "PREFECT_API_URL": ""} | more
-        line = [sys.executable, "-m", "flows.cli", *words]
+        line = [sys.executable, "-m", "cli.app", *words]
         return subprocess.Popen(
             line, cwd=ROOT, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
@@ -34,7 +34,7 @@ def server_of(process: subprocess.Popen[str]) -> psutil.Process:
     for _ in range(600):
         for child in psutil.Process(process.pid).children():
             with suppress(psutil.Error):  # others come and go
-                if "flows.server" in child.cmdline():
+                if "flows.server.ephemeral" in child.cmdline():
                     return child
         time.sleep(0.1)
     raise TimeoutError("no server was started")

@@ -1,13 +1,13 @@
 """Score and gate: what a shard says before and after."""
 
-from tasks.schema import UTTERANCE, heard
 from tasks.score import score
 from tests.conftest import shard
+from winnow.schema import UTTERANCE, after_transcribe
 
 
 def test_score_compares_what_was_heard_with_the_reference():
     table = shard(
-        heard(UTTERANCE, "small"),
+        after_transcribe(UTTERANCE, "small"),
         text=["Good morning, Sir.", "good morning", "good morning", "?!"],
         small_pred_text=["good morning sir", "", None, "hello"],
         reason=[None, None, "AUDIO_MISSING", None],

@@ -7,14 +7,14 @@ import sys
 
 import pytest
 
-from tasks.runs.storage import drafts, location, put, put_if_absent, replacing
+from winnow.runs.storage import find_drafts, location, put, put_if_absent, write_atomically
 
 
 def test_a_write_that_breaks_off_leaves_the_old_file(tmp_path):
     path = put(tmp_path / "report.json", b"old")
 
     def broken_off():
-        with replacing(path) as file:
+        with write_atomically(path) as file:
             file.write(b"new")
             raise RuntimeError("power cut")
 
@@ -44,7 +44,7 @@ def test_files_can_be_read_by_whoever_the_umask_lets(tmp_path):
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path):
     """A limit on the size of files stands for the disk: the system refuses to write on, in the middle of one."""
     code = (
-        "import resource, signal, sys; from tasks.runs.storage import location, put\n"
+        "import resource, signal, sys; from winnow.runs.storage import location, put\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "try: put(location(sys.argv[1]) / 'a.parquet', bytes(10_000))\n"
         "except Exception as error: print(error.exit_code, error)"
@@ -59,7 +59,7 @@ def test_what_a_dead_writer_left_is_found(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / ".tmp-0a").write_bytes(b"half")
     put(tmp_path / "data" / "a.parquet", b"whole")
-    assert drafts(tmp_path) == [tmp_path / "data" / ".tmp-0a"]
+    assert find_drafts(tmp_path) == [tmp_path / "data" / ".tmp-0a"]
 
 
 def test_a_place_is_local_or_a_stores(tmp_path, monkeypatch):

@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
-from tasks.texts.alphabets import ALPHABETS
-from tasks.texts.text import Normalizer, normalize, version_of, words
+from winnow.text.alphabets import ALPHABETS
+from winnow.text.normalize import Normalizer, normalize, split_words, version_of
 
 
 @pytest.mark.parametrize(
@@ -66,4 +66,4 @@ def test_every_alphabet_is_a_normalizer_and_every_normalizer_has_a_version():
     ],
 )
 def test_a_script_without_spaces_has_a_word_a_character(text, found):
-    assert words(text) == found
+    assert split_words(text) == found

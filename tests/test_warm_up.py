@@ -9,11 +9,11 @@ import sys
 import pytest
 
 from demo.__main__ import pinned
-from flows.warm_up import warm_up
-from tasks.parameters.options import BadOption
-from tasks.warm import NotReady
+from flows.download_models import download_models
+from tasks.download import DownloadFailed
 from tests.conftest import DEMO, ROOT
 from tests.stand_in_hub import COMMIT, hub
+from winnow.parameters.options import OptionError
 
 DIGESTS = {
     path.split("/")[-1].partition(".")[0]: path.partition("@sha256:")[2] for path in map(pinned, ("small", "large"))
@@ -39,7 +39,7 @@ def command(served, tmp_path, prefect_server):
     def run(*words, **more):
         own = {"HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
         own |= {"WINNOW_CACHE": str(tmp_path / "cache"), "PREFECT_API_URL": prefect_server}
-        line = [sys.executable, "-m", "flows.cli", "warm-up", *words, "--json", tmp_path / "models.json"]
+        line = [sys.executable, "-m", "cli.app", "warm-up", *words, "--json", tmp_path / "models.json"]
         environment = os.environ | own | more
         done = subprocess.run(
             list(map(str, line)), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
@@ -79,16 +79,18 @@ def test_a_folder_is_its_checkpoints_and_what_was_copied_is_not_copied_again(tmp
         shutil.copy(DEMO / f"{name}.nemo", tmp_path / "models")
     given = {"models": [str(tmp_path / "models"), str(tmp_path / "models" / "large.nemo")], "trust_unpinned": True}
     for state in ("copied", "cached"):
-        rows = warm_up(**given)
+        rows = download_models(**given)
         assert [(row.model, row.state) for row in rows] == [
             (str(tmp_path / "models" / f"{name}.nemo"), state) for name in ("large", "small")
         ]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadOption, match=r"empty: a folder without any \.nemo file"):
-        warm_up(models=[str(tmp_path / "empty")])
+    with pytest.raises(OptionError, match=r"empty: a folder without any \.nemo file"):
+        download_models(models=[str(tmp_path / "empty")])
 
 
 def test_a_model_that_is_not_pinned_is_not_taken_and_the_cause_says_how_to_pin_it(prefect_server):
-    with pytest.raises(NotReady, match=f"write .*small.nemo@sha256:{DIGESTS['small']} if you mean today's") as failure:
-        warm_up(models=[str(DEMO / "small.nemo")])
+    with pytest.raises(
+        DownloadFailed, match=f"write .*small.nemo@sha256:{DIGESTS['small']} if you mean today's"
+    ) as failure:
+        download_models(models=[str(DEMO / "small.nemo")])
     assert [row.state for row in failure.value.models] == ["failed"]

@@ -13,17 +13,17 @@ import pyarrow as pa
 import pytest
 import soundfile
 
-from tasks.audio.samples import load
-from tasks.audio.sound import BadAudio
-from tasks.checkpoints.checkpoint import Checkpoint
-from tasks.engine.hearing import hear
-from tasks.engine.passes import Pass
-from tasks.engine.recogniser import resident
-from tasks.parameters.options import Engine
-from tasks.schema import QUARANTINED, UTTERANCE, with_columns
 from tasks.transcribe import transcribe
 from tests.conftest import DEMO
 from tests.test_audio import MEMORY, relabelled, ten_hours
+from winnow.audio.decode import load_clip
+from winnow.audio.measurements import BadAudio
+from winnow.engines.inference import transcribe_requests
+from winnow.engines.passes import Pass
+from winnow.engines.recogniser import get_model
+from winnow.models.resolve import Checkpoint
+from winnow.parameters.options import Engine
+from winnow.schema import QUARANTINE_REASONS, UTTERANCE, select_columns
 
 RATE = 16_000
 MUTATIONS = int(os.environ.get("WINNOW_MUTATIONS", "500"))
@@ -36,7 +36,7 @@ Answer = tuple[str | None, str | None, str | None]
 
 @pytest.fixture(scope="module")
 def model(demo_small):
-    return resident(demo_small, Engine())
+    return get_model(demo_small, Engine())
 
 
 @pytest.fixture
@@ -60,10 +60,10 @@ def good(root):
 
 def heard(rows: list[Row], model: Any, root: Path | None) -> list[Answer]:
     """What becomes of each row."""
-    shard = with_columns(pa.Table.from_pylist([{"id": i, **row} for i, row in enumerate(rows)], UTTERANCE), UTTERANCE)
+    shard = select_columns(pa.Table.from_pylist([{"id": i, **row} for i, row in enumerate(rows)], UTTERANCE), UTTERANCE)
     stand_in = Checkpoint(name="model", path=Path("model.nemo"), family="ctc", sha256="")
     reader = Pass(role="small", checkpoint=stand_in, options=Engine(), root=root)
-    done, _ = transcribe(shard, reader, lambda requests: hear(model, requests, Engine()))
+    done, _ = transcribe(shard, reader, lambda requests: transcribe_requests(model, requests, Engine()))
     return list(zip(*(done[name].to_pylist() for name in ("small_pred_text", "reason", "detail")), strict=True))
 
 
@@ -259,7 +259,7 @@ def test_silence_is_heard_like_anything_else(root, tone, good, model):
     still = [{"path": str(root / name)} for name in ("still.wav", "hush.flac")]
     found = cost(good, still, model, root)
     assert [(reason, detail) for _, reason, detail in found] == [(None, None)] * 2
-    assert [load(row["path"], None, None, RATE, 60).sound.silent for row in still] == [1.0, 1.0]
+    assert [load_clip(row["path"], None, None, RATE, 60).sound.silent for row in still] == [1.0, 1.0]
 
 
 def mutated(whole: bytes, other: bytes, dice: np.random.Generator) -> bytes:
@@ -287,9 +287,9 @@ def mutated(whole: bytes, other: bytes, dice: np.random.Generator) -> bytes:
 def whole_or_explained(row: Row) -> bool:
     """Whether a file gives finite samples or a known reason in words; all else escapes."""
     try:
-        clip = load(row["path"], None, row["duration"], RATE, 60, delays=())
+        clip = load_clip(row["path"], None, row["duration"], RATE, 60, delays=())
     except BadAudio as problem:
-        return problem.reason in QUARANTINED and bool(problem.detail)
+        return problem.reason in QUARANTINE_REASONS and bool(problem.detail)
     return bool(np.isfinite(clip.samples).all())
 
 

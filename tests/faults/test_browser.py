@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tasks.reports.page import page
 from tests.conftest import CHROMIUM, server_of_its_own
 from tests.test_report import MANIFEST, SETTINGS, rows, speed
+from winnow.reports.render import render_page
 
 HOSTILE = [
     "<script>document.title='ran'; fetch('{}/script')</script>",
@@ -60,21 +60,21 @@ def seen(address: str, profile: Path) -> str:
 
 
 def report_of(texts: list[str]) -> str:
-    from tasks.reports.page import markdown
-    from tasks.reports.quality import assess
+    from winnow.reports.render import render_markdown
+    from winnow.reports.summary import summarize
 
     bad = {"wer": 1.0, "small_wer": 1.0, "model": "small", "decision": "drop"}
     reasons = ["WER_ABOVE_MAX", "GIVEN_UP", "CHAR_RATE_BELOW_MIN", "CHAR_RATE_ABOVE_MAX"]
     found = rows(*[bad | {"text": t, "pred_text": t, "reason": reasons[i % 4]} for i, t in enumerate(texts)])
     manifest = type(MANIFEST)(shards=[], seconds=[], lines=len(texts), blank=0)
-    return markdown(assess(found, manifest, {"small": speed(1, 10)}, SETTINGS), found, SETTINGS)
+    return render_markdown(summarize(found, manifest, {"small": speed(1, 10)}, SETTINGS), found, SETTINGS)
 
 
 def test_row_38_markup_runs_nothing_and_fetches_nothing_in_a_browser(tmp_path):
     with lure() as (address, asked), server_of_its_own(tmp_path / "prefect", "--no-services") as api:
         texts = [text.replace("{}", address) for text in HOSTILE]
         text = report_of(texts)
-        (tmp_path / "report.html").write_text(page(text, "Quality report"))
+        (tmp_path / "report.html").write_text(render_page(text, "Quality report"))
         artifact = {"key": "quality-report", "type": "markdown", "data": text}
         name = httpx.post(f"{api}/artifacts/", json=artifact).raise_for_status().json()["id"]
         ui = api.removesuffix("/api")

@@ -16,11 +16,13 @@ import pytest
 import torch
 import yaml
 
-from tasks.checkpoints import copies, preflight
-from tasks.checkpoints.checkpoint import BadCheckpoint, resolve
-from tasks.engine.network import Network, restored
-from tasks.parameters.options import Engine
 from tests.conftest import DEMO, trusted
+from winnow.engines import checkpoint_cache
+from winnow.engines.nemo import preflight
+from winnow.engines.nemo.model import NemoModel, restore_model
+from winnow.engines.nemo.preflight import CheckpointError
+from winnow.models.resolve import resolve
+from winnow.parameters.options import Engine
 
 CONFIG, WEIGHTS = "model_config.yaml", "model_weights.ckpt"
 TIMES = {name: f"timestamps_asr_{name}" for name in (CONFIG, WEIGHTS)}
@@ -315,12 +317,12 @@ def nemo(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("content", "complaint"), HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_checkpoint_is_refused_before_anything_is_opened(nemo, content, complaint):
     nemo.write_bytes(content)
-    with pytest.raises(BadCheckpoint, match=complaint) as refused:
+    with pytest.raises(CheckpointError, match=complaint) as refused:
         trusted(nemo)
     assert str(refused.value).startswith(f"{nemo}: ")
     assert len(str(refused.value).splitlines()) == 1
     left = {path.name for path in nemo.parent.rglob("*") if path.is_file() and ".passed-" not in path.name}
-    assert left == {"model.nemo", f"{copies.digest(nemo)}.nemo"}
+    assert left == {"model.nemo", f"{checkpoint_cache.sha256_of(nemo)}.nemo"}
 
 
 def test_the_good_one_that_they_were_made_of_passes(nemo):
@@ -332,19 +334,19 @@ def test_the_good_one_that_they_were_made_of_passes(nemo):
 def test_torch_and_nemo_must_be_as_safe_as_they_are(nemo, monkeypatch):
     nemo.write_bytes(archived())
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
-    with pytest.raises(BadCheckpoint, match=r"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 .*: unset it"):
+    with pytest.raises(CheckpointError, match=r"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 .*: unset it"):
         trusted(nemo)
     good = {"torch": "2.13.0+cpu", "nemo_toolkit": "3.0.0"}
     preflight.check_environment({}, good)
     for old, complaint in ({"torch": "2.9.1"}, "install 2.10"), ({"nemo_toolkit": "2.6.0rc0"}, "install 3.0"):
-        with pytest.raises(BadCheckpoint, match=complaint):
+        with pytest.raises(CheckpointError, match=complaint):
             preflight.check_environment({}, good | old)
 
 
 def test_a_checkpoint_that_is_not_pinned_is_read_only_if_one_says_so(nemo):
     nemo.write_bytes(archived())
-    sha256 = copies.digest(nemo)
-    with pytest.raises(BadCheckpoint) as refused:
+    sha256 = checkpoint_cache.sha256_of(nemo)
+    with pytest.raises(CheckpointError) as refused:
         resolve(str(nemo))
     assert f"write {nemo}@sha256:{sha256} if you mean today's" in str(refused.value)
     assert "--trust-unpinned" in str(refused.value)
@@ -363,16 +365,16 @@ def test_a_checkpoint_that_is_not_pinned_is_read_only_if_one_says_so(nemo):
 )
 def test_a_pin_holds(nemo, pin, complaint):
     nemo.write_bytes(archived())
-    with pytest.raises(BadCheckpoint, match=complaint):
+    with pytest.raises(CheckpointError, match=complaint):
         resolve(f"{nemo}@sha256:{pin}")
-    assert not list(copies.home().iterdir())
+    assert not list(checkpoint_cache.private_folder().iterdir())
 
 
 def test_what_was_examined_is_what_is_loaded(nemo):
     nemo.write_bytes(archived())
     found = trusted(nemo)
     nemo.write_bytes(HOSTILE["code"][0])
-    assert copies.digest(found.path) == found.sha256
+    assert checkpoint_cache.sha256_of(found.path) == found.sha256
     assert found.path.parent.parent == nemo.parent / "cache"
 
 
@@ -396,8 +398,8 @@ def test_a_checkpoint_is_examined_once_under_the_same_rules(nemo):
 
 def test_copies_lie_where_nobody_else_may_write(nemo):
     nemo.write_bytes(archived())
-    copies.home().chmod(0o777)
-    with pytest.raises(BadCheckpoint, match="others may write to it"):
+    checkpoint_cache.private_folder().chmod(0o777)
+    with pytest.raises(CheckpointError, match="others may write to it"):
         trusted(nemo)
 
 
@@ -431,10 +433,10 @@ def test_an_honest_checkpoint_with_what_published_ones_say_passes_and_loads(tmp_
         files |= {TIMES.get(name, name): content for name, content in contents(DEMO / "small.nemo").items()}
     files[CONFIG] = yaml.safe_dump(config).encode()
     (tmp_path / "model.nemo").write_bytes(archived(files))
-    network = Network(trusted(tmp_path / "model.nemo"), Engine())
+    network = NemoModel(trusted(tmp_path / "model.nemo"), Engine())
     assert network.model.cfg.train_ds.num_buckets == 2
 
 
 def test_a_gzip_of_earlier_releases_passes_and_loads(tmp_path):
     (tmp_path / "model.nemo").write_bytes(gzip.compress((DEMO / "small.nemo").read_bytes(), compresslevel=1))
-    assert type(restored(trusted(tmp_path / "model.nemo"), "cpu")).__name__ == "EncDecCTCModelBPE"
+    assert type(restore_model(trusted(tmp_path / "model.nemo"), "cpu")).__name__ == "EncDecCTCModelBPE"

@@ -15,11 +15,11 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.runs.ledger import all_records
-from tasks.runs.storage import location
-from tasks.runs.verify import inspect
 from tests.conftest import DEMO, ROOT, server_of_its_own
 from tests.faults.test_kills import dataset
+from winnow.runs.ledger import read_records
+from winnow.runs.storage import location
+from winnow.runs.verify import verify_run
 
 KILLS = int(os.environ.get("WINNOW_COMMAND_KILLS", "2"))
 SMALL_SHARDS = ["--shard-hours", "0.05"]  # ten of the demo's corpus
@@ -28,7 +28,7 @@ SMALL_SHARDS = ["--shard-hours", "0.05"]  # ten of the demo's corpus
 def command(*words: object, api: str | None, **options: object) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API")}
     environment |= {"PREFECT_API_URL": api} if api else {}
-    line = [sys.executable, "-m", "flows.cli", *map(str, words)]
+    line = [sys.executable, "-m", "cli.app", *map(str, words)]
     return subprocess.Popen(line, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, **options)
 
 
@@ -44,7 +44,7 @@ def passes(lines: list[str]) -> list[str]:
 
 def readings(run: Path) -> set[str]:
     """The passes that are committed."""
-    return {f"{r['stage']} pass {r['shard']}" for r in all_records(run).values() if r["stage"] in ("small", "large")}
+    return {f"{r['stage']} pass {r['shard']}" for r in read_records(run).values() if r["stage"] in ("small", "large")}
 
 
 def test_a_command_that_is_killed_and_resumed_ends_as_if_it_had_not(tmp_path, prefect_server):
@@ -70,7 +70,7 @@ def test_a_command_that_is_killed_and_resumed_ends_as_if_it_had_not(tmp_path, pr
             assert not committed & set(passes(said)), f"seed {seed}: read again"
             kills += ended == -signal.SIGKILL
             lines += said
-        assert [check.words for check in inspect(run) if not check.holds] == []
+        assert [check.words for check in verify_run(run) if not check.holds] == []
         assert dataset(run) == dataset(tmp_path / "whole"), f"seed {seed}"
         done = passes(lines)
         assert len(done) == len(set(done)), f"seed {seed}: a committed shard was read again: {done}"
@@ -160,7 +160,7 @@ def test_a_run_whose_server_dies_completes_its_data(tmp_path):
     assert process.returncode == 4, rest
     assert "small pass 00002: already done" in rest
     assert rest.splitlines()[-1].startswith(f"winnow: the data is complete; the Prefect server at {api} was lost")
-    assert [check.words for check in inspect(location(run)) if not check.holds] == []
+    assert [check.words for check in verify_run(location(run)) if not check.holds] == []
 
 
 def test_a_planted_secret_is_found_nowhere(manifest, tone, hears, tmp_path, prefect_server):

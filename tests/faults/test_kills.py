@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from tasks.parameters.curation import Curation
-from tasks.runs import ledger, storage
-from tasks.runs.output import asked_of
-from tasks.runs.storage import STEPS
-from tasks.runs.verify import inspect
 from tests.faults.undisturbed import curate
+from winnow.parameters.curation import Curation
+from winnow.runs import ledger, storage
+from winnow.runs.run_dir import load_settings
+from winnow.runs.storage import COMMIT_STEPS
+from winnow.runs.verify import verify_run
 
 KILLS = int(os.environ.get("WINNOW_KILLS", "40"))
 SHARDS = 6
@@ -74,7 +74,7 @@ def start(settings: Curation, locks: bool, cut: tuple[str, int] | None = None) -
                 if left[0] == 0:
                     os.kill(os.getpid(), signal.SIGKILL)
 
-            storage.reached = die
+            storage.commit_step = die
         curate(settings, locks)
         os._exit(0)
     finally:
@@ -102,7 +102,7 @@ def end_if_running(process: int) -> None:
 
 
 def assert_as_if_nothing_were(settings: Curation, run: Path) -> None:
-    assert [check.words for check in inspect(run) if not check.holds] == []
+    assert [check.words for check in verify_run(run) if not check.holds] == []
     assert dataset(run) == dataset(Path(settings.output))
 
 
@@ -133,7 +133,7 @@ def test_two_writers_that_are_killed_at_random_write_every_row_once(settings, tm
 
 
 @pytest.mark.parametrize("nth", [1, 12, 30])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", COMMIT_STEPS)
 def test_a_commit_cut_off_at_any_step_is_as_good_as_none(settings, tmp_path, step, nth):
     run = tmp_path / "cut"
     cut = settings.model_copy(update={"output": str(run)})
@@ -141,7 +141,7 @@ def test_a_commit_cut_off_at_any_step_is_as_good_as_none(settings, tmp_path, ste
     done = len(list((run / "_ledger").glob("[!.]*.json")))
     assert ended(start(cut, locks=True), 60) == 0
     assert_as_if_nothing_were(settings, run)
-    assert done < len(ledger.all_records(run))
+    assert done < len(ledger.read_records(run))
 
 
 def test_a_run_that_is_done_does_nothing_more(settings):
@@ -159,12 +159,12 @@ def test_a_run_of_relative_names_goes_on_from_another_folder_to_the_same_bytes(s
     asked = Curation(**settings.model_dump() | names | {"output": tmp_path / "run"})
     curate(asked)
     run = tmp_path / "run"
-    whole, records = dataset(run), ledger.all_records(run)
+    whole, records = dataset(run), ledger.read_records(run)
     lost = next(key for key, record in records.items() if record["stage"] == "small")
     (run / "_ledger" / f"{lost}.json").unlink()
     monkeypatch.chdir(tmp_path)
-    curate(asked_of(run))
-    assert ledger.all_records(run).keys() == records.keys()
+    curate(load_settings(run))
+    assert ledger.read_records(run).keys() == records.keys()
     assert dataset(run) == whole
 
 
@@ -173,7 +173,7 @@ def test_a_report_and_a_mark_that_count_otherwise_are_found_out(settings):
     for name in ("report.json", "_SUCCESS.json"):
         said = json.loads((run / name).read_bytes())
         (run / name).write_text(json.dumps(said | {"kept": said["kept"] + 1}))
-    (found,) = [check.words for check in inspect(run) if not check.holds]
+    (found,) = [check.words for check in verify_run(run) if not check.holds]
     assert found == f"_SUCCESS.json says {said['kept'] + 1} kept, and {said['kept']} are"
 
 
@@ -187,8 +187,8 @@ def test_a_committed_file_that_was_harmed_is_made_again(settings, harm):
         else:
             content = name.read_bytes()
             name.write_bytes(content[: len(content) // 2] if harm == "truncated" else b"x" + content[1:])
-    assert not all(check.holds for check in inspect(run))
+    assert not all(check.holds for check in verify_run(run))
     curate(settings)
-    assert all(check.holds for check in inspect(run))
+    assert all(check.holds for check in verify_run(run))
     assert dataset(run) == good
     assert list((run / "_ledger" / "aside").iterdir())

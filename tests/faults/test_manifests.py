@@ -15,15 +15,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from flows.curate import curate
-from tasks.manifest import sliced, split
-from tasks.manifests.kinds import merged
-from tasks.manifests.linewise import MAX_LINE
-from tasks.manifests.slices import BadManifest, cut
-from tasks.parameters.credentials import redact
-from tasks.read import read
-from tasks.schema import QUARANTINED, UTTERANCE
+from tasks.load import load
+from tasks.shard import shard, sliced
 from tests.conftest import published
 from tests.test_manifest import line, rows_of
+from winnow.corpora.field_types import merge_types
+from winnow.corpora.nemo_jsonl.line_reader import MAX_LINE
+from winnow.corpora.nemo_jsonl.sharding import ManifestError, cut_shards
+from winnow.parameters.redaction import redact_bytes
+from winnow.schema import QUARANTINE_REASONS, UTTERANCE
 
 EXAMPLES = int(os.environ.get("WINNOW_EXAMPLES", "300"))
 OURS = ("audio_filepath", "offset", "duration", "text")
@@ -230,7 +230,7 @@ def test_row_4_a_line_over_the_limit_is_never_held(tmp_path):
         file.write(b'"}\n' + line(audio_filepath="b.wav"))
     tracemalloc.start()
     tables, *_ = sliced(path, "/audio", 1)
-    rows = read(tables[0])[0].to_pylist()
+    rows = load(tables[0])[0].to_pylist()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert [row["reason"] for row in rows] == [None, "LINE_TOO_LONG", None]
@@ -330,12 +330,12 @@ def test_row_12_a_corpus_whose_audio_is_not_mounted_is_refused_at_once(tmp_path,
     for i in range(there):
         (tmp_path / f"{i}.wav").touch()
     if not refused:
-        assert split(tmp_path / "corpus.jsonl", tmp_path / "run", 1).lines == 101
+        assert shard(tmp_path / "corpus.jsonl", tmp_path / "run", 1).lines == 101
         return
     with pytest.raises(
-        BadManifest, match=rf"{100 - there} of the first 100 audio files are missing, \S+ to begin"
+        ManifestError, match=rf"{100 - there} of the first 100 audio files are missing, \S+ to begin"
     ) as bad:
-        split(tmp_path / "corpus.jsonl", tmp_path / "run", 1)
+        shard(tmp_path / "corpus.jsonl", tmp_path / "run", 1)
     assert bad.value.exit_code == 2
     assert not (tmp_path / "run").exists()
 
@@ -345,10 +345,10 @@ def test_row_12_the_first_two_hundred_say_it(tmp_path):
     for i in range(100):
         (tmp_path / f"{i}.wav").touch()
     path.write_bytes(b"\n".join(line(audio_filepath=f"{i}.wav") for i in range(1_000)))
-    assert split(path, tmp_path / "run", 1).lines == 1_000
+    assert shard(path, tmp_path / "run", 1).lines == 1_000
     (tmp_path / "0.wav").unlink()
-    with pytest.raises(BadManifest, match=r"101 of the first 200 audio files are missing, \S+/0.wav to begin with"):
-        split(path, tmp_path / "other", 1)
+    with pytest.raises(ManifestError, match=r"101 of the first 200 audio files are missing, \S+/0.wav to begin with"):
+        shard(path, tmp_path / "other", 1)
 
 
 def test_row_18_no_text(among):
@@ -553,7 +553,7 @@ def check_row(row: Row, line_: bytes, limit: int, seen: dict[Any, int]) -> None:
     ours = {name: row[name] for name in OURS if row[name] is not None}
     floats = {name: float(value) for name, value in strict.items() if name in ours and name in ("offset", "duration")}
     theirs = {name: value for name, value in strict.items() if value is not None or name not in OURS} | floats
-    assert json.loads(row["fields"]) | ours == json.loads(redact(json.dumps(theirs).encode()))
+    assert json.loads(row["fields"]) | ours == json.loads(redact_bytes(json.dumps(theirs).encode()))
     if reason in (None, "DUPLICATE_UTT"):
         assert isinstance(strict["audio_filepath"], str)
         assert isinstance(strict["text"], str)
@@ -608,16 +608,16 @@ def nested(line_: bytes) -> bool:
 
 def check_slices(path: Path, content: bytes, whole: list[Row], limit: int, block: int, hours: float) -> None:
     """That shards of any size, read in blocks of any size, hold the same rows, and lie end to end."""
-    slices, _ = cut(path, "/audio", hours, limit, block)
+    slices, _ = cut_shards(path, "/audio", hours, limit, block)
     ends = [(one.start, one.end) for one in slices]
     assert [0, *[end for _, end in ends]] == [*[start for start, _ in ends], len(content)]
     assert [one.first + one.lines for one in slices[:-1]] == [one.first for one in slices[1:]]
     tables, lines, blanks = sliced(path, "/audio", hours, limit, block)
     assert lines == blanks + len(whole)
-    found = [read(table, limit) for table in tables]
+    found = [load(table, limit) for table in tables]
     assert [row for table, _ in found for row in table.to_pylist()] == whole
     together = sliced(path, "/audio", 1e6, limit)[0]
-    kinds = merged(dict(read(table, limit)[1]["kinds"]) for table in together)
-    assert list(merged(dict(facts["kinds"]) for _, facts in found).items()) == list(kinds.items())
+    kinds = merge_types(dict(load(table, limit)[1]["kinds"]) for table in together)
+    assert list(merge_types(dict(facts["kinds"]) for _, facts in found).items()) == list(kinds.items())
     assert all(table.num_rows for table, _ in found)
-    assert all(row["reason"] is None or row["reason"] in QUARANTINED for row in whole)
+    assert all(row["reason"] is None or row["reason"] in QUARANTINE_REASONS for row in whole)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.engine.batching import Budget
-from tasks.engine.hearing import ModelBroken, hear, out_of_memory
-from tasks.engine.network import Network
-from tasks.engine.recogniser import Reading, resident
-from tasks.parameters.options import Engine
 from tests.conftest import DEMO, trusted
 from tests.test_network import requests
+from winnow.engines.batching import BatchBudget
+from winnow.engines.inference import ModelBroken, out_of_memory, transcribe_requests
+from winnow.engines.nemo.model import NemoModel
+from winnow.engines.recogniser import Hypothesis, get_model
+from winnow.parameters.options import Engine
 
 ASKED = requests(12)
 CULPRIT = ASKED[5].path
@@ -27,7 +27,7 @@ class Faulty:
     together = 2
 
     def __init__(self, model, **state):
-        self.model, self.budget, self.state = model, Budget(15), state
+        self.model, self.budget, self.state = model, BatchBudget(15), state
         self.rate, self.lanes, self.facts, self.peak_bytes = model.rate, model.lanes, model.facts, model.peak_bytes
 
     def read(self, batches):
@@ -36,13 +36,13 @@ class Faulty:
 
 @pytest.fixture(scope="module")
 def small(demo_small):
-    return resident(demo_small, Engine())
+    return get_model(demo_small, Engine())
 
 
 @pytest.fixture(scope="module")
 def alone(small):
     """What every utterance says by itself."""
-    return [hear(small, [one], Engine())[0][0].reading.text for one in ASKED]
+    return [transcribe_requests(small, [one], Engine())[0][0].reading.text for one in ASKED]
 
 
 def paths(batches):
@@ -61,7 +61,7 @@ class TooMany(Faulty):
     """Says something more wherever the culprit is."""
 
     def read(self, batches):
-        return super().read(batches) + [Reading("and more")] * (CULPRIT in paths(batches))
+        return super().read(batches) + [Hypothesis("and more")] * (CULPRIT in paths(batches))
 
 
 class TooFew(Faulty):
@@ -84,7 +84,7 @@ class NotFinite(Faulty):
 
     def read(self, batches):
         found = zip(paths(batches), super().read(batches), strict=True)
-        return [Reading("", sound=False) if path == CULPRIT else reading for path, reading in found]
+        return [Hypothesis("", sound=False) if path == CULPRIT else reading for path, reading in found]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ class NotFinite(Faulty):
     ],
 )
 def test_one_utterance_costs_no_neighbour(small, alone, fault, state, reason, detail):
-    answers, spent = hear(fault(small, **state), ASKED, Engine())
+    answers, spent = transcribe_requests(fault(small, **state), ASKED, Engine())
     assert_only_the_culprit(answers, alone, reason, detail)
     assert spent["utterances"] == len(ASKED) - 1
 
@@ -119,11 +119,11 @@ class Narrow(Faulty):
 
 def test_a_batch_too_large_for_the_device_is_halved_and_the_size_remembered(small, alone):
     narrow = Narrow(small, room=9.0, tried=[])
-    narrow.together, narrow.lanes, narrow.budget = 1, 1, Budget(40)
-    first, _ = hear(narrow, ASKED, Engine())
+    narrow.together, narrow.lanes, narrow.budget = 1, 1, BatchBudget(40)
+    first, _ = transcribe_requests(narrow, ASKED, Engine())
     failed = sum(padded > 9.0 for padded in narrow.state["tried"])
     narrow.state["tried"].clear()
-    second, _ = hear(narrow, ASKED, Engine())
+    second, _ = transcribe_requests(narrow, ASKED, Engine())
     again = sum(padded > 9.0 for padded in narrow.state["tried"])
     for answers in (first, second):
         assert [one.reading.text for one in answers] == alone
@@ -132,17 +132,17 @@ def test_a_batch_too_large_for_the_device_is_halved_and_the_size_remembered(smal
 
 @pytest.mark.parametrize(("name", "part"), [("small", "encoder"), ("small", "decoder"), ("large", "encoder")])
 def test_a_model_without_finite_scores_aborts_the_run(name, part):
-    model = Network(trusted(DEMO / f"{name}.nemo"), Engine())
+    model = NemoModel(trusted(DEMO / f"{name}.nemo"), Engine())
     with torch.no_grad():
         next(getattr(model.model, part).parameters()).fill_(float("nan"))
     with pytest.raises(ModelBroken, match="the model's scores are not finite"):
-        hear(model, ASKED, Engine())
+        transcribe_requests(model, ASKED, Engine())
 
 
 def test_a_lost_device_is_not_blamed_on_utterances(small):
     lost = Raises(small, error=RuntimeError("CUDA error: an illegal memory access was encountered"))
     with pytest.raises(RuntimeError, match="CUDA error"):
-        hear(lost, ASKED, Engine())
+        transcribe_requests(lost, ASKED, Engine())
 
 
 def test_an_error_keeps_nothing_of_the_device(small):
@@ -158,7 +158,7 @@ def test_an_error_keeps_nothing_of_the_device(small):
             assert [one for one in kept if one() is not None] == []
             return super().read(batches)
 
-    answers, _ = hear(Wasteful(small), ASKED, Engine())
+    answers, _ = transcribe_requests(Wasteful(small), ASKED, Engine())
     assert [one.reason for one in answers if one.reason] == ["OOM_SINGLE"]
     assert kept
 

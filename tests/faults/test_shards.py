@@ -8,8 +8,8 @@ from prefect import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from flows import curate as flow
-from tasks.runs.ledger import all_records
 from tests.conftest import published
+from winnow.runs.ledger import read_records
 
 SHARDS = int(os.environ.get("WINNOW_SHARDS", "40"))
 PATIENCE = 60.0  # seconds for the server to write what it was told
@@ -38,7 +38,7 @@ def test_every_task_run_of_many_shards_is_at_the_server_and_has_ended(manifest, 
         flow.curate.on_completion_hooks.pop()
     took, ended = time.monotonic() - began, time.monotonic()
     assert len(published(tmp_path / "run")) == SHARDS
-    large = sum(record["stage"] == "large" for record in all_records(tmp_path / "run").values())
+    large = sum(record["stage"] == "large" for record in read_records(tmp_path / "run").values())
     # read, pass, score, gate, score, judge and publish of each shard; split, fields, manifest and report of the run
     wanted = 7 * SHARDS + large + 4
     while (found := states(seen[0])) != Counter(Completed=wanted) and time.monotonic() < ended + PATIENCE:

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tasks.runs import ledger
-from tasks.runs.storage import location, put, put_if_absent, read_table
-from tasks.runs.verify import inspect
+from winnow.runs import ledger
+from winnow.runs.storage import location, put, put_if_absent, read_table
+from winnow.runs.verify import verify_run
 
 
 @pytest.fixture(scope="module")
@@ -72,16 +72,16 @@ def test_of_racing_attempts_one_record_is_everyones(bucket):
         start = Barrier(racers)
 
         def attempt(n, key=f"key{race}", start=start):
-            file = ledger.store(run / "data", key, pa.table({"id": [n]}))
+            file = ledger.store_table(run / "data", key, pa.table({"id": [n]}))
             start.wait()
-            return ledger.record(run, key, [file], attempt=n)
+            return ledger.commit(run, key, [file], attempt=n)
 
         with ThreadPoolExecutor(racers) as pool:
             first, *others = pool.map(attempt, range(racers))
         assert all(other == first for other in others)
         (name,) = first["files"]
         assert read_table(run / name)["id"].to_pylist() == [first["attempt"]]
-    assert len(ledger.all_records(run)) == 50
+    assert len(ledger.read_records(run)) == 50
 
 
 def test_a_whole_run_in_a_store_and_once_more(bucket, manifest, hears, prefect_server):
@@ -93,7 +93,7 @@ def test_a_whole_run_in_a_store_and_once_more(bucket, manifest, hears, prefect_s
     report = curate(**settings)
     assert (report.kept, report.dropped) == (3, 1)
     run = location(f"{bucket}/run")
-    assert [check.words for check in inspect(run) if not check.holds] == []
-    before = set(ledger.all_records(run))
+    assert [check.words for check in verify_run(run) if not check.holds] == []
+    before = set(ledger.read_records(run))
     assert curate(**settings).kept == 3
-    assert set(ledger.all_records(run)) == before
+    assert set(ledger.read_records(run)) == before

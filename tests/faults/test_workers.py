@@ -20,10 +20,10 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.client.schemas.objects import TaskRun
 
 from flows.curate import curate
-from tasks.runs.ledger import all_records
-from tasks.runs.verify import inspect
 from tests.conftest import published
 from tests.faults.test_kills import dataset
+from winnow.runs.ledger import read_records
+from winnow.runs.verify import verify_run
 
 KILLS = int(os.environ.get("WINNOW_WORKER_KILLS", "3"))
 ROWS, POISON = 120, 49
@@ -98,7 +98,7 @@ def storm(kill: Callable[[random.Random], bool], seed: int, every: float) -> Ite
 
 
 def assert_all_but_the_poison_is_as_if_nothing_were(run: Path, whole: Path) -> None:
-    assert [check.words for check in inspect(run) if not check.holds] == []
+    assert [check.words for check in verify_run(run) if not check.holds] == []
     expected = decided(whole)
     expected[POISON] = (POISON + 1, None, None, None, "quarantine", "WORKER_KILLED")
     assert decided(run) == expected
@@ -143,7 +143,7 @@ def test_rows_25_and_26_workers_that_are_killed_and_one_utterance_that_kills(cor
     assert kills
     assert_all_but_the_poison_is_as_if_nothing_were(tmp_path / "run", tmp_path / "whole")
     assert_every_task_run_ended(tmp_path / "run")
-    places = {r["facts"]["worker"] for r in all_records(tmp_path / "run").values() if r["stage"] in ("small", "large")}
+    places = {r["facts"]["worker"] for r in read_records(tmp_path / "run").values() if r["stage"] in ("small", "large")}
     assert places == {"cpu:0", "cpu:1"}
 
 

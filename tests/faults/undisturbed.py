@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import flows.curate
-from tasks.parameters.curation import Curation
+from winnow.parameters.curation import Curation
 
 
 class Done:
@@ -49,7 +49,7 @@ def without_prefect(locks: bool = True) -> Iterator[None]:
         }.items():
             stack.enter_context(patch(target, replacement))
         if not locks:
-            stack.enter_context(patch("tasks.runs.output.locked", lambda run, owner: nullcontext({})))
+            stack.enter_context(patch("winnow.runs.run_dir.locked", lambda run, owner: nullcontext({})))
         yield
 
 

@@ -1,0 +1,24 @@
+"""The presets of rules as one sees them in a terminal."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+
+from winnow.rules.presets import FILTERS, PresetName
+from winnow.validation.rules import required_columns
+
+console = Console(highlight=False)
+
+
+def show(names: Sequence[PresetName]) -> None:
+    """Each preset with its rules and the names of their reasons."""
+    for name in names or FILTERS:
+        preset = FILTERS[name]
+        console.print(f"[bold]{name}[/]  {escape(preset.source)}")
+        for rule in preset.rules:
+            console.print(f"    {escape(rule.condition)}  [dim]{rule.name}[/]", soft_wrap=True)
+        if needs := required_columns(preset.rules):
+            console.print(f"    needs {', '.join(needs)}")
+        if preset.beside:
+            console.print(f"    [dim]{escape(preset.beside)}[/]", soft_wrap=True)

@@ -1,0 +1,37 @@
+"""A file for each shard with how often its references are in the run, before its rows are judged."""
+
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.retry import RETRY
+from winnow.rules.duplicates import count_duplicates, hash_references
+from winnow.rules.rule import Rules
+from winnow.runs import ledger
+from winnow.runs.storage import read_table
+from winnow.text.normalize import Normalizer, version_of
+
+
+def count_and_commit(shards: list[Path], normalizer: Normalizer) -> list[Path]:
+    """A file of repeats for each shard, in their order."""
+    run = ledger.run_of(shards[0])
+    key = ledger.key_of("repeats", [shard.name for shard in shards], normalizer, version_of(normalizer))
+    if (done := ledger.find_record(run, key)) is None:
+        hashes = (hash_references(read_table(shard, columns=["text", "reason"]), normalizer) for shard in shards)
+        tables = zip(shards, count_duplicates(hashes), strict=True)
+        folder = run / ledger.STAGES / "repeats"
+        files = [ledger.store_table(folder, ledger.name_of(shard), rows) for shard, rows in tables]
+        done = ledger.commit(run, key, files, stage="repeats", shard="all")
+    return ledger.files_of(shards, done)
+
+
+def duplicates_for(rules: Rules, shards: list[Path], normalizer: Normalizer) -> dict[str, Path]:
+    """The file of repeats of each shard as it was read, by its number; none if no rule asks."""
+    files = duplicates_run(shards, normalizer) if rules.over_the_run else []
+    return {ledger.name_of(file): file for file in files}
+
+
+@task(task_run_name="count texts that are there again", cache_policy=NO_CACHE, **RETRY)
+def duplicates_run(shards: list[Path], normalizer: Normalizer) -> list[Path]:
+    return count_and_commit(shards, normalizer)

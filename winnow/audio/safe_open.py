@@ -1,0 +1,61 @@
+"""Files that are safe to open, and errors of the disk that libsndfile would hide."""
+
+import errno
+import io
+import os
+import stat
+from pathlib import Path
+
+from winnow.audio.measurements import BadAudio
+
+TRANSIENT_ERRORS = {
+    getattr(errno, name)
+    for name in """EIO ESTALE ETIMEDOUT EAGAIN EINTR EBUSY EMFILE ENFILE ENOMEM ENOLCK ENOTCONN ECONNRESET ECONNABORTED
+    ENETDOWN ENETUNREACH EHOSTDOWN EHOSTUNREACH EREMOTEIO""".split()
+    if hasattr(errno, name)
+}
+
+
+class TrackedFile(io.FileIO):
+    """A file that keeps its last error, which libsndfile would take for the end of the audio."""
+
+    error: OSError | None = None
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        try:
+            return super().readinto(buffer) or 0
+        except OSError as error:
+            self.error = error
+            return 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return super().seek(offset, whence)
+        except OSError as error:
+            self.error = error
+            return 0
+
+
+def open_regular(path: str, root: str | Path | None) -> TrackedFile:
+    """The file, which is looked at before it is opened: opening a device may do something, and a fifo blocks."""
+    if root is not None:
+        path = os.path.realpath(path)
+        if not Path(path).is_relative_to(os.path.realpath(root)):
+            raise BadAudio("PATH_OUTSIDE_ROOT", "leads out of the audio root")
+    check_regular(Path(path).stat().st_mode)
+    disk = TrackedFile(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    try:
+        check_regular(os.fstat(disk.fileno()).st_mode)  # it may have been replaced since
+    except BadAudio:
+        disk.close()
+        raise
+    return disk
+
+
+def check_regular(mode: int) -> None:
+    """Nothing but a regular file is audio."""
+    if stat.S_ISDIR(mode):
+        raise BadAudio("AUDIO_UNREADABLE", "a folder")
+    if not stat.S_ISREG(mode):
+        kind = "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
+        raise BadAudio("PATH_OUTSIDE_ROOT", kind)

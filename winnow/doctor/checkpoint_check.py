@@ -1,0 +1,105 @@
+"""Whether a run can read with a checkpoint, found out without fetching it, and whether it could be fetched."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from winnow.doctor.findings import Finding, failed, ok, warning
+from winnow.engines.hub import bytes_to_download
+from winnow.engines.nemo.preflight import CheckpointError
+from winnow.models.resolve import (
+    HUB_NAME,
+    NGC_NAME,
+    PIN_PREFIX,
+    first_line,
+    parse_hub_name,
+    resolve,
+    split_pin,
+)
+from winnow.parameters.redaction import redact_text
+from winnow.runs.storage import DiskFull
+
+FILES = (".nemo", ".jsonl")
+MIRROR = (
+    "set HF_ENDPOINT to a mirror; or run winnow warm-up where there is a network, bring its cache (HF_HOME) here and "
+    "set HF_HUB_OFFLINE=1; or give .nemo files"
+)
+OTHER = "give a .nemo file that is there, or a name on the hub or NGC (README: Your own speech)"
+
+
+class CheckpointFinding(NamedTuple):
+    """What was found of a checkpoint: its bytes, whether they are still to be fetched, and whether from the hub."""
+
+    finding: Finding
+    size: int = 0
+    lacking: bool = False
+    of_hub: bool = False
+
+
+def check_checkpoint(name: str, trust_unpinned: bool) -> CheckpointFinding:
+    """Whether the checkpoint is there, is what its pin says and passes the pre-flight."""
+    check = Path(name.partition("@")[0]).name
+    of_hub = bool(HUB_NAME.fullmatch(name.partition(PIN_PREFIX)[0])) and not name.partition("@")[0].endswith(FILES)
+    try:
+        if (size := bytes_to_fetch(split_pin(name)[0])) is not None:
+            found = f"{name}: not fetched yet" + (f", {size / 1e6:,.1f} MB" if size else "")
+            return CheckpointFinding(warning(check, found, f"winnow warm-up {name}"), size, True, of_hub)
+        checkpoint = resolve(name, trust_unpinned)
+    except (CheckpointError, DiskFull) as error:
+        found, _, remedy = str(error).rpartition("; ")
+        return CheckpointFinding(failed(check, found or str(error), remedy if found else OTHER), of_hub=of_hub)
+    size = checkpoint.path.stat().st_size
+    pinned = "pinned" if checkpoint.pinned else "not pinned, and trusted"
+    said = f"{checkpoint.name}: {checkpoint.family}, {size / 1e6:,.1f} MB, {pinned}"
+    return CheckpointFinding(ok(check, said), size)
+
+
+def bytes_to_fetch(place: str) -> int | None:
+    """The bytes of a model that is still to be fetched, 0 where nobody says; null where it is here."""
+    if place.endswith(FILES):
+        return None
+    if HUB_NAME.fullmatch(place):
+        try:
+            return bytes_to_download(*parse_hub_name(place))
+        except Exception as error:
+            raise CheckpointError(
+                f"{place}: neither in the cache nor to be had from the hub ({first_line(error)})"
+            ) from error
+    if NGC_NAME.fullmatch(place):
+        from nemo.utils.model_utils import resolve_cache_dir
+
+        return None if any(resolve_cache_dir().rglob(f"{place}.nemo")) else 0
+    return None
+
+
+def why_not_runnable(names: list[str]) -> Finding | None:
+    """Why no utterance is to be read with these models: it would fetch them, or they are readings of other ones."""
+    if any(name.endswith(".jsonl") for name in names):
+        return warning("smoke run", "not tried: a file of readings has none of its utterance", "give a checkpoint")
+    for name in names:
+        if bytes_to_fetch(split_pin(name)[0]) is not None:
+            return warning("smoke run", f"not tried: {name} is to be fetched first", f"winnow warm-up {name}")
+    return None
+
+
+def ping(endpoint: str) -> None:
+    """Raise OSError unless somebody answers there, whatever the answer."""
+    with suppress(HTTPError), urlopen(Request(endpoint, method="HEAD"), timeout=10):
+        pass
+
+
+def check_hub(endpoint: str, offline: bool, needed: bool, reach: Callable[[str], object] = ping) -> Iterator[Finding]:
+    """Whether the hub answers; where no model is of it, that is not needed."""
+    if offline:
+        yield ok("hub", "not asked, as HF_HUB_OFFLINE says")
+        return
+    try:
+        reach(endpoint)
+    except OSError as error:
+        found = f"{redact_text(endpoint)} does not answer ({getattr(error, 'reason', error)})"
+        yield failed("hub", found, MIRROR) if needed else warning("hub", f"{found}; no model here is of it", MIRROR)
+    else:
+        yield ok("hub", f"{redact_text(endpoint)} answers")

@@ -1,0 +1,150 @@
+"""A NeMo checkpoint as a recogniser: loaded, told its precision and attention, and fed batches on its device."""
+
+import math
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from winnow.engines.batching import CPU_BATCH_SECONDS, BatchBudget, batch_seconds_for
+from winnow.engines.nemo.decoders import make_decoder
+from winnow.engines.nemo.nemo_import import import_asr_models, silence_nemo
+from winnow.engines.nemo.precision import choose_precision
+from winnow.engines.nemo.words import WordAssembler
+from winnow.engines.recogniser import Batch, Hypothesis, cores
+from winnow.engines.nemo.preflight import CheckpointError
+from winnow.models.resolve import Checkpoint
+from winnow.parameters.options import Engine, OptionError
+
+PROBE_SECONDS = 15.0
+
+NONFINITE = Hypothesis("", sound=False)
+
+
+class NemoModel:
+    """A CTC, transducer (RNNT, TDT), hybrid or multitask (AED) checkpoint, on the GPU if there is one.
+
+    On a CPU a batch has one core, and there is a lane a core: the threads of batches that share cores wait for
+    each other after every operation, most of all on a busy machine. On a GPU there are two lanes and one turn at
+    the device: while one batch is computed, the other's waves are gathered or its tokens become words.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, options: Engine) -> None:
+        import torch
+
+        from winnow.engines.nemo.fast_paths import apply_fast_paths
+
+        cuda = torch.cuda.is_available()
+        if options.cuda_graphs and not cuda:
+            raise OptionError("engine.cuda_graphs: there is no GPU here")
+        self.model = restore_model(checkpoint, "cuda" if cuda else "cpu")
+        self.device = self.model.device
+        self.rate = int(self.model.cfg.sample_rate)
+        self.timestamps = options.timestamps
+        self.decoder = make_decoder(self.model, checkpoint.name, options)
+        self.together = self.decoder.together
+        self.model.preprocessor.featurizer.dither = 0.0
+        self.model.preprocessor.featurizer.pad_to = 0
+        if options.local_attention:
+            use_local_attention(self.model, checkpoint.name, options.local_attention)
+        self.model.eval()  # after all that replaces modules: new ones are in training mode, with dropout
+        apply_fast_paths(self.model)
+        precision = choose_precision(self.model.encoder, options)
+        self.dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
+        self.model.encoder.to(self.dtype)
+        self.facts = {"device": torch.cuda.get_device_name() if cuda else "cpu", "precision": precision}
+        self.lanes = 2 if cuda else cores()
+        self.turn = threading.Semaphore(1 if cuda else self.lanes)  # for several shards may be read at once
+        if not cuda:
+            torch.set_num_threads(1)
+        # no lane must find the positional encoding replaced by a longer one while it reads it
+        stride = float(self.model.cfg.preprocessor.window_stride)
+        if hasattr(self.model.encoder, "update_max_seq_length"):
+            self.model.encoder.update_max_seq_length(int(options.max_seconds / stride) + 1, self.device)
+        self.words = WordAssembler(self.decoder.decoding, stride * subsampling_factor(self.model))
+        self.budget = BatchBudget(
+            options.batch_seconds or (self.affordable() if cuda else CPU_BATCH_SECONDS), options.batch_size
+        )
+
+    def read(self, batches: list[Batch]) -> list[Hypothesis]:
+        import torch
+        from torch.nn.functional import pad
+
+        with torch.inference_mode():
+            waves = [self.on_device([clip.samples for _, clip in batch]) for batch in batches]
+            with self.turn:
+                made = [self.encode(*wave) for wave in waves]
+                longest = max(encoded.shape[2] for encoded, _ in made)
+                encoded = torch.cat([pad(encoded, (0, longest - encoded.shape[2])) for encoded, _ in made])
+                languages = [request.language for batch in batches for request, _ in batch]
+                finish = self.decoder.start(encoded, torch.cat([frames for _, frames in made]), languages)
+                finite = torch.isfinite(encoded.sum(dim=(1, 2)))
+            found = zip(finish(), finite.tolist(), strict=True)
+            return [self.words.reading(tokens, self.timestamps) if good else NONFINITE for tokens, good in found]
+
+    def on_device(self, clips: list[NDArray[np.float32]]) -> tuple[Any, Any]:
+        """Waves [utterances, samples] and their lengths, on the way to the device."""
+        import torch
+
+        lengths = torch.tensor([len(clip) for clip in clips])
+        waves = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(clip) for clip in clips], batch_first=True)
+        if self.device.type == "cuda":
+            waves, lengths = waves.pin_memory(), lengths.pin_memory()
+        return waves.to(self.device, non_blocking=True), lengths.to(self.device, non_blocking=True)
+
+    def encode(self, waves: Any, lengths: Any) -> tuple[Any, Any]:
+        """The encoder's output [utterances, width, frames] and how many of the frames are each utterance's."""
+        features, frames = self.model.preprocessor(input_signal=waves, length=lengths)
+        encoded, frames = self.model.encoder(audio_signal=features.to(self.dtype), length=frames)
+        return encoded.float(), frames
+
+    def affordable(self) -> float:
+        """Padded seconds of a batch that the GPU's memory allows, from what a small batch takes of it."""
+        import torch
+
+        clips = [np.zeros(int(PROBE_SECONDS * self.rate), np.float32)] * 4
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        with torch.inference_mode():
+            self.encode(*self.on_device(clips))
+        took = torch.cuda.max_memory_allocated() - before
+        free, _ = torch.cuda.mem_get_info()
+        return batch_seconds_for(float(took) / (len(clips) * PROBE_SECONDS), free)
+
+    def peak_bytes(self) -> int | None:
+        import torch
+
+        if self.device.type != "cuda":
+            return None
+        peak = torch.cuda.max_memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        return peak
+
+
+def restore_model(checkpoint: Checkpoint, device: str) -> Any:
+    """The checkpoint's model, by NeMo, from the private copy that was examined."""
+    with silence_nemo():
+        opener, path, config = import_asr_models().ASRModel, str(checkpoint.path), None
+        try:
+            if checkpoint.family == "multitask":  # some hold a second model, for timestamps
+                config = opener.restore_from(path, return_config=True)
+                config.restore_timestamps_model = False
+            return opener.restore_from(path, map_location=device, override_config_path=config)
+        except Exception as error:
+            raise CheckpointError(f"{checkpoint.name}: NeMo cannot open it: {error}") from error
+
+
+def subsampling_factor(model: Any) -> int:
+    """How many frames of the features make one of the encoder's."""
+    blocks = model.cfg.encoder.get("jasper")
+    return math.prod(block.stride[0] for block in blocks) if blocks else int(model.encoder.subsampling_factor)
+
+
+def use_local_attention(model: Any, name: str, frames: int) -> None:
+    """Let every frame of the encoder see so many others on either side."""
+    if getattr(model.encoder, "self_attention_model", None) not in ("rel_pos", "rel_pos_local_attn"):
+        raise OptionError(
+            f"{name}: its encoder has no relative positions, so engine.local_attention cannot be followed"
+        )
+    model.change_attention_model("rel_pos_local_attn", [frames, frames])

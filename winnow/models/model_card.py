@@ -1,0 +1,69 @@
+"""What is known of a model, in words."""
+
+from winnow.engines.nemo.downloaded import find_downloaded
+from winnow.hardware import Machine
+from winnow.models.catalog import Catalog
+from winnow.models.catalog_schema import Model
+from winnow.models.explain import licence_warning
+from winnow.models.resource_profiles import describe_batch, describe_cpu, describe_precision, describe_share
+
+
+def model_card(model: Model, catalog: Catalog, machine: Machine) -> list[tuple[str, str]]:
+    size, here = catalog.size(model), find_downloaded(model.place)
+    limits = [f"{model.max_seconds:,.0f} s at once" if model.max_seconds else "unknown"]
+    limits += [f"{model.max_seconds_local:,.0f} s with local attention"] if model.max_seconds_local else []
+    return [
+        ("model", model.name),
+        ("checkpoint", model.place),
+        ("pinned", "yes" if model.place != model.checkpoint else "no: a run wants --trust-unpinned, or a pin"),
+        ("on this machine", str(here) if here else "no"),
+        ("parameters", parameter_count(model) or "unknown"),
+        ("file", f"{model.file_mb:,.0f} MB" if model.file_mb else "unknown"),
+        ("decoder", model.decoder),
+        ("read by the engine", f"yes, as {model.family}" if model.family else "no"),
+        ("languages", ", ".join(model.languages)),
+        ("punctuation", yes_no(model.punctuation)),
+        ("timestamps", yes_no(model.timestamps)),
+        ("streaming", ", ".join(f"{ms} ms" for ms in model.streaming) or "no: it hears whole utterances"),
+        ("sample rate", f"{model.sample_rate:,} Hz"),
+        ("longest audio", ", ".join(limits)),
+        (
+            "licence",
+            f"{model.licence or 'unknown'}{'; ' + found if (found := licence_warning(model, catalog)) else ''}",
+        ),
+        ("memory", f"at least {model.memory_gb:g} GB to load" if model.memory_gb else weights_size(model)),
+        ("precision", describe_precision(machine)),
+        (
+            "device",
+            f"{describe_share(size, machine)}; {describe_batch(size, machine.memory)}"
+            if machine.gpu
+            else describe_cpu(machine),
+        ),
+        *(("published", figures) for figures in published_scores(model, catalog)),
+        *([("note", model.note)] if model.note else []),
+    ]
+
+
+def published_scores(model: Model, catalog: Catalog) -> list[str]:
+    """Each figure with what it was measured on and who says so."""
+    found = []
+    for name, score in model.scores.items():
+        protocol = catalog.protocols[name]
+        pace = f", {score.rtfx:,.0f} x real time" if score.rtfx else ""
+        source = f" ({protocol.source})" if protocol.source else ""
+        found.append(f"WER {score.wer:.2%}{pace}: {name}: {protocol.words}{source}")
+    return found
+
+
+def weights_size(model: Model) -> str:
+    return f"{model.weights_gb:.2f} GB for its weights in fp32" if model.weights_gb else "unknown"
+
+
+def parameter_count(model: Model) -> str:
+    if model.parameters is None:
+        return ""
+    return f"{model.parameters / 1e9:.2g} B" if model.parameters >= 1e9 else f"{model.parameters / 1e6:.3g} M"
+
+
+def yes_no(value: bool | None) -> str:
+    return "unknown" if value is None else "yes" if value else "no"
