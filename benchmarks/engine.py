@@ -19,11 +19,11 @@ from benchmarks.corpora import DEMO, LONGEST, Corpus, demo_corpus, librispeech_l
 from benchmarks.turns import Turn, Work, equal, main, ratio, take
 from winnow.audio.decode import load_clip
 from winnow.engines.inference import plan_calls, transcribe_requests
+from winnow.engines.model_cache import get_model
 from winnow.engines.nemo.model import NemoModel, quiet, restore_model
 from winnow.engines.nemo.precision import bf16_speedup
-from winnow.engines.recogniser import get_model
 from winnow.models.resolve import resolve
-from winnow.parameters.options import Engine
+from winnow.parameters.engine import EngineOptions
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Case:
     batch_seconds: float | None = None
 
     @property
-    def options(self) -> Engine:
-        return Engine(
-            max_seconds=LONGEST, branch=self.branch, precision=self.precision, batch_seconds=self.batch_seconds
+    def options(self) -> EngineOptions:
+        return EngineOptions(
+            max_seconds=LONGEST, decoder=self.branch, precision=self.precision, batch_seconds=self.batch_seconds
         )
 
 
@@ -154,8 +154,8 @@ def row(case: Case, name: str, theirs: list[Turn], ours: list[Turn]) -> dict[str
         "wall_ratio": ratio(theirs, ours, "wall"),
         "texts_equal": equal(theirs, ours),
         "padding": 1 - facts["audio_seconds"] / facts["padded_seconds"],
-        "of_wall_in_model": facts["model_seconds"] / facts["lanes"] / facts["seconds"],
-        "x_real_time": facts["audio_seconds"] / facts["seconds"],
+        "of_wall_in_model": facts["model_seconds"] / facts["threads"] / facts["seconds"],
+        "rtfx": facts["audio_seconds"] / facts["seconds"],
         "mebibytes": ours[-1].mebibytes,
         "their_mebibytes": theirs[-1].mebibytes,
     }

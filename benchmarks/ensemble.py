@@ -25,12 +25,12 @@ from demo.speech import NOISES, Samples, corpus_voices, noise, say, with_noise
 from demo.training_speech import TRAINING_SEED, training_texts
 from winnow.audio.decode import load_clip
 from winnow.engines.isolation import transcribe_here
-from winnow.engines.recogniser import Hypothesis, Request
+from winnow.engines.recogniser import Request
 from winnow.models.resolve import resolve
-from winnow.parameters.ensemble import Rover
-from winnow.parameters.options import Engine
+from winnow.parameters.engine import EngineOptions
+from winnow.text.hypothesis import Hypothesis
 from winnow.text.normalize import normalize
-from winnow.text.rover import most_confident, rover
+from winnow.text.rover import VoteWeights, most_confident, rover
 
 MODELS = ("small", "large", "third")
 LOUD = (0.0, 10.0)  # dB: the range of the noise that is laid over the demo corpus
@@ -87,7 +87,7 @@ def written(path: Path, text: str, samples: Samples, snr: float) -> Spoken:
 def readings(spoken: list[Spoken]) -> list[list[Hypothesis]]:
     """For each utterance, what each of MODELS reads."""
     requests = [Request(str(one.path), None, None) for one in spoken]
-    found = [transcribe_here(resolve(pinned(name)), Engine(), requests)[0] for name in MODELS]
+    found = [transcribe_here(resolve(pinned(name)), EngineOptions(), requests)[0] for name in MODELS]
     return [[heard.reading for heard in row if heard.reading] for row in zip(*found, strict=True)]
 
 
@@ -95,7 +95,7 @@ Method = Callable[[list[Hypothesis]], str]
 
 
 def voted(**how: float | None) -> Method:
-    return lambda row: rover(row, "basic", Rover(**how)).text
+    return lambda row: rover(row, "basic", VoteWeights(**how)).text
 
 
 def methods() -> dict[str, Method]:
@@ -143,7 +143,7 @@ def agreed(
     spoken: list[Spoken], rows: list[list[Hypothesis]], least: float
 ) -> tuple[list[Spoken], list[list[Hypothesis]]]:
     """Utterances on which the models agree at least so much, and what was read in them."""
-    at = [i for i, row in enumerate(rows) if (rover(row, "basic", Rover()).agreement or 0.0) >= least]
+    at = [i for i, row in enumerate(rows) if (rover(row, "basic", VoteWeights()).agreement or 0.0) >= least]
     return [spoken[i] for i in at], [rows[i] for i in at]
 
 

@@ -34,11 +34,11 @@ manifest, hours, rows = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
 """
 CUT = """
 from winnow.corpora.nemo_jsonl.sharding import cut
-from winnow.corpora.nemo_jsonl.duplicates import twins
+from winnow.corpora.nemo_jsonl.duplicates import find_duplicates
 began = time.perf_counter(), time.process_time()
 slices, hashes = cut(manifest, "/audio", hours)
-twice = twins(manifest, "/audio", hashes)
-done = {"rows": len(hashes), "shards": len(slices), "twice": len(twice.twins)}
+twice = find_duplicates(manifest, "/audio", hashes)
+done = {"rows": len(hashes), "shards": len(slices), "twice": len(twice.duplicate_line)}
 """
 READING = """
 from tasks.shard import sliced

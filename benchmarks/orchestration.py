@@ -31,11 +31,13 @@ import psutil
 from benchmarks.corpora import DEMO, demo_corpus
 from benchmarks.turns import main
 from winnow.devices.executors import open_executor
+from winnow.engines.checkpoint import Checkpoint
 from winnow.engines.isolation import transcribe_here
 from winnow.engines.recogniser import Request
-from winnow.models.resolve import Checkpoint, resolve
+from winnow.models.resolve import resolve
 from winnow.parameters.curation import Curation
-from winnow.parameters.options import Dask, Engine, Placement
+from winnow.parameters.engine import EngineOptions
+from winnow.parameters.placement import Dask, Placement
 
 SMALL = DEMO / "small.nemo"
 COPIES, QUICK_COPIES = 8, 2
@@ -48,13 +50,13 @@ import json, sys, time
 from pathlib import Path
 from winnow.engines.isolation import listen_here
 from winnow.models.resolve import resolve
-from winnow.parameters.options import Engine
+from winnow.parameters.engine import EngineOptions
 from winnow.engines.recogniser import Request
 rows = [json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()]
 requests = [Request(row["audio_filepath"], None, row["duration"]) for row in rows]
-listen_here(resolve(sys.argv[2], trust_unpinned=True), Engine(), requests[:20])
+listen_here(resolve(sys.argv[2], trust_unpinned=True), EngineOptions(), requests[:20])
 cpu, wall = time.process_time(), time.perf_counter()
-listen_here(resolve(sys.argv[2], trust_unpinned=True), Engine(), requests)
+listen_here(resolve(sys.argv[2], trust_unpinned=True), EngineOptions(), requests)
 print(time.process_time() - cpu, time.perf_counter() - wall)
 """
 
@@ -80,7 +82,7 @@ def requests_of(manifest: Path) -> list[Request]:
 
 
 def read(requests: list[Request], checkpoint: Checkpoint, *, device: str, apart: bool) -> list[str]:
-    found, _ = transcribe_here(checkpoint, Engine(), requests)
+    found, _ = transcribe_here(checkpoint, EngineOptions(), requests)
     return [one.reading.text if one.reading else "" for one in found]
 
 

@@ -24,16 +24,16 @@ from benchmarks.ensemble import Spoken, demo_speech, louder
 from demo.__main__ import pinned
 from demo.corpus import CORPUS
 from winnow.engines.isolation import transcribe_here
-from winnow.engines.recogniser import Hypothesis, Request
+from winnow.engines.recogniser import Request
 from winnow.gates.budget import BudgetRows, Flags, Numbers, best_band
 from winnow.gates.sampling import draw_numbers, sample_share
 from winnow.models.resolve import resolve
-from winnow.parameters.ensemble import Rover
-from winnow.parameters.gate_and_filter import GATE_PRESETS
-from winnow.parameters.options import Engine
+from winnow.parameters.engine import EngineOptions
+from winnow.parameters.gate import GATE_PRESETS
+from winnow.text.hypothesis import Hypothesis
 from winnow.text.metrics import compare_texts
 from winnow.text.normalize import normalize
-from winnow.text.rover import rover
+from winnow.text.rover import VoteWeights, rover
 
 SPEECH = Path(__file__).parent.parent.parent / "shared" / "speech"
 LIMIT = 0.25
@@ -164,13 +164,15 @@ def plain(manifest: Path) -> list[str]:
 
 def evidence(spoken: list[Spoken], references: list[str], models: dict[str, str]) -> Evidence:
     requests = [Request(str(one.path), None, None) for one in spoken]
-    heard = [transcribe_here(resolve(name, trust_unpinned=True), Engine(), requests)[0] for name in models.values()]
+    heard = [
+        transcribe_here(resolve(name, trust_unpinned=True), EngineOptions(), requests)[0] for name in models.values()
+    ]
     readings = [[one.reading or Hypothesis("") for one in row] for row in zip(*heard, strict=True)]
-    voted = [rover(row, "basic", Rover()).text for row in readings]
+    voted = [rover(row, "basic", VoteWeights()).text for row in readings]
     texts = {"small": [row[0].text for row in readings], "large": [row[1].text for row in readings], "voted": voted}
     return Evidence(
         ids=np.arange(1.0, len(spoken) + 1),
-        seconds=np.array([one.sound.seconds if one.sound else 0.0 for one in heard[0]]),
+        seconds=np.array([one.stats.seconds if one.stats else 0.0 for one in heard[0]]),
         good=np.array([one.text == text for one, text in zip(spoken, references, strict=True)]),
         **{name: rates(references, found) for name, found in texts.items()},
     )

@@ -87,7 +87,7 @@ def finished(run: Path, shards: int) -> None:
     rules = rules_for(settings)
     for number in range(shards):
         rows = shard(number)
-        for stage, table in (("shards", rows), ("large-scored", rows), ("judged", filter(rows, rules))):
+        for stage, table in (("load", rows), ("score-large", rows), ("filter", filter(rows, rules))):
             file = ledger.store_table(run / ledger.STAGES / stage, f"{number:05}", table)
             ledger.commit(run, ledger.key_of(stage, number), [file], stage=stage, shard=f"{number:05}")
     asked = {"parameters": settings.model_dump(mode="json"), "sha256": {}}

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -10,29 +11,14 @@ from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 from rich.console import Console
 
+from winnow.errors import EXIT_CODES, WinnowError
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble
-from winnow.parameters.gate_and_filter import Filter
+from winnow.parameters.filter import Filter
 from winnow.parameters.maintenance import Benchmark, Doctor, DownloadModels
-from winnow.parameters.options import Selection, Share
+from winnow.parameters.selection import Selection
+from winnow.parameters.settings import Share
 from winnow.rules.presets import PresetName
-
-EXIT_CODES = {
-    0: "done",
-    1: "failed",
-    2: "wrong input, option or output",
-    3: "no Prefect server",
-    4: "data complete, but the Prefect server was lost",
-    5: "disk full",
-    6: "another run works on the output",
-    7: "checkpoint refused",
-    8: "the output is another run's",
-    9: "a Dask scheduler that others reach, without TLS",
-    10: "too much quarantined",
-    11: "the model is broken",
-    130: "interrupted",
-    143: "terminated",
-}
 
 NOTHING = Doctor()
 
@@ -134,7 +120,7 @@ def verify(output: str) -> None:
     sys.exit(0 if verify(output) else 1)
 
 
-models = App(name="models", help="What models there are, what is known of them, and which suit a wish.")
+models = App(name="models", help="What models there are, what is known of them, and which suit a selection.")
 app.command(models)
 
 
@@ -172,18 +158,18 @@ def show(name: str, *, catalog: Path | None = None) -> None:
 def choose(
     manifest: Path | None = None,
     *,
-    wish: Annotated[Selection | None, Parameter(name="*")] = None,
+    selection: Annotated[Selection | None, Parameter(name="*")] = None,
     catalog: Path | None = None,
 ) -> None:
-    """Choose the models for a wish, and say why; `winnow curate --small auto --large auto` chooses the same.
+    """Choose the models for a selection, and say why; `winnow curate --small auto --large auto` chooses the same.
 
     Args:
-        manifest: NeMo manifest, whose hours and languages count where the wish has none
+        manifest: NeMo manifest, whose hours and languages count where the selection has none
         catalog: YAML file of models of one's own, in the form of winnow/models/catalog.yaml
     """
     from cli.models import show_choice
 
-    show_choice(catalog, wish or Selection(), manifest)
+    show_choice(catalog, selection or Selection(), manifest)
 
 
 @app.command
@@ -222,7 +208,7 @@ def benchmark(settings: Annotated[Benchmark, Parameter(name="*", consume_multipl
 
     What the output holds of the same models, manifest and device is compared with.
     """
-    from cli.download_models import benchmark
+    from cli.benchmark import benchmark
 
     benchmark(settings)
 
@@ -285,17 +271,19 @@ def deploy(*, notify: str | None = None) -> None:
     Args:
         notify: Address that is told of failed and crashed runs by POST (a Slack or Mattermost webhook, say)
     """
+    from cli.console import console
     from deployments.deploy import deploy
 
-    deploy(notify)
+    deploy(notify, partial(console.print, soft_wrap=True, markup=False))
 
 
 @app.command
 def serve() -> None:
     """Run from Prefect's UI whatever is asked of this machine, without work pools and workers, until it is stopped."""
+    from cli.console import console
     from deployments.serve import serve_flows
 
-    serve_flows()
+    serve_flows(partial(console.print, soft_wrap=True, markup=False))
 
 
 def main(words: list[str] | None = None) -> None:
@@ -305,11 +293,9 @@ def main(words: list[str] | None = None) -> None:
     except ValidationError as error:  # what was asked of a run before, and does not fit any more
         print("winnow:", *complaints(error), file=sys.stderr)
         sys.exit(2)
-    except Exception as error:
-        if (code := getattr(error, "exit_code", None)) is None:
-            raise
+    except WinnowError as error:
         print("winnow:", error, *(f"({note})" for note in getattr(error, "__notes__", [])), file=sys.stderr)
-        sys.exit(code)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

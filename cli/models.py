@@ -7,14 +7,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from winnow.corpora.languages import match_language, summarize_manifest
-from winnow.engines.nemo.downloaded import find_downloaded
+from winnow.corpora.languages import summarize_manifest
+from winnow.engines.nemo.locate import find_downloaded
 from winnow.hardware import ELSEWHERE, this_machine
 from winnow.models.catalog import Catalog, open_catalog
 from winnow.models.catalog_schema import Model
 from winnow.models.model_card import model_card, parameter_count
 from winnow.models.selection import SelectedModels, select_models
-from winnow.parameters.options import Selection
+from winnow.parameters.selection import Selection
+from winnow.text.languages import match_language
 
 WIDE = 180  # characters of a line where nobody's terminal says how many it has
 
@@ -28,8 +29,8 @@ def show_all(own: Path | None, language: str | None, permissive: bool, offline: 
     catalog = open_catalog(own)
     found = [model for model in catalog.models if wanted(model, catalog, language, permissive, offline)]
     table = Table(box=None, pad_edge=False)
-    for heading in ("model", "size", "decoder", "languages", "WER", "x real time", "by", "licence", "here"):
-        right = heading in ("size", "WER", "x real time")
+    for heading in ("model", "size", "decoder", "languages", "WER", "RTFx", "by", "licence", "here"):
+        right = heading in ("size", "WER", "RTFx")
         table.add_column(
             heading,
             overflow="fold",
@@ -79,14 +80,14 @@ def show_one(own: Path | None, name: str) -> None:
     console.print(table)
 
 
-def show_choice(own: Path | None, wish: Selection, manifest: Path | None) -> SelectedModels:
-    """The models for a wish, what they take and why; what the manifest states stands for what the wish leaves out."""
+def show_choice(own: Path | None, selection: Selection, manifest: Path | None) -> SelectedModels:
+    """The models for a selection, what they take and why; what the manifest states stands for what the selection leaves out."""
     if manifest:
         there = summarize_manifest(manifest)
-        spoken = wish.language or ",".join(there.languages) or None
-        wish = wish.model_copy(update={"language": spoken, "hours": wish.hours or there.hours or None})
-    machine = replace(ELSEWHERE, device="as was said") if wish.memory else this_machine()
-    found = select_models(wish, open_catalog(own), machine)
+        spoken = selection.language or ",".join(there.languages) or None
+        selection = selection.model_copy(update={"language": spoken, "hours": selection.hours or there.hours or None})
+    machine = replace(ELSEWHERE, device="as was said") if selection.memory else this_machine()
+    found = select_models(selection, open_catalog(own), machine)
     table = Table(box=None, pad_edge=False, show_header=False)
     for role, model in found.models.items():
         table.add_row(f"--{role}", Text(model.place))

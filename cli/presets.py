@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.markup import escape
 
+from cli.console import console
 from winnow.rules.presets import FILTERS, PresetName
 from winnow.validation.rules import required_columns
-
-console = Console(highlight=False)
 
 
 def show(names: Sequence[PresetName]) -> None:

@@ -8,39 +8,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 
-from flows.server.ephemeral.ephemeral import EphemeralServer
-from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from flows.server.ephemeral import monitor
+from cli.console import console, errors
+from flows.server import monitor
+from flows.server.environment import set_prefect_defaults
+from flows.server.ephemeral import EphemeralServer
 from winnow.engines.nemo.nemo_import import import_asr_models
+from winnow.errors import ServerLost
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
-from winnow.parameters.gate_and_filter import Filter
+from winnow.parameters.filter import Filter
 from winnow.reports.summary import Report
 from winnow.runs.run_dir import load_settings
 from winnow.runs.storage import location
 from winnow.runs.verify import verify_run
 from winnow.validation.rules import rules_for
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
-
 AGAIN = "the same command, or `winnow resume`, goes on from here"
-
-DEFAULTS = {
-    # the terminal shows what winnow says; Prefect's own words are in its UI
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "winnow",
-    # one write for each event, the default, is slower than the events come, and what does not fit its queue is lost
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "DO_NOT_TRACK": "1",
-}
 
 
 def curate(settings: Curation) -> Report:
@@ -94,8 +82,7 @@ def start(settings: Settings | None = None, again: str = AGAIN) -> None:
 
     `again` says what to do after an interruption.
     """
-    for name, value in DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    set_prefect_defaults()
     log = logging.getLogger("winnow")
     log.setLevel(logging.INFO)
     log.addHandler(RichHandler(console=errors, show_level=False, show_path=False, log_time_format="%H:%M:%S"))
@@ -127,20 +114,7 @@ def show(report: Report, output: str) -> None:
     console.print(summary(report))
     console.print(f"\nreport: {location(output) / 'report.html'}", markup=False, soft_wrap=True)
     if lost := os.environ.get(monitor.ORPHANED):
-        raise monitor.ServerLost(monitor.ServerLost.words(lost))
-
-
-def server() -> str:
-    """The address of the server that is configured and answers."""
-    for name, value in DEFAULTS.items():
-        os.environ.setdefault(name, value)
-    if (api := monitor.configured_api()) is None:
-        raise monitor.NoServer(
-            "no Prefect server is configured: start one (prefect server start), and set PREFECT_API_URL "
-            "(http://127.0.0.1:4200/api)"
-        )
-    monitor.require_server(api.rstrip("/"))
-    return api.rstrip("/")
+        raise ServerLost(monitor.server_lost_message(lost))
 
 
 def import_models() -> None:

@@ -3,18 +3,16 @@
 import json
 from dataclasses import asdict
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from winnow.parameters.gate_and_filter import Filter
+from cli.console import console
+from winnow.parameters.filter import Filter
 from winnow.runs.run_dir import load_settings
 from winnow.runs.storage import location, put
 from winnow.sweep.outcomes import Subset, gather_outcomes, kept_by_run, run_stages
 from winnow.sweep.threshold_sweep import CurvePoint, RuleCost, rule_costs
 from winnow.validation.rules import rules_for
-
-console = Console(highlight=False)
 
 SHOWN = 7  # thresholds of a curve in the terminal
 
@@ -75,7 +73,7 @@ def dropped(every: list[RuleCost]) -> Table:
     """What breaks each rule, and what no other rule would have dropped."""
     table = framed("rule", "broken by", "hours", "only by this", "hours")
     for cost in every:
-        all_of, alone = figures(cost.broken), figures(cost.alone)
+        all_of, alone = figures(cost.violations), figures(cost.only_this_rule)
         table.add_row(Text(cost.rule.condition), *all_of[:2], *alone[:2])
     return table
 

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from cli.run import console, curate
+from cli.console import console
+from cli.run import curate
+from winnow.errors import RunMismatch
 from winnow.parameters.curation import Curation
-from winnow.runs.run_dir import RunMismatch
 
 HERE = Path(__file__).parent
 

@@ -182,7 +182,7 @@ def train(name: str, recipe: Recipe, threads: int) -> None:
         if (step + 1) % 250 == 0 or step + 1 == updates:
             rate = heard / (time.perf_counter() - began)
             rates = {k: round(v, 4) for k, v in word_error_rates(model, data).items()}
-            print(f"{step + 1}/{updates} loss {np.mean(recent):.3f} WER {rates} {rate:.0f} x real time", flush=True)
+            print(f"{step + 1}/{updates} loss {np.mean(recent):.3f} WER {rates} RTFx {rate:.0f}", flush=True)
             recent = []
             saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
             torch.save(saved | {"schedule": schedule.state_dict(), "done": step + 1}, state.with_suffix(".tmp"))

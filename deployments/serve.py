@@ -1,6 +1,7 @@
 """The simplest way to run from the UI, on one machine: no work pool, no worker, just this process."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -8,7 +9,6 @@ from prefect import Flow
 from prefect.flows import EntrypointType
 from prefect.runner import Runner
 
-from cli.run import console, server
 from deployments.forms import set_form
 from flows.benchmark import benchmark
 from flows.curate import curate
@@ -17,20 +17,21 @@ from flows.download_models import download_models
 from flows.ensemble import ensemble
 from flows.incremental import incremental
 from flows.refilter import refilter
+from flows.server.monitor import require_configured_server
 
 FLOWS: tuple[Flow[..., Any], ...] = (curate, ensemble, incremental, refilter, download_models, doctor, benchmark)
 NAME = "here"
 RUNS_AT_ONCE = 1  # a run fills its machine
 
 
-def serve_flows() -> None:
+def serve_flows(tell: Callable[[str], object] = print) -> None:
     """Serve the flows as `curate/here` and so on, until the process is stopped."""
-    api = server()
+    api = require_configured_server()
     runner = Runner(limit=RUNS_AT_ONCE)
     for flow in FLOWS:
         runner.add_deployment(flow.to_deployment(NAME, entrypoint_type=EntrypointType.MODULE_PATH))
         set_form(flow, f"{flow.name}/{NAME}")
-        console.print(f"serving {flow.name}/{NAME}")
-    console.print(f"runs are started from {api.removesuffix('/api')}/deployments; Ctrl-C stops")
+        tell(f"serving {flow.name}/{NAME}")
+    tell(f"runs are started from {api.removesuffix('/api')}/deployments; Ctrl-C stops")
     with suppress(KeyboardInterrupt):
         asyncio.run(runner.start())

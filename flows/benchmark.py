@@ -10,21 +10,17 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.with_parameters import with_parameters
-from tasks.measure import Measurement, measure_model
+from tasks.measure import measure_model
 from tasks.shard import manifest_digest
 from winnow.benchmarking.comparison import batch_used, format_interval, render_benchmark
-from winnow.benchmarking.figures import (
-    Figures,
-    MeasurementFailed,
-    ModelFigures,
-    comparison_key,
-    prepare_folder,
-    read_last,
-    write_figures,
-)
+from winnow.benchmarking.figures import Figures, ModelFigures, comparison_key, prepare_folder, read_last, write_figures
+from winnow.benchmarking.measurement import Measurement
 from winnow.benchmarking.sample import draw_sample
-from winnow.models.resolve import Checkpoint, check_options, resolve
+from winnow.engines.checkpoint import Checkpoint
+from winnow.errors import MeasurementFailed
+from winnow.models.resolve import resolve
 from winnow.parameters.maintenance import Benchmark
+from winnow.validation.engine_options import check_options
 
 log = logging.getLogger("winnow")
 log.setLevel(logging.INFO)
@@ -74,7 +70,7 @@ def measure_row(checkpoint: Checkpoint, seconds: float | None, measuring: Measur
     if row.accuracy is None:
         log.info("%s, batches of %s: not measured: %s", row.model, batch_used(row), row.failure)
     else:
-        said = f"WER {format_interval(row.accuracy.wer)}, {row.x_real_time:,.0f} x real time"
+        said = f"WER {format_interval(row.accuracy.wer)}, RTFx {row.rtfx:,.0f}"
         log.info("%s, batches of %s: %s", row.model, batch_used(row), said)
     return row
 

@@ -13,14 +13,14 @@ from flows.progress import Progress
 from flows.streaming import Futures, Step, stream
 from tasks.gate import GroupBySeconds, gate_shard
 from tasks.load import load_shard
-from tasks.report import Passes
 from tasks.sample import choose_gates, draw_sample, sample_shard
 from tasks.score import score_shard
 from tasks.transcribe import transcribe_shard, transcribe_shards
 from winnow.devices.executors import Executor
-from winnow.engines.passes import Pass
 from winnow.gates.criteria import Gates, gates_for_larger, gates_for_small
+from winnow.models.passes import Pass
 from winnow.parameters.curation import Curation
+from winnow.reports.throughput import Passes
 from winnow.runs.quarantine_limit import QuarantineLimit
 from winnow.schema import Role
 

@@ -10,7 +10,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.cascade import Cascade
 from flows.finalize import LIGHT_TASKS, finalize
 from flows.progress import Progress
-from flows.server.ephemeral.monitor import current_flow_run, mark_crashed, watch_server
+from flows.server.monitor import current_flow_run, mark_crashed, watch_server
 from flows.streaming import Futures, Step, stream
 from flows.with_parameters import with_parameters
 from tasks.duplicates import duplicates_for
@@ -18,14 +18,14 @@ from tasks.filter import filter_shard
 from tasks.load import load_shard
 from tasks.shard import manifest_digest, shard_manifest
 from winnow.devices.executors import open_executor
-from winnow.engines.passes import make_passes
 from winnow.models.auto_select import resolve_models
-from winnow.models.resolve import check_options
+from winnow.models.passes import make_passes
 from winnow.parameters.curation import Curation
 from winnow.reports.summary import Report
 from winnow.runs.ledger import name_of
 from winnow.runs.quarantine_limit import QuarantineLimit
 from winnow.runs.run_dir import open_run
+from winnow.validation.engine_options import check_options
 from winnow.validation.rules import phrase_digest, rules_for
 
 logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, its log says how the passes go
@@ -55,7 +55,7 @@ def curate(settings: Curation) -> Report:
         cascade = Cascade(passes, settings, devices, Progress(manifest), heard)
 
         repeats: dict[str, Path] = {}
-        if rules.over_the_run:
+        if rules.needs_whole_run:
             texts = Step(lambda shard: [load_shard.submit(shard, settings.referenced)], lambda: LIGHT_TASKS)
             stream(manifest.shards, texts)
             repeats = duplicates_for(rules, texts.results(), settings.normalizer)

@@ -5,23 +5,20 @@ import sys
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
-from cli.doctor import findings
+from flows.server.check import check_server
 from flows.with_parameters import with_parameters
+from winnow.doctor.checks import run_checks
 from winnow.doctor.findings import Finding
+from winnow.doctor.smoke_run import demo_checkpoint, smoke_run
+from winnow.errors import ChecksFailed
 from winnow.parameters.maintenance import Doctor
-
-
-class ChecksFailed(Exception):
-    """Something that would stop a run."""
-
-    exit_code = 1
 
 
 @flow(name="doctor")
 @with_parameters(Doctor)
 def doctor(settings: Doctor) -> list[Finding]:
     """Every finding, as a table; the run fails if one of them would stop a run."""
-    found = list(findings(settings))
+    found = list(run_checks(settings, demo_checkpoint(), check_server, smoke_run))
     create_table_artifact([one.model_dump() for one in found], key="doctor", description="What the doctor found")
     if failed := [f"{one.check}: {one.found} (remedy: {one.remedy})" for one in found if one.state == "failed"]:
         raise ChecksFailed("; ".join(failed))

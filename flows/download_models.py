@@ -12,7 +12,9 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.progress import EVERY, shown
 from flows.with_parameters import with_parameters
-from tasks.download import DownloadedModel, DownloadFailed, download_model, expand_folders
+from tasks.download import download_model
+from winnow.errors import DownloadFailed
+from winnow.models.download import DownloadedModel, expand_folders
 from winnow.parameters.maintenance import DownloadModels
 
 PARALLEL_DOWNLOADS = 4  # models that are fetched or examined at the same time

@@ -9,7 +9,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.finalize import LIGHT_TASKS, finalize
 from flows.progress import Progress
-from flows.server.ephemeral.monitor import current_flow_run, mark_crashed, watch_server
+from flows.server.monitor import current_flow_run, mark_crashed, watch_server
 from flows.streaming import Futures, Step, stream
 from flows.with_parameters import with_parameters
 from tasks.combine import combine_shard
@@ -20,14 +20,16 @@ from tasks.score import score_shard
 from tasks.shard import manifest_digest, shard_manifest
 from tasks.transcribe import transcribe_shard
 from winnow.devices.executors import Executor, open_executor
-from winnow.engines.passes import Pass
-from winnow.models.resolve import check_options, resolve
-from winnow.parameters.ensemble import ENSEMBLE, Ensemble
-from winnow.parameters.options import OptionError
+from winnow.errors import OptionError
+from winnow.models.passes import Pass
+from winnow.models.resolve import resolve
+from winnow.parameters.ensemble import Ensemble
 from winnow.reports.summary import Report
 from winnow.runs.ledger import name_of
 from winnow.runs.quarantine_limit import QuarantineLimit
 from winnow.runs.run_dir import open_run
+from winnow.schema import ENSEMBLE
+from winnow.validation.engine_options import check_options
 from winnow.validation.rules import phrase_digest, rules_for
 
 logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, its log says how the passes go
@@ -65,7 +67,7 @@ def ensemble(settings: Ensemble) -> Report:
 
         def vote(shard: Path) -> Futures:
             roles = [reader.role for reader in readers]
-            combined = combine_shard.submit(shard, roles, settings.method, settings.rover, settings.normalizer)
+            combined = combine_shard.submit(shard, roles, settings.method, settings.rover.weights, settings.normalizer)
             scored = score_shard.submit(combined, ENSEMBLE, settings.normalizer, referenced=False)
             return [combined, scored, filter_shard.submit(scored, rules, repeats.get(name_of(shard)))]
 
@@ -82,7 +84,7 @@ def make_passes(settings: Ensemble) -> list[Pass]:
         if checkpoint.sha256 in digests[:number]:
             raise OptionError(f"models: {checkpoint.name} is there twice, and would have two votes")
     check_options(settings.engine, checkpoints)
-    how = {"options": settings.engine, "root": settings.audio_root, "on": settings.models_on}
+    how = {"options": settings.engine, "root": settings.audio_root, "on": settings.models_placement}
     return [Pass(role=f"model{n}", checkpoint=checkpoint, **how) for n, checkpoint in enumerate(checkpoints, 1)]
 
 

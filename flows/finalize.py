@@ -5,10 +5,11 @@ from pathlib import Path
 from flows.streaming import Step, stream
 from tasks.load import gather_fields
 from tasks.publish import publish_shard, write_manifest
-from tasks.report import Passes, report_run
+from tasks.report import report_run
 from winnow.gates.criteria import Gates
 from winnow.parameters.ensemble import Settings
 from winnow.reports.summary import Report
+from winnow.reports.throughput import Passes
 from winnow.schema import ShardedManifest
 
 LIGHT_TASKS = 4  # tasks without a model that run at once

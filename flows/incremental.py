@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.curate import curate
-from flows.server.ephemeral.monitor import current_flow_run
+from flows.server.monitor import current_flow_run
 from flows.with_parameters import with_parameters
 from winnow.corpora.incremental import manifest_path, open_increments
 from winnow.parameters.curation import Curation

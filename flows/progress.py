@@ -54,7 +54,7 @@ class Progress:
         if not self.done:
             return said
         left = spent * (1 - self.share) / self.share
-        return f"{said}, {self.done / spent:,.0f} x real time, {clock(left)} left"
+        return f"{said}, RTFx {self.done / spent:,.0f}, {clock(left)} left"
 
     def tell(self) -> None:
         for show in shown:

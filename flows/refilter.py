@@ -6,7 +6,7 @@ from pathlib import Path
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.server.ephemeral.monitor import current_flow_run, mark_crashed
+from flows.server.monitor import current_flow_run, mark_crashed
 from flows.streaming import Futures, Step, stream
 from flows.with_parameters import with_parameters
 from tasks.duplicates import duplicates_for
@@ -36,7 +36,7 @@ def refilter(asked: Refilter) -> Report:
     digests = {name: found for name, found in input_digests(before).items() if name != "phrases"} | phrase_digest(rules)
     with open_run(settings, digests, current_flow_run(), died=mark_crashed) as folder:
         reuse_hypotheses(before, folder)
-        shards, read = ([folder / file.relative_to(before) for file in stages[name]] for name in ("scored", "shards"))
+        shards, read = ([folder / file.relative_to(before) for file in stages[name]] for name in ("score", "load"))
         repeats = duplicates_for(rules, read, settings.normalizer)
 
         def decide(shard: Path) -> Futures:

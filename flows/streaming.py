@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from prefect.futures import PrefectFuture
 
+from winnow.errors import WinnowError
+
 Futures = list[PrefectFuture[Any]]
 
 
@@ -108,7 +110,7 @@ def handle_end(step: Step, number: int) -> None:
         result = chain[-1].result()
         for told in step.done:
             told(result)
-    elif hasattr(error, "exit_code"):
+    elif isinstance(error, WinnowError) and not error.retryable:
         raise error
 
 

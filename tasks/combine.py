@@ -7,16 +7,16 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.retry import RETRY
-from winnow.engines.recogniser import Hypothesis
-from winnow.parameters.ensemble import ENSEMBLE, Method, Rover
-from winnow.parameters.options import OptionError
+from winnow.errors import OptionError
+from winnow.parameters.ensemble import Method
 from winnow.runs.ledger import run_stage_on_shard
-from winnow.schema import Role, after_combine, append_columns
+from winnow.schema import ENSEMBLE, Role, after_combine, append_columns
+from winnow.text.hypothesis import Hypothesis
 from winnow.text.normalize import Normalizer, version_of
-from winnow.text.rover import Consensus, most_confident, rover
+from winnow.text.rover import Consensus, VoteWeights, most_confident, rover
 
 
-def combine(heard: pa.Table, roles: list[Role], method: Method, votes: Rover, normalizer: Normalizer) -> pa.Table:
+def combine(heard: pa.Table, roles: list[Role], method: Method, votes: VoteWeights, normalizer: Normalizer) -> pa.Table:
     """Add the ensemble's reading, whose it is, and the models' agreement with it; null where a model has none."""
     found: list[tuple[Consensus, float | None, Role] | None] = []
     by_role = zip(*(hypotheses_of(heard, role) for role in roles), strict=True)
@@ -56,9 +56,9 @@ def check_confidence(number: int, roles: list[Role], given: list[Hypothesis]) ->
 
 
 @task(task_run_name="combine {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
-def combine_shard(shard: Path, roles: list[Role], method: Method, votes: Rover, normalizer: Normalizer) -> Path:
+def combine_shard(shard: Path, roles: list[Role], method: Method, votes: VoteWeights, normalizer: Normalizer) -> Path:
     def stage(rows: pa.Table, **_: object) -> pa.Table:
         return combine(rows, roles, method, votes, normalizer)
 
     settings = {"roles": roles, "method": method, "votes": votes, "normalizer": normalizer}
-    return run_stage_on_shard(shard, "combined", stage, version=version_of(normalizer), **settings)
+    return run_stage_on_shard(shard, "combine", stage, version=version_of(normalizer), **settings)

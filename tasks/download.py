@@ -1,98 +1,13 @@
 """A model at hand: fetched, copied and examined, so that a run can open it at once, with or without a network."""
 
-import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed
-from pydantic import BaseModel
 
-from winnow.engines.checkpoint_cache import private_folder
-from winnow.engines.hub import progress_callback
-from winnow.engines.nemo.preflight import CheckpointError
-from winnow.models.resolve import PIN_PREFIX, first_line, resolve, split_pin
-from winnow.parameters.options import OptionError
-
-ProgressCallback = Callable[[str, int, int | None], None]
-"""Who is told of a download: the model, the bytes that are there, and how many it has."""
-
-
-class DownloadedModel(BaseModel, frozen=True):
-    """What became of a model: it was at hand (cached), fetched from a hub, copied from its file, or it failed.
-
-    `bytes` and `sha256` are the checkpoint's; null where there is none. `cause` says why it failed.
-    """
-
-    model: str
-    state: Literal["cached", "fetched", "copied", "failed"]
-    seconds: float
-    bytes: int | None = None
-    sha256: str | None = None
-    cause: str | None = None
-
-    @property
-    def pin(self) -> str | None:
-        """The name that means this file and no other."""
-        return self.sha256 and f"{split_pin(self.model)[0]}{PIN_PREFIX}{self.sha256}"
-
-    def shown(self) -> dict[str, Any]:
-        """The row of a table."""
-        size = self.bytes and f"{self.bytes / 1e6:,.1f} MB"
-        row = {"model": self.model, "state": self.state, "size": size, "sha256": self.sha256}
-        return row | {"seconds": round(self.seconds, 1), "cause": self.cause}
-
-
-class DownloadFailed(CheckpointError):
-    """Models that a warm-up could not have; what became of all of them is in `models`."""
-
-    def __init__(self, models: list[DownloadedModel]) -> None:
-        self.models = models
-        failed = [one for one in models if one.state == "failed"]
-        causes = "; ".join(str(one.cause) for one in failed)
-        super().__init__(f"{len(failed)} of {len(models)} models are not ready: {causes}")
-
-
-def expand_folders(names: list[str]) -> list[str]:
-    """Each model once; a folder is the `.nemo` files in it."""
-    found: dict[str, None] = {}
-    for name in names:
-        folder = Path(name).expanduser()
-        inside = sorted(map(str, folder.glob("*.nemo"))) if folder.is_dir() else [name]
-        if not inside:
-            raise OptionError(f"{name}: a folder without any .nemo file")
-        found |= dict.fromkeys(inside)
-    return list(found)
-
-
-def download(name: str, trust_unpinned: bool, tell: ProgressCallback) -> DownloadedModel:
-    """Have the model at hand; what is there already is neither fetched nor copied again."""
-    began = time.monotonic()
-    fetched = False
-
-    def watch(there: int, size: int | None) -> None:
-        nonlocal fetched
-        fetched = True
-        tell(name, there, size)
-
-    token = progress_callback.set(watch)
-    try:
-        before = set(private_folder().glob("*.nemo"))
-        checkpoint = resolve(name, trust_unpinned)
-    except Exception as error:
-        return DownloadedModel(model=name, state="failed", seconds=time.monotonic() - began, cause=first_line(error))
-    finally:
-        progress_callback.reset(token)
-    at_hand = checkpoint.path in before or checkpoint.family == "readings"
-    return DownloadedModel(
-        model=name,
-        state="fetched" if fetched else "cached" if at_hand else "copied",
-        seconds=time.monotonic() - began,
-        bytes=checkpoint.path.stat().st_size,
-        sha256=checkpoint.sha256,
-    )
+from winnow.models.download import DownloadedModel, ProgressCallback, download
 
 
 @task(task_run_name="warm up {name}", cache_policy=NO_CACHE)

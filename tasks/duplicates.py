@@ -16,19 +16,19 @@ from winnow.text.normalize import Normalizer, version_of
 def count_and_commit(shards: list[Path], normalizer: Normalizer) -> list[Path]:
     """A file of repeats for each shard, in their order."""
     run = ledger.run_of(shards[0])
-    key = ledger.key_of("repeats", [shard.name for shard in shards], normalizer, version_of(normalizer))
+    key = ledger.key_of("duplicates", [shard.name for shard in shards], normalizer, version_of(normalizer))
     if (done := ledger.find_record(run, key)) is None:
         hashes = (hash_references(read_table(shard, columns=["text", "reason"]), normalizer) for shard in shards)
         tables = zip(shards, count_duplicates(hashes), strict=True)
-        folder = run / ledger.STAGES / "repeats"
+        folder = run / ledger.STAGES / "duplicates"
         files = [ledger.store_table(folder, ledger.name_of(shard), rows) for shard, rows in tables]
-        done = ledger.commit(run, key, files, stage="repeats", shard="all")
+        done = ledger.commit(run, key, files, stage="duplicates", shard="all")
     return ledger.files_of(shards, done)
 
 
 def duplicates_for(rules: Rules, shards: list[Path], normalizer: Normalizer) -> dict[str, Path]:
     """The file of repeats of each shard as it was read, by its number; none if no rule asks."""
-    files = duplicates_run(shards, normalizer) if rules.over_the_run else []
+    files = duplicates_run(shards, normalizer) if rules.needs_whole_run else []
     return {ledger.name_of(file): file for file in files}
 
 

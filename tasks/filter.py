@@ -18,11 +18,11 @@ from winnow.runs.storage import read_table
 from winnow.schema import BEFORE_FILTER, after_filter, append_columns, replace_column, roles_of, select_columns
 
 
-def filter(heard: pa.Table, rules: Rules, repeats: pa.Table | None = None) -> pa.Table:
+def filter(heard: pa.Table, rules: Rules, duplicates: pa.Table | None = None) -> pa.Table:
     """Add the reading that counts, and the decision with every rule that a dropped row breaks."""
     if roles_of(heard.schema) == ["small"]:
         heard = select_columns(heard, BEFORE_FILTER)
-    values = Operands(heard, rules, repeats)
+    values = Operands(heard, rules, duplicates)
     readable = heard["reason"].is_null().to_numpy()
     broken, names = merge_by_name(evaluate(rules, values) & readable[:, np.newaxis], rules)
     reason = pc.coalesce(heard["reason"], first_reason(broken, names))
@@ -59,9 +59,9 @@ def first_reason(broken: NDArray[np.bool_], names: list[str]) -> pa.Array:
     return pa.array(names, pa.string()).take(at)
 
 
-@task(task_run_name="judge {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
-def filter_shard(shard: Path, rules: Rules, repeats: Path | None = None) -> Path:
+@task(task_run_name="filter {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
+def filter_shard(shard: Path, rules: Rules, duplicates: Path | None = None) -> Path:
     def stage(rows: pa.Table, **_: object) -> pa.Table:
-        return filter(rows, rules, read_table(repeats) if repeats else None)
+        return filter(rows, rules, read_table(duplicates) if duplicates else None)
 
-    return run_stage_on_shard(shard, "judged", stage, rules=rules, repeats=repeats and repeats.name)
+    return run_stage_on_shard(shard, "filter", stage, rules=rules, duplicates=duplicates and duplicates.name)

@@ -9,13 +9,14 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.retry import RETRY
-from winnow.corpora.languages import match_language, row_languages
-from winnow.engines.passes import rows_to_transcribe
+from winnow.corpora.languages import row_languages
 from winnow.gates.criteria import Gates, assign_bands
 from winnow.gates.sampling import is_drawn
+from winnow.models.passes import rows_to_transcribe
 from winnow.runs.ledger import run_stage_on_shard
 from winnow.runs.storage import read_schema, read_table
 from winnow.schema import Role, after_gate, append_columns, band_of, previous_role, replace_column
+from winnow.text.languages import match_language
 
 MAX_GROUP_SHARDS = 32  # shards; what is not committed before the last of them was read is lost in a crash
 
@@ -72,4 +73,4 @@ class GroupBySeconds:
 @task(task_run_name="gate {role} {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
 def gate_shard(shard: Path, role: Role, gates: Gates, alone: Sequence[str] = ()) -> Path:
     given = {"alone": list(alone)} if alone else {}
-    return run_stage_on_shard(shard, f"{role}-gated", gate, role=role, gates=gates, **given)
+    return run_stage_on_shard(shard, f"gate-{role}", gate, role=role, gates=gates, **given)

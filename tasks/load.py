@@ -15,7 +15,8 @@ from tasks.retry import RETRY
 from winnow.corpora.field_types import infer_types, merge_types
 from winnow.corpora.nemo_jsonl.line_reader import MAX_LINE, is_blank, read_lines
 from winnow.corpora.nemo_jsonl.parse_line import Row, parse_line
-from winnow.corpora.nemo_jsonl.sharding import CHANGED_DURING_RUN, ManifestError
+from winnow.corpora.nemo_jsonl.sharding import CHANGED_DURING_RUN
+from winnow.errors import ManifestError
 from winnow.runs import ledger
 from winnow.schema import UTTERANCE
 
@@ -23,7 +24,7 @@ from winnow.schema import UTTERANCE
 def load(slice_: pa.Table, limit: int = MAX_LINE, referenced: bool = True) -> tuple[pa.Table, ledger.Facts]:
     """The rows of a shard, and of what kind their other fields are; raises if the manifest is not what it was."""
     (here,) = slice_.to_pylist()
-    earlier = dict(zip(here["twins"], here["earlier"], strict=True))
+    earlier = dict(zip(here["duplicate_line"], here["first_line"], strict=True))
     rows: list[Row] = []
     for number, line in enumerate(lines_in(here, limit), here["first"]):
         if line is None or not is_blank(line):
@@ -65,9 +66,9 @@ def open_manifest(manifest: Path) -> IO[bytes]:
         raise ManifestError(f"{manifest}: no manifest that can be read ({error.strerror})") from error
 
 
-@task(task_run_name="read {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
+@task(task_run_name="load {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
 def load_shard(shard: Path, referenced: bool = True) -> Path:
-    return ledger.run_stage_on_shard(shard, "shards", load, referenced=referenced)
+    return ledger.run_stage_on_shard(shard, "load", load, referenced=referenced)
 
 
 @task(task_run_name="fields of the manifest", cache_policy=NO_CACHE, **RETRY)

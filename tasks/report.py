@@ -10,22 +10,17 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.retry import RETRY
 from winnow.gates.criteria import Gates
-from winnow.models.resolve import Checkpoint
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.reports.audit import audit_decisions
 from winnow.reports.ensemble import summarize_ensemble
 from winnow.reports.render import decision_of, describe_reason, render_markdown, render_page
 from winnow.reports.summary import COUNTS, Report, check_balance, summarize
-from winnow.reports.throughput import Throughput
+from winnow.reports.throughput import Passes, Throughput, speed_of
 from winnow.rules.rule import Rules
-from winnow.runs import ledger
 from winnow.runs.run_dir import mark_complete
 from winnow.runs.storage import put, read_schema, read_table
 from winnow.schema import Role, ShardedManifest, band_of
 from winnow.validation.rules import rules_for
-
-Passes = dict[Role, tuple[list[Checkpoint], list[Path]]]
-"""The checkpoints of each pass, and its shards."""
 
 COMMON_COLUMNS = ["id", "duration", "text", "reason", "reasons", "pred_text", "wer", "agreement", "model", "decision"]
 
@@ -45,50 +40,6 @@ def rows_of(shard: Path, columns: list[str], rules: Rules) -> pa.Table:
     rows = read_table(shard, columns=None if audited else columns)
     opinions = audit_decisions(rows, rules) if audited else pa.nulls(len(rows), pa.bool_())
     return rows.select(columns).append_column("large_keeps", opinions)
-
-
-def speed_of(run: Path, passes: Passes) -> dict[Role, Throughput]:
-    """What each pass took, summed over its shards' records; where languages have models of their own, of each model."""
-    records = ledger.records_by_file(run)
-    found: dict[Role, Throughput] = {}
-    for role, (checkpoints, shards) in passes.items():
-        facts = list({id(records[shard]): records[shard]["facts"] for shard in shards}.values())
-        parts = [
-            (one, [fact["readers"][one.sha256] for fact in facts if one.sha256 in fact.get("readers", {})])
-            for one in checkpoints
-        ]
-        models = [speed([one], mine) for one, mine in parts if mine] if len(checkpoints) > 1 else []
-        found[role] = speed(checkpoints, facts).model_copy(update={"models": models})
-    return found
-
-
-def speed(checkpoints: list[Checkpoint], facts: list[ledger.Facts]) -> Throughput:
-    """What checkpoints took, by the facts of the records."""
-    spent = {
-        name: sum(fact.get(name, 0.0) for fact in facts)
-        for name in ("utterances", "audio_seconds", "padded_seconds", "seconds")
-    }
-    said = {name: distinct_values(facts, name) for name in ("device", "precision")}
-    peaks = [fact["peak_device_bytes"] for fact in facts if fact.get("peak_device_bytes")]
-    seconds = spent["seconds"]
-    return Throughput(
-        checkpoint=", ".join(one.name for one in checkpoints),
-        pinned=all(one.pinned for one in checkpoints),
-        utterances=int(spent["utterances"]),
-        hours=spent["audio_seconds"] / 3600,
-        seconds=seconds,
-        model_seconds=sum(fact["model_seconds"] / fact["lanes"] for fact in facts if "lanes" in fact),
-        x_real_time=spent["audio_seconds"] / seconds if seconds else None,
-        utterances_per_second=spent["utterances"] / seconds if seconds else None,
-        padding=1 - spent["audio_seconds"] / spent["padded_seconds"] if spent["padded_seconds"] else None,
-        peak_device_bytes=max(peaks, default=None),
-        **said,
-    )
-
-
-def distinct_values(facts: list[ledger.Facts], name: str) -> str | None:
-    """What the shards say of this, each answer once."""
-    return ", ".join(sorted({fact[name] for fact in facts if fact.get(name)})) or None
 
 
 def write_report(
@@ -152,7 +103,12 @@ def publish_artifacts(report: Report, text: str) -> Report:
     create_table_artifact(
         [
             {"decision": decision_of(name), "reason": name, "in words": describe_reason(name, found)}
-            | {"utterances": found.utterances, "hours": found.hours, "broken": found.broken, "alone": found.alone}
+            | {
+                "utterances": found.utterances,
+                "hours": found.hours,
+                "violations": found.violations,
+                "only_this_rule": found.only_this_rule,
+            }
             for name, found in report.reasons.items()
         ],
         key="reasons",

@@ -7,9 +7,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.retry import RETRY
-from winnow.engines.recogniser import Hypothesis
 from winnow.runs.ledger import run_stage_on_shard
 from winnow.schema import SCORES, Role, after_score, append_columns, is_larger, replace_column, roles_of
+from winnow.text.hypothesis import Hypothesis
 from winnow.text.metrics import compare_texts, word_error_rate
 from winnow.text.normalize import Normalizer, normalize, version_of
 from winnow.text.rover import agreement_with
@@ -52,10 +52,10 @@ def agreements(shard: pa.Table, role: Role, normalizer: Normalizer) -> pa.Array:
     return pa.array([agreement_with(row, normalizer) if len(row) > 1 else None for row in rows], pa.float64())
 
 
-@task(task_run_name="score {role} pass {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
+@task(task_run_name="score {role} {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
 def score_shard(shard: Path, role: Role, normalizer: Normalizer, referenced: bool = True) -> Path:
     def stage(rows: pa.Table, **_: object) -> pa.Table:
         return score(rows, role, normalizer, referenced)
 
     settings = {"normalizer": normalizer, "version": version_of(normalizer), "referenced": referenced}
-    return run_stage_on_shard(shard, f"{role}-scored", stage, **settings)
+    return run_stage_on_shard(shard, f"score-{role}", stage, **settings)

@@ -12,7 +12,8 @@ from tasks.retry import RETRY
 from winnow.corpora.nemo_jsonl.duplicates import find_duplicates
 from winnow.corpora.nemo_jsonl.line_reader import BLOCK, MAX_LINE, is_blank, read_lines
 from winnow.corpora.nemo_jsonl.parse_line import parse_line
-from winnow.corpora.nemo_jsonl.sharding import CHANGED_DURING_RUN, ManifestError, cut_shards
+from winnow.corpora.nemo_jsonl.sharding import CHANGED_DURING_RUN, cut_shards
+from winnow.errors import ManifestError
 from winnow.runs import ledger
 from winnow.schema import QUARANTINE_REASONS, SHARD, ShardedManifest
 
@@ -28,15 +29,15 @@ def shard(
     """
     start = str((folder or manifest.parent).absolute())
     content = manifest_digest(manifest)
-    key = ledger.key_of("slices", content, str(manifest.absolute()), start, shard_hours, referenced)
+    key = ledger.key_of("shard", content, str(manifest.absolute()), start, shard_hours, referenced)
     if (done := ledger.find_record(run, key)) is None:
         check(manifest, start, referenced)
         tables, lines, blank = sliced(manifest.absolute(), start, shard_hours, referenced=referenced)
         if manifest_digest(manifest) != content:
             raise ManifestError(CHANGED_DURING_RUN.format(manifest))
-        files = [ledger.store_table(run / ledger.STAGES / "slices", f"{i:05}", table) for i, table in enumerate(tables)]
+        files = [ledger.store_table(run / ledger.STAGES / "shard", f"{i:05}", table) for i, table in enumerate(tables)]
         seconds = [table["seconds"][0].as_py() for table in tables]
-        done = ledger.commit(run, key, files, stage="slices", lines=lines, blank=blank, seconds=seconds)
+        done = ledger.commit(run, key, files, stage="shard", lines=lines, blank=blank, seconds=seconds)
     return ShardedManifest([run / name for name in done["files"]], done["seconds"], done["lines"], done["blank"])
 
 
@@ -90,7 +91,7 @@ def manifest_digest(manifest: Path) -> str:
         raise ManifestError(f"{manifest}: no manifest that can be read ({error.strerror})") from error
 
 
-@task(task_run_name="split {manifest.name}", cache_policy=NO_CACHE, **RETRY)
+@task(task_run_name="shard {manifest.name}", cache_policy=NO_CACHE, **RETRY)
 def shard_manifest(
     manifest: Path, run: Path, shard_hours: float, folder: Path | None = None, referenced: bool = True
 ) -> ShardedManifest:

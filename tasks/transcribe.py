@@ -19,9 +19,10 @@ from winnow.corpora.languages import row_languages
 from winnow.devices.executors import Executor
 from winnow.engines.inference import Result
 from winnow.engines.isolation import Transcribed, transcribe_here, transcribe_isolated
-from winnow.engines.passes import Pass, rows_to_transcribe, transcribe_by_language
-from winnow.engines.recogniser import Request, set_cache_size
-from winnow.parameters.options import Engine
+from winnow.engines.model_cache import set_cache_size
+from winnow.engines.recogniser import Request
+from winnow.models.passes import Pass, rows_to_transcribe, transcribe_by_language
+from winnow.parameters.engine import EngineOptions
 from winnow.runs import ledger
 from winnow.schema import (
     AUDIO_STATS,
@@ -64,8 +65,8 @@ def transcribe(
             answers[i] = answer
             if i not in audit:
                 rows["reason"][i], rows["detail"][i] = answer.reason, answer.detail
-            if rows["duration"][i] is None and answer.sound:
-                rows["duration"][i] = answer.sound.seconds
+            if rows["duration"][i] is None and answer.stats:
+                rows["duration"][i] = answer.stats.seconds
     first = "sample_rate" not in shard.schema.names
     for name in ("duration", "reason", "detail"):
         shard = replace_column(shard, name, rows[name])
@@ -90,10 +91,10 @@ def merge_sample(shard: pa.Table, role: Role, read: list[pa.Array]) -> pa.Table:
 
 def audio_columns(answers: list[Result | None]) -> list[pa.Array]:
     """The columns of SOUND."""
-    sounds = [answer.sound if answer else None for answer in answers]
+    stats = [answer.stats if answer else None for answer in answers]
     names = {field.name: "seconds" if field.name == "measured_duration" else field.name for field in AUDIO_STATS}
     return [
-        pa.array([getattr(sound, names[field.name], None) for sound in sounds], field.type, from_pandas=True)
+        pa.array([getattr(one, names[field.name], None) for one in stats], field.type, from_pandas=True)
         for field in AUDIO_STATS
     ]
 
@@ -118,27 +119,31 @@ def transcribe_files(shards: list[Path], reader: Pass, device: str, apart: bool 
         rows, spent = transcribe(table, reader, listen)
         return rows, spent | {"worker": device}
 
-    settings = reader.options.model_dump(mode="json", exclude=Engine.MANNER)
+    settings = reader.options.model_dump(mode="json", exclude=EngineOptions.PERFORMANCE_ONLY)
     settings["versions"] = {name: version(name) for name in ("nemo_toolkit", "torch", "soundfile", "soxr")}
     if reader.languages:
         settings["languages"] = {name: one.sha256 if one else None for name, one in reader.languages.items()}
     return ledger.run_stage(
-        shards, reader.role, stage, sha256=reader.checkpoint.sha256, root=reader.root and str(reader.root), **settings
+        shards,
+        f"transcribe-{reader.role}",
+        stage,
+        sha256=reader.checkpoint.sha256,
+        root=reader.root and str(reader.root),
+        **settings,
     )
 
 
 def pass_summary(done: ledger.Record) -> str:
     """A finished pass in a line."""
-    name, facts = f"{done['stage']} pass {done['shard']}", done["facts"]
+    name, facts = f"{done['stage'].replace('-', ' ')} {done['shard']}", done["facts"]
     if not done["fresh"]:
         return f"{name}: already done"
     if not facts.get("audio_seconds"):
-        return f"{name}: nothing to read"
+        return f"{name}: nothing to transcribe"
     pace = facts["audio_seconds"] / facts["seconds"]
     place = "" if facts["worker"] == "inline" else f" on {facts['worker']}"
     return (
-        f"{name}{place}: {facts['utterances']:,.0f} utterances, {facts['audio_seconds'] / 3600:.3f} h, "
-        f"{pace:,.0f} x real time"
+        f"{name}{place}: {facts['utterances']:,.0f} utterances, {facts['audio_seconds'] / 3600:.3f} h, RTFx {pace:,.0f}"
     )
 
 
@@ -146,7 +151,7 @@ RETRY_WORKERS: Any = RETRY | {"retries": 6, "retry_delay_seconds": [1, 5, 15, 30
 """Workers die more than once in days."""
 
 
-@task(task_run_name="{reader.role} pass {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY_WORKERS)
+@task(task_run_name="transcribe {reader.role} {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY_WORKERS)
 def transcribe_shard(shard: Path, reader: Pass, devices: Executor) -> Path:
     return run_pass([shard], reader, devices)[0]
 
@@ -154,7 +159,7 @@ def transcribe_shard(shard: Path, reader: Pass, devices: Executor) -> Path:
 def label() -> str:
     given = task_run.parameters
     names = [ledger.name_of(shard) for shard in given["shards"]]
-    return f"{given['reader'].role} pass {names[0]}" + (f"-{names[-1]}" if len(names) > 1 else "")
+    return f"transcribe {given['reader'].role} {names[0]}" + (f"-{names[-1]}" if len(names) > 1 else "")
 
 
 @task(task_run_name=label, cache_policy=NO_CACHE, **RETRY_WORKERS)

@@ -24,7 +24,8 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from winnow.models.resolve import Checkpoint, resolve
+from winnow.engines.checkpoint import Checkpoint
+from winnow.models.resolve import resolve
 from winnow.schema import select_columns
 
 ROOT = Path(__file__).parent.parent

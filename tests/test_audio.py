@@ -20,7 +20,7 @@ SPEECH = DEMO / "corpus" / "audio" / "000.flac"
 
 
 def sound(path, offset=None, duration=None, longest=60.0, **options):
-    return load_clip(str(path), offset, duration, RATE, longest, **options).sound
+    return load_clip(str(path), offset, duration, RATE, longest, **options).stats
 
 
 def fault(path, offset=None, duration=None, longest=60.0, **options):
@@ -29,7 +29,7 @@ def fault(path, offset=None, duration=None, longest=60.0, **options):
         load_clip(str(path), offset, duration, RATE, longest, **options)
     problem = found.value
     assert str(problem) == problem.reason
-    return problem.reason, problem.detail, problem.sound and problem.sound.seconds
+    return problem.reason, problem.detail, problem.stats and problem.stats.seconds
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
@@ -118,7 +118,7 @@ def test_what_is_measured(tmp_path, samples, subtype, found):
 
 def test_seconds_are_those_of_the_file_before_resampling(tone):
     clip = load_clip(str(tone("a.wav", seconds=1.00005, rate=44_100)), None, None, RATE, 60)
-    assert (clip.seconds, clip.sound.sample_rate, len(clip.samples)) == (44_102 / 44_100, 44_100, 16_001)
+    assert (clip.seconds, clip.stats.sample_rate, len(clip.samples)) == (44_102 / 44_100, 44_100, 16_001)
 
 
 @pytest.mark.parametrize(

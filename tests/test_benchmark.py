@@ -11,14 +11,10 @@ import pytest
 
 from flows.benchmark import benchmark
 from tests.conftest import DEMO, ROOT
-from winnow.benchmarking.figures import MeasurementFailed
 from winnow.benchmarking.measurement import peak_of_process
 from winnow.benchmarking.sample import draw_sample
-from winnow.corpora.nemo_jsonl.sharding import ManifestError
 from winnow.engines.isolation import run_in_child
-from winnow.engines.nemo.preflight import CheckpointError
-
-from winnow.runs.storage import OutputError
+from winnow.errors import CheckpointError, ManifestError, MeasurementFailed, OutputError
 
 BALLAST = 300 * 2**20
 
@@ -41,7 +37,7 @@ def test_each_model_is_measured_with_each_size_of_batches(corpus, models, tmp_pa
     figures = benchmark(**given)
     rows = [(row.batch, row.accuracy.wer.rate, row.accuracy.utterances, row.unread) for row in figures.rows]
     assert rows == [(2, 0.0, 12, {}), (5, 0.0, 12, {}), (2, 1 / 48, 12, {}), (5, 1 / 48, 12, {})]
-    assert all(row.x_real_time > 0 and row.utterances_per_second > 0 and row.peak_bytes > 2**20 for row in figures.rows)
+    assert all(row.rtfx > 0 and row.utterances_per_second > 0 and row.peak_bytes > 2**20 for row in figures.rows)
     assert (figures.utterances, figures.unusable) == (12, {"EMPTY_REFERENCE": 1, "BAD_JSON": 1})
 
     text = (tmp_path / "out" / f"{figures.key}.md").read_text()
@@ -58,7 +54,7 @@ def test_a_run_of_the_same_key_says_what_changed(corpus, models, tmp_path, prefe
     first = benchmark(**given)
     path = tmp_path / f"{first.key}.json"
     then = json.loads(path.read_text())
-    then["rows"][0] |= {"x_real_time": 2 * first.rows[0].x_real_time, "peak_bytes": 2**30}
+    then["rows"][0] |= {"rtfx": 2 * first.rows[0].rtfx, "peak_bytes": 2**30}
     then["rows"][0]["accuracy"]["wer"]["rate"] = 0.01
     then["versions"]["torch"] = "2.12.0"
     path.write_text(json.dumps(then))
@@ -68,7 +64,7 @@ def test_a_run_of_the_same_key_says_what_changed(corpus, models, tmp_path, prefe
     since = text[text.index("## Since the last run") :]
     assert "torch 2.12.0 then" in since
     assert "| wrong.jsonl | own choice | WER | 1.00% | 2.08% | +1.08 points |" in since
-    assert re.search(r"\| x real time \| [\d,.]+ \| [\d,.]+ \| [-+]\d+\.\d% \|", since)
+    assert re.search(r"\| RTFx \| [\d,.]+ \| [\d,.]+ \| [-+]\d+\.\d% \|", since)
     assert re.search(r"\| memory \| 1\.00 GiB \| 0\.\d\d GiB \| -\d\d\.\d% \|", since)
     assert benchmark(**given, normalizer="none").key != first.key
 

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from flows.curate import curate
 from tasks.filter import filter
 from tasks.gate import gate
-from tasks.sample import choose_bands, share_to_sample
 from tests.conftest import published, shard
-from winnow.gates.budget import BudgetRows, best_band
+from winnow.errors import RunMismatch
+from winnow.gates.budget import BudgetRows, best_band, choose_bands, share_to_sample
 from winnow.gates.criteria import Gates, gates_for_larger, gates_for_small
 from winnow.gates.sampling import draw_numbers, sample_share
 from winnow.parameters.curation import Curation
-from winnow.parameters.gate_and_filter import Bands, Filter, Gate
-from winnow.parameters.options import Placement
+from winnow.parameters.filter import Filter
+from winnow.parameters.gate import Bands, Gate
+from winnow.parameters.placement import Placement
 from winnow.reports.audit import wilson_interval
 from winnow.rules.rule import Rules
-from winnow.runs.run_dir import RunMismatch
 from winnow.runs.verify import verify_run
 from winnow.schema import UTTERANCE, after_gate, after_sample, after_score, after_transcribe
 
@@ -92,7 +92,7 @@ def test_the_gate_lets_the_small_model_decide_where_a_language_has_no_other():
 
 def test_behind_the_large_model_goes_on_what_the_filter_would_drop_and_the_gate_not_give_up():
     columns = {"large_pred_text": ["a", "a", "a", None], "large_wer": [0.3, 0.31, 1.1, None]}
-    settings = curation(gate=Gate(accept=0.1), filter=Filter(max_wer=0.3), further=["b.nemo"])
+    settings = curation(gate=Gate(accept=0.1), filter=Filter(max_wer=0.3), extra_models=["b.nemo"])
     rows = shard(READ_AGAIN, **columns)
     assert gate(rows, "large", gates_for_larger(settings))["large_band"].to_pylist() == [
         "accept",
@@ -102,7 +102,7 @@ def test_behind_the_large_model_goes_on_what_the_filter_would_drop_and_the_gate_
     ]
     audited = shard(READ_AGAIN, large_pred_text=["a"], large_wer=[0.4], audit=[True])
     assert gate(audited, "large", gates_for_larger(settings))["large_band"].to_pylist() == [None]
-    agreed = curation(gate=Gate(by="agreement", accept_agreement=0.75), further=["b.nemo"])
+    agreed = curation(gate=Gate(by="agreement", accept_agreement=0.75), extra_models=["b.nemo"])
     rows = shard(READ_AGAIN, large_pred_text=["a", "a", "a"], large_agreement=[1.0, 0.75, 0.5])
     assert gate(rows, "large", gates_for_larger(agreed))["large_band"].to_pylist() == ["accept", "accept", "escalate"]
 
@@ -117,17 +117,17 @@ def test_behind_the_large_model_goes_on_what_the_filter_would_drop_and_the_gate_
         ({"gate": Gate(preset="budget", accept_confidence=0.5), "references": "optional"}, "preset budget finds them"),
         ({"gate": Gate(preset="budget"), "filter": Filter(preset="none")}, "there is nothing to rescue"),
         ({"large": None, "gate": Gate(preset="guide")}, "no large model for what it escalates"),
-        ({"large": None, "devices": "local", "large_on": Placement(share=0.5)}, "no large model to be placed"),
+        ({"large": None, "devices": "local", "large_placement": Placement(share=0.5)}, "no large model to be placed"),
         ({"gate": Gate(budget=0.0)}, "only preset budget has one"),
         ({"gate": Gate(accept_confidence=0.5)}, "does not go by confidence"),
         ({"gate": Gate(accept_agreement=0.5)}, "does not go by agreement"),
-        ({"gate": Gate(by="agreement")}, "needs a model further"),
+        ({"gate": Gate(by="agreement")}, "agreement needs extra_models"),
         ({"gate": Gate(by="wer"), "references": "optional"}, "wer needs a reference"),
         (
             {"gate": Gate(**{"by": "confidence", "accept_confidence": 0.1, "reject_confidence": 0.2})},
             "accept_confidence lies below",
         ),
-        ({"large": None, "further": ["b.nemo"]}, "give large"),
+        ({"large": None, "extra_models": ["b.nemo"]}, "give large"),
         ({"gate": Gate(by="confidence", accept=0.1)}, "the gate goes by confidence"),
         ({"gate": Gate(preset="budget"), "languages": {"hy": {"small": "a.nemo"}}}, "a large model of every language"),
     ],
@@ -211,7 +211,9 @@ def test_a_budget_that_rescues_nothing_gives_nothing_up(parameters):
     assert gate(rows.select(READ.names), "small", gates)["band"].to_pylist() == ["accept"] * 4
 
 
-LABELS = Rules(rules=tuple(map(str, Filter().in_force)), labels=tuple(map(str, Filter(min_confidence=0.3).of_labels)))
+LABELS = Rules(
+    rules=tuple(map(str, Filter().active_rules)), labels=tuple(map(str, Filter(min_confidence=0.3).label_rules))
+)
 
 
 def test_without_references_a_budget_goes_where_the_large_model_reads_otherwise():
@@ -352,9 +354,9 @@ def test_each_further_model_reads_what_the_one_before_left(manifest, hears, tmp_
     )
     further = [models.pop("third"), models.pop("fourth")]
     asked = {"manifest": manifest(*rows), "output": tmp_path / "run", "gate": {"audit": 0}} | models
-    report = curate(**asked, further=further)
+    report = curate(**asked, extra_models=further)
     with pytest.raises(RunMismatch, match="large2 was"):
-        curate(**asked, further=further[::-1])
+        curate(**asked, extra_models=further[::-1])
     rows = published(tmp_path / "run")
     names = ("band", "large_band", "large2_band", "model", "wer", "decision")
     assert [[row[name] for name in names] for row in rows] == [
@@ -413,4 +415,4 @@ def test_without_references_readings_are_labels_with_their_quality(manifest, tmp
     assert pq.read_table(tmp_path / "run" / "data").num_rows == 3
     stricter = settings | {"filter": {"min_confidence": 0.8}}
     report = curate(manifest=tmp_path / "corpus.jsonl", output=tmp_path / "strict", **models, **stricter)
-    assert report.reasons["CONFIDENCE_BELOW_MIN"].broken == 3
+    assert report.reasons["CONFIDENCE_BELOW_MIN"].violations == 3

@@ -7,10 +7,10 @@ import pytest
 
 from cli.app import app, main
 from tests.conftest import DEMO
-from winnow.models.catalog import UnknownModel, open_catalog
-from winnow.engines.nemo.preflight import CheckpointError
-from winnow.models.resolve import FAMILIES, resolve
-from winnow.parameters.options import OptionError
+from winnow.engines.nemo.locate import FAMILIES
+from winnow.errors import CheckpointError, OptionError, UnknownModel
+from winnow.models.catalog import open_catalog
+from winnow.models.resolve import resolve
 
 CATALOG = open_catalog()
 
@@ -178,4 +178,4 @@ def test_the_choice_is_shown_with_its_reasons(capsys, manifest):
 def test_a_choice_that_cannot_be_made_ends_with_an_exit_code(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["models", "choose"])
-    assert "winnow: wish.language: nothing says which language is spoken" in capsys.readouterr().err
+    assert "winnow: select.language: nothing says which language is spoken" in capsys.readouterr().err

@@ -5,14 +5,18 @@ import math
 import pytest
 
 from tests.conftest import DEMO
-from winnow.corpora.languages import match_language, summarize_manifest
+from winnow.corpora.languages import summarize_manifest
+from winnow.errors import OptionError
 from winnow.hardware import ELSEWHERE, Machine, parse_gpus
 from winnow.models.auto_select import resolve_models
 from winnow.models.catalog import open_catalog
 from winnow.models.selection import select_models
 from winnow.parameters.curation import Curation
-from winnow.parameters.gate_and_filter import Gate
-from winnow.parameters.options import Engine, OptionError, Placement, Selection
+from winnow.parameters.engine import EngineOptions
+from winnow.parameters.gate import Gate
+from winnow.parameters.placement import Placement
+from winnow.parameters.selection import Selection
+from winnow.text.languages import match_language
 
 CATALOG = open_catalog()
 A100 = Machine("NVIDIA A100", gpu=True, memory=80, cores=16, main_memory=128, bf16=True)
@@ -34,7 +38,7 @@ def names(choice):
 
 
 @pytest.mark.parametrize(
-    ("wish", "pair", "reason"),
+    ("select", "pair", "reason"),
     [
         ({"language": "en"}, (SMALL, FLASH), "they decode by TDT and by AED"),
         ({"language": "en", "quality": "highest"}, (V2, FLASH), "the best English model that the engine reads"),
@@ -62,9 +66,9 @@ def test_a_wish_gets_the_pair_that_serves_it_and_the_reason(wish, pair, reason):
 
 
 @pytest.mark.parametrize(
-    ("wish", "complaint"),
+    ("select", "complaint"),
     [
-        ({}, "wish.language: nothing says which language is spoken"),
+        ({}, "select.language: nothing says which language is spoken"),
         (
             {"language": "xx"},
             r"no models in the catalogue for xx \(general, commercial use\): no pair of its models reads",
@@ -158,24 +162,27 @@ def curation(manifest, **parameters):
 
 def test_auto_becomes_checkpoints_and_says_why_in_the_log(manifest, said):
     corpus = manifest({"audio_filepath": "a.wav", "duration": 3.6e6 * 2, "lang": "en"}, tones=False)
-    found = resolve_models(curation(corpus, wish=Selection(domain="noisy", quality="highest")), A100)
+    found = resolve_models(curation(corpus, select=Selection(domain="noisy", quality="highest")), A100)
     assert (found.small, found.large) == (f"nvidia/{V2}", f"nvidia/{FLASH}")
-    assert (found.wish, found.small_on, found.engine.language) == (Selection(), Placement(), "en")
+    assert (found.select, found.small_placement, found.engine.language) == (Selection(), Placement(), "en")
     assert any("chosen for en: noisy: no model here was made for noise" in line for line in said)
 
 
 def test_a_model_with_a_prompt_is_told_the_language_where_no_row_says_it(manifest):
     silent = manifest({"audio_filepath": "a.wav"}, tones=False)
-    assert resolve_models(curation(silent, wish=Selection(language="de-CH")), A100).engine.language == "de"
-    assert resolve_models(curation(silent, wish=Selection(language="de,fr")), A100).engine.language is None
+    assert resolve_models(curation(silent, select=Selection(language="de-CH")), A100).engine.language == "de"
+    assert resolve_models(curation(silent, select=Selection(language="de,fr")), A100).engine.language is None
     mixed = manifest({"audio_filepath": "a.wav", "lang": "fr"}, tones=False)
-    assert resolve_models(curation(mixed, wish=Selection(language="de")), A100).engine.language is None
+    assert resolve_models(curation(mixed, select=Selection(language="de")), A100).engine.language is None
 
 
 def test_shares_are_the_users_where_they_gave_any(manifest):
     corpus = manifest({"audio_filepath": "a.wav", "lang": "en"}, tones=False)
-    found = resolve_models(curation(corpus, devices="local", large_on=Placement(share=0.5)), A100)
-    assert (found.small_on, found.large_on) == (Placement(share=0.25, cpus=1, memory=4), Placement(share=0.5))
+    found = resolve_models(curation(corpus, devices="local", large_placement=Placement(share=0.5)), A100)
+    assert (found.small_placement, found.large_placement) == (
+        Placement(share=0.25, cpus=1, memory=4),
+        Placement(share=0.5),
+    )
 
 
 def test_each_language_gets_its_own_pair_and_the_rest_another(manifest):
@@ -194,7 +201,7 @@ def test_a_licence_that_forbids_the_use_is_said_before_the_run(manifest, said):
 
 def test_a_licence_that_nobody_knows_is_said_too(manifest, said):
     corpus = manifest({"audio_filepath": "a.wav", "lang": "ka"}, tones=False)
-    found = resolve_models(curation(corpus, wish=Selection(use="research")), A100)
+    found = resolve_models(curation(corpus, select=Selection(use="research")), A100)
     assert (found.small, found.large) == ("nvidia/stt_ka_fastconformer_hybrid_large_pc", None)
     warned = [line for line in said if line.startswith("WARNING")]
     assert [line.partition(":")[2] for line in warned] == [
@@ -205,7 +212,7 @@ def test_a_licence_that_nobody_knows_is_said_too(manifest, said):
 @pytest.mark.parametrize(
     "others",
     [
-        {"further": ["c.nemo"]},
+        {"extra_models": ["c.nemo"]},
         {"languages": {"de": {"small": "a.nemo", "large": "b.nemo"}}},
         {"gate": Gate(preset="budget")},
     ],
@@ -213,7 +220,7 @@ def test_a_licence_that_nobody_knows_is_said_too(manifest, said):
 def test_what_needs_a_large_model_is_refused_where_none_was_found(manifest, others):
     corpus = manifest({"audio_filepath": "a.wav", "lang": "ka"}, tones=False)
     with pytest.raises(OptionError, match="auto found no second model"):
-        resolve_models(curation(corpus, wish=Selection(use="research"), **others), A100)
+        resolve_models(curation(corpus, select=Selection(use="research"), **others), A100)
 
 
 def test_the_hours_of_a_language_are_those_of_its_rows(manifest, said):
@@ -226,9 +233,9 @@ def test_the_hours_of_a_language_are_those_of_its_rows(manifest, said):
 
 def test_audio_that_is_longer_than_a_model_reads_at_once_is_said_before_the_run(said):
     given = {"manifest": "c.jsonl", "output": "out", "small": "nvidia/parakeet-tdt_ctc-110m"}
-    resolve_models(Curation(**given, engine=Engine(max_seconds=1200)))
+    resolve_models(Curation(**given, engine=EngineOptions(max_seconds=1200)))
     assert not said
-    resolve_models(Curation(**given, engine=Engine(max_seconds=1201)))
+    resolve_models(Curation(**given, engine=EngineOptions(max_seconds=1201)))
     assert said == ["WARNING parakeet-tdt_ctc-110m reads no more than 1,200 s at once: engine.max_seconds is 1,201"]
 
 
@@ -254,13 +261,13 @@ def test_names_of_a_catalogue_of_ones_own_become_its_pinned_files():
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [
-        ({"small": "a.nemo", "wish": {"language": "de"}}, "wish: no model is auto"),
+        ({"small": "a.nemo", "select": {"language": "de"}}, "select: no model is auto"),
         (
             {"small": "a.nemo", "languages": {"de": {"small": "b.nemo", "large": "c.nemo"}}},
             "only where the run has one",
         ),
         ({"small": "a.nemo", "languages": {"de": {"large": "c.nemo"}}}, "languages.de.small"),
-        ({"small": "auto", "wish": {"quality": "good"}}, "'fastest', 'balanced' or 'highest'"),
+        ({"small": "auto", "select": {"quality": "good"}}, "'fastest', 'balanced' or 'highest'"),
     ],
 )
 def test_a_wish_or_route_without_sense_is_refused(parameters, complaint):

@@ -62,7 +62,7 @@ def test_a_run_says_what_came_of_it_and_an_error_what_to_do(manifest, hears, tmp
     words = ["curate", corpus, "--output", tmp_path / "out", "--small", models["small"], "--large", models["large"]]
     done = winnow(*words, server=prefect_server)
     assert done.returncode == 0, done.stderr
-    assert "small pass 00000: 2 utterances" in done.stderr
+    assert "transcribe small 00000: 2 utterances" in done.stderr
     assert [line.split()[:2] for line in done.stdout.splitlines()[1:3]] == [["kept", "1"], ["dropped", "1"]]
     assert json.loads((tmp_path / "out" / "report.json").read_text())["kept"] == 1
 

@@ -12,11 +12,12 @@ from demo.__main__ import pinned
 from flows.curate import curate
 from tasks.filter import filter
 from tests.conftest import DEMO, published
-from winnow.parameters.gate_and_filter import Filter
+from winnow.errors import MissingColumns, RunMismatch
+from winnow.parameters.filter import Filter
 from winnow.rules.duplicates import count_duplicates, hash_references
 from winnow.rules.presets import FILTERS
-from winnow.runs.run_dir import RunMismatch, load_settings
-from winnow.validation.rules import MissingColumns, required_columns, rules_for
+from winnow.runs.run_dir import load_settings
+from winnow.validation.rules import required_columns, rules_for
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -43,7 +44,7 @@ def test_the_large_model_hears_only_what_the_small_one_got_wrong(manifest, hears
         [1, "accept", "small", None, "keep", None],
         [2, "escalate", "large", 0.0, "keep", None],
         [3, "escalate", "large", 1.0, "drop", "WER_ABOVE_MAX"],
-        [4, "reject", "small", None, "drop", "GIVEN_UP"],
+        [4, "reject", "small", None, "drop", "REJECTED_BY_GATE"],
     ]
     assert (report.lines, report.kept, report.dropped, report.quarantined) == (4, 2, 2, 0)
     assert (report.rescued.utterances, report.alike) == (1, 1)
@@ -90,7 +91,7 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_bytes(manifest, hears, t
     curate(output=tmp_path / "broken", **settings)
     for record in list((tmp_path / "broken" / "_ledger").glob("*.json"))[::2]:
         record.unlink()
-    next((tmp_path / "broken" / "_stages" / "large").iterdir()).unlink()
+    next((tmp_path / "broken" / "_stages" / "transcribe-large").iterdir()).unlink()
     (tmp_path / "broken" / "report.json").unlink()
     curate(output=tmp_path / "broken", **settings)
     assert contents(tmp_path / "broken") == contents(tmp_path / "whole")
@@ -120,7 +121,7 @@ def test_the_guides_cascade_has_the_large_model_read_whatever_the_small_one_did_
     assert [[row[n] for n in ("band", "model", "decision", "reason")] for row in rows] == [
         ["escalate", "large", "drop", "WER_ABOVE_MAX"],
         ["escalate", "large", "keep", None],
-        ["reject", "small", "drop", "GIVEN_UP"],
+        ["reject", "small", "drop", "REJECTED_BY_GATE"],
     ]
     assert (report.rescued.utterances, report.lost.utterances) == (0, 1)
 
@@ -177,7 +178,7 @@ def test_every_line_of_the_demo_comes_out_once(demo_run):
 def test_every_preset_judges_the_demo_or_says_which_columns_it_lacks(demo_run, tmp_path):
     run, report = demo_run
     (tmp_path / "phrases.txt").write_text("thank you for watching\n")
-    scored = sorted((run / "_stages" / "large-scored").glob("*.parquet"))
+    scored = sorted((run / "_stages" / "score-large").glob("*.parquet"))
     heard = pa.concat_tables(map(pq.read_table, scored))
     (again,) = count_duplicates([hash_references(heard, "basic")])
     kept, lacking = {}, {}

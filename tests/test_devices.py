@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from winnow.devices.dask_executor import DaskExecutor, InsecureScheduler, refuse_exposed
-from winnow.devices.executors import DeviceLost, InlineExecutor, open_executor
-from winnow.engines.recogniser import get_model
-from winnow.models.resolve import Checkpoint, resolve
+from winnow.devices.dask_executor import DaskExecutor, refuse_exposed
+from winnow.devices.executors import InlineExecutor, open_executor
+from winnow.engines.checkpoint import Checkpoint
+from winnow.engines.model_cache import get_model
+from winnow.errors import DeviceLost, InsecureScheduler
+from winnow.models.resolve import resolve
 from winnow.parameters.curation import Curation
-from winnow.parameters.options import Dask, Engine, Placement
+from winnow.parameters.engine import EngineOptions
+from winnow.parameters.placement import Dask, Placement
 
 
 def curation(**parameters):
@@ -58,7 +61,7 @@ def lose(work: str, *, device: str, apart: bool) -> str:
 
 def load(model: Checkpoint, number: int, *, device: str, apart: bool) -> tuple[str, int, int]:
     """Which object the model is, in which process."""
-    return device, os.getpid(), id(get_model(model, Engine()))
+    return device, os.getpid(), id(get_model(model, EngineOptions()))
 
 
 def all_at_once(workers, work, calls, on):
@@ -167,7 +170,7 @@ def test_a_scheduler_that_is_reached_by_its_own_machine_but_listens_to_all_is_re
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [
-        ({"small_on": Placement(share=0.5)}, "devices is inline, so there are no workers to choose from"),
+        ({"small_placement": Placement(share=0.5)}, "devices is inline, so there are no workers to choose from"),
         ({"devices": "gpu"}, "inline, local, a scheduler's address"),
         ({"devices": "tcp://127.0.0.1:1", "dask": Dask(workers=2)}, "only devices: local starts workers"),
     ],

@@ -16,24 +16,27 @@ from tests.conftest import shard
 from tests.test_network import requests
 from winnow.audio.decode import Clip
 from winnow.audio.measurements import AudioStats
-from winnow.engines import recogniser
+from winnow.engines import model_cache
 from winnow.engines.batching import BatchBudget
-from winnow.engines.inference import ModelBroken, fill_batches, plan_calls, transcribe_batches, transcribe_requests
-from winnow.engines.passes import Pass
-from winnow.engines.recogniser import Hypothesis, Request, get_model, load_with_eviction, set_cache_size
-from winnow.engines.nemo.preflight import CheckpointError
-from winnow.models.resolve import Checkpoint, resolve
-from winnow.parameters.options import Engine
+from winnow.engines.checkpoint import Checkpoint
+from winnow.engines.inference import fill_batches, plan_calls, transcribe_batches, transcribe_requests
+from winnow.engines.model_cache import get_model, load_with_eviction, set_cache_size
+from winnow.engines.recogniser import Request
+from winnow.errors import CheckpointError, ModelBroken
+from winnow.models.passes import Pass
+from winnow.models.resolve import resolve
+from winnow.parameters.engine import EngineOptions
 from winnow.runs import ledger
 from winnow.schema import BEFORE_FILTER
+from winnow.text.hypothesis import Hypothesis
 
 
 class Model:
     """A model that reads the name of the file."""
 
     rate = 16_000
-    lanes = 1
-    together = 1
+    threads = 1
+    batches_per_call = 1
     facts = {}  # noqa: RUF012
 
     def __init__(self):
@@ -101,13 +104,13 @@ def test_a_failure_of_the_model_itself_is_not_blamed_on_the_utterances(tone, err
     asked = [Request(str(tone(name)), None, None) for name in ("a.wav", "b.wav", "c.wav", "d.wav")]
     model = Broken(error)
     with pytest.raises((ModelBroken, RuntimeError), match=re.escape(str(error))):
-        transcribe_requests(model, asked, Engine())
+        transcribe_requests(model, asked, EngineOptions())
     assert model.calls == calls
 
 
 def test_two_failures_may_be_the_utterances(tone):
     asked = [Request(str(tone(name)), None, None) for name in ("a.wav", "b.wav")]
-    answers, _ = transcribe_requests(Broken(ValueError("wrong shape")), asked, Engine())
+    answers, _ = transcribe_requests(Broken(ValueError("wrong shape")), asked, EngineOptions())
     assert [(one.reason, one.detail) for one in answers] == [("MODEL_ERROR", "wrong shape")] * 2
 
 
@@ -140,12 +143,12 @@ def test_padding_stays_small_on_lengths_as_in_librispeech(window, most):
 
 def left_after_shards(checkpoint: Checkpoint, shards: int) -> tuple[list[int], list[int]]:
     """The bytes of this process after each shard, and of the tensors that are left since the first."""
-    model, asked = get_model(checkpoint, Engine()), requests(40)
-    transcribe_requests(model, asked, Engine())
+    model, asked = get_model(checkpoint, EngineOptions()), requests(40)
+    transcribe_requests(model, asked, EngineOptions())
     gc.freeze()  # what is there by now is not looked at again
     used, tensors = [], []
     for _ in range(shards):
-        transcribe_requests(model, asked, Engine())
+        transcribe_requests(model, asked, EngineOptions())
         gc.collect()
         used.append(psutil.Process().memory_info().rss)
         tensors.append(sum(thing.nbytes for thing in gc.get_objects() if isinstance(thing, torch.Tensor)))
@@ -162,9 +165,9 @@ def test_memory_stays_flat_over_shards(demo_small):
 
 def test_readings_stand_for_a_model_that_was_run_elsewhere(tone, hears):
     path = tone("a.wav")
-    model = get_model(resolve(hears(small={"a.wav": "good morning"})["small"]), Engine())
+    model = get_model(resolve(hears(small={"a.wav": "good morning"})["small"]), EngineOptions())
     good, bad = transcribe_requests(
-        model, [Request(str(path), None, None), Request(str(tone("b.wav")), None, None)], Engine()
+        model, [Request(str(path), None, None), Request(str(tone("b.wav")), None, None)], EngineOptions()
     )[0]
     assert (good.reading, good.reason) == (Hypothesis("good morning"), None)
     assert (bad.reading, bad.reason) == (None, "NO_READING")
@@ -183,7 +186,7 @@ def test_readings_stand_for_a_model_that_was_run_elsewhere(tone, hears):
 def test_readings_that_are_none_are_refused(tmp_path, lines, complaint):
     (tmp_path / "small.jsonl").write_text(lines)
     with pytest.raises(CheckpointError, match=complaint):
-        get_model(resolve(str(tmp_path / "small.jsonl")), Engine())
+        get_model(resolve(str(tmp_path / "small.jsonl")), EngineOptions())
 
 
 @pytest.mark.parametrize(
@@ -209,23 +212,23 @@ def test_a_checkpoint_that_cannot_be_had_is_refused(tmp_path, name, content, com
 def test_as_many_models_stay_in_memory_as_a_run_has(hears):
     set_cache_size(3)
     models = [resolve(path) for path in hears(**{name: {f"{name}.wav": name} for name in "abc"}).values()]
-    first = [get_model(model, Engine()) for model in models]
-    assert [get_model(model, Engine()) for model in models] == first
+    first = [get_model(model, EngineOptions()) for model in models]
+    assert [get_model(model, EngineOptions()) for model in models] == first
 
 
 def test_all_models_of_a_cascade_stay_in_memory(tmp_path, hears, monkeypatch):
-    monkeypatch.setattr(recogniser, "_most", 2)
-    reader = Pass(role="large3", checkpoint=resolve(hears(a={})["a"]), options=Engine())
+    monkeypatch.setattr(model_cache, "_most", 2)
+    reader = Pass(role="large3", checkpoint=resolve(hears(a={})["a"]), options=EngineOptions())
     rows = ledger.store_table(
-        tmp_path / ledger.STAGES / "gated", "00000", shard(BEFORE_FILTER, reason=["AUDIO_MISSING"])
+        tmp_path / ledger.STAGES / "gate-small", "00000", shard(BEFORE_FILTER, reason=["AUDIO_MISSING"])
     )
     assert transcribe_files([rows], reader, "inline")["rows"] == 1
-    assert recogniser._most == 4
+    assert model_cache._most == 4
 
 
 def test_models_go_for_one_that_does_not_fit_beside_them(hears):
     model = resolve(hears(small={"a.wav": "good morning"})["small"])
-    kept, left = get_model(model, Engine()), [RuntimeError("CUDA out of memory")]
+    kept, left = get_model(model, EngineOptions()), [RuntimeError("CUDA out of memory")]
 
     def load():
         if left:
@@ -236,6 +239,6 @@ def test_models_go_for_one_that_does_not_fit_beside_them(hears):
     left = [RuntimeError("CUDA out of memory")] * 100
     with pytest.raises(RuntimeError, match="out of memory"):
         load_with_eviction(load)
-    assert get_model(model, Engine()) is not kept
+    assert get_model(model, EngineOptions()) is not kept
     with pytest.raises(ValueError, match="broken"):
         load_with_eviction(lambda: int("broken"))

@@ -11,13 +11,14 @@ from flows.ensemble import ensemble
 from tasks.combine import combine
 from tasks.filter import filter
 from tests.conftest import published
-from winnow.parameters.ensemble import ENSEMBLE, Ensemble, Rover
-from winnow.parameters.gate_and_filter import Filter
-from winnow.parameters.options import OptionError
+from winnow.errors import OptionError, RunMismatch
+from winnow.parameters.ensemble import Ensemble
+from winnow.parameters.filter import Filter
 from winnow.rules.rule import Rules
-from winnow.runs.run_dir import RunMismatch, load_settings
+from winnow.runs.run_dir import load_settings
 from winnow.runs.verify import verify_run
-from winnow.schema import UTTERANCE, after_combine, after_score, after_transcribe, select_columns
+from winnow.schema import ENSEMBLE, UTTERANCE, after_combine, after_score, after_transcribe, select_columns
+from winnow.text.rover import VoteWeights
 
 
 def shard(schema: pa.Schema, **columns: list) -> pa.Table:
@@ -29,8 +30,8 @@ READ = after_transcribe(after_transcribe(after_transcribe(UTTERANCE, "model1"), 
 ROLES = ["model1", "model2", "model3"]
 
 
-def chosen(method: str = "rover", votes: Rover | None = None, **columns: list) -> list[tuple]:
-    table = combine(shard(READ, **columns), ROLES, method, votes or Rover(), "basic")
+def chosen(method: str = "rover", votes: VoteWeights | None = None, **columns: list) -> list[tuple]:
+    table = combine(shard(READ, **columns), ROLES, method, votes or VoteWeights(), "basic")
     assert table.schema == after_combine(READ)
     return [
         tuple(row[name] for name in ("ensemble_pred_text", "model", "ensemble_agreement")) for row in table.to_pylist()
@@ -85,7 +86,7 @@ def test_what_has_a_reference_is_kept_by_its_wer_and_the_rest_by_agreement(rules
     rows = shard(
         after_score(after_combine(READ), ENSEMBLE), **{"duration": [2.0], "ensemble_pred_text": ["a"]} | columns
     )
-    table = filter(rows, Rules(rules=tuple(map(str, rules.in_force)), labels=tuple(map(str, rules.of_labels))))
+    table = filter(rows, Rules(rules=tuple(map(str, rules.active_rules)), labels=tuple(map(str, rules.label_rules))))
     assert [(row["decision"], row["reason"]) for row in table.to_pylist()] == [expected]
 
 
@@ -94,7 +95,7 @@ def test_what_has_a_reference_is_kept_by_its_wer_and_the_rest_by_agreement(rules
     [
         ({"models": ["a.nemo"]}, "at least 2"),
         ({"method": "confidence", "rover": {"alpha": 0.7}}, "there is no vote"),
-        ({"models_on": {"pool": "a100"}}, "devices is inline"),
+        ({"models_placement": {"pool": "a100"}}, "devices is inline"),
         ({"dask": {"workers": 2}, "devices": "tcp://host:8786"}, "only devices: local starts workers"),
         ({"models": ["a.nemo", "https://me:secret@host/b.nemo"]}, "credentials"),
     ],

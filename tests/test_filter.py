@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tasks.filter import filter
 from tests.conftest import shard
-from winnow.parameters.gate_and_filter import Filter
+from winnow.parameters.filter import Filter
 from winnow.rules.duplicates import count_duplicates, hash_references
 from winnow.rules.operands import RULE_COLUMNS
 from winnow.rules.rule import WHOLE_RUN, Rules, parse
@@ -18,7 +18,7 @@ from winnow.text.text_stats import TEXT_STATS
 
 
 def judged(rules: Filter, **columns: list) -> list[tuple]:
-    table = filter(shard(BEFORE_FILTER, **columns), Rules(rules=tuple(map(str, rules.in_force))))
+    table = filter(shard(BEFORE_FILTER, **columns), Rules(rules=tuple(map(str, rules.active_rules))))
     assert table.schema == FILTERED
     return [tuple(row[name] for name in ("model", "wer", "decision", "reason")) for row in table.to_pylist()]
 
@@ -60,7 +60,7 @@ def test_the_large_models_reading_counts_where_it_read():
 def test_every_broken_rule_is_named_and_the_first_counts(rules, reasons):
     # eleven characters in two seconds
     columns = {"duration": [2.0], "text": ["hello world"], "small_pred_text": ["hello word"], "small_wer": [0.2]}
-    (row,) = filter(shard(BEFORE_FILTER, **columns), Rules(rules=tuple(map(str, rules.in_force)))).to_pylist()
+    (row,) = filter(shard(BEFORE_FILTER, **columns), Rules(rules=tuple(map(str, rules.active_rules)))).to_pylist()
     assert (row["reasons"], row["reason"]) == (reasons, reasons and reasons[0])
     assert row["decision"] == ("drop" if reasons else "keep")
     assert (row["char_rate"], row["word_rate"]) == (5.5, 1.0)
@@ -68,7 +68,7 @@ def test_every_broken_rule_is_named_and_the_first_counts(rules, reasons):
 
 def test_what_the_gate_gave_up_says_so():
     columns = {"text": ["a"], "small_pred_text": ["b c"], "small_wer": [2.0], "band": ["reject"]}
-    assert judged(Filter(preset="none"), **columns) == [("small", 2.0, "drop", "GIVEN_UP")]
+    assert judged(Filter(preset="none"), **columns) == [("small", 2.0, "drop", "REJECTED_BY_GATE")]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_the_gate_gave_up_says_so():
 def test_what_a_later_gate_gave_up_is_dropped_as_well(band, decision):
     three = after_score(after_transcribe(after_gate(BEFORE_FILTER, "large"), "large2"), "large2")
     rows = shard(three, small_pred_text=["a"], band=["escalate"], large_pred_text=["a"], large_band=[band])
-    rules = Rules(rules=tuple(map(str, Filter(preset="none").in_force)))
+    rules = Rules(rules=tuple(map(str, Filter(preset="none").active_rules)))
     assert filter(rows, rules)["decision"].to_pylist() == [decision]
 
 

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from winnow.devices.allocator import Allocator, Device
-from winnow.devices.executors import NoDevice
-from winnow.parameters.options import Placement
+from winnow.errors import NoDevice
+from winnow.parameters.placement import Placement
 
 GPUS = [Device("cuda:0", {"GPU": 1, "CPU": 8, "MEMORY": 64}), Device("cuda:1", {"GPU": 1, "CPU": 8, "a100": 1})]
 CPU = Device("cpu:0", {"CPU": 16})

@@ -2,13 +2,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from winnow.parameters.gate_and_filter import Filter
+from winnow.parameters.filter import Filter
 from winnow.runs import ledger
 
 
 @pytest.fixture
 def shard(tmp_path):
-    return ledger.store_table(tmp_path / ledger.STAGES / "shards", "00007", pa.table({"id": [1, 2]}))
+    return ledger.store_table(tmp_path / ledger.STAGES / "load", "00007", pa.table({"id": [1, 2]}))
 
 
 def counted(calls):
@@ -31,8 +31,8 @@ def test_a_stage_runs_once_for_a_shard_and_its_settings(shard):
 
 
 def test_settings_count_by_value(shard):
-    assert ledger.key_of("judged", Filter(max_wer=0.1)) == ledger.key_of("judged", Filter(max_wer=0.1))
-    assert ledger.key_of("judged", Filter(max_wer=0.1)) != ledger.key_of("judged", Filter(max_wer=0.2))
+    assert ledger.key_of("filter", Filter(max_wer=0.1)) == ledger.key_of("filter", Filter(max_wer=0.1))
+    assert ledger.key_of("filter", Filter(max_wer=0.1)) != ledger.key_of("filter", Filter(max_wer=0.2))
 
 
 def test_a_stage_that_fails_leaves_nothing_behind(shard, tmp_path):

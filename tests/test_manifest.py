@@ -11,7 +11,8 @@ from winnow.corpora.field_types import merge_types
 from winnow.corpora.nemo_jsonl.duplicates import find_duplicates
 from winnow.corpora.nemo_jsonl.line_reader import BLOCK, MAX_LINE
 from winnow.corpora.nemo_jsonl.parse_line import resolve_path
-from winnow.corpora.nemo_jsonl.sharding import ManifestError, cut_shards
+from winnow.corpora.nemo_jsonl.sharding import cut_shards
+from winnow.errors import ManifestError
 from winnow.runs import ledger
 from winnow.schema import UTTERANCE, output_names
 
@@ -74,8 +75,8 @@ def test_a_broken_row_keeps_what_could_be_read_of_it(rows):
 def test_shards_hold_about_the_hours_asked_for_in_order(manifest, tmp_path):
     path = manifest(*[{"audio_filepath": f"{i}.wav", "duration": 100.0, "text": "a"} for i in range(10)])
     found = [
-        pq.read_table(ledger.run_stage_on_shard(shard, "shards", load))
-        for shard in shard(path, tmp_path / "run", 0.1).shards
+        pq.read_table(ledger.run_stage_on_shard(part, "load", load))
+        for part in shard(path, tmp_path / "run", 0.1).shards
     ]
     assert [shard["id"].to_pylist() for shard in found] == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
     assert all(shard.schema == UTTERANCE for shard in found)
@@ -129,7 +130,7 @@ def test_unknown_fields_get_the_simplest_type_that_holds_them_over_all_shards(ma
     kinds |= {"long": "long", "huge": "json", "vast": "json", "none": "string"}
     for hours, shards in [(1, 1), (1e-9, 2)]:
         found = shard(path, tmp_path / f"{shards}", hours)
-        read_ = [ledger.run_stage_on_shard(shard, "shards", load) for shard in found.shards]
+        read_ = [ledger.run_stage_on_shard(shard, "load", load) for shard in found.shards]
         assert len(read_) == shards
         assert list(fields(read_).items()) == list(kinds.items())
 
@@ -178,16 +179,16 @@ def test_a_manifest_that_is_not_there_is_refused(tmp_path):
 @pytest.mark.parametrize("change", [lambda old: old.replace(b"one", b"two"), lambda old: old[:-5], lambda _: b""])
 def test_a_manifest_that_changes_in_mid_run_is_refused(manifest, tmp_path, change):
     path = manifest({"audio_filepath": "a.wav", "text": "one"})
-    (shard,) = shard(path, tmp_path / "run", 1).shards
+    (part,) = shard(path, tmp_path / "run", 1).shards
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(
         ManifestError, match=r"corpus.jsonl: changed while the run read it: put it back as it was"
     ) as bad:
-        ledger.run_stage_on_shard(shard, "shards", load)
+        ledger.run_stage_on_shard(part, "load", load)
     assert bad.value.exit_code == 2
     path.unlink()
     with pytest.raises(ManifestError, match="no manifest that can be read"):
-        ledger.run_stage_on_shard(shard, "shards", load)
+        ledger.run_stage_on_shard(part, "load", load)
 
 
 def test_a_field_named_like_one_of_ours_keeps_its_value_under_another_name():

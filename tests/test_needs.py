@@ -3,11 +3,11 @@
 import pytest
 
 from cli.presets import show
+from winnow.errors import MissingColumns, RuleError
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble
-from winnow.parameters.gate_and_filter import Filter
-from winnow.rules.rule import RuleError
-from winnow.validation.rules import MissingColumns, rules_for
+from winnow.parameters.filter import Filter
+from winnow.validation.rules import rules_for
 
 ROW = {"audio_filepath": "a.wav", "duration": 1.0, "text": "hello", "lang": "en", "snr": 5, "wer": 0.1, "level": "high"}
 
@@ -114,8 +114,8 @@ def test_phrases_are_read_as_they_are_compared(asked, tmp_path):
 
 
 def test_texts_are_counted_only_where_a_rule_compares_them(asked):
-    assert rules_for(asked(rules=("occurrence(text) <= 1",))).over_the_run
-    assert not rules_for(asked(rules=("chars(text) >= 1",))).over_the_run
+    assert rules_for(asked(rules=("occurrence(text) <= 1",))).needs_whole_run
+    assert not rules_for(asked(rules=("chars(text) >= 1",))).needs_whole_run
 
 
 def test_presets_are_shown_with_their_rules_and_what_they_need(capsys):

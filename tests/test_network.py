@@ -11,12 +11,14 @@ from tests.conftest import DEMO, trusted
 from winnow.audio.decode import load_clip
 from winnow.engines.batching import batch_seconds_for
 from winnow.engines.inference import transcribe_requests
+from winnow.engines.model_cache import get_model
 from winnow.engines.nemo.model import NemoModel, restore_model
 from winnow.engines.nemo.precision import choose_precision
-from winnow.engines.recogniser import Request, Word, get_model
-from winnow.engines.nemo.preflight import CheckpointError
-from winnow.models.resolve import check_options
-from winnow.parameters.options import Engine, OptionError
+from winnow.engines.recogniser import Request
+from winnow.errors import CheckpointError, OptionError
+from winnow.parameters.engine import EngineOptions
+from winnow.text.hypothesis import Word
+from winnow.validation.engine_options import check_options
 
 
 def requests(count: int) -> list[Request]:
@@ -47,7 +49,7 @@ def nemos(checkpoint, asked, branch=None, **decoding):
 
 
 def texts(network, asked, **options):
-    heard, _ = transcribe_requests(network, asked, Engine(**options))
+    heard, _ = transcribe_requests(network, asked, EngineOptions(**options))
     return [one.reading.text for one in heard]
 
 
@@ -55,7 +57,7 @@ def texts(network, asked, **options):
 def test_texts_are_those_of_nemo_one_by_one(model, branch):
     checkpoint = trusted(DEMO / f"{model}.nemo")
     asked = requests(24)
-    options = Engine(branch=branch, batch_seconds=15)
+    options = EngineOptions(decoder=branch, batch_seconds=15)
     heard, spent = transcribe_requests(get_model(checkpoint, options), asked, options)
     assert [one.reading.text for one in heard] == nemos(checkpoint, asked, branch)
     assert spent["utterances"] == 24
@@ -68,7 +70,7 @@ def test_audio_at_another_rate_reads_as_nemo_reads_the_same_samples(model, branc
     """NeMo resamples files by a shorter filter than soxr's, which is another sound."""
     telephone = Request(str(DEMO / "corpus" / "audio" / "8khz.wav"), None, None)
     checkpoint = trusted(DEMO / f"{model}.nemo")
-    network = get_model(checkpoint, Engine(branch=branch, batch_seconds=15))
+    network = get_model(checkpoint, EngineOptions(decoder=branch, batch_seconds=15))
     samples = load_clip(telephone.path, None, None, network.rate, 60).samples
     theirs = nemo(checkpoint, branch).transcribe([samples], batch_size=1, verbose=False)
     assert texts(network, [telephone]) == [theirs[0].text]
@@ -88,14 +90,14 @@ def test_every_family_reads_as_in_nemo(random_model, name, family, decoding):
     checkpoint = random_model(name)
     assert checkpoint.family == family
     asked = requests(5)
-    read = texts(NemoModel(checkpoint, Engine()), asked)
+    read = texts(NemoModel(checkpoint, EngineOptions()), asked)
     assert read == nemos(checkpoint, asked, **decoding)
     assert len(set(read)) > 2  # the weights are random, but they do hear
 
 
 def reading(checkpoint, **options):
     (one,) = requests(1)
-    network = NemoModel(checkpoint, Engine(**options))
+    network = NemoModel(checkpoint, EngineOptions(**options))
     return network.read([[(one, load_clip(one.path, None, None, network.rate, 60))]])[0]
 
 
@@ -103,7 +105,7 @@ def test_a_prompt_says_language_task_and_punctuation(random_model):
     checkpoint = random_model("canary")
 
     def prompt(said=None, **options):
-        network = NemoModel(checkpoint, Engine(**options))
+        network = NemoModel(checkpoint, EngineOptions(**options))
         return network.model.tokenizer.ids_to_tokens(network.decoder.prompt(said).tolist())[1:]
 
     assert prompt() == ["<|en|>", "<|transcribe|>", "<|en|>", "<|pnc|>"]
@@ -113,17 +115,20 @@ def test_a_prompt_says_language_task_and_punctuation(random_model):
     assert prompt("de-ch") == prompt(language="de") == prompt("en", language="de")
     assert reading(checkpoint).text != reading(checkpoint, language="de").text
     with pytest.raises(CheckpointError, match="no language 'fr' in its prompt"):
-        NemoModel(checkpoint, Engine(language="fr"))
+        NemoModel(checkpoint, EngineOptions(language="fr"))
 
 
 def test_each_row_has_a_prompt_of_its_own_language(random_model):
     checkpoint = random_model("canary")
-    network, asked = NemoModel(checkpoint, Engine()), requests(4)
+    network, asked = NemoModel(checkpoint, EngineOptions()), requests(4)
     spoken = [replace(one, language=language) for one, language in zip(asked, ["de", None, "en", "de-at"], strict=True)]
     clips = [load_clip(one.path, None, None, network.rate, 60) for one in asked]
     mixed = [one.text for one in network.read([list(zip(spoken, clips, strict=True))])]
     english, german = (
-        [one.text for one in NemoModel(checkpoint, Engine(language=tag)).read([list(zip(asked, clips, strict=True))])]
+        [
+            one.text
+            for one in NemoModel(checkpoint, EngineOptions(language=tag)).read([list(zip(asked, clips, strict=True))])
+        ]
         for tag in ("en", "de")
     )
     assert mixed == [german[0], english[1], english[2], german[3]]
@@ -135,7 +140,7 @@ def test_a_transducer_with_a_prompt_is_told_the_language(random_model, family):
     """NeMo 3.0.0 takes the language with samples only: of a file it does not know the language."""
     checkpoint, asked = random_model(family), requests(3)
     assert checkpoint.family == family
-    network = NemoModel(checkpoint, Engine())
+    network = NemoModel(checkpoint, EngineOptions())
     german = [replace(one, language="de-at") for one in asked]
     model = restore_model(checkpoint, "cpu")
     model.preprocessor.featurizer.dither = 0.0
@@ -146,10 +151,10 @@ def test_a_transducer_with_a_prompt_is_told_the_language(random_model, family):
 
     assert texts(network, asked) == theirs("auto")
     assert texts(network, german) == theirs("de-AT") != theirs("auto")
-    assert texts(NemoModel(checkpoint, Engine(language="de-AT")), asked) == theirs("de-AT")
+    assert texts(NemoModel(checkpoint, EngineOptions(language="de-AT")), asked) == theirs("de-AT")
     assert [network.decoder.number(one) for one in (None, "en", "de", "en-us")] == [0, 1, 2, 1]
     with pytest.raises(CheckpointError, match=r"no language 'fr' in its prompt .* it has auto, en-US, de-DE, de-AT"):
-        NemoModel(checkpoint, Engine(language="fr"))
+        NemoModel(checkpoint, EngineOptions(language="fr"))
 
 
 def test_words_have_confidence_and_places(demo_small, demo_large):
@@ -183,16 +188,16 @@ def test_confidence_is_nemos(demo_large):
 
 def test_a_shaky_reading_has_less_confidence(demo_large):
     asked = requests(1)[0]
-    network = NemoModel(demo_large, Engine())
+    network = NemoModel(demo_large, EngineOptions())
     clip = load_clip(asked.path, None, None, network.rate, 60)
     noise = np.random.default_rng(0).normal(0, 0.1, len(clip.samples)).astype(np.float32)
-    clear, noisy = network.read([[(asked, clip), (asked, type(clip)(clip.samples + noise, clip.sound))]])
+    clear, noisy = network.read([[(asked, clip), (asked, type(clip)(clip.samples + noise, clip.stats))]])
     assert noisy.confidence < clear.confidence
 
 
 def test_bf16_reads_the_same_words(demo_large):
     asked = requests(40)
-    networks = {precision: NemoModel(demo_large, Engine(precision=precision)) for precision in ("fp32", "bf16")}
+    networks = {precision: NemoModel(demo_large, EngineOptions(precision=precision)) for precision in ("fp32", "bf16")}
     assert {name: network.facts["precision"] for name, network in networks.items()} == {"fp32": "fp32", "bf16": "bf16"}
     assert next(networks["bf16"].model.encoder.parameters()).dtype == torch.bfloat16
     exact, rough = (texts(network, asked) for network in networks.values())
@@ -200,35 +205,35 @@ def test_bf16_reads_the_same_words(demo_large):
 
 
 def test_a_small_model_on_a_cpu_is_read_in_fp32(demo_small):
-    network = NemoModel(demo_small, Engine())
-    assert choose_precision(network.model.encoder, Engine()) == "fp32"
+    network = NemoModel(demo_small, EngineOptions())
+    assert choose_precision(network.model.encoder, EngineOptions()) == "fp32"
 
 
 def test_bf16_is_chosen_where_it_was_measured_to_pay(monkeypatch):
     large = torch.nn.Linear(3_000, 2_000)
     for gain, precision in ((6.0, "bf16"), (0.5, "fp32")):
         monkeypatch.setattr("winnow.engines.nemo.precision.bf16_gain", lambda gain=gain: gain)
-        assert choose_precision(large, Engine()) == precision
+        assert choose_precision(large, EngineOptions()) == precision
 
 
 def test_fp16_is_refused_without_a_gpu(demo_small):
     with pytest.raises(OptionError, match="fp16 is for GPUs"):
-        NemoModel(demo_small, Engine(precision="fp16"))
+        NemoModel(demo_small, EngineOptions(precision="fp16"))
 
 
 def test_local_attention_sees_no_further(demo_small):
-    network = NemoModel(demo_small, Engine(local_attention=4))
+    network = NemoModel(demo_small, EngineOptions(local_attention=4))
     assert network.model.encoder.self_attention_model == "rel_pos_local_attn"
     far = requests(4)
-    wide = texts(NemoModel(demo_small, Engine(local_attention=512)), far)
-    assert wide == texts(get_model(demo_small, Engine()), far)
+    wide = texts(NemoModel(demo_small, EngineOptions(local_attention=512)), far)
+    assert wide == texts(get_model(demo_small, EngineOptions()), far)
     assert texts(network, far) != wide
 
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"branch": "ctc"}, r"engine.branch is for hybrid checkpoints, and there is none: .*small.nemo \(ctc\)"),
+        ({"decoder": "ctc"}, r"engine.decoder is for hybrid checkpoints, and there is none: .*small.nemo \(ctc\)"),
         ({"cuda_graphs": True}, "engine.cuda_graphs is for transducers"),
         ({"language": "de"}, r"engine.language is for models with a prompt \(canary\), and there is none"),
         ({"punctuation": False}, "engine.punctuation is for models with a prompt"),
@@ -236,17 +241,17 @@ def test_local_attention_sees_no_further(demo_small):
 )
 def test_an_option_that_no_model_can_follow_is_refused(demo_small, options, complaint):
     with pytest.raises(OptionError, match=complaint):
-        check_options(Engine(**options), [demo_small])
+        check_options(EngineOptions(**options), [demo_small])
 
 
 def test_timestamps_need_a_model_that_has_frames(random_model):
     with pytest.raises(OptionError, match=r"engine.timestamps needs a CTC or transducer checkpoint"):
-        check_options(Engine(timestamps=True), [random_model("canary")])
+        check_options(EngineOptions(timestamps=True), [random_model("canary")])
 
 
 def test_cuda_graphs_need_a_gpu(demo_large):
     with pytest.raises(OptionError, match=r"engine.cuda_graphs: there is no GPU"):
-        NemoModel(demo_large, Engine(cuda_graphs=True))
+        NemoModel(demo_large, EngineOptions(cuda_graphs=True))
 
 
 def test_a_budget_is_what_memory_allows():

@@ -7,12 +7,12 @@ import sys
 import pyarrow as pa
 import pytest
 
+from winnow.errors import OutputError, OutputInUse, RunMismatch
 from winnow.parameters.curation import Curation
-from winnow.parameters.gate_and_filter import Filter
-from winnow.parameters.options import Engine
+from winnow.parameters.engine import EngineOptions
+from winnow.parameters.filter import Filter
 from winnow.runs import ledger
-from winnow.runs.run_dir import OutputInUse, RunMismatch, load_settings, mark_complete, open_run
-from winnow.runs.storage import OutputError
+from winnow.runs.run_dir import load_settings, mark_complete, open_run
 from winnow.runs.verify import verify_run
 
 
@@ -43,7 +43,7 @@ def test_an_output_belongs_to_one_set_of_parameters(settings, tmp_path):
 
 def test_where_and_in_what_batches_a_run_goes_on_is_free(settings):
     ledger.commit(opened(settings, DIGESTS), "key", [])
-    elsewhere = {"small": "elsewhere/small.nemo", "trust_unpinned": True, "engine": Engine(batch_seconds=10)}
+    elsewhere = {"small": "elsewhere/small.nemo", "trust_unpinned": True, "engine": EngineOptions(batch_seconds=10)}
     elsewhere["filter"] = Filter(phrases="elsewhere/phrases.txt")
     moved = settings.model_copy(update=elsewhere)
     opened(moved, DIGESTS)
@@ -52,19 +52,19 @@ def test_where_and_in_what_batches_a_run_goes_on_is_free(settings):
 def test_every_name_of_a_checkpoint_is_found_from_another_folder_and_may_change(settings, tmp_path, monkeypatch):
     (tmp_path / "a.nemo").touch()
     monkeypatch.chdir(tmp_path)
-    names = {"small": "a.nemo", "large": "owner/b", "further": ["a.nemo@sha256:00", "owner/c"]}
+    names = {"small": "a.nemo", "large": "owner/b", "extra_models": ["a.nemo@sha256:00", "owner/c"]}
     routes = {"de": {"small": "a.nemo", "large": "owner/d"}, "hy": {"small": "owner/e"}}
     named = settings.model_validate(settings.model_dump() | names | {"languages": routes})
     run = opened(named, DIGESTS)
     ledger.commit(run, "key", [])
     here = str(tmp_path / "a.nemo")
     asked = load_settings(run)
-    assert (asked.small, asked.large, asked.further) == (here, "owner/b", [f"{here}@sha256:00", "owner/c"])
+    assert (asked.small, asked.large, asked.extra_models) == (here, "owner/b", [f"{here}@sha256:00", "owner/c"])
     assert [route.model_dump() for route in asked.languages.values()] == [
         {"small": here, "large": "owner/d"},
         {"small": "owner/e", "large": None},
     ]
-    moved = {"further": ["elsewhere.nemo"], "languages": {"de": {"small": "elsewhere.nemo"}}}
+    moved = {"extra_models": ["elsewhere.nemo"], "languages": {"de": {"small": "elsewhere.nemo"}}}
     opened(named.model_validate(named.model_dump() | moved), DIGESTS)
 
 

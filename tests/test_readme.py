@@ -7,7 +7,7 @@ from pathlib import Path
 from cli.app import EXIT_CODES
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble
-from winnow.parameters.options import Parameters
+from winnow.parameters.settings import Parameters
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

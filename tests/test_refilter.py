@@ -7,20 +7,21 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cli import run, sweep
+from cli import run as command
+from cli import sweep
 from cli.app import app
 from flows.curate import curate
 from flows.refilter import refilter
 from tasks.filter import filter
 from tests.conftest import published, shard
+from winnow.errors import OutputError, RuleError
 from winnow.parameters.curation import Curation
-from winnow.parameters.gate_and_filter import Filter
+from winnow.parameters.filter import Filter
 from winnow.rules.duplicates import count_duplicates, hash_references
-from winnow.rules.rule import RuleError, Rules, parse
+from winnow.rules.rule import Rules, parse
 from winnow.runs import ledger
 from winnow.runs.reuse import input_digests
 from winnow.runs.run_dir import load_settings
-from winnow.runs.storage import OutputError
 from winnow.runs.verify import verify_run
 from winnow.schema import BEFORE_FILTER
 from winnow.sweep.outcomes import gather_outcomes, kept_by_run, outcomes_of, run_stages
@@ -67,10 +68,10 @@ def run(tmp_path) -> Path:
     folder = tmp_path / "run"
     (tmp_path / "corpus.jsonl").write_text('{"audio_filepath": "a.wav", "text": "a", "dnsmos": 3}\n')
     settings = Curation(manifest=tmp_path / "corpus.jsonl", output=folder, small="s.nemo", large="l.nemo")
-    rules = Rules(rules=tuple(map(str, settings.filter.in_force)))
+    rules = Rules(rules=tuple(map(str, settings.filter.active_rules)))
     for number in range(3):
         rows = readings(number)
-        for stage, table in {"shards": rows, "large-scored": rows, "judged": filter(rows, rules)}.items():
+        for stage, table in {"load": rows, "score-large": rows, "filter": filter(rows, rules)}.items():
             file = ledger.store_table(folder / "_stages" / stage, f"{number:05}", table)
             ledger.commit(folder, f"{stage}{number}", [file], stage=stage, shard=f"{number:05}")
     (folder / "run.json").write_text(json.dumps({"parameters": settings.model_dump(mode="json"), "sha256": {}}))
@@ -92,7 +93,7 @@ def test_what_would_be_kept_is_what_judging_keeps(run):
     assert found.kept.tolist() == [row["decision"] == "keep" for row in rows]
     assert 0 < found.kept.sum() < len(rows)
     for column, rule in enumerate(found.rules):
-        assert found.broken[:, column].tolist() == [rule.name in (row["reasons"] or []) for row in rows]
+        assert found.violations[:, column].tolist() == [rule.name in (row["reasons"] or []) for row in rows]
     kept = [row for row in rows if row["decision"] == "keep"]
     assert found.of(found.kept).hours == pytest.approx(sum(row["duration"] for row in kept) / 3600)
     assert kept_by_run(run_stages(run)).tolist() == [
@@ -104,8 +105,8 @@ def test_a_rules_own_cost_is_what_only_it_drops(run):
     rows = judged(ASKED).to_pylist()
     for cost in rule_costs(gather_outcomes(run_stages(run), Rules(rules=ASKED), "basic")):
         mine = [row for row in rows if cost.rule.name in (row["reasons"] or [])]
-        assert cost.broken.utterances == len(mine)
-        assert cost.alone.utterances == sum(row["reasons"] == [cost.rule.name] for row in mine)
+        assert cost.violations.utterances == len(mine)
+        assert cost.only_this_rule.utterances == sum(row["reasons"] == [cost.rule.name] for row in mine)
 
 
 @pytest.mark.parametrize("name", ["WER", "SLOW", "NOISY", "SAID"])
@@ -151,7 +152,10 @@ def test_the_lab_shows_costs_and_writes_its_curves(run, capsys):
     assert f"kept by these rules {after} " in shown
     assert f"kept in addition {after - before} " in shown
     written = json.loads((run / "sweep.json").read_text())
-    assert [cost["rule"] for cost in written] == ['GIVEN_UP: last_band != "reject"', "WER_ABOVE_MAX: wer <= 0.25"]
+    assert [cost["rule"] for cost in written] == [
+        'REJECTED_BY_GATE: last_band != "reject"',
+        "WER_ABOVE_MAX: wer <= 0.25",
+    ]
     assert "data:image/png;base64," in (run / "sweep.html").read_text()
 
 
@@ -161,15 +165,15 @@ def test_a_preset_that_is_given_takes_the_place_of_the_runs_own_rules(run):
     app(["sweep", str(run), "--filter.preset", "winnow"], result_action="return_value")
     winnow = json.loads((run / "sweep.json").read_text())
     assert [[cost["rule"].partition(":")[0] for cost in one] for one in (none, winnow)] == [
-        ["GIVEN_UP"],
-        ["GIVEN_UP", "WER_ABOVE_MAX"],
+        ["REJECTED_BY_GATE"],
+        ["REJECTED_BY_GATE", "WER_ABOVE_MAX"],
     ]
 
 
 def test_rules_that_a_run_cannot_follow_are_refused_before_a_server_is_asked(run, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     with pytest.raises(RuleError, match="no large9 model"):
-        run.refilter(str(run), "elsewhere", Filter(rules=("large9_wer < 1",)))
+        command.refilter(str(run), "elsewhere", Filter(rules=("large9_wer < 1",)))
 
 
 def test_a_run_whose_rules_its_gate_would_not_have_gone_with_can_be_read_again(run):

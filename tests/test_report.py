@@ -9,12 +9,14 @@ import pyarrow as pa
 import pytest
 from markdown_it import MarkdownIt
 
+from winnow.errors import CountMismatch
 from winnow.gates.criteria import Gates
 from winnow.parameters.curation import Curation
-from winnow.parameters.gate_and_filter import Bands, Filter
+from winnow.parameters.filter import Filter
+from winnow.parameters.gate import Bands
 from winnow.reports.recommendations import recommend
 from winnow.reports.render import escape_markdown, gate_limits, render_markdown, render_page
-from winnow.reports.summary import CountMismatch, Report, distribution, summarize
+from winnow.reports.summary import Report, distribution, summarize
 from winnow.reports.throughput import Throughput
 from winnow.schema import FILTERED, ShardedManifest
 
@@ -36,7 +38,7 @@ CASCADE = rows(
     {"small_pred_text": "X y", "small_wer": 1.0, "band": "escalate", "large_pred_text": "x y.", "large_wer": 1.0,
      "wer": 1.0, "model": "large", "decision": "drop", "reason": "WER_ABOVE_MAX", "reasons": ["WER_ABOVE_MAX"]},
     {"small_pred_text": "p q r", "small_wer": 1.5, "band": "reject", "wer": 1.5, "model": "small",
-     "decision": "drop", "reason": "GIVEN_UP", "reasons": ["GIVEN_UP", "WER_ABOVE_MAX"]},
+     "decision": "drop", "reason": "REJECTED_BY_GATE", "reasons": ["REJECTED_BY_GATE", "WER_ABOVE_MAX"]},
     {"duration": 1e12, "decision": "quarantine", "reason": "AUDIO_MISSING"},
 )  # fmt: skip
 MANIFEST = ShardedManifest(shards=[], seconds=[], lines=6, blank=1)
@@ -45,7 +47,7 @@ SETTINGS = Curation(manifest=Path("corpus.jsonl"), output=Path("out"), small="sm
 
 def speed(hours: float, seconds: float) -> Throughput:
     pace = hours * HOUR / seconds
-    return Throughput(checkpoint="m.nemo", utterances=1, hours=hours, seconds=seconds, x_real_time=pace,
+    return Throughput(checkpoint="m.nemo", utterances=1, hours=hours, seconds=seconds, rtfx=pace,
                  model_seconds=seconds, utterances_per_second=1.0, padding=0.1, pinned=True,
                  device="cpu", precision="fp32",
                  peak_device_bytes=None)  # fmt: skip
@@ -65,11 +67,11 @@ def test_figures(report):
         "reject": (1, 0),
     }
     assert (report.rescued.utterances, report.rescued.hours, report.lost.utterances) == (1, 1, 0)
-    assert report.saved_seconds == pytest.approx(72)  # two hours that the large model reads at 100 x real time
+    assert report.saved_seconds == pytest.approx(72)  # two hours that the large model reads at RTFx 100
     assert report.alike == 1
     assert {name: (n.utterances, n.hours) for name, n in report.reasons.items()} == {
         "WER_ABOVE_MAX": (1, 1.0),
-        "GIVEN_UP": (1, 1.0),
+        "REJECTED_BY_GATE": (1, 1.0),
         "AUDIO_MISSING": (1, None),
     }
     assert report.balance == "6 lines = 1 blank + 2 kept + 2 dropped + 1 quarantined"
@@ -86,9 +88,9 @@ def test_a_report_says_what_the_first_gate_went_by(report, by, said):
 
 
 def test_each_rule_has_its_condition_and_its_own_cost(report):
-    assert {name: (n.rule, n.broken, n.alone) for name, n in report.reasons.items()} == {
+    assert {name: (n.rule, n.violations, n.only_this_rule) for name, n in report.reasons.items()} == {
         "WER_ABOVE_MAX": ("wer <= 0.25", 2, 1),
-        "GIVEN_UP": ('last_band != "reject"', 1, 0),
+        "REJECTED_BY_GATE": ('last_band != "reject"', 1, 0),
         "AUDIO_MISSING": (None, None, None),
     }
 
@@ -99,7 +101,7 @@ def test_a_rule_that_never_comes_first_is_there_with_its_rows():
     found = summarize(
         rows(dropped), ShardedManifest(shards=[], seconds=[], lines=1, blank=0), {"small": speed(1, 1)}, settings
     )
-    assert {name: (n.utterances, n.hours, n.broken, n.alone) for name, n in found.reasons.items()} == {
+    assert {name: (n.utterances, n.hours, n.violations, n.only_this_rule) for name, n in found.reasons.items()} == {
         "LONG": (1, 1.0, 1, 0),
         "LOUD": (0, 0.0, 1, 0),
     }

@@ -9,19 +9,24 @@ from demo.__main__ import pinned
 from flows.curate import curate
 from tests.conftest import DEMO, published
 from winnow.engines.inference import Result, transcribe_requests
-from winnow.engines.passes import Pass, make_passes, transcribe_by_language
-from winnow.engines.recogniser import Hypothesis, Request, get_model
+from winnow.engines.model_cache import get_model
+from winnow.engines.recogniser import Request
+from winnow.errors import RunMismatch
+from winnow.models.passes import Pass, make_passes, transcribe_by_language
 from winnow.models.resolve import resolve
 from winnow.parameters.curation import Curation
-from winnow.parameters.options import Engine
-from winnow.runs.run_dir import RunMismatch, load_settings
+from winnow.parameters.engine import EngineOptions
+from winnow.runs.run_dir import load_settings
+from winnow.text.hypothesis import Hypothesis
 
 
 @pytest.fixture
 def readers(hears):
     """A pass with stand-ins for the models of German, of Armenian, which has none, and of all the rest."""
     found = {name: resolve(path) for name, path in hears(rest={"a.wav": "one"}, german={"a.wav": "eins"}).items()}
-    return Pass(role="large", checkpoint=found["rest"], languages={"de": found["german"], "hy": None}, options=Engine())
+    return Pass(
+        role="large", checkpoint=found["rest"], languages={"de": found["german"], "hy": None}, options=EngineOptions()
+    )
 
 
 def test_a_row_is_read_by_the_model_of_its_language(readers):
@@ -73,7 +78,7 @@ def routed(models):
 
 def test_a_language_with_models_of_its_own_is_not_for_a_further_one(corpus, models, hears):
     third = hears(third={"d.wav": "one two three"})["third"]
-    *_, last = make_passes(Curation(manifest=corpus, output="out", further=[third], **routed(models)))
+    *_, last = make_passes(Curation(manifest=corpus, output="out", extra_models=[third], **routed(models)))
     assert {language: last.reader(language) for language in ("de", "hy", "en", None)} == {
         **dict.fromkeys(("de", "hy")),
         **dict.fromkeys(("en", None), last.checkpoint),
@@ -149,7 +154,7 @@ def test_two_real_checkpoints_read_the_rows_of_their_languages(two_languages, tm
     for tag, role in (("en", "small"), ("de", "large")):
         mine = [row for row in rows if row["lang"] == tag]
         requests = [Request(str(DEMO / "corpus" / row["audio_filepath"]), None, row["duration"]) for row in mine]
-        alone, _ = transcribe_requests(get_model(resolve(pinned(role)), Engine()), requests, Engine())
+        alone, _ = transcribe_requests(get_model(resolve(pinned(role)), EngineOptions()), requests, EngineOptions())
         assert [row["small_pred_text"] for row in mine] == [one.reading.text for one in alone]
     assert {(row["lang"], row["small_model"]) for row in rows} == {
         ("en", str(DEMO / "small.nemo")),

@@ -6,16 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnow.engines.recogniser import Hypothesis
-from winnow.parameters.ensemble import Rover
 from winnow.text.alignment import GAP, SUBSTITUTION, build_network
-from winnow.text.rover import most_confident, rover
+from winnow.text.hypothesis import Hypothesis
+from winnow.text.rover import VoteWeights, most_confident, rover
 from winnow.text.vote_tokens import vote_tokens
 
-VOTES = Rover(alpha=1.0)
+VOTES = VoteWeights(alpha=1.0)
 WORDS = st.sampled_from("one two three four five six".split())
 TEXTS = st.lists(WORDS, max_size=8).map(" ".join)
-HOW = st.builds(Rover, alpha=st.floats(0, 1), exponent=st.floats(0.1, 2), null_confidence=st.none() | st.floats(0, 1))
+HOW = st.builds(
+    VoteWeights, alpha=st.floats(0, 1), exponent=st.floats(0.1, 2), null_confidence=st.none() | st.floats(0, 1)
+)
 NORMALIZERS = st.sampled_from(["basic", "none"])
 CONFIDENCES = st.one_of(st.none(), st.floats(0, 1))
 
@@ -62,25 +63,25 @@ def test_one_model_that_is_sure_outvotes_two_that_are_not():
     doubtful = [reading("turn of the light", 0.9, 0.001, 0.9, 0.9)] * 2
     sure = reading("turn on the light", 0.9, 0.95, 0.9, 0.9)
     assert rover([*doubtful, sure], "basic", VOTES).text == "turn of the light"
-    assert rover([*doubtful, sure], "basic", Rover()).text == "turn on the light"
+    assert rover([*doubtful, sure], "basic", VoteWeights()).text == "turn on the light"
 
 
 def test_models_that_run_two_words_into_one_do_not_outvote_the_one_that_is_sure_of_both():
     run_together = [reading("anna wantsread and rice", 0.6, 0.008, 0.6, 0.6)] * 2
     sure = reading("anna wants bread and rice", 0.6, 0.36, 0.36, 0.6, 0.6)
-    assert rover([*run_together, sure], "basic", Rover()).text == "anna wants bread and rice"
-    assert rover([*run_together, sure], "basic", Rover(null_confidence=0.9)).text == "anna wants and rice"
+    assert rover([*run_together, sure], "basic", VoteWeights()).text == "anna wants bread and rice"
+    assert rover([*run_together, sure], "basic", VoteWeights(null_confidence=0.9)).text == "anna wants and rice"
 
 
 @pytest.mark.parametrize(("null_confidence", "expected"), [(0.2, "a b c"), (0.9, "a c"), (None, "a c")])
 def test_how_sure_a_missing_word_is_decides_against_a_word(null_confidence, expected):
     both = [reading("a b c", 0.9, 0.8, 0.9), reading("a c", 0.9, 0.9)]
-    assert rover(both, "basic", Rover(null_confidence=null_confidence)).text == expected
+    assert rover(both, "basic", VoteWeights(null_confidence=null_confidence)).text == expected
 
 
 def test_where_one_reading_knows_no_confidence_votes_alone_count():
     both = [reading("a", 0.1), Hypothesis("a"), reading("b", 1.0)]
-    assert rover(both, "basic", Rover(alpha=0.0)).text == "a"
+    assert rover(both, "basic", VoteWeights(alpha=0.0)).text == "a"
 
 
 def test_agreement_is_the_mean_share_of_the_votes_of_what_was_chosen():

@@ -4,9 +4,10 @@ from math import nextafter
 
 import pytest
 
-from winnow.parameters.gate_and_filter import Filter
+from winnow.errors import RuleError
+from winnow.parameters.filter import Filter
 from winnow.rules.presets import FILTERS
-from winnow.rules.rule import RuleError, parse
+from winnow.rules.rule import parse
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_what_is_no_rule_is_refused_with_its_place(text, complaint):
 
 def test_limits_and_rules_take_the_place_of_the_presets_with_the_same_name():
     given = Filter(preset="sdp-voxpopuli-es", max_duration=30, rules=("wer <= 0.5", "cer <= 0.4"))
-    conditions = {rule.name: rule.condition for rule in given.in_force}
+    conditions = {rule.name: rule.condition for rule in given.active_rules}
     assert conditions["DURATION_ABOVE_MAX"] == "duration <= 30"
     assert conditions["WER_ABOVE_MAX"] == "wer <= 0.5"
     assert conditions["CHAR_RATE_BELOW_MIN"] == "char_rate >= 5"

@@ -10,10 +10,9 @@ import pytest
 
 from demo.__main__ import pinned
 from flows.download_models import download_models
-from tasks.download import DownloadFailed
 from tests.conftest import DEMO, ROOT
 from tests.stand_in_hub import COMMIT, hub
-from winnow.parameters.options import OptionError
+from winnow.errors import DownloadFailed, OptionError
 
 DIGESTS = {
     path.split("/")[-1].partition(".")[0]: path.partition("@sha256:")[2] for path in map(pinned, ("small", "large"))

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 import psutil
 
-from winnow.engines.recogniser import cores
-
 QUERY = "--query-gpu=index,uuid,name,memory.total,compute_cap"
 BF16 = 8.0  # compute capability from which on GPUs compute in bf16
 
@@ -67,3 +65,27 @@ def to_float(said: str) -> float:
         return float(said)
     except ValueError:
         return math.inf
+
+
+def cores() -> int:
+    """The cores that this process, or its container, may use; a worker that shares them is told by WINNOW_CORES."""
+    if given := os.environ.get("WINNOW_CORES"):
+        return int(given)
+    from dask.system import cpu_count
+
+    return cpu_count()
+
+
+CPU_BATCH_SECONDS = 40.0  # in a batch: what a core's cache is best filled with (benchmarks/batches.py)
+
+
+MAX_BATCH_SECONDS = 1_200.0  # more in a batch of a GPU saves no time: its kernels are long enough
+
+
+MEMORY_SHARE = 0.6  # of what is free, for batches: lengths differ, and allocators need room
+
+
+def is_device_fault(error: Exception) -> bool:
+    """Whether a device failed such that all that its process asks of it fails from now on."""
+    said = str(error)
+    return "CUDA error" in said and "out of memory" not in said.lower()

@@ -51,8 +51,8 @@ SHARD = pa.schema(
         pa.field("blank", pa.int64(), nullable=False),
         pa.field("seconds", pa.float64(), nullable=False),  # as stated; ten for an utterance that states none
         pa.field("xxh3", pa.string(), nullable=False),  # of these bytes, to see that they have not changed since
-        pa.field("twins", pa.list_(pa.int64()), nullable=False),  # lines with the utterance of an earlier line
-        pa.field("earlier", pa.list_(pa.int64()), nullable=False),  # which line that is
+        pa.field("duplicate_line", pa.list_(pa.int64()), nullable=False),  # lines with the utterance of an earlier line
+        pa.field("first_line", pa.list_(pa.int64()), nullable=False),  # which line that is
     ]
 )
 """A shard before it is read: one row, with its place in the manifest."""
@@ -266,3 +266,7 @@ QUARANTINE_REASONS = {
     "NO_READING": "the file of readings has none for this utterance",
 }
 """Why there is nothing to judge, in words."""
+
+
+ENSEMBLE = "ensemble"
+"""Whose the reading of the vote is."""

@@ -14,17 +14,12 @@ import threading
 import time
 
 from winnow.engines.nemo.nemo_import import without_gc
+from winnow.errors import ServerUnavailable
 
 START_TIMEOUT = 180.0  # seconds; on a machine under load
 END_TIMEOUT = 10.0  # seconds in which it writes what it was told last
 EPHEMERAL_SETTINGS = {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 """What Prefect tells a server that lives no longer than a run: to show no UI, and to do nothing on a schedule."""
-
-
-class NoStart(Exception):
-    """Our own Prefect server does not start."""
-
-    exit_code = 3
 
 
 class EphemeralServer:
@@ -45,14 +40,14 @@ class EphemeralServer:
         atexit.register(self.end)
 
     def wait(self) -> None:
-        """Return when it answers; raise NoStart if it ended before."""
+        """Return when it answers; raise ServerUnavailable if it ended before."""
         import httpx
 
         end = time.monotonic() + START_TIMEOUT
         with httpx.Client(timeout=1.0) as client:
             while time.monotonic() < end:
                 if (code := self._process.poll()) is not None:
-                    raise NoStart(
+                    raise ServerUnavailable(
                         f"the Prefect server of this run ended with {code} as it started ({self.cause()}): "
                         "`prefect server start` shows all of it"
                     )
@@ -61,7 +56,9 @@ class EphemeralServer:
                     return
                 except httpx.HTTPError:
                     time.sleep(0.05)
-        raise NoStart(f"the Prefect server of this run does not answer after {START_TIMEOUT:.0f} s ({self.cause()})")
+        raise ServerUnavailable(
+            f"the Prefect server of this run does not answer after {START_TIMEOUT:.0f} s ({self.cause()})"
+        )
 
     def cause(self) -> str:
         """The error that it named last."""

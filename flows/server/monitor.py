@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import psutil
 
+from flows.server.environment import set_prefect_defaults
+from winnow.errors import ServerLost, ServerUnavailable
 from winnow.parameters.redaction import redact_text
 
 PATIENCE = 20.0  # seconds for a server to answer at the start
@@ -30,20 +32,9 @@ current: dict[str, Any] = {}
 log = logging.getLogger("winnow")
 
 
-class NoServer(Exception):
-    """The Prefect server that was asked for does not answer."""
-
-    exit_code = 3
-
-
-class ServerLost(Exception):
-    """The data is complete, and the Prefect server does not know."""
-
-    exit_code = 4
-
-    @staticmethod
-    def words(api: str) -> str:
-        return f"the data is complete; the Prefect server at {redact_text(api)} was lost and has no report of it"
+def server_lost_message(api: str) -> str:
+    """Say that the run is complete and that its server was lost."""
+    return f"the data is complete; the Prefect server at {redact_text(api)} was lost and has no report of it"
 
 
 def configured_api() -> str | None:
@@ -58,7 +49,7 @@ def require_server(api: str) -> None:
     end = time.monotonic() + PATIENCE
     while (problem := health_error(api)) is not None:
         if time.monotonic() > end:
-            raise NoServer(
+            raise ServerUnavailable(
                 f"no Prefect server at {redact_text(api)} ({redact_text(str(problem))}): start it, or set PREFECT_API_URL "
                 "to nothing to run with one of our own"
             )
@@ -130,7 +121,7 @@ def continue_without_server(api: str, run: Path) -> None:
     end_children()
     with suppress(Exception):  # the store may be out of reach as well
         if (run / "_SUCCESS.json").exists():
-            print(f"winnow: {ServerLost.words(api)}", file=sys.stderr, flush=True)
+            print(f"winnow: {server_lost_message(api)}", file=sys.stderr, flush=True)
             os._exit(ServerLost.exit_code)
     said = f"winnow: the Prefect server at {redact_text(api)} is lost; going on with one of our own"
     print(said, file=sys.stderr, flush=True)
@@ -173,3 +164,15 @@ def mark_crashed(owner: dict[str, Any]) -> None:
         state = server.read_flow_run(flow_run).state
         if state and state.type.value in ("RUNNING", "PENDING"):
             set_state(api, flow_run, "Crashed", "its process died; another run goes on with its output")
+
+
+def require_configured_server() -> str:
+    """The address of the server that is configured and answers."""
+    set_prefect_defaults()
+    if (api := configured_api()) is None:
+        raise ServerUnavailable(
+            "no Prefect server is configured: start one (prefect server start), and set PREFECT_API_URL "
+            "(http://127.0.0.1:4200/api)"
+        )
+    require_server(api.rstrip("/"))
+    return api.rstrip("/")

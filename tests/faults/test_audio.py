@@ -18,11 +18,11 @@ from tests.conftest import DEMO
 from tests.test_audio import MEMORY, relabelled, ten_hours
 from winnow.audio.decode import load_clip
 from winnow.audio.measurements import BadAudio
+from winnow.engines.checkpoint import Checkpoint
 from winnow.engines.inference import transcribe_requests
-from winnow.engines.passes import Pass
-from winnow.engines.recogniser import get_model
-from winnow.models.resolve import Checkpoint
-from winnow.parameters.options import Engine
+from winnow.engines.model_cache import get_model
+from winnow.models.passes import Pass
+from winnow.parameters.engine import EngineOptions
 from winnow.schema import QUARANTINE_REASONS, UTTERANCE, select_columns
 
 RATE = 16_000
@@ -36,7 +36,7 @@ Answer = tuple[str | None, str | None, str | None]
 
 @pytest.fixture(scope="module")
 def model(demo_small):
-    return get_model(demo_small, Engine())
+    return get_model(demo_small, EngineOptions())
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ def heard(rows: list[Row], model: Any, root: Path | None) -> list[Answer]:
     """What becomes of each row."""
     shard = select_columns(pa.Table.from_pylist([{"id": i, **row} for i, row in enumerate(rows)], UTTERANCE), UTTERANCE)
     stand_in = Checkpoint(name="model", path=Path("model.nemo"), family="ctc", sha256="")
-    reader = Pass(role="small", checkpoint=stand_in, options=Engine(), root=root)
-    done, _ = transcribe(shard, reader, lambda requests: transcribe_requests(model, requests, Engine()))
+    reader = Pass(role="small", checkpoint=stand_in, options=EngineOptions(), root=root)
+    done, _ = transcribe(shard, reader, lambda requests: transcribe_requests(model, requests, EngineOptions()))
     return list(zip(*(done[name].to_pylist() for name in ("small_pred_text", "reason", "detail")), strict=True))
 
 
@@ -259,7 +259,7 @@ def test_silence_is_heard_like_anything_else(root, tone, good, model):
     still = [{"path": str(root / name)} for name in ("still.wav", "hush.flac")]
     found = cost(good, still, model, root)
     assert [(reason, detail) for _, reason, detail in found] == [(None, None)] * 2
-    assert [load_clip(row["path"], None, None, RATE, 60).sound.silent for row in still] == [1.0, 1.0]
+    assert [load_clip(row["path"], None, None, RATE, 60).stats.silent for row in still] == [1.0, 1.0]
 
 
 def mutated(whole: bytes, other: bytes, dice: np.random.Generator) -> bytes:

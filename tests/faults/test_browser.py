@@ -64,7 +64,7 @@ def report_of(texts: list[str]) -> str:
     from winnow.reports.summary import summarize
 
     bad = {"wer": 1.0, "small_wer": 1.0, "model": "small", "decision": "drop"}
-    reasons = ["WER_ABOVE_MAX", "GIVEN_UP", "CHAR_RATE_BELOW_MIN", "CHAR_RATE_ABOVE_MAX"]
+    reasons = ["WER_ABOVE_MAX", "REJECTED_BY_GATE", "CHAR_RATE_BELOW_MIN", "CHAR_RATE_ABOVE_MAX"]
     found = rows(*[bad | {"text": t, "pred_text": t, "reason": reasons[i % 4]} for i, t in enumerate(texts)])
     manifest = type(MANIFEST)(shards=[], seconds=[], lines=len(texts), blank=0)
     return render_markdown(summarize(found, manifest, {"small": speed(1, 10)}, SETTINGS), found, SETTINGS)

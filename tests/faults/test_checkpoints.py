@@ -20,9 +20,9 @@ from tests.conftest import DEMO, trusted
 from winnow.engines import checkpoint_cache
 from winnow.engines.nemo import preflight
 from winnow.engines.nemo.model import NemoModel, restore_model
-from winnow.engines.nemo.preflight import CheckpointError
+from winnow.errors import CheckpointError
 from winnow.models.resolve import resolve
-from winnow.parameters.options import Engine
+from winnow.parameters.engine import EngineOptions
 
 CONFIG, WEIGHTS = "model_config.yaml", "model_weights.ckpt"
 TIMES = {name: f"timestamps_asr_{name}" for name in (CONFIG, WEIGHTS)}
@@ -433,7 +433,7 @@ def test_an_honest_checkpoint_with_what_published_ones_say_passes_and_loads(tmp_
         files |= {TIMES.get(name, name): content for name, content in contents(DEMO / "small.nemo").items()}
     files[CONFIG] = yaml.safe_dump(config).encode()
     (tmp_path / "model.nemo").write_bytes(archived(files))
-    network = NemoModel(trusted(tmp_path / "model.nemo"), Engine())
+    network = NemoModel(trusted(tmp_path / "model.nemo"), EngineOptions())
     assert network.model.cfg.train_ds.num_buckets == 2
 
 

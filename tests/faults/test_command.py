@@ -44,7 +44,11 @@ def passes(lines: list[str]) -> list[str]:
 
 def readings(run: Path) -> set[str]:
     """The passes that are committed."""
-    return {f"{r['stage']} pass {r['shard']}" for r in read_records(run).values() if r["stage"] in ("small", "large")}
+    return {
+        f"{r['stage'].replace('-', ' ')} {r['shard']}"
+        for r in read_records(run).values()
+        if r["stage"] in ("transcribe-small", "transcribe-large")
+    }
 
 
 def test_a_command_that_is_killed_and_resumed_ends_as_if_it_had_not(tmp_path, prefect_server):
@@ -124,7 +128,7 @@ def test_too_much_quarantined_stops_a_run_that_a_higher_budget_lets_go_on(manife
     assert "12 of 17 utterances are quarantined, more than max_quarantined (5.0%) allows: BAD_TEXT 12." in said
     assert not (tmp_path / "run" / "_SUCCESS.json").exists()
     again = command("resume", tmp_path / "run", "--max-quarantined", "0.8", api=prefect_server)
-    assert "small pass 00000: already done" in again.communicate(timeout=120)[1]
+    assert "transcribe small 00000: already done" in again.communicate(timeout=120)[1]
     assert again.returncode == 0
     assert json.loads((tmp_path / "run" / "_SUCCESS.json").read_text())["quarantined"] == 12
 
@@ -152,13 +156,13 @@ def test_a_run_whose_server_dies_completes_its_data(tmp_path):
     with server_of_its_own(tmp_path / "prefect", "--no-services") as api:
         process = command(*curated(run), api=api)
         for said in process.stderr:
-            if "small pass 00002" in said:
+            if "transcribe small 00002" in said:
                 break
     killed = time.monotonic()
     rest = process.communicate(timeout=300)[1]
     print(f"server killed: data complete, process gone after {time.monotonic() - killed:.0f} s")
     assert process.returncode == 4, rest
-    assert "small pass 00002: already done" in rest
+    assert "transcribe small 00002: already done" in rest
     assert rest.splitlines()[-1].startswith(f"winnow: the data is complete; the Prefect server at {api} was lost")
     assert [check.words for check in verify_run(location(run)) if not check.holds] == []
 

@@ -160,7 +160,7 @@ def test_a_run_of_relative_names_goes_on_from_another_folder_to_the_same_bytes(s
     curate(asked)
     run = tmp_path / "run"
     whole, records = dataset(run), ledger.read_records(run)
-    lost = next(key for key, record in records.items() if record["stage"] == "small")
+    lost = next(key for key, record in records.items() if record["stage"] == "transcribe-small")
     (run / "_ledger" / f"{lost}.json").unlink()
     monkeypatch.chdir(tmp_path)
     curate(load_settings(run))

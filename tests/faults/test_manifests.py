@@ -21,7 +21,8 @@ from tests.conftest import published
 from tests.test_manifest import line, rows_of
 from winnow.corpora.field_types import merge_types
 from winnow.corpora.nemo_jsonl.line_reader import MAX_LINE
-from winnow.corpora.nemo_jsonl.sharding import ManifestError, cut_shards
+from winnow.corpora.nemo_jsonl.sharding import cut_shards
+from winnow.errors import ManifestError
 from winnow.parameters.redaction import redact_bytes
 from winnow.schema import QUARANTINE_REASONS, UTTERANCE
 

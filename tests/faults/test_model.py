@@ -12,10 +12,12 @@ import torch
 from tests.conftest import DEMO, trusted
 from tests.test_network import requests
 from winnow.engines.batching import BatchBudget
-from winnow.engines.inference import ModelBroken, out_of_memory, transcribe_requests
+from winnow.engines.inference import out_of_memory, transcribe_requests
+from winnow.engines.model_cache import get_model
 from winnow.engines.nemo.model import NemoModel
-from winnow.engines.recogniser import Hypothesis, get_model
-from winnow.parameters.options import Engine
+from winnow.errors import ModelBroken
+from winnow.parameters.engine import EngineOptions
+from winnow.text.hypothesis import Hypothesis
 
 ASKED = requests(12)
 CULPRIT = ASKED[5].path
@@ -24,11 +26,11 @@ CULPRIT = ASKED[5].path
 class Faulty:
     """The demo's small checkpoint behind a fault."""
 
-    together = 2
+    batches_per_call = 2
 
     def __init__(self, model, **state):
         self.model, self.budget, self.state = model, BatchBudget(15), state
-        self.rate, self.lanes, self.facts, self.peak_bytes = model.rate, model.lanes, model.facts, model.peak_bytes
+        self.rate, self.threads, self.facts, self.peak_bytes = model.rate, model.threads, model.facts, model.peak_bytes
 
     def read(self, batches):
         return self.model.read(batches)
@@ -36,13 +38,13 @@ class Faulty:
 
 @pytest.fixture(scope="module")
 def small(demo_small):
-    return get_model(demo_small, Engine())
+    return get_model(demo_small, EngineOptions())
 
 
 @pytest.fixture(scope="module")
 def alone(small):
     """What every utterance says by itself."""
-    return [transcribe_requests(small, [one], Engine())[0][0].reading.text for one in ASKED]
+    return [transcribe_requests(small, [one], EngineOptions())[0][0].reading.text for one in ASKED]
 
 
 def paths(batches):
@@ -54,7 +56,7 @@ def assert_only_the_culprit(answers, alone, reason, detail):
     assert [one.reading and one.reading.text for one in answers] == expected
     (bad,) = [one for one in answers if one.reason]
     assert (bad.reason, bad.detail) == (reason, detail)
-    assert bad.sound.seconds == pytest.approx(ASKED[5].duration, abs=0.01)
+    assert bad.stats.seconds == pytest.approx(ASKED[5].duration, abs=0.01)
 
 
 class TooMany(Faulty):
@@ -84,7 +86,7 @@ class NotFinite(Faulty):
 
     def read(self, batches):
         found = zip(paths(batches), super().read(batches), strict=True)
-        return [Hypothesis("", sound=False) if path == CULPRIT else reading for path, reading in found]
+        return [Hypothesis("", finite=False) if path == CULPRIT else reading for path, reading in found]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ class NotFinite(Faulty):
     ],
 )
 def test_one_utterance_costs_no_neighbour(small, alone, fault, state, reason, detail):
-    answers, spent = transcribe_requests(fault(small, **state), ASKED, Engine())
+    answers, spent = transcribe_requests(fault(small, **state), ASKED, EngineOptions())
     assert_only_the_culprit(answers, alone, reason, detail)
     assert spent["utterances"] == len(ASKED) - 1
 
@@ -119,11 +121,11 @@ class Narrow(Faulty):
 
 def test_a_batch_too_large_for_the_device_is_halved_and_the_size_remembered(small, alone):
     narrow = Narrow(small, room=9.0, tried=[])
-    narrow.together, narrow.lanes, narrow.budget = 1, 1, BatchBudget(40)
-    first, _ = transcribe_requests(narrow, ASKED, Engine())
+    narrow.batches_per_call, narrow.threads, narrow.budget = 1, 1, BatchBudget(40)
+    first, _ = transcribe_requests(narrow, ASKED, EngineOptions())
     failed = sum(padded > 9.0 for padded in narrow.state["tried"])
     narrow.state["tried"].clear()
-    second, _ = transcribe_requests(narrow, ASKED, Engine())
+    second, _ = transcribe_requests(narrow, ASKED, EngineOptions())
     again = sum(padded > 9.0 for padded in narrow.state["tried"])
     for answers in (first, second):
         assert [one.reading.text for one in answers] == alone
@@ -132,17 +134,17 @@ def test_a_batch_too_large_for_the_device_is_halved_and_the_size_remembered(smal
 
 @pytest.mark.parametrize(("name", "part"), [("small", "encoder"), ("small", "decoder"), ("large", "encoder")])
 def test_a_model_without_finite_scores_aborts_the_run(name, part):
-    model = NemoModel(trusted(DEMO / f"{name}.nemo"), Engine())
+    model = NemoModel(trusted(DEMO / f"{name}.nemo"), EngineOptions())
     with torch.no_grad():
         next(getattr(model.model, part).parameters()).fill_(float("nan"))
     with pytest.raises(ModelBroken, match="the model's scores are not finite"):
-        transcribe_requests(model, ASKED, Engine())
+        transcribe_requests(model, ASKED, EngineOptions())
 
 
 def test_a_lost_device_is_not_blamed_on_utterances(small):
     lost = Raises(small, error=RuntimeError("CUDA error: an illegal memory access was encountered"))
     with pytest.raises(RuntimeError, match="CUDA error"):
-        transcribe_requests(lost, ASKED, Engine())
+        transcribe_requests(lost, ASKED, EngineOptions())
 
 
 def test_an_error_keeps_nothing_of_the_device(small):
@@ -158,7 +160,7 @@ def test_an_error_keeps_nothing_of_the_device(small):
             assert [one for one in kept if one() is not None] == []
             return super().read(batches)
 
-    answers, _ = transcribe_requests(Wasteful(small), ASKED, Engine())
+    answers, _ = transcribe_requests(Wasteful(small), ASKED, EngineOptions())
     assert [one.reason for one in answers if one.reason] == ["OOM_SINGLE"]
     assert kept
 

@@ -38,7 +38,7 @@ def test_every_task_run_of_many_shards_is_at_the_server_and_has_ended(manifest, 
         flow.curate.on_completion_hooks.pop()
     took, ended = time.monotonic() - began, time.monotonic()
     assert len(published(tmp_path / "run")) == SHARDS
-    large = sum(record["stage"] == "large" for record in read_records(tmp_path / "run").values())
+    large = sum(record["stage"] == "transcribe-large" for record in read_records(tmp_path / "run").values())
     # read, pass, score, gate, score, judge and publish of each shard; split, fields, manifest and report of the run
     wanted = 7 * SHARDS + large + 4
     while (found := states(seen[0])) != Counter(Completed=wanted) and time.monotonic() < ended + PATIENCE:

@@ -65,7 +65,7 @@ def decided(run: Path) -> list[tuple[Any, ...]]:
 
 def started(run: Path) -> bool:
     """Whether a shard has been read."""
-    return any((run / "_stages" / "small").glob("*.parquet"))
+    return any((run / "_stages" / "transcribe-small").glob("*.parquet"))
 
 
 def workers_here() -> list[psutil.Process]:
@@ -143,7 +143,11 @@ def test_rows_25_and_26_workers_that_are_killed_and_one_utterance_that_kills(cor
     assert kills
     assert_all_but_the_poison_is_as_if_nothing_were(tmp_path / "run", tmp_path / "whole")
     assert_every_task_run_ended(tmp_path / "run")
-    places = {r["facts"]["worker"] for r in read_records(tmp_path / "run").values() if r["stage"] in ("small", "large")}
+    places = {
+        r["facts"]["worker"]
+        for r in read_records(tmp_path / "run").values()
+        if r["stage"] in ("transcribe-small", "transcribe-large")
+    }
     assert places == {"cpu:0", "cpu:1"}
 
 

@@ -30,14 +30,14 @@ CORRECTED_SIZE = re.compile(r"(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)
 
 @dataclass(frozen=True)
 class Clip:
-    """One utterance's samples at the model's rate, and what its sound was before."""
+    """One utterance's samples at the model's rate, and what was measured in the file."""
 
     samples: Samples
-    sound: AudioStats
+    stats: AudioStats
 
     @property
     def seconds(self) -> float:
-        return self.sound.seconds
+        return self.stats.seconds
 
 
 class Stream(soundfile.SoundFile):  # type: ignore[misc]
@@ -122,16 +122,16 @@ def decode_utterance(file: Stream, offset: float | None, duration: float | None,
     samples, peak, clipped = downmix(file, min(wanted, most + 1))
     if len(samples) > most:
         raise BadAudio("TOO_LONG", f"more than {longest:g} s")
-    sound = measure(samples, file.samplerate, file.channels, peak, clipped)
-    if duration is not None and abs(sound.seconds - duration) > max(0.1, 0.01 * duration):
-        raise BadAudio("DURATION_MISMATCH", f"stated {duration:.2f} s, measured {sound.seconds:.2f} s", sound)
+    stats = measure(samples, file.samplerate, file.channels, peak, clipped)
+    if duration is not None and abs(stats.seconds - duration) > max(0.1, 0.01 * duration):
+        raise BadAudio("DURATION_MISMATCH", f"stated {duration:.2f} s, measured {stats.seconds:.2f} s", stats)
     if lie := header_mismatch(file, len(samples), wanted, whole=wanted == there):
-        raise BadAudio("BAD_HEADER", lie, sound)
-    if sound.seconds < MIN_SECONDS:
-        raise BadAudio("TOO_SHORT", f"{sound.seconds:.3f} s", sound)
+        raise BadAudio("BAD_HEADER", lie, stats)
+    if stats.seconds < MIN_SECONDS:
+        raise BadAudio("TOO_SHORT", f"{stats.seconds:.3f} s", stats)
     if file.samplerate != rate:
         samples = soxr.resample(samples, file.samplerate, rate)
-    return Clip(np.ascontiguousarray(samples, np.float32), sound)
+    return Clip(np.ascontiguousarray(samples, np.float32), stats)
 
 
 def seek_to(file: Stream, offset: float | None) -> int:

@@ -29,9 +29,9 @@ class AudioStats:
 class BadAudio(Exception):
     """Audio that no model should hear: the reason, what was found in words, and what could be measured."""
 
-    def __init__(self, reason: str, detail: str, sound: AudioStats | None = None) -> None:
-        super().__init__(reason, detail, sound)
-        self.reason, self.detail, self.sound = reason, detail, sound
+    def __init__(self, reason: str, detail: str, stats: AudioStats | None = None) -> None:
+        super().__init__(reason, detail, stats)
+        self.reason, self.detail, self.stats = reason, detail, stats
 
     def __str__(self) -> str:
         return self.reason

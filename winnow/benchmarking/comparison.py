@@ -33,7 +33,7 @@ def headline(now: Figures) -> str:
 
 
 def accuracy_and_speed(rows: list[ModelFigures]) -> str:
-    header = ["Model", "Batch", "Precision", "WER", "CER", "x real time", "Utterances a second", "Load, s", "Unread"]
+    header = ["Model", "Batch", "Precision", "WER", "CER", "RTFx", "Utterances a second", "Load, s", "Unread"]
     return markdown_table(
         header, [[escape_markdown(short_name(row)), batch_used(row), *row_cells(row)] for row in rows]
     )
@@ -47,7 +47,7 @@ def row_cells(row: ModelFigures) -> list[str]:
         row.precision or "",
         format_interval(row.accuracy.wer),
         format_interval(row.accuracy.cer),
-        format_number(row.x_real_time, 1),
+        format_number(row.rtfx, 1),
         format_number(row.utterances_per_second, 1),
         format_number(row.load_seconds, 1),
         unread,

@@ -9,10 +9,11 @@ from pydantic import BaseModel, ValidationError
 
 from winnow.benchmarking.accuracy import Accuracy
 from winnow.doctor.disk_space import check_writable
-from winnow.models.resolve import Checkpoint
+from winnow.engines.checkpoint import Checkpoint
+from winnow.errors import OutputError
+from winnow.parameters.engine import EngineOptions
 from winnow.parameters.maintenance import Benchmark
-from winnow.parameters.options import Engine
-from winnow.runs.storage import OutputError, put
+from winnow.runs.storage import put
 from winnow.text.normalize import version_of
 
 
@@ -28,7 +29,7 @@ class ModelFigures(BaseModel, frozen=True):
     batch: float | None
     batch_seconds: float | None = None
     accuracy: Accuracy | None = None
-    x_real_time: float | None = None
+    rtfx: float | None = None
     utterances_per_second: float | None = None
     load_seconds: float | None = None
     peak_bytes: int | None = None
@@ -63,20 +64,9 @@ class Change(BaseModel, frozen=True):
     now: float
 
 
-class MeasurementFailed(Exception):
-    """Models that failed; the figures of the others are written."""
-
-    exit_code = 1
-
-    def __init__(self, figures: Figures) -> None:
-        self.figures = figures
-        failed = [f"{row.model} ({row.failure})" for row in figures.rows if row.failure]
-        super().__init__(f"{len(failed)} of {len(figures.rows)} were not measured: {'; '.join(failed)}")
-
-
 def comparison_key(settings: Benchmark, manifest: str, checkpoints: list[Checkpoint], device: str) -> str:
     """What runs must have in common to be compared: models, manifest, device, and whatever changes the texts."""
-    engine = settings.engine.model_dump(mode="json", exclude=Engine.MANNER)
+    engine = settings.engine.model_dump(mode="json", exclude=EngineOptions.PERFORMANCE_ONLY)
     normalizer = [settings.normalizer, version_of(settings.normalizer)]
     parts = [manifest, [one.sha256 for one in checkpoints], device, settings.hours, normalizer, engine]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
@@ -121,7 +111,7 @@ def figures_of(row: ModelFigures) -> dict[str, float]:
     found: dict[str, float | None] = {
         "WER": row.accuracy.wer.rate if row.accuracy else None,
         "CER": row.accuracy.cer.rate if row.accuracy else None,
-        "x real time": row.x_real_time,
+        "RTFx": row.rtfx,
         "utterances a second": row.utterances_per_second,
         "memory": row.peak_bytes,
         "load": row.load_seconds,

@@ -1,18 +1,27 @@
 """One model with one size of batches, in a process of its own, so that its memory and its load time are its own."""
 
+import platform
 import resource
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from winnow.benchmarking.accuracy import measure_accuracy
+from winnow.benchmarking.figures import ModelFigures
+from winnow.benchmarking.sample import Sample
+from winnow.engines.checkpoint import Checkpoint
 from winnow.engines.inference import Result, transcribe_requests
 from winnow.engines.isolation import run_in_child
+from winnow.engines.model_cache import get_model
 from winnow.engines.nemo.nemo_import import import_asr_models
-from winnow.engines.recogniser import Request, get_model
-from winnow.models.resolve import Checkpoint
-from winnow.parameters.options import Engine
+from winnow.engines.recogniser import Request
+from winnow.hardware import cores
+from winnow.parameters.engine import EngineOptions
+from winnow.parameters.redaction import first_line
+from winnow.text.normalize import Normalizer
 
 WARM_UP_UTTERANCES = 8  # utterances that are read before the clock starts
 
@@ -31,12 +40,12 @@ class RawMeasurement:
     batch_seconds: float = 0.0
 
 
-def measure_in_child(checkpoint: Checkpoint, options: Engine, requests: list[Request]) -> RawMeasurement:
+def measure_in_child(checkpoint: Checkpoint, options: EngineOptions, requests: list[Request]) -> RawMeasurement:
     """The trial, in a process that ends with it."""
     return run_in_child(measure_here, checkpoint, options, requests)
 
 
-def measure_here(checkpoint: Checkpoint, options: Engine, requests: list[Request]) -> RawMeasurement:
+def measure_here(checkpoint: Checkpoint, options: EngineOptions, requests: list[Request]) -> RawMeasurement:
     if checkpoint.family != "readings":
         import_asr_models()  # whose time is not the checkpoint's
     began = time.perf_counter()
@@ -59,3 +68,52 @@ def peak_of_process() -> int:
         return int(line.split()[1]) * 1024
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How every model is measured, and on what."""
+
+    options: EngineOptions
+    sample: Sample
+    normalizer: Normalizer
+
+    def row(self, checkpoint: Checkpoint, batch: float | None) -> ModelFigures:
+        """The figures of the model with batches of so many seconds, or the reason why there are none."""
+        row = ModelFigures(model=checkpoint.name, sha256=checkpoint.sha256, batch=batch)
+        try:
+            trial = measure_in_child(
+                checkpoint, self.options.model_copy(update={"batch_seconds": batch}), self.sample.requests
+            )
+        except Exception as error:
+            return row.model_copy(update={"failure": first_line(error)})
+        return row.model_copy(update=figures(trial, self.sample.references, self.normalizer))
+
+
+def figures(trial: RawMeasurement, references: list[str], normalizer: Normalizer) -> dict[str, Any]:
+    """What a trial says of its model; what it could not read counts in no rate, and is counted itself."""
+    pairs = zip(references, trial.heard, strict=True)
+    texts = [(reference, heard.reading.text) for reference, heard in pairs if heard.reading]
+    spent = trial.spent
+    seconds = spent["seconds"]
+    return {
+        "accuracy": measure_accuracy(texts, normalizer),
+        "rtfx": spent["audio_seconds"] / seconds,
+        "utterances_per_second": spent["utterances"] / seconds,
+        "load_seconds": trial.load_seconds,
+        "peak_bytes": trial.peak_bytes,
+        "batch_seconds": trial.batch_seconds,
+        "precision": spent.get("precision"),
+        "device": device_name(spent.get("device")),
+        "unread": dict(Counter(heard.reason for heard in trial.heard if heard.reason)),
+    }
+
+
+def device_name(device: str | None) -> str | None:
+    """A GPU's name, or the CPU's with the cores that it was given."""
+    if device != "cpu":
+        return device
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text().splitlines() if about.exists() else []
+    name = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+    return f"{name}, {cores()} cores"

@@ -16,9 +16,9 @@ import xxhash
 
 from winnow.corpora.nemo_jsonl.line_reader import MAX_LINE, is_blank, rest_of_line
 from winnow.corpora.nemo_jsonl.parse_line import Row, parse_line
-from winnow.corpora.nemo_jsonl.sharding import ManifestError
+from winnow.errors import ManifestError, OutputError
 from winnow.runs.run_dir import Owner, locked
-from winnow.runs.storage import OutputError, is_local, location, write_atomically
+from winnow.runs.storage import is_local, location, write_atomically
 
 log = logging.getLogger("winnow")
 

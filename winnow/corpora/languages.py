@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from winnow.corpora.nemo_jsonl.line_reader import MAX_LINE, read_lines, strip_line
-from winnow.corpora.nemo_jsonl.sharding import MAX_SECONDS, UNDECODABLE, ManifestError
+from winnow.corpora.nemo_jsonl.sharding import MAX_SECONDS, UNDECODABLE
+from winnow.errors import ManifestError
+from winnow.text.languages import language_tag
 
 
 class LanguageFields(msgspec.Struct):
@@ -24,23 +26,10 @@ class CorpusSummary(NamedTuple):
     languages: dict[str, float]
 
 
-def language_tag(value: object) -> str | None:
-    """A language as it is compared: en for EN, pt-br for pt_BR; nothing for what is no text."""
-    return value.strip().lower().replace("_", "-") or None if isinstance(value, str) else None
-
-
 def row_languages(fields: Iterable[str | None]) -> list[str | None]:
     """The language of each row, of its fields as JSON."""
     decode = msgspec.json.Decoder(LanguageFields).decode
     return [language_tag(decode(row).lang) if row else None for row in fields]
-
-
-def match_language(language: str | None, known: Iterable[str]) -> str | None:
-    """Which of the known languages a row's is: itself (pt-br), else without its region (pt)."""
-    if language is None:
-        return None
-    names = {language_tag(name): name for name in known}
-    return names.get(language) or names.get(language.partition("-")[0])
 
 
 def summarize_manifest(manifest: Path, limit: int = MAX_LINE) -> CorpusSummary:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from winnow.devices.executors import NoDevice
-from winnow.parameters.options import Placement
+from winnow.errors import NoDevice
+from winnow.parameters.placement import Placement
 
 POLL_SECONDS = 1.0  # seconds; devices come and go by themselves
 TOLERANCE = 1e-9  # shares are sums of floats

@@ -23,9 +23,10 @@ from distributed.client import FutureCancelledError
 from distributed.security import Security
 
 from winnow.devices.allocator import POLL_SECONDS, Allocator, Device
-from winnow.devices.executors import ANYWHERE, DeviceLost, Work, is_device_fault
-from winnow.engines.recogniser import cores
-from winnow.parameters.options import Dask, OptionError, Placement
+from winnow.devices.executors import ANYWHERE, Work
+from winnow.errors import DeviceLost, InsecureScheduler, OptionError
+from winnow.hardware import cores, is_device_fault
+from winnow.parameters.placement import Dask, Placement
 
 R = TypeVar("R")
 
@@ -35,12 +36,6 @@ MAX_FAILURES = 2  # deaths of a piece of work's workers, or faults of a device, 
 THREADS = 16  # of a worker: more than there are shares of its device
 
 log = logging.getLogger("winnow")
-
-
-class InsecureScheduler(Exception):
-    """A Dask scheduler that anybody on the network can have run anything."""
-
-    exit_code = 9
 
 
 class DaskExecutor:

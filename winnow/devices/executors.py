@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
+from winnow.errors import DeviceLost
+from winnow.hardware import is_device_fault
 from winnow.parameters.ensemble import Settings
-from winnow.parameters.options import Placement
+from winnow.parameters.placement import Placement
 
 R = TypeVar("R")
 
@@ -15,16 +17,6 @@ Work = Callable[..., R]
 that may die without harm."""
 
 ANYWHERE = Placement()
-
-
-class DeviceLost(RuntimeError):
-    """A device failed, or the process that worked on it died; another attempt may do better."""
-
-
-class NoDevice(Exception):
-    """No device is what a pass asks for."""
-
-    exit_code = 2
 
 
 class Executor(Protocol):
@@ -56,12 +48,6 @@ class InlineExecutor:
                     self._faulty = True  # this process has lost the device; a new one may not have
                     raise DeviceLost(f"the device failed, and is left to processes of their own: {error}") from error
                 raise
-
-
-def is_device_fault(error: Exception) -> bool:
-    """Whether a device failed such that all that its process asks of it fails from now on."""
-    said = str(error)
-    return "CUDA error" in said and "out of memory" not in said.lower()
 
 
 @contextmanager

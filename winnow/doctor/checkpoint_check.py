@@ -8,19 +8,12 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from winnow.doctor.findings import Finding, failed, ok, warning
+from winnow.engines.checkpoint import PIN_PREFIX, split_pin
 from winnow.engines.hub import bytes_to_download
-from winnow.engines.nemo.preflight import CheckpointError
-from winnow.models.resolve import (
-    HUB_NAME,
-    NGC_NAME,
-    PIN_PREFIX,
-    first_line,
-    parse_hub_name,
-    resolve,
-    split_pin,
-)
-from winnow.parameters.redaction import redact_text
-from winnow.runs.storage import DiskFull
+from winnow.engines.nemo.locate import HUB_NAME, NGC_NAME, parse_hub_name
+from winnow.errors import CheckpointError, DiskFull
+from winnow.models.resolve import resolve
+from winnow.parameters.redaction import first_line, redact_text
 
 FILES = (".nemo", ".jsonl")
 MIRROR = (

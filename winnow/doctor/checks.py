@@ -80,7 +80,7 @@ def environment(variables: Mapping[str, str]) -> Iterator[Finding]:
 def devices(facts: framework_check.Facts) -> Iterator[Finding]:
     import psutil
 
-    from winnow.engines.recogniser import cores
+    from winnow.hardware import cores
 
     memory = psutil.virtual_memory()
     yield from framework_check.check_devices(facts, cores(), memory.available, memory.total)

@@ -17,7 +17,7 @@ PROCESS_BYTES = 2**30  # bytes of memory: a run of the demo's small model took 0
 def check_private_cache(folder: Path, lacking: int, free: int) -> Iterator[Finding]:
     """Whether so many bytes of models can be copied to the folder, and nobody else can change the copies."""
     from winnow.engines.checkpoint_cache import private_folder
-    from winnow.engines.nemo.preflight import CheckpointError
+    from winnow.errors import CheckpointError
 
     name, elsewhere = "private copies", "set WINNOW_CACHE to a folder of yours"
     try:

@@ -3,9 +3,7 @@
 import threading
 from dataclasses import dataclass, field
 
-CPU_BATCH_SECONDS = 40.0  # in a batch: what a core's cache is best filled with (benchmarks/batches.py)
-MAX_BATCH_SECONDS = 1_200.0  # more in a batch of a GPU saves no time: its kernels are long enough
-MEMORY_SHARE = 0.6  # of what is free, for batches: lengths differ, and allocators need room
+from winnow.hardware import MAX_BATCH_SECONDS, MEMORY_SHARE
 
 
 @dataclass

@@ -4,7 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from winnow.engines.nemo.preflight import CheckpointError
+from winnow.errors import CheckpointError
 from winnow.runs.storage import write_atomically
 
 

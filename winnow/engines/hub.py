@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from winnow.errors import DiskFull
 from winnow.parameters.redaction import redact_text
-from winnow.runs.storage import DISK_FULL_ERRORS, DiskFull
+from winnow.runs.storage import DISK_FULL_ERRORS
 
 progress_callback: ContextVar[Callable[[int, int | None], None]] = ContextVar(
     "watcher", default=lambda there, size: None

@@ -15,8 +15,10 @@ from typing import Any
 from winnow.audio.decode import Clip, header_duration, load_clip
 from winnow.audio.measurements import AudioStats, BadAudio
 from winnow.engines.batching import BatchBudget
-from winnow.engines.recogniser import Batch, Hypothesis, MissingTranscript, Recogniser, Request
-from winnow.parameters.options import Engine
+from winnow.engines.recogniser import Batch, MissingTranscript, Recogniser, Request
+from winnow.errors import ModelBroken
+from winnow.parameters.engine import EngineOptions
+from winnow.text.hypothesis import Hypothesis
 
 DECODE_THREADS = 4  # threads; soundfile and soxr work outside Python's lock
 CALLS_AHEAD = 2  # calls of the model whose audio is decoded before a lane is free
@@ -24,18 +26,12 @@ BROKEN_SHARE = 0.99  # of the first utterances without finite scores: it is the 
 BROKEN_MIN_UTTERANCES = 4  # utterances that can say that it is the model
 
 
-class ModelBroken(Exception):
-    """A model that fails, or whose scores are not finite, whatever it hears."""
-
-    exit_code = 11
-
-
 @dataclass(frozen=True)
 class Result:
     """What became of a request: a reading, or the reason why there is none; and what was measured in its audio."""
 
     reading: Hypothesis | None = None
-    sound: AudioStats | None = None
+    stats: AudioStats | None = None
     reason: str | None = None
     detail: str | None = None
 
@@ -66,7 +62,7 @@ class CallOutcome:
 
 
 def transcribe_requests(
-    recogniser: Recogniser, requests: list[Request], options: Engine
+    recogniser: Recogniser, requests: list[Request], options: EngineOptions
 ) -> tuple[list[Result], dict[str, Any]]:
     """One answer for each request, in their order, and what it took.
 
@@ -77,13 +73,13 @@ def transcribe_requests(
     running: deque[Future[CallOutcome]] = deque()
     with (
         ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode") as decoders,
-        ThreadPoolExecutor(recogniser.lanes, thread_name_prefix="lane") as lanes,
+        ThreadPoolExecutor(recogniser.threads, thread_name_prefix="lane") as lanes,
     ):
         try:
-            for group in plan_calls(requests, recogniser.budget, recogniser.together):
+            for group in plan_calls(requests, recogniser.budget, recogniser.batches_per_call):
                 clips = [decoders.submit(decode_request, requests[i], recogniser.rate, options) for i in group]
                 running.append(lanes.submit(run_call, recogniser, requests, group, clips))
-                if len(running) > recogniser.lanes + CALLS_AHEAD:
+                if len(running) > recogniser.threads + CALLS_AHEAD:
                     tally.add(running.popleft().result())
             while running:
                 tally.add(running.popleft().result())
@@ -97,10 +93,10 @@ def transcribe_requests(
         raise ModelBroken(f"the model fails on whatever it is given: {first!r}") from first
     spent = {
         "utterances": len(read),
-        "audio_seconds": sum(heard.sound.seconds for heard in read if heard.sound),
+        "audio_seconds": sum(heard.stats.seconds for heard in read if heard.stats),
         "padded_seconds": tally.padded_seconds,
         "model_seconds": tally.model_seconds,
-        "lanes": recogniser.lanes,
+        "threads": recogniser.threads,
         "seconds": time.perf_counter() - began,
         "peak_device_bytes": recogniser.peak_bytes(),
     }
@@ -137,7 +133,7 @@ def expected_seconds(request: Request) -> float:
     return header_duration(request.path, request.root) - (request.offset or 0.0)
 
 
-def decode_request(request: Request, rate: int, options: Engine) -> Clip | BadAudio:
+def decode_request(request: Request, rate: int, options: EngineOptions) -> Clip | BadAudio:
     """The request's audio, or why there is none."""
     try:
         return load_clip(request.path, request.offset, request.duration, rate, options.max_seconds, request.root)
@@ -154,7 +150,7 @@ def run_call(
     tally = CallOutcome()
     for index, problem in found.items():
         if isinstance(problem, BadAudio):
-            tally.answers[index] = Result(sound=problem.sound, reason=problem.reason, detail=problem.detail)
+            tally.answers[index] = Result(stats=problem.stats, reason=problem.reason, detail=problem.detail)
     clips = {index: clip for index, clip in found.items() if isinstance(clip, Clip)}
     if not clips:
         return tally
@@ -172,11 +168,11 @@ def run_call(
 
 
 def to_result(outcome: Hypothesis | Exception, clip: Clip) -> Result:
-    if isinstance(outcome, Hypothesis) and outcome.sound:
-        return Result(outcome, clip.sound)
+    if isinstance(outcome, Hypothesis) and outcome.finite:
+        return Result(outcome, clip.stats)
     if isinstance(outcome, Hypothesis):
-        return Result(None, clip.sound, "NONFINITE_SCORE")
-    return Result(None, clip.sound, quarantine_reason(outcome), str(outcome) or type(outcome).__name__)
+        return Result(None, clip.stats, "NONFINITE_SCORE")
+    return Result(None, clip.stats, quarantine_reason(outcome), str(outcome) or type(outcome).__name__)
 
 
 class Misaligned(Exception):
@@ -201,7 +197,7 @@ def transcribe_batches(parts: list[Batch], recogniser: Recogniser) -> list[Hypot
         if len(parts) > 1:
             smaller = [[part] for part in parts]
             if full:
-                recogniser.together = max(1, recogniser.together // 2)
+                recogniser.batches_per_call = max(1, recogniser.batches_per_call // 2)
         elif len(parts[0]) == 1:
             return [without_frames(error)]
         elif isinstance(error, Misaligned):

@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, BinaryIO, TypeVar
 
-from winnow.devices.executors import DeviceLost, is_device_fault
+from winnow.engines.checkpoint import Checkpoint
 from winnow.engines.inference import Result, transcribe_requests
-from winnow.engines.recogniser import Request, get_model
-from winnow.models.resolve import Checkpoint
-from winnow.parameters.options import Engine
+from winnow.engines.model_cache import get_model
+from winnow.engines.recogniser import Request
+from winnow.errors import DeviceLost
+from winnow.hardware import is_device_fault
+from winnow.parameters.engine import EngineOptions
 
 R = TypeVar("R")
 
@@ -29,11 +31,11 @@ class ChildDied(Exception):
     """A process died, or lost its device, at what it was given."""
 
 
-def transcribe_here(checkpoint: Checkpoint, options: Engine, requests: list[Request]) -> Transcribed:
+def transcribe_here(checkpoint: Checkpoint, options: EngineOptions, requests: list[Request]) -> Transcribed:
     return transcribe_requests(get_model(checkpoint, options), requests, options)
 
 
-def transcribe_isolated(checkpoint: Checkpoint, options: Engine, requests: list[Request]) -> Transcribed:
+def transcribe_isolated(checkpoint: Checkpoint, options: EngineOptions, requests: list[Request]) -> Transcribed:
     """The same from other processes; an utterance that kills them has the reason WORKER_KILLED."""
     found, spent = transcribe_by_halves(checkpoint, options, requests)
     if len(found) >= MIN_REQUESTS and all(one.reason == "WORKER_KILLED" for one in found):
@@ -41,7 +43,7 @@ def transcribe_isolated(checkpoint: Checkpoint, options: Engine, requests: list[
     return found, spent
 
 
-def transcribe_by_halves(checkpoint: Checkpoint, options: Engine, requests: list[Request]) -> Transcribed:
+def transcribe_by_halves(checkpoint: Checkpoint, options: EngineOptions, requests: list[Request]) -> Transcribed:
     try:
         return run_in_child(transcribe_here, checkpoint, options, requests)
     except ChildDied as death:

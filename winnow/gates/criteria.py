@@ -5,7 +5,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel
 
 from winnow.parameters.curation import Curation
-from winnow.parameters.gate_and_filter import Bands, GateCriterion
+from winnow.parameters.gate import Bands, GateCriterion
 from winnow.schema import Role
 
 

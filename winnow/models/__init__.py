@@ -1,1 +1,1 @@
-"""What is known of models, and which of them suit a wish."""
+"""What is known of models, and which of them suit a selection."""

@@ -4,15 +4,19 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from winnow.corpora.languages import CorpusSummary, match_language, summarize_manifest
+from winnow.corpora.languages import CorpusSummary, summarize_manifest
+from winnow.errors import OptionError
 from winnow.hardware import ELSEWHERE, Machine, this_machine
 from winnow.models.catalog import Catalog, open_catalog
 from winnow.models.catalog_schema import Model
 from winnow.models.explain import licence_warning
 from winnow.models.selection import SelectedModels, select_models
 from winnow.parameters.curation import Curation
-from winnow.parameters.options import AUTO, Engine, OptionError, Placement, Route, Selection
+from winnow.parameters.engine import EngineOptions
+from winnow.parameters.placement import Placement
+from winnow.parameters.selection import AUTO, Route, Selection
 from winnow.schema import Role
+from winnow.text.languages import match_language
 
 log = logging.getLogger("winnow")
 
@@ -31,15 +35,15 @@ def resolve_models(settings: Curation, machine: Machine | None = None) -> Curati
     settings = with_routes(
         settings, {language: resolve_names(route, catalog) for language, route in settings.routes.items()}
     )
-    further = [resolve_names(Route(small=name), catalog).small for name in settings.further]
-    settings = settings.model_copy(update={"further": further})
+    further = [resolve_names(Route(small=name), catalog).small for name in settings.extra_models]
+    settings = settings.model_copy(update={"extra_models": further})
     for model in filter(None, map(catalog.find, sorted(settings.checkpoints))):
         for words in model_warnings(model, catalog, settings.engine):
             log.warning(words)
     return settings.model_copy(update={"catalog": None})
 
 
-def model_warnings(model: Model, catalog: Catalog, options: Engine) -> Iterator[str]:
+def model_warnings(model: Model, catalog: Catalog, options: EngineOptions) -> Iterator[str]:
     """What is known to speak against a model, however it came into the run."""
     if said := licence_warning(model, catalog):
         yield said
@@ -56,26 +60,29 @@ def apply_selection(settings: Curation, catalog: Catalog, machine: Machine) -> C
     for language, route in settings.routes.items():
         if AUTO not in route_models(route).values():
             continue
-        wish = selection_for(language, settings, manifest)
-        found = select_models(wish, catalog, machine, given_models(route), cascade=route.large is not None)
+        selection = selection_for(language, settings, manifest)
+        found = select_models(selection, catalog, machine, given_models(route), cascade=route.large is not None)
         for words in [*found.reasons, *(found.needs if settings.devices == "local" else [])]:
-            log.info("chosen for %s: %s", wish.language, words)
+            log.info("chosen for %s: %s", selection.language, words)
         routes[language] = fill_route(route, found)
         if language is None:
-            changes = auto_placements(settings, found) | auto_language(settings, wish, found, manifest)
-    settings = with_routes(settings, routes).model_copy(update=changes | {"wish": Selection()})  # which is served now
+            changes = auto_placements(settings, found) | auto_language(settings, selection, found, manifest)
+    settings = with_routes(settings, routes).model_copy(update=changes | {"select": Selection()})  # which is served now
     if complaint := next(settings.complaints(), None):
         raise OptionError(f"auto found no second model; {complaint}")
     return settings
 
 
 def selection_for(language: str | None, settings: Curation, manifest: CorpusSummary) -> Selection:
-    """The wish for a language's own models, or for those of all others, with what the manifest states."""
-    wish, others = settings.wish, [name for name in manifest.languages if not match_language(name, settings.languages)]
-    spoken = language or wish.language or ",".join(others or manifest.languages)
+    """The selection for a language's own models, or for those of all others, with what the manifest states."""
+    selection, others = (
+        settings.select,
+        [name for name in manifest.languages if not match_language(name, settings.languages)],
+    )
+    spoken = language or selection.language or ",".join(others or manifest.languages)
     mine = [hours for name, hours in manifest.languages.items() if language and match_language(name, [language])]
     hours = sum(mine) if language else manifest.hours
-    return wish.model_copy(update={"language": spoken or None, "hours": wish.hours or hours})
+    return selection.model_copy(update={"language": spoken or None, "hours": selection.hours or hours})
 
 
 def fill_route(route: Route, found: SelectedModels) -> Route:
@@ -90,15 +97,15 @@ def auto_placements(settings: Curation, found: SelectedModels) -> dict[str, Any]
     if settings.devices != "local":
         return {}
     given = given_models(settings.routes[None])
-    free = {f"{role}_on": place for role, place in found.placements.items() if role not in given}
+    free = {f"{role}_placement": place for role, place in found.placements.items() if role not in given}
     return {name: place for name, place in free.items() if getattr(settings, name) == Placement()}
 
 
 def auto_language(
-    settings: Curation, wish: Selection, found: SelectedModels, manifest: CorpusSummary
+    settings: Curation, selection: Selection, found: SelectedModels, manifest: CorpusSummary
 ) -> dict[str, Any]:
-    """A model with a prompt is told the one language of the wish, unless rows say another."""
-    alone = wish.languages if len(wish.languages) == 1 else ()
+    """A model with a prompt is told the one language of the selection, unless rows say another."""
+    alone = selection.languages if len(selection.languages) == 1 else ()
     tags = [
         match_language(alone[0], model.languages)
         for model in found.models.values()

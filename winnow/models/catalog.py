@@ -11,16 +11,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from winnow.errors import OptionError, UnknownModel
 from winnow.models.catalog_schema import GuideName, Licence, Model, ModelPair, ResourceProfile, Score, ScoreProtocol
-from winnow.parameters.options import Domain, OptionError
+from winnow.parameters.selection import Domain
 
 BUILT_IN = Path(__file__).with_suffix(".yaml")
-
-
-class UnknownModel(Exception):
-    """A name that no catalogue has."""
-
-    exit_code = 2
 
 
 class Catalog(BaseModel, frozen=True, extra="forbid"):

@@ -1,18 +1,9 @@
 """What a catalogue's file may say: its models, and what they are chosen by."""
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict
 
-from winnow.parameters.options import Domain, Quality
-
-Family = Literal["ctc", "transducer", "hybrid", "prompted transducer", "prompted hybrid", "multitask", "readings"]
-"""How the engine reads a model (winnow/models/resolve.py)."""
-
-HYBRID: set[Family] = {"hybrid", "prompted hybrid"}
-TRANSDUCERS: set[Family] = {"transducer", "prompted transducer", *HYBRID}
-PROMPTED: set[Family] = {"prompted transducer", "prompted hybrid", "multitask"}
-"""Models that are told the language."""
+from winnow.engines.checkpoint import Family
+from winnow.parameters.selection import Domain, Quality
 
 
 class CatalogEntry(BaseModel):

@@ -7,21 +7,21 @@ from winnow.models.catalog import Catalog
 from winnow.models.catalog_schema import Model, ModelPair
 from winnow.models.resource_profiles import describe_batch, describe_cpu, describe_precision, describe_share
 from winnow.models.selection_context import FASTEST_FROM_HOURS, Models, SelectionContext
-from winnow.parameters.options import Selection
+from winnow.parameters.selection import Selection
 
 
 def selection_notes(case: SelectionContext) -> Iterator[str]:
-    """What the wish itself leads to."""
-    if case.quality != case.wish.quality:
-        yield f"{case.wish.hours:,.0f} h of audio are more than {FASTEST_FROM_HOURS:,.0f}, so speed counts: fastest"
-    if words := case.catalog.domains.get(case.wish.domain):
-        yield f"{case.wish.domain}: {words}"
+    """What the selection itself leads to."""
+    if case.quality != case.selection.quality:
+        yield f"{case.selection.hours:,.0f} h of audio are more than {FASTEST_FROM_HOURS:,.0f}, so speed counts: fastest"
+    if words := case.catalog.domains.get(case.selection.domain):
+        yield f"{case.selection.domain}: {words}"
 
 
-def no_selection_message(wish: Selection, reasons: list[str]) -> str:
-    several = "; or give each language its own models (--languages)" if len(wish.languages) > 1 else ""
+def no_selection_message(selection: Selection, reasons: list[str]) -> str:
+    several = "; or give each language its own models (--languages)" if len(selection.languages) > 1 else ""
     why = "; ".join(reasons) or "no pair of its models reads all of that"
-    return f"no models in the catalogue for {', '.join(wish.languages)} ({wish.domain}, {wish.use} use): {why}{several}"
+    return f"no models in the catalogue for {', '.join(selection.languages)} ({selection.domain}, {selection.use} use): {why}{several}"
 
 
 def pair_reasons(pair: ModelPair, case: SelectionContext) -> Iterator[str]:
@@ -41,10 +41,10 @@ def pair_reasons(pair: ModelPair, case: SelectionContext) -> Iterator[str]:
 
 def comparison(small: Model, large: Model, case: SelectionContext) -> Iterator[str]:
     """The figures of both by the same protocol, if there are any, and how they decode."""
-    figures = [case.catalog.scores(model, case.wish.languages) for model in (small, large)]
+    figures = [case.catalog.scores(model, case.selection.languages) for model in (small, large)]
     if both := [name for name in figures[0] if name in figures[1]]:
         one, other = (found[both[0]] for found in figures)
-        paces = f", {one.rtfx:,.0f} and {other.rtfx:,.0f} x real time" if one.rtfx and other.rtfx else ""
+        paces = f", RTFx {one.rtfx:,.0f} and {other.rtfx:,.0f}" if one.rtfx and other.rtfx else ""
         yield f"published ({both[0]}): WER {one.wer:.2%} and {other.wer:.2%}{paces}"
     if small.decodes == large.decodes:
         yield f"both decode by {small.decodes}, so they may err alike"

@@ -1,6 +1,6 @@
 """What is known of a model, in words."""
 
-from winnow.engines.nemo.downloaded import find_downloaded
+from winnow.engines.nemo.locate import find_downloaded
 from winnow.hardware import Machine
 from winnow.models.catalog import Catalog
 from winnow.models.catalog_schema import Model
@@ -49,7 +49,7 @@ def published_scores(model: Model, catalog: Catalog) -> list[str]:
     found = []
     for name, score in model.scores.items():
         protocol = catalog.protocols[name]
-        pace = f", {score.rtfx:,.0f} x real time" if score.rtfx else ""
+        pace = f", RTFx {score.rtfx:,.0f}" if score.rtfx else ""
         source = f" ({protocol.source})" if protocol.source else ""
         found.append(f"WER {score.wer:.2%}{pace}: {name}: {protocol.words}{source}")
     return found

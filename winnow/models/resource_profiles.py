@@ -1,9 +1,8 @@
 """What models of a size take of a device: the guide's figures as a start, what is there as the limit."""
 
-from winnow.engines.batching import CPU_BATCH_SECONDS, MAX_BATCH_SECONDS, MEMORY_SHARE
-from winnow.hardware import Machine
+from winnow.hardware import CPU_BATCH_SECONDS, MAX_BATCH_SECONDS, MEMORY_SHARE, Machine
 from winnow.models.catalog_schema import ResourceProfile
-from winnow.parameters.options import Placement
+from winnow.parameters.placement import Placement
 
 
 def placement_for(size: ResourceProfile, machine: Machine) -> Placement:

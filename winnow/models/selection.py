@@ -1,8 +1,8 @@
-"""The choice of models for a wish: the first pair of the catalogue that serves it and that nothing speaks against."""
+"""The choice of models for a selection: the first pair of the catalogue that serves it and that nothing speaks against."""
 
 from pydantic import BaseModel
 
-from winnow.corpora.languages import match_language
+from winnow.errors import OptionError
 from winnow.hardware import Machine
 from winnow.models.catalog import Catalog
 from winnow.models.catalog_schema import ModelPair
@@ -17,8 +17,10 @@ from winnow.models.explain import (
 )
 from winnow.models.resource_profiles import placement_for
 from winnow.models.selection_context import Models, SelectionContext
-from winnow.parameters.options import OptionError, Placement, Selection
+from winnow.parameters.placement import Placement
+from winnow.parameters.selection import Selection
 from winnow.schema import Role
+from winnow.text.languages import match_language
 
 MAX_MEMORY_SHARE = 0.5  # of a device's memory for the weights of both models; the rest is for batches
 
@@ -36,15 +38,15 @@ class SelectedModels(BaseModel, frozen=True):
 
 
 def select_models(
-    wish: Selection, catalog: Catalog, machine: Machine, given: dict[Role, str] | None = None, cascade: bool = True
+    selection: Selection, catalog: Catalog, machine: Machine, given: dict[Role, str] | None = None, cascade: bool = True
 ) -> SelectedModels:
-    """The first pair that serves the wish and has nothing against it; without a cascade only its small model.
+    """The first pair that serves the selection and has nothing against it; without a cascade only its small model.
 
     A model that is `given` stays in its place.
     """
-    if not wish.languages:
-        raise OptionError("wish.language: nothing says which language is spoken: give it, such as de, or de,fr")
-    case = SelectionContext(wish, catalog, machine, given or {}, cascade)
+    if not selection.languages:
+        raise OptionError("select.language: nothing says which language is spoken: give it, such as de, or de,fr")
+    case = SelectionContext(selection, catalog, machine, given or {}, cascade)
     reasons = list(selection_notes(case))
     for pair in sorted(catalog.pairs, key=lambda pair: preference(pair, case)):
         models = case.models(pair)
@@ -62,7 +64,7 @@ def select_models(
             needs=list(resource_needs(models, case)),
             warnings=[said for model in models.values() if (said := licence_warning(model, catalog))],
         )
-    raise OptionError(no_selection_message(wish, reasons))
+    raise OptionError(no_selection_message(selection, reasons))
 
 
 def preference(pair: ModelPair, case: SelectionContext) -> tuple[bool, ...]:
@@ -77,9 +79,9 @@ def is_suitable(pair: ModelPair, case: SelectionContext) -> bool:
     """Whether the models read all languages, and differ, and are meant for such speech."""
     models = case.models(pair)
     free = case.free(models).values()
-    reads = all(match_language(language, model.languages) for model in free for language in case.wish.languages)
+    reads = all(match_language(language, model.languages) for model in free for language in case.selection.languages)
     differ = len({model.name for model in models.values()}) == len(models)
-    return bool(free) and reads and differ and (not pair.domains or case.wish.domain in pair.domains)
+    return bool(free) and reads and differ and (not pair.domains or case.selection.domain in pair.domains)
 
 
 def obstacle(models: Models, case: SelectionContext) -> str | None:
@@ -88,9 +90,9 @@ def obstacle(models: Models, case: SelectionContext) -> str | None:
         licence = case.catalog.licence(model)
         if model.family is None:
             return f"{model.name} is not read by the engine"
-        if case.wish.use == "commercial" and licence is None:
+        if case.selection.use == "commercial" and licence is None:
             return f"the licence of {model.name} is not known here (use: research takes it)"
-        if case.wish.use == "commercial" and licence and not licence.commercial:
+        if case.selection.use == "commercial" and licence and not licence.commercial:
             return f"the licence of {model.name}, {model.licence}, {licence.words}"
     if (need := weights_gb(models)) > MAX_MEMORY_SHARE * case.memory:
         there = f"{case.memory:.1f} GB of {case.machine.device}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from winnow.hardware import Machine
 from winnow.models.catalog import Catalog
 from winnow.models.catalog_schema import Model, ModelPair
-from winnow.parameters.options import Quality, Selection
+from winnow.parameters.selection import Quality, Selection
 from winnow.schema import Role
 
 FASTEST_FROM_HOURS = 1_000.0  # from here on balanced means fastest (the guide's rule)
@@ -17,7 +17,7 @@ Models = dict[Role, Model]
 class SelectionContext:
     """What is wished for, which models are given already, and what there is to choose from."""
 
-    wish: Selection
+    selection: Selection
     catalog: Catalog
     machine: Machine
     given: dict[Role, str]
@@ -26,15 +26,15 @@ class SelectionContext:
     @property
     def quality(self) -> Quality:
         """The wish's, unless there is so much audio that speed counts."""
-        return "fastest" if self.wish.quality == "balanced" and self.many else self.wish.quality
+        return "fastest" if self.selection.quality == "balanced" and self.many else self.selection.quality
 
     @property
     def many(self) -> bool:
-        return (self.wish.hours or 0) > FASTEST_FROM_HOURS
+        return (self.selection.hours or 0) > FASTEST_FROM_HOURS
 
     @property
     def memory(self) -> float:
-        return self.wish.memory or self.machine.memory
+        return self.selection.memory or self.machine.memory
 
     def models(self, pair: ModelPair) -> Models:
         """Those of a pair, and in their places those that are given, if the catalogue has them."""

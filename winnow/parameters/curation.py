@@ -6,20 +6,13 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from winnow.parameters.gate_and_filter import GATE_PRESETS, Bands, Filter, Gate
-from winnow.parameters.options import (
-    AUTO,
-    Dask,
-    Engine,
-    Folder,
-    Parameters,
-    Placement,
-    Route,
-    Seconds,
-    Selection,
-    Share,
-)
+from winnow.parameters.engine import EngineOptions
+from winnow.parameters.filter import Filter
+from winnow.parameters.gate import GATE_PRESETS, Bands, Gate
+from winnow.parameters.placement import Dask, Placement
 from winnow.parameters.redaction import redact_text
+from winnow.parameters.selection import AUTO, Route, Selection
+from winnow.parameters.settings import Folder, Parameters, Seconds, Share
 from winnow.text.normalize import Normalizer
 
 ADDRESSES = ("tcp://", "tls://")
@@ -44,16 +37,16 @@ class Curation(Parameters):
         title="Small model",
         description="Checkpoint that reads everything: a .nemo path, a name on the hub (nvidia/parakeet-tdt_ctc-110m) "
         "or NGC, pinned by @sha256: and the file's digest, or on the hub by @ and a commit; or a manifest (.jsonl) "
-        "with another system's readings as pred_text; auto: chosen by the wish",
+        "with another system's readings as pred_text; auto: selected for `select`",
     )
     large: str | None = Field(
         None,
         kw_only=True,
         title="Large model",
-        description="Checkpoint that reads what the gate escalates; auto: chosen by the wish; empty: no cascade, the "
+        description="Checkpoint that reads what the gate escalates; auto: selected for `select`; empty: no cascade, the "
         "small model decides",
     )
-    further: list[str] = Field(
+    extra_models: list[str] = Field(
         [],
         kw_only=True,
         title="Further models",
@@ -74,7 +67,7 @@ class Curation(Parameters):
         description="Models of their own for rows with this lang: --languages.de.small …, --languages.de.large …, or "
         'in a form {"de": {"small": …, "large": …}}; all other rows are read by small and large',
     )
-    wish: Selection = Field(
+    select: Selection = Field(
         Selection(), kw_only=True, title="Wish", description="What models are to be chosen for (auto)"
     )
     catalog: Path | None = Field(
@@ -105,7 +98,9 @@ class Curation(Parameters):
     )
     gate: Gate = Field(Gate(), kw_only=True, title="Gate", description="Which utterances the large model reads")
     filter: Filter = Field(Filter(), kw_only=True, title="Filter", description="What a kept utterance must satisfy")
-    engine: Engine = Field(Engine(), kw_only=True, title="Engine", description="How audio goes through a model")
+    engine: EngineOptions = Field(
+        EngineOptions(), kw_only=True, title="Engine", description="How audio goes through a model"
+    )
     normalizer: Normalizer = Field(
         "basic",
         kw_only=True,
@@ -134,10 +129,10 @@ class Curation(Parameters):
         description="Where models run; inline: in the flow's own process; local: a process for each GPU of this "
         "machine, or on its cores; else a Dask scheduler's address (tcp://host:8786, tls://…) or file (scheduler.json)",
     )
-    small_on: Placement = Field(
+    small_placement: Placement = Field(
         Placement(), kw_only=True, title="Small model on", description="Which devices the small model runs on"
     )
-    large_on: Placement = Field(
+    large_placement: Placement = Field(
         Placement(), kw_only=True, title="Large model on", description="Which devices the large model runs on"
     )
     dask: Dask = Field(Dask(), kw_only=True, title="Dask", description="Dask workers and how they are reached")
@@ -157,13 +152,13 @@ class Curation(Parameters):
     def checkpoints(self) -> list[str]:
         """The models that are named."""
         routes = self.routes.values()
-        names = [*(name for route in routes for name in (route.small, route.large)), *self.further]
+        names = [*(name for route in routes for name in (route.small, route.large)), *self.extra_models]
         return list(dict.fromkeys(filter(None, names)))
 
     @property
     def roles(self) -> list[str]:
         """Whose readings there are."""
-        larger = ["large", *(f"large{number}" for number, _ in enumerate(self.further, 2))]
+        larger = ["large", *(f"large{number}" for number, _ in enumerate(self.extra_models, 2))]
         return ["small", *larger] if self.large else ["small"]
 
     @property
@@ -180,10 +175,10 @@ class Curation(Parameters):
     @property
     def placements(self) -> list[Placement]:
         """Where its models run."""
-        return [self.small_on, *([self.large_on] if self.large else [])]
+        return [self.small_placement, *([self.large_placement] if self.large else [])]
 
     @field_validator(
-        *("manifest", "output", "small", "large", "further", "languages", "audio_root", "relative_to", "catalog")
+        *("manifest", "output", "small", "large", "extra_models", "languages", "audio_root", "relative_to", "catalog")
     )
     @classmethod
     def no_credentials(cls, value: object) -> object:
@@ -224,19 +219,19 @@ class Curation(Parameters):
             yield f"gate: accept ({accept}) lies above the filter's WER ({limit:g}), which would drop those rows"
 
     def about_models(self) -> Iterator[str]:
-        if self.wish != Selection() and not self.auto:
-            yield "wish: no model is auto, so there is none to choose"
-        if not self.large and self.further:
-            yield "further: there is no large model that others could come after: give large"
+        if self.select != Selection() and not self.auto:
+            yield "select: no model is auto, so nothing is selected"
+        if not self.large and self.extra_models:
+            yield "extra_models: set large first; extra models come after the large one"
         if not self.large and any(route.large for route in self.languages.values()):
             yield "languages: a language has a large model only where the run has one: give large"
         if not self.large and self.gate != Gate():
             yield "gate: there is no large model for what it escalates: give large"
-        if not self.large and self.large_on != Placement():
-            yield "large_on: there is no large model to be placed: give large"
+        if not self.large and self.large_placement != Placement():
+            yield "large_placement: there is no large model to be placed: give large"
 
     def about_devices(self) -> Iterator[str]:
-        given = {name: getattr(self, name) for name in ("small_on", "large_on", "dask")}
+        given = {name: getattr(self, name) for name in ("small_placement", "large_placement", "dask")}
         idle = [name for name, value in given.items() if value != type(value)()]
         if self.devices == "inline" and idle:
             yield f"{' and '.join(idle)}: devices is inline, so there are no workers to choose from"
@@ -264,7 +259,7 @@ class Curation(Parameters):
             yield "gate.accept_confidence and gate.reject_confidence: the gate does not go by confidence"
         if gate.by != "agreement" and gate.accept_agreement is not None:
             yield "gate.accept_agreement: the gate does not go by agreement"
-        if gate.by == "agreement" and not self.further:
-            yield "gate.by: agreement needs a model further than the large one"
+        if gate.by == "agreement" and not self.extra_models:
+            yield "gate.by: agreement needs extra_models"
         if gate.by == "wer" and not self.referenced:
             yield "gate.by: wer needs a reference of every utterance, and references are optional"

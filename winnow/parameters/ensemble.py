@@ -8,14 +8,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from winnow.parameters.curation import Curation
-from winnow.parameters.gate_and_filter import Filter
-from winnow.parameters.options import Dask, Engine, Folder, Parameters, Placement, Seconds, Share
+from winnow.parameters.engine import EngineOptions
+from winnow.parameters.filter import Filter
+from winnow.parameters.placement import Dask, Placement
+from winnow.parameters.settings import Folder, Parameters, Seconds, Share
+from winnow.schema import ENSEMBLE
 from winnow.text.normalize import Normalizer
+from winnow.text.rover import VoteWeights
 
 Method = Literal["rover", "confidence"]
-
-ENSEMBLE = "ensemble"
-"""Whose the reading of the vote is."""
 
 
 def field_of_curation(name: str) -> Any:
@@ -44,6 +45,10 @@ class Rover(Parameters):
         description="Confidence (0 to 1) of a model that has no word where another has one; empty: that of the less "
         "confident of its words on either side",
     )
+
+    @property
+    def weights(self) -> VoteWeights:
+        return VoteWeights(self.alpha, self.exponent, self.null_confidence)
 
 
 class Ensemble(Parameters):
@@ -74,12 +79,12 @@ class Ensemble(Parameters):
     trust_unpinned: bool = field_of_curation("trust_unpinned")
     audio_root: Path | None = field_of_curation("audio_root")
     relative_to: Path | None = field_of_curation("relative_to")
-    engine: Engine = field_of_curation("engine")
+    engine: EngineOptions = field_of_curation("engine")
     normalizer: Normalizer = field_of_curation("normalizer")
     shard_hours: Seconds = field_of_curation("shard_hours")
     max_quarantined: Share = field_of_curation("max_quarantined")
     devices: str = field_of_curation("devices")
-    models_on: Placement = Field(
+    models_placement: Placement = Field(
         Placement(), kw_only=True, title="Models on", description="Which devices the models run on"
     )
     dask: Dask = field_of_curation("dask")
@@ -98,7 +103,7 @@ class Ensemble(Parameters):
 
     @property
     def placements(self) -> list[Placement]:
-        return [self.models_on]
+        return [self.models_placement]
 
     @field_validator("manifest", "output", "models", "audio_root", "relative_to")
     @classmethod
@@ -111,8 +116,8 @@ class Ensemble(Parameters):
         return Curation.a_place(value)
 
     def complaints(self) -> Iterator[str]:
-        if self.devices == "inline" and (self.models_on != Placement() or self.dask != Dask()):
-            yield "models_on and dask: devices is inline, so there are no workers to choose from"
+        if self.devices == "inline" and (self.models_placement != Placement() or self.dask != Dask()):
+            yield "models_placement and dask: devices is inline, so there are no workers to choose from"
         if self.devices != "local" and self.dask.workers:
             yield "dask.workers: only devices: local starts workers"
         if self.method != "rover" and self.rover != Rover():

@@ -6,9 +6,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from winnow.parameters.gate_and_filter import Filter
-from winnow.parameters.options import Engine, Folder, Parameters, Seconds
+from winnow.parameters.engine import EngineOptions
+from winnow.parameters.filter import Filter
 from winnow.parameters.redaction import redact_text
+from winnow.parameters.settings import Folder, Parameters, Seconds
 from winnow.text.normalize import Normalizer
 
 
@@ -119,7 +120,9 @@ class Benchmark(Parameters):
         title="Normalizer",
         description="What does not count when texts are compared, as in curate",
     )
-    engine: Engine = Field(Engine(), kw_only=True, title="Engine", description="How audio goes through a model")
+    engine: EngineOptions = Field(
+        EngineOptions(), kw_only=True, title="Engine", description="How audio goes through a model"
+    )
 
     def complaints(self) -> Iterator[str]:
         if self.engine.batch_seconds is not None:

@@ -20,3 +20,7 @@ def redact_bytes(line: bytes) -> bytes:
 
 def redact_text(text: str) -> str:
     return redact_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+
+def first_line(error: Exception) -> str:
+    return redact_text((str(error) or type(error).__name__).splitlines()[0])

@@ -28,10 +28,10 @@ def audit_decisions(judged: pa.Table, rules: Rules) -> pa.Array:
     return pa.array(found, mask=~audited)
 
 
-def split_rules(rules: list[Rule], over_the_run: bool) -> tuple[str, ...]:
+def split_rules(rules: list[Rule], needs_whole_run: bool) -> tuple[str, ...]:
     """The rules that compare an utterance with the whole run, or all others."""
     found = {str(rule): any(term.measure in WHOLE_RUN for term in terms([rule])) for rule in rules}
-    return tuple(rule for rule, compared in found.items() if compared == over_the_run)
+    return tuple(rule for rule, compared in found.items() if compared == needs_whole_run)
 
 
 def breaks_run_rules(rows: pa.Table, rules: Rules) -> np.ndarray:

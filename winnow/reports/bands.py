@@ -97,9 +97,9 @@ def seconds_spent(rows: pa.Table, speed: dict[Role, Throughput]) -> float | None
 
 def seconds_saved(rows: pa.Table, speed: dict[Role, Throughput]) -> float | None:
     """Seconds that the large model would have taken for what it did not read of these rows."""
-    if "large" not in speed or not speed["large"].x_real_time:
+    if "large" not in speed or not speed["large"].rtfx:
         return None
-    return hours_of(rows.filter(pc.is_null(rows["large_pred_text"]))) * 3600 / speed["large"].x_real_time
+    return hours_of(rows.filter(pc.is_null(rows["large_pred_text"]))) * 3600 / speed["large"].rtfx
 
 
 def summarize_audit(rows: pa.Table, name: str) -> Audit | None:

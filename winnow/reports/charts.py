@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from matplotlib.figure import Figure
 
-from winnow.parameters.gate_and_filter import Bands
+from winnow.parameters.gate import Bands
 from winnow.reports.summary import Report
 from winnow.sweep.threshold_sweep import RuleCost
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from markdown_it import MarkdownIt
 
 from winnow.parameters.ensemble import Ensemble, Settings
-from winnow.parameters.gate_and_filter import Bands
+from winnow.parameters.gate import Bands
 from winnow.reports.agreement import Agreement
 from winnow.reports.charts import agreement_curve, outcome_bar, wer_histogram
 from winnow.reports.recommendations import recommend
@@ -184,8 +184,8 @@ def reasons(report: Report) -> str:
             f"`{name}`",
             f"{n.utterances:,}",
             format_number(n.hours, 3),
-            format_number(n.broken, 0),
-            format_number(n.alone, 0),
+            format_number(n.violations, 0),
+            format_number(n.only_this_rule, 0),
         ]
         + [escape_markdown(describe_reason(name, n))]
         for name, n in report.reasons.items()
@@ -200,7 +200,7 @@ def decision_of(reason: str) -> str:
 
 def describe_reason(name: str, found: Reason) -> str:
     """Why, in words: what a reason for quarantine means, or the rule that does not hold."""
-    if name == "GIVEN_UP":
+    if name == "REJECTED_BY_GATE":
         return "what a model read lies beyond the gate's reject"
     return QUARANTINE_REASONS.get(name) or f"not so: {found.rule}"
 
@@ -215,12 +215,12 @@ def speeds(report: Report) -> str:
             f"{s.hours:.3f}",
             f"{s.seconds:,.1f}",
         ]
-        + [format_number(s.x_real_time, 1), format_number(s.utterances_per_second, 1)]
+        + [format_number(s.rtfx, 1), format_number(s.utterances_per_second, 1)]
         + ["" if s.padding is None else f"{s.padding:.1%}", ", ".join(filter(None, [s.device, s.precision]))]
         + ["" if s.peak_device_bytes is None else f"{s.peak_device_bytes / 2**30:.1f} GiB"]
         for role, s in models
     ]
-    head = ["Pass", "Checkpoint", "Utterances", "Hours", "Seconds", "x real time", "Utterances a second", "Padding"]
+    head = ["Pass", "Checkpoint", "Utterances", "Hours", "Seconds", "RTFx", "Utterances a second", "Padding"]
     shown = markdown_table([*head, "Device", "Memory"], rows)
     trusted = [f"`{escape_markdown(s.checkpoint)}`" for _, s in models if not s.pinned]
     return f"{shown}\n\nTaken unpinned, as trust_unpinned allows: {', '.join(trusted)}." if trusted else shown

@@ -9,9 +9,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from winnow.errors import CountMismatch
 from winnow.gates.criteria import Gates
 from winnow.parameters.curation import Curation
-from winnow.parameters.gate_and_filter import Filter
+from winnow.parameters.filter import Filter
 from winnow.reports.agreement import Agreement, summarize_agreement
 from winnow.reports.bands import Band, count_bands, summarize_bands
 from winnow.reports.counts import NO_UTTERANCES, UtteranceCount, hours_of, rows_where
@@ -23,12 +24,6 @@ COUNTS = ("hits", "substitutions", "deletions", "insertions")
 
 LEVELS = {"excellent": 0.10, "good": 0.25, "fair": 0.50, "poor": float("inf")}
 """The highest WER of each level."""
-
-
-class CountMismatch(Exception):
-    """Rows were lost or doubled on the way."""
-
-    exit_code = 1
 
 
 class Distribution(BaseModel, frozen=True):
@@ -49,11 +44,11 @@ class Distribution(BaseModel, frozen=True):
 
 class Reason(UtteranceCount, frozen=True):
     """The utterances with this reason as their first; of a rule, also its condition, and how many utterances break it
-    whatever comes first (`broken`), and how many break no other (`alone`)."""
+    whatever comes first (`violations`), and how many break no other (`only_this_rule`)."""
 
     rule: str | None = None
-    broken: int | None = None
-    alone: int | None = None
+    violations: int | None = None
+    only_this_rule: int | None = None
 
 
 class Report(BaseModel, frozen=True):
@@ -207,7 +202,7 @@ def rule_reasons(dropped: pa.Table, given: Filter) -> dict[str, Reason]:
     every = dropped["reasons"].drop_null()
     single = every.filter(pc.equal(pc.list_value_length(every), 1))
     broken, alone = (count_values(pc.list_flatten(lists)) for lists in (every, single))
-    conditions = {rule.name: rule.condition for rule in (*given.of_labels, *given.in_force)}
+    conditions = {rule.name: rule.condition for rule in (*given.label_rules, *given.active_rules)}
     first = count_reasons(dropped)
     never = {name: Reason(utterances=0, hours=0.0) for name in sorted(set(broken) - set(first))}
     return {
@@ -215,8 +210,8 @@ def rule_reasons(dropped: pa.Table, given: Filter) -> dict[str, Reason]:
             utterances=found.utterances,
             hours=hours_of(rows_where(dropped, "reason", name)),
             rule=conditions.get(name),
-            broken=broken.get(name, 0),
-            alone=alone.get(name, 0),
+            violations=broken.get(name, 0),
+            only_this_rule=alone.get(name, 0),
         )
         for name, found in (first | never).items()
     }

@@ -30,7 +30,7 @@ def applies_to(rules: Rules, values: Operands) -> list[Flags]:
     """For each rule, which rows it is asked of."""
     every = np.ones(len(values.rows), bool)
     given = [values.compared if compares_texts(rule) else every for rule in rules.given]
-    return [*given, *(applies_to_labels(rule, values) for rule in rules.of_labels)]
+    return [*given, *(applies_to_labels(rule, values) for rule in rules.label_rules)]
 
 
 def applies_to_labels(rule: Rule, values: Operands) -> Flags:

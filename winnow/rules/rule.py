@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from winnow.errors import RuleError
+
 WHOLE_RUN = {"copies", "occurrence"}
 """Measures of references that are known once the manifest was read to its end."""
 
@@ -37,12 +39,6 @@ RULE = re.compile(
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 TEXT = re.compile(r'"[^"]*"')
 COLUMN = re.compile(r'[^\s()<>=!,":]+')
-
-
-class RuleError(ValueError):
-    """A rule that cannot be understood."""
-
-    exit_code = 2
 
 
 class Term(NamedTuple):
@@ -101,16 +97,16 @@ class Rules(BaseModel, frozen=True):
         return [rule for text in self.rules for rule in parse(text)]
 
     @property
-    def of_labels(self) -> list[Rule]:
+    def label_rules(self) -> list[Rule]:
         return [rule for text in self.labels for rule in parse(text)]
 
     @property
     def parsed(self) -> list[Rule]:
         """All of them, in the order of the verdicts."""
-        return [*self.given, *self.of_labels]
+        return [*self.given, *self.label_rules]
 
     @property
-    def over_the_run(self) -> bool:
+    def needs_whole_run(self) -> bool:
         """Whether an utterance is compared with all others of the run."""
         return any(term.measure in WHOLE_RUN for term in terms(self.parsed))
 

@@ -3,16 +3,11 @@
 from collections import Counter
 from pathlib import Path
 
+from winnow.errors import TooManyQuarantined
 from winnow.runs.storage import read_table
 from winnow.schema import QUARANTINE_REASONS
 
 ALWAYS_ALLOWED = 10  # quarantined utterances that never stop a run
-
-
-class TooManyQuarantined(Exception):
-    """More is quarantined than the run may."""
-
-    exit_code = 10
 
 
 class QuarantineLimit:

@@ -5,11 +5,12 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from winnow.errors import OutputError
 from winnow.runs import ledger
-from winnow.runs.storage import OutputError, is_local, put, put_if_absent
+from winnow.runs.storage import is_local, put, put_if_absent
 from winnow.schema import ShardedManifest
 
-AFTER = ("judged", "publish")
+AFTER = ("filter", "publish")
 """The stages that depend on the rules."""
 
 
@@ -38,7 +39,7 @@ def link_or_copy(file: Path, to: Path) -> None:
 
 def sharded_manifest(run: Path) -> ShardedManifest:
     """The run's manifest as it was cut."""
-    (cut,) = (record for record in ledger.read_records(run).values() if record.get("stage") == "slices")
+    (cut,) = (record for record in ledger.read_records(run).values() if record.get("stage") == "shard")
     return ShardedManifest([run / name for name in cut["files"]], cut["seconds"], cut["lines"], cut["blank"])
 
 

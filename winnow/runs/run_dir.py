@@ -10,28 +10,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
+from winnow.errors import OutputError, OutputInUse, RunMismatch
 from winnow.parameters.curation import Curation
+from winnow.parameters.engine import EngineOptions
 from winnow.parameters.ensemble import Ensemble, Settings
-from winnow.parameters.gate_and_filter import Filter
-from winnow.parameters.options import AS_RECORDED, Engine
+from winnow.parameters.filter import Filter
+from winnow.parameters.settings import AS_RECORDED
 from winnow.runs import ledger
-from winnow.runs.storage import (
-    DRAFT,
-    OutputError,
-    find_drafts,
-    is_local,
-    location,
-    put,
-    put_if_absent,
-    raise_if_disk_full,
-)
+from winnow.runs.storage import DRAFT, find_drafts, is_local, location, put, put_if_absent, raise_if_disk_full
 
 PLACEMENT_PARAMETERS = (
-    *("output", "small", "large", "further", "languages", "models", "wish", "catalog", "trust_unpinned"),
-    *("devices", "small_on", "large_on", "models_on", "dask"),
+    *("output", "small", "large", "extra_models", "languages", "models", "select", "catalog", "trust_unpinned"),
+    *("devices", "small_placement", "large_placement", "models_placement", "dask"),
 )
 NOT_COMPARED: Any = dict.fromkeys((*PLACEMENT_PARAMETERS, "max_quarantined"), True) | {
-    "engine": Engine.MANNER,
+    "engine": EngineOptions.PERFORMANCE_ONLY,
     "filter": {"phrases"},
 }
 """Parameters that change nothing that is written: where checkpoints and phrases lie, where it runs, in what batches."""
@@ -41,19 +34,7 @@ Owner = dict[str, Any]
 """Who works on an output: host, process and, with Prefect, its flow run."""
 
 
-PATH_PARAMETERS = ("manifest", "small", "large", "further", "languages", "models", "audio_root", "relative_to")
-
-
-class RunMismatch(Exception):
-    """The output folder belongs to a run with other parameters."""
-
-    exit_code = 8
-
-
-class OutputInUse(Exception):
-    """Another run works on the output."""
-
-    exit_code = 6
+PATH_PARAMETERS = ("manifest", "small", "large", "extra_models", "languages", "models", "audio_root", "relative_to")
 
 
 @contextmanager

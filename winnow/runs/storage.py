@@ -18,23 +18,13 @@ from typing import IO, Any, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from winnow.errors import DiskFull, OutputError
+
 COMMIT_STEPS = ("drafted", "in place", "linked")
 """Where a commit may be cut off: its draft is written; it has its name; another's name did not stand in its way."""
 
 DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 DRAFT = ".tmp-"
-
-
-class OutputError(Exception):
-    """The output cannot be a run's folder."""
-
-    exit_code = 2
-
-
-class DiskFull(Exception):
-    """There is no room for a file; nothing of it is left."""
-
-    exit_code = 5
 
 
 def commit_step(step: str, path: Path) -> None:

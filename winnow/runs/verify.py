@@ -8,9 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from winnow.errors import OutputError
 from winnow.runs import ledger
 from winnow.runs.run_dir import orphans
-from winnow.runs.storage import OutputError, read_table
+from winnow.runs.storage import read_table
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def check_files(records: int, files: int, bad: list[str]) -> Verification:
 
 def check_conservation(records: dict[str, ledger.Record], rows: pa.Table) -> list[Verification]:
     """That every line of the manifest that is not blank is in one published file, once."""
-    whole = [record for record in records.values() if record.get("stage") == "slices"]
+    whole = [record for record in records.values() if record.get("stage") == "shard"]
     if len(whole) != 1:
         return [Verification(f"one manifest split into shards, not {len(whole)}", False)]
     lines, blank = whole[0]["lines"], whole[0]["blank"]

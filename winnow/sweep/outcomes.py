@@ -9,13 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from winnow.errors import OutputError
 from winnow.rules.duplicates import count_duplicates, hash_references
 from winnow.rules.evaluate import applies_to, evaluate
 from winnow.rules.operands import Operands, columns_of
 from winnow.rules.rule import ORDERING, Rule, Rules, Term, terms
 from winnow.runs import ledger
 from winnow.runs.run_dir import load_settings
-from winnow.runs.storage import OutputError, read_columns, read_schema
+from winnow.runs.storage import read_columns, read_schema
 from winnow.schema import Role, band_of, roles_of, select_columns
 from winnow.text.normalize import Normalizer
 
@@ -36,17 +37,17 @@ class Outcomes:
     seconds: Numbers
     wrong: Numbers
     words: Numbers
-    broken: Flags
+    violations: Flags
     values: dict[int, Numbers]
 
     @property
     def kept(self) -> Flags:
-        return np.asarray(~self.broken.any(axis=1))
+        return np.asarray(~self.violations.any(axis=1))
 
     def kept_without(self, rule: Rule) -> Flags:
         """What would be kept without this rule."""
         others = [column for column, other in enumerate(self.rules) if other != rule]
-        return np.asarray(~self.broken[:, others].any(axis=1))
+        return np.asarray(~self.violations[:, others].any(axis=1))
 
     def of(self, rows: Flags) -> "Subset":
         wrong, words = self.wrong[rows].sum(), self.words[rows].sum()
@@ -68,34 +69,32 @@ def has_limit(rule: Rule) -> bool:
 
 
 def run_stages(run: Path) -> dict[str, list[Path]]:
-    """The files of a finished run by stage; `scored` are those of the last one before they were judged."""
+    """The files of a finished run by stage; `score` are those of the last one before they were judged."""
     if not (run / "_SUCCESS.json").exists():
         raise OutputError(f"{run}: no run that came to its end: finish it with winnow resume")
     found = ledger.files_by_stage(run)
-    last = found.get(f"{load_settings(run).roles[-1]}-scored", [])
-    if not len({ledger.name_of(file) for file in last}) == len(last) == len(found["shards"]):
-        raise OutputError(
-            f"{run}: {len(last)} files of readings, and not one for each of {len(found['shards'])} shards"
-        )
-    return found | {"scored": last}
+    last = found.get(f"score-{load_settings(run).roles[-1]}", [])
+    if not len({ledger.name_of(file) for file in last}) == len(last) == len(found["load"]):
+        raise OutputError(f"{run}: {len(last)} files of readings, and not one for each of {len(found['load'])} shards")
+    return found | {"score": last}
 
 
 def kept_by_run(stages: dict[str, list[Path]]) -> Flags:
     """Which of the utterances that were heard the run keeps, in the order of its evidence."""
-    tables = [read_columns(file, ["decision"]) for file in stages["judged"]]
+    tables = [read_columns(file, ["decision"]) for file in stages["filter"]]
     decisions = pa.concat_tables(tables)["decision"]
     return np.asarray(pc.equal(decisions.filter(pc.not_equal(decisions, "quarantine")), "keep"))
 
 
 def gather_outcomes(stages: dict[str, list[Path]], rules: Rules, normalizer: Normalizer) -> Outcomes:
     """Shard by shard, so that no more than one is in memory with its texts."""
-    asked, roles = rules.parsed, roles_of(read_schema(stages["scored"][0]))
+    asked, roles = rules.parsed, roles_of(read_schema(stages["score"][0]))
     wanted = [*terms(asked), *map(Term, COUNTS), *map(Term, ("pred_text", "wer") if rules.labels else ())]
     columns = ALWAYS.union(*(columns_of(term, roles) for term in wanted))
     columns |= {band_of(role) for role in roles} | {f"{role}_pred_text" for role in roles[1:]}
     parts = [
         outcomes_of(read_shard_columns(shard, columns, roles), rules, again)
-        for shard, again in zip(stages["scored"], duplicates_by_shard(stages["shards"], rules, normalizer), strict=True)
+        for shard, again in zip(stages["score"], duplicates_by_shard(stages["load"], rules, normalizer), strict=True)
     ]
     values = {
         at: np.concatenate([part.values[at] for part in parts]) for at, rule in enumerate(asked) if has_limit(rule)
@@ -103,12 +102,12 @@ def gather_outcomes(stages: dict[str, list[Path]], rules: Rules, normalizer: Nor
     seconds, wrong, words = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("seconds", "wrong", "words")
     )
-    return Outcomes(asked, seconds, wrong, words, np.concatenate([part.broken for part in parts]), values)
+    return Outcomes(asked, seconds, wrong, words, np.concatenate([part.violations for part in parts]), values)
 
 
 def duplicates_by_shard(shards: list[Path], rules: Rules, normalizer: Normalizer) -> Iterator[pa.Table | None]:
     """How often the references of each shard are in the run, if a rule asks: as they were before they were heard."""
-    if not rules.over_the_run:
+    if not rules.needs_whole_run:
         return iter([None] * len(shards))
     return count_duplicates(hash_references(read_columns(shard, ["text", "reason"]), normalizer) for shard in shards)
 
@@ -131,7 +130,7 @@ def outcomes_of(rows: pa.Table, rules: Rules, again: pa.Table | None) -> Outcome
         seconds=to_floats(rows["duration"], 0.0)[heard],
         wrong=wrong,
         words=counts["hits"] + counts["substitutions"] + counts["deletions"],
-        broken=evaluate(rules, values)[heard],
+        violations=evaluate(rules, values)[heard],
         values={
             at: np.where(mine, to_floats(values.of(rule.term, "number"), np.nan), within_any_limit(rule))[heard]
             for at, (rule, mine) in enumerate(zip(asked, applies_to(rules, values), strict=True))

@@ -24,8 +24,8 @@ class RuleCost:
     """What a rule drops: those that break it, and of these what no other rule drops."""
 
     rule: Rule
-    broken: Subset
-    alone: Subset
+    violations: Subset
+    only_this_rule: Subset
     curve: list[CurvePoint]
 
 
@@ -34,8 +34,8 @@ def rule_costs(found: Outcomes) -> list[RuleCost]:
     return [
         RuleCost(
             rule,
-            broken=found.of(found.broken[:, column]),
-            alone=found.of(found.kept_without(rule) & found.broken[:, column]),
+            violations=found.of(found.violations[:, column]),
+            only_this_rule=found.of(found.kept_without(rule) & found.violations[:, column]),
             curve=threshold_curve(found, column) if has_limit(rule) else [],
         )
         for column, rule in enumerate(found.rules)

@@ -7,13 +7,25 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import NamedTuple
 
-from winnow.engines.recogniser import Hypothesis
-from winnow.parameters.ensemble import Rover
 from winnow.text.alignment import Slot, build_network
+from winnow.text.hypothesis import Hypothesis
 from winnow.text.normalize import Normalizer
 from winnow.text.vote_tokens import VoteToken, vote_tokens
 
-VOTES_ONLY = Rover(alpha=1.0)
+
+class VoteWeights(NamedTuple):
+    """How votes are counted: `alpha` x share of the votes + (1 - `alpha`) x confidence ** `exponent`.
+
+    `null_confidence` (0 to 1) is that of a hypothesis without a word where another has one; None: that of the less
+    confident of the words on either side.
+    """
+
+    alpha: float = 0.5
+    exponent: float = 0.25
+    null_confidence: float | None = None
+
+
+VOTES_ONLY = VoteWeights(alpha=1.0)
 
 
 class Consensus(NamedTuple):
@@ -23,7 +35,7 @@ class Consensus(NamedTuple):
     agreement: float | None
 
 
-def rover(readings: list[Hypothesis], normalizer: Normalizer, how: Rover) -> Consensus:
+def rover(readings: list[Hypothesis], normalizer: Normalizer, weights: VoteWeights) -> Consensus:
     """The vote over all readings; in which order they come makes no difference.
 
     A word's score is alpha times its share of the votes, and 1 - alpha times their mean confidence. Having no word is
@@ -32,10 +44,10 @@ def rover(readings: list[Hypothesis], normalizer: Normalizer, how: Rover) -> Con
     """
     slots = build_network([vote_tokens(reading, normalizer) for reading in sorted(readings, key=sort_key)])
     if any(unit.word and unit.confidence is None for slot in slots for unit in slot):
-        how = VOTES_ONLY
-    elif how.alpha < 1:
-        slots = fill_null_confidence(slots, how.null_confidence)
-    winners = [winning_word(slot, how) for slot in slots]
+        weights = VOTES_ONLY
+    elif weights.alpha < 1:
+        slots = fill_null_confidence(slots, weights.null_confidence)
+    winners = [winning_word(slot, weights) for slot in slots]
     text = "".join(spelling(slot, word) for slot, word in zip(slots, winners, strict=True))
     return Consensus(text.strip(), mean_agreement(slots, winners))
 
@@ -78,12 +90,12 @@ def nearest_word(earlier: VoteToken, unit: VoteToken) -> VoteToken:
     return unit if unit.word else earlier
 
 
-def winning_word(slot: Slot, how: Rover) -> str:
+def winning_word(slot: Slot, weights: VoteWeights) -> str:
     """The word of a slot; nothing where that is what has won."""
     scores = {}
     for word in dict.fromkeys(unit.word for unit in slot):
-        trust = [(unit.confidence or 0.0) ** how.exponent for unit in slot if unit.word == word]
-        scores[word] = round(how.alpha * len(trust) / len(slot) + (1 - how.alpha) * sum(trust) / len(trust), 9)
+        trust = [(unit.confidence or 0.0) ** weights.exponent for unit in slot if unit.word == word]
+        scores[word] = round(weights.alpha * len(trust) / len(slot) + (1 - weights.alpha) * sum(trust) / len(trust), 9)
     return max(scores, key=scores.__getitem__)  # the first of equals
 
 

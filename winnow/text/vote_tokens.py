@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import regex
 
-from winnow.engines.recogniser import Hypothesis
+from winnow.text.hypothesis import Hypothesis
 from winnow.text.normalize import CHARACTER, SPACELESS, Normalizer, normalize
 
 ATOMS = regex.compile(f"{CHARACTER}|[^{SPACELESS}]+")

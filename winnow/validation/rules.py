@@ -9,11 +9,11 @@ import msgspec
 
 from winnow.corpora.nemo_jsonl.line_reader import is_blank, read_lines
 from winnow.corpora.nemo_jsonl.parse_line import parse_line
-from winnow.corpora.nemo_jsonl.sharding import ManifestError
+from winnow.errors import ManifestError, MissingColumns, RuleError
 from winnow.parameters.ensemble import Ensemble, Settings
-from winnow.parameters.gate_and_filter import Filter
+from winnow.parameters.filter import Filter
 from winnow.rules.operands import as_kind, column_kind, field_name, kind_asked, kind_known, role_of_column
-from winnow.rules.rule import ORDERING, WHOLE_RUN, Rule, RuleError, Rules, Term, terms
+from winnow.rules.rule import ORDERING, WHOLE_RUN, Rule, Rules, Term, terms
 from winnow.runs.ledger import key_of
 from winnow.schema import QUARANTINE_REASONS
 from winnow.text.normalize import normalize
@@ -22,17 +22,11 @@ from winnow.text.text_stats import TEXT_STATS
 LOOKED_AT = 1_000  # utterances
 
 
-class MissingColumns(Exception):
-    """The manifest does not have what the rules compare."""
-
-    exit_code = 2
-
-
 def rules_for(settings: Settings) -> Rules:
     """What utterances are judged by; raises where the run cannot follow a rule."""
-    asked = settings.filter.in_force
-    labels = () if settings.referenced else tuple(map(str, settings.filter.of_labels))
-    if settings.referenced and (idle := settings.filter.asked_of_labels):
+    asked = settings.filter.active_rules
+    labels = () if settings.referenced else tuple(map(str, settings.filter.label_rules))
+    if settings.referenced and (idle := settings.filter.given_label_limits):
         raise RuleError(
             f"filter.{idle[0]}: every utterance of this run has a reference, unless references are optional"
         )

@@ -20,13 +20,13 @@ STEP = 1 << 16  # lines
 class DuplicateLines(NamedTuple):
     """Lines with the path, offset and duration of an earlier line, in order, and which lines those are."""
 
-    twins: Integers
-    earlier: Integers
+    duplicate_line: Integers
+    first_line: Integers
 
     def among(self, first: int, lines: int) -> "DuplicateLines":
         """Those in a slice."""
-        begin, end = np.searchsorted(self.twins, [first, first + lines])
-        return DuplicateLines(self.twins[begin:end], self.earlier[begin:end])
+        begin, end = np.searchsorted(self.duplicate_line, [first, first + lines])
+        return DuplicateLines(self.duplicate_line[begin:end], self.first_line[begin:end])
 
 
 def find_duplicates(

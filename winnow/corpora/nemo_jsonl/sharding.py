@@ -31,12 +31,6 @@ FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], np.uint64).view(np.
 Integers = NDArray[np.int64]
 
 
-class ManifestError(Exception):
-    """The manifest as a whole cannot be worked on."""
-
-    exit_code = 2
-
-
 class Slice(NamedTuple):
     """Whole lines of a manifest: the bytes from `start` to `end`, the lines from `first` on."""
 

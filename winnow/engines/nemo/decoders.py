@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 
 from winnow.engines.nemo.prompted_decoders import MultitaskDecoder, PromptedTransducerDecoder
 from winnow.engines.nemo.tokens import ALPHA, CONFIDENCE, Decoder, Languages, Tokens
-from winnow.engines.nemo.preflight import CheckpointError
+from winnow.errors import CheckpointError
+from winnow.parameters.engine import EngineOptions
 
-from winnow.parameters.options import Engine
 
-
-def make_decoder(model: Any, name: str, options: Engine) -> Decoder:
+def make_decoder(model: Any, name: str, options: EngineOptions) -> Decoder:
     """The decoder that reads a model's encoder output."""
     from nemo.collections.asr.models import EncDecMultiTaskModel
 
@@ -23,12 +22,12 @@ def make_decoder(model: Any, name: str, options: Engine) -> Decoder:
     return PromptedTransducerDecoder(decoder, model, name, options) if getattr(model, "concat", False) else decoder
 
 
-def make_frame_decoder(model: Any, name: str, options: Engine) -> Decoder:
+def make_frame_decoder(model: Any, name: str, options: EngineOptions) -> Decoder:
     """The decoder of a model that reads frame by frame."""
     from nemo.collections.asr.models import EncDecCTCModel, EncDecHybridRNNTCTCModel, EncDecRNNTModel
 
     match model:
-        case EncDecHybridRNNTCTCModel() if options.branch == "ctc":
+        case EncDecHybridRNNTCTCModel() if options.decoder == "ctc":
             return CtcDecoder(model.ctc_decoder, model.ctc_decoding)
         case EncDecRNNTModel():
             return TransducerDecoder(model, options.cuda_graphs is not False)
@@ -40,7 +39,7 @@ def make_frame_decoder(model: Any, name: str, options: Engine) -> Decoder:
 class CtcDecoder:
     """The best token of every frame, repetitions and blanks removed: a whole batch at once, one copy off the device."""
 
-    together = 1
+    batches_per_call = 1
 
     def __init__(self, head: Any, decoding: Any) -> None:
         from nemo.collections.asr.parts.utils.asr_confidence_utils import get_confidence_measure_bank
@@ -70,7 +69,7 @@ class CtcDecoder:
     def tokens(self, labels: NDArray[np.int64], confidence: NDArray[np.float32], length: int) -> Tokens:
         labels, trust = labels[:length], confidence[:length].astype(np.float64)
         if not np.isfinite(trust).all():
-            return Tokens([], trust, sound=False)
+            return Tokens([], trust, finite=False)
         if not length:
             return Tokens([], trust)
         starts = np.flatnonzero(np.diff(labels, prepend=-1))
@@ -88,7 +87,7 @@ class TransducerDecoder:
     batches is decoded together.
     """
 
-    together = 8
+    batches_per_call = 8
 
     def __init__(self, model: Any, cuda_graphs: bool) -> None:
         from omegaconf import OmegaConf

@@ -7,19 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.engines.batching import CPU_BATCH_SECONDS, BatchBudget, batch_seconds_for
+from winnow.engines.batching import BatchBudget, batch_seconds_for
+from winnow.engines.checkpoint import Checkpoint
 from winnow.engines.nemo.decoders import make_decoder
 from winnow.engines.nemo.nemo_import import import_asr_models, silence_nemo
 from winnow.engines.nemo.precision import choose_precision
 from winnow.engines.nemo.words import WordAssembler
-from winnow.engines.recogniser import Batch, Hypothesis, cores
-from winnow.engines.nemo.preflight import CheckpointError
-from winnow.models.resolve import Checkpoint
-from winnow.parameters.options import Engine, OptionError
+from winnow.engines.recogniser import Batch
+from winnow.errors import CheckpointError, OptionError
+from winnow.hardware import CPU_BATCH_SECONDS, cores
+from winnow.parameters.engine import EngineOptions
+from winnow.text.hypothesis import Hypothesis
 
 PROBE_SECONDS = 15.0
 
-NONFINITE = Hypothesis("", sound=False)
+NONFINITE = Hypothesis("", finite=False)
 
 
 class NemoModel:
@@ -30,7 +32,7 @@ class NemoModel:
     the device: while one batch is computed, the other's waves are gathered or its tokens become words.
     """
 
-    def __init__(self, checkpoint: Checkpoint, options: Engine) -> None:
+    def __init__(self, checkpoint: Checkpoint, options: EngineOptions) -> None:
         import torch
 
         from winnow.engines.nemo.fast_paths import apply_fast_paths
@@ -43,7 +45,7 @@ class NemoModel:
         self.rate = int(self.model.cfg.sample_rate)
         self.timestamps = options.timestamps
         self.decoder = make_decoder(self.model, checkpoint.name, options)
-        self.together = self.decoder.together
+        self.batches_per_call = self.decoder.batches_per_call
         self.model.preprocessor.featurizer.dither = 0.0
         self.model.preprocessor.featurizer.pad_to = 0
         if options.local_attention:
@@ -54,8 +56,8 @@ class NemoModel:
         self.dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
         self.model.encoder.to(self.dtype)
         self.facts = {"device": torch.cuda.get_device_name() if cuda else "cpu", "precision": precision}
-        self.lanes = 2 if cuda else cores()
-        self.turn = threading.Semaphore(1 if cuda else self.lanes)  # for several shards may be read at once
+        self.threads = 2 if cuda else cores()
+        self.turn = threading.Semaphore(1 if cuda else self.threads)  # for several shards may be read at once
         if not cuda:
             torch.set_num_threads(1)
         # no lane must find the positional encoding replaced by a longer one while it reads it

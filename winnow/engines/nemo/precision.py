@@ -4,7 +4,8 @@ import functools
 import time
 from typing import Any, Literal
 
-from winnow.parameters.options import Engine, OptionError
+from winnow.errors import OptionError
+from winnow.parameters.engine import EngineOptions
 
 Precision = Literal["fp32", "fp16", "bf16"]
 
@@ -12,7 +13,7 @@ MIN_BF16_PARAMETERS = 5_000_000  # parameters; products of smaller encoders are 
 MIN_BF16_SPEEDUP = 1.5  # times as fast a product must be in bf16 for a CPU: the rest of the model gains less
 
 
-def choose_precision(encoder: Any, options: Engine) -> Precision:
+def choose_precision(encoder: Any, options: EngineOptions) -> Precision:
     """What was asked for, or what suits the encoder and its device."""
     import torch
 

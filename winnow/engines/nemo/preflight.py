@@ -13,16 +13,11 @@ from pathlib import Path
 
 from winnow.engines.nemo import archive, config_check, weights
 from winnow.engines.nemo.archive import MODELS, RuleViolation, extract_member, list_members, open_archive, open_member
-from winnow.runs.storage import DISK_FULL_ERRORS, DiskFull, put
+from winnow.errors import CheckpointError, DiskFull
+from winnow.runs.storage import DISK_FULL_ERRORS, put
 
 MIN_VERSIONS = {"torch": (2, 10), "nemo_toolkit": (3, 0)}
 """Releases before these load or extract more than they should."""
-
-
-class CheckpointError(Exception):
-    """A model that cannot be had, is no NeMo checkpoint or breaks a rule of the pre-flight."""
-
-    exit_code = 7
 
 
 def run_preflight(path: Path, name: str) -> str:

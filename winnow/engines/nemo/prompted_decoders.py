@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from winnow.corpora.languages import language_tag, match_language
 from winnow.engines.nemo.tokens import CONFIDENCE, Decoder, Languages, Tokens
-from winnow.engines.nemo.preflight import CheckpointError
-
-from winnow.parameters.options import Engine
+from winnow.errors import CheckpointError
+from winnow.parameters.engine import EngineOptions
+from winnow.text.languages import language_tag, match_language
 
 UNTOLD = "auto"  # the prompt of models that find out the language by themselves
 
@@ -22,8 +21,8 @@ class PromptedTransducerDecoder:
     NeMo's transducers and hybrids "with prompt" are so (nemotron-3.5-asr-streaming).
     """
 
-    def __init__(self, decoder: Decoder, model: Any, name: str, options: Engine) -> None:
-        self.inner, self.decoding, self.together = decoder, decoder.decoding, decoder.together
+    def __init__(self, decoder: Decoder, model: Any, name: str, options: EngineOptions) -> None:
+        self.inner, self.decoding, self.batches_per_call = decoder, decoder.decoding, decoder.batches_per_call
         self.model, self.name, self.options = model, name, options
         self.known = {
             str(one): int(at) for one, at in (model.cfg.model_defaults.get("prompt_dictionary") or {}).items()
@@ -57,9 +56,9 @@ class PromptedTransducerDecoder:
 class MultitaskDecoder:
     """The multitask attention models (canary): token after token, behind a prompt of language, task and punctuation."""
 
-    together = 8
+    batches_per_call = 8
 
-    def __init__(self, model: Any, name: str, options: Engine) -> None:
+    def __init__(self, model: Any, name: str, options: EngineOptions) -> None:
         from omegaconf import OmegaConf
 
         OmegaConf.set_struct(model.cfg.decoding, False)
@@ -94,7 +93,7 @@ class MultitaskDecoder:
         most = min(self.most, frames + self.beyond) - self.length
         ids = hypothesis.y_sequence.tolist()[:most]
         confidence = np.array([float(value) for value in hypothesis.token_confidence[:most]])
-        return Tokens(ids, confidence, sound=bool(np.isfinite(confidence).all()))
+        return Tokens(ids, confidence, finite=bool(np.isfinite(confidence).all()))
 
 
 DEFAULT_SLOTS = {
@@ -109,7 +108,7 @@ DEFAULT_SLOTS = {
 """What a prompt says where neither the checkpoint nor the options do."""
 
 
-def encode_prompt(model: Any, name: str, options: Engine, language: str | None) -> Any:
+def encode_prompt(model: Any, name: str, options: EngineOptions, language: str | None) -> Any:
     """The ids of the prompt [tokens]: the checkpoint's own, with what the options ask for in its slots.
 
     The language that is said of an utterance counts where the options have none.

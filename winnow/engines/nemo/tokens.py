@@ -22,14 +22,14 @@ CONFIDENCE = {"preserve_token_confidence": True, "preserve_frame_confidence": Tr
 class Tokens:
     """One utterance's tokens: ids, confidences, and from which of the encoder's frames to which (if it is known).
 
-    `sound` is false where the scores are not finite: then nothing else means anything.
+    `finite` is false where the scores are not finite: then nothing else means anything.
     """
 
     ids: list[int]
     confidence: NDArray[np.float64]
     starts: list[int] | None = None
     ends: list[int] | None = None
-    sound: bool = True
+    finite: bool = True
 
 
 class Decoder(Protocol):
@@ -39,6 +39,6 @@ class Decoder(Protocol):
     """
 
     decoding: Any
-    together: int
+    batches_per_call: int
 
     def start(self, encoded: Any, frames: Any, languages: Languages) -> Callable[[], list[Tokens]]: ...

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from winnow.engines.nemo.tokens import Tokens
-from winnow.engines.recogniser import Hypothesis, Word
+from winnow.text.hypothesis import Hypothesis, Word
 
 
 class WordAssembler:
@@ -18,8 +18,8 @@ class WordAssembler:
     def reading(self, tokens: Tokens, timestamps: bool) -> Hypothesis:
         """The text of the tokens; its words have no confidence and no place where spaces do not tell their tokens."""
         text = self.text(tokens.ids)
-        if not tokens.sound:
-            return Hypothesis(text, sound=False)
+        if not tokens.finite:
+            return Hypothesis(text, finite=False)
         if not tokens.ids:
             return Hypothesis(text, 0, word_confidence=[], words=[] if timestamps else None)
         words, starts = text.split(), self.starts(tokens.ids)

@@ -1,4 +1,4 @@
-"""A pass: which model reads the utterances that are its to read, and which others those in languages of their own."""
+"""A pass: which model transcribes which utterances."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,17 +8,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, field_validator
 
-from winnow.corpora.languages import match_language
+from winnow.engines.checkpoint import PROMPTED, Checkpoint
 from winnow.engines.inference import Result
 from winnow.engines.isolation import Transcribed, merge_facts
 from winnow.engines.recogniser import Request
-from winnow.models.catalog_schema import PROMPTED
-from winnow.models.resolve import Checkpoint, resolve
+from winnow.models.resolve import resolve
 from winnow.parameters.curation import Curation
-from winnow.parameters.options import Engine, Placement
+from winnow.parameters.engine import EngineOptions
+from winnow.parameters.placement import Placement
 from winnow.schema import Role, band_of, previous_role
+from winnow.text.languages import match_language
 
-TranscribeCheckpoint = Callable[[Checkpoint, Engine, list[Request]], Transcribed]
+TranscribeCheckpoint = Callable[[Checkpoint, EngineOptions, list[Request]], Transcribed]
 
 
 class Pass(BaseModel, frozen=True):
@@ -30,7 +31,7 @@ class Pass(BaseModel, frozen=True):
     role: Role
     checkpoint: Checkpoint
     languages: dict[str, Checkpoint | None] = {}
-    options: Engine
+    options: EngineOptions
     root: Path | None = None
     on: Placement = Placement()
 
@@ -73,9 +74,9 @@ class Pass(BaseModel, frozen=True):
 def make_passes(settings: Curation) -> list[Pass]:
     """The passes of a cascade, from the small model's on; what has models of its own is not for further ones."""
     first = [make_pass(role, settings) for role in settings.roles[:2]]
-    how: dict[str, Any] = {"options": settings.engine, "root": settings.audio_root, "on": settings.large_on}
+    how: dict[str, Any] = {"options": settings.engine, "root": settings.audio_root, "on": settings.large_placement}
     how["languages"] = dict.fromkeys(settings.languages)
-    further = zip(settings.roles[2:], settings.further, strict=True)
+    further = zip(settings.roles[2:], settings.extra_models, strict=True)
     return first + [Pass(role=role, checkpoint=resolve(name, settings.trust_unpinned), **how) for role, name in further]
 
 
@@ -98,7 +99,7 @@ def make_pass(role: Role, settings: Curation) -> Pass:
         languages={one: found[name] if name else None for one, name in names.items() if one},
         options=settings.engine,
         root=settings.audio_root,
-        on=settings.small_on if role == "small" else settings.large_on,
+        on=settings.small_placement if role == "small" else settings.large_placement,
     )
 
 
