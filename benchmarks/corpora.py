@@ -12,7 +12,7 @@ import soundfile
 from demo.fastconformer import SAMPLE_RATE, Size, configuration
 from winnow.audio.decode import load_clip
 from winnow.audio.measurements import BadAudio
-from winnow.engines.nemo.model import quiet
+from winnow.engines.nemo.nemo_import import silence_nemo
 from winnow.engines.recogniser import Request
 
 DEMO = Path(__file__).parent.parent / "demo"
@@ -63,7 +63,7 @@ def random_weights(name: str, kind: str, folder: Path, corpus: Corpus) -> Path:
     """A FastConformer of a published size, ctc or tdt; its blank is as likely as lets 3.5 tokens a second through."""
     import torch
 
-    with quiet():
+    with silence_nemo():
         from nemo.collections.asr.models import EncDecCTCModelBPE, EncDecRNNTBPEModel
         from omegaconf import OmegaConf
 

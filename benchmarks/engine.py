@@ -20,7 +20,7 @@ from benchmarks.turns import Turn, Work, equal, main, ratio, take
 from winnow.audio.decode import load_clip
 from winnow.engines.inference import plan_calls, transcribe_requests
 from winnow.engines.model_cache import get_model
-from winnow.engines.nemo.model import NemoModel, quiet, restore_model
+from winnow.engines.nemo.model import NemoModel, restore_model
 from winnow.engines.nemo.precision import bf16_speedup
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
@@ -60,7 +60,9 @@ def engine(case: Case) -> Work:
 def nemo(case: Case) -> Any:
     import torch
 
-    with quiet():
+    from winnow.engines.nemo.nemo_import import silence_nemo
+
+    with silence_nemo():
         checkpoint = resolve(str(case.checkpoint), trust_unpinned=True)
         model = restore_model(checkpoint, "cuda" if torch.cuda.is_available() else "cpu")
         if case.branch == "ctc":

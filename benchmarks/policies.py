@@ -25,8 +25,8 @@ from demo.__main__ import pinned
 from demo.corpus import CORPUS
 from winnow.engines.isolation import transcribe_here
 from winnow.engines.recogniser import Request
-from winnow.gates.budget import BudgetRows, Flags, Numbers, best_band
-from winnow.gates.sampling import draw_numbers, sample_share
+from winnow.gates.budget import BudgetRows, best_band
+from winnow.gates.sampling import Flags, Numbers, draw_numbers, sample_share
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.gate import GATE_PRESETS

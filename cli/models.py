@@ -81,7 +81,7 @@ def show_one(own: Path | None, name: str) -> None:
 
 
 def show_choice(own: Path | None, selection: Selection, manifest: Path | None) -> SelectedModels:
-    """The models for a selection, what they take and why; what the manifest states stands for what the selection leaves out."""
+    """Show the models for a selection, what they need and why; the manifest fills in what the selection leaves open."""
     if manifest:
         there = summarize_manifest(manifest)
         spoken = selection.language or ",".join(there.languages) or None

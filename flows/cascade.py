@@ -21,8 +21,8 @@ from winnow.gates.criteria import Gates, gates_for_larger, gates_for_small
 from winnow.models.passes import Pass
 from winnow.parameters.curation import Curation
 from winnow.reports.throughput import Passes
+from winnow.roles import Role
 from winnow.runs.quarantine_limit import QuarantineLimit
-from winnow.schema import Role
 
 
 @dataclass

@@ -25,10 +25,10 @@ from winnow.models.passes import Pass
 from winnow.models.resolve import resolve
 from winnow.parameters.ensemble import Ensemble
 from winnow.reports.summary import Report
+from winnow.roles import ENSEMBLE
 from winnow.runs.ledger import name_of
 from winnow.runs.quarantine_limit import QuarantineLimit
 from winnow.runs.run_dir import open_run
-from winnow.schema import ENSEMBLE
 from winnow.validation.engine_options import check_options
 from winnow.validation.rules import phrase_digest, rules_for
 

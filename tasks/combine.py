@@ -9,8 +9,9 @@ from prefect.cache_policies import NO_CACHE
 from tasks.retry import RETRY
 from winnow.errors import OptionError
 from winnow.parameters.ensemble import Method
+from winnow.roles import ENSEMBLE, Role
 from winnow.runs.ledger import run_stage_on_shard
-from winnow.schema import ENSEMBLE, Role, after_combine, append_columns
+from winnow.schema import after_combine, append_columns
 from winnow.text.hypothesis import Hypothesis
 from winnow.text.normalize import Normalizer, version_of
 from winnow.text.rover import Consensus, VoteWeights, most_confident, rover

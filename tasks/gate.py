@@ -13,9 +13,10 @@ from winnow.corpora.languages import row_languages
 from winnow.gates.criteria import Gates, assign_bands
 from winnow.gates.sampling import is_drawn
 from winnow.models.passes import rows_to_transcribe
+from winnow.roles import Role, band_of, previous_role
 from winnow.runs.ledger import run_stage_on_shard
 from winnow.runs.storage import read_schema, read_table
-from winnow.schema import Role, after_gate, append_columns, band_of, previous_role, replace_column
+from winnow.schema import after_gate, append_columns, replace_column
 from winnow.text.languages import match_language
 
 MAX_GROUP_SHARDS = 32  # shards; what is not committed before the last of them was read is lost in a crash

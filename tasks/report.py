@@ -16,10 +16,11 @@ from winnow.reports.ensemble import summarize_ensemble
 from winnow.reports.render import decision_of, describe_reason, render_markdown, render_page
 from winnow.reports.summary import COUNTS, Report, check_balance, summarize
 from winnow.reports.throughput import Passes, Throughput, speed_of
+from winnow.roles import Role, band_of
 from winnow.rules.rule import Rules
 from winnow.runs.run_dir import mark_complete
 from winnow.runs.storage import put, read_schema, read_table
-from winnow.schema import Role, ShardedManifest, band_of
+from winnow.schema import ShardedManifest
 from winnow.validation.rules import rules_for
 
 COMMON_COLUMNS = ["id", "duration", "text", "reason", "reasons", "pred_text", "wer", "agreement", "model", "decision"]

@@ -7,8 +7,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.retry import RETRY
+from winnow.roles import Role, is_larger
 from winnow.runs.ledger import run_stage_on_shard
-from winnow.schema import SCORES, Role, after_score, append_columns, is_larger, replace_column, roles_of
+from winnow.schema import SCORES, after_score, append_columns, replace_column, roles_of
 from winnow.text.hypothesis import Hypothesis
 from winnow.text.metrics import compare_texts, word_error_rate
 from winnow.text.normalize import Normalizer, normalize, version_of

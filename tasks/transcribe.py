@@ -23,17 +23,9 @@ from winnow.engines.model_cache import set_cache_size
 from winnow.engines.recogniser import Request
 from winnow.models.passes import Pass, rows_to_transcribe, transcribe_by_language
 from winnow.parameters.engine import EngineOptions
+from winnow.roles import Role, is_larger, position_of
 from winnow.runs import ledger
-from winnow.schema import (
-    AUDIO_STATS,
-    HYPOTHESIS,
-    Role,
-    after_transcribe,
-    append_columns,
-    is_larger,
-    position_of,
-    replace_column,
-)
+from winnow.schema import AUDIO_STATS, HYPOTHESIS, after_transcribe, append_columns, replace_column
 
 log = logging.getLogger("winnow")
 

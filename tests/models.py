@@ -9,7 +9,7 @@ import soundfile
 
 from demo.fastconformer import MODULES, Size, configuration
 from tests.conftest import DEMO
-from winnow.engines.nemo.model import quiet
+from winnow.engines.nemo.nemo_import import silence_nemo
 
 SIZE = Size(width=32, layers=2, heads=2, channels=32)
 LETTERS = list(" abcdefghijklmnopqrstuvwxyz'")
@@ -210,7 +210,7 @@ def make(name: str, folder: Path) -> Path:
     """The checkpoint of a family with random weights."""
     import torch
 
-    with quiet():
+    with silence_nemo():
         from omegaconf import OmegaConf
 
         torch.manual_seed(1)

@@ -38,7 +38,7 @@ def names(choice):
 
 
 @pytest.mark.parametrize(
-    ("select", "pair", "reason"),
+    ("wish", "pair", "reason"),
     [
         ({"language": "en"}, (SMALL, FLASH), "they decode by TDT and by AED"),
         ({"language": "en", "quality": "highest"}, (V2, FLASH), "the best English model that the engine reads"),
@@ -66,7 +66,7 @@ def test_a_wish_gets_the_pair_that_serves_it_and_the_reason(wish, pair, reason):
 
 
 @pytest.mark.parametrize(
-    ("select", "complaint"),
+    ("wish", "complaint"),
     [
         ({}, "select.language: nothing says which language is spoken"),
         (

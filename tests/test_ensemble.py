@@ -14,10 +14,11 @@ from tests.conftest import published
 from winnow.errors import OptionError, RunMismatch
 from winnow.parameters.ensemble import Ensemble
 from winnow.parameters.filter import Filter
+from winnow.roles import ENSEMBLE
 from winnow.rules.rule import Rules
 from winnow.runs.run_dir import load_settings
 from winnow.runs.verify import verify_run
-from winnow.schema import ENSEMBLE, UTTERANCE, after_combine, after_score, after_transcribe, select_columns
+from winnow.schema import UTTERANCE, after_combine, after_score, after_transcribe, select_columns
 from winnow.text.rover import VoteWeights
 
 

@@ -18,14 +18,14 @@ SIZE = 24_000_000
 
 FETCH = """
 import sys
-from winnow.doctor.checkpoint_check import fitness, unread
-from winnow.engines.hub import fetched, missing, watcher
-watcher.set(lambda there, size: print("told", there, size, flush=True))
+from winnow.doctor.checkpoint_check import check_checkpoint, why_not_runnable
+from winnow.engines.hub import bytes_to_download, fetch, progress_callback
+progress_callback.set(lambda there, size: print("told", there, size, flush=True))
 repository, _, revision = sys.argv[1].partition("@")
-if missing(repository, "speech.nemo", None):
-    print(fitness(sys.argv[1], True).finding.found, "/", unread([sys.argv[1]]).remedy)
-print("missing", missing(repository, "speech.nemo", revision or None))
-print(fetched(repository, "speech.nemo", revision or None))
+if bytes_to_download(repository, "speech.nemo", None):
+    print(check_checkpoint(sys.argv[1], True).finding.found, "/", why_not_runnable([sys.argv[1]]).remedy)
+print("missing", bytes_to_download(repository, "speech.nemo", revision or None))
+print(fetch(repository, "speech.nemo", revision or None))
 """
 
 
@@ -109,5 +109,5 @@ def test_what_is_not_what_the_hub_promised_is_thrown_away(served, fetch, tmp_pat
     (part / f"{digest}.part").write_bytes(b"something else")
     _, errors = (process := fetch()).communicate()
     assert process.returncode
-    assert "Damaged" in errors.splitlines()[-1]
+    assert "ChecksumMismatch" in errors.splitlines()[-1]
     assert Path(outcome(fetch())[-1]).stat().st_size == SIZE

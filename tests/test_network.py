@@ -159,7 +159,7 @@ def test_a_transducer_with_a_prompt_is_told_the_language(random_model, family):
 
 def test_words_have_confidence_and_places(demo_small, demo_large):
     for checkpoint, branch in ((demo_small, None), (demo_large, None), (demo_large, "ctc")):
-        found = reading(checkpoint, branch=branch, timestamps=True)
+        found = reading(checkpoint, decoder=branch, timestamps=True)
         words = found.text.split()
         assert [word.word for word in found.words] == words
         starts = [word.start for word in found.words]
@@ -212,7 +212,7 @@ def test_a_small_model_on_a_cpu_is_read_in_fp32(demo_small):
 def test_bf16_is_chosen_where_it_was_measured_to_pay(monkeypatch):
     large = torch.nn.Linear(3_000, 2_000)
     for gain, precision in ((6.0, "bf16"), (0.5, "fp32")):
-        monkeypatch.setattr("winnow.engines.nemo.precision.bf16_gain", lambda gain=gain: gain)
+        monkeypatch.setattr("winnow.engines.nemo.precision.bf16_speedup", lambda gain=gain: gain)
         assert choose_precision(large, EngineOptions()) == precision
 
 

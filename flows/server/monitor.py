@@ -50,8 +50,8 @@ def require_server(api: str) -> None:
     while (problem := health_error(api)) is not None:
         if time.monotonic() > end:
             raise ServerUnavailable(
-                f"no Prefect server at {redact_text(api)} ({redact_text(str(problem))}): start it, or set PREFECT_API_URL "
-                "to nothing to run with one of our own"
+                f"no Prefect server at {redact_text(api)} ({redact_text(str(problem))}): start it, or unset "
+                "PREFECT_API_URL to run with a temporary one"
             )
         time.sleep(1)
 

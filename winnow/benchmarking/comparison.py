@@ -28,7 +28,8 @@ def render_benchmark(now: Figures, then: Figures | None) -> str:
 def headline(now: Figures) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in now.versions.items())
     unusable = ", ".join(f"{n:,} {reason}" for reason, n in now.unusable.items())
-    said = f"**{now.utterances:,} utterances, {now.hours:.3f} h**, on {escape_markdown(now.device)}, {now.when}. {versions}."
+    device = escape_markdown(now.device)
+    said = f"**{now.utterances:,} utterances, {now.hours:.3f} h**, on {device}, {now.when}. {versions}."
     return f"{said} No utterance with a reference: {unusable}." if unusable else said
 
 

@@ -146,7 +146,7 @@ def open_cluster(devices: str, options: Dask, placements: list[Placement]) -> It
     settings = {
         "distributed.scheduler.allowed-failures": 0,
         "distributed.comm.timeouts.connect": "60s" if here else "10s",
-        "distributed.deploy.lost-worker-timeout": f"{NO_WORKER_TIMEOUT}s",  # on a busy machine a worker is not back in 15 s
+        "distributed.deploy.lost-worker-timeout": f"{NO_WORKER_TIMEOUT}s",  # a busy worker needs over 15 s
     }
     with dask.config.set(settings):
         if not here:

@@ -6,18 +6,14 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from winnow.gates.criteria import Gates, assign_bands, gates_for_small
-from winnow.gates.sampling import draw_numbers, sample_share
+from winnow.gates.sampling import Flags, Numbers, draw_numbers, sample_share
 from winnow.parameters.curation import Curation
 from winnow.parameters.gate import Bands
 from winnow.schema import after_sample, append_columns
 from winnow.text.metrics import compare_texts
 from winnow.text.normalize import normalize
-
-Numbers = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 STEPS = 20
 PRIOR = 1.0  # a reading's worth of the mean rate, in each step: one with few samples is much like the others

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from winnow.parameters.curation import Curation
 from winnow.parameters.gate import Bands, GateCriterion
-from winnow.schema import Role
+from winnow.roles import Role
 
 
 class Gates(BaseModel, frozen=True):

@@ -3,8 +3,10 @@
 import numpy as np
 import pyarrow as pa
 import xxhash
+from numpy.typing import NDArray
 
-from winnow.gates.budget import Flags, Numbers
+Numbers = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 MAX_SAMPLE = 400  # utterances, enough for a rate in each of some twenty steps
 MAX_SHARE_OF_BUDGET = 0.25  # of the budget, at most, to find out how the rest is spent best

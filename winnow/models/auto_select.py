@@ -15,7 +15,7 @@ from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.placement import Placement
 from winnow.parameters.selection import AUTO, Route, Selection
-from winnow.schema import Role
+from winnow.roles import Role
 from winnow.text.languages import match_language
 
 log = logging.getLogger("winnow")

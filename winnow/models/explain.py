@@ -13,7 +13,7 @@ from winnow.parameters.selection import Selection
 def selection_notes(case: SelectionContext) -> Iterator[str]:
     """What the selection itself leads to."""
     if case.quality != case.selection.quality:
-        yield f"{case.selection.hours:,.0f} h of audio are more than {FASTEST_FROM_HOURS:,.0f}, so speed counts: fastest"
+        yield f"over {FASTEST_FROM_HOURS:,.0f} h of audio ({case.selection.hours:,.0f} h): fastest instead of balanced"
     if words := case.catalog.domains.get(case.selection.domain):
         yield f"{case.selection.domain}: {words}"
 
@@ -21,7 +21,8 @@ def selection_notes(case: SelectionContext) -> Iterator[str]:
 def no_selection_message(selection: Selection, reasons: list[str]) -> str:
     several = "; or give each language its own models (--languages)" if len(selection.languages) > 1 else ""
     why = "; ".join(reasons) or "no pair of its models reads all of that"
-    return f"no models in the catalogue for {', '.join(selection.languages)} ({selection.domain}, {selection.use} use): {why}{several}"
+    wanted = f"{', '.join(selection.languages)} ({selection.domain}, {selection.use} use)"
+    return f"no models in the catalogue for {wanted}: {why}{several}"
 
 
 def pair_reasons(pair: ModelPair, case: SelectionContext) -> Iterator[str]:

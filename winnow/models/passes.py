@@ -16,7 +16,7 @@ from winnow.models.resolve import resolve
 from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.placement import Placement
-from winnow.schema import Role, band_of, previous_role
+from winnow.roles import Role, band_of, previous_role
 from winnow.text.languages import match_language
 
 TranscribeCheckpoint = Callable[[Checkpoint, EngineOptions, list[Request]], Transcribed]

@@ -26,8 +26,8 @@ def resolve(name: str, trust_unpinned: bool = False) -> Checkpoint:
     pinned = bool(pin or COMMIT.fullmatch(place))
     if not pinned and not trust_unpinned:
         raise CheckpointError(
-            f"{place}: not pinned, so it may be another file tomorrow; write {place}{PIN_PREFIX}{sha256} if you mean today's, "
-            "or take whatever is there with --trust-unpinned (trust_unpinned)"
+            f"{place}: not pinned, so it may be another file tomorrow; pin today's as {place}{PIN_PREFIX}{sha256}, "
+            "or accept any with --trust-unpinned (trust_unpinned)"
         )
     copy = private_copy(path, place, sha256)
     family = family_of(run_preflight(copy, place), place)

@@ -1,4 +1,4 @@
-"""The choice of models for a selection: the first pair of the catalogue that serves it and that nothing speaks against."""
+"""Selecting models: the first pair of the catalogue that suits the request and has no obstacle."""
 
 from pydantic import BaseModel
 
@@ -19,7 +19,7 @@ from winnow.models.resource_profiles import placement_for
 from winnow.models.selection_context import Models, SelectionContext
 from winnow.parameters.placement import Placement
 from winnow.parameters.selection import Selection
-from winnow.schema import Role
+from winnow.roles import Role
 from winnow.text.languages import match_language
 
 MAX_MEMORY_SHARE = 0.5  # of a device's memory for the weights of both models; the rest is for batches

@@ -6,7 +6,7 @@ from winnow.hardware import Machine
 from winnow.models.catalog import Catalog
 from winnow.models.catalog_schema import Model, ModelPair
 from winnow.parameters.selection import Quality, Selection
-from winnow.schema import Role
+from winnow.roles import Role
 
 FASTEST_FROM_HOURS = 1_000.0  # from here on balanced means fastest (the guide's rule)
 

@@ -43,7 +43,7 @@ class Curation(Parameters):
         None,
         kw_only=True,
         title="Large model",
-        description="Checkpoint that reads what the gate escalates; auto: selected for `select`; empty: no cascade, the "
+        description="Checkpoint that reads what the gate escalates; auto: selected by select.*; empty: no cascade, the "
         "small model decides",
     )
     extra_models: list[str] = Field(
@@ -74,7 +74,7 @@ class Curation(Parameters):
         None,
         kw_only=True,
         title="Catalogue",
-        description="YAML file of models of one's own to choose from, in the form of winnow/models/catalog.yaml; empty: "
+        description="YAML file of your own models, in the form of winnow/models/catalog.yaml; empty: "
         "that of WINNOW_CATALOG, if there is one",
     )
     trust_unpinned: bool = Field(

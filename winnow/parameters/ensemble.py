@@ -12,7 +12,7 @@ from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
 from winnow.parameters.placement import Dask, Placement
 from winnow.parameters.settings import Folder, Parameters, Seconds, Share
-from winnow.schema import ENSEMBLE
+from winnow.roles import ENSEMBLE
 from winnow.text.normalize import Normalizer
 from winnow.text.rover import VoteWeights
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from winnow.reports.audit import wilson_interval
 from winnow.reports.counts import NO_UTTERANCES, UtteranceCount, count_utterances, hours_of, rows_where
 from winnow.reports.throughput import Throughput
-from winnow.schema import Role, band_of
+from winnow.roles import Role, band_of
 
 BANDS = ("accept", "escalate", "reject")
 

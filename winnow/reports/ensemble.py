@@ -8,7 +8,8 @@ from winnow.reports.agreement import summarize_agreement
 from winnow.reports.counts import rows_where
 from winnow.reports.summary import Report, count_decisions, distribution
 from winnow.reports.throughput import Throughput
-from winnow.schema import Role, ShardedManifest
+from winnow.roles import Role
+from winnow.schema import ShardedManifest
 
 
 def summarize_ensemble(

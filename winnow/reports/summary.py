@@ -17,7 +17,8 @@ from winnow.reports.agreement import Agreement, summarize_agreement
 from winnow.reports.bands import Band, count_bands, summarize_bands
 from winnow.reports.counts import NO_UTTERANCES, UtteranceCount, hours_of, rows_where
 from winnow.reports.throughput import Throughput
-from winnow.schema import Role, ShardedManifest
+from winnow.roles import Role
+from winnow.schema import ShardedManifest
 from winnow.text.normalize import Normalizer, normalize
 
 COUNTS = ("hits", "substitutions", "deletions", "insertions")

@@ -5,8 +5,8 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from winnow.engines.checkpoint import Checkpoint
+from winnow.roles import Role
 from winnow.runs import ledger
-from winnow.schema import Role
 
 
 class Throughput(BaseModel, frozen=True):

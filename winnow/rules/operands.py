@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from winnow.roles import ENSEMBLE, Role, band_of
 from winnow.rules.rule import ORDERING, WHOLE_RUN, Rule, Rules, Term, terms
-from winnow.schema import AGREEMENT, BEFORE_FILTER, ENSEMBLE, FILTERED, HYPOTHESIS, SCORES, Role, band_of, roles_of
+from winnow.schema import AGREEMENT, BEFORE_FILTER, FILTERED, HYPOTHESIS, SCORES, roles_of
 from winnow.text.normalize import WORD, normalize
 from winnow.text.text_stats import TEXT_STATS
 

@@ -83,7 +83,7 @@ def locked(run: Path, owner: Owner) -> Iterator[Owner]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise OutputInUse(
-                f"{run} is being worked on by {describe_owner(read_owner(file))}: wait for its end, or choose another output"
+                f"{run} is in use by {describe_owner(read_owner(file))}: wait for it to end, or choose another output"
             ) from error
         except OSError:  # no locks here, as on some network disks
             yield {}

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from winnow.errors import OutputError
+from winnow.roles import Role, band_of
 from winnow.rules.duplicates import count_duplicates, hash_references
 from winnow.rules.evaluate import applies_to, evaluate
 from winnow.rules.operands import Operands, columns_of
@@ -17,7 +18,7 @@ from winnow.rules.rule import ORDERING, Rule, Rules, Term, terms
 from winnow.runs import ledger
 from winnow.runs.run_dir import load_settings
 from winnow.runs.storage import read_columns, read_schema
-from winnow.schema import Role, band_of, roles_of, select_columns
+from winnow.schema import roles_of, select_columns
 from winnow.text.normalize import Normalizer
 
 COUNTS = ("substitutions", "deletions", "insertions", "hits")
