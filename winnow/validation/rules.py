@@ -12,6 +12,7 @@ from winnow.corpora.nemo_jsonl.parse_line import parse_line
 from winnow.errors import ManifestError, MissingColumns, RuleError
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.parameters.filter import Filter
+from winnow.roles import Role
 from winnow.rules.operands import as_kind, column_kind, field_name, kind_asked, kind_known, role_of_column
 from winnow.rules.rule import ORDERING, WHOLE_RUN, Rule, Rules, Term, terms
 from winnow.runs.ledger import key_of
@@ -33,7 +34,7 @@ def rules_for(settings: Settings) -> Rules:
     if isinstance(settings, Ensemble) and settings.method == "rover" and settings.filter.min_confidence is not None:
         raise RuleError("filter.min_confidence: a vote has an agreement, and no confidence")
     for rule in asked:
-        check_rule(rule, settings)
+        check_rule(rule, settings.roles, phrases=settings.filter.phrases is not None)
     check_fields(asked, settings)
     phrases = read_phrases(settings.filter) if any(term.measure == "known_phrase" for term in terms(asked)) else ()
     return Rules(rules=tuple(map(str, asked)), labels=labels, phrases=phrases)
@@ -44,16 +45,17 @@ def phrase_digest(rules: Rules) -> dict[str, str | None]:
     return {"phrases": key_of(rules.phrases)} if rules.phrases else {}
 
 
-def check_rule(rule: Rule, settings: Settings) -> None:
+def check_rule(rule: Rule, roles: list[Role], phrases: bool) -> None:
+    """Raise unless the rule compares like with like and names only measures, phrases and models that exist."""
     if rule.name in QUARANTINE_REASONS:
         raise RuleError(f"{rule}: {rule.name} is a reason for quarantine: give the rule another name")
     if rule.operator in ORDERING and kind_asked(rule) != "number":
         raise RuleError(f"{rule}: {rule.operator} compares numbers, and {rule.term} is none")
     for term in terms([rule]):
         check_text_stat(rule, term)
-        if term.measure == "known_phrase" and settings.filter.phrases is None:
+        if term.measure == "known_phrase" and not phrases:
             raise RuleError(f"{rule}: needs filter.phrases, a file with a phrase a line")
-        if (reader := role_of_column(term.column)) not in (None, *settings.roles):
+        if (reader := role_of_column(term.column)) not in (None, *roles):
             raise RuleError(f"{rule}: there is no {reader} model in this run")
         known = kind_known(term)
         if known not in (None, kind_asked(rule)):
