@@ -31,13 +31,13 @@ def combine(heard: pa.Table, roles: list[Role], method: Method, votes: VoteWeigh
             check_confidence(number, roles, given)
             consensus, best = most_confident(given, normalizer)
             found.append((consensus, given[best].confidence, roles[best]))
-    columns = [
-        [one and one[0].text for one in found],
-        [one and one[1] for one in found],
-        [one and one[0].agreement for one in found],
-        [one and one[2] for one in found],
-    ]
-    return append_columns(heard, after_combine(heard.schema), *map(pa.array, columns))
+    columns = {
+        "ensemble_pred_text": pa.array([one and one[0].text for one in found], pa.string()),
+        "ensemble_confidence": pa.array([one and one[1] for one in found], pa.float64()),
+        "ensemble_agreement": pa.array([one and one[0].agreement for one in found], pa.float64()),
+        "model": pa.array([one and one[2] for one in found], pa.string()),
+    }
+    return append_columns(heard, after_combine(heard.schema), columns)
 
 
 def hypotheses_of(heard: pa.Table, role: Role) -> list[Hypothesis | None]:

@@ -24,8 +24,8 @@ def filter(heard: pa.Table, rules: Rules, duplicates: pa.Table | None = None) ->
     schema = after_filter(heard.schema)
     found = {"decision": judged.decision, "reasons": judged.reasons}
     added = schema.names[len(heard.schema) :]
-    columns = [found[name] if name in found else values.of(Term(name), RULE_COLUMNS[name]) for name in added]
-    return append_columns(replace_column(heard, "reason", judged.reason), schema, *columns)
+    columns = {name: found[name] if name in found else values.of(Term(name), RULE_COLUMNS[name]) for name in added}
+    return append_columns(replace_column(heard, "reason", judged.reason), schema, columns)
 
 
 @task(task_run_name="filter {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)

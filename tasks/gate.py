@@ -35,11 +35,14 @@ def gate(scored: pa.Table, role: Role, gates: Gates, alone: Sequence[str] = ()) 
     band = pc.if_else(heard, assign_bands(scored, role, gates), None)
     schema = after_gate(scored.schema, role)
     if role != "small":  # what is audited goes no further
-        return append_columns(scored, schema, pc.if_else(pc.fill_null(scored["audit"], False), None, band))
+        band = pc.if_else(pc.fill_null(scored["audit"], False), None, band)
+        return append_columns(scored, schema, {band_of(role): band})
     elsewhere = pc.fill_null(pc.is_in(band, pa.array(["accept", "reject"])), False)
     if "audit" in scored.schema.names:  # what was sampled to find the bands is an audit as well
-        return append_columns(replace_column(scored, "audit", pc.and_(elsewhere, scored["audit"])), schema, band)
-    return append_columns(scored, schema, band, pc.and_(elsewhere, is_drawn(scored["id"], gates.audit)))
+        scored = replace_column(scored, "audit", pc.and_(elsewhere, scored["audit"]))
+        return append_columns(scored, schema, {band_of(role): band})
+    audit = pc.and_(elsewhere, is_drawn(scored["id"], gates.audit))
+    return append_columns(scored, schema, {band_of(role): band, "audit": audit})
 
 
 def seconds_to_transcribe(shard: Path, role: Role) -> float:

@@ -37,9 +37,12 @@ def score(shard: pa.Table, role: Role, normalizer: Normalizer, referenced: bool 
         else:
             found.append((*differing, word_error_rate(reference, hypothesis)))
     columns = zip(*found, strict=True) if found else [()] * len(SCORES)
-    arrays = [pa.array(column, kind) for column, kind in zip(columns, SCORES.values(), strict=True)]
-    agreed = [agreements(shard, role, normalizer)] if is_larger(role) else []
-    return append_columns(replace_column(shard, "reason", reasons), after_score(shard.schema, role), *arrays, *agreed)
+    added = {
+        f"{role}_{name}": pa.array(column, kind) for (name, kind), column in zip(SCORES.items(), columns, strict=True)
+    }
+    if is_larger(role):
+        added[f"{role}_agreement"] = agreements(shard, role, normalizer)
+    return append_columns(replace_column(shard, "reason", reasons), after_score(shard.schema, role), added)
 
 
 def agreements(shard: pa.Table, role: Role, normalizer: Normalizer) -> pa.Array:

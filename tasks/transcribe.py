@@ -69,34 +69,34 @@ def transcribe(
     read = hypothesis_columns(answers, models)
     if again:
         return merge_sample(shard, reader.role, read), spent
-    columns = [*(audio_columns(answers) if first else []), *read]
-    return append_columns(shard, after_transcribe(shard.schema, reader.role), *columns), spent
+    columns = (audio_columns(answers) if first else {}) | {f"{reader.role}_{name}": read[name] for name in HYPOTHESIS}
+    return append_columns(shard, after_transcribe(shard.schema, reader.role), columns), spent
 
 
-def merge_sample(shard: pa.Table, role: Role, read: list[pa.Array]) -> pa.Table:
+def merge_sample(shard: pa.Table, role: Role, read: dict[str, pa.Array]) -> pa.Table:
     """The shard with more of this model's readings beside those that it has of a sample."""
-    new = pc.is_valid(read[list(HYPOTHESIS).index("model")])
-    for name, column in zip(HYPOTHESIS, read, strict=True):
+    new = pc.is_valid(read["model"])
+    for name, column in read.items():
         shard = replace_column(shard, f"{role}_{name}", pc.if_else(new, column, shard[f"{role}_{name}"]))
     return shard
 
 
-def audio_columns(answers: list[Result | None]) -> list[pa.Array]:
-    """The columns of SOUND."""
+def audio_columns(answers: list[Result | None]) -> dict[str, pa.Array]:
+    """The columns of AUDIO_STATS."""
     stats = [answer.stats if answer else None for answer in answers]
     names = {field.name: "seconds" if field.name == "measured_duration" else field.name for field in AUDIO_STATS}
-    return [
-        pa.array([getattr(one, names[field.name], None) for one in stats], field.type, from_pandas=True)
+    return {
+        field.name: pa.array([getattr(one, names[field.name], None) for one in stats], field.type, from_pandas=True)
         for field in AUDIO_STATS
-    ]
+    }
 
 
-def hypothesis_columns(answers: list[Result | None], models: list[str | None]) -> list[pa.Array]:
-    """The columns of READING."""
+def hypothesis_columns(answers: list[Result | None], models: list[str | None]) -> dict[str, pa.Array]:
+    """The columns of HYPOTHESIS."""
     read = [asdict(answer.reading) if answer and answer.reading else {} for answer in answers]
     found = [reading | {"model": model} for reading, model in zip(read, models, strict=True)]
     columns = {name: [reading.get("text" if name == "pred_text" else name) for reading in found] for name in HYPOTHESIS}
-    return [pa.array(columns[name], kind) for name, kind in HYPOTHESIS.items()]
+    return {name: pa.array(columns[name], kind) for name, kind in HYPOTHESIS.items()}
 
 
 def transcribe_files(shards: list[Path], reader: Pass, device: str, apart: bool = False) -> ledger.Record:

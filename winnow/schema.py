@@ -1,6 +1,6 @@
 """The columns of a shard, stage by stage. NeMo's names where NeMo has one; null always means unknown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,9 +157,18 @@ def roles_of(schema: pa.Schema) -> list[Role]:
     return [name.removesuffix("_pred_text") for name in schema.names if name.endswith("_pred_text")]
 
 
-def append_columns(table: pa.Table, schema: pa.Schema, *columns: pa.Array) -> pa.Table:
-    """The table with new columns behind the others, cast to what `schema` says of them."""
-    return pa.table([*table.columns, *columns], names=schema.names).cast(schema)
+def append_columns(table: pa.Table, schema: pa.Schema, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> pa.Table:
+    """Return the table with `columns` behind its own, which together are the columns of `schema`, in its order.
+
+    Raises ValueError where a column of the schema is missing, another is given, or one has a different type.
+    """
+    expected = schema.names[len(table.schema) :]
+    if table.schema.names + expected != schema.names or set(columns) != set(expected):
+        raise ValueError(f"columns {sorted(columns)}: expected {sorted(expected)} behind {table.schema.names}")
+    for name, column in columns.items():
+        if column.type != schema.field(name).type:
+            raise ValueError(f"column {name}: expected {schema.field(name).type}, got {column.type}")
+    return pa.table([*table.columns, *(columns[name] for name in expected)], names=schema.names).cast(schema)
 
 
 def replace_column(table: pa.Table, name: str, values: pa.Array | list[object]) -> pa.Table:

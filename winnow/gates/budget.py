@@ -99,7 +99,7 @@ def sample(scored: pa.Table, share: float, gates: Gates) -> pa.Table:
 
     They are a share of what these gates do not accept, and of what they accept as much as is audited anyway.
     """
-    return append_columns(scored, after_sample(scored.schema), pa.array(sampled(scored, share, gates)))
+    return append_columns(scored, after_sample(scored.schema), {"audit": pa.array(sampled(scored, share, gates))})
 
 
 def sampled(scored: pa.Table, share: float, gates: Gates) -> Flags:
