@@ -37,7 +37,7 @@ def main() -> None:
 
 def pinned(name: str) -> str:
     """A checkpoint of the demo, as it was when it was trained."""
-    sums = dict(reversed(line.split()) for line in (HERE / "SHA256SUMS").read_text().splitlines())
+    sums = {name: digest for digest, name in map(str.split, (HERE / "SHA256SUMS").read_text().splitlines())}
     return f"{HERE / name}.nemo@sha256:{sums[f'{name}.nemo']}"
 
 

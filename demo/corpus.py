@@ -18,8 +18,9 @@ import numpy as np
 import soundfile
 import soxr
 
+from demo.fastconformer import SAMPLE_RATE
 from demo.grammar import sentence
-from demo.speech import NOISES, SAMPLE_RATE, Samples, corpus_voices, noise, say, with_noise
+from demo.speech import NOISES, Samples, corpus_voices, noise, say, with_noise
 from demo.training_speech import TRAINING_SEED, training_texts
 
 CORPUS = Path(__file__).parent / "corpus"

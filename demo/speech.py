@@ -67,7 +67,8 @@ def say(text: str, voice: Voice) -> Samples:
         format="RAW",
     )
     speech = soxr.resample(samples, rate, SAMPLE_RATE).astype(np.float32)
-    return 0.5 * speech / max(float(np.abs(speech).max()), 1e-6)
+    loudest = max(float(np.abs(speech).max()), 1e-6)
+    return np.asarray(0.5 * speech / loudest, np.float32)
 
 
 def noise(kind: str, length: int, pick: np.random.Generator, others: list[Samples]) -> Samples:
@@ -86,11 +87,11 @@ def noise(kind: str, length: int, pick: np.random.Generator, others: list[Sample
         spectrum = np.fft.rfft(pick.standard_normal(size))
         hertz = np.maximum(np.fft.rfftfreq(size, 1 / SAMPLE_RATE), 30)
         made = np.fft.irfft(spectrum / hertz**slope, size)[:length]
-    return (made / max(float(np.sqrt(np.mean(made**2))), 1e-6)).astype(np.float32)
+    return np.asarray(made / max(float(np.sqrt(np.mean(made**2))), 1e-6), np.float32)
 
 
 def with_noise(speech: Samples, added: Samples, snr: float) -> Samples:
     """Speech and noise at a signal-to-noise ratio in dB over the whole utterance, peak at most 0.9."""
     power = float(np.sqrt(np.mean(speech**2)))
     mixed = speech + added * power * 10 ** (-snr / 20)
-    return (mixed * min(1.0, 0.9 / float(np.abs(mixed).max()))).astype(np.float32)
+    return np.asarray(mixed * min(1.0, 0.9 / float(np.abs(mixed).max())), np.float32)

@@ -170,7 +170,7 @@ def train(name: str, recipe: Recipe, threads: int) -> None:
         wave, lengths = padded([data.noisy(i, pick) for i in chosen])
         value = loss(model, wave, lengths, [data.texts[i] for i in chosen], step >= recipe.ctc_updates)
         optimizer.zero_grad()
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()

@@ -33,7 +33,7 @@ class Speech:
         return float(self.starts[i + 1] - self.starts[i]) / SAMPLE_RATE
 
     def clean(self, i: int) -> Samples:
-        return self.samples[self.starts[i] : self.starts[i + 1]].astype(np.float32) / 32768
+        return self.samples[self.starts[i] : self.starts[i + 1]].astype(np.float32) / np.float32(32768)
 
     def noisy(self, i: int, pick: np.random.Generator) -> Samples:
         others = [self.clean(int(j)) for j in pick.integers(len(self), size=4)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from prefect import Flow
 from prefect.flows import load_flow_from_entrypoint
 
 from deployments.automations import create_automations
@@ -28,7 +29,7 @@ def deploy(notify: str | None = None, tell: Callable[[str], object] = print) -> 
     done = subprocess.run(words, cwd=ROOT, env=os.environ | place, capture_output=True, text=True, check=False)
     if done.returncode:
         raise DeploymentFailed(f"prefect deploy --all: {(done.stderr or done.stdout).strip()}")
-    flows = [load_flow_from_entrypoint(one["entrypoint"]) for one in deployments()]
+    flows: list[Flow[..., Any]] = [load_flow_from_entrypoint(one["entrypoint"]) for one in deployments()]
     names = [f"{flow.name}/{one['name']}" for flow, one in zip(flows, deployments(), strict=True)]
     for flow, name in zip(flows, names, strict=True):
         set_form(flow, name)

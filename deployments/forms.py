@@ -22,7 +22,9 @@ def form(flow: Flow[..., Any]) -> dict[str, Any]:
     models = [definition.get("properties", {}) for definition in (shown.definitions or {}).values()]
     for properties in [shown.properties, *models]:
         properties |= {name: without_null(field) for name, field in properties.items()}
-    return shown.model_dump_for_openapi() | {"additionalProperties": False}
+    schema: dict[str, Any] = shown.model_dump_for_openapi()
+    schema["additionalProperties"] = False
+    return schema
 
 
 def without_null(field: dict[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from prefect import Flow
-from prefect.flows import EntrypointType
+from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
+from prefect.types.entrypoint import EntrypointType
 
 from deployments.forms import set_form
 from flows.benchmark import benchmark
@@ -29,7 +30,8 @@ def serve_flows(tell: Callable[[str], object] = print) -> None:
     api = require_configured_server()
     runner = Runner(limit=RUNS_AT_ONCE)
     for flow in FLOWS:
-        runner.add_deployment(flow.to_deployment(NAME, entrypoint_type=EntrypointType.MODULE_PATH))
+        deployment = flow.to_deployment(NAME, entrypoint_type=EntrypointType.MODULE_PATH)
+        runner.add_deployment(cast(RunnerDeployment, deployment))
         set_form(flow, f"{flow.name}/{NAME}")
         tell(f"serving {flow.name}/{NAME}")
     tell(f"runs are started from {api.removesuffix('/api')}/deployments; Ctrl-C stops")

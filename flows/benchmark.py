@@ -3,7 +3,9 @@
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
+from typing import cast
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
@@ -26,7 +28,7 @@ log = logging.getLogger("winnow")
 log.setLevel(logging.INFO)
 
 
-@flow(name="benchmark", flow_run_name="{manifest.name}", task_runner=ThreadPoolTaskRunner(max_workers=1))
+@flow(name="benchmark", flow_run_name="{manifest.name}", task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
 @with_parameters(Benchmark)
 def benchmark(settings: Benchmark) -> Figures:
     """The figures of each model with each size of batches, one after the other; one that fails stops no other."""
@@ -36,11 +38,8 @@ def benchmark(settings: Benchmark) -> Figures:
     prepare_folder(settings.output)
     drawn = draw_sample(settings.manifest, settings.relative_to or settings.manifest.parent, settings.hours)
     measuring = Measurement(settings.engine, drawn, settings.normalizer)
-    rows = [
-        measure_row(checkpoint, seconds, measuring)
-        for checkpoint in checkpoints
-        for seconds in settings.batch_seconds or [None]
-    ]
+    batches: Sequence[float | None] = settings.batch_seconds or [None]
+    rows = [measure_row(checkpoint, seconds, measuring) for checkpoint in checkpoints for seconds in batches]
     device = next((row.device for row in rows if row.device), "no device")
     now = Figures(
         key=comparison_key(settings, content, checkpoints, device),
@@ -66,7 +65,7 @@ def measure_row(checkpoint: Checkpoint, seconds: float | None, measuring: Measur
     """A row of the tables, from a task of its own."""
     future = measure_model.submit(checkpoint, seconds, measuring.row)
     future.wait()
-    row: ModelFigures = future.state.result(raise_on_failure=False)
+    row = cast(ModelFigures, future.state.result(raise_on_failure=False))
     if row.accuracy is None:
         log.info("%s, batches of %s: not measured: %s", row.model, batch_used(row), row.failure)
     else:

@@ -71,7 +71,7 @@ class Cascade:
         return found
 
     def listen(self, shard: Path) -> Futures:
-        rows = load_shard.submit(shard, self.settings.referenced)
+        rows: Any = load_shard.submit(shard, self.settings.referenced)
         readings = transcribe_shard.submit(rows, self.passes[0], self.devices)
         return [rows, readings, self.score(readings, "small")]
 
@@ -84,14 +84,16 @@ class Cascade:
     def escalation(self, larger: list[Pass], gates: Gates | None) -> Iterator[Step]:
         """For each larger model the gate before it, and its pass."""
         for reader, before in zip(larger, self.passes, strict=False):
-            gate = partial(self.gate, before, reader, gates if reader is larger[0] else gates_for_larger(self.settings))
+            limits = gates if gates and reader is larger[0] else gates_for_larger(self.settings)
+            gate = partial(self.gate, before, reader, limits)
             gathered = GroupBySeconds(reader.role, self.settings.shard_hours * 3600)
             yield Step(gate, lambda: LIGHT_TASKS, gathered, done=[partial(self.progress.gated, reader.role)])
             yield self.listening(reader)
 
-    def gate(self, before: Pass, reader: Pass, gates: Gates | None, shard: Path) -> Futures:
+    def gate(self, before: Pass, reader: Pass, gates: Gates, shard: Path) -> Futures:
         scored = [self.score(shard, before.role)] if before.role != "small" else []
-        return [*scored, gate_shard.submit(*(scored or [shard]), before.role, gates, reader.unread)]
+        rows: Any = scored[0] if scored else shard
+        return [*scored, gate_shard.submit(rows, before.role, gates, reader.unread)]
 
     def listening(self, reader: Pass) -> Step:
         """A larger model reads shards with little to read each, several at a time."""

@@ -3,9 +3,9 @@
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.cascade import Cascade
 from flows.finalize import LIGHT_TASKS, finalize
@@ -31,11 +31,7 @@ from winnow.validation.rules import phrase_digest, rules_for
 logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, its log says how the passes go
 
 
-@flow(
-    name="curate",
-    flow_run_name="{manifest.name} to {output}",
-    task_runner=ThreadPoolTaskRunner(),  # a step of the stream says how much of it runs at once
-)
+@flow(name="curate", flow_run_name="{manifest.name} to {output}")
 @with_parameters(Curation)
 def curate(settings: Curation) -> Report:
     """Manifest to shards, their rows, the cascade of models, rules, dataset and report."""
@@ -62,7 +58,8 @@ def curate(settings: Curation) -> Report:
 
         def decide(shard: Path) -> Futures:
             scored = [cascade.score(shard, reader.role) for reader in passes[1:][-1:]]
-            return [*scored, filter_shard.submit(*(scored or [shard]), rules, repeats.get(name_of(shard)))]
+            rows: Any = scored[0] if scored else shard
+            return [*scored, filter_shard.submit(rows, rules, repeats.get(name_of(shard)))]
 
         decisions = Step(decide, lambda: LIGHT_TASKS, done=[judged.take])
         cascade.read(manifest.shards, decisions)

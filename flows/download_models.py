@@ -4,6 +4,8 @@ import logging
 import sys
 import threading
 import time
+from typing import cast
+from uuid import UUID
 
 from prefect import flow
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
@@ -32,7 +34,7 @@ class DownloadProgress:
         self.bytes: dict[str, tuple[int, int | None]] = {}
         self.told = time.monotonic()
         self.turn = threading.Lock()
-        self.artifact = create_progress_artifact(0.0, key="warm-up-progress", description=self.words)
+        self.artifact = cast(UUID, create_progress_artifact(0.0, key="warm-up-progress", description=self.words))
 
     @property
     def words(self) -> str:
@@ -73,7 +75,7 @@ def flow_label() -> str:
     return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else str(names[0])
 
 
-@flow(name="warm-up", flow_run_name=flow_label, task_runner=ThreadPoolTaskRunner(max_workers=PARALLEL_DOWNLOADS))
+@flow(name="warm-up", flow_run_name=flow_label, task_runner=ThreadPoolTaskRunner(max_workers=PARALLEL_DOWNLOADS))  # type: ignore[arg-type]
 @with_parameters(DownloadModels)
 def download_models(settings: DownloadModels) -> list[DownloadedModel]:
     """What became of each model; one that fails stops no other, and fails the run once all others are there."""
@@ -82,7 +84,7 @@ def download_models(settings: DownloadModels) -> list[DownloadedModel]:
     futures = [download_model.submit(name, settings.trust_unpinned, fetching.tell, fetching.done) for name in names]
     for future in futures:
         future.wait()
-    rows: list[DownloadedModel] = [future.state.result(raise_on_failure=False) for future in futures]
+    rows = [cast(DownloadedModel, future.state.result(raise_on_failure=False)) for future in futures]
     create_table_artifact([row.shown() for row in rows], key="warm-up", description="Models at hand")
     if any(row.cause for row in rows):
         raise DownloadFailed(rows)

@@ -3,9 +3,9 @@
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.finalize import LIGHT_TASKS, finalize
 from flows.progress import Progress
@@ -35,11 +35,7 @@ from winnow.validation.rules import phrase_digest, rules_for
 logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, its log says how the passes go
 
 
-@flow(
-    name="ensemble",
-    flow_run_name="{manifest.name} to {output}",
-    task_runner=ThreadPoolTaskRunner(),  # a step of the stream says how much of it runs at once
-)
+@flow(name="ensemble", flow_run_name="{manifest.name} to {output}")
 @with_parameters(Ensemble)
 def ensemble(settings: Ensemble) -> Report:
     """Manifest to shards, their rows, a pass of each model, the vote, rules, dataset and report."""
@@ -67,8 +63,9 @@ def ensemble(settings: Ensemble) -> Report:
 
         def vote(shard: Path) -> Futures:
             roles = [reader.role for reader in readers]
-            combined = combine_shard.submit(shard, roles, settings.method, settings.rover.weights, settings.normalizer)
-            scored = score_shard.submit(combined, ENSEMBLE, settings.normalizer, referenced=False)
+            how = settings.method, settings.rover.weights, settings.normalizer
+            combined: Any = combine_shard.submit(shard, roles, *how)
+            scored: Any = score_shard.submit(combined, ENSEMBLE, settings.normalizer, referenced=False)
             return [combined, scored, filter_shard.submit(scored, rules, repeats.get(name_of(shard)))]
 
         votes = Step(vote, lambda: LIGHT_TASKS)
@@ -92,7 +89,7 @@ def transcription_step(reader: Pass, devices: Executor, settings: Ensemble) -> S
     """A model reads shards, and its readings are compared with references where there are some."""
 
     def listen(shard: Path) -> Futures:
-        readings = transcribe_shard.submit(shard, reader, devices)
+        readings: Any = transcribe_shard.submit(shard, reader, devices)
         return [readings, score_shard.submit(readings, reader.role, settings.normalizer, referenced=False)]
 
     return Step(listen, lambda: devices.slots(reader.on) + 1)

@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.curate import curate
 from flows.server.monitor import current_flow_run
 from flows.with_parameters import with_parameters
 from winnow.corpora.incremental import manifest_path, open_increments
 from winnow.parameters.curation import Curation
+from winnow.parameters.ensemble import Settings
 from winnow.reports.summary import Report
 from winnow.runs.run_dir import load_settings
 from winnow.validation.rules import rules_for
@@ -19,7 +19,7 @@ from winnow.validation.rules import rules_for
 log = logging.getLogger("winnow")
 
 
-@flow(name="nightly", flow_run_name="{manifest.name} to {output}", task_runner=ThreadPoolTaskRunner())
+@flow(name="nightly", flow_run_name="{manifest.name} to {output}")
 @with_parameters(Curation)
 def incremental(settings: Curation) -> dict[str, Report]:
     """The report of each night by its folder: those that were interrupted are finished as they were asked for.
@@ -37,7 +37,7 @@ def incremental(settings: Curation) -> dict[str, Report]:
     return reports
 
 
-def curate_increment(run: Path, settings: Curation, folder: Path) -> Report:
+def curate_increment(run: Path, settings: Settings, folder: Path) -> Report:
     """The run of one night, begun or gone on with."""
     if (run / "run.json").exists():
         settings = load_settings(run).model_copy(update={"max_quarantined": settings.max_quarantined})

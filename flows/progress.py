@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -26,7 +27,7 @@ class Progress:
         self.stated = dict(zip(map(name_of, manifest.shards), manifest.seconds, strict=True))
         self.todo, self.done = times * sum(manifest.seconds), 0.0
         self.began = self.told = time.monotonic()
-        self.artifact: UUID = create_progress_artifact(0.0, key="progress", description=self.words)
+        self.artifact = cast(UUID, create_progress_artifact(0.0, key="progress", description=self.words))
 
     def read(self, shard: Path) -> None:
         """A shard was read by a model that reads all of it."""

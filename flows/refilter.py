@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.server.monitor import current_flow_run, mark_crashed
 from flows.streaming import Futures, Step, stream
@@ -26,7 +25,7 @@ from winnow.validation.rules import phrase_digest, rules_for
 LIGHT_TASKS = 4  # tasks at once
 
 
-@flow(name="refilter", flow_run_name="{run} to {output}", task_runner=ThreadPoolTaskRunner())
+@flow(name="refilter", flow_run_name="{run} to {output}")
 @with_parameters(Refilter)
 def refilter(asked: Refilter) -> Report:
     """A run of its own in `output`, from the readings of `run`: what the large model did not read there stays so."""
