@@ -1,6 +1,7 @@
-"""How far a model's reading is from the reference."""
+"""Compare the hypotheses of a model with the references."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from prefect import task
@@ -11,48 +12,46 @@ from winnow.roles import Role, is_larger
 from winnow.runs.ledger import run_stage_on_shard
 from winnow.schema import SCORES, after_score, append_columns, replace_column, roles_of
 from winnow.text.hypothesis import Hypothesis
-from winnow.text.metrics import compare_texts, word_error_rate
+from winnow.text.metrics import ErrorMeasures, compare_texts, word_error_rate
 from winnow.text.normalize import Normalizer, normalize, version_of
 from winnow.text.rover import agreement_with
 
 
 def score(shard: pa.Table, role: Role, normalizer: Normalizer, referenced: bool = True) -> pa.Table:
-    """Add what the reading has wrong; an utterance whose reference has no words is set aside as EMPTY_REFERENCE.
+    """Add the errors of this model's hypotheses, a column for each metric; null without a hypothesis or reference.
 
-    Not so where references may be missing: there it stays without scores.
+    If every utterance must have a reference (`referenced`), one without words is quarantined as EMPTY_REFERENCE.
     """
-    found: list[tuple[float | None, ...]] = []
-    unknown = (None,) * len(SCORES)
+    measures: list[ErrorMeasures | None] = []
+    exact_wer: list[float | None] = []
     reasons = shard["reason"].to_pylist()
     pairs = zip(shard["text"].to_pylist(), shard[f"{role}_pred_text"].to_pylist(), strict=True)
     for i, (reference, hypothesis) in enumerate(pairs):
-        if hypothesis is None:
-            found.append(unknown)
-            continue
-        reference = reference or ""
-        differing = compare_texts(normalize(reference, normalizer), normalize(hypothesis, normalizer))
-        if differing is None:
-            reasons[i] = "EMPTY_REFERENCE" if referenced else reasons[i]
-            found.append(unknown)
-        else:
-            found.append((*differing, word_error_rate(reference, hypothesis)))
-    columns = zip(*found, strict=True) if found else [()] * len(SCORES)
-    added = {
-        f"{role}_{name}": pa.array(column, kind) for (name, kind), column in zip(SCORES.items(), columns, strict=True)
+        errors = exact = None
+        if hypothesis is not None:
+            reference = reference or ""
+            errors = compare_texts(normalize(reference, normalizer), normalize(hypothesis, normalizer))
+            if errors is not None:
+                exact = word_error_rate(reference, hypothesis)
+            elif referenced:
+                reasons[i] = "EMPTY_REFERENCE"
+        measures.append(errors)
+        exact_wer.append(exact)
+    columns: dict[str, list[Any]] = {
+        name: [None if row is None else getattr(row, name) for row in measures] for name in ErrorMeasures._fields
     }
+    columns["exact_wer"] = exact_wer
+    added = {f"{role}_{name}": pa.array(columns[name], kind) for name, kind in SCORES.items()}
     if is_larger(role):
         added[f"{role}_agreement"] = agreements(shard, role, normalizer)
     return append_columns(replace_column(shard, "reason", reasons), after_score(shard.schema, role), added)
 
 
 def agreements(shard: pa.Table, role: Role, normalizer: Normalizer) -> pa.Array:
-    """How far this model's readings are those of the models before it; null where it was not asked."""
-    others = [one for one in roles_of(shard.schema) if one != role]
-    texts = pa.table([shard[f"{one}_pred_text"] for one in (role, *others)], names=[role, *others]).to_pylist()
-    rows = [
-        [Hypothesis(text) for text in row.values() if text is not None] if row[role] is not None else []
-        for row in texts
-    ]
+    """Return the mean share of the models so far that agree with this model's hypothesis; null where it has none."""
+    roles = [role, *(other for other in roles_of(shard.schema) if other != role)]
+    texts = zip(*(shard[f"{name}_pred_text"].to_pylist() for name in roles), strict=True)
+    rows = [[Hypothesis(text) for text in row if text is not None] if row[0] is not None else [] for row in texts]
     return pa.array([agreement_with(row, normalizer) if len(row) > 1 else None for row in rows], pa.float64())
 
 

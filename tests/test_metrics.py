@@ -1,4 +1,4 @@
-"""Differences between a reading and its reference."""
+"""Errors of a hypothesis against its reference, and the columns that hold them."""
 
 import random
 
@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.score import score
+from tests.conftest import shard
+from winnow.schema import SCORES, UTTERANCE, after_score, after_transcribe
 from winnow.text.metrics import character_error_rate, compare_texts, word_error_rate
 
 
@@ -88,3 +91,51 @@ def test_counts_add_up(reference, hypothesis):
     assert found.hits + found.substitutions + found.insertions == len(hypothesis)
     assert max(found.deleted_run, found.inserted_run) <= found.wrong_run <= max(len(reference), len(hypothesis))
     assert (found.wrong_run == 0) == (found.wer == 0) == (reference == hypothesis)
+
+
+REFERENCE = "The quick brown fox jumps over a lazy dog and then it sleeps all day long in warm."
+HYPOTHESIS = "well um um the quick brown over a lazy dog and then um it yes"
+ERRORS = {
+    "wer": 12 / 18,
+    "cer": jiwer.cer(REFERENCE.lower().strip("."), HYPOTHESIS),
+    "hits": 10,
+    "substitutions": 1,
+    "deletions": 7,  # fox jumps; all but one word of "sleeps all day long in warm"
+    "insertions": 4,  # well um um; um
+    "begin_cer": 9 / 10,  # "the quick " and "well um um": one space in common
+    "end_cer": 8 / 10,  # "ng in warm" and " um it yes": two in common
+    "begin_gap": len("well um um "),
+    "end_gap": len("sleeps all day long in warm ") - len("yes "),
+    "wrong_run": 6,
+    "deleted_run": 5,
+    "inserted_run": 3,
+    "exact_wer": 13 / 18,  # The is not the
+}
+
+
+def test_each_score_is_in_the_column_of_its_name():
+    assert len(set(ERRORS.values())) == len(ERRORS)  # so that no two can be swapped unseen
+    transcribed = after_transcribe(UTTERANCE, "small")
+    columns = {"text": [REFERENCE, "a", "?"], "small_pred_text": [HYPOTHESIS, None, "a"]}
+    scored = score(shard(transcribed, **columns), "small", "basic")
+    assert scored.schema == after_score(transcribed, "small")
+    rows = scored.select([f"small_{name}" for name in SCORES]).to_pylist()
+    assert rows == [
+        {f"small_{name}": pytest.approx(value) for name, value in ERRORS.items()},
+        {f"small_{name}": None for name in ERRORS},
+        {f"small_{name}": None for name in ERRORS},
+    ]
+    assert scored["reason"].to_pylist() == [None, None, "EMPTY_REFERENCE"]
+
+
+def test_score_compares_normalized_texts_and_quarantines_empty_references():
+    table = shard(
+        after_transcribe(UTTERANCE, "small"),
+        text=["Good morning, Sir.", "good morning", "good morning", "?!"],
+        small_pred_text=["good morning sir", "", None, "hello"],
+        reason=[None, None, "AUDIO_MISSING", None],
+    )
+    scored = score(table, role="small", normalizer="basic")
+    assert scored["small_wer"].to_pylist() == [0.0, 1.0, None, None]
+    assert scored["small_exact_wer"].to_pylist() == [1.0, 1.0, None, None]
+    assert scored["reason"].to_pylist() == [None, None, "AUDIO_MISSING", "EMPTY_REFERENCE"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from winnow.roles import Role, band_of, is_larger
+from winnow.text.metrics import METRICS
 
 UTTERANCE = pa.schema(
     [
@@ -71,23 +72,8 @@ HYPOTHESIS = {
     "model": pa.string(),  # which checkpoint was asked, as the run names it
 }
 
-SCORES = {
-    "wer": pa.float64(),  # rates are fractions of the reference; metrics.Differences says what the others are
-    "cer": pa.float64(),
-    "hits": pa.int32(),  # words that are right
-    "substitutions": pa.int32(),
-    "deletions": pa.int32(),
-    "insertions": pa.int32(),
-    "begin_cer": pa.float64(),
-    "end_cer": pa.float64(),
-    "begin_gap": pa.int32(),
-    "end_gap": pa.int32(),
-    "wrong_run": pa.int32(),
-    "deleted_run": pa.int32(),
-    "inserted_run": pa.int32(),
-    "exact_wer": pa.float64(),  # of the texts as they are, with case and punctuation
-}
-"""How a reading differs from the reference."""
+SCORES = {name: {float: pa.float64(), int: pa.int32()}[metric.type] for name, metric in METRICS.items()}
+"""The errors of a hypothesis, as `winnow.text.metrics` declares them."""
 
 AGREEMENT = {"agreement": pa.float64()}
 """The mean share (0 to 1) of the models that have what the reading has; null where only one model read."""

@@ -1,10 +1,13 @@
-"""How a reading differs from its reference: rates, counts, runs and edges.
+"""Word and character errors of a hypothesis against its reference.
 
-One policy for empty texts: a reference without words has no rates (null), and no reading is right or wrong by it; a
-reading without words has a WER of one, every word deleted.
+The fields of `ErrorMeasures` are the score columns of every model: add a field there, with its type and description,
+and compute it in `compare_texts`; the column, its name in rules and its documentation follow.
+
+Empty texts are treated alike everywhere: a reference without words has no rates (None), so no hypothesis is right or
+wrong by it; a hypothesis without words has a WER of 1, with every word deleted.
 """
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, get_type_hints
 
 from rapidfuzz.distance import Levenshtein
 
@@ -14,32 +17,41 @@ EDGE_CHARACTERS = 10  # characters, as in NeMo's recipes
 
 
 class ErrorMeasures(NamedTuple):
-    """Of a reading from its reference, both as they are compared. Rates are fractions of the reference.
+    """Errors of a hypothesis against its reference, both normalized. The defaults are those of a perfect hypothesis."""
 
-    `begin_cer` and `end_cer` are over the first and last ten characters. `begin_gap` and `end_gap` are how many
-    characters longer one of the two is before the first word that is right, and after the last. A run is of words
-    one after the other: `wrong_run` of any that are wrong, counted in the reference or in the reading.
-    """
+    wer: Annotated[float, "Word error rate: wrong words per word of the reference; above 1 with many insertions"] = 0.0
+    cer: Annotated[float, "Character error rate, per character of the reference"] = 0.0
+    hits: Annotated[int, "Correct words"] = 0
+    substitutions: Annotated[int, "Words of the reference that were replaced by others"] = 0
+    deletions: Annotated[int, "Words of the reference that are missing in the hypothesis"] = 0
+    insertions: Annotated[int, "Words of the hypothesis that are not in the reference"] = 0
+    begin_cer: Annotated[float, "Character error rate of the first ten characters"] = 0.0
+    end_cer: Annotated[float, "Character error rate of the last ten characters"] = 0.0
+    begin_gap: Annotated[int, "Difference in length before the first correct word, in characters"] = 0
+    end_gap: Annotated[int, "Difference in length after the last correct word, in characters"] = 0
+    wrong_run: Annotated[int, "Longest run of wrong words, counted in the longer of the two texts"] = 0
+    deleted_run: Annotated[int, "Longest run of deleted words"] = 0
+    inserted_run: Annotated[int, "Longest run of inserted words"] = 0
 
-    wer: float
-    cer: float
-    hits: int
-    substitutions: int
-    deletions: int
-    insertions: int
-    begin_cer: float
-    end_cer: float
-    begin_gap: int
-    end_gap: int
-    wrong_run: int
-    deleted_run: int
-    inserted_run: int
+
+class Metric(NamedTuple):
+    """The type (int or float) and the description of a score column."""
+
+    type: type
+    description: str
+
+
+METRICS = {
+    name: Metric(hint.__origin__, hint.__metadata__[0])
+    for name, hint in get_type_hints(ErrorMeasures, include_extras=True).items()
+} | {"exact_wer": Metric(float, "Word error rate of the texts before normalization, with case and punctuation")}
+"""Every score column by name."""
 
 
 def word_error_rate(reference: str, hypothesis: str) -> float | None:
-    """Substitutions, deletions and insertions over the words of the reference; null if the reference has none.
+    """Return substitutions, deletions and insertions per word of the reference; None if the reference has no words.
 
-    The same count as jiwer's. Insertions can bring a rate above one.
+    The count is the same as jiwer's. Insertions can bring the rate above 1.
     """
     expected = split_words(reference)
     if not expected:
@@ -48,54 +60,58 @@ def word_error_rate(reference: str, hypothesis: str) -> float | None:
 
 
 def character_error_rate(reference: str, hypothesis: str) -> float:
+    """Return wrong characters per character of the reference, which must not be empty."""
     return Levenshtein.distance(reference, hypothesis) / len(reference)
 
 
 def compare_texts(reference: str, hypothesis: str) -> ErrorMeasures | None:
-    """All of them, from one alignment of the words; nothing if the reference has none."""
+    """Measure the errors of a hypothesis from one alignment of the words; None if the reference has no words.
+
+    Both texts are expected as `normalize` returns them.
+    """
     expected = split_words(reference)
     if not expected:
         return None
     if reference == hypothesis:
-        return ErrorMeasures(0.0, 0.0, len(expected), 0, 0, 0, 0.0, 0.0, 0, 0, 0, 0, 0)
-    heard = split_words(hypothesis)
+        return ErrorMeasures(hits=len(expected))
+    actual = split_words(hypothesis)
     count = {"equal": 0, "replace": 0, "delete": 0, "insert": 0}
     longest = {"delete": 0, "insert": 0}
-    begins, ends = [(0, 0)], []  # of the stretches of wrong words, in the reference and in the reading
-    for tag, start, end, heard_start, heard_end in edit_steps(expected, heard):
-        size = end - start or heard_end - heard_start
+    begins, ends = [(0, 0)], []  # of the stretches of wrong words, as (index in reference, index in hypothesis)
+    for tag, start, end, actual_start, actual_end in edit_steps(expected, actual):
+        size = end - start or actual_end - actual_start
         count[tag] += size
         if tag == "equal":
-            ends.append((start, heard_start))
-            begins.append((end, heard_end))
+            ends.append((start, actual_start))
+            begins.append((end, actual_end))
         elif tag != "replace" and size > longest[tag]:
             longest[tag] = size
-    ends.append((len(expected), len(heard)))
+    ends.append((len(expected), len(actual)))
     stretches = zip(begins, ends, strict=True)
     return ErrorMeasures(
-        (count["replace"] + count["delete"] + count["insert"]) / len(expected),
-        character_error_rate(reference, hypothesis),
-        count["equal"],
-        count["replace"],
-        count["delete"],
-        count["insert"],
+        wer=(count["replace"] + count["delete"] + count["insert"]) / len(expected),
+        cer=character_error_rate(reference, hypothesis),
+        hits=count["equal"],
+        substitutions=count["replace"],
+        deletions=count["delete"],
+        insertions=count["insert"],
         begin_cer=character_error_rate(reference[:EDGE_CHARACTERS], hypothesis[:EDGE_CHARACTERS]),
         end_cer=character_error_rate(reference[-EDGE_CHARACTERS:], hypothesis[-EDGE_CHARACTERS:]),
-        begin_gap=edge_gap(expected[: ends[0][0]], heard[: ends[0][1]]),
-        end_gap=edge_gap(expected[begins[-1][0] :], heard[begins[-1][1] :]),
-        wrong_run=max([max(end - start, over - since) for (start, since), (end, over) in stretches]),
+        begin_gap=edge_gap(expected[: ends[0][0]], actual[: ends[0][1]]),
+        end_gap=edge_gap(expected[begins[-1][0] :], actual[begins[-1][1] :]),
+        wrong_run=max(max(end - start, stop - since) for (start, since), (end, stop) in stretches),
         deleted_run=longest["delete"],
         inserted_run=longest["insert"],
     )
 
 
-def edit_steps(expected: list[str], heard: list[str]) -> list[tuple[str, int, int, int, int]]:
-    """From the reference to the reading: what is done, from where to where in the one, and in the other."""
-    return Levenshtein.opcodes(expected, heard).as_list()  # type: ignore[return-value]
+def edit_steps(expected: list[str], actual: list[str]) -> list[tuple[str, int, int, int, int]]:
+    """List the edits from reference to hypothesis: operation, start and end in the one, start and end in the other."""
+    return Levenshtein.opcodes(expected, actual).as_list()  # type: ignore[return-value]
 
 
-def edge_gap(expected: list[str], heard: list[str]) -> int:
-    """How many characters longer one is, each word with a space behind it."""
-    if not expected and not heard:
+def edge_gap(expected: list[str], actual: list[str]) -> int:
+    """Return how many characters longer one is than the other, each word counted with the space after it."""
+    if not expected and not actual:
         return 0
-    return abs(sum(map(len, expected)) + len(expected) - sum(map(len, heard)) - len(heard))
+    return abs(sum(map(len, expected)) + len(expected) - sum(map(len, actual)) - len(actual))
