@@ -12,8 +12,8 @@ import soundfile
 from demo.fastconformer import SAMPLE_RATE, Size, configuration
 from winnow.audio.decode import load_clip
 from winnow.audio.measurements import BadAudio
+from winnow.engines.engine import Request
 from winnow.engines.nemo.nemo_import import silence_nemo
-from winnow.engines.recogniser import Request
 
 DEMO = Path(__file__).parent.parent / "demo"
 LONGEST = 60.0

@@ -110,9 +110,9 @@ def forward_only(case: Case) -> Work:
 
     model = NemoModel(resolve(str(case.checkpoint), trust_unpinned=True), case.options)
     requests = case.corpus.requests
-    groups = plan_calls(requests, model.budget, 1)
+    groups = plan_calls(requests, model.batch_limits, 1)
     waves = [
-        model.on_device([load_clip(requests[i].path, None, None, model.rate, LONGEST).samples for i in group])
+        model.on_device([load_clip(requests[i].path, None, None, model.sample_rate, LONGEST).samples for i in group])
         for group in groups
     ]
 

@@ -24,8 +24,8 @@ from demo.grammar import sentence
 from demo.speech import NOISES, Samples, corpus_voices, noise, say, with_noise
 from demo.training_speech import TRAINING_SEED, training_texts
 from winnow.audio.decode import load_clip
+from winnow.engines.engine import Request
 from winnow.engines.isolation import transcribe_here
-from winnow.engines.recogniser import Request
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
 from winnow.text.hypothesis import Hypothesis

@@ -31,9 +31,8 @@ import psutil
 from benchmarks.corpora import DEMO, demo_corpus
 from benchmarks.turns import main
 from winnow.devices.executors import open_executor
-from winnow.engines.checkpoint import Checkpoint
+from winnow.engines.engine import Checkpoint, Request
 from winnow.engines.isolation import transcribe_here
-from winnow.engines.recogniser import Request
 from winnow.models.resolve import resolve
 from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions

@@ -23,8 +23,8 @@ import pyarrow as pa
 from benchmarks.ensemble import Spoken, demo_speech, louder
 from demo.__main__ import pinned
 from demo.corpus import CORPUS
+from winnow.engines.engine import Request
 from winnow.engines.isolation import transcribe_here
-from winnow.engines.recogniser import Request
 from winnow.gates.budget import BudgetRows, best_band
 from winnow.gates.sampling import Flags, Numbers, draw_numbers, sample_share
 from winnow.models.resolve import resolve

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from winnow.corpora.languages import summarize_manifest
-from winnow.engines.nemo.locate import find_downloaded
+from winnow.engines.registry import engine_for
 from winnow.hardware import ELSEWHERE, this_machine
 from winnow.models.catalog import Catalog, open_catalog
 from winnow.models.catalog_schema import Model
@@ -48,7 +48,7 @@ def show_all(own: Path | None, language: str | None, permissive: bool, offline: 
             f"{score.rtfx:,.0f}" if score and score.rtfx else "",
             protocol,
             Text(model.licence or "unknown"),
-            "yes" if find_downloaded(model.place) else "",
+            "yes" if engine_for(model.checkpoint).find_downloaded(model.place) else "",
         )
     console.print(table)
     more = "error rates compare only where they are by the same protocol: see winnow models show NAME"
@@ -60,7 +60,7 @@ def wanted(model: Model, catalog: Catalog, language: str | None, permissive: boo
     return (
         (language is None or match_language(language.lower(), model.languages) is not None)
         and (not permissive or (licence is not None and licence.permissive))
-        and (not offline or find_downloaded(model.place) is not None)
+        and (not offline or engine_for(model.checkpoint).find_downloaded(model.place) is not None)
     )
 
 

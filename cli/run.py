@@ -17,7 +17,7 @@ from cli.console import console, errors
 from flows.server import monitor
 from flows.server.environment import set_prefect_defaults
 from flows.server.ephemeral import EphemeralServer
-from winnow.engines.nemo.nemo_import import import_asr_models
+from winnow.engines.registry import engine_for
 from winnow.errors import ServerLost
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
@@ -87,7 +87,7 @@ def start(settings: Settings | None = None, again: str = AGAIN) -> None:
     log.setLevel(logging.INFO)
     log.addHandler(RichHandler(console=errors, show_level=False, show_path=False, log_time_format="%H:%M:%S"))
     if settings and settings.devices == "inline":
-        threading.Thread(target=import_models, daemon=True).start()
+        threading.Thread(target=preload_engines, args=(settings.checkpoints,), daemon=True).start()
     api = monitor.configured_api()
     log.info("starting Prefect" + ("" if api else " with a server for this run"))
     monitor.current["pid"] = os.getpid()
@@ -117,10 +117,11 @@ def show(report: Report, output: str) -> None:
         raise ServerLost(monitor.server_lost_message(lost))
 
 
-def import_models() -> None:
-    """Import NeMo, which takes as long as Prefect does to start: while that one is waited for."""
-    with suppress(Exception):  # whoever needs it says what is wrong
-        import_asr_models()
+def preload_engines(model_names: list[str]) -> None:
+    """Import the engines of these models, which takes as long as Prefect takes to start, at the same time."""
+    for model_name in model_names:
+        with suppress(Exception):  # the run itself reports what is wrong
+            engine_for(model_name).preload()
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from winnow.benchmarking.comparison import batch_used, format_interval, render_b
 from winnow.benchmarking.figures import Figures, ModelFigures, comparison_key, prepare_folder, read_last, write_figures
 from winnow.benchmarking.measurement import Measurement
 from winnow.benchmarking.sample import draw_sample
-from winnow.engines.checkpoint import Checkpoint
+from winnow.engines.engine import Checkpoint
+from winnow.engines.registry import versions_for
 from winnow.errors import MeasurementFailed
 from winnow.models.resolve import resolve
 from winnow.parameters.maintenance import Benchmark
@@ -50,7 +51,7 @@ def benchmark(settings: Benchmark) -> Figures:
         hours=drawn.seconds / 3600,
         unusable=drawn.unusable,
         device=device,
-        versions={name: version(name) for name in ("winnow", "nemo_toolkit", "torch")},
+        versions={"winnow": version("winnow")} | versions_for(checkpoints),
         rows=rows,
     )
     text = render_benchmark(now, read_last(settings.output, now.key))

@@ -10,7 +10,7 @@ from prefect.runtime import task_run
 from prefect.states import Failed
 
 from winnow.benchmarking.figures import ModelFigures
-from winnow.engines.checkpoint import Checkpoint
+from winnow.engines.engine import Checkpoint
 
 
 def task_label() -> str:

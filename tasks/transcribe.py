@@ -17,10 +17,11 @@ from prefect.runtime import task_run
 from tasks.retry import RETRY
 from winnow.corpora.languages import row_languages
 from winnow.devices.executors import Executor
+from winnow.engines.engine import Request
 from winnow.engines.inference import Result
 from winnow.engines.isolation import Transcribed, transcribe_here, transcribe_isolated
 from winnow.engines.model_cache import set_cache_size
-from winnow.engines.recogniser import Request
+from winnow.engines.registry import versions_for
 from winnow.models.passes import Pass, rows_to_transcribe, transcribe_by_language
 from winnow.parameters.engine import EngineOptions
 from winnow.roles import Role, is_larger, position_of
@@ -112,7 +113,7 @@ def transcribe_files(shards: list[Path], reader: Pass, device: str, apart: bool 
         return rows, spent | {"worker": device}
 
     settings = reader.options.model_dump(mode="json", exclude=EngineOptions.PERFORMANCE_ONLY)
-    settings["versions"] = {name: version(name) for name in ("nemo_toolkit", "torch", "soundfile", "soxr")}
+    settings["versions"] = versions_for(reader.checkpoints) | {name: version(name) for name in ("soundfile", "soxr")}
     if reader.languages:
         settings["languages"] = {name: one.sha256 if one else None for name, one in reader.languages.items()}
     return ledger.run_stage(

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from winnow.engines.checkpoint import Checkpoint
+from winnow.engines.engine import Checkpoint
 from winnow.models.resolve import resolve
 from winnow.schema import select_columns
 

@@ -7,7 +7,7 @@ import pytest
 
 from cli.app import app, main
 from tests.conftest import DEMO
-from winnow.engines.nemo.locate import FAMILIES
+from winnow.engines.nemo.families import FAMILIES
 from winnow.errors import CheckpointError, OptionError, UnknownModel
 from winnow.models.catalog import open_catalog
 from winnow.models.resolve import resolve
@@ -167,7 +167,7 @@ def test_the_choice_is_shown_with_its_reasons(capsys, manifest):
     shown = " ".join(capsys.readouterr().out.split())
     for expected in (
         "--small nvidia/stt_de_fastconformer_hybrid_large_pc --large nvidia/parakeet-tdt-0.6b-v3",
-        "because 1,389 h of audio are more than 1,000, so speed counts: fastest",
+        "because over 1,000 h of audio (1,389 h): fastest instead of balanced",
         "0.25 of a GPU",
         "the guide's 256 utterances are a guess, what counts is what the engine measures",
         "precision: bf16",

@@ -12,7 +12,7 @@ import pytest
 
 from winnow.devices.dask_executor import DaskExecutor, refuse_exposed
 from winnow.devices.executors import InlineExecutor, open_executor
-from winnow.engines.checkpoint import Checkpoint
+from winnow.engines.engine import Checkpoint
 from winnow.engines.model_cache import get_model
 from winnow.errors import DeviceLost, InsecureScheduler
 from winnow.models.resolve import resolve

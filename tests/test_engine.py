@@ -17,11 +17,10 @@ from tests.test_network import requests
 from winnow.audio.decode import Clip
 from winnow.audio.measurements import AudioStats
 from winnow.engines import model_cache
-from winnow.engines.batching import BatchBudget
-from winnow.engines.checkpoint import Checkpoint
+from winnow.engines.batching import BatchLimits
+from winnow.engines.engine import Checkpoint, Request
 from winnow.engines.inference import fill_batches, plan_calls, transcribe_batches, transcribe_requests
 from winnow.engines.model_cache import get_model, load_with_eviction, set_cache_size
-from winnow.engines.recogniser import Request
 from winnow.errors import CheckpointError, ModelBroken
 from winnow.models.passes import Pass
 from winnow.models.resolve import resolve
@@ -34,29 +33,29 @@ from winnow.text.hypothesis import Hypothesis
 class Model:
     """A model that reads the name of the file."""
 
-    rate = 16_000
+    sample_rate = 16_000
     threads = 1
     batches_per_call = 1
-    facts = {}  # noqa: RUF012
+    runtime = {}  # noqa: RUF012
 
     def __init__(self):
-        self.budget, self.calls = BatchBudget(40), 0
+        self.batch_limits, self.calls = BatchLimits(40), 0
 
-    def read(self, batches):
+    def transcribe(self, batches):
         self.calls += 1
         return [Hypothesis(request.path) for batch in batches for request, _ in batch]
 
-    def peak_bytes(self):
+    def peak_device_bytes(self):
         return None
 
 
 class Fussy(Model):
     """Fails on whatever batch holds a clip of exactly two seconds."""
 
-    def read(self, batches):
+    def transcribe(self, batches):
         if any(clip.seconds == 2.0 for batch in batches for _, clip in batch):
             raise RuntimeError("no")
-        return super().read(batches)
+        return super().transcribe(batches)
 
 
 def clip(seconds: float) -> Clip:
@@ -73,8 +72,8 @@ def test_a_batch_that_fails_is_halved_down_to_the_culprit():
 class Forgetful(Model):
     """Returns a reading too few, as `transcribe()` does for audio it cannot slice."""
 
-    def read(self, batches):
-        return [one for one in super().read(batches) if one.text != "b"]
+    def transcribe(self, batches):
+        return [one for one in super().transcribe(batches) if one.text != "b"]
 
 
 def test_readings_are_never_given_to_other_utterances():
@@ -91,7 +90,7 @@ class Broken(Model):
         super().__init__()
         self.error = error
 
-    def read(self, batches):
+    def transcribe(self, batches):
         self.calls += 1
         raise self.error
 
@@ -116,12 +115,12 @@ def test_two_failures_may_be_the_utterances(tone):
 
 def test_batches_hold_clips_of_like_length_within_the_budget():
     lengths = [(5, 30.0), (1, 9.0), (3, 5.0), (2, 2.0), (0, 1.0), (4, 1.0)]
-    assert list(fill_batches(lengths, BatchBudget(10))) == [[5], [1], [3, 2], [0, 4]]
-    assert list(fill_batches(lengths, BatchBudget(1_000, utterances=2))) == [[5, 1], [3, 2], [0, 4]]
+    assert list(fill_batches(lengths, BatchLimits(10))) == [[5], [1], [3, 2], [0, 4]]
+    assert list(fill_batches(lengths, BatchLimits(1_000, utterances=2))) == [[5, 1], [3, 2], [0, 4]]
 
 
 def test_what_did_not_fit_is_remembered_for_clips_as_long():
-    budget = BatchBudget(100)
+    budget = BatchLimits(100)
     assert budget.fits(10, 10.0)
     budget.remember(10, 10.0)
     assert [budget.fits(count, 10.0) for count in (1, 5, 6)] == [True, True, False]
@@ -135,7 +134,7 @@ def test_padding_stays_small_on_lengths_as_in_librispeech(window, most):
     """Lengths as LibriSpeech's training utterances have them: most between 11 and 16 seconds, a tail of short ones."""
     lengths = np.clip(16.5 - np.random.default_rng(0).gamma(1.7, 2.4, window), 1.5, 17)
     asked = [Request("", None, float(seconds)) for seconds in lengths]
-    groups = list(plan_calls(asked, BatchBudget(40), 1))
+    groups = list(plan_calls(asked, BatchLimits(40), 1))
     padded = sum(len(group) * max(lengths[i] for i in group) for group in groups)
     assert sorted(i for group in groups for i in group) == list(range(window))
     assert 1 - lengths.sum() / padded < most
@@ -197,7 +196,7 @@ def test_readings_that_are_none_are_refused(tmp_path, lines, complaint):
         ("parakeet", None, "parakeet: no .nemo file, no hub name .*, and not in NeMo's list for NGC"),
         ("parakeet-tdt_ctc-110M", None, "not in NeMo's list for NGC; the nearest there is parakeet-tdt_ctc-110m"),
         ("parakeet-tdt_ctc-110m", None, "could not be had from NGC"),
-        ("no model", None, "no .nemo file, no manifest of readings"),
+        ("no model", None, "no model: not the name of a model: expected a .jsonl file of transcripts, or a .nemo file"),
         ("nvidia/no-such-model", None, "could not be had from the hub"),
     ],
 )

@@ -10,11 +10,11 @@ import torch
 from tests.conftest import DEMO, trusted
 from winnow.audio.decode import load_clip
 from winnow.engines.batching import batch_seconds_for
+from winnow.engines.engine import Request
 from winnow.engines.inference import transcribe_requests
 from winnow.engines.model_cache import get_model
 from winnow.engines.nemo.model import NemoModel, restore_model
 from winnow.engines.nemo.precision import choose_precision
-from winnow.engines.recogniser import Request
 from winnow.errors import CheckpointError, OptionError
 from winnow.parameters.engine import EngineOptions
 from winnow.text.hypothesis import Word
@@ -71,7 +71,7 @@ def test_audio_at_another_rate_reads_as_nemo_reads_the_same_samples(model, branc
     telephone = Request(str(DEMO / "corpus" / "audio" / "8khz.wav"), None, None)
     checkpoint = trusted(DEMO / f"{model}.nemo")
     network = get_model(checkpoint, EngineOptions(decoder=branch, batch_seconds=15))
-    samples = load_clip(telephone.path, None, None, network.rate, 60).samples
+    samples = load_clip(telephone.path, None, None, network.sample_rate, 60).samples
     theirs = nemo(checkpoint, branch).transcribe([samples], batch_size=1, verbose=False)
     assert texts(network, [telephone]) == [theirs[0].text]
 
@@ -98,7 +98,7 @@ def test_every_family_reads_as_in_nemo(random_model, name, family, decoding):
 def reading(checkpoint, **options):
     (one,) = requests(1)
     network = NemoModel(checkpoint, EngineOptions(**options))
-    return network.read([[(one, load_clip(one.path, None, None, network.rate, 60))]])[0]
+    return network.transcribe([[(one, load_clip(one.path, None, None, network.sample_rate, 60))]])[0]
 
 
 def test_a_prompt_says_language_task_and_punctuation(random_model):
@@ -122,12 +122,14 @@ def test_each_row_has_a_prompt_of_its_own_language(random_model):
     checkpoint = random_model("canary")
     network, asked = NemoModel(checkpoint, EngineOptions()), requests(4)
     spoken = [replace(one, language=language) for one, language in zip(asked, ["de", None, "en", "de-at"], strict=True)]
-    clips = [load_clip(one.path, None, None, network.rate, 60) for one in asked]
-    mixed = [one.text for one in network.read([list(zip(spoken, clips, strict=True))])]
+    clips = [load_clip(one.path, None, None, network.sample_rate, 60) for one in asked]
+    mixed = [one.text for one in network.transcribe([list(zip(spoken, clips, strict=True))])]
     english, german = (
         [
             one.text
-            for one in NemoModel(checkpoint, EngineOptions(language=tag)).read([list(zip(asked, clips, strict=True))])
+            for one in NemoModel(checkpoint, EngineOptions(language=tag)).transcribe(
+                [list(zip(asked, clips, strict=True))]
+            )
         ]
         for tag in ("en", "de")
     )
@@ -144,7 +146,7 @@ def test_a_transducer_with_a_prompt_is_told_the_language(random_model, family):
     german = [replace(one, language="de-at") for one in asked]
     model = restore_model(checkpoint, "cpu")
     model.preprocessor.featurizer.dither = 0.0
-    clips = [load_clip(one.path, None, None, network.rate, 60).samples for one in asked]
+    clips = [load_clip(one.path, None, None, network.sample_rate, 60).samples for one in asked]
 
     def theirs(language):
         return [model.transcribe([c], batch_size=1, verbose=False, target_lang=language)[0].text for c in clips]
@@ -189,16 +191,19 @@ def test_confidence_is_nemos(demo_large):
 def test_a_shaky_reading_has_less_confidence(demo_large):
     asked = requests(1)[0]
     network = NemoModel(demo_large, EngineOptions())
-    clip = load_clip(asked.path, None, None, network.rate, 60)
+    clip = load_clip(asked.path, None, None, network.sample_rate, 60)
     noise = np.random.default_rng(0).normal(0, 0.1, len(clip.samples)).astype(np.float32)
-    clear, noisy = network.read([[(asked, clip), (asked, type(clip)(clip.samples + noise, clip.stats))]])
+    clear, noisy = network.transcribe([[(asked, clip), (asked, type(clip)(clip.samples + noise, clip.stats))]])
     assert noisy.confidence < clear.confidence
 
 
 def test_bf16_reads_the_same_words(demo_large):
     asked = requests(40)
     networks = {precision: NemoModel(demo_large, EngineOptions(precision=precision)) for precision in ("fp32", "bf16")}
-    assert {name: network.facts["precision"] for name, network in networks.items()} == {"fp32": "fp32", "bf16": "bf16"}
+    assert {name: network.runtime["precision"] for name, network in networks.items()} == {
+        "fp32": "fp32",
+        "bf16": "bf16",
+    }
     assert next(networks["bf16"].model.encoder.parameters()).dtype == torch.bfloat16
     exact, rough = (texts(network, asked) for network in networks.values())
     assert sum(one == other for one, other in zip(exact, rough, strict=True)) >= 38
@@ -233,10 +238,13 @@ def test_local_attention_sees_no_further(demo_small):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"decoder": "ctc"}, r"engine.decoder is for hybrid checkpoints, and there is none: .*small.nemo \(ctc\)"),
-        ({"cuda_graphs": True}, "engine.cuda_graphs is for transducers"),
-        ({"language": "de"}, r"engine.language is for models with a prompt \(canary\), and there is none"),
-        ({"punctuation": False}, "engine.punctuation is for models with a prompt"),
+        (
+            {"decoder": "ctc"},
+            r"engine.decoder requires a hybrid checkpoint; the models of this run are .*small.nemo \(ctc\)",
+        ),
+        ({"cuda_graphs": True}, "engine.cuda_graphs requires a transducer checkpoint"),
+        ({"language": "de"}, r"engine.language requires a checkpoint with a prompt \(canary\)"),
+        ({"punctuation": False}, "engine.punctuation requires a multitask checkpoint"),
     ],
 )
 def test_an_option_that_no_model_can_follow_is_refused(demo_small, options, complaint):
@@ -245,7 +253,7 @@ def test_an_option_that_no_model_can_follow_is_refused(demo_small, options, comp
 
 
 def test_timestamps_need_a_model_that_has_frames(random_model):
-    with pytest.raises(OptionError, match=r"engine.timestamps needs a CTC or transducer checkpoint"):
+    with pytest.raises(OptionError, match=r"engine.timestamps requires a CTC or transducer checkpoint"):
         check_options(EngineOptions(timestamps=True), [random_model("canary")])
 
 

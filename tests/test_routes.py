@@ -8,9 +8,9 @@ import yaml
 from demo.__main__ import pinned
 from flows.curate import curate
 from tests.conftest import DEMO, published
+from winnow.engines.engine import Request
 from winnow.engines.inference import Result, transcribe_requests
 from winnow.engines.model_cache import get_model
-from winnow.engines.recogniser import Request
 from winnow.errors import RunMismatch
 from winnow.models.passes import Pass, make_passes, transcribe_by_language
 from winnow.models.resolve import resolve

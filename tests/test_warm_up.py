@@ -83,7 +83,7 @@ def test_a_folder_is_its_checkpoints_and_what_was_copied_is_not_copied_again(tmp
             (str(tmp_path / "models" / f"{name}.nemo"), state) for name in ("large", "small")
         ]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(OptionError, match=r"empty: a folder without any \.nemo file"):
+    with pytest.raises(OptionError, match=r"empty: no checkpoint \(\.nemo\) in this folder"):
         download_models(models=[str(tmp_path / "empty")])
 
 

@@ -13,8 +13,8 @@ import tempfile
 import threading
 import time
 
-from winnow.engines.nemo.nemo_import import without_gc
 from winnow.errors import ServerUnavailable
+from winnow.imports import without_gc
 
 START_TIMEOUT = 180.0  # seconds; on a machine under load
 END_TIMEOUT = 10.0  # seconds in which it writes what it was told last

@@ -18,7 +18,7 @@ from tests.conftest import DEMO
 from tests.test_audio import MEMORY, relabelled, ten_hours
 from winnow.audio.decode import load_clip
 from winnow.audio.measurements import BadAudio
-from winnow.engines.checkpoint import Checkpoint
+from winnow.engines.engine import Checkpoint
 from winnow.engines.inference import transcribe_requests
 from winnow.engines.model_cache import get_model
 from winnow.models.passes import Pass

@@ -11,7 +11,7 @@ import torch
 
 from tests.conftest import DEMO, trusted
 from tests.test_network import requests
-from winnow.engines.batching import BatchBudget
+from winnow.engines.batching import BatchLimits
 from winnow.engines.inference import out_of_memory, transcribe_requests
 from winnow.engines.model_cache import get_model
 from winnow.engines.nemo.model import NemoModel
@@ -29,11 +29,16 @@ class Faulty:
     batches_per_call = 2
 
     def __init__(self, model, **state):
-        self.model, self.budget, self.state = model, BatchBudget(15), state
-        self.rate, self.threads, self.facts, self.peak_bytes = model.rate, model.threads, model.facts, model.peak_bytes
+        self.model, self.batch_limits, self.state = model, BatchLimits(15), state
+        self.sample_rate, self.threads, self.runtime, self.peak_device_bytes = (
+            model.sample_rate,
+            model.threads,
+            model.runtime,
+            model.peak_device_bytes,
+        )
 
-    def read(self, batches):
-        return self.model.read(batches)
+    def transcribe(self, batches):
+        return self.model.transcribe(batches)
 
 
 @pytest.fixture(scope="module")
@@ -62,30 +67,30 @@ def assert_only_the_culprit(answers, alone, reason, detail):
 class TooMany(Faulty):
     """Says something more wherever the culprit is."""
 
-    def read(self, batches):
-        return super().read(batches) + [Hypothesis("and more")] * (CULPRIT in paths(batches))
+    def transcribe(self, batches):
+        return super().transcribe(batches) + [Hypothesis("and more")] * (CULPRIT in paths(batches))
 
 
 class TooFew(Faulty):
     """Says nothing of the culprit."""
 
-    def read(self, batches):
-        found = zip(paths(batches), super().read(batches), strict=True)
+    def transcribe(self, batches):
+        found = zip(paths(batches), super().transcribe(batches), strict=True)
         return [reading for path, reading in found if path != CULPRIT]
 
 
 class Raises(Faulty):
-    def read(self, batches):
+    def transcribe(self, batches):
         if CULPRIT in paths(batches):
             raise self.state["error"]
-        return super().read(batches)
+        return super().transcribe(batches)
 
 
 class NotFinite(Faulty):
     """Has no finite scores for the culprit."""
 
-    def read(self, batches):
-        found = zip(paths(batches), super().read(batches), strict=True)
+    def transcribe(self, batches):
+        found = zip(paths(batches), super().transcribe(batches), strict=True)
         return [Hypothesis("", finite=False) if path == CULPRIT else reading for path, reading in found]
 
 
@@ -110,18 +115,18 @@ def test_one_utterance_costs_no_neighbour(small, alone, fault, state, reason, de
 class Narrow(Faulty):
     """A device with memory for so many padded seconds."""
 
-    def read(self, batches):
+    def transcribe(self, batches):
         (batch,) = batches
         padded = len(batch) * max(clip.seconds for _, clip in batch)
         self.state["tried"].append(padded)
         if padded > self.state["room"] and len(batch) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return super().read(batches)
+        return super().transcribe(batches)
 
 
 def test_a_batch_too_large_for_the_device_is_halved_and_the_size_remembered(small, alone):
     narrow = Narrow(small, room=9.0, tried=[])
-    narrow.batches_per_call, narrow.threads, narrow.budget = 1, 1, BatchBudget(40)
+    narrow.batches_per_call, narrow.threads, narrow.batch_limits = 1, 1, BatchLimits(40)
     first, _ = transcribe_requests(narrow, ASKED, EngineOptions())
     failed = sum(padded > 9.0 for padded in narrow.state["tried"])
     narrow.state["tried"].clear()
@@ -152,13 +157,13 @@ def test_an_error_keeps_nothing_of_the_device(small):
     kept = []
 
     class Wasteful(Faulty):
-        def read(self, batches):
+        def transcribe(self, batches):
             if CULPRIT in paths(batches):
                 buffer = np.zeros(10)
                 kept.append(weakref.ref(buffer))
                 raise torch.OutOfMemoryError("CUDA out of memory")
             assert [one for one in kept if one() is not None] == []
-            return super().read(batches)
+            return super().transcribe(batches)
 
     answers, _ = transcribe_requests(Wasteful(small), ASKED, EngineOptions())
     assert [one.reason for one in answers if one.reason] == ["OOM_SINGLE"]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from winnow.benchmarking.accuracy import Accuracy
 from winnow.doctor.disk_space import check_writable
-from winnow.engines.checkpoint import Checkpoint
+from winnow.engines.engine import Checkpoint
 from winnow.errors import OutputError
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.maintenance import Benchmark

@@ -12,12 +12,11 @@ from typing import Any
 from winnow.benchmarking.accuracy import measure_accuracy
 from winnow.benchmarking.figures import ModelFigures
 from winnow.benchmarking.sample import Sample
-from winnow.engines.checkpoint import Checkpoint
+from winnow.engines.engine import Checkpoint, Request
 from winnow.engines.inference import Result, transcribe_requests
 from winnow.engines.isolation import run_in_child
 from winnow.engines.model_cache import get_model
-from winnow.engines.nemo.nemo_import import import_asr_models
-from winnow.engines.recogniser import Request
+from winnow.engines.registry import engine_for
 from winnow.hardware import cores
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.redaction import first_line
@@ -46,15 +45,14 @@ def measure_in_child(checkpoint: Checkpoint, options: EngineOptions, requests: l
 
 
 def measure_here(checkpoint: Checkpoint, options: EngineOptions, requests: list[Request]) -> RawMeasurement:
-    if checkpoint.family != "readings":
-        import_asr_models()  # whose time is not the checkpoint's
+    engine_for(checkpoint.name).preload()  # whose time is not the checkpoint's
     began = time.perf_counter()
     recogniser = get_model(checkpoint, options)
     loaded = time.perf_counter() - began
     transcribe_requests(recogniser, requests[:WARM_UP_UTTERANCES], options)
     heard, spent = transcribe_requests(recogniser, requests, options)
     peak = spent["peak_device_bytes"] or peak_of_process()
-    return RawMeasurement(heard, spent, loaded, peak, recogniser.budget.seconds)
+    return RawMeasurement(heard, spent, loaded, peak, recogniser.batch_limits.seconds)
 
 
 def peak_of_process() -> int:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from winnow.audio.decode import header_duration
 from winnow.corpora.nemo_jsonl.line_reader import is_blank, read_lines
 from winnow.corpora.nemo_jsonl.parse_line import parse_line
-from winnow.engines.recogniser import Request
+from winnow.engines.engine import Request
 from winnow.errors import ManifestError
 
 SEED = 0

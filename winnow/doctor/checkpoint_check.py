@@ -8,14 +8,11 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from winnow.doctor.findings import Finding, failed, ok, warning
-from winnow.engines.checkpoint import PIN_PREFIX, split_pin
-from winnow.engines.hub import bytes_to_download
-from winnow.engines.nemo.locate import HUB_NAME, NGC_NAME, parse_hub_name
+from winnow.engines.registry import engine_for
 from winnow.errors import CheckpointError, DiskFull
 from winnow.models.resolve import resolve
-from winnow.parameters.redaction import first_line, redact_text
+from winnow.parameters.redaction import redact_text
 
-FILES = (".nemo", ".jsonl")
 MIRROR = (
     "set HF_ENDPOINT to a mirror; or run winnow warm-up where there is a network, bring its cache (HF_HOME) here and "
     "set HF_HUB_OFFLINE=1; or give .nemo files"
@@ -35,9 +32,11 @@ class CheckpointFinding(NamedTuple):
 def check_checkpoint(name: str, trust_unpinned: bool) -> CheckpointFinding:
     """Whether the checkpoint is there, is what its pin says and passes the pre-flight."""
     check = Path(name.partition("@")[0]).name
-    of_hub = bool(HUB_NAME.fullmatch(name.partition(PIN_PREFIX)[0])) and not name.partition("@")[0].endswith(FILES)
+    of_hub = False
     try:
-        if (size := bytes_to_fetch(split_pin(name)[0])) is not None:
+        engine = engine_for(name)
+        of_hub = engine.needs_hub(name)
+        if (size := engine.bytes_to_download(name)) is not None:
             found = f"{name}: not fetched yet" + (f", {size / 1e6:,.1f} MB" if size else "")
             return CheckpointFinding(warning(check, found, f"winnow warm-up {name}"), size, True, of_hub)
         checkpoint = resolve(name, trust_unpinned)
@@ -50,30 +49,12 @@ def check_checkpoint(name: str, trust_unpinned: bool) -> CheckpointFinding:
     return CheckpointFinding(ok(check, said), size)
 
 
-def bytes_to_fetch(place: str) -> int | None:
-    """The bytes of a model that is still to be fetched, 0 where nobody says; null where it is here."""
-    if place.endswith(FILES):
-        return None
-    if HUB_NAME.fullmatch(place):
-        try:
-            return bytes_to_download(*parse_hub_name(place))
-        except Exception as error:
-            raise CheckpointError(
-                f"{place}: neither in the cache nor to be had from the hub ({first_line(error)})"
-            ) from error
-    if NGC_NAME.fullmatch(place):
-        from nemo.utils.model_utils import resolve_cache_dir
-
-        return None if any(resolve_cache_dir().rglob(f"{place}.nemo")) else 0
-    return None
-
-
 def why_not_runnable(names: list[str]) -> Finding | None:
     """Why no utterance is to be read with these models: it would fetch them, or they are readings of other ones."""
-    if any(name.endswith(".jsonl") for name in names):
+    if any(engine_for(name).precomputed for name in names):
         return warning("smoke run", "not tried: a file of readings has none of its utterance", "give a checkpoint")
     for name in names:
-        if bytes_to_fetch(split_pin(name)[0]) is not None:
+        if engine_for(name).bytes_to_download(name) is not None:
             return warning("smoke run", f"not tried: {name} is to be fetched first", f"winnow warm-up {name}")
     return None
 

@@ -7,7 +7,7 @@ from winnow.hardware import MAX_BATCH_SECONDS, MEMORY_SHARE
 
 
 @dataclass
-class BatchBudget:
+class BatchLimits:
     """The size of batches: padded seconds, utterances at most, and what was too much for the device's memory.
 
     A batch that did not fit is remembered: half of its seconds is the most for clips from half of its length on.

@@ -36,7 +36,7 @@ def sha256_of(path: Path, name: str | None = None) -> str:
 def private_copy(path: Path, name: str, sha256: str) -> Path:
     """The copy of the file, made if it is not there, or not what it was."""
     try:
-        copy = private_folder() / f"{sha256}.nemo"
+        copy = private_folder() / f"{sha256}{path.suffix}"
         if not copy.is_file() or sha256_of(copy) != sha256:
             copy_verified(copy, path, name, sha256)
     except OSError as error:

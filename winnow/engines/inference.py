@@ -14,8 +14,8 @@ from typing import Any
 
 from winnow.audio.decode import Clip, header_duration, load_clip
 from winnow.audio.measurements import AudioStats, BadAudio
-from winnow.engines.batching import BatchBudget
-from winnow.engines.recogniser import Batch, MissingTranscript, Recogniser, Request
+from winnow.engines.batching import BatchLimits
+from winnow.engines.engine import Batch, MissingTranscript, Recogniser, Request
 from winnow.errors import ModelBroken
 from winnow.parameters.engine import EngineOptions
 from winnow.text.hypothesis import Hypothesis
@@ -76,8 +76,8 @@ def transcribe_requests(
         ThreadPoolExecutor(recogniser.threads, thread_name_prefix="lane") as lanes,
     ):
         try:
-            for group in plan_calls(requests, recogniser.budget, recogniser.batches_per_call):
-                clips = [decoders.submit(decode_request, requests[i], recogniser.rate, options) for i in group]
+            for group in plan_calls(requests, recogniser.batch_limits, recogniser.batches_per_call):
+                clips = [decoders.submit(decode_request, requests[i], recogniser.sample_rate, options) for i in group]
                 running.append(lanes.submit(run_call, recogniser, requests, group, clips))
                 if len(running) > recogniser.threads + CALLS_AHEAD:
                     tally.add(running.popleft().result())
@@ -98,12 +98,12 @@ def transcribe_requests(
         "model_seconds": tally.model_seconds,
         "threads": recogniser.threads,
         "seconds": time.perf_counter() - began,
-        "peak_device_bytes": recogniser.peak_bytes(),
+        "peak_device_bytes": recogniser.peak_device_bytes(),
     }
-    return [tally.answers[index] for index in range(len(requests))], spent | recogniser.facts
+    return [tally.answers[index] for index in range(len(requests))], spent | recogniser.runtime
 
 
-def plan_calls(requests: list[Request], budget: BatchBudget, together: int) -> Iterator[list[int]]:
+def plan_calls(requests: list[Request], budget: BatchLimits, together: int) -> Iterator[list[int]]:
     """The indices of requests of like length, longest first, as many as the model reads in a call."""
     lengths = [expected_seconds(request) for request in requests]
     order = sorted(range(len(requests)), key=lambda i: (-lengths[i], i))
@@ -112,7 +112,7 @@ def plan_calls(requests: list[Request], budget: BatchBudget, together: int) -> I
         yield [index for part in parts[at : at + together] for index in part]
 
 
-def fill_batches(lengths: list[tuple[int, float]], budget: BatchBudget) -> Iterator[list[int]]:
+def fill_batches(lengths: list[tuple[int, float]], budget: BatchLimits) -> Iterator[list[int]]:
     """The indices in batches that fit the budget; their lengths go down."""
     batch: list[int] = []
     longest = 0.0
@@ -155,7 +155,7 @@ def run_call(
     if not clips:
         return tally
     order = sorted(clips, key=lambda index: (-clips[index].seconds, index))
-    parts = list(fill_batches([(index, clips[index].seconds) for index in order], recogniser.budget))
+    parts = list(fill_batches([(index, clips[index].seconds) for index in order], recogniser.batch_limits))
     began = time.perf_counter()
     outcomes = transcribe_batches([[(requests[i], clips[i]) for i in part] for part in parts], recogniser)
     tally.model_seconds = time.perf_counter() - began
@@ -186,7 +186,7 @@ def transcribe_batches(parts: list[Batch], recogniser: Recogniser) -> list[Hypot
     device.
     """
     try:
-        readings = recogniser.read(parts)
+        readings = recogniser.transcribe(parts)
         if len(readings) != sum(map(len, parts)):
             raise Misaligned(f"{len(readings)} readings for {sum(map(len, parts))} utterances")
         return list(readings)
@@ -205,7 +205,7 @@ def transcribe_batches(parts: list[Batch], recogniser: Recogniser) -> list[Hypot
         else:
             (batch,) = parts
             if full:
-                recogniser.budget.remember(len(batch), batch[0][1].seconds)
+                recogniser.batch_limits.remember(len(batch), batch[0][1].seconds)
             half = len(batch) // 2
             smaller = [[batch[:half]], [batch[half:]]]
     return [outcome for some in smaller for outcome in transcribe_batches(some, recogniser)]

@@ -10,10 +10,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, BinaryIO, TypeVar
 
-from winnow.engines.checkpoint import Checkpoint
+from winnow.engines.engine import Checkpoint, Request
 from winnow.engines.inference import Result, transcribe_requests
 from winnow.engines.model_cache import get_model
-from winnow.engines.recogniser import Request
 from winnow.errors import DeviceLost
 from winnow.hardware import is_device_fault
 from winnow.parameters.engine import EngineOptions

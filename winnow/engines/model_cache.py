@@ -4,10 +4,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
-from winnow.engines.checkpoint import Checkpoint
-from winnow.engines.recogniser import Recogniser
-from winnow.engines.transcripts import PrecomputedHypotheses
-from winnow.models.resolve import ensure_local
+from winnow.engines.engine import Checkpoint, Recogniser
+from winnow.engines.registry import engine_for
 from winnow.parameters.engine import EngineOptions
 
 _most = 2
@@ -36,7 +34,7 @@ def get_model(checkpoint: Checkpoint, options: EngineOptions) -> Recogniser:
         if key not in _residents:
             while len(_residents) >= _most:
                 _residents.popitem(last=False)
-            _residents[key] = load_with_eviction(lambda: load_recogniser(checkpoint, options))
+            _residents[key] = load_with_eviction(lambda: engine_for(checkpoint.name).load(checkpoint, options))
         _residents.move_to_end(key)
         return _residents[key]
 
@@ -50,11 +48,3 @@ def load_with_eviction(load: Callable[[], Recogniser]) -> Recogniser:
             if not _residents or "out of memory" not in str(error).lower():
                 raise
         _residents.popitem(last=False)
-
-
-def load_recogniser(checkpoint: Checkpoint, options: EngineOptions) -> Recogniser:
-    if checkpoint.path.suffix == ".jsonl":
-        return PrecomputedHypotheses(checkpoint)
-    from winnow.engines.nemo.model import NemoModel
-
-    return NemoModel(ensure_local(checkpoint), options)

@@ -1,29 +1,76 @@
-"""Hypotheses that another system made: a NeMo manifest with `pred_text`."""
+"""Precomputed hypotheses: a NeMo manifest with `pred_text`, which another system wrote."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from winnow.engines.batching import BatchBudget
-from winnow.engines.checkpoint import Checkpoint
-from winnow.engines.recogniser import Batch, MissingTranscript, Request
+from winnow.engines.batching import BatchLimits
+from winnow.engines.checkpoint_cache import sha256_of
+from winnow.engines.engine import Batch, Checkpoint, Engine, MissingTranscript, Recogniser, Request, split_pin
 from winnow.errors import CheckpointError
+from winnow.parameters.engine import EngineOptions
 from winnow.text.hypothesis import Hypothesis
 
 
-class PrecomputedHypotheses:
-    """Texts that another system read: a NeMo manifest with `pred_text`, found by audio file and offset."""
+class TranscriptEngine(Engine):
+    """Files of transcripts, in the place of a model that was run elsewhere."""
 
-    rate = 16_000
+    name = "transcripts"
+    model_names = "a .jsonl file of transcripts"
+    suffixes = (".jsonl",)
+    families = ("transcripts",)
+    precomputed = True
+
+    def claims(self, model_name: str) -> bool:
+        return model_name.endswith(self.suffixes)
+
+    def resolve(self, model_name: str, trust_unpinned: bool = False) -> Checkpoint:
+        """Describe the file where it is; it is data, so it needs neither a pin nor a preflight."""
+        name, pin = split_pin(model_name)
+        if pin:
+            raise CheckpointError(f"{model_name}: a file of transcripts cannot be pinned: give {name}")
+        path = self.find_downloaded(name)
+        if path is None:
+            raise CheckpointError(f"{name}: no such file")
+        path = path.absolute()
+        return Checkpoint(name=str(path), path=path, family="transcripts", sha256=sha256_of(path, name))
+
+    def load(self, checkpoint: Checkpoint, options: EngineOptions) -> Recogniser:
+        return PrecomputedHypotheses(checkpoint)
+
+    def versions(self) -> dict[str, str]:
+        return {}
+
+    def refuses(self, checkpoint: Checkpoint, options: EngineOptions) -> dict[str, str]:
+        given = {
+            "decoder": options.decoder is not None,
+            "cuda_graphs": bool(options.cuda_graphs),
+            "timestamps": options.timestamps,
+            "language": options.language is not None,
+            "target_language": options.target_language is not None,
+            "punctuation": options.punctuation is not None,
+        }
+        return {option: "requires a model that is run here" for option, is_given in given.items() if is_given}
+
+    def find_downloaded(self, model_name: str) -> Path | None:
+        path = Path(model_name).expanduser()
+        return path if path.is_file() else None
+
+
+class PrecomputedHypotheses:
+    """Hypotheses by audio file and offset."""
+
+    sample_rate = 16_000
     threads = 1
     batches_per_call = 1
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.path = checkpoint.path
-        self.budget = BatchBudget(600)
-        self.facts: dict[str, Any] = {}
-        self.readings: dict[tuple[str, float], Hypothesis] = {}
+        self.batch_limits = BatchLimits(600)
+        self.runtime: dict[str, Any] = {}
+        self.hypotheses: dict[tuple[str, float], Hypothesis] = {}
         for number, line in enumerate(checkpoint.path.read_bytes().split(b"\n"), 1):
             if not line.strip():
                 continue
@@ -31,27 +78,30 @@ class PrecomputedHypotheses:
             try:
                 row = msgspec.json.decode(line, type=TranscriptLine)
             except msgspec.DecodeError as error:
-                raise CheckpointError(f"{place}: no reading (audio_filepath and pred_text): {error}") from error
+                raise CheckpointError(
+                    f"{place}: invalid transcript: {error}; expected audio_filepath and pred_text"
+                ) from error
             key = os.path.normpath(checkpoint.path.parent / row.audio_filepath), row.offset
-            if key in self.readings:
-                raise CheckpointError(f"{place}: a second reading of {row.audio_filepath} at {row.offset} s")
-            self.readings[key] = Hypothesis(row.pred_text, confidence=row.confidence)
+            if key in self.hypotheses:
+                raise CheckpointError(f"{place}: second transcript of {row.audio_filepath} at {row.offset} s")
+            self.hypotheses[key] = Hypothesis(row.pred_text, confidence=row.confidence)
 
-    def read(self, batches: list[Batch]) -> list[Hypothesis]:
-        return [self.reading(request) for batch in batches for request, _ in batch]
+    def transcribe(self, batches: list[Batch]) -> list[Hypothesis]:
+        return [self.hypothesis_for(request) for batch in batches for request, _ in batch]
 
-    def reading(self, request: Request) -> Hypothesis:
-        found = self.readings.get((os.path.normpath(request.path), request.offset or 0.0))
-        if found is None:
-            raise MissingTranscript(f"{self.path} has none of {request.path} at {request.offset or 0.0} s")
-        return found
+    def hypothesis_for(self, request: Request) -> Hypothesis:
+        offset = request.offset or 0.0
+        hypothesis = self.hypotheses.get((os.path.normpath(request.path), offset))
+        if hypothesis is None:
+            raise MissingTranscript(f"{self.path}: no transcript of {request.path} at {offset} s")
+        return hypothesis
 
-    def peak_bytes(self) -> int | None:
+    def peak_device_bytes(self) -> int | None:
         return None
 
 
 class TranscriptLine(msgspec.Struct):
-    """A line of a manifest of readings."""
+    """A line of a manifest of transcripts; `offset` is in seconds."""
 
     audio_filepath: str
     pred_text: str

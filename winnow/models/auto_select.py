@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from winnow.corpora.languages import CorpusSummary, summarize_manifest
+from winnow.engines.registry import engine_for
 from winnow.errors import OptionError
 from winnow.hardware import ELSEWHERE, Machine, this_machine
 from winnow.models.catalog import Catalog, open_catalog
@@ -109,7 +110,7 @@ def auto_language(
     tags = [
         match_language(alone[0], model.languages)
         for model in found.models.values()
-        if alone and model.family == "multitask"
+        if alone and model.family and engine_for(model.checkpoint).language_prompt(model.family) == "required"
     ]
     if settings.engine.language or not tags or not all(match_language(name, alone) for name in manifest.languages):
         return {}

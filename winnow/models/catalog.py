@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from winnow.errors import OptionError, UnknownModel
+from winnow.engines.registry import engine_for, is_path
+from winnow.errors import CheckpointError, OptionError, UnknownModel
 from winnow.models.catalog_schema import GuideName, Licence, Model, ModelPair, ResourceProfile, Score, ScoreProtocol
 from winnow.parameters.selection import Domain
 
@@ -101,10 +102,18 @@ def check_catalog(catalog: Catalog, file: Path) -> None:
     for model in catalog.models:
         if strange := model.scores.keys() - catalog.protocols:
             raise OptionError(f"{file}: models: {model.name}: scores: {min(strange)} is not among the protocols")
+        try:
+            families = engine_for(model.checkpoint).families
+        except CheckpointError as error:
+            raise OptionError(f"{file}: models: {model.name}: checkpoint: {error}") from error
+        if model.family and model.family not in families:
+            raise OptionError(
+                f"{file}: models: {model.name}: family: unknown family {model.family!r}: expected {', '.join(families)}"
+            )
 
 
 def parse_catalog(file: Path) -> Catalog:
-    """The catalogue in a file; checkpoints that are `.nemo` files start at its folder."""
+    """The catalogue in a file; the paths of checkpoints are relative to its folder."""
     try:
         content: Any = yaml.load(file.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         found = Catalog.model_validate(content or {})
@@ -120,5 +129,4 @@ def parse_catalog(file: Path) -> Catalog:
 
 
 def absolute_checkpoint(checkpoint: str, file: Path) -> str:
-    is_file = checkpoint.endswith((".nemo", ".jsonl"))
-    return str((file.parent / Path(checkpoint).expanduser()).absolute()) if is_file else checkpoint
+    return str((file.parent / Path(checkpoint).expanduser()).absolute()) if is_path(checkpoint) else checkpoint

@@ -2,7 +2,6 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from winnow.engines.checkpoint import Family
 from winnow.parameters.selection import Domain, Quality
 
 
@@ -44,7 +43,7 @@ class Model(CatalogEntry):
     listed: bool = False
     parameters: int | None = None
     decoder: str
-    family: Family | None = None
+    family: str | None = None
     languages: tuple[str, ...]
     punctuation: bool | None = None
     timestamps: bool | None = None

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from winnow.engines.checkpoint import PIN_PREFIX, split_pin
 from winnow.engines.checkpoint_cache import private_folder
+from winnow.engines.engine import PIN_PREFIX, split_pin
 from winnow.engines.hub import progress_callback
+from winnow.engines.registry import ENGINES, engine_for
 from winnow.errors import OptionError
 from winnow.models.resolve import resolve
 from winnow.parameters.redaction import first_line
@@ -44,13 +45,18 @@ class DownloadedModel(BaseModel, frozen=True):
 
 
 def expand_folders(names: list[str]) -> list[str]:
-    """Each model once; a folder is the `.nemo` files in it."""
+    """List each model once, with the checkpoint files of a folder in its place."""
+    suffixes = tuple(suffix for engine in ENGINES.values() if not engine.precomputed for suffix in engine.suffixes)
     found: dict[str, None] = {}
     for name in names:
         folder = Path(name).expanduser()
-        inside = sorted(map(str, folder.glob("*.nemo"))) if folder.is_dir() else [name]
+        inside = (
+            sorted(str(path) for path in folder.iterdir() if path.name.endswith(suffixes))
+            if folder.is_dir()
+            else [name]
+        )
         if not inside:
-            raise OptionError(f"{name}: a folder without any .nemo file")
+            raise OptionError(f"{name}: no checkpoint ({', '.join(suffixes)}) in this folder")
         found |= dict.fromkeys(inside)
     return list(found)
 
@@ -67,13 +73,13 @@ def download(name: str, trust_unpinned: bool, tell: ProgressCallback) -> Downloa
 
     token = progress_callback.set(watch)
     try:
-        before = set(private_folder().glob("*.nemo"))
+        before = set(private_folder().iterdir())
         checkpoint = resolve(name, trust_unpinned)
     except Exception as error:
         return DownloadedModel(model=name, state="failed", seconds=time.monotonic() - began, cause=first_line(error))
     finally:
         progress_callback.reset(token)
-    at_hand = checkpoint.path in before or checkpoint.family == "readings"
+    at_hand = checkpoint.path in before or engine_for(name).precomputed
     return DownloadedModel(
         model=name,
         state="fetched" if fetched else "cached" if at_hand else "copied",

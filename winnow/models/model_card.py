@@ -1,6 +1,6 @@
 """What is known of a model, in words."""
 
-from winnow.engines.nemo.locate import find_downloaded
+from winnow.engines.registry import engine_for
 from winnow.hardware import Machine
 from winnow.models.catalog import Catalog
 from winnow.models.catalog_schema import Model
@@ -9,7 +9,7 @@ from winnow.models.resource_profiles import describe_batch, describe_cpu, descri
 
 
 def model_card(model: Model, catalog: Catalog, machine: Machine) -> list[tuple[str, str]]:
-    size, here = catalog.size(model), find_downloaded(model.place)
+    size, here = catalog.size(model), engine_for(model.checkpoint).find_downloaded(model.place)
     limits = [f"{model.max_seconds:,.0f} s at once" if model.max_seconds else "unknown"]
     limits += [f"{model.max_seconds_local:,.0f} s with local attention"] if model.max_seconds_local else []
     return [

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, field_validator
 
-from winnow.engines.checkpoint import PROMPTED, Checkpoint
+from winnow.engines.engine import Checkpoint, Request
 from winnow.engines.inference import Result
 from winnow.engines.isolation import Transcribed, merge_facts
-from winnow.engines.recogniser import Request
+from winnow.engines.registry import engine_for
 from winnow.models.resolve import resolve
 from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
@@ -62,8 +62,8 @@ class Pass(BaseModel, frozen=True):
     @property
     def by_language(self) -> bool:
         """Whether a row's language changes how it is read."""
-        prompted = any(one.family in PROMPTED for one in self.checkpoints) and self.options.language is None
-        return bool(self.languages) or prompted
+        prompts = {engine_for(one.name).language_prompt(one.family) for one in self.checkpoints}
+        return bool(self.languages) or (prompts != {"none"} and self.options.language is None)
 
     def reader(self, language: str | None) -> Checkpoint | None:
         """Which model reads a row of this language."""

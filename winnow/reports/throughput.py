@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from winnow.engines.checkpoint import Checkpoint
+from winnow.engines.engine import Checkpoint
 from winnow.roles import Role
 from winnow.runs import ledger
 

@@ -6,7 +6,6 @@ import re
 from importlib.metadata import version
 from pathlib import Path
 
-from winnow.engines.checkpoint import Family
 from winnow.engines.hub import fetch, progress_callback
 from winnow.errors import CheckpointError, DiskFull
 from winnow.parameters.redaction import first_line
@@ -20,26 +19,14 @@ NGC_NAME = re.compile(r"[\w.-]+")
 COMMIT = re.compile(r"[^@]+@[0-9a-f]{40}")
 
 
-FAMILIES: dict[str, Family] = {
-    "EncDecCTCModel": "ctc",
-    "EncDecCTCModelBPE": "ctc",
-    "EncDecRNNTModel": "transducer",
-    "EncDecRNNTBPEModel": "transducer",
-    "EncDecRNNTBPEModelWithPrompt": "prompted transducer",
-    "EncDecHybridRNNTCTCModel": "hybrid",
-    "EncDecHybridRNNTCTCBPEModel": "hybrid",
-    "EncDecHybridRNNTCTCBPEModelWithPrompt": "prompted hybrid",
-    "EncDecMultiTaskModel": "multitask",
-}
-"""NeMo's classes of models that transcribe."""
-
-
-def family_of(target: str, name: str) -> Family:
-    """Which kind of model a class of NeMo's is."""
-    family = FAMILIES.get(target.rpartition(".")[2])
-    if family is None:
-        raise CheckpointError(f"{name}: {target} is none of the models that can be run: {', '.join(FAMILIES)}")
-    return family
+def locate(model_name: str) -> Path:
+    """Return the file of a model on this machine, downloaded if necessary."""
+    if model_name.endswith(".nemo"):
+        path = Path(model_name).expanduser()
+        if not path.is_file():
+            raise CheckpointError(f"{model_name}: no such file")
+        return path
+    return download_from_hub(model_name) if HUB_NAME.fullmatch(model_name) else download_from_ngc(model_name)
 
 
 def download_from_hub(name: str) -> Path:
@@ -87,7 +74,7 @@ def download_from_ngc(name: str) -> Path:
 def find_downloaded(checkpoint: str) -> Path | None:
     """The file of a checkpoint as a run takes it: the path itself, or in the hub's cache, or in NeMo's for NGC."""
     name, _, revision = checkpoint.partition("@")
-    if name.endswith((".nemo", ".jsonl")):
+    if name.endswith(".nemo"):
         return Path(name) if Path(name).is_file() else None
     if "/" in name:
         return in_hub_cache(name, None if revision.startswith("sha256:") else revision or None)

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.engines.batching import BatchBudget, batch_seconds_for
-from winnow.engines.checkpoint import Checkpoint
+from winnow.engines.batching import BatchLimits, batch_seconds_for
+from winnow.engines.engine import Batch, Checkpoint
 from winnow.engines.nemo.decoders import make_decoder
 from winnow.engines.nemo.nemo_import import import_asr_models, silence_nemo
 from winnow.engines.nemo.precision import choose_precision
 from winnow.engines.nemo.words import WordAssembler
-from winnow.engines.recogniser import Batch
 from winnow.errors import CheckpointError, OptionError
 from winnow.hardware import CPU_BATCH_SECONDS, cores
 from winnow.parameters.engine import EngineOptions
@@ -42,7 +41,7 @@ class NemoModel:
             raise OptionError("engine.cuda_graphs: there is no GPU here")
         self.model = restore_model(checkpoint, "cuda" if cuda else "cpu")
         self.device = self.model.device
-        self.rate = int(self.model.cfg.sample_rate)
+        self.sample_rate = int(self.model.cfg.sample_rate)
         self.timestamps = options.timestamps
         self.decoder = make_decoder(self.model, checkpoint.name, options)
         self.batches_per_call = self.decoder.batches_per_call
@@ -55,7 +54,7 @@ class NemoModel:
         precision = choose_precision(self.model.encoder, options)
         self.dtype = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
         self.model.encoder.to(self.dtype)
-        self.facts = {"device": torch.cuda.get_device_name() if cuda else "cpu", "precision": precision}
+        self.runtime = {"device": torch.cuda.get_device_name() if cuda else "cpu", "precision": precision}
         self.threads = 2 if cuda else cores()
         self.turn = threading.Semaphore(1 if cuda else self.threads)  # for several shards may be read at once
         if not cuda:
@@ -65,11 +64,11 @@ class NemoModel:
         if hasattr(self.model.encoder, "update_max_seq_length"):
             self.model.encoder.update_max_seq_length(int(options.max_seconds / stride) + 1, self.device)
         self.words = WordAssembler(self.decoder.decoding, stride * subsampling_factor(self.model))
-        self.budget = BatchBudget(
+        self.batch_limits = BatchLimits(
             options.batch_seconds or (self.affordable() if cuda else CPU_BATCH_SECONDS), options.batch_size
         )
 
-    def read(self, batches: list[Batch]) -> list[Hypothesis]:
+    def transcribe(self, batches: list[Batch]) -> list[Hypothesis]:
         import torch
         from torch.nn.functional import pad
 
@@ -105,7 +104,7 @@ class NemoModel:
         """Padded seconds of a batch that the GPU's memory allows, from what a small batch takes of it."""
         import torch
 
-        clips = [np.zeros(int(PROBE_SECONDS * self.rate), np.float32)] * 4
+        clips = [np.zeros(int(PROBE_SECONDS * self.sample_rate), np.float32)] * 4
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         with torch.inference_mode():
@@ -114,7 +113,7 @@ class NemoModel:
         free, _ = torch.cuda.mem_get_info()
         return batch_seconds_for(float(took) / (len(clips) * PROBE_SECONDS), free)
 
-    def peak_bytes(self) -> int | None:
+    def peak_device_bytes(self) -> int | None:
         import torch
 
         if self.device.type != "cuda":

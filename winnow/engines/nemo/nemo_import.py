@@ -1,12 +1,13 @@
 """NeMo without the hundred lines of advice about training with which it is imported and opens a checkpoint."""
 
-import gc
 import logging
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from types import ModuleType
+
+from winnow.imports import without_gc
 
 
 def import_asr_models() -> ModuleType:
@@ -27,17 +28,3 @@ def silence_nemo() -> Iterator[None]:
 
         nemo_logging.setLevel(logging.ERROR)
         yield
-
-
-@contextmanager
-def without_gc() -> Iterator[None]:
-    """Import in five sixths of the time: an import leaves no garbage, and none is looked for in it, now or later.
-
-    Python would look through all of it once more as it ends, for two to three seconds after NeMo's.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()

@@ -1,0 +1,83 @@
+"""The engine seam: each model name has one engine, and a new engine is one class and one line."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from flows.curate import curate
+from tests.conftest import published
+from winnow.engines.batching import BatchLimits
+from winnow.engines.engine import Checkpoint, Engine
+from winnow.engines.registry import ENGINES, engine_for, is_path
+from winnow.errors import CheckpointError
+from winnow.text.hypothesis import Hypothesis
+
+
+class ToyModel:
+    """A model that hears the same words in every file."""
+
+    sample_rate, threads, batches_per_call, batch_limits, runtime = 16_000, 1, 1, BatchLimits(60), {"device": "toy"}
+
+    def __init__(self, words):
+        self.words = words
+
+    def transcribe(self, batches):
+        return [Hypothesis(self.words) for batch in batches for _ in batch]
+
+    def peak_device_bytes(self):
+        return None
+
+
+class ToyEngine(Engine):
+    """Models whose name is the text that they always transcribe."""
+
+    name, model_names = "toy", "toy:WORDS"
+
+    def claims(self, model_name):
+        return model_name.startswith("toy:")
+
+    def resolve(self, model_name, trust_unpinned=False):
+        digest = sha256(model_name.encode()).hexdigest()
+        return Checkpoint(name=model_name, path=Path(), family="toy", sha256=digest)
+
+    def load(self, checkpoint, options):
+        return ToyModel(checkpoint.name.removeprefix("toy:"))
+
+    def versions(self):
+        return {"toy": "1"}
+
+
+def test_corpus_is_curated_with_an_engine_registered_in_one_line(manifest, tmp_path, monkeypatch, prefect_server):
+    monkeypatch.setitem(ENGINES, "toy", ToyEngine())
+    rows = [{"audio_filepath": f"{name}.wav", "duration": 1.0, "text": "good morning"} for name in "ab"]
+    report = curate(
+        manifest=manifest(*rows), output=str(tmp_path / "run"), small="toy:good evening", large="toy:good morning"
+    )
+    assert report.kept == 2
+    assert [(row["small_pred_text"], row["pred_text"]) for row in published(tmp_path / "run")] == [
+        ("good evening", "good morning")
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("model_name", "engine", "path"),
+    [
+        ("hypotheses.jsonl", "transcripts", True),
+        ("a folder/hypotheses.jsonl", "transcripts", True),
+        ("small.nemo", "nemo", True),
+        (f"small.nemo@sha256:{'0' * 64}", "nemo", True),
+        ("nvidia/parakeet-tdt_ctc-110m", "nemo", False),
+        ("nvidia/parakeet-tdt_ctc-110m@main", "nemo", False),
+        ("stt_en_fastconformer_ctc_large", "nemo", False),
+    ],
+)
+def test_model_name_belongs_to_the_engine_of_its_form(model_name, engine, path):
+    assert engine_for(model_name).name == engine
+    assert is_path(model_name) == path
+
+
+@pytest.mark.parametrize("model_name", ["whisper:large-v3", "hf:openai/whisper-large-v3", "no model"])
+def test_name_of_no_engine_is_refused_with_the_forms_that_there_are(model_name):
+    with pytest.raises(CheckpointError, match=f"{model_name}: not the name of a model: expected a .jsonl file of"):
+        engine_for(model_name)

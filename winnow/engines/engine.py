@@ -1,0 +1,154 @@
+"""The engine seam: checkpoints, the models that are loaded from them, and the engines that know both.
+
+A new engine is one module with a subclass of `Engine`, and one line in `winnow.engines.registry`.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel
+
+from winnow.audio.decode import Clip
+from winnow.engines.batching import BatchLimits
+from winnow.errors import CheckpointError
+from winnow.parameters.engine import EngineOptions
+from winnow.text.hypothesis import Hypothesis
+
+PIN_PREFIX = "@sha256:"
+
+LanguagePrompt = Literal["none", "optional", "required"]
+"""Whether a model is told the language: never, if it is known, or always."""
+
+
+class Checkpoint(BaseModel, frozen=True):
+    """A checkpoint on this machine.
+
+    `name` is the requested name without its pin (of a file, the absolute path); `path` the copy that passed the
+    preflight; `family` the kind of model, in the words of its engine; `pinned` tells whether the requested name
+    determined the file.
+    """
+
+    name: str
+    path: Path
+    family: str
+    sha256: str
+    pinned: bool = True
+
+    @property
+    def pinned_name(self) -> str:
+        """The name that means this file and no other."""
+        return f"{self.name}{PIN_PREFIX}{self.sha256}"
+
+
+def split_pin(model_name: str) -> tuple[str, str | None]:
+    """Split a model's name from its pin, which is a sha256 in lower-case hexadecimal digits, or None."""
+    name, prefix, pin = model_name.partition(PIN_PREFIX)
+    if prefix and not re.fullmatch("[0-9a-fA-F]{64}", pin):
+        raise CheckpointError(
+            f"{model_name}: invalid pin: expected {PIN_PREFIX} and 64 hexadecimal digits (sha256sum {name})"
+        )
+    return name, pin.lower() or None
+
+
+@dataclass(frozen=True)
+class Request:
+    """An utterance to transcribe: the whole file, or the slice of `duration` seconds from `offset` on.
+
+    The file must lie in the folder `root`, if there is one. `language` is given only if the model is told it.
+    """
+
+    path: str
+    offset: float | None
+    duration: float | None
+    root: str | None = None
+    language: str | None = None
+
+
+Batch = list[tuple[Request, Clip]]
+
+
+class MissingTranscript(Exception):
+    """A file of transcripts has none for an utterance."""
+
+
+class Recogniser(Protocol):
+    """A loaded model.
+
+    Clips arrive at `sample_rate`, in batches within `batch_limits`, `batches_per_call` of them at a time, from up to
+    `threads` threads at once. `runtime` says how the model runs, such as its device and precision.
+    """
+
+    sample_rate: int
+    threads: int
+    batches_per_call: int
+    batch_limits: BatchLimits
+    runtime: dict[str, Any]
+
+    def transcribe(self, batches: list[Batch]) -> list[Hypothesis]:
+        """Return a hypothesis for each clip, in order; raises MissingTranscript if there is none for one of them."""
+
+    def peak_device_bytes(self) -> int | None:
+        """Return the peak device memory since the last call, in bytes; None on a CPU."""
+
+
+class Engine(Protocol):
+    """A source of models: which names are its own, what its models can do, and how they are loaded.
+
+    Subclasses define the attributes without a value and the first four methods; the rest has defaults.
+    """
+
+    name: str
+    model_names: str
+    """The forms of its model names, for messages."""
+    suffixes: tuple[str, ...] = ()
+    """Suffixes of the files that hold its models, such as `.nemo`; a model name with one of them is a path."""
+    families: tuple[str, ...] = ()
+    """The families that its checkpoints may have."""
+    precomputed: bool = False
+    """Whether the hypotheses exist already, so that nothing is loaded or computed."""
+
+    def claims(self, model_name: str) -> bool:
+        """Tell by its form whether a name, without a sha256 pin, is one of this engine's models."""
+        ...
+
+    def resolve(self, model_name: str, trust_unpinned: bool = False) -> Checkpoint:
+        """Bring the model to this machine and check that it may be opened.
+
+        Raises CheckpointError if it is not found, is not what its pin says, fails the preflight, or is neither pinned
+        nor trusted.
+        """
+        ...
+
+    def load(self, checkpoint: Checkpoint, options: EngineOptions) -> Recogniser:
+        """Load a checkpoint, which may have been resolved on another machine."""
+        ...
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of everything that a hypothesis depends on; other versions transcribe anew."""
+        ...
+
+    def refuses(self, checkpoint: Checkpoint, options: EngineOptions) -> dict[str, str]:
+        """Map each option that is set and that the checkpoint cannot follow to what it requires."""
+        return {}
+
+    def language_prompt(self, family: str) -> LanguagePrompt:
+        """Tell whether models of a family are told the language."""
+        return "none"
+
+    def preload(self) -> None:
+        """Import what `load` needs, ahead of time."""
+        return
+
+    def find_downloaded(self, model_name: str) -> Path | None:
+        """Return the model's file if it is on this machine, without asking any network."""
+        return None
+
+    def bytes_to_download(self, model_name: str) -> int | None:
+        """Return how many bytes `resolve` would download: None if the model is here, 0 if its size is unknown."""
+        return None
+
+    def needs_hub(self, model_name: str) -> bool:
+        """Tell whether the model comes from the Hugging Face hub."""
+        return False

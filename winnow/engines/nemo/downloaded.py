@@ -1,1 +1,0 @@
-"""Which checkpoints are on this machine already, so that no network is needed for them."""

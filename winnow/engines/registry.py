@@ -1,0 +1,38 @@
+"""The engines, and which of them a model name belongs to."""
+
+from collections.abc import Iterable
+
+from winnow.engines.engine import PIN_PREFIX, Checkpoint, Engine
+from winnow.engines.nemo.engine import NemoEngine
+from winnow.engines.transcripts import TranscriptEngine
+from winnow.errors import CheckpointError
+
+ENGINES: dict[str, Engine] = {
+    "transcripts": TranscriptEngine(),
+    "nemo": NemoEngine(),
+}
+"""Engines by name. A model name belongs to the first engine that claims it, so exact forms precede general ones."""
+
+
+def engine_for(model_name: str) -> Engine:
+    """Return the engine of a model name, pinned or not; raises CheckpointError if none claims it."""
+    name = model_name.partition(PIN_PREFIX)[0]
+    for engine in ENGINES.values():
+        if engine.claims(name):
+            return engine
+    forms = ", or ".join(engine.model_names for engine in ENGINES.values())
+    raise CheckpointError(f"{name}: not the name of a model: expected {forms}")
+
+
+def is_path(model_name: str) -> bool:
+    """Tell whether a model name is the path of a file."""
+    name = model_name.partition(PIN_PREFIX)[0]
+    return any(name.endswith(engine.suffixes) for engine in ENGINES.values())
+
+
+def versions_for(checkpoints: Iterable[Checkpoint]) -> dict[str, str]:
+    """Return the versions that hypotheses of these checkpoints depend on."""
+    versions: dict[str, str] = {}
+    for checkpoint in checkpoints:
+        versions |= engine_for(checkpoint.name).versions()
+    return versions
