@@ -33,7 +33,7 @@ def benchmark(settings: Benchmark) -> None:
 
 def figures_table(figures: "Figures") -> Table:
     from winnow.benchmarking.comparison import batch_size, gibibytes, short_name
-    from winnow.reports.render import format_number
+    from winnow.reports.formatting import format_number
 
     shown = Table(box=None, pad_edge=False)
     for heading in ("model", "batch", "WER", "95 %", "CER", "95 %", "RTFx", "load, s", "memory"):

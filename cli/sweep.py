@@ -36,7 +36,8 @@ def compare(output: str, given: Filter) -> None:
 def sweep(output: str, given: Filter | None) -> None:
     """Show each rule's cost and curve, and write them into the run's folder: sweep.html and sweep.json."""
     from winnow.reports.charts import (
-        sweep_curves,  # matplotlib takes as long to import as a hundred thousand rows to judge
+        data_uri,  # importing matplotlib takes as long as judging a hundred thousand rows
+        sweep_curves,
     )
     from winnow.reports.render import render_page
 
@@ -53,7 +54,9 @@ def sweep(output: str, given: Filter | None) -> None:
     put(run / "sweep.json", json.dumps([plain(cost) for cost in every], indent=1).encode() + b"\n")
     put(
         run / "sweep.html",
-        render_page(f"# Thresholds\n\n![Hours kept and their errors]({sweep_curves(every)})\n", title).encode(),
+        render_page(
+            f"# Thresholds\n\n![Hours kept and their errors]({data_uri(sweep_curves(every))})\n", title
+        ).encode(),
     )
     console.print(f"curves: {run / 'sweep.html'}", markup=False, soft_wrap=True)
 

@@ -12,7 +12,7 @@ from tasks.duplicates import duplicates_for
 from tasks.filter import filter_shard
 from tasks.load import gather_fields
 from tasks.publish import publish_shard, write_manifest
-from tasks.report import report_again
+from tasks.report import report_refiltered_run
 from winnow.parameters.maintenance import Refilter
 from winnow.reports.summary import Report
 from winnow.runs.ledger import name_of
@@ -46,7 +46,7 @@ def refilter(asked: Refilter) -> Report:
         publication = Step(lambda shard: [publish_shard.submit(shard, fields)], lambda: LIGHT_TASKS)
         stream(shards, decisions, publication)
         write_manifest(decisions.results(), fields, folder)
-        found: Report = report_again(
+        found: Report = report_refiltered_run(
             decisions.results(), publication.results(), sharded_manifest(folder), before, settings, folder
         )
         return found

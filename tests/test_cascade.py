@@ -325,7 +325,7 @@ def test_an_audit_changes_nothing_but_the_columns_of_the_large_model_and_says_wh
     assert without == with_audit
     bands = runs[0.6].bands
     assert runs[0.0].bands["accept"].audit.utterances == 0
-    assert "none of the accepted utterances was drawn" in (tmp_path / "0.0" / "report.html").read_text()
+    assert "no accepted utterance was drawn" in (tmp_path / "0.0" / "report.html").read_text()
     assert (bands["accept"].audit.wrong, bands["reject"].audit.wrong > 5) == (0, True)
     assert bands["escalate"].audit is None
     found = bands["reject"].audit

@@ -186,7 +186,8 @@ def test_without_any_reference_the_report_is_about_agreement(manifest, hears, tm
     report = ensemble(manifest=corpus, output=tmp_path / "run", models=list(models.values()), filter=rules)
     assert (report.kept, report.dropped, report.agreement.mean) == (1, 1, 0.875)
     page = (tmp_path / "run" / "report.html").read_text()
-    assert re.findall("<h2>(.*?)</h2>", page) == ["Agreement", "Reasons", "Speed", "Recommendations", "Examples"]
+    headings = ["Decisions", "Agreement", "Reasons", "Speed", "Recommendations", "Examples"]
+    assert re.findall("<h2>(.*?)</h2>", page) == headings
     assert "Nothing stands out." in page
 
 

@@ -1,4 +1,4 @@
-"""The quality report: its figures, and that what it shows is only shown."""
+"""The quality report: its figures, its sentences, and that markup in transcripts stays text."""
 
 import re
 from dataclasses import replace
@@ -14,10 +14,15 @@ from winnow.gates.criteria import Gates
 from winnow.parameters.curation import Curation
 from winnow.parameters.filter import Filter
 from winnow.parameters.gate import Bands
+from winnow.reports.bands import relabelled_rows, rescued_rows
+from winnow.reports.cascade_section import gate_limits
+from winnow.reports.formatting import escape_markdown
 from winnow.reports.recommendations import recommend
-from winnow.reports.render import escape_markdown, gate_limits, render_markdown, render_page
-from winnow.reports.summary import Report, distribution, summarize
+from winnow.reports.render import render_markdown, render_page
+from winnow.reports.sections import SECTIONS
+from winnow.reports.summary import Report, summarize
 from winnow.reports.throughput import Throughput
+from winnow.reports.wer_distribution import wer_distribution
 from winnow.schema import FILTERED, ShardedManifest
 
 HOUR = 3600.0
@@ -26,9 +31,9 @@ HOUR = 3600.0
 REPORTED = FILTERED.append(pa.field("large_keeps", pa.bool_()))
 
 
-def rows(*found: dict) -> pa.Table:
+def rows(*values: dict) -> pa.Table:
     defaults = {"duration": HOUR, "text": "a b"}
-    return pa.Table.from_pylist([{"id": i} | defaults | row for i, row in enumerate(found, 1)], REPORTED)
+    return pa.Table.from_pylist([{"id": i} | defaults | row for i, row in enumerate(values, 1)], REPORTED)
 
 
 CASCADE = rows(
@@ -45,9 +50,9 @@ MANIFEST = ShardedManifest(shards=[], seconds=[], lines=6, blank=1)
 SETTINGS = Curation(manifest=Path("corpus.jsonl"), output=Path("out"), small="small.nemo", large="large.nemo")
 
 
-def speed(hours: float, seconds: float) -> Throughput:
-    pace = hours * HOUR / seconds
-    return Throughput(checkpoint="m.nemo", utterances=1, hours=hours, seconds=seconds, rtfx=pace,
+def throughput(hours: float, seconds: float) -> Throughput:
+    rtfx = hours * HOUR / seconds
+    return Throughput(checkpoint="m.nemo", utterances=1, hours=hours, seconds=seconds, rtfx=rtfx,
                  model_seconds=seconds, utterances_per_second=1.0, padding=0.1, pinned=True,
                  device="cpu", precision="fp32",
                  peak_device_bytes=None)  # fmt: skip
@@ -55,10 +60,10 @@ def speed(hours: float, seconds: float) -> Throughput:
 
 @pytest.fixture
 def report() -> Report:
-    return summarize(CASCADE, MANIFEST, {"small": speed(4, 36), "large": speed(2, 72)}, SETTINGS)
+    return summarize(CASCADE, MANIFEST, {"small": throughput(4, 36), "large": throughput(2, 72)}, SETTINGS)
 
 
-def test_figures(report):
+def test_figures_of_a_cascade(report):
     assert (report.lines, report.blank, report.kept, report.dropped, report.quarantined) == (6, 1, 2, 2, 1)
     assert (report.hours, report.kept_hours, report.dropped_hours, report.escalated_hours) == (4, 2, 2, 2)
     assert {name: (band.utterances, band.kept) for name, band in report.bands.items()} == {
@@ -67,7 +72,7 @@ def test_figures(report):
         "reject": (1, 0),
     }
     assert (report.rescued.utterances, report.rescued.hours, report.lost.utterances) == (1, 1, 0)
-    assert report.saved_seconds == pytest.approx(72)  # two hours that the large model reads at RTFx 100
+    assert report.saved_seconds == pytest.approx(72)  # two hours not transcribed by the large model, at its RTFx of 100
     assert report.alike == 1
     assert {name: (n.utterances, n.hours) for name, n in report.reasons.items()} == {
         "WER_ABOVE_MAX": (1, 1.0),
@@ -78,16 +83,19 @@ def test_figures(report):
 
 
 @pytest.mark.parametrize(
-    ("by", "said"),
-    [("wer", ["WER"]), ("confidence", ["1 - confidence"]), ("agreement", ["WER"])],  # all have references
+    ("by", "limits"),
+    [
+        ("wer", "- WER: accept up to 0.25, reject above 1.05, escalate the rest"),
+        ("confidence", "- 1 - confidence: accept nothing, reject nothing, escalate the rest"),
+        ("agreement", "- WER: accept up to 0.25, reject above 1.05, escalate the rest"),  # all have references
+    ],
 )
-def test_a_report_says_what_the_first_gate_went_by(report, by, said):
+def test_report_names_the_limits_that_the_first_gate_compared(report, by, limits):
     gates = Gates(by=by, wer=Bands(0.25, 1.05), doubt=Bands(None, None), disagreement=Bands(0.0, None), audit=0.0)
-    lines = gate_limits(report.model_copy(update={"gates": gates})).splitlines()
-    assert [line.partition(":")[0] for line in lines] == [f"- {name}" for name in said]
+    assert gate_limits(report.model_copy(update={"gates": gates})) == limits
 
 
-def test_each_rule_has_its_condition_and_its_own_cost(report):
+def test_each_rule_has_its_condition_its_violations_and_what_only_it_drops(report):
     assert {name: (n.rule, n.violations, n.only_this_rule) for name, n in report.reasons.items()} == {
         "WER_ABOVE_MAX": ("wer <= 0.25", 2, 1),
         "REJECTED_BY_GATE": ('last_band != "reject"', 1, 0),
@@ -95,77 +103,118 @@ def test_each_rule_has_its_condition_and_its_own_cost(report):
     }
 
 
-def test_a_rule_that_never_comes_first_is_there_with_its_rows():
+def test_rule_that_is_never_the_first_reason_is_reported_with_its_violations():
     dropped = {"wer": 0.0, "model": "small", "decision": "drop", "reason": "LONG", "reasons": ["LONG", "LOUD"]}
     settings = SETTINGS.model_copy(update={"filter": Filter(rules=("LONG: duration < 1", "LOUD: peak < 0.1"))})
-    found = summarize(
-        rows(dropped), ShardedManifest(shards=[], seconds=[], lines=1, blank=0), {"small": speed(1, 1)}, settings
+    report = summarize(
+        rows(dropped), ShardedManifest(shards=[], seconds=[], lines=1, blank=0), {"small": throughput(1, 1)}, settings
     )
-    assert {name: (n.utterances, n.hours, n.violations, n.only_this_rule) for name, n in found.reasons.items()} == {
+    assert {name: (n.utterances, n.hours, n.violations, n.only_this_rule) for name, n in report.reasons.items()} == {
         "LONG": (1, 1.0, 1, 0),
         "LOUD": (0, 0.0, 1, 0),
     }
 
 
-def test_the_rate_of_the_corpus_that_of_utterances_and_that_with_none_above_one_differ():
-    def read(hits: int, substitutions: int, insertions: int) -> dict:
+def test_corpus_wer_mean_wer_and_capped_wer_differ():
+    def scored(hits: int, substitutions: int, insertions: int) -> dict:
         counts = {"hits": hits, "substitutions": substitutions, "deletions": 0, "insertions": insertions}
         wer = (substitutions + insertions) / (hits + substitutions)
         return {f"small_{name}": n for name, n in counts.items()} | {"wer": wer, "small_wer": wer, "model": "small"}
 
-    found = distribution(rows(read(9, 1, 0), read(0, 1, 2), read(1, 0, 0)))
-    assert (found.corpus, found.mean, found.capped) == pytest.approx((4 / 12, 3.1 / 3, 1.1 / 3))
-    large = rows(read(9, 1, 0) | {"large_hits": 8, "large_deletions": 2, "model": "large"})
-    assert (distribution(large).corpus, distribution(large, "small").corpus) == (0.2, 0.1)
+    wer = wer_distribution(rows(scored(9, 1, 0), scored(0, 1, 2), scored(1, 0, 0)))
+    assert (wer.corpus, wer.mean, wer.capped) == pytest.approx((4 / 12, 3.1 / 3, 1.1 / 3))
+    large = rows(scored(9, 1, 0) | {"large_hits": 8, "large_deletions": 2, "model": "large"})
+    assert (wer_distribution(large).corpus, wer_distribution(large, "small").corpus) == (0.2, 0.1)
 
 
-def test_what_both_models_had_right_is_neither_rescued_nor_lost():
+def test_utterance_that_both_models_have_right_is_neither_rescued_nor_lost():
     def row(small: float, large: float) -> dict:
-        found = {"band": "escalate", "model": "large", "small_wer": small, "large_wer": large, "wer": large}
-        return (
-            found | {"decision": "keep"} if large <= 0.25 else found | {"decision": "drop", "reason": "WER_ABOVE_MAX"}
-        )
+        scores = {"band": "escalate", "model": "large", "small_wer": small, "large_wer": large, "wer": large}
+        decision = {"decision": "keep"} if large <= 0.25 else {"decision": "drop", "reason": "WER_ABOVE_MAX"}
+        return scores | decision
 
-    found = rows(row(0.0, 0.0), row(0.1, 0.2), row(0.5, 0.1), row(0.2, 0.6), row(0.9, 0.9))
+    filtered = rows(row(0.0, 0.0), row(0.1, 0.2), row(0.5, 0.1), row(0.2, 0.6), row(0.9, 0.9))
     manifest = ShardedManifest(shards=[], seconds=[], lines=5, blank=0)
-    report = summarize(found, manifest, {"small": speed(5, 50), "large": speed(5, 50)}, SETTINGS)
+    report = summarize(filtered, manifest, {"small": throughput(5, 50), "large": throughput(5, 50)}, SETTINGS)
     assert (report.rescued.utterances, report.lost.utterances) == (1, 1)
 
 
+def test_only_a_reference_rescues_an_utterance():
+    escalated = {"band": "escalate", "model": "large", "decision": "keep"}
+    filtered = rows(
+        escalated | {"small_wer": 0.5, "agreement": 0.5},
+        escalated | {"small_wer": None, "agreement": 0.5},
+        escalated | {"small_wer": None, "agreement": 1.0},
+        escalated | {"small_wer": None, "agreement": 0.5, "model": "small"},
+    )
+    assert rescued_rows(filtered, 0.25)["id"].to_pylist() == [1]
+    assert relabelled_rows(filtered)["id"].to_pylist() == [2]
+    settings = SETTINGS.model_copy(update={"references": "optional"})
+    report = summarize(filtered, ShardedManifest(shards=[], seconds=[], lines=4, blank=0), {}, settings)
+    assert (report.rescued.utterances, report.bands["escalate"].relabelled.utterances) == (1, 1)
+
+
 def test_levels_include_their_limits():
-    found = distribution(rows(*({"wer": wer} for wer in (0.0, 0.10, 0.25, 0.26, 0.5, 0.51, None))))
-    assert found.levels == {"excellent": 2, "good": 1, "fair": 2, "poor": 1}
-    assert found.utterances == 6
-    assert found.median == pytest.approx(0.255)
+    wer = wer_distribution(rows(*({"wer": wer} for wer in (0.0, 0.10, 0.25, 0.26, 0.5, 0.51, None))))
+    assert wer.levels == {"excellent": 2, "good": 1, "fair": 2, "poor": 1}
+    assert wer.utterances == 6
+    assert wer.median == pytest.approx(0.255)
 
 
-def test_advice_follows_from_the_figures(report):
-    advice = "\n".join(recommend(report))
-    for expected in (
-        "mean WER is 62%",
-        "standard deviation",
-        "1 of 2 dropped",
-        "20% of the utterances could not be read",
-    ):
-        assert expected in advice
+def test_recommendations_follow_from_the_figures(report):
+    assert recommend(report, SETTINGS) == [
+        "The mean WER is 62%: try a larger model, and listen to some of the audio.",
+        "The WER varies widely (standard deviation 65%): look at the examples below, and consider a model that was "
+        "trained for this domain.",
+        "Both models have the same words in 1 of 2 dropped utterances: probably the references are wrong and the audio "
+        "is good. `pred_text` in `rejects/` may serve as a new reference.",
+        "20% of the utterances were quarantined, most often for `AUDIO_MISSING`: repair the manifest or the audio, and "
+        "use a new output folder, because processed utterances are not transcribed again.",
+    ]
     good = rows(*[{"wer": 0.0, "small_wer": 0.0, "model": "small", "decision": "keep"}] * 3)
-    quiet = summarize(good, ShardedManifest(shards=[], seconds=[], lines=3, blank=0), {"small": speed(3, 30)}, SETTINGS)
-    assert recommend(quiet) == ["Nothing stands out."]
+    unremarkable = summarize(
+        good, ShardedManifest(shards=[], seconds=[], lines=3, blank=0), {"small": throughput(3, 30)}, SETTINGS
+    )
+    assert recommend(unremarkable, SETTINGS) == ["Nothing stands out."]
+
+
+@pytest.mark.parametrize(
+    ("gate", "options"),
+    [
+        ({}, ["a better small model"]),  # gate.accept is at the filter's limit already
+        ({"accept": 0.1}, ["a better small model", "a higher `gate.accept` (at most 0.25, the filter's limit)"]),
+        (
+            {"preset": "everything"},
+            ["a better small model", "setting `gate.accept` (at most 0.25, the filter's limit)"],
+        ),
+        ({"preset": "budget"}, ["a better small model", "a lower `gate.budget`"]),
+        ({"by": "confidence"}, ["a better small model", "setting `gate.accept_confidence`"]),
+    ],
+)
+def test_recommended_options_are_those_that_the_run_accepts(report, gate, options):
+    settings = Curation(**SETTINGS.model_dump(include={"manifest", "output", "small", "large"}), gate=gate)
+    report = report.model_copy(update={"escalated_hours": 3.0})
+    expected = f"75% of the audio was escalated: {' or '.join(options)} would make the cascade faster."
+    assert expected in recommend(report, settings)
 
 
 def test_a_lost_or_doubled_row_is_an_error():
-    with pytest.raises(CountMismatch, match="7 lines less 1 blank ones came out as 5 rows with 5 ids"):
+    lost = r"rows were lost or doubled: expected 6 \(7 lines, 1 of them blank\), got 5 rows with 5 different ids"
+    with pytest.raises(CountMismatch, match=lost):
         summarize(CASCADE, replace(MANIFEST, lines=7), {}, SETTINGS)
     doubled = pa.concat_tables([CASCADE.slice(0, 4), CASCADE.slice(0, 1)])
-    with pytest.raises(CountMismatch, match="5 rows with 4 ids"):
+    with pytest.raises(CountMismatch, match="got 5 rows with 4 different ids"):
         summarize(doubled, MANIFEST, {}, SETTINGS)
 
 
-def test_the_artifact_is_small_and_says_what_became_of_the_rows(report):
+def test_markdown_is_small_and_shows_counts_reasons_and_charts(report):
     text = render_markdown(report, CASCADE, SETTINGS)
     assert len(text) < 500_000
     for expected in ("**2 of 5 utterances kept**", report.balance, "`WER_ABOVE_MAX`", "data:image/png;base64,"):
         assert expected in text
+    assert re.findall("^## (.*)$", text, re.MULTILINE) == [
+        section.heading for section in SECTIONS if section.heading != "Agreement"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -179,20 +228,20 @@ def test_the_artifact_is_small_and_says_what_became_of_the_rows(report):
         "`code` **bold** ~~gone~~ &lt;b&gt; <https://example.org> https://example.org www.example.org a@example.org",
     ],
 )
-def test_markup_in_a_transcript_is_only_text(text):
+def test_markup_in_a_transcript_is_shown_as_text(text):
     shown = MarkdownIt("commonmark").enable("table").render(f"| A | B |\n|---|---|\n| 1 | {escape_markdown(text)} |\n")
     cell = re.findall(r"<td>(.*?)</td>", shown, re.DOTALL)[1]
     assert "<" not in cell
     assert shown.count("<td>") == 2
     assert unescape(cell).replace("\u2060", "") == " ".join(text.split())
-    assert not re.search(r"https?://|www\.|\w@\w", unescape(cell))  # nothing that a viewer makes a link of by itself
+    assert not re.search(r"https?://|www\.|\w@\w", unescape(cell))  # viewers link these without any markup
 
 
-def test_a_long_text_is_cut():
+def test_a_long_text_is_truncated():
     assert len(unescape(escape_markdown("word " * 100_000))) == 202
 
 
-def test_the_page_fetches_nothing(report):
+def test_page_fetches_nothing(report):
     html = render_page(render_markdown(report, CASCADE, SETTINGS), "Quality report: <corpus>")
     assert "<title>Quality report: &lt;corpus&gt;</title>" in html
     assert "default-src 'none'" in html

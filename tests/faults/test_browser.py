@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.conftest import CHROMIUM, server_of_its_own
-from tests.test_report import MANIFEST, SETTINGS, rows, speed
+from tests.test_report import MANIFEST, SETTINGS, rows, throughput
 from winnow.reports.render import render_page
 
 HOSTILE = [
@@ -32,58 +32,60 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 
 
 @contextmanager
-def lure() -> Iterator[tuple[str, list[str]]]:
-    """An address that nobody should ask for anything, and what was asked there."""
-    asked: list[str] = []
+def canary_server() -> Iterator[tuple[str, list[str]]]:
+    """Serve an address that no page may fetch from, and yield it with the list of paths that were requested."""
+    requested: list[str] = []
 
-    class Lure(BaseHTTPRequestHandler):
+    class Canary(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            requested.append(self.path)
             self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Lure)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Canary)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
+    yield f"http://127.0.0.1:{server.server_port}", requested
     server.shutdown()
 
 
-def seen(address: str, profile: Path) -> str:
-    """The page as a browser has it after its scripts ran."""
+def dom_of(address: str, profile: Path) -> str:
+    """Return the page's DOM in a browser after its scripts ran."""
     flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--disable-extensions"]
-    line = [str(CHROMIUM), *flags, "--virtual-time-budget=20000", "--dump-dom", address]
+    command = [str(CHROMIUM), *flags, "--virtual-time-budget=20000", "--dump-dom", address]
     return subprocess.run(
-        line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=90, check=True
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=90, check=True
     ).stdout.decode()
 
 
-def report_of(texts: list[str]) -> str:
+def report_with(texts: list[str]) -> str:
+    """Render a report that shows these texts as examples."""
     from winnow.reports.render import render_markdown
     from winnow.reports.summary import summarize
 
-    bad = {"wer": 1.0, "small_wer": 1.0, "model": "small", "decision": "drop"}
+    dropped = {"wer": 1.0, "small_wer": 1.0, "model": "small", "decision": "drop"}
     reasons = ["WER_ABOVE_MAX", "REJECTED_BY_GATE", "CHAR_RATE_BELOW_MIN", "CHAR_RATE_ABOVE_MAX"]
-    found = rows(*[bad | {"text": t, "pred_text": t, "reason": reasons[i % 4]} for i, t in enumerate(texts)])
+    filtered = rows(*[dropped | {"text": t, "pred_text": t, "reason": reasons[i % 4]} for i, t in enumerate(texts)])
     manifest = type(MANIFEST)(shards=[], seconds=[], lines=len(texts), blank=0)
-    return render_markdown(summarize(found, manifest, {"small": speed(1, 10)}, SETTINGS), found, SETTINGS)
+    report = summarize(filtered, manifest, {"small": throughput(1, 10)}, SETTINGS)
+    return render_markdown(report, filtered, SETTINGS)
 
 
 def test_row_38_markup_runs_nothing_and_fetches_nothing_in_a_browser(tmp_path):
-    with lure() as (address, asked), server_of_its_own(tmp_path / "prefect", "--no-services") as api:
+    with canary_server() as (address, requested), server_of_its_own(tmp_path / "prefect", "--no-services") as api:
         texts = [text.replace("{}", address) for text in HOSTILE]
-        text = report_of(texts)
+        text = report_with(texts)
         (tmp_path / "report.html").write_text(render_page(text, "Quality report"))
         artifact = {"key": "quality-report", "type": "markdown", "data": text}
         name = httpx.post(f"{api}/artifacts/", json=artifact).raise_for_status().json()["id"]
         ui = api.removesuffix("/api")
-        places = [(tmp_path / "report.html").as_uri()]
-        places += [f"{ui}/artifacts/artifact/{name}", f"{ui}/v2/artifacts/artifact/{name}"]
-        for place in places:
-            dom = seen(place, tmp_path / "profile")
+        pages = [(tmp_path / "report.html").as_uri()]
+        pages += [f"{ui}/artifacts/artifact/{name}", f"{ui}/v2/artifacts/artifact/{name}"]
+        for page in pages:
+            dom = dom_of(page, tmp_path / "profile")
             shown = [t for t in texts if escape(t, quote=False) in dom.replace("\u2060", "").replace("&nbsp;", " ")]
-            assert shown == texts, place
+            assert shown == texts, page
             assert "<title>ran" not in dom
             assert 'href="javascript:' not in dom
-        assert asked == []
+        assert requested == []

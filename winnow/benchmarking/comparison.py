@@ -4,7 +4,7 @@ from pathlib import Path
 
 from winnow.benchmarking.accuracy import METHOD, Rate
 from winnow.benchmarking.figures import Change, Figures, ModelFigures, changes
-from winnow.reports.render import escape_markdown, format_number, markdown_table
+from winnow.reports.formatting import escape_markdown, format_number, markdown_table
 
 SINCE = "## Since the last run"
 

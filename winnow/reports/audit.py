@@ -1,11 +1,13 @@
-"""What a gate loses: some of what it believed or gave up was read by the large model all the same."""
+"""What a gate loses, estimated from accepted and rejected rows that the large model transcribed for the audit."""
 
 from math import sqrt
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import BaseModel
 
+from winnow.reports.counts import hours_of, rows_where
 from winnow.rules.evaluate import evaluate
 from winnow.rules.operands import Operands
 from winnow.rules.rule import WHOLE_RUN, Rule, Rules, terms
@@ -14,41 +16,71 @@ from winnow.schema import DECISION, replace_column
 Z_95 = 1.96  # standard deviations: 95 %
 
 
+class Audit(BaseModel, frozen=True):
+    """How the large model decides on audited utterances of one band.
+
+    Of `utterances` audited rows, `wrong` would have been dropped (band accept, of those kept) or kept (band reject).
+    `low` and `high` bound the share of such rows in the whole band and `hours` their duration, at 95 % confidence.
+    """
+
+    utterances: int
+    wrong: int
+    low: float
+    high: float
+    hours: tuple[float, float]
+
+
+def summarize_audit(rows: pa.Table, band: str) -> Audit | None:
+    """Estimate how many rows of a band are decided wrongly; None for escalate and for a band without rows.
+
+    In band accept the kept rows are at stake, in band reject all of them.
+    """
+    at_stake = rows_where(rows, "decision", "keep") if band == "accept" else rows
+    if band == "escalate" or not len(at_stake):
+        return None
+    large_keeps = at_stake["large_keeps"].drop_null().to_pylist()
+    wrong = sum(keeps != (band == "accept") for keeps in large_keeps)
+    low, high = wilson_interval(wrong, len(large_keeps))
+    hours = low * hours_of(at_stake), high * hours_of(at_stake)
+    return Audit(utterances=len(large_keeps), wrong=wrong, low=low, high=high, hours=hours)
+
+
 def audit_decisions(judged: pa.Table, rules: Rules) -> pa.Array:
-    """Whether an audited row would be kept as the large model reads it; null for all other rows."""
+    """Decide by the large model's hypotheses whether audited rows would be kept; null for all other rows."""
     if "audit" not in judged.schema.names:
         return pa.nulls(len(judged), pa.bool_())
     audited = pc.and_(judged["audit"], pc.is_valid(judged["large_pred_text"])).to_numpy()
     rows = judged.filter(pa.array(audited))
-    asked = replace_column(rows, "band", ["escalate"] * len(rows)).drop_columns(list(DECISION))
-    alone = Rules(rules=split_rules(rules.given, False), labels=rules.labels, phrases=rules.phrases)
-    broken = evaluate(alone, Operands(asked, alone)).any(axis=1) | breaks_run_rules(rows, rules)
-    found = np.zeros(len(judged), bool)
-    found[audited] = ~broken
-    return pa.array(found, mask=~audited)
+    escalated = replace_column(rows, "band", ["escalate"] * len(rows)).drop_columns(list(DECISION))
+    row_rules = Rules(rules=split_rules(rules.given, False), labels=rules.labels, phrases=rules.phrases)
+    dropped = evaluate(row_rules, Operands(escalated, row_rules)).any(axis=1) | violates_run_rules(rows, rules)
+    keeps = np.zeros(len(judged), bool)
+    keeps[audited] = ~dropped
+    return pa.array(keeps, mask=~audited)
 
 
 def split_rules(rules: list[Rule], needs_whole_run: bool) -> tuple[str, ...]:
-    """The rules that compare an utterance with the whole run, or all others."""
-    found = {str(rule): any(term.measure in WHOLE_RUN for term in terms([rule])) for rule in rules}
-    return tuple(rule for rule, compared in found.items() if compared == needs_whole_run)
+    """Return the rules that compare an utterance with the whole run, or all others."""
+    compares_run = {str(rule): any(term.measure in WHOLE_RUN for term in terms([rule])) for rule in rules}
+    return tuple(rule for rule, whole_run in compares_run.items() if whole_run == needs_whole_run)
 
 
-def breaks_run_rules(rows: pa.Table, rules: Rules) -> np.ndarray:
-    """Which rows break a rule about the whole run, which no other reading changes."""
+def violates_run_rules(rows: pa.Table, rules: Rules) -> np.ndarray:
+    """Mark rows that violate a rule about the whole run; which hypothesis is selected does not change that."""
     names = {rule.name for rule in Rules(rules=split_rules(rules.given, True)).given}
     return np.array([bool(names.intersection(reasons or ())) for reasons in rows["reasons"].to_pylist()], bool)
 
 
-def wilson_interval(found: int, of: int) -> tuple[float, float]:
-    """Between which shares the true one lies, 95 times of 100, where so many of so many were found.
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a proportion, from 0 to 1.
 
-    Wilson's score interval (E. B. Wilson, Probable inference, JASA 22, 1927), which holds for few and for none.
+    Wilson's score interval (E. B. Wilson, Probable inference, JASA 22, 1927), which holds for few trials and for no
+    successes as well.
     """
-    if not of:
+    if not trials:
         return 0.0, 1.0
-    share, spread = found / of, Z_95**2 / of
-    middle = share + spread / 2
-    width = Z_95 * sqrt(share * (1 - share) / of + spread / of / 4)
+    proportion, spread = successes / trials, Z_95**2 / trials
+    middle = proportion + spread / 2
+    width = Z_95 * sqrt(proportion * (1 - proportion) / trials + spread / trials / 4)
     low, high = ((middle + sign * width) / (1 + spread) for sign in (-1, 1))
     return max(0.0, low), min(1.0, high)

@@ -1,10 +1,10 @@
-"""What became of the utterances in each band of a gate, and what that cost."""
+"""What became of the utterances in each band of a gate, and how long larger models took for them."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
-from winnow.reports.audit import wilson_interval
+from winnow.reports.audit import Audit, summarize_audit
 from winnow.reports.counts import NO_UTTERANCES, UtteranceCount, count_utterances, hours_of, rows_where
 from winnow.reports.throughput import Throughput
 from winnow.roles import Role, band_of
@@ -12,26 +12,14 @@ from winnow.roles import Role, band_of
 BANDS = ("accept", "escalate", "reject")
 
 
-class Audit(BaseModel, frozen=True):
-    """What the large model says of utterances that were believed or given up without it.
-
-    `wrong` of the `utterances` that it read would have been dropped (of those kept in accept), or kept (in reject).
-    `low` and `high` are their share in the whole band, and `hours` how much audio that is, with 95 % confidence.
-    """
-
-    utterances: int
-    wrong: int
-    low: float
-    high: float
-    hours: tuple[float, float]
-
-
 class Band(BaseModel, frozen=True):
-    """The utterances in one band of a gate, how many of them were kept, and what larger models did there.
+    """The utterances in one band of a gate, and what larger models changed there.
 
-    `rescued` is what the small model alone would have dropped, or without a reference labelled otherwise; `lost` what
-    it alone would have kept. Seconds are those that larger models spent here, and that the large one would have spent
-    on what it did not read; null where it read nothing.
+    `rescued` counts utterances kept although the small model's hypothesis is too far from the reference, `lost` those
+    dropped although the small model's is close enough. `relabelled` counts kept utterances without a reference whose
+    text is a larger model's and differs from an earlier model's. `spent_seconds` is the device time of larger models,
+    `saved_seconds` the time the large model would have taken for what it did not transcribe; both are None if it
+    transcribed nothing.
     """
 
     utterances: int
@@ -39,6 +27,7 @@ class Band(BaseModel, frozen=True):
     kept: int
     kept_hours: float
     rescued: UtteranceCount = NO_UTTERANCES
+    relabelled: UtteranceCount = NO_UTTERANCES
     lost: UtteranceCount = NO_UTTERANCES
     spent_seconds: float | None = None
     saved_seconds: float | None = None
@@ -46,7 +35,7 @@ class Band(BaseModel, frozen=True):
 
 
 def count_bands(rows: pa.Table, role: Role) -> dict[str, Band]:
-    """Of the gate behind this model."""
+    """Count the rows in each band of the gate after this model."""
     return {name: count_band(rows_where(rows, band_of(role), name)) for name in BANDS}
 
 
@@ -55,65 +44,60 @@ def count_band(rows: pa.Table) -> Band:
     return Band(utterances=len(rows), hours=hours_of(rows), kept=len(kept), kept_hours=hours_of(kept))
 
 
-def summarize_bands(heard: pa.Table, limit: float | None, speed: dict[Role, Throughput]) -> dict[str, Band]:
-    """Of the gate behind the small model, with what was rescued, lost, spent and saved in each band."""
-    found = {}
-    for name, counts in count_bands(heard, "small").items():
-        rows = rows_where(heard, "band", name)
-        found[name] = counts.model_copy(
+def summarize_bands(rows: pa.Table, wer_limit: float | None, speed: dict[Role, Throughput]) -> dict[str, Band]:
+    """Summarize each band of the gate after the small model; `wer_limit` is the highest WER that the filter keeps."""
+    bands = {}
+    for name, counts in count_bands(rows, "small").items():
+        members = rows_where(rows, "band", name)
+        bands[name] = counts.model_copy(
             update={
-                "rescued": count_utterances(rescued_rows(rows, limit)),
-                "lost": count_utterances(lost_rows(rows, limit)),
-                "spent_seconds": seconds_spent(rows, speed),
-                "saved_seconds": seconds_saved(rows, speed),
-                "audit": summarize_audit(rows, name),
+                "rescued": count_utterances(rescued_rows(members, wer_limit)),
+                "relabelled": count_utterances(relabelled_rows(members)),
+                "lost": count_utterances(lost_rows(members, wer_limit)),
+                "spent_seconds": seconds_spent(members, speed),
+                "saved_seconds": seconds_saved(members, speed),
+                "audit": summarize_audit(members, name),
             }
         )
-    return found
+    return bands
 
 
-def rescued_rows(rows: pa.Table, limit: float | None) -> pa.Table:
-    """What is kept only for the reading of a larger model."""
-    kept = rows.filter(pc.and_(pc.equal(rows["decision"], "keep"), pc.not_equal(rows["model"], "small")))
-    too_much = pc.greater(kept["small_wer"], float("inf") if limit is None else limit)
-    otherwise = pc.less(kept["agreement"], 1.0)
-    return kept.filter(pc.coalesce(too_much, otherwise, pa.scalar(False)))
+def rows_of_larger_models(rows: pa.Table, decision: str) -> pa.Table:
+    """Select the rows with this decision whose selected hypothesis is a larger model's."""
+    return rows.filter(pc.and_(pc.equal(rows["decision"], decision), pc.not_equal(rows["model"], "small")))
 
 
-def lost_rows(rows: pa.Table, limit: float | None) -> pa.Table:
-    """What is dropped only for the reading of a larger model."""
-    most = float("inf") if limit is None else limit
-    dropped = rows.filter(pc.and_(pc.equal(rows["decision"], "drop"), pc.not_equal(rows["model"], "small")))
-    only_there = pc.and_(pc.less_equal(dropped["small_wer"], most), pc.greater(dropped["wer"], most))
-    return dropped.filter(pc.fill_null(only_there, False))
+def rescued_rows(rows: pa.Table, wer_limit: float | None) -> pa.Table:
+    """Select rows kept by a larger model's hypothesis whose small model's one has a WER above the limit."""
+    kept = rows_of_larger_models(rows, "keep")
+    above = pc.greater(kept["small_wer"], float("inf") if wer_limit is None else wer_limit)
+    return kept.filter(pc.fill_null(above, False))
+
+
+def relabelled_rows(rows: pa.Table) -> pa.Table:
+    """Select kept rows without a reference that have a larger model's text on which not all models agree."""
+    kept = rows_of_larger_models(rows, "keep")
+    differs = pc.fill_null(pc.less(kept["agreement"], 1.0), False)
+    return kept.filter(pc.and_(pc.is_null(kept["small_wer"]), differs))
+
+
+def lost_rows(rows: pa.Table, wer_limit: float | None) -> pa.Table:
+    """Select rows dropped by a larger model's hypothesis whose small model's one has a WER within the limit."""
+    limit = float("inf") if wer_limit is None else wer_limit
+    dropped = rows_of_larger_models(rows, "drop")
+    only_larger = pc.and_(pc.less_equal(dropped["small_wer"], limit), pc.greater(dropped["wer"], limit))
+    return dropped.filter(pc.fill_null(only_larger, False))
 
 
 def seconds_spent(rows: pa.Table, speed: dict[Role, Throughput]) -> float | None:
-    """Seconds of devices that larger models took for these rows, at the rate at which each read all of its own."""
-    rates = {role: one.seconds / one.hours for role, one in speed.items() if role != "small" and one.hours}
-    read = {role: rows.filter(pc.is_valid(rows[f"{role}_pred_text"])) for role in rates}
-    return sum(rate * hours_of(read[role]) for role, rate in rates.items()) if rates else None
+    """Estimate the device seconds of larger models for these rows, each at its average rate in the run."""
+    rates = {role: passed.seconds / passed.hours for role, passed in speed.items() if role != "small" and passed.hours}
+    transcribed = {role: rows.filter(pc.is_valid(rows[f"{role}_pred_text"])) for role in rates}
+    return sum(rate * hours_of(transcribed[role]) for role, rate in rates.items()) if rates else None
 
 
 def seconds_saved(rows: pa.Table, speed: dict[Role, Throughput]) -> float | None:
-    """Seconds that the large model would have taken for what it did not read of these rows."""
+    """Estimate the device seconds that the large model would have taken for the rows that it did not transcribe."""
     if "large" not in speed or not speed["large"].rtfx:
         return None
     return hours_of(rows.filter(pc.is_null(rows["large_pred_text"]))) * 3600 / speed["large"].rtfx
-
-
-def summarize_audit(rows: pa.Table, name: str) -> Audit | None:
-    """What the large model would have decided otherwise, of what is kept in accept or given up in reject."""
-    at_stake = rows_where(rows, "decision", "keep") if name == "accept" else rows
-    if name == "escalate" or not len(at_stake):
-        return None
-    opinions = at_stake["large_keeps"].drop_null().to_pylist()
-    wrong = sum(keeps != (name == "accept") for keeps in opinions)
-    low, high = wilson_interval(wrong, len(opinions))
-    return Audit(
-        utterances=len(opinions),
-        wrong=wrong,
-        low=low,
-        high=high,
-        hours=(low * hours_of(at_stake), high * hours_of(at_stake)),
-    )

@@ -1,52 +1,121 @@
-"""What the figures of a report suggest."""
+"""What the figures of a report suggest: each recommendation is one function and one entry in `RECOMMENDATIONS`."""
 
-from winnow.reports.summary import Distribution, Report
+from collections.abc import Callable, Iterator
+
+from winnow.parameters.curation import Curation
+from winnow.parameters.ensemble import Ensemble, Settings
+from winnow.reports.summary import Report
 from winnow.schema import QUARANTINE_REASONS
 
+Advice = Callable[[Report, Settings], Iterator[str]]
 
-def recommend(report: Report) -> list[str]:
-    """What the figures suggest; the first two are those of NeMo Curator's guide to WER filtering."""
-    advice = []
-    every = report.wer["all"]
-    if every.mean is not None and every.mean > 0.30:
-        advice.append(f"The mean WER is {every.mean:.0%}: try a larger model, and listen to some of the audio.")
-    if every.std is not None and every.std > 0.20:
-        advice.append(
-            f"The WER varies much (standard deviation {every.std:.0%}): look at the outliers below, and consider a "
-            "model of the corpus' own domain."
+
+def recommend(report: Report, settings: Settings) -> list[str]:
+    """Return all recommendations for a run; options that they name are accepted by a run with these settings."""
+    advice = [sentence for check in RECOMMENDATIONS for sentence in check(report, settings)]
+    return advice or (["Nothing stands out."] if report.kept else [])
+
+
+def high_wer(report: Report, settings: Settings) -> Iterator[str]:
+    """As in NeMo Curator's guide to WER filtering."""
+    mean = report.wer["all"].mean
+    if mean is not None and mean > 0.30:
+        yield f"The mean WER is {mean:.0%}: try a larger model, and listen to some of the audio."
+
+
+def varying_wer(report: Report, settings: Settings) -> Iterator[str]:
+    """As in NeMo Curator's guide to WER filtering."""
+    std = report.wer["all"].std
+    if std is not None and std > 0.20:
+        yield (
+            f"The WER varies widely (standard deviation {std:.0%}): look at the examples below, and consider a model "
+            "that was trained for this domain."
         )
+
+
+def doubtful_references(report: Report, settings: Settings) -> Iterator[str]:
     if report.dropped and report.alike / report.dropped >= 0.10:
-        advice.append(
-            f"Both models read the same words in {report.alike} of {report.dropped} dropped utterances: probably their "
-            "references are wrong and their audio is good. `pred_text` in `rejects/` may serve as a new reference."
+        yield (
+            f"Both models have the same words in {report.alike:,} of {report.dropped:,} dropped utterances: probably "
+            "the references are wrong and the audio is good. `pred_text` in `rejects/` may serve as a new reference."
         )
-    if report.bands and no_better(report.wer["escalated, large model"], report.wer["escalated, small model"]):
-        advice.append("The large model does no better than the small one on what it read: choose another one.")
-    if "escalate" in report.bands and report.hours and report.escalated_hours / report.hours > 0.5:
-        advice.append(
-            f"The large model read {report.escalated_hours / report.hours:.0%} of the audio: a better small model or a "
-            "higher `gate.accept` would make the cascade pay."
+
+
+def useless_large_model(report: Report, settings: Settings) -> Iterator[str]:
+    if not report.bands:
+        return
+    small, large = (report.wer[f"escalated, {role} model"].mean for role in ("small", "large"))
+    if small is not None and large is not None and large >= small:
+        yield (
+            f"On escalated utterances the large model (mean WER {large:.0%}) is no better than the small one "
+            f"({small:.0%}): choose another large model."
         )
-    alone = {role: found.mean for role, found in report.wer.items() if role in report.speed and found.mean is not None}
-    if alone and every.mean is not None and min(alone.values()) < every.mean:
-        best = min(alone, key=alone.__getitem__)
-        advice.append(
-            f"{best} alone (mean WER {alone[best]:.1%}) reads better than the ensemble ({every.mean:.1%}): leave out "
-            "the weakest of the others, or weigh confidence more (a lower `rover.alpha`)."
-        )
+
+
+def too_much_escalated(report: Report, settings: Settings) -> Iterator[str]:
+    share = report.escalated_hours / report.hours if report.hours else 0.0
+    if isinstance(settings, Curation) and "escalate" in report.bands and share > 0.5:
+        options = " or ".join(["a better small model", *escalate_less(settings)])
+        yield f"{share:.0%} of the audio was escalated: {options} would make the cascade faster."
+
+
+def escalate_less(settings: Curation) -> Iterator[str]:
+    """Name the option that makes the gate escalate less, if it can still be changed."""
+    gate, accept, limit = settings.gate, settings.bands.accept, settings.filter.wer_limit
+    if gate.preset == "budget":
+        yield "a lower `gate.budget`"
+    elif gate.by == "confidence":
+        yield "a lower `gate.accept_confidence`" if gate.accept_confidence else "setting `gate.accept_confidence`"
+    elif limit is None or accept is None or accept < limit:
+        most = "" if limit is None else f" (at most {limit:g}, the filter's limit)"
+        yield f"{'setting' if accept is None else 'a higher'} `gate.accept`{most}"
+
+
+def hopeless_escalations(report: Report, settings: Settings) -> Iterator[str]:
     escalate = report.bands.get("escalate")
-    if escalate and escalate.utterances >= 20 and escalate.kept / escalate.utterances < 0.05:
-        advice.append("Hardly anything that was escalated was kept: a lower `gate.reject` would cost little.")
-    if report.utterances and report.quarantined / report.utterances > 0.05:
-        worst = next((reason for reason in report.reasons if reason in QUARANTINE_REASONS), "")
-        advice.append(
-            f"{report.quarantined / report.utterances:.0%} of the utterances could not be read at all ({worst} first): "
-            "mend the manifest or the audio, and run into another output."
+    if not isinstance(settings, Curation) or not escalate or escalate.utterances < 20:
+        return
+    if escalate.kept / escalate.utterances < 0.05:
+        gate = settings.gate
+        option = "a higher `gate.reject_confidence`" if gate.by == "confidence" else "a lower `gate.reject`"
+        option = "a lower `gate.budget`" if gate.preset == "budget" else option
+        yield (
+            f"Only {escalate.kept:,} of {escalate.utterances:,} escalated utterances were kept: {option} would save "
+            "time and lose little."
         )
-    if report.kept and not advice:
-        advice.append("Nothing stands out.")
-    return advice
 
 
-def no_better(one: Distribution, other: Distribution) -> bool:
-    return one.mean is not None and other.mean is not None and one.mean >= other.mean
+def useless_ensemble(report: Report, settings: Settings) -> Iterator[str]:
+    ensemble = report.wer["all"].mean
+    models = {role: report.wer[role].mean for role in report.speed if role in report.wer}
+    rates = {role: mean for role, mean in models.items() if mean is not None}
+    if not isinstance(settings, Ensemble) or ensemble is None or min(rates.values(), default=ensemble) >= ensemble:
+        return
+    best = min(rates, key=rates.__getitem__)
+    options = ["leave out the weakest of the others"] if len(settings.models) > 2 else [f"use {best} alone"]
+    if settings.method == "rover" and settings.rover.alpha:
+        options.append("give confidence more weight (a lower `rover.alpha`)")
+    better = f"{best} alone (mean WER {rates[best]:.1%}) is better than the ensemble ({ensemble:.1%})"
+    yield f"{better}: {', or '.join(options)}."
+
+
+def many_quarantined(report: Report, settings: Settings) -> Iterator[str]:
+    if report.utterances and report.quarantined / report.utterances > 0.05:
+        most_frequent = next((reason for reason in report.reasons if reason in QUARANTINE_REASONS), "")
+        yield (
+            f"{report.quarantined / report.utterances:.0%} of the utterances were quarantined, most often for "
+            f"`{most_frequent}`: repair the manifest or the audio, and use a new output folder, because processed "
+            "utterances are not transcribed again."
+        )
+
+
+RECOMMENDATIONS: tuple[Advice, ...] = (
+    high_wer,
+    varying_wer,
+    doubtful_references,
+    useless_large_model,
+    too_much_escalated,
+    useless_ensemble,
+    hopeless_escalations,
+    many_quarantined,
+)

@@ -1,4 +1,4 @@
-"""What passes took."""
+"""How fast each pass was."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from winnow.runs import ledger
 
 
 class Throughput(BaseModel, frozen=True):
-    """What one pass read and how long it took; null where nothing was read.
+    """How much one pass transcribed and how long it took; rates are None if it transcribed nothing.
 
-    `pinned` says whether the checkpoint's name says which file it must be; `seconds` of the shards, with decoding;
-    `model_seconds` of them in the model, as if its lanes were one; `peak_device_bytes` the most that it took of a
-    device's memory, null on a CPU.
+    `pinned` is True if the checkpoints' names fix their content. `seconds` includes decoding the audio,
+    `model_seconds` only the time in the model, averaged over its threads. `padding` is the fraction of a batch that is
+    padding. `peak_device_bytes` is the largest device memory in use, None on a CPU.
     """
 
     checkpoint: str
@@ -30,40 +30,44 @@ class Throughput(BaseModel, frozen=True):
     precision: str | None
     peak_device_bytes: int | None
     models: list["Throughput"] = []
-    """The same of each model, where the pass has several."""
+    """The throughput of each model, if the pass has several."""
 
 
 Passes = dict[Role, tuple[list[Checkpoint], list[Path]]]
-"""The checkpoints of each pass, and its shards."""
+"""The checkpoints of each pass, and the shards that it wrote."""
 
 
-def speed_of(run: Path, passes: Passes) -> dict[Role, Throughput]:
-    """What each pass took, summed over its shards' records; where languages have models of their own, of each model."""
+def measure_throughput(run: Path, passes: Passes) -> dict[Role, Throughput]:
+    """Sum up the ledger's records of each pass, and of each model in a pass with a model per language."""
     records = ledger.records_by_file(run)
-    found: dict[Role, Throughput] = {}
+    speed: dict[Role, Throughput] = {}
     for role, (checkpoints, shards) in passes.items():
         facts = list({id(records[shard]): records[shard]["facts"] for shard in shards}.values())
-        parts = [
-            (one, [fact["readers"][one.sha256] for fact in facts if one.sha256 in fact.get("readers", {})])
-            for one in checkpoints
-        ]
-        models = [speed([one], mine) for one, mine in parts if mine] if len(checkpoints) > 1 else []
-        found[role] = speed(checkpoints, facts).model_copy(update={"models": models})
-    return found
+        speed[role] = throughput_of(checkpoints, facts).model_copy(update={"models": by_model(checkpoints, facts)})
+    return speed
 
 
-def speed(checkpoints: list[Checkpoint], facts: list[ledger.Facts]) -> Throughput:
-    """What checkpoints took, by the facts of the records."""
+def by_model(checkpoints: list[Checkpoint], facts: list[ledger.Facts]) -> list[Throughput]:
+    """Return the throughput of each checkpoint that transcribed something; nothing if there is only one."""
+    if len(checkpoints) < 2:
+        return []
+    by_sha256 = [fact.get("readers", {}) for fact in facts]
+    own_facts = {model: [by[model.sha256] for by in by_sha256 if model.sha256 in by] for model in checkpoints}
+    return [throughput_of([model], own) for model, own in own_facts.items() if own]
+
+
+def throughput_of(checkpoints: list[Checkpoint], facts: list[ledger.Facts]) -> Throughput:
+    """Sum up the facts that the ledger keeps of these checkpoints' shards."""
     spent = {
         name: sum(fact.get(name, 0.0) for fact in facts)
         for name in ("utterances", "audio_seconds", "padded_seconds", "seconds")
     }
-    said = {name: distinct_values(facts, name) for name in ("device", "precision")}
+    hardware = {name: distinct_values(facts, name) for name in ("device", "precision")}
     peaks = [fact["peak_device_bytes"] for fact in facts if fact.get("peak_device_bytes")]
     seconds = spent["seconds"]
     return Throughput(
-        checkpoint=", ".join(one.name for one in checkpoints),
-        pinned=all(one.pinned for one in checkpoints),
+        checkpoint=", ".join(checkpoint.name for checkpoint in checkpoints),
+        pinned=all(checkpoint.pinned for checkpoint in checkpoints),
         utterances=int(spent["utterances"]),
         hours=spent["audio_seconds"] / 3600,
         seconds=seconds,
@@ -72,10 +76,10 @@ def speed(checkpoints: list[Checkpoint], facts: list[ledger.Facts]) -> Throughpu
         utterances_per_second=spent["utterances"] / seconds if seconds else None,
         padding=1 - spent["audio_seconds"] / spent["padded_seconds"] if spent["padded_seconds"] else None,
         peak_device_bytes=max(peaks, default=None),
-        **said,
+        **hardware,
     )
 
 
 def distinct_values(facts: list[ledger.Facts], name: str) -> str | None:
-    """What the shards say of this, each answer once."""
+    """Join the different values of a fact with commas; None if no shard has one."""
     return ", ".join(sorted({fact[name] for fact in facts if fact.get(name)})) or None

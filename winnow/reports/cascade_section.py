@@ -1,0 +1,113 @@
+"""The section on the cascade: the gate's limits, its bands and what the audit estimates."""
+
+from winnow.parameters.gate import Bands
+from winnow.reports.formatting import format_number, format_percent, format_share, markdown_table
+from winnow.reports.summary import Report, ReportContext
+
+BAND_NAMES = {
+    "accept": "Accept (the small model's result is used)",
+    "escalate": "Escalate (the large model's result is used)",
+    "reject": "Reject (dropped)",
+}
+LEGEND = (
+    "Rescued: kept, although the small model's WER is above the filter's limit. Lost: dropped, although the small "
+    "model's WER is within it. Seconds spent: device time of larger models. Seconds saved: device time that the large "
+    "model would have taken for the utterances that it did not transcribe."
+)
+RELABELLED = "Relabelled: kept without a reference, with a larger model's text that differs from an earlier model's."
+
+
+def cascade_section(context: ReportContext) -> str:
+    """Describe the gates, what each band contains, and what larger models changed."""
+    report = context.report
+    parts = [
+        gate_limits(report),
+        bands_table(report),
+        larger_gates(report),
+        effect(report),
+        *audit_sentences(report),
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def gate_limits(report: Report) -> str:
+    """List what the gate after the small model compared, and its limits."""
+    gates = report.gates
+    if gates is None:
+        return ""
+    by_wer = gates.by != "confidence" and report.compared > 0
+    by_confidence = gates.by == "confidence" or report.compared < report.kept + report.dropped
+    lines = [f"- WER: {describe_limits(gates.wer)}"] if by_wer else []
+    lines += [f"- 1 - confidence: {describe_limits(gates.doubt)}"] if by_confidence else []
+    return "\n".join(lines)
+
+
+def describe_limits(limits: Bands) -> str:
+    accept = "accept nothing" if limits.accept is None else f"accept up to {limits.accept:.3g}"
+    reject = "reject nothing" if limits.reject is None else f"reject above {limits.reject:.3g}"
+    return f"{accept}, {reject}, escalate the rest"
+
+
+def bands_table(report: Report) -> str:
+    """Tabulate the bands of the gate after the small model; relabelled utterances only if there are any."""
+    relabelled = any(band.relabelled.utterances for band in report.bands.values())
+    header = ["Band", "Utterances", "Hours", "Kept", "Kept hours", "Rescued", "Lost"]
+    header += [*(["Relabelled"] if relabelled else []), "Seconds spent", "Seconds saved"]
+    cells = [
+        [BAND_NAMES[name], f"{band.utterances:,}", f"{band.hours:.3f}", f"{band.kept:,}", f"{band.kept_hours:.3f}"]
+        + [f"{band.rescued.utterances:,}", f"{band.lost.utterances:,}"]
+        + ([f"{band.relabelled.utterances:,}"] if relabelled else [])
+        + [format_number(band.spent_seconds, 1), format_number(band.saved_seconds, 1)]
+        for name, band in report.bands.items()
+    ]
+    return f"{markdown_table(header, cells)}\n\n{LEGEND}" + (f" {RELABELLED}" if relabelled else "")
+
+
+def larger_gates(report: Report) -> str:
+    """Describe what became of utterances at the gate after each larger model."""
+    words = {"accept": "accepted", "escalate": "escalated", "reject": "rejected"}
+    return "\n\n".join(
+        f"Gate after the {role} model: "
+        + ", ".join(f"{band.utterances:,} {words[name]} ({band.kept:,} kept)" for name, band in bands.items())
+        + "."
+        for role, bands in report.further.items()
+    )
+
+
+def effect(report: Report) -> str:
+    """Summarize how much larger models transcribed, and what that changed."""
+    escalated, rescued, lost = format_share(report.escalated_hours, report.hours), report.rescued, report.lost
+    sentences = [
+        f"{escalated or 'None'} of the audio was escalated.",
+        f"This rescued {rescued.utterances:,} utterances ({format_number(rescued.hours, 3)} h)"
+        + (f" and lost {lost.utterances:,} ({format_number(lost.hours, 3)} h)." if lost.utterances else "."),
+    ]
+    if report.saved_seconds is not None:
+        sentences.append(f"Transcribing the rest with the large model would have taken {report.saved_seconds:,.1f} s.")
+    return " ".join(sentences)
+
+
+def audit_sentences(report: Report) -> list[str]:
+    """Say what the gate loses, as the large model decides on audited utterances."""
+    words = {"accept": ("accepted", "dropped"), "reject": ("rejected", "kept")}
+    sentences = []
+    if report.gates and report.gates.audit:
+        share = format_percent(report.gates.audit)
+        sentences.append(
+            f"To audit the gate, the large model also transcribed {share} of what was accepted or rejected."
+        )
+    for name, band in report.bands.items():
+        if not (audit := band.audit):
+            continue
+        decided, instead = words[name]
+        if audit.utterances:
+            sentences.append(
+                f"Audit: the large model would have {instead} {audit.wrong:,} of {audit.utterances:,} {decided} "
+                f"utterances. With 95% confidence, that is {format_percent(audit.low)} to {format_percent(audit.high)} "
+                f"of this band ({audit.hours[0]:.3f} to {audit.hours[1]:.3f} h)."
+            )
+        else:
+            sentences.append(
+                f"Audit: no {decided} utterance was drawn, so there is no estimate; a higher `gate.audit` draws more."
+            )
+    return sentences

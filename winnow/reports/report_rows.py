@@ -1,0 +1,39 @@
+"""The rows of a run that its report is computed from."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from winnow.parameters.ensemble import Ensemble, Settings
+from winnow.reports.audit import audit_decisions
+from winnow.reports.wer_distribution import EDIT_COUNTS
+from winnow.roles import band_of
+from winnow.rules.rule import Rules
+from winnow.runs.storage import read_schema, read_table
+from winnow.validation.rules import rules_for
+
+COMMON_COLUMNS = ["id", "duration", "text", "reason", "reasons", "pred_text", "wer", "agreement", "model", "decision"]
+
+
+def report_columns(settings: Settings) -> list[str]:
+    """Return the columns that a report needs; only these are read, because all rows are in memory at once."""
+    if isinstance(settings, Ensemble):
+        return [*COMMON_COLUMNS, *(f"{role}_{name}" for role in settings.roles for name in ("wer", *EDIT_COUNTS))]
+    roles = settings.roles if settings.large else ["small", "large"]
+    scores = [f"{role}_{name}" for role in roles for name in ("pred_text", "wer", *EDIT_COUNTS)]
+    return [*COMMON_COLUMNS, *scores, *map(band_of, roles[:-1])]
+
+
+def read_report_rows(filtered: list[Path], settings: Settings) -> pa.Table:
+    """Read all filtered shards of a run, in the report's columns and `large_keeps`, the audit's decisions."""
+    columns, rules = report_columns(settings), rules_for(settings)
+    return pa.concat_tables([read_shard(shard, columns, rules) for shard in filtered])
+
+
+def read_shard(shard: Path, columns: list[str], rules: Rules) -> pa.Table:
+    """Read one filtered shard; all its columns only if the audit has to apply the rules again."""
+    audited = "audit" in read_schema(shard).names and pc.any(read_table(shard, columns=["audit"])["audit"]).as_py()
+    rows = read_table(shard, columns=None if audited else columns)
+    large_keeps = audit_decisions(rows, rules) if audited else pa.nulls(len(rows), pa.bool_())
+    return rows.select(columns).append_column("large_keeps", large_keeps)

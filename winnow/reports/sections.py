@@ -1,0 +1,177 @@
+"""The sections of the report, in order: to add one, write its function and add an entry to `SECTIONS`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow.compute as pc
+
+from winnow.reports.cascade_section import cascade_section
+from winnow.reports.charts import Chart, agreement_curve, data_uri, outcome_bar, wer_histogram
+from winnow.reports.counts import ReasonCount
+from winnow.reports.formatting import (
+    escape_markdown,
+    format_gibibytes,
+    format_number,
+    format_percent,
+    format_share,
+    markdown_table,
+)
+from winnow.reports.recommendations import recommend
+from winnow.reports.summary import Report, ReportContext
+from winnow.reports.wer_distribution import WER_LEVELS
+from winnow.schema import QUARANTINE_REASONS
+
+EXAMPLES_PER_REASON = 3
+
+
+class Section(NamedTuple):
+    """A section of the report: its heading, its text, when it applies, and the charts above its text."""
+
+    heading: str
+    text: Callable[[ReportContext], str]
+    applies: Callable[[Report], object] = lambda report: True
+    charts: tuple[Chart, ...] = ()
+
+    def render(self, context: ReportContext) -> str:
+        """Return the section as markdown."""
+        charts = [f"![{chart.caption}]({data_uri(chart.draw(context))})" for chart in self.charts]
+        return "\n\n".join([f"## {self.heading}", *charts, self.text(context)])
+
+
+def decisions(context: ReportContext) -> str:
+    """Tabulate how many utterances were kept, dropped and quarantined; quarantined audio has no measured hours."""
+    report = context.report
+    counts = [
+        ("Total", report.utterances, report.hours),
+        ("Kept", report.kept, report.kept_hours),
+        ("Dropped", report.dropped, report.dropped_hours),
+        ("Quarantined", report.quarantined, None),
+    ]
+    cells = [
+        [name, f"{count:,}", format_share(count, report.utterances), format_number(hours, 3)]
+        for name, count, hours in counts
+    ]
+    return f"{markdown_table(['', 'Utterances', 'Share', 'Hours'], cells)}\n\n{report.balance}"
+
+
+def word_error_rates(context: ReportContext) -> str:
+    """Tabulate the distribution of the WER, and how many utterances are in each level."""
+    report = context.report
+    compared = {name: wer for name, wer in report.wer.items() if wer.utterances}
+    rates = [
+        [name.capitalize(), f"{wer.utterances:,}"]
+        + [format_percent(rate) for rate in (wer.corpus, wer.mean, wer.capped, wer.median, wer.std)]
+        for name, wer in compared.items()
+    ]
+    limits = {name: f"≤ {limit:.0%}" for name, limit in WER_LEVELS.items()} | {"poor": f"> {WER_LEVELS['fair']:.0%}"}
+    levels = [
+        [name.capitalize(), *(f"{count:,} ({format_share(count, wer.utterances)})" for count in wer.levels.values())]
+        for name, wer in compared.items()
+    ]
+    return "\n\n".join(
+        [
+            markdown_table(["", "Utterances", "Corpus", "Mean", "Capped", "Median", "Std"], rates),
+            "Corpus: all errors divided by all reference words. Mean, median and standard deviation: over utterances. "
+            "Capped: the mean with each utterance's WER limited to 100%.",
+            markdown_table(["", *(f"{name.capitalize()} {limits[name]}" for name in WER_LEVELS)], levels),
+        ]
+    )
+
+
+def agreement_levels(context: ReportContext) -> str:
+    """Tabulate how much would be kept at each minimum agreement."""
+    report = context.report
+    assert report.agreement
+    mean = report.agreement.mean
+    cells = [
+        [f"≥ {level.at_least:.0%}", f"{level.utterances:,}", f"{level.hours:.3f}", format_percent(level.wer)]
+        for level in report.agreement.levels
+    ]
+    sentence = [] if mean is None else [f"Mean agreement with the selected hypothesis: {format_percent(mean)}."]
+    header = ["Agreement", "Utterances", "Hours", "Mean WER (utterances with a reference)"]
+    return "\n\n".join([*sentence, markdown_table(header, cells)])
+
+
+def reasons(context: ReportContext) -> str:
+    """Tabulate why utterances were dropped or quarantined, and what each rule costs."""
+    report = context.report
+    cells = [
+        [decision_of(name), f"`{name}`", f"{count.utterances:,}", format_number(count.hours, 3)]
+        + [format_number(count.violations, 0), format_number(count.only_this_rule, 0)]
+        + [escape_markdown(describe_reason(name, count))]
+        for name, count in report.reasons.items()
+    ]
+    header = ["Decision", "Reason", "Utterances", "Hours", "Violations", "Only this rule", "Meaning"]
+    legend = (
+        "An utterance is counted under its first reason. Violations: all utterances that violate the rule, whatever "
+        "their first reason. Only this rule: those that violate no other rule."
+    )
+    return f"{markdown_table(header, cells)}\n\n{legend}"
+
+
+def decision_of(reason: str) -> str:
+    """Return the decision that a reason leads to: drop or quarantine."""
+    return "quarantine" if reason in QUARANTINE_REASONS else "drop"
+
+
+def describe_reason(name: str, count: ReasonCount) -> str:
+    """Explain a reason: why an utterance is quarantined, or which rule it violates."""
+    if name == "REJECTED_BY_GATE":
+        return "the gate rejected the utterance"
+    return QUARANTINE_REASONS.get(name) or f"violates {count.rule}"
+
+
+def speed(context: ReportContext) -> str:
+    """Tabulate the throughput of each pass and model, and name the models that are not pinned."""
+    report = context.report
+    models = [(role, model) for role, speed in report.speed.items() for model in speed.models or [speed]]
+    cells = [
+        [role.capitalize(), escape_markdown(Path(model.checkpoint).name), f"{model.utterances:,}"]
+        + [f"{model.hours:.3f}", f"{model.seconds:,.1f}", format_number(model.rtfx, 1)]
+        + [format_number(model.utterances_per_second, 1), format_percent(model.padding)]
+        + [", ".join(filter(None, [model.device, model.precision])), format_gibibytes(model.peak_device_bytes)]
+        for role, model in models
+    ]
+    header = ["Pass", "Checkpoint", "Utterances", "Hours", "Seconds", "RTFx", "Utterances per second", "Padding"]
+    table = markdown_table([*header, "Device", "Memory"], cells)
+    unpinned = [f"`{escape_markdown(model.checkpoint)}`" for _, model in models if not model.pinned]
+    return f"{table}\n\nNot pinned, allowed by `trust_unpinned`: {', '.join(unpinned)}." if unpinned else table
+
+
+def recommendations(context: ReportContext) -> str:
+    return "\n".join(f"- {advice}" for advice in recommend(context.report, context.settings))
+
+
+def examples(context: ReportContext) -> str:
+    """Tabulate, for each reason for a drop, the rows with the highest WER."""
+    rows = context.rows
+    dropped = rows.filter(pc.equal(rows["decision"], "drop")).sort_by([("wer", "descending"), ("id", "ascending")])
+    cells = []
+    for reason in sorted(set(dropped["reason"].to_pylist())):
+        for row in dropped.filter(pc.equal(dropped["reason"], reason)).slice(0, EXAMPLES_PER_REASON).to_pylist():
+            texts = [escape_markdown(row["text"] or ""), escape_markdown(row["pred_text"] or "")]
+            cells.append([str(row["id"]), f"`{reason}`", format_percent(row["wer"], 0), *texts])
+    return markdown_table(["Line", "Reason", "WER", "Reference", "Hypothesis"], cells)
+
+
+SECTIONS = (
+    Section("Decisions", decisions, charts=(Chart("What became of the audio", outcome_bar),)),
+    Section(
+        "Word error rate",
+        word_error_rates,
+        applies=lambda report: report.compared,
+        charts=(Chart("Utterances by word error rate", wer_histogram),),
+    ),
+    Section(
+        "Agreement",
+        agreement_levels,
+        applies=lambda report: report.agreement,
+        charts=(Chart("Hours by minimum agreement", agreement_curve),),
+    ),
+    Section("Cascade", cascade_section, applies=lambda report: report.bands),
+    Section("Reasons", reasons, applies=lambda report: report.reasons),
+    Section("Speed", speed),
+    Section("Recommendations", recommendations),
+    Section("Examples", examples, applies=lambda report: report.dropped),
+)

@@ -1,0 +1,42 @@
+"""Writing a run's report."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from winnow.gates.criteria import Gates
+from winnow.parameters.ensemble import Ensemble, Settings
+from winnow.reports.counts import check_conservation
+from winnow.reports.render import render_markdown, render_page
+from winnow.reports.report_rows import read_report_rows
+from winnow.reports.summary import Report, summarize, summarize_ensemble
+from winnow.reports.throughput import Throughput
+from winnow.roles import Role
+from winnow.runs.storage import put, read_table
+from winnow.schema import ShardedManifest
+
+
+def write_report(
+    filtered: list[Path],
+    published: list[Path],
+    manifest: ShardedManifest,
+    speed: dict[Role, Throughput],
+    settings: Settings,
+    run: Path,
+    gates: Gates | None,
+) -> tuple[Report, str]:
+    """Write report.json and report.html into the run's folder; return the report, and the same as markdown.
+
+    Raises `CountMismatch` unless the filtered shards and the published files each have every utterance exactly once.
+    """
+    rows = read_report_rows(filtered, settings)
+    published_ids = pa.concat_tables([read_table(part, columns=["id"]) for part in published])["id"]
+    check_conservation(published_ids, manifest)
+    if isinstance(settings, Ensemble):
+        report = summarize_ensemble(rows, manifest, speed, settings)
+    else:
+        report = summarize(rows, manifest, speed, settings, gates)
+    text = render_markdown(report, rows, settings)
+    put(run / "report.json", report.model_dump_json(indent=2).encode() + b"\n")
+    put(run / "report.html", render_page(text, f"Quality report: {settings.manifest.name}").encode())
+    return report, text
