@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
 from rich.console import Console
 
+from flows.server.environment import keep_current_folder_off_path
 from winnow.errors import EXIT_CODES, WinnowError
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble
@@ -75,14 +76,14 @@ def ensemble(settings: Annotated[Ensemble, Parameter(name="*")]) -> None:
 
 
 @app.command
-def nightly(settings: Annotated[Curation, Parameter(name="*")]) -> None:
+def incremental(settings: Annotated[Curation, Parameter(name="*")]) -> None:
     """Curate what is new in a manifest that grows, each time in a folder of its own below the output.
 
     A night that was interrupted is finished first; where nothing is new, nothing is done.
     """
-    from cli.run import nightly
+    from cli.run import incremental
 
-    nightly(settings)
+    incremental(settings)
 
 
 @app.command
@@ -173,7 +174,7 @@ def choose(
 
 
 @app.command
-def warm_up(
+def download_models(
     settings: Annotated[DownloadModels, Parameter(name="*", negative_iterable="")], *, json: Path | None = None
 ) -> None:
     """Have models at hand before a run needs them: fetch, copy and examine them, and say how to pin them.
@@ -288,6 +289,7 @@ def serve() -> None:
 
 def main(words: list[str] | None = None) -> None:
     """Run the command; an error that its user can mend is one line, any other comes with its traceback."""
+    keep_current_folder_off_path()
     try:
         app(words)
     except ValidationError as error:  # what was asked of a run before, and does not fit any more

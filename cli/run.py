@@ -56,15 +56,15 @@ def run(flow: Callable[..., Report], settings: Settings) -> Report:
     return report
 
 
-def nightly(settings: Curation) -> None:
+def incremental(settings: Curation) -> None:
     """The same for each night in which there is something to do."""
     rules_for(settings)
     start(settings)
     from flows.incremental import incremental
 
     with progress():
-        nights: dict[str, Report] = incremental(**{name: getattr(settings, name) for name in Curation.model_fields})
-    for output, report in nights.items():
+        reports: dict[str, Report] = incremental(**{name: getattr(settings, name) for name in Curation.model_fields})
+    for output, report in reports.items():
         show(report, output)
 
 

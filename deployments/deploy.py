@@ -24,7 +24,7 @@ def deploy(notify: str | None = None, tell: Callable[[str], object] = print) -> 
     """Make it all on the server that is configured, or bring it up to date; and say so, and what to do next."""
     api = require_configured_server()
     tell(f"work pools: {', '.join(create_pools())}")
-    words = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    words = [sys.executable, "-P", "-m", "prefect", "--no-prompt", "deploy", "--all"]
     place = {"PWD": str(ROOT), "PREFECT_LOGGING_LEVEL": "ERROR"}
     done = subprocess.run(words, cwd=ROOT, env=os.environ | place, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -17,7 +17,7 @@ pool=${1-}
 [ -n "${PREFECT_API_URL-}" ] || fail "PREFECT_API_URL is not set: the server's address, such as http://server:4200/api"
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export PATH="$PWD/.venv/bin:$PATH"
+export PATH="$PWD/.venv/bin:$PATH" PYTHONSAFEPATH=1
 
 work() {
     trap 'kill $(jobs -p) 2>/dev/null; wait; exit 0' TERM INT

@@ -34,7 +34,9 @@ class DownloadProgress:
         self.bytes: dict[str, tuple[int, int | None]] = {}
         self.told = time.monotonic()
         self.turn = threading.Lock()
-        self.artifact = cast(UUID, create_progress_artifact(0.0, key="warm-up-progress", description=self.words))
+        self.artifact = cast(
+            UUID, create_progress_artifact(0.0, key="download-models-progress", description=self.words)
+        )
 
     @property
     def words(self) -> str:
@@ -75,7 +77,9 @@ def flow_label() -> str:
     return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else str(names[0])
 
 
-@flow(name="warm-up", flow_run_name=flow_label, task_runner=ThreadPoolTaskRunner(max_workers=PARALLEL_DOWNLOADS))  # type: ignore[arg-type]
+@flow(
+    name="download-models", flow_run_name=flow_label, task_runner=ThreadPoolTaskRunner(max_workers=PARALLEL_DOWNLOADS)
+)  # type: ignore[arg-type]
 @with_parameters(DownloadModels)
 def download_models(settings: DownloadModels) -> list[DownloadedModel]:
     """What became of each model; one that fails stops no other, and fails the run once all others are there."""
@@ -85,7 +89,7 @@ def download_models(settings: DownloadModels) -> list[DownloadedModel]:
     for future in futures:
         future.wait()
     rows = [cast(DownloadedModel, future.state.result(raise_on_failure=False)) for future in futures]
-    create_table_artifact([row.shown() for row in rows], key="warm-up", description="Models at hand")
+    create_table_artifact([row.shown() for row in rows], key="download-models", description="Models at hand")
     if any(row.cause for row in rows):
         raise DownloadFailed(rows)
     return rows
@@ -94,4 +98,4 @@ def download_models(settings: DownloadModels) -> list[DownloadedModel]:
 if __name__ == "__main__":
     from cli.app import main
 
-    main(["warm-up", *sys.argv[1:]])
+    main(["download-models", *sys.argv[1:]])

@@ -19,7 +19,7 @@ from winnow.validation.rules import rules_for
 log = logging.getLogger("winnow")
 
 
-@flow(name="nightly", flow_run_name="{manifest.name} to {output}")
+@flow(name="incremental", flow_run_name="{manifest.name} to {output}")
 @with_parameters(Curation)
 def incremental(settings: Curation) -> dict[str, Report]:
     """The report of each night by its folder: those that were interrupted are finished as they were asked for.
@@ -51,4 +51,4 @@ def curate_increment(run: Path, settings: Settings, folder: Path) -> Report:
 if __name__ == "__main__":
     from cli.app import main
 
-    main(["nightly", *sys.argv[1:]])
+    main(["incremental", *sys.argv[1:]])

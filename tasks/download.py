@@ -10,7 +10,7 @@ from prefect.states import Failed
 from winnow.models.download import DownloadedModel, ProgressCallback, download
 
 
-@task(task_run_name="warm up {name}", cache_policy=NO_CACHE)
+@task(task_run_name="download {name}", cache_policy=NO_CACHE)
 def download_model(
     name: str, trust_unpinned: bool, tell: ProgressCallback, done: Callable[[DownloadedModel], None]
 ) -> Any:

@@ -54,7 +54,7 @@ def test_every_deployment_names_a_flow_its_parameters_and_a_pool(deployment):
 
 
 def test_the_nightly_deployment_reads_the_demo_as_it_was_trained():
-    (nightly,) = (one for one in DEPLOYMENTS if "nightly" in one["entrypoint"])
+    (nightly,) = (one for one in DEPLOYMENTS if "incremental" in one["entrypoint"])
     sums = (ROOT / "demo" / "SHA256SUMS").read_text()
     for role in ("small", "large"):
         path, _, digest = nightly["parameters"][role].partition("@sha256:")
@@ -146,8 +146,8 @@ def place(tmp_path_factory) -> Iterator[Place]:
             done = subprocess.run(deploy, cwd=home, env=environment, capture_output=True, text=True, check=True)
             assert done.stdout.splitlines() == [
                 "work pools: cpu, gpu",
-                "deployments: curate/cpu, curate/gpu, ensemble/cpu, ensemble/gpu, refilter/cpu, nightly/cpu, "
-                "warm-up/cpu, warm-up/gpu, doctor/cpu, doctor/gpu, benchmark/cpu, benchmark/gpu",
+                "deployments: curate/cpu, curate/gpu, ensemble/cpu, ensemble/gpu, refilter/cpu, incremental/cpu, "
+                "download-models/cpu, download-models/gpu, doctor/cpu, doctor/gpu, benchmark/cpu, benchmark/gpu",
                 "automations: crash zombies, tell of failures",
                 f"next: prefect worker start --pool cpu, then {api.removesuffix('/api')}/deployments",
             ]
@@ -164,7 +164,13 @@ def test_deploy_makes_pools_deployments_and_automations_once(place):
     assert {pool["name"]: pool["concurrency_limit"] for pool in place.ask("work_pools/filter")} == {"cpu": 1, "gpu": 1}
     made = {one["entrypoint"]: one for one in place.ask("deployments/filter")}
     flows = (
-        *("curate.curate", "ensemble.ensemble", "nightly.nightly", "refilter.refilter", "warm_up.warm_up"),
+        *(
+            "curate.curate",
+            "ensemble.ensemble",
+            "incremental.incremental",
+            "refilter.refilter",
+            "download_models.download_models",
+        ),
         "doctor.doctor",
         "benchmark.benchmark",
     )
@@ -184,7 +190,7 @@ def test_the_forms_of_the_flows_around_a_curation_have_titles_and_descriptions(f
 
 
 def test_the_nightly_deployment_is_scheduled(place):
-    name = place.deployment("nightly/cpu")["id"]
+    name = place.deployment("incremental/cpu")["id"]
     chosen = {"deployments": {"id": {"any_": [name]}}, "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
     run = until(lambda: place.ask("flow_runs/filter", limit=1, **chosen))[0]
     assert run["auto_scheduled"]
@@ -216,7 +222,7 @@ def test_runs_are_triggered_refused_and_told_of(place, manifest, hears, tmp_path
     with locked(tmp_path / "taken", {"name": "another run"}):
         refused = place.trigger("curate/cpu", **given, output=str(tmp_path / "taken")).raise_for_status().json()
         done = place.trigger("curate/cpu", **given, output=str(tmp_path / "run")).raise_for_status().json()
-        night = place.trigger("nightly/cpu", **given, output=str(tmp_path / "nights")).raise_for_status().json()
+        night = place.trigger("incremental/cpu", **given, output=str(tmp_path / "nights")).raise_for_status().json()
         refused = place.ended(refused)
     assert refused["state"]["type"] == "FAILED"
     assert f"{tmp_path / 'taken'} is being worked on by another run" in refused["state"]["message"]
@@ -238,14 +244,14 @@ def test_models_are_warmed_up_measured_and_looked_at_by_deployments(place, manif
     corpus = manifest({"audio_filepath": "a.wav", "text": "hello"})
     models = hears(one={"a.wav": "hello"})
     asked = {
-        "warm-up/cpu": {"models": [small]},
+        "download-models/cpu": {"models": [small]},
         "benchmark/cpu": {"manifest": str(corpus), "models": [models["one"]], "output": str(tmp_path / "figures")},
         "doctor/cpu": {"small": str(tmp_path / "no.nemo")},
     }
     runs = {name: place.trigger(name, **given).raise_for_status().json() for name, given in asked.items()}
     ended = {name: place.ended(run)["state"] for name, run in runs.items()}
     assert {name: state["type"] for name, state in ended.items()} == {
-        "warm-up/cpu": "COMPLETED",
+        "download-models/cpu": "COMPLETED",
         "benchmark/cpu": "COMPLETED",
         "doctor/cpu": "FAILED",
     }
@@ -254,7 +260,7 @@ def test_models_are_warmed_up_measured_and_looked_at_by_deployments(place, manif
         name: {one["key"]: one["data"] for one in place.ask("artifacts/filter", artifacts=of(run))}
         for name, run in runs.items()
     }
-    (row,) = json.loads(tables["warm-up/cpu"]["warm-up"])
+    (row,) = json.loads(tables["download-models/cpu"]["download-models"])
     assert (row["model"], row["sha256"], row["cause"]) == (small, small.partition("@sha256:")[2], None)
     assert "## Memory by batches" in tables["benchmark/cpu"]["benchmark"]
     assert "| one.jsonl | own choice (600 s) |  | 0.00% (0.00% to 0.00%) |" in tables["benchmark/cpu"]["benchmark"]

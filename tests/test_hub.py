@@ -64,7 +64,10 @@ def downloads(served: Hub) -> list[str]:
 
 def test_a_file_is_fetched_once_and_then_comes_from_the_cache_with_and_without_a_network(served, fetch):
     first = outcome(fetch())
-    assert first[:2] == ["acme/speech: not fetched yet, 24.0 MB / winnow warm-up acme/speech", f"missing {SIZE}"]
+    assert first[:2] == [
+        "acme/speech: not fetched yet, 24.0 MB / winnow download-models acme/speech",
+        f"missing {SIZE}",
+    ]
     assert first[-2] == f"told {SIZE} {SIZE}"
     assert Path(first[-1]).read_bytes() == (served.folder / "acme" / "speech" / "speech.nemo").read_bytes()
     for name, more in (("acme/speech", {}), (f"acme/speech@{COMMIT}", {}), ("acme/speech", {"HF_HUB_OFFLINE": "1"})):

@@ -33,12 +33,12 @@ def served(tmp_path):
 
 @pytest.fixture
 def command(served, tmp_path, prefect_server):
-    """Runs `winnow warm-up` with caches of its own; what it said, and what it wrote."""
+    """Runs `winnow download-models` with caches of its own; what it said, and what it wrote."""
 
     def run(*words, **more):
         own = {"HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
         own |= {"WINNOW_CACHE": str(tmp_path / "cache"), "PREFECT_API_URL": prefect_server}
-        line = [sys.executable, "-m", "cli.app", "warm-up", *words, "--json", tmp_path / "models.json"]
+        line = [sys.executable, "-m", "cli.app", "download-models", *words, "--json", tmp_path / "models.json"]
         environment = os.environ | own | more
         done = subprocess.run(
             list(map(str, line)), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240

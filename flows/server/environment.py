@@ -1,4 +1,4 @@
-"""Environment variables that Winnow sets for Prefect, where the user has not."""
+"""Environment variables that the command sets for Prefect and for Python, unless the user has set them."""
 
 import os
 
@@ -14,7 +14,15 @@ PREFECT_DEFAULTS = {
 }
 
 
+def keep_current_folder_off_path() -> None:
+    """Keep Python processes that libraries start (Dask's workers, Prefect's runs) from importing the user's files.
+
+    A `tasks.py` or `types.py` in the current folder would otherwise take the place of our modules and of Python's own.
+    """
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
+
+
 def set_prefect_defaults() -> None:
-    """Set them before Prefect is imported, which reads its settings then."""
+    """Set the defaults; call it before Prefect is imported, because Prefect reads its settings then."""
     for name, value in PREFECT_DEFAULTS.items():
         os.environ.setdefault(name, value)

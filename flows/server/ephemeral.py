@@ -30,7 +30,7 @@ class EphemeralServer:
         with socket.create_server(("127.0.0.1", 0)) as place:
             self.api = f"http://127.0.0.1:{place.getsockname()[1]}/api"
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "flows.server.ephemeral", str(place.fileno())],
+                [sys.executable, "-P", "-m", "flows.server.ephemeral", str(place.fileno())],
                 stdin=subprocess.PIPE,
                 stdout=self._said,
                 stderr=self._said,

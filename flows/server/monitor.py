@@ -127,7 +127,7 @@ def continue_without_server(api: str, run: Path) -> None:
     print(said, file=sys.stderr, flush=True)
     own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
     own |= {"PREFECT_API_URL": "", ORPHANED: redact_text(api)}  # empty, it goes before that of a profile
-    os.execve(sys.executable, [sys.executable, "-m", "cli.app", "resume", str(run)], own)
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "cli.app", "resume", str(run)], own)
 
 
 def end_children() -> None:

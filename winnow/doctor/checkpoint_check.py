@@ -14,8 +14,8 @@ from winnow.models.resolve import resolve
 from winnow.parameters.redaction import redact_text
 
 MIRROR = (
-    "set HF_ENDPOINT to a mirror; or run winnow warm-up where there is a network, bring its cache (HF_HOME) here and "
-    "set HF_HUB_OFFLINE=1; or give .nemo files"
+    "set HF_ENDPOINT to a mirror; or run winnow download-models where there is a network, bring its cache (HF_HOME) "
+    "here and set HF_HUB_OFFLINE=1; or give .nemo files"
 )
 OTHER = "give a .nemo file that is there, or a name on the hub or NGC (README: Your own speech)"
 
@@ -38,7 +38,7 @@ def check_checkpoint(name: str, trust_unpinned: bool) -> CheckpointFinding:
         of_hub = engine.needs_hub(name)
         if (size := engine.bytes_to_download(name)) is not None:
             found = f"{name}: not fetched yet" + (f", {size / 1e6:,.1f} MB" if size else "")
-            return CheckpointFinding(warning(check, found, f"winnow warm-up {name}"), size, True, of_hub)
+            return CheckpointFinding(warning(check, found, f"winnow download-models {name}"), size, True, of_hub)
         checkpoint = resolve(name, trust_unpinned)
     except (CheckpointError, DiskFull) as error:
         found, _, remedy = str(error).rpartition("; ")
@@ -55,7 +55,7 @@ def why_not_runnable(names: list[str]) -> Finding | None:
         return warning("smoke run", "not tried: a file of readings has none of its utterance", "give a checkpoint")
     for name in names:
         if engine_for(name).bytes_to_download(name) is not None:
-            return warning("smoke run", f"not tried: {name} is to be fetched first", f"winnow warm-up {name}")
+            return warning("smoke run", f"not tried: {name} is to be fetched first", f"winnow download-models {name}")
     return None
 
 

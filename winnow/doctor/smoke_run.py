@@ -44,7 +44,7 @@ def smoke_run(names: list[str], trust: bool) -> Iterator[Finding]:
         report = json.loads(Path(folder, "run", "report.json").read_text())
     if report["quarantined"]:
         found = f"the utterance could not be read: {', '.join(report['reasons'])}"
-        yield failed("smoke run", found, "choose another model, or winnow warm-up to fetch this one anew")
+        yield failed("smoke run", found, "choose another model, or winnow download-models to fetch this one anew")
         return
     where = ", ".join(sorted({speed["device"] for speed in report["speed"].values()}))
     wer = report["wer"]["all"]["mean"]

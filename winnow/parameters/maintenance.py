@@ -44,7 +44,7 @@ class Refilter(Parameters):
 
 
 class DownloadModels(Parameters):
-    """The parameters of the flow `warm-up`."""
+    """The parameters of the flow `download-models`."""
 
     models: Names = Field(
         title="Models",
