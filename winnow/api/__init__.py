@@ -1,0 +1,1 @@
+"""The public functions that `from winnow import …` offers: thin, typed layers over the rest of the library."""

@@ -1,0 +1,85 @@
+"""Read a corpus: its utterances, its hours of audio and its languages."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from winnow.corpora.languages import CorpusSummary, summarize_manifest
+from winnow.corpora.nemo_jsonl.line_reader import is_blank, read_lines
+from winnow.corpora.nemo_jsonl.parse_line import parse_line
+from winnow.errors import ManifestError
+from winnow.text.languages import language_tag
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """A row of a corpus. None means that the corpus does not say.
+
+    `id` is the line in the manifest, from 1. `path` is `audio_filepath` made absolute. `offset` and `duration` are
+    seconds; without an offset the utterance is the whole file. `text` is the reference. `fields` has whatever else the
+    row says. A row that cannot be used has a `reason`, one of `winnow.schema.QUARANTINE_REASONS`, and a `detail`.
+    """
+
+    id: int
+    audio_filepath: str | None = None
+    path: str | None = None
+    offset: float | None = None
+    duration: float | None = None
+    text: str | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+    detail: str | None = None
+
+    @property
+    def language(self) -> str | None:
+        """The language that the row states as `lang`, such as `en` or `de-AT`."""
+        return language_tag(self.fields.get("lang"))
+
+
+class Corpus:
+    """A corpus that was opened by `open_corpus`; iterating it reads it from the start, in bounded memory."""
+
+    def __init__(self, path: Path, folder: Path, require_text: bool) -> None:
+        self.path, self.folder, self.require_text = path, folder, require_text
+
+    def __iter__(self) -> Iterator[Utterance]:
+        """Yield every row in order, also those that cannot be used."""
+        try:
+            with self.path.open("rb") as file:
+                for number, line in enumerate(read_lines(file.readline), 1):
+                    if line is None or not is_blank(line):
+                        row = parse_line(line, str(self.folder), self.require_text)
+                        fields = msgspec.json.decode(row.pop("fields", "{}"))
+                        yield Utterance(id=number, fields=fields, **row)
+        except OSError as error:
+            raise ManifestError(f"{self.path}: cannot read the manifest: {error.strerror}") from error
+
+    @property
+    def hours(self) -> float:
+        """Hours of audio, by the durations that the rows state."""
+        return self._summary.hours
+
+    @property
+    def languages(self) -> dict[str, float]:
+        """Hours of audio of each language that rows state as `lang`, the longest first."""
+        return self._summary.languages
+
+    @cached_property
+    def _summary(self) -> CorpusSummary:
+        return summarize_manifest(self.path)
+
+
+def open_corpus(path: str | Path, *, folder: str | Path | None = None, require_text: bool = True) -> Corpus:
+    """Open a NeMo manifest: a JSON object per line with `audio_filepath`, `text` and, if known, `duration`.
+
+    Relative audio paths start at `folder`, by default the manifest's. With `require_text=False` a row without text is
+    usable. Raises `ManifestError` if the file does not exist.
+    """
+    manifest = Path(path).expanduser().absolute()
+    if not manifest.is_file():
+        raise ManifestError(f"{manifest}: no such manifest")
+    return Corpus(manifest, Path(folder or manifest.parent).expanduser().absolute(), require_text)

@@ -1,0 +1,50 @@
+"""Transcribe audio files with a checkpoint."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from winnow.api.corpus import Utterance
+from winnow.engines.inference import Result
+from winnow.engines.isolation import transcribe_here
+from winnow.engines.recogniser import Request
+from winnow.models.resolve import resolve
+from winnow.parameters.engine import EngineOptions
+from winnow.validation.engine_options import check_options
+
+DEFAULT_OPTIONS = EngineOptions()
+
+
+def transcribe(
+    audio: Iterable[str | Path | Utterance],
+    model: str | Path,
+    *,
+    trust_unpinned: bool = False,
+    options: EngineOptions = DEFAULT_OPTIONS,
+) -> list[Result]:
+    """Transcribe audio files or utterances of a corpus; return one result for each, in their order.
+
+    `model` is named as for `winnow curate`: a `.nemo` file, a name on the Hugging Face hub or NGC, or a manifest with
+    another system's `pred_text`. It must be pinned (`…@sha256:…`), or any version accepted with `trust_unpinned`.
+    Utterances are sorted by length and batched, so pass many at once; the loaded model stays in memory for later calls.
+
+    A result has a `hypothesis`, or the `reason` why there is none: bad audio is not an error. Raises `CheckpointError`
+    if the model cannot be had or fails its pre-flight, `OptionError` if it cannot follow an option, and `ModelBroken`
+    if it fails on everything.
+    """
+    utterances = [item if isinstance(item, Utterance) else Utterance(0, path=_absolute(item)) for item in audio]
+    checkpoint = resolve(str(model), trust_unpinned)
+    check_options(options, [checkpoint])
+    usable = [utterance for utterance in utterances if utterance.reason is None]
+    results = iter(transcribe_here(checkpoint, options, [_request(utterance) for utterance in usable])[0])
+    return [
+        next(results) if item.reason is None else Result(reason=item.reason, detail=item.detail) for item in utterances
+    ]
+
+
+def _absolute(path: str | Path) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def _request(utterance: Utterance) -> Request:
+    assert utterance.path is not None, "a row without a path has a reason"
+    return Request(utterance.path, utterance.offset, utterance.duration, language=utterance.language)
