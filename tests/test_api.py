@@ -14,7 +14,7 @@ import soundfile
 import winnow
 from tests.conftest import DEMO
 from winnow import Decision, Run, WinnowError, judge, open_corpus, open_run, score, transcribe
-from winnow.engines.checkpoint import Checkpoint
+from winnow.engines.engine import Checkpoint
 from winnow.errors import CheckpointError, InputError, ManifestError, MissingColumns, OutputError, RuleError
 
 Write = Callable[..., Any]
@@ -65,8 +65,7 @@ def test_a_manifest_that_does_not_exist_is_refused(tmp_path: Path):
 
 def test_results_come_in_the_order_of_the_files(demo_small: Checkpoint):
     audio = DEMO / "corpus" / "audio"
-    model = f"{demo_small.name}@sha256:{demo_small.sha256}"
-    long, missing, short = transcribe([audio / "000.flac", "none.wav", audio / "003.ogg"], model)
+    long, missing, short = transcribe([audio / "000.flac", "none.wav", audio / "003.ogg"], demo_small.pinned_name)
     assert long.reading is not None
     assert long.reading.text.startswith("set the camera to two then how far is it")
     assert (missing.reading, missing.reason) == (None, "AUDIO_MISSING")
@@ -153,7 +152,7 @@ def run(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
     references = {"a.wav": "good morning", "b.wav": "hello there", "c.wav": "good night", "d.wav": None}
     for name in references:
         soundfile.write(folder / name, np.zeros(16_000), 16_000)
-    small = {"a.wav": "good morning", "b.wav": "hello bear", "c.wav": "shut the door now please"}
+    small = {"a.wav": "good morning", "b.wav": "hello bear", "c.wav": "shut the door"}
     paths = [
         write_lines(folder / "corpus.jsonl", "text", references),
         write_lines(folder / "small.jsonl", "pred_text", small),
@@ -182,7 +181,11 @@ def test_run_has_its_report_and_rows(run: Run):
 
 
 def test_run_has_the_hypotheses_of_each_model(run: Run):
-    assert run.hypotheses("small")["pred_text"].to_pylist() == ["good morning", "hello bear", "shut the door now please"]
+    assert run.hypotheses("small")["pred_text"].to_pylist() == [
+        "good morning",
+        "hello bear",
+        "shut the door",
+    ]
     large = run.hypotheses("large").to_pylist()
     assert [(row["id"], row["pred_text"], row["wer"]) for row in large] == [(2, "hello there", 0.0)]
     with pytest.raises(InputError, match="no role 'medium'; the run has small, large"):

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from winnow.api.corpus import Utterance
+from winnow.engines.engine import Request
 from winnow.engines.inference import Result
 from winnow.engines.isolation import transcribe_here
-from winnow.engines.recogniser import Request
+from winnow.engines.registry import engine_for
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
 from winnow.validation.engine_options import check_options
@@ -34,8 +35,9 @@ def transcribe(
     utterances = [item if isinstance(item, Utterance) else Utterance(0, path=_absolute(item)) for item in audio]
     checkpoint = resolve(str(model), trust_unpinned)
     check_options(options, [checkpoint])
-    usable = [utterance for utterance in utterances if utterance.reason is None]
-    results = iter(transcribe_here(checkpoint, options, [_request(utterance) for utterance in usable])[0])
+    prompted = engine_for(checkpoint.name).language_prompt(checkpoint.family) != "none" and options.language is None
+    requests = [_request(utterance, prompted) for utterance in utterances if utterance.reason is None]
+    results = iter(transcribe_here(checkpoint, options, requests)[0])
     return [
         next(results) if item.reason is None else Result(reason=item.reason, detail=item.detail) for item in utterances
     ]
@@ -45,6 +47,7 @@ def _absolute(path: str | Path) -> str:
     return str(Path(path).expanduser().absolute())
 
 
-def _request(utterance: Utterance) -> Request:
+def _request(utterance: Utterance, prompted: bool) -> Request:
     assert utterance.path is not None, "a row without a path has a reason"
-    return Request(utterance.path, utterance.offset, utterance.duration, language=utterance.language)
+    language = utterance.language if prompted else None
+    return Request(utterance.path, utterance.offset, utterance.duration, language=language)
