@@ -1,4 +1,4 @@
-"""Doctor: look at the machine that a worker runs on, and at the models that a run is to read with."""
+"""Doctor: check the machine that a worker runs on, and the models of a run."""
 
 import sys
 
@@ -9,7 +9,8 @@ from flows.server.check import check_server
 from flows.with_parameters import with_parameters
 from winnow.doctor.checks import run_checks
 from winnow.doctor.findings import Finding
-from winnow.doctor.smoke_run import demo_checkpoint, smoke_run
+from winnow.doctor.installation import demo_checkpoint
+from winnow.doctor.smoke_run import smoke_run
 from winnow.errors import ChecksFailed
 from winnow.parameters.maintenance import Doctor
 
@@ -17,12 +18,17 @@ from winnow.parameters.maintenance import Doctor
 @flow(name="doctor")
 @with_parameters(Doctor)
 def doctor(settings: Doctor) -> list[Finding]:
-    """Every finding, as a table; the run fails if one of them would stop a run."""
-    found = list(run_checks(settings, demo_checkpoint(), check_server, smoke_run))
-    create_table_artifact([one.model_dump() for one in found], key="doctor", description="What the doctor found")
-    if failed := [f"{one.check}: {one.found} (remedy: {one.remedy})" for one in found if one.state == "failed"]:
-        raise ChecksFailed("; ".join(failed))
-    return found
+    """Run all checks and publish their findings as a table; fails if one of them would stop a run."""
+    findings = list(run_checks(settings, demo_checkpoint(), check_server, smoke_run))
+    create_table_artifact(
+        [finding.model_dump() for finding in findings], key="doctor", description="Findings of the doctor"
+    )
+    failures = [finding for finding in findings if finding.state == "failed"]
+    if failures:
+        raise ChecksFailed(
+            "; ".join(f"{finding.check}: {finding.message} (remedy: {finding.remedy})" for finding in failures)
+        )
+    return findings
 
 
 if __name__ == "__main__":

@@ -255,7 +255,7 @@ def test_models_are_warmed_up_measured_and_looked_at_by_deployments(place, manif
         "benchmark/cpu": "COMPLETED",
         "doctor/cpu": "FAILED",
     }
-    assert "no.nemo: no such file (remedy: give a .nemo file that is there" in ended["doctor/cpu"]["message"]
+    assert "no.nemo: no such file (remedy: give another model: " in ended["doctor/cpu"]["message"]
     tables = {
         name: {one["key"]: one["data"] for one in place.ask("artifacts/filter", artifacts=of(run))}
         for name, run in runs.items()

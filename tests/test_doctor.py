@@ -1,4 +1,4 @@
-"""The doctor finds what is planted, and says what mends it."""
+"""The doctor reports every planted problem with its remedy."""
 
 import json
 import os
@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DEMO, ROOT
-from winnow.doctor import disk_space, formats, framework_check, packages
+from winnow.doctor import disk_space, formats, framework_check, packages, smoke_run
 from winnow.doctor.checkpoint_check import check_checkpoint, check_hub
-from winnow.doctor.checks import environment
+from winnow.doctor.checks import check_by_run, check_environment
 from winnow.doctor.findings import run_check
+from winnow.doctor.installation import required_packages
 
 GIB = 2**30
 GPU = {"name": "H100", "free": 70 * GIB, "total": 80 * GIB, "capability": [9, 0]}
-SOUND = {"nemo": "3.0.0", "torch": "2.13.0", "cuda": "13.0", "driver": True, "archs": ["sm_80", "sm_90"]}
-SOUND |= {"devices": [GPU]}
-WANTED = ["fastapi<0.151", "nemo_toolkit[asr]>=3.0", "prefect>=3.8.8,<4", "sqlalchemy>=2.0,<2.1", "torch>=2.10"]
+HEALTHY = {"nemo": "3.0.0", "torch": "2.13.0", "cuda": "13.0", "driver": True, "archs": ["sm_80", "sm_90"]}
+HEALTHY |= {"devices": [GPU]}
+REQUIRED = ["fastapi<0.151", "nemo_toolkit[asr]>=3.0", "prefect>=3.8.8,<4", "sqlalchemy>=2.0,<2.1", "torch>=2.10"]
 INSTALLED = {
     "fastapi": "0.150.1",
     "nemo-toolkit": "3.0.0",
@@ -40,146 +41,147 @@ def free_port() -> int:
 
 
 def without(name: str) -> dict[str, str]:
-    return {one: version for one, version in INSTALLED.items() if one != name}
+    return {package: version for package, version in INSTALLED.items() if package != name}
 
 
 PLANTED = {
     "fastapi without a server": (
-        lambda tmp: packages.check_packages(WANTED, INSTALLED | {"fastapi": "0.151.0"}),
+        lambda tmp: packages.check_packages(REQUIRED, INSTALLED | {"fastapi": "0.151.0"}),
         "failed",
-        "fastapi 0.151.0 is installed: with this one no Prefect server starts",
+        "fastapi 0.151.0 is installed: with this version the Prefect server does not start",
         'pip install --constraint constraints.txt "fastapi<0.151"',
     ),
     "SQLAlchemy without schedules": (
-        lambda tmp: packages.check_packages(WANTED, INSTALLED | {"sqlalchemy": "2.1.0"}),
+        lambda tmp: packages.check_packages(REQUIRED, INSTALLED | {"sqlalchemy": "2.1.0"}),
         "failed",
-        "sqlalchemy 2.1.0 is installed: with this one Prefect never creates scheduled runs, and says nothing",
+        "sqlalchemy 2.1.0 is installed: with this version Prefect never creates scheduled runs, and reports no error",
         'pip install --constraint constraints.txt "sqlalchemy<2.1,>=2.0"',
     ),
     "old torch": (
-        lambda tmp: packages.check_packages(WANTED, INSTALLED | {"torch": "2.9.1+cu128"}),
+        lambda tmp: packages.check_packages(REQUIRED, INSTALLED | {"torch": "2.9.1+cu128"}),
         "failed",
-        "torch 2.9.1+cu128 is installed: this one opens checkpoints unsafely",
+        "torch 2.9.1+cu128 is installed: this version opens checkpoints unsafely",
         'pip install --constraint constraints.txt "torch>=2.10"',
     ),
     "no NeMo": (
-        lambda tmp: packages.check_packages(WANTED, without("nemo-toolkit")),
+        lambda tmp: packages.check_packages(REQUIRED, without("nemo-toolkit")),
         "failed",
         "nemo_toolkit is not installed",
         'pip install --constraint constraints.txt "nemo_toolkit[asr]>=3.0"',
     ),
     "torch that cannot be imported": (
         lambda tmp: framework_check.check_frameworks(
-            {"error": "cannot be imported: OSError: libcudart.so.13: no such file"}
+            {"error": "import failed: OSError: libcudart.so.13: no such file"}
         ),
         "failed",
-        "cannot be imported: OSError: libcudart.so.13: no such file",
-        "pip install --constraint constraints.txt --editable . in an environment of its own",
+        "import failed: OSError: libcudart.so.13: no such file",
+        "pip install --constraint constraints.txt --editable . in a new virtual environment",
     ),
     "driver too old for torch": (
-        lambda tmp: framework_check.check_frameworks(SOUND | {"devices": []}),
+        lambda tmp: framework_check.check_frameworks(HEALTHY | {"devices": []}),
         "failed",
-        "NeMo 3.0.0, torch 2.13.0, CUDA 13.0: there is an NVIDIA driver, and torch finds no GPU with it",
-        "a newer driver, or a torch for an older CUDA: nvidia-smi shows which one the driver has",
+        "NeMo 3.0.0, torch 2.13.0, CUDA 13.0: this machine has an NVIDIA driver, but torch finds no GPU",
+        "update the driver, or install torch for an older CUDA version (nvidia-smi shows the driver's)",
     ),
     "torch for the CPU beside a GPU": (
-        lambda tmp: framework_check.check_frameworks(SOUND | {"cuda": None, "devices": []}),
+        lambda tmp: framework_check.check_frameworks(HEALTHY | {"cuda": None, "devices": []}),
         "warning",
-        "NeMo 3.0.0, torch 2.13.0, without CUDA: there is an NVIDIA driver, and its GPUs are not used",
-        "install the torch that pytorch.org names for its CUDA, --constraint constraints.txt",
+        "NeMo 3.0.0, torch 2.13.0, without CUDA: this machine has an NVIDIA driver, but this build "
+        "of torch cannot use its GPUs",
+        "install the build of torch that pytorch.org lists for the driver's CUDA version",
     ),
     "GPU newer than torch": (
-        lambda tmp: framework_check.check_devices(SOUND | {"devices": [GPU | {"capability": [12, 0]}]}, 8, GIB, GIB),
+        lambda tmp: framework_check.check_devices(HEALTHY | {"devices": [GPU | {"capability": [12, 0]}]}, 8, GIB, GIB),
         "failed",
-        "H100, 70.0 GiB of 80.0 GiB free: torch is built for sm_80, sm_90, which this GPU is none of",
-        "install the torch that pytorch.org names for it, --constraint constraints.txt",
+        "H100, 70.0 GiB of 80.0 GiB free: this build of torch (sm_80, sm_90) does not support this GPU",
+        "install the build of torch that pytorch.org lists for this GPU",
     ),
     "GPU in use": (
-        lambda tmp: framework_check.check_devices(SOUND | {"devices": [GPU | {"free": 3 * GIB}]}, 8, GIB, GIB),
+        lambda tmp: framework_check.check_devices(HEALTHY | {"devices": [GPU | {"free": 3 * GIB}]}, 8, GIB, GIB),
         "warning",
         "H100, 3.0 GiB of 80.0 GiB free",
-        "nvidia-smi shows who has the rest; CUDA_VISIBLE_DEVICES chooses another",
+        "see nvidia-smi for the processes that use the rest, or choose another GPU by CUDA_VISIBLE_DEVICES",
     ),
     "weights that run code": (
-        lambda tmp: environment({"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}),
+        lambda tmp: check_environment({"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}),
         "failed",
-        "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 lets weights run code when they are loaded",
+        "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 lets checkpoints run code when they are loaded",
         "unset TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD",
     ),
     "missing codec": (
         lambda tmp: formats.check_formats(formats.FORMATS | {"mp3": ("MP3", "MPEG_LAYER_IV")}),
         "failed",
-        "mp3 cannot be read: ",
-        "pip install --force-reinstall soundfile (its wheels bring libsndfile 1.2), or make flac of the audio",
+        "mp3 cannot be decoded: ",
+        "pip install --force-reinstall soundfile (its wheels contain libsndfile 1.2), or convert audio to flac",
     ),
     "cache that others may write to": (
-        lambda tmp: disk_space.check_private_cache(open_to_all(tmp), 0, 10 * GIB),
+        lambda tmp: disk_space.check_checkpoint_cache(folder_open_to_all(tmp), 0, 10 * GIB),
         "failed",
         "others may write to it",
         "make it yours alone, or set WINNOW_CACHE to another",
     ),
     "cache that cannot be written to": (
-        lambda tmp: disk_space.check_private_cache(Path("/proc/winnow/checkpoints"), 0, 10 * GIB),
+        lambda tmp: disk_space.check_checkpoint_cache(Path("/proc/winnow/checkpoints"), 0, 10 * GIB),
         "failed",
-        "/proc/winnow/checkpoints: cannot be written to",
+        "/proc/winnow/checkpoints: not writable",
         "make it writable, or set WINNOW_CACHE to a folder of yours",
     ),
     "hub's cache that cannot be written to": (
         lambda tmp: disk_space.check_hub_cache(Path("/proc/huggingface"), GIB, 10 * GIB),
         "failed",
-        "/proc/huggingface: cannot be written to",
+        "/proc/huggingface: not writable",
         "make it writable, or set HF_HOME to another folder",
     ),
     "full disk": (
-        lambda tmp: disk_space.check_private_cache(tmp / "cache", 4 * GIB, 3 * GIB),
+        lambda tmp: disk_space.check_checkpoint_cache(tmp / "cache", 4 * GIB, 3 * GIB),
         "failed",
         "3.0 GiB free, 9.0 GiB needed",
-        "make room, or set WINNOW_CACHE to a folder of yours on another disk",
+        "free some space, or set WINNOW_CACHE to a folder of yours on another disk",
     ),
     "full disk below the output": (
         lambda tmp: disk_space.check_output(tmp / "out" / "run", GIB // 2),
         "failed",
         "0.5 GiB free, 1.0 GiB needed",
-        "make room, or choose an output on another disk",
+        "free some space, or choose an output on another disk",
     ),
     "output that cannot be written to": (
         lambda tmp: disk_space.check_output(Path("/proc/out"), 10 * GIB),
         "failed",
-        "/proc/out: cannot be written to",
-        "make it writable, or choose another",
+        "/proc/out: not writable",
+        "make it writable, or choose another output folder",
     ),
     "output with other files": (
         lambda tmp: disk_space.check_output(ROOT, 10 * GIB),
         "failed",
-        "not a run's folder, and not empty",
-        "choose another output",
+        "neither empty nor the folder of a run",
+        "choose another output folder",
     ),
     "too little memory": (
         lambda tmp: disk_space.check_memory(0, GIB // 2),
         "failed",
         "0.5 GiB free, about 1.0 GiB needed",
-        "end what else runs here, or take a machine with more",
+        "stop other programs, or use a machine with more memory",
     ),
     "too little memory for the models": (
         lambda tmp: disk_space.check_memory(4 * GIB, 5 * GIB),
         "warning",
         "5.0 GiB free, about 9.0 GiB needed",
-        "end what else runs here, or choose smaller models",
+        "stop other programs, or choose smaller models",
     ),
     "unreachable hub that is needed": (
-        lambda tmp: check_hub("https://hub.example", offline=False, needed=True, reach=unreachable),
+        lambda tmp: check_hub("https://hub.example", offline=False, needed=True, ping=unreachable),
         "failed",
         "https://hub.example does not answer ([Errno 111] Connection refused)",
         "set HF_ENDPOINT to a mirror",
     ),
     "unreachable hub that is not needed": (
-        lambda tmp: check_hub("https://hub.example", offline=False, needed=False, reach=unreachable),
+        lambda tmp: check_hub("https://hub.example", offline=False, needed=False, ping=unreachable),
         "warning",
-        "no model here is of it",
+        "none of these models comes from it",
         "set HF_ENDPOINT to a mirror",
     ),
     "truncated checkpoint": (
-        lambda tmp: [check_checkpoint(truncated(tmp), trust_unpinned=True).finding],
+        lambda tmp: [check_checkpoint(truncated_checkpoint(tmp), trust_unpinned=True).finding],
         "failed",
         "refused before anything in it was opened",
         "get it again from its publisher",
@@ -188,105 +190,133 @@ PLANTED = {
         lambda tmp: [check_checkpoint(str(tmp / "no.nemo"), trust_unpinned=True).finding],
         "failed",
         "no.nemo: no such file",
-        "give a .nemo file that is there, or a name on the hub or NGC",
+        "give another model: a .jsonl file of transcripts, or a .nemo file, a name on the Hugging Face hub",
     ),
     "another file than the pin says": (
         lambda tmp: [check_checkpoint(f"{DEMO / 'small.nemo'}@sha256:{'0' * 64}", trust_unpinned=False).finding],
         "failed",
         "and was to be 0000",
-        "give a .nemo file that is there",
+        "give another model: ",
     ),
     "unpinned checkpoint": (
         lambda tmp: [check_checkpoint(str(DEMO / "small.nemo"), trust_unpinned=False).finding],
         "failed",
         "not pinned, so it may be another file tomorrow",
-        "small.nemo@sha256:f8e9a31ada824ba66e7137b05ef420fe5ef5386d236e2a2d39170ababc364a1d if you mean today's",
+        "small.nemo@sha256:f8e9a31ada824ba66e7137b05ef420fe5ef5386d236e2a2d39170ababc364a1d",
     ),
-    "model that is neither here nor to be had": (
+    "model that is neither here nor available": (
         lambda tmp: [check_checkpoint("acme/speech", trust_unpinned=True).finding],
         "failed",
-        "acme/speech: neither in the cache nor to be had from the hub",
-        "give a .nemo file that is there",
+        "acme/speech: neither in the cache nor available from the hub",
+        "give another model: ",
     ),
 }
 
 
-def open_to_all(folder: Path) -> Path:
+def folder_open_to_all(folder: Path) -> Path:
     (folder / "cache").mkdir()
     (folder / "cache").chmod(0o777)
     return folder / "cache"
 
 
-def truncated(folder: Path) -> str:
+def truncated_checkpoint(folder: Path) -> str:
     path = folder / "half.nemo"
     path.write_bytes((DEMO / "small.nemo").read_bytes()[:900_000])
     return str(path)
 
 
 @pytest.mark.parametrize("planted", PLANTED)
-def test_each_planted_problem_is_found_with_its_remedy(planted, tmp_path):
-    ask, state, found, remedy = PLANTED[planted]
-    (finding,) = ask(tmp_path)
+def test_each_planted_problem_is_reported_with_its_remedy(planted, tmp_path):
+    check, state, message, remedy = PLANTED[planted]
+    (finding,) = check(tmp_path)
     assert finding.state == state
-    assert found in finding.found
+    assert message in finding.message
     assert remedy in finding.remedy
 
 
 @pytest.mark.parametrize(
-    "ask",
+    "check",
     [
-        lambda tmp: packages.check_packages(WANTED, INSTALLED),
-        lambda tmp: packages.check_packages(packages.required_packages(), packages.installed_versions()),
-        lambda tmp: framework_check.check_frameworks(SOUND),
-        lambda tmp: framework_check.check_frameworks(SOUND | {"driver": False, "devices": []}),
-        lambda tmp: framework_check.check_devices(SOUND, 8, GIB, GIB),
-        lambda tmp: framework_check.check_devices(SOUND | {"devices": [GPU | {"capability": [8, 9]}]}, 8, GIB, GIB),
-        lambda tmp: framework_check.check_devices(SOUND | {"devices": []}, 8, GIB, GIB),
-        lambda tmp: environment({}),
+        lambda tmp: packages.check_packages(REQUIRED, INSTALLED),
+        lambda tmp: packages.check_packages(required_packages(), packages.installed_versions()),
+        lambda tmp: framework_check.check_frameworks(HEALTHY),
+        lambda tmp: framework_check.check_frameworks(HEALTHY | {"driver": False, "devices": []}),
+        lambda tmp: framework_check.check_devices(HEALTHY, 8, GIB, GIB),
+        lambda tmp: framework_check.check_devices(HEALTHY | {"devices": [GPU | {"capability": [8, 9]}]}, 8, GIB, GIB),
+        lambda tmp: framework_check.check_devices(HEALTHY | {"devices": []}, 8, GIB, GIB),
+        lambda tmp: check_environment({}),
         lambda tmp: formats.check_formats(),
-        lambda tmp: disk_space.check_private_cache(tmp / "cache", 0, 10 * GIB),
+        lambda tmp: disk_space.check_checkpoint_cache(tmp / "cache", 0, 10 * GIB),
         lambda tmp: disk_space.check_hub_cache(Path("/proc/huggingface"), 0, 0),
         lambda tmp: disk_space.check_output(tmp / "out", 10 * GIB),
         lambda tmp: disk_space.check_memory(GIB, 10 * GIB),
-        lambda tmp: check_hub("https://hub.example", offline=True, needed=True, reach=unreachable),
+        lambda tmp: check_hub("https://hub.example", offline=True, needed=True, ping=unreachable),
         lambda tmp: [check_checkpoint(str(DEMO / "small.nemo"), trust_unpinned=True).finding],
     ],
 )
-def test_what_is_well_is_said_to_be(ask, tmp_path):
-    assert [finding.state for finding in ask(tmp_path)] == ["ok"]
+def test_each_check_of_a_healthy_machine_passes(check, tmp_path):
+    assert [finding.state for finding in check(tmp_path)] == ["ok"]
 
 
-def test_a_check_that_breaks_is_a_finding():
+def test_check_that_raises_is_a_finding():
     def broken():
         raise ImportError("no module named soundfile; see https://user:secret@index.example")
 
     (finding,) = run_check("audio", broken)
     assert (finding.state, finding.check) == ("failed", "audio")
-    assert finding.found == "cannot be looked at: ImportError: no module named soundfile; see https://***@index.example"
+    assert finding.message == "the check failed: ImportError: no module named soundfile; see https://***@index.example"
+
+
+def test_installed_wheel_is_checked_against_its_own_metadata(tmp_path):
+    from_metadata = required_packages(tmp_path / "pyproject.toml")
+    assert {"prefect<4,>=3.8.8", "nemo-toolkit[asr]>=3.0"} <= set(from_metadata)
+    assert not any(package.startswith("pytest") for package in from_metadata)  # only for development
+    (finding,) = packages.check_packages(from_metadata, packages.installed_versions())
+    assert finding.state == "ok"
+
+
+def test_without_the_demo_and_a_model_the_doctor_names_one_to_give():
+    (finding,) = check_by_run(True, [], False, smoke_run.smoke_run)
+    assert finding.message == "not tried: no model was given, and the demo's is only in a checkout"
+    assert finding.remedy == "give a model, e.g. winnow doctor --small nvidia/parakeet-tdt_ctc-110m --trust-unpinned"
+
+
+def test_without_the_demo_the_smoke_run_transcribes_a_tone(tmp_path):
+    manifest, audio = smoke_run.write_manifest(tmp_path, demo=tmp_path / "none.jsonl")
+    assert json.loads(manifest.read_text()) == {"audio_filepath": "tone.wav", "duration": 2.0, "text": "tone"}
+    assert (audio / "tone.wav").stat().st_size > 60_000
 
 
 def doctor(folder: Path, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "cli.app", "doctor", "--json", folder / "found.json", *words]
+    command = [sys.executable, "-m", "cli.app", "doctor", "--json", folder / "findings.json", *words]
     return subprocess.run(
-        list(map(str, line)), cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=240
+        list(map(str, command)), cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=240
     )
 
 
-def test_the_command_finds_all_at_once_what_is_wrong_here_even_a_torch_that_breaks(tmp_path):
+def test_command_reports_all_problems_at_once_even_if_torch_cannot_be_imported(tmp_path):
     (tmp_path / "torch").mkdir()
     (tmp_path / "torch" / "__init__.py").write_text("raise OSError('libtorch.so: not there')")
     api = f"http://127.0.0.1:{free_port()}/api"
     done = doctor(
         tmp_path,
-        *("--small", truncated(tmp_path), "--large", tmp_path / "no.nemo", "--trust-unpinned", "--output", "/proc/out"),
+        *(
+            "--small",
+            truncated_checkpoint(tmp_path),
+            "--large",
+            tmp_path / "no.nemo",
+            "--trust-unpinned",
+            "--output",
+            "/proc/out",
+        ),
         PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]),
         PREFECT_API_URL=api,
         HF_HUB_OFFLINE="0",
         HF_ENDPOINT=api.removesuffix("/api"),
     )
     assert done.returncode == 1, done.stderr
-    found = {one["check"]: one for one in json.loads((tmp_path / "found.json").read_text())}
-    states = {name: one["state"] for name, one in found.items()}
+    findings = {row["check"]: row for row in json.loads((tmp_path / "findings.json").read_text())}
+    states = {name: finding["state"] for name, finding in findings.items()}
     assert states == {
         "packages": "ok",
         "environment": "ok",
@@ -297,27 +327,27 @@ def test_the_command_finds_all_at_once_what_is_wrong_here_even_a_torch_that_brea
         "half.nemo": "failed",
         "no.nemo": "failed",
         "memory": "ok",
-        "private copies": "ok",
-        "hub's cache": "ok",
+        "checkpoint cache": "ok",
+        "hub cache": "ok",
         "hub": "warning",
         "output": "failed",
         "smoke run": "warning",
     }
-    assert found["NeMo, torch"]["found"] == "cannot be imported: OSError: libtorch.so: not there"
-    assert f"{api} does not answer" in found["server"]["found"]
-    assert "prefect server start" in found["server"]["remedy"]
+    assert findings["NeMo, torch"]["message"] == "import failed: OSError: libtorch.so: not there"
+    assert f"{api} does not answer" in findings["server"]["message"]
+    assert "prefect server start" in findings["server"]["remedy"]
     lines = done.stdout.splitlines()
     assert sum(line.startswith("         remedy: ") for line in lines) == sum(
-        one["remedy"] is not None for one in found.values()
+        finding["remedy"] is not None for finding in findings.values()
     )
     assert "failed   server: " in done.stdout
 
 
-def test_on_a_sound_machine_an_utterance_goes_through_a_whole_run(tmp_path):
+def test_on_a_healthy_machine_one_utterance_goes_through_a_complete_run(tmp_path):
     done = doctor(tmp_path, "--output", tmp_path / "out", PREFECT_API_URL="")
     assert done.returncode == 0, done.stdout
-    found = {one["check"]: one for one in json.loads((tmp_path / "found.json").read_text())}
-    assert {one["state"] for one in found.values()} == {"ok"}
-    assert "small.nemo: ctc, 1.9 MB, pinned" in found["small.nemo"]["found"]
-    assert "an utterance went through a whole run" in found["smoke run"]["found"]
+    findings = {row["check"]: row for row in json.loads((tmp_path / "findings.json").read_text())}
+    assert {finding["state"] for finding in findings.values()} == {"ok"}
+    assert "small.nemo: ctc, 1.9 MB, pinned" in findings["small.nemo"]["message"]
+    assert "one utterance went through a complete run" in findings["smoke run"]["message"]
     assert not (tmp_path / "out").exists()

@@ -23,7 +23,7 @@ from winnow.engines.hub import bytes_to_download, fetch, progress_callback
 progress_callback.set(lambda there, size: print("told", there, size, flush=True))
 repository, _, revision = sys.argv[1].partition("@")
 if bytes_to_download(repository, "speech.nemo", None):
-    print(check_checkpoint(sys.argv[1], True).finding.found, "/", why_not_runnable([sys.argv[1]]).remedy)
+    print(check_checkpoint(sys.argv[1], True).finding.message, "/", why_not_runnable([sys.argv[1]]).remedy)
 print("missing", bytes_to_download(repository, "speech.nemo", revision or None))
 print(fetch(repository, "speech.nemo", revision or None))
 """

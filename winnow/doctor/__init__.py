@@ -1,1 +1,1 @@
-"""What would stop a run on this machine, and what mends it."""
+"""The doctor: checks of a machine and of models before a run, each with a remedy."""

@@ -1,6 +1,6 @@
-"""The doctor: what of this machine, and of the models that a run is to read with, would stop it, and what mends that.
+"""All checks of the doctor, in order.
 
-Every check is given what it looks at, and none relies on another: an import that fails is a finding, and not the end.
+Each check gets what it looks at as arguments, and none relies on another: an import that fails is a finding.
 """
 
 import os
@@ -10,74 +10,86 @@ from pathlib import Path
 
 from winnow.doctor import disk_space, formats, framework_check, packages
 from winnow.doctor.findings import Finding, error_line, failed, ok, run_check, warning
+from winnow.doctor.installation import required_packages
 from winnow.parameters.maintenance import Doctor
 
-Check = Callable[..., Iterable[Finding]]
+ServerCheck = Callable[[], Iterable[Finding]]
+SmokeRun = Callable[[list[str], bool], Iterable[Finding]]
 
-UNSAFE = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+UNSAFE_VARIABLE = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
 
-def run_checks(settings: Doctor, demo: str | None, server: Check, smoke: Check) -> Iterator[Finding]:
-    """The findings one by one.
+def run_checks(settings: Doctor, demo: str | None, check_server: ServerCheck, smoke_run: SmokeRun) -> Iterator[Finding]:
+    """Yield findings as soon as they are known.
 
-    `demo` is the model where none is given; `server` is asked after the Prefect server, and `smoke` reads an utterance
-    with the models, if nothing is wrong.
+    `demo` is the model to check by default. `check_server` checks the Prefect server. `smoke_run` runs a curation with
+    the models, unless something else failed.
     """
     states = set()
-    names: list[str] = []
-    trust = settings.trust_unpinned
-    for finding in machine(server):
+    for finding in check_machine(check_server):
         states.add(finding.state)
         yield finding
+    names: list[str] = []
+    trust_unpinned = settings.trust_unpinned
     try:
-        names, trust = checkpoints_to_check(settings, demo)
+        names, trust_unpinned = models_to_check(settings, demo)
     except Exception as error:
         states.add("failed")
         yield failed("output", error_line(error), "give the models with --small and --large")
-    places = run_check("output", output, settings.output) if settings.output else []
-    for finding in (*run_check("models", models, names, trust), *places):
+    on_output = run_check("output", check_output, settings.output) if settings.output else []
+    for finding in (*run_check("models", check_models, names, trust_unpinned), *on_output):
         states.add(finding.state)
         yield finding
-    if "failed" in states:
-        yield warning("smoke run", "not tried", "mend what failed, and ask again")
-    elif names:
-        yield from run_check("smoke run", smoke, names, trust)
+    yield from check_by_run("failed" not in states, names, trust_unpinned, smoke_run)
 
 
-def machine(server: Check) -> Iterator[Finding]:
-    """What does not depend on the models."""
+def check_machine(check_server: ServerCheck) -> Iterator[Finding]:
+    """Check what does not depend on the models."""
     yield from run_check(
-        "packages", lambda: packages.check_packages(packages.required_packages(), packages.installed_versions())
+        "packages", lambda: packages.check_packages(required_packages(), packages.installed_versions())
     )
-    yield from run_check("environment", environment, os.environ)
+    yield from run_check("environment", check_environment, os.environ)
     facts = framework_check.probe_frameworks()
     yield from run_check("NeMo, torch", framework_check.check_frameworks, facts)
-    yield from run_check("devices", devices, facts)
-    yield from run_check("server", server)
+    yield from run_check("devices", check_devices, facts)
+    yield from run_check("server", check_server)
     yield from run_check("audio", formats.check_formats)
 
 
-def checkpoints_to_check(settings: Doctor, demo: str | None) -> tuple[list[str], bool]:
-    """The models that were asked for, those of the run in the output, or the demo's; and whether they are trusted."""
+def models_to_check(settings: Doctor, demo: str | None) -> tuple[list[str], bool]:
+    """Return the given models, else those of the run in the output folder, else the demo's; and if they are trusted."""
     from winnow.runs.run_dir import load_settings
     from winnow.runs.storage import location
 
     run = location(settings.output) if settings.output and not settings.small else None
     if run is not None and (run / "run.json").exists():
-        then = load_settings(run)
-        return then.checkpoints, settings.trust_unpinned or then.trust_unpinned
+        run_settings = load_settings(run)
+        return run_settings.checkpoints, settings.trust_unpinned or run_settings.trust_unpinned
     return [name for name in (settings.small or demo, settings.large) if name], settings.trust_unpinned
 
 
-def environment(variables: Mapping[str, str]) -> Iterator[Finding]:
-    """Whether a variable makes checkpoints unsafe."""
-    if value := variables.get(UNSAFE):
-        yield failed("environment", f"{UNSAFE}={value} lets weights run code when they are loaded", f"unset {UNSAFE}")
+def check_by_run(healthy: bool, names: list[str], trust_unpinned: bool, smoke_run: SmokeRun) -> Iterator[Finding]:
+    """Run a curation with the models, unless something failed or there is no model."""
+    if not healthy:
+        yield warning("smoke run", "not tried", "repair what failed, and run the doctor again")
+    elif names:
+        yield from run_check("smoke run", smoke_run, names, trust_unpinned)
     else:
-        yield ok("environment", "no variable makes checkpoints unsafe")
+        remedy = "give a model, e.g. winnow doctor --small nvidia/parakeet-tdt_ctc-110m --trust-unpinned"
+        yield warning("smoke run", "not tried: no model was given, and the demo's is only in a checkout", remedy)
 
 
-def devices(facts: framework_check.Facts) -> Iterator[Finding]:
+def check_environment(variables: Mapping[str, str]) -> Iterator[Finding]:
+    """Check that no environment variable makes loading checkpoints unsafe."""
+    if value := variables.get(UNSAFE_VARIABLE):
+        message = f"{UNSAFE_VARIABLE}={value} lets checkpoints run code when they are loaded"
+        yield failed("environment", message, f"unset {UNSAFE_VARIABLE}")
+    else:
+        yield ok("environment", "no variable makes loading checkpoints unsafe")
+
+
+def check_devices(facts: framework_check.Facts) -> Iterator[Finding]:
+    """Check the GPUs, or the CPU and its memory."""
     import psutil
 
     from winnow.hardware import cores
@@ -86,28 +98,31 @@ def devices(facts: framework_check.Facts) -> Iterator[Finding]:
     yield from framework_check.check_devices(facts, cores(), memory.available, memory.total)
 
 
-def models(names: list[str], trust: bool) -> Iterator[Finding]:
-    """Each of the models, and whether there is room for them and a hub to fetch from."""
+def check_models(names: list[str], trust_unpinned: bool) -> Iterator[Finding]:
+    """Check each model, the memory and disk space that they need, and the hub."""
     import psutil
     from huggingface_hub import constants
 
     from winnow.doctor.checkpoint_check import check_checkpoint, check_hub
     from winnow.engines.checkpoint_cache import cache_folder
 
-    found = [check_checkpoint(name, trust) for name in names]
-    yield from (one.finding for one in found)
-    lacking = sum(one.size for one in found if one.lacking)
-    yield from disk_space.check_memory(sum(one.size for one in found), psutil.virtual_memory().available)
-    yield from disk_space.check_private_cache(cache_folder(), lacking, free_bytes(cache_folder()))
-    cache = Path(constants.HF_HUB_CACHE)
-    yield from disk_space.check_hub_cache(cache, lacking, free_bytes(cache))
-    yield from check_hub(constants.ENDPOINT, constants.HF_HUB_OFFLINE, any(one.of_hub for one in found))
+    checkpoints = [check_checkpoint(name, trust_unpinned) for name in names]
+    yield from (checkpoint.finding for checkpoint in checkpoints)
+    missing_bytes = sum(checkpoint.size for checkpoint in checkpoints if checkpoint.missing)
+    model_bytes = sum(checkpoint.size for checkpoint in checkpoints)
+    yield from disk_space.check_memory(model_bytes, psutil.virtual_memory().available)
+    yield from disk_space.check_checkpoint_cache(cache_folder(), missing_bytes, free_bytes(cache_folder()))
+    hub_cache = Path(constants.HF_HUB_CACHE)
+    yield from disk_space.check_hub_cache(hub_cache, missing_bytes, free_bytes(hub_cache))
+    from_hub = any(checkpoint.from_hub for checkpoint in checkpoints)
+    yield from check_hub(constants.ENDPOINT, constants.HF_HUB_OFFLINE, from_hub)
 
 
-def output(place: str) -> Iterator[Finding]:
+def check_output(output: str) -> Iterator[Finding]:
+    """Check that a run can write to the output folder, or that its object store answers."""
     from winnow.runs.storage import is_local, location
 
-    folder = location(place)
+    folder = location(output)
     if is_local(folder):
         yield from disk_space.check_output(folder, free_bytes(folder))
         return
@@ -116,5 +131,5 @@ def output(place: str) -> Iterator[Finding]:
 
 
 def free_bytes(folder: Path) -> int:
-    """The bytes that the disk has left where the folder is, or will be."""
+    """Return the free bytes on the disk where the folder is, or would be created."""
     return shutil.disk_usage(disk_space.nearest_existing(folder)).free

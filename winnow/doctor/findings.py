@@ -1,44 +1,46 @@
-"""What the doctor says: a line a check, with the remedy where something is wrong."""
+"""What a check of the doctor reports: a state, a message and, unless all is well, a remedy."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from winnow.doctor.installation import REINSTALL
 from winnow.parameters.redaction import redact_text
 
 
 class Finding(BaseModel, frozen=True):
-    """What a check found, and what mends it. A warning stops no run, a failure does."""
+    """The result of a check. A failure would stop a run; a warning would not."""
 
     check: str
     state: Literal["ok", "warning", "failed"]
-    found: str
+    message: str
     remedy: str | None = None
 
 
-def ok(check: str, found: str) -> Finding:
-    return Finding(check=check, state="ok", found=found)
+def ok(check: str, message: str) -> Finding:
+    """Return the finding of a check that passed."""
+    return Finding(check=check, state="ok", message=message)
 
 
-def warning(check: str, found: str, remedy: str) -> Finding:
-    return Finding(check=check, state="warning", found=found, remedy=remedy)
+def warning(check: str, message: str, remedy: str) -> Finding:
+    """Return a finding that would not stop a run."""
+    return Finding(check=check, state="warning", message=message, remedy=remedy)
 
 
-def failed(check: str, found: str, remedy: str) -> Finding:
-    return Finding(check=check, state="failed", found=found, remedy=remedy)
+def failed(check: str, message: str, remedy: str) -> Finding:
+    """Return a finding that would stop a run."""
+    return Finding(check=check, state="failed", message=message, remedy=remedy)
 
 
-def run_check(check: str, ask: Callable[..., Iterable[Finding]], *given: Any) -> list[Finding]:
-    """The findings of a check; one that breaks is a finding itself, so that the others go on."""
+def run_check(check: str, function: Callable[..., Iterable[Finding]], *arguments: Any) -> list[Finding]:
+    """Return the findings of a check; an exception becomes a finding itself, so that the other checks still run."""
     try:
-        return list(ask(*given))
+        return list(function(*arguments))
     except Exception as error:
-        return [failed(check, f"cannot be looked at: {error_line(error)}", REINSTALL)]
+        return [failed(check, f"the check failed: {error_line(error)}", REINSTALL)]
 
 
 def error_line(error: Exception) -> str:
+    """Return an exception's type and first line, without credentials."""
     return redact_text(f"{type(error).__name__}: {error}".splitlines()[0])
-
-
-REINSTALL = "pip install --constraint constraints.txt --editable . in an environment of its own"

@@ -1,53 +1,44 @@
-"""Whether the packages that are installed are those that Winnow works with."""
+"""Whether the installed packages are the ones that Winnow works with."""
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.metadata import distributions
-from pathlib import Path
 
 from winnow.doctor.findings import Finding, failed, ok
+from winnow.doctor.installation import PIP
 
-PROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"
-
-WHY = {
-    "fastapi": "with this one no Prefect server starts",
-    "sqlalchemy": "with this one Prefect never creates scheduled runs, and says nothing",
-    "torch": "this one opens checkpoints unsafely",
-    "nemo-toolkit": "this one opens checkpoints unsafely",
+CONSEQUENCES = {
+    "fastapi": "with this version the Prefect server does not start",
+    "sqlalchemy": "with this version Prefect never creates scheduled runs, and reports no error",
+    "torch": "this version opens checkpoints unsafely",
+    "nemo-toolkit": "this version opens checkpoints unsafely",
 }
-"""What comes of a version that pyproject.toml does not allow, as far as it was seen."""
+"""What happens with a version that is not allowed, if known."""
 
-NAMED = ("prefect", "nemo-toolkit", "torch", "fastapi", "sqlalchemy")
+REPORTED = ("prefect", "nemo-toolkit", "torch", "fastapi", "sqlalchemy")
 
 
 def installed_versions() -> dict[str, str]:
-    """The version of each package, by its name in small letters."""
-    return {canonical_name(one.name): one.version for one in distributions() if one.name}
+    """Return the version of each installed package by its canonical name."""
+    return {canonical_name(package.name): package.version for package in distributions() if package.name}
 
 
-def required_packages(project: Path = PROJECT) -> list[str]:
-    """What pyproject.toml asks for."""
-    found: list[str] = tomllib.loads(project.read_text())["project"]["dependencies"]
-    return found
-
-
-def check_packages(wanted: list[str], installed: Mapping[str, str]) -> Iterator[Finding]:
-    """A finding for each package that is missing or of a wrong version, else one for all."""
+def check_packages(required: list[str], installed: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield a failure for each package that is missing or has a wrong version, or one success for all."""
     from packaging.requirements import Requirement
 
-    wrong = False
-    for one in map(Requirement, wanted):
-        name = canonical_name(one.name)
+    all_match = True
+    for requirement in map(Requirement, required):
+        name = canonical_name(requirement.name)
         version = installed.get(name)
-        if version is not None and one.specifier.contains(version, prereleases=True):
+        if version is not None and requirement.specifier.contains(version, prereleases=True):
             continue
-        wrong = True
-        there = f"{one.name} {version} is installed" if version else f"{one.name} is not installed"
-        why = f": {WHY[name]}" if version and name in WHY else ""
-        yield failed("packages", there + why, f'pip install --constraint constraints.txt "{one}"')
-    if not wrong:
-        said = ", ".join(f"{name} {installed[name]}" for name in NAMED if name in installed)
-        yield ok("packages", f"the {len(wanted)} that pyproject.toml asks for: {said}")
+        all_match = False
+        state = f"{requirement.name} {version} is installed" if version else f"{requirement.name} is not installed"
+        consequence = f": {CONSEQUENCES[name]}" if version and name in CONSEQUENCES else ""
+        yield failed("packages", f"{state}{consequence}", f'{PIP} "{requirement}"')
+    if all_match:
+        versions = ", ".join(f"{name} {installed[name]}" for name in REPORTED if name in installed)
+        yield ok("packages", f"all {len(required)} required packages are installed: {versions}")
 
 
 def canonical_name(name: str) -> str:
