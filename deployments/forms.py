@@ -22,9 +22,7 @@ def form(flow: Flow[..., Any]) -> dict[str, Any]:
     models = [definition.get("properties", {}) for definition in (shown.definitions or {}).values()]
     for properties in [shown.properties, *models]:
         properties |= {name: without_null(field) for name, field in properties.items()}
-    schema: dict[str, Any] = shown.model_dump_for_openapi()
-    schema["additionalProperties"] = False
-    return schema
+    return shown.model_dump_for_openapi() | {"additionalProperties": False}
 
 
 def without_null(field: dict[str, Any]) -> dict[str, Any]:
@@ -32,7 +30,8 @@ def without_null(field: dict[str, Any]) -> dict[str, Any]:
     kinds = [kind for kind in field.get("anyOf", []) if kind != {"type": "null"}]
     if len(kinds) != 1 or field.get("default") is not None:
         return field
-    return {name: value for name, value in field.items() if name not in ("anyOf", "default")} | kinds[0]
+    kept = {name: value for name, value in field.items() if name not in ("anyOf", "default")}
+    return {**kept, **kinds[0]}
 
 
 def set_form(flow: Flow[..., Any], deployment: str) -> None:
