@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from winnow.corpora.languages import summarize_manifest
+from winnow.corpora.registry import open_source
 from winnow.engines.registry import engine_for
 from winnow.hardware import ELSEWHERE, this_machine
 from winnow.models.catalog import Catalog, open_catalog
@@ -83,7 +83,7 @@ def show_one(own: Path | None, name: str) -> None:
 def show_choice(own: Path | None, selection: Selection, manifest: Path | None) -> SelectedModels:
     """Show the models for a selection, what they need and why; the manifest fills in what the selection leaves open."""
     if manifest:
-        there = summarize_manifest(manifest)
+        there = open_source(manifest).summary()
         spoken = selection.language or ",".join(there.languages) or None
         selection = selection.model_copy(update={"language": spoken, "hours": selection.hours or there.hours or None})
     machine = replace(ELSEWHERE, device="as was said") if selection.memory else this_machine()

@@ -13,11 +13,11 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.with_parameters import with_parameters
 from tasks.measure import measure_model
-from tasks.shard import manifest_digest
 from winnow.benchmarking.comparison import batch_used, format_interval, render_benchmark
 from winnow.benchmarking.figures import Figures, ModelFigures, comparison_key, prepare_folder, read_last, write_figures
 from winnow.benchmarking.measurement import Measurement
 from winnow.benchmarking.sample import draw_sample
+from winnow.corpora.registry import open_source
 from winnow.engines.engine import Checkpoint
 from winnow.engines.registry import versions_for
 from winnow.errors import MeasurementFailed
@@ -33,7 +33,7 @@ log.setLevel(logging.INFO)
 @with_parameters(Benchmark)
 def benchmark(settings: Benchmark) -> Figures:
     """The figures of each model with each size of batches, one after the other; one that fails stops no other."""
-    content = manifest_digest(settings.manifest)
+    content = open_source(settings.manifest).digest()
     checkpoints = [resolve(name, settings.trust_unpinned) for name in dict.fromkeys(settings.models)]
     check_options(settings.engine, checkpoints)
     prepare_folder(settings.output)

@@ -16,7 +16,8 @@ from flows.with_parameters import with_parameters
 from tasks.duplicates import duplicates_for
 from tasks.filter import filter_shard
 from tasks.load import load_shard
-from tasks.shard import manifest_digest, shard_manifest
+from tasks.shard import shard_manifest
+from winnow.corpora.registry import open_source
 from winnow.devices.executors import open_executor
 from winnow.models.auto_select import resolve_models
 from winnow.models.passes import make_passes
@@ -37,7 +38,7 @@ def curate(settings: Curation) -> Report:
     """Manifest to shards, their rows, the cascade of models, rules, dataset and report."""
     settings = resolve_models(settings)
     rules, passes = rules_for(settings), make_passes(settings)
-    digests = {"manifest": manifest_digest(settings.manifest), "large": None} | phrase_digest(rules)
+    digests = {"manifest": open_source(settings.manifest).digest(), "large": None} | phrase_digest(rules)
     for reader in passes:
         digests |= reader.digests
     check_options(settings.engine, [checkpoint for reader in passes for checkpoint in reader.checkpoints])

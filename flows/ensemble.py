@@ -17,8 +17,9 @@ from tasks.duplicates import duplicates_for
 from tasks.filter import filter_shard
 from tasks.load import load_shard
 from tasks.score import score_shard
-from tasks.shard import manifest_digest, shard_manifest
+from tasks.shard import shard_manifest
 from tasks.transcribe import transcribe_shard
+from winnow.corpora.registry import open_source
 from winnow.devices.executors import Executor, open_executor
 from winnow.errors import OptionError
 from winnow.models.passes import Pass
@@ -40,7 +41,7 @@ logging.getLogger("winnow").setLevel(logging.INFO)  # wherever the flow runs, it
 def ensemble(settings: Ensemble) -> Report:
     """Manifest to shards, their rows, a pass of each model, the vote, rules, dataset and report."""
     rules, readers = rules_for(settings), make_passes(settings)
-    digests = {"manifest": manifest_digest(settings.manifest)} | phrase_digest(rules)
+    digests = {"manifest": open_source(settings.manifest).digest()} | phrase_digest(rules)
     digests |= {reader.role: reader.checkpoint.sha256 for reader in readers}
 
     with open_run(settings, digests, current_flow_run(), died=mark_crashed) as run, open_executor(settings) as devices:

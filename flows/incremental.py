@@ -9,10 +9,10 @@ from prefect import flow
 from flows.curate import curate
 from flows.server.monitor import current_flow_run
 from flows.with_parameters import with_parameters
-from winnow.corpora.incremental import manifest_path, open_increments
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Settings
 from winnow.reports.summary import Report
+from winnow.runs.incremental import manifest_path, open_increments
 from winnow.runs.run_dir import load_settings
 from winnow.validation.rules import rules_for
 

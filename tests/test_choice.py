@@ -5,7 +5,7 @@ import math
 import pytest
 
 from tests.conftest import DEMO
-from winnow.corpora.languages import summarize_manifest
+from winnow.corpora.registry import open_source
 from winnow.errors import OptionError
 from winnow.hardware import ELSEWHERE, Machine, parse_gpus
 from winnow.models.auto_select import resolve_models
@@ -151,7 +151,7 @@ def test_a_manifest_states_its_hours_and_languages(manifest):
         b"\xff",
         tones=False,
     )
-    found = summarize_manifest(corpus)
+    found = open_source(corpus).summary()
     assert found.hours == 1.5
     assert list(found.languages.items()) == [("de-ch", 1.0), ("en", 0.5)]
 

@@ -73,7 +73,7 @@ def test_a_run_says_what_came_of_it_and_an_error_what_to_do(manifest, hears, tmp
     elsewhere = ["--output", tmp_path / "other", "--small"]
     missing = winnow("curate", tmp_path / "no.jsonl", *elsewhere, models["small"], server=prefect_server)
     assert missing.returncode == 2
-    assert "no.jsonl: no manifest that can be read" in missing.stderr
+    assert "no.jsonl: cannot read the manifest: No such file or directory" in missing.stderr
     assert winnow("curate", corpus, *elsewhere, "no.nemo", server=prefect_server).returncode == 7
     broken = tmp_path / "broken.jsonl"
     broken.write_text("{}")

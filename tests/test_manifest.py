@@ -1,17 +1,21 @@
 import itertools
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from tasks.load import fields, load
-from tasks.shard import manifest_digest, shard, sliced
+from tasks.shard import shard
 from winnow.corpora.field_types import merge_types
 from winnow.corpora.nemo_jsonl.duplicates import find_duplicates
 from winnow.corpora.nemo_jsonl.line_reader import BLOCK, MAX_LINE
-from winnow.corpora.nemo_jsonl.parse_line import resolve_path
 from winnow.corpora.nemo_jsonl.sharding import cut_shards
+from winnow.corpora.nemo_jsonl.source import NemoJsonl
+from winnow.corpora.registry import open_source
+from winnow.corpora.utterance import resolve_path
 from winnow.errors import ManifestError
 from winnow.runs import ledger
 from winnow.schema import UTTERANCE, output_names
@@ -20,10 +24,15 @@ ALL = 1e6  # hours, so that there is one shard
 
 
 def rows_of(path: Path, content: bytes, hours: float = ALL, limit: int = MAX_LINE, block: int = BLOCK) -> list[dict]:
-    """The rows of a manifest with this content, whose audio lies in /audio."""
+    """Return the rows of a manifest with this content, whose audio lies in /audio, from shards of this length."""
     path.write_bytes(content)
-    tables, *_ = sliced(path, "/audio", hours, limit, block)
-    return [row for table in tables for row in load(table, limit)[0].to_pylist()]
+    source = NemoJsonl(str(path), "/audio", limit=limit, block=block)
+    return [row for shard in source.shards(hours) for row in as_utterances(source.rows(shard.locator))]
+
+
+def as_utterances(rows: Iterable[dict]) -> list[dict]:
+    """Return rows as they are stored, with all columns."""
+    return pa.Table.from_pylist(list(rows), UTTERANCE).to_pylist()
 
 
 @pytest.fixture
@@ -76,7 +85,7 @@ def test_shards_hold_about_the_hours_asked_for_in_order(manifest, tmp_path):
     path = manifest(*[{"audio_filepath": f"{i}.wav", "duration": 100.0, "text": "a"} for i in range(10)])
     found = [
         pq.read_table(ledger.run_stage_on_shard(part, "load", load))
-        for part in shard(path, tmp_path / "run", 0.1).shards
+        for part in shard(open_source(path), tmp_path / "run", 0.1).shards
     ]
     assert [shard["id"].to_pylist() for shard in found] == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
     assert all(shard.schema == UTTERANCE for shard in found)
@@ -110,8 +119,8 @@ def test_slices_are_all_of_the_manifest_and_the_blank_end_is_no_shard(tmp_path):
     ends = [0, len(line()) + 2, 2 * len(line()) + 4, path.stat().st_size - 1, path.stat().st_size]
     assert [(one.start, one.end) for one in slices] == list(itertools.pairwise(ends))
     assert [(one.first, one.lines, one.blank) for one in slices] == [(1, 1, 0), (2, 1, 0), (3, 4, 3), (7, 1, 1)]
-    tables, lines, blank = sliced(path, "/audio", 1 / 3600)
-    assert (len(tables), lines, blank) == (3, 7, 4)
+    shards = list(NemoJsonl(str(path), "/audio").shards(1 / 3600))
+    assert [(shard.lines, shard.blank) for shard in shards] == [(1, 0), (1, 0), (4, 3), (1, 1)]
 
 
 def test_hashes_that_meet_by_chance_make_no_twins(tmp_path):
@@ -129,7 +138,7 @@ def test_unknown_fields_get_the_simplest_type_that_holds_them_over_all_shards(ma
     kinds = {"n": "integer", "x": "number", "s": "string", "b": "boolean", "mixed": "json", "list": "json"}
     kinds |= {"long": "long", "huge": "json", "vast": "json", "none": "string"}
     for hours, shards in [(1, 1), (1e-9, 2)]:
-        found = shard(path, tmp_path / f"{shards}", hours)
+        found = shard(open_source(path), tmp_path / f"{shards}", hours)
         read_ = [ledger.run_stage_on_shard(shard, "load", load) for shard in found.shards]
         assert len(read_) == shards
         assert list(fields(read_).items()) == list(kinds.items())
@@ -146,12 +155,12 @@ def test_kinds_may_be_put_together_in_any_order():
 
 def test_a_second_split_finds_the_first_and_another_run_makes_the_same(manifest, tmp_path):
     path = manifest({"audio_filepath": "a.wav", "text": "a"}, b"", {"audio_filepath": "a.wav", "text": "a"})
-    first = shard(path, tmp_path / "run", 1)
+    first = shard(open_source(path), tmp_path / "run", 1)
     times = [shard.stat().st_mtime_ns for shard in first.shards]
-    assert shard(path, tmp_path / "run", 1) == first
+    assert shard(open_source(path), tmp_path / "run", 1) == first
     assert [shard.stat().st_mtime_ns for shard in first.shards] == times
     assert (first.lines, first.blank) == (3, 1)
-    other = shard(path, tmp_path / "other", 1)
+    other = shard(open_source(path), tmp_path / "other", 1)
     assert [shard.read_bytes() for shard in other.shards] == [shard.read_bytes() for shard in first.shards]
     assert [shard.name for shard in other.shards] == [shard.name for shard in first.shards]
 
@@ -159,35 +168,35 @@ def test_a_second_split_finds_the_first_and_another_run_makes_the_same(manifest,
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "no utterance in 0 lines"),
-        (b"\n\n", "no utterance in 2 lines"),
-        (b"path,text\na.wav,hello\n", "no utterance in 2 lines; the first is BAD_JSON: the line is not a JSON object"),
-        (line(text=...) + b"\n", "no utterance in 1 lines; the first is BAD_TEXT: no text to compare with"),
+        (b"", "corpus.jsonl: no utterance: empty"),
+        (b"\n\n", "corpus.jsonl: no utterance: empty"),
+        (b"path,text\na.wav,hello\n", "no utterance in 2 rows; the first is BAD_JSON: the line is not a JSON object"),
+        (line(text=...) + b"\n", "no utterance in 1 row; the first is BAD_TEXT: no text to compare with"),
     ],
 )
 def test_a_manifest_without_an_utterance_is_refused(tmp_path, content, complaint):
     (tmp_path / "corpus.jsonl").write_bytes(content)
     with pytest.raises(ManifestError, match=complaint):
-        shard(tmp_path / "corpus.jsonl", tmp_path / "run", 1)
+        shard(open_source(tmp_path / "corpus.jsonl"), tmp_path / "run", 1)
 
 
 def test_a_manifest_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ManifestError, match=r"corpus.jsonl: no manifest that can be read \(No such file"):
-        manifest_digest(tmp_path / "corpus.jsonl")
+    with pytest.raises(ManifestError, match=r"corpus.jsonl: cannot read the manifest: No such file"):
+        open_source(tmp_path / "corpus.jsonl").digest()
 
 
 @pytest.mark.parametrize("change", [lambda old: old.replace(b"one", b"two"), lambda old: old[:-5], lambda _: b""])
 def test_a_manifest_that_changes_in_mid_run_is_refused(manifest, tmp_path, change):
     path = manifest({"audio_filepath": "a.wav", "text": "one"})
-    (part,) = shard(path, tmp_path / "run", 1).shards
+    (part,) = shard(open_source(path), tmp_path / "run", 1).shards
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(
-        ManifestError, match=r"corpus.jsonl: changed while the run read it: put it back as it was"
+        ManifestError, match=r"corpus.jsonl: changed during the run: restore it, or choose another output"
     ) as bad:
         ledger.run_stage_on_shard(part, "load", load)
     assert bad.value.exit_code == 2
     path.unlink()
-    with pytest.raises(ManifestError, match="no manifest that can be read"):
+    with pytest.raises(ManifestError, match="cannot read the manifest"):
         ledger.run_stage_on_shard(part, "load", load)
 
 

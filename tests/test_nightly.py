@@ -6,8 +6,8 @@ import pytest
 
 from flows.incremental import incremental
 from tests.conftest import published
-from winnow.corpora.incremental import open_increments
 from winnow.errors import OutputError
+from winnow.runs.incremental import open_increments
 from winnow.runs.ledger import read_records
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

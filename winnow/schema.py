@@ -25,20 +25,15 @@ UTTERANCE = pa.schema(
 
 SHARD = pa.schema(
     [
-        pa.field("manifest", pa.string(), nullable=False),
-        pa.field("folder", pa.string(), nullable=False),  # where relative paths start
-        pa.field("start", pa.int64(), nullable=False),  # bytes
-        pa.field("end", pa.int64(), nullable=False),
-        pa.field("first", pa.int64(), nullable=False),  # line
+        pa.field("source", pa.string(), nullable=False),  # path or URL of the input
+        pa.field("folder", pa.string(), nullable=False),  # where relative audio paths start
         pa.field("lines", pa.int64(), nullable=False),
         pa.field("blank", pa.int64(), nullable=False),
-        pa.field("seconds", pa.float64(), nullable=False),  # as stated; ten for an utterance that states none
-        pa.field("xxh3", pa.string(), nullable=False),  # of these bytes, to see that they have not changed since
-        pa.field("duplicate_line", pa.list_(pa.int64()), nullable=False),  # lines with the utterance of an earlier line
-        pa.field("first_line", pa.list_(pa.int64()), nullable=False),  # which line that is
+        pa.field("seconds", pa.float64(), nullable=False),  # of audio, as the input states
+        pa.field("locator", pa.string(), nullable=False),  # JSON, by which the source finds these rows
     ]
 )
-"""A shard before it is read: one row, with its place in the manifest."""
+"""A shard before it is loaded: one row that says which part of which input it is."""
 
 AUDIO_STATS = pa.schema(
     [

@@ -1,4 +1,4 @@
-"""The utterances of a manifest that models are measured on: the same ones every time."""
+"""The utterances of a manifest on which models are measured: the same ones every time."""
 
 import random
 from collections import Counter
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from winnow.audio.decode import header_duration
-from winnow.corpora.nemo_jsonl.line_reader import is_blank, read_lines
-from winnow.corpora.nemo_jsonl.parse_line import parse_line
+from winnow.corpora.registry import open_source
+from winnow.corpora.utterance import Row
 from winnow.engines.engine import Request
 from winnow.errors import ManifestError
 
@@ -15,9 +15,9 @@ SEED = 0
 
 
 class Sample(NamedTuple):
-    """What is to be read and its references, in the manifest's order; how long it is, by the manifest or the files.
+    """Requests and their references, in the manifest's order, with their seconds by the manifest or the audio files.
 
-    `unusable` counts the lines that are no utterance with a reference, by reason.
+    `unusable` counts the rows without an utterance or a reference, by reason.
     """
 
     requests: list[Request]
@@ -27,29 +27,30 @@ class Sample(NamedTuple):
 
 
 def draw_sample(manifest: Path, folder: Path, hours: float | None) -> Sample:
-    """Utterances drawn from all lines until so many hours are full, or all of them."""
+    """Draw utterances at random, up to `hours` of audio; None means all of them. Relative paths start at `folder`."""
     rows, unusable = [], Counter[str]()
-    with manifest.open("rb") as file:
-        for line in read_lines(file.readline):
-            if line is not None and is_blank(line):
-                continue
-            row = parse_line(line, str(folder))
-            if reason := row["reason"] or (None if row["text"].strip() else "EMPTY_REFERENCE"):
-                unusable[reason] += 1
-            else:
-                rows.append(row)
+    for row in open_source(manifest, folder).scan():
+        if reason := row.get("reason") or (None if row["text"].strip() else "EMPTY_REFERENCE"):
+            unusable[reason] += 1
+        else:
+            rows.append(row)
     if not rows:
-        raise ManifestError(f"{manifest}: no utterance with a reference ({dict(unusable) or 'empty'})")
+        raise ManifestError(f"{manifest}: no utterance with a reference: {dict(unusable) or 'empty'}")
     order = list(range(len(rows)))
     random.Random(SEED).shuffle(order)
-    chosen: list[int] = []
-    seconds = 0.0
-    for at in order:
-        row = rows[at]
-        length = row["duration"] or header_duration(row["path"])
-        if hours is not None and chosen and seconds + length > hours * 3600:
+    positions: list[int] = []
+    total = 0.0
+    for position in order:
+        seconds = expected_seconds(rows[position])
+        if hours is not None and positions and total + seconds > hours * 3600:
             break
-        seconds += length
-        chosen.append(at)
-    requests = [Request(rows[at]["path"], rows[at]["offset"], rows[at]["duration"]) for at in sorted(chosen)]
-    return Sample(requests, [rows[at]["text"] for at in sorted(chosen)], seconds, dict(unusable))
+        total += seconds
+        positions.append(position)
+    drawn = [rows[position] for position in sorted(positions)]
+    requests = [Request(row["path"], row.get("offset"), row.get("duration")) for row in drawn]
+    return Sample(requests, [row["text"] for row in drawn], total, dict(unusable))
+
+
+def expected_seconds(row: Row) -> float:
+    """Return the seconds that a row states, or else the header of its file."""
+    return float(row.get("duration") or header_duration(row["path"]))

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from winnow.corpora.languages import CorpusSummary, summarize_manifest
+from winnow.corpora.registry import open_source
+from winnow.corpora.source import CorpusSummary
 from winnow.engines.registry import engine_for
 from winnow.errors import OptionError
 from winnow.hardware import ELSEWHERE, Machine, this_machine
@@ -56,7 +57,7 @@ def model_warnings(model: Model, catalog: Catalog, options: EngineOptions) -> It
 
 def apply_selection(settings: Curation, catalog: Catalog, machine: Machine) -> Curation:
     """With what was chosen in the place of `auto`, and what follows from it for the engine and the run's devices."""
-    manifest = summarize_manifest(settings.manifest)
+    manifest = open_source(settings.manifest).summary()
     routes, changes = settings.routes, dict[str, Any]()
     for language, route in settings.routes.items():
         if AUTO not in route_models(route).values():

@@ -1,15 +1,13 @@
 """What the rules of a run need, and whether it is there: said before a model is loaded, not found out at the end."""
 
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from winnow.corpora.nemo_jsonl.line_reader import is_blank, read_lines
-from winnow.corpora.nemo_jsonl.parse_line import parse_line
-from winnow.errors import ManifestError, MissingColumns, RuleError
+from winnow.corpora.registry import open_source
+from winnow.errors import MissingColumns, RuleError
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.parameters.filter import Filter
 from winnow.roles import Role
@@ -87,7 +85,7 @@ def check_fields(rules: list[Rule], settings: Settings) -> None:
         if column_kind(term.column) is None
     }
     missing, strange = dict(wanted), dict[str, Any]()
-    for fields in fields_at_head(settings.manifest) if wanted else ():
+    for fields in head_fields(settings.manifest) if wanted else ():
         for column, kind in list(missing):
             value = fields.get(field_name(column))
             if as_kind(value, kind) is not None:
@@ -121,15 +119,10 @@ def rule_source(rule: Rule, given: Filter) -> str:
     return f"filter.preset {given.preset}" if preset else f"the rule {rule.condition}"
 
 
-def fields_at_head(manifest: Path) -> Iterator[dict[str, Any]]:
-    """The manifest's own fields of its first utterances."""
-    try:
-        with manifest.open("rb") as file:
-            lines = islice((line for line in read_lines(file.readline) if line and not is_blank(line)), LOOKED_AT)
-            for line in lines:
-                yield msgspec.json.decode(parse_line(line, "").get("fields") or "{}")
-    except OSError as error:
-        raise ManifestError(f"{manifest}: no manifest that can be read ({error.strerror})") from error
+def head_fields(manifest: Path) -> Iterator[dict[str, Any]]:
+    """Yield the fields without a column of the manifest's first rows."""
+    for row in open_source(manifest).head(LOOKED_AT):
+        yield msgspec.json.decode(row.get("fields") or "{}")
 
 
 def read_phrases(given: Filter) -> tuple[str, ...]:

@@ -17,14 +17,13 @@ import xxhash
 from numpy.typing import NDArray
 
 from winnow.corpora.nemo_jsonl.line_reader import BLOCK, MAX_LINE, Blocks, is_blank, read_blocks, strip_line
-from winnow.corpora.nemo_jsonl.parse_line import resolve_path
+from winnow.corpora.utterance import resolve_path
 
 UNKNOWN_SECONDS = 10.0  # what an utterance counts for if its duration is unknown, or too short to be heard
 MIN_SECONDS = 0.1
 MAX_SHARDS = 1_000  # Prefect's server keeps up with so many tasks of a kind in a run
 MAX_SECONDS = 1e9  # more than this counts as this, so that sums stay exact enough
 
-CHANGED_DURING_RUN = "{}: changed while the run read it: put it back as it was, or choose another output"
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], np.uint64).view(np.int64)  # odd; xxHash's
 

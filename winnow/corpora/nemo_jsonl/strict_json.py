@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from winnow.corpora.utterance import PARSERS, BadUtterance, json_type
+
 MAX_DEPTH = 100  # objects and lists in each other; the interpreter's own limit varies with who calls
 
 TOKEN = re.compile(
@@ -17,15 +19,6 @@ ESCAPE = re.compile(
 )
 PLACE = re.compile(r" \(byte (\d+)\)$")
 INNER = (dict, list)
-OURS = {"audio_filepath", "offset", "duration", "text"}
-
-
-class BadLine(Exception):
-    """A line that is no utterance: the reason, and what was found in words."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason, self.detail = reason, detail
 
 
 def decode_object(line: bytes) -> dict[str, Any]:
@@ -37,7 +30,7 @@ def decode_object(line: bytes) -> dict[str, Any]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise explain_failure(line, error) from None
     if not isinstance(found, dict):
-        raise BadLine("BAD_JSON", f"byte 0: {json_type(found)}, no object")
+        raise BadUtterance("BAD_JSON", f"byte 0: {json_type(found)}, no object")
     if line.count(b":") != count_keys(found):  # a pair has a colon: with as many as keys, no key can be there twice
         json.loads(line, object_pairs_hook=refuse_duplicate_keys, parse_int=str, parse_float=str)
     return found
@@ -48,23 +41,27 @@ def check_depth(line: bytes) -> None:
     for token in TOKEN.finditer(line):
         depth += bool(token["opens"]) - bool(token["closes"])
         if depth > MAX_DEPTH:
-            raise BadLine("BAD_JSON", f"byte {token.start()}: more than {MAX_DEPTH} objects or lists in each other")
+            raise BadUtterance(
+                "BAD_JSON", f"byte {token.start()}: more than {MAX_DEPTH} objects or lists in each other"
+            )
 
 
-def explain_failure(line: bytes, error: Exception) -> BadLine:
+def explain_failure(line: bytes, error: Exception) -> BadUtterance:
     """Why a line could not be decoded."""
     try:
         line.decode()
     except UnicodeDecodeError as found:
-        return BadLine("NOT_UTF8", f"byte {found.start}: {found.reason}")
+        return BadUtterance("NOT_UTF8", f"byte {found.start}: {found.reason}")
     halves = [escape.start() for escape in ESCAPE.finditer(line) if escape[1]]
     if halves and decodes(ESCAPE.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], line)):
-        return BadLine("LONE_SURROGATE", f"byte {halves[0]}: half of a surrogate pair")
+        return BadUtterance("LONE_SURROGATE", f"byte {halves[0]}: half of a surrogate pair")
     words = str(error).removeprefix("JSON is malformed: ").partition(" - at ")[0].lower()
     if place := PLACE.search(words):
-        return BadLine("BAD_JSON", f"byte {place[1]}: {words[: place.start()]}")
+        return BadUtterance("BAD_JSON", f"byte {place[1]}: {words[: place.start()]}")
     at = (token.start() for token in TOKEN.finditer(line) if token["number"] and not decodes(token["number"]))
-    return BadLine("BAD_JSON", f"byte {next(at, len(line))}: {words}")  # a number out of range, or an end too early
+    return BadUtterance(
+        "BAD_JSON", f"byte {next(at, len(line))}: {words}"
+    )  # a number out of range, or an end too early
 
 
 def decodes(line: bytes) -> bool:
@@ -85,11 +82,5 @@ def refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> None:
     seen = set()
     for key, _ in pairs:
         if key in seen:
-            raise BadLine("DUPLICATE_KEY", f"{key if key in OURS else 'another field'}, twice")
+            raise BadUtterance("DUPLICATE_KEY", f"{key if key in PARSERS else 'another field'}, twice")
         seen.add(key)
-
-
-def json_type(value: object) -> str:
-    """What kind of JSON a value is."""
-    kinds = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", msgspec.UnsetType: "missing"}
-    return "null" if value is None else kinds.get(type(value), "a number")

@@ -1,0 +1,55 @@
+"""Lines of a NeMo manifest that other manifests do not have.
+
+Two lines are the same utterance if path, offset, duration and text are equal, whatever their other fields; lines that
+are not utterances are the same if their bytes are.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+import xxhash
+
+from winnow.corpora.nemo_jsonl.line_reader import MAX_LINE, is_blank, rest_of_line
+from winnow.corpora.nemo_jsonl.parse_line import parse_line
+from winnow.corpora.source import unreadable
+
+IDENTITY = ("path", "offset", "duration", "text")
+
+
+def known_lines(manifests: Iterable[Path], folder: str, referenced: bool = True) -> set[bytes]:
+    """Return the identity of every line of some manifests."""
+    return {identity(line, folder, referenced)[0] for manifest in manifests for line in whole_lines(manifest)}
+
+
+def new_lines(manifest: Path, known: set[bytes], folder: str, referenced: bool = True) -> Iterator[tuple[bytes, bool]]:
+    """Yield the lines whose identity is not known, and whether each is an utterance.
+
+    Relative paths start at `folder`. With `referenced`, a line without a text is not an utterance.
+    """
+    for line in whole_lines(manifest):
+        if not is_blank(line):
+            digest, usable = identity(line, folder, referenced)
+            if digest not in known:
+                yield line, usable
+
+
+def identity(line: bytes, folder: str, referenced: bool) -> tuple[bytes, bool]:
+    """Return 16 bytes that tell a line from others, and whether it is an utterance."""
+    row = parse_line(line if len(line) <= MAX_LINE + 1 else None, folder, referenced)
+    usable = row["reason"] is None
+    content = msgspec.msgpack.encode([row[name] for name in IDENTITY]) if usable else line
+    return xxhash.xxh3_128(content).digest(), usable
+
+
+def whole_lines(manifest: Path) -> Iterator[bytes]:
+    """Yield each line with its end; of a line over the limit, which is never parsed, only the beginning."""
+    try:
+        with manifest.open("rb") as file:
+            while line := file.readline(MAX_LINE + 1):
+                if len(line) > MAX_LINE and not line.endswith(b"\n"):
+                    for _ in rest_of_line(file.readline):
+                        pass
+                yield line if line.endswith(b"\n") else line + b"\n"
+    except OSError as error:
+        raise unreadable(manifest, error) from error

@@ -1,0 +1,109 @@
+"""NeMo manifests: a JSON object on each line."""
+
+import hashlib
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import xxhash
+
+from winnow.corpora.languages import LanguageFields
+from winnow.corpora.nemo_jsonl.duplicates import find_duplicates
+from winnow.corpora.nemo_jsonl.line_reader import BLOCK, MAX_LINE, is_blank, read_lines, strip_line
+from winnow.corpora.nemo_jsonl.parse_line import parse_line
+from winnow.corpora.nemo_jsonl.sharding import MAX_SECONDS, UNDECODABLE, cut_shards
+from winnow.corpora.source import CorpusSummary, Shard, Source, changed, summarize, unreadable
+from winnow.corpora.utterance import Row
+from winnow.text.languages import language_tag
+
+
+class NemoJsonl(Source):
+    """A NeMo manifest. Its shards are slices of the file, each with a hash of its bytes."""
+
+    def __init__(
+        self, location: str, folder: str, referenced: bool = True, limit: int = MAX_LINE, block: int = BLOCK
+    ) -> None:
+        """`limit` is the longest line in bytes, `block` how much is read at once."""
+        super().__init__(location, folder, referenced)
+        self.path, self.limit, self.block = Path(location), limit, block
+
+    @staticmethod
+    def claims(location: str) -> bool:
+        return True
+
+    def digest(self) -> str:
+        """Return the sha256 of the file."""
+        try:
+            with self.path.open("rb") as content:
+                return hashlib.file_digest(content, "sha256").hexdigest()
+        except OSError as error:
+            raise unreadable(self.location, error) from error
+
+    def shards(self, hours: float) -> Iterator[Shard]:
+        slices, hashes = cut_shards(self.path, self.folder, hours, self.limit, self.block)
+        duplicates = find_duplicates(self.path, self.folder, hashes, self.limit, self.referenced)
+        for part in slices:
+            repeated = duplicates.among(part.first, part.lines)
+            locator = {name: getattr(part, name) for name in ("start", "first", "lines", "xxh3")}
+            locator |= {name: numbers.tolist() for name, numbers in repeated._asdict().items()}
+            yield Shard(part.lines, part.blank, part.seconds, locator)
+
+    def rows(self, locator: dict[str, Any]) -> Iterator[Row]:
+        earlier = dict(zip(locator["duplicate_line"], locator["first_line"], strict=True))
+        for row in self.parse(self.lines_of(locator), locator["first"]):
+            if row["id"] in earlier:
+                row |= {"reason": "DUPLICATE_UTT", "detail": f"as line {earlier[row['id']]}"}
+            yield row
+
+    def lines_of(self, locator: dict[str, Any]) -> Iterator[bytes | None]:
+        """Yield the lines of a slice; raises behind the last one if its bytes are not those that were hashed."""
+        digest = xxhash.xxh3_128()
+        try:
+            file = self.path.open("rb")
+        except FileNotFoundError as error:  # other errors of a disk may pass, and are retried
+            raise unreadable(self.location, error) from error
+        with file:
+            file.seek(locator["start"])
+
+            def readline(most: int) -> bytes:
+                piece = file.readline(most)
+                digest.update(piece)
+                return piece
+
+            yield from islice(read_lines(readline, self.limit), locator["lines"])
+        if digest.hexdigest() != locator["xxh3"]:
+            raise changed(self.location)
+
+    def parse(self, lines: Iterator[bytes | None], first: int = 1) -> Iterator[Row]:
+        """Yield the rows of lines that are not blank; None is a line over the limit."""
+        for number, line in enumerate(lines, first):
+            if line is None or not is_blank(line):
+                yield {"id": number} | parse_line(line, self.folder, self.referenced)
+
+    def scan(self) -> Iterator[Row]:
+        return self.parse(self.lines())
+
+    def lines(self) -> Iterator[bytes | None]:
+        """Yield all lines; None is one over the limit."""
+        try:
+            with self.path.open("rb") as file:
+                yield from read_lines(file.readline, self.limit)
+        except OSError as error:
+            raise unreadable(self.location, error) from error
+
+    def summary(self) -> CorpusSummary:
+        """Add up what lines state, without validating them."""
+        return summarize(self.languages())
+
+    def languages(self) -> Iterator[tuple[str | None, float]]:
+        """Yield the language and the seconds that each line states."""
+        decode = msgspec.json.Decoder(LanguageFields).decode
+        for line in self.lines():
+            try:
+                fields = decode(strip_line(line or b""))
+            except UNDECODABLE:
+                continue
+            seconds = fields.duration if isinstance(fields.duration, int | float) else 0.0
+            yield language_tag(fields.lang), min(max(seconds, 0.0), MAX_SECONDS)

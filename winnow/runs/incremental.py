@@ -1,0 +1,81 @@
+"""Runs over what is new in a manifest that grows.
+
+Below a root, `0001.jsonl` has the lines that were new in the first increment, and `0001` is the run over them. No
+clock decides what is new, but what earlier increments have.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from winnow.corpora.nemo_jsonl.new_lines import known_lines, new_lines
+from winnow.corpora.nemo_jsonl.source import NemoJsonl
+from winnow.corpora.registry import open_source
+from winnow.errors import ManifestError, OutputError
+from winnow.runs.run_dir import Owner, locked
+from winnow.runs.storage import is_local, location, write_atomically
+
+log = logging.getLogger("winnow")
+
+
+class Increments:
+    """The increments below a root, in their order."""
+
+    def __init__(self, root: Path, referenced: bool = True) -> None:
+        """With `referenced`, a line without a text is not an utterance."""
+        self.root, self.referenced = root, referenced
+
+    @property
+    def runs(self) -> list[Path]:
+        """The folder of each increment's run."""
+        return [path.with_suffix("") for path in sorted(self.root.glob("[0-9]*.jsonl"))]
+
+    @property
+    def unfinished(self) -> list[Path]:
+        """The runs that were interrupted: those without a `_SUCCESS.json`."""
+        return [run for run in self.runs if not (run / "_SUCCESS.json").exists()]
+
+    def add(self, manifest: Path, folder: str) -> Path | None:
+        """Write what is new in the manifest and return the folder for its run; None if no new line is an utterance.
+
+        Relative paths start at `folder`. Raises ManifestError for an input that is not a NeMo manifest.
+        """
+        if not isinstance(open_source(manifest), NemoJsonl):
+            raise ManifestError(f"{manifest}: expected a NeMo manifest: increments are kept as lines of JSON")
+        known = known_lines(map(manifest_path, self.runs), folder, self.referenced)
+        lines = partial(new_lines, manifest, known, folder, self.referenced)
+        if not any(usable for _, usable in lines()):
+            if waiting := sum(1 for _ in lines()):
+                log.warning("%s: none of %d new lines is an utterance; they wait for one", manifest, waiting)
+            return None
+        run = self.root / f"{len(self.runs) + 1:04}"
+        with write_atomically(manifest_path(run)) as file:
+            file.writelines(line for line, _ in lines())
+        return run
+
+
+@contextmanager
+def open_increments(output: str, owner: Owner, referenced: bool = True) -> Iterator[Increments]:
+    """Yield the increments below a folder, which no other process can add to until the block ends.
+
+    Raises OutputError if the folder is in an object store, cannot be written to or has other files.
+    """
+    root = location(output)
+    if not is_local(root):
+        raise OutputError(f"{output}: increments need a local folder, got a URL")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{root}: cannot write to the output: {error.strerror}") from error
+    names = [path.name for path in root.iterdir() if path.name != "_lock" and not path.name.startswith(".")]
+    if foreign := sorted(name for name in names if not name.removesuffix(".jsonl").isdigit()):
+        raise OutputError(f"{root}: expected increments only, found {foreign[0]}: choose another output")
+    with locked(root, owner):
+        yield Increments(root, referenced)
+
+
+def manifest_path(run: Path) -> Path:
+    """Return the manifest of an increment, given the folder of its run."""
+    return run.with_name(f"{run.name}.jsonl")
