@@ -8,9 +8,8 @@ from typing import Any
 
 import msgspec
 
-from winnow.corpora.languages import CorpusSummary, summarize_manifest
-from winnow.corpora.nemo_jsonl.line_reader import is_blank, read_lines
-from winnow.corpora.nemo_jsonl.parse_line import parse_line
+from winnow.corpora.registry import open_source
+from winnow.corpora.source import CorpusSummary, Source
 from winnow.errors import ManifestError
 from winnow.text.languages import language_tag
 
@@ -43,20 +42,13 @@ class Utterance:
 class Corpus:
     """A corpus that was opened by `open_corpus`; iterating it reads it from the start, in bounded memory."""
 
-    def __init__(self, path: Path, folder: Path, require_text: bool) -> None:
-        self.path, self.folder, self.require_text = path, folder, require_text
+    def __init__(self, source: Source) -> None:
+        self.source = source
 
     def __iter__(self) -> Iterator[Utterance]:
         """Yield every row in order, also those that cannot be used."""
-        try:
-            with self.path.open("rb") as file:
-                for number, line in enumerate(read_lines(file.readline), 1):
-                    if line is None or not is_blank(line):
-                        row = parse_line(line, str(self.folder), self.require_text)
-                        fields = msgspec.json.decode(row.pop("fields", "{}"))
-                        yield Utterance(id=number, fields=fields, **row)
-        except OSError as error:
-            raise ManifestError(f"{self.path}: cannot read the manifest: {error.strerror}") from error
+        for row in self.source.scan():
+            yield Utterance(**row | {"fields": msgspec.json.decode(row.get("fields") or "{}")})
 
     @property
     def hours(self) -> float:
@@ -70,7 +62,7 @@ class Corpus:
 
     @cached_property
     def _summary(self) -> CorpusSummary:
-        return summarize_manifest(self.path)
+        return self.source.summary()
 
 
 def open_corpus(path: str | Path, *, folder: str | Path | None = None, require_text: bool = True) -> Corpus:
@@ -82,4 +74,4 @@ def open_corpus(path: str | Path, *, folder: str | Path | None = None, require_t
     manifest = Path(path).expanduser().absolute()
     if not manifest.is_file():
         raise ManifestError(f"{manifest}: no such manifest")
-    return Corpus(manifest, Path(folder or manifest.parent).expanduser().absolute(), require_text)
+    return Corpus(open_source(manifest, folder and Path(folder).expanduser(), require_text))
