@@ -1,4 +1,4 @@
-"""Benchmark: how right, how fast and how large models are, on a manifest and a machine of one's own."""
+"""Benchmark: the accuracy, speed and memory of models on a manifest and a machine of yours."""
 
 import logging
 import sys
@@ -13,8 +13,15 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.with_parameters import with_parameters
 from tasks.measure import measure_model
-from winnow.benchmarking.comparison import batch_used, format_interval, render_benchmark
-from winnow.benchmarking.figures import Figures, ModelFigures, comparison_key, prepare_folder, read_last, write_figures
+from winnow.benchmarking.comparison import batch_used, format_error_rate, render_benchmark
+from winnow.benchmarking.figures import (
+    BenchmarkFigures,
+    ModelFigures,
+    comparison_key,
+    prepare_folder,
+    read_previous,
+    write_figures,
+)
 from winnow.benchmarking.measurement import Measurement
 from winnow.benchmarking.sample import draw_sample
 from winnow.corpora.registry import open_source
@@ -31,47 +38,50 @@ log.setLevel(logging.INFO)
 
 @flow(name="benchmark", flow_run_name="{manifest.name}", task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
 @with_parameters(Benchmark)
-def benchmark(settings: Benchmark) -> Figures:
-    """The figures of each model with each size of batches, one after the other; one that fails stops no other."""
-    content = open_source(settings.manifest).digest()
+def benchmark(settings: Benchmark) -> BenchmarkFigures:
+    """Measure each model with each batch size, one after the other.
+
+    Raises `MeasurementFailed` at the end if a model could not be measured; the figures of the others are written.
+    """
+    manifest_sha256 = open_source(settings.manifest).digest()
     checkpoints = [resolve(name, settings.trust_unpinned) for name in dict.fromkeys(settings.models)]
     check_options(settings.engine, checkpoints)
     prepare_folder(settings.output)
-    drawn = draw_sample(settings.manifest, settings.relative_to or settings.manifest.parent, settings.hours)
-    measuring = Measurement(settings.engine, drawn, settings.normalizer)
+    sample = draw_sample(settings.manifest, settings.relative_to or settings.manifest.parent, settings.hours)
+    measurement = Measurement(settings.engine, sample, settings.normalizer)
     batches: Sequence[float | None] = settings.batch_seconds or [None]
-    rows = [measure_row(checkpoint, seconds, measuring) for checkpoint in checkpoints for seconds in batches]
+    rows = [measure_row(checkpoint, batch, measurement) for checkpoint in checkpoints for batch in batches]
     device = next((row.device for row in rows if row.device), "no device")
-    now = Figures(
-        key=comparison_key(settings, content, checkpoints, device),
+    figures = BenchmarkFigures(
+        key=comparison_key(settings, manifest_sha256, checkpoints, device),
         when=time.strftime("%Y-%m-%d %H:%M:%S %Z"),
         manifest=str(settings.manifest),
-        manifest_sha256=content,
-        utterances=len(drawn.requests),
-        hours=drawn.seconds / 3600,
-        unusable=drawn.unusable,
+        manifest_sha256=manifest_sha256,
+        utterances=len(sample.requests),
+        hours=sample.seconds / 3600,
+        unusable=sample.unusable,
         device=device,
         versions={"winnow": version("winnow")} | versions_for(checkpoints),
         rows=rows,
     )
-    text = render_benchmark(now, read_last(settings.output, now.key))
-    write_figures(settings.output, now, text)
-    create_markdown_artifact(text, key="benchmark", description="Models measured on a manifest")
+    text = render_benchmark(figures, read_previous(settings.output, figures.key))
+    write_figures(settings.output, figures, text)
+    create_markdown_artifact(text, key="benchmark", description="Accuracy, speed and memory of models")
     if any(row.failure for row in rows):
-        raise MeasurementFailed(now)
-    return now
+        raise MeasurementFailed(figures)
+    return figures
 
 
-def measure_row(checkpoint: Checkpoint, seconds: float | None, measuring: Measurement) -> ModelFigures:
-    """A row of the tables, from a task of its own."""
-    future = measure_model.submit(checkpoint, seconds, measuring.row)
+def measure_row(checkpoint: Checkpoint, batch: float | None, measurement: Measurement) -> ModelFigures:
+    """Measure a model in a task of its own, and log its accuracy and speed."""
+    future = measure_model.submit(checkpoint, batch, measurement.row)
     future.wait()
     row = cast(ModelFigures, future.state.result(raise_on_failure=False))
     if row.accuracy is None:
-        log.info("%s, batches of %s: not measured: %s", row.model, batch_used(row), row.failure)
+        log.info("%s, batch size %s: not measured: %s", row.model, batch_used(row), row.failure)
     else:
-        said = f"WER {format_interval(row.accuracy.wer)}, RTFx {row.rtfx:,.0f}"
-        log.info("%s, batches of %s: %s", row.model, batch_used(row), said)
+        figures = f"WER {format_error_rate(row.accuracy.wer)}, RTFx {row.rtfx:,.0f}"
+        log.info("%s, batch size %s: %s", row.model, batch_used(row), figures)
     return row
 
 

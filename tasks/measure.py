@@ -12,15 +12,18 @@ from prefect.states import Failed
 from winnow.benchmarking.figures import ModelFigures
 from winnow.engines.engine import Checkpoint
 
+Measure = Callable[[Checkpoint, float | None], ModelFigures]
+
 
 def task_label() -> str:
-    given = task_run.parameters
-    batch = f", batches of {given['batch']:g} s" if given["batch"] else ""
-    return f"measure {Path(given['checkpoint'].name).name}{batch}"
+    """Return the task run's name: the model, and the batch size if one was requested."""
+    parameters = task_run.parameters
+    batch = f", batches of {parameters['batch']:g} s" if parameters["batch"] else ""
+    return f"measure {Path(parameters['checkpoint'].name).name}{batch}"
 
 
 @task(task_run_name=task_label, cache_policy=NO_CACHE)
-def measure_model(checkpoint: Checkpoint, batch: float | None, row: Callable[[Checkpoint, float | None], Any]) -> Any:
-    """A row, as a task that fails where the model does."""
-    found: ModelFigures = row(checkpoint, batch)
-    return found if found.failure is None else Failed(message=found.failure, data=found)
+def measure_model(checkpoint: Checkpoint, batch: float | None, measure: Measure) -> Any:
+    """Measure a model; the task fails if the model does, and keeps the figures as the state's data."""
+    figures = measure(checkpoint, batch)
+    return figures if figures.failure is None else Failed(message=figures.failure, data=figures)

@@ -1,4 +1,4 @@
-"""Models measured on a manifest: what is in the tables, and what changed since the last run."""
+"""Benchmarks: their tables, and what they report as changed since the previous one."""
 
 import json
 import os
@@ -32,53 +32,53 @@ def models(hears):
     return hears(right=right, wrong=wrong)
 
 
-def test_each_model_is_measured_with_each_size_of_batches(corpus, models, tmp_path, prefect_server):
-    given = {"manifest": corpus, "models": list(models.values()), "output": tmp_path / "out", "batch_seconds": [2, 5]}
-    figures = benchmark(**given)
-    rows = [(row.batch, row.accuracy.wer.rate, row.accuracy.utterances, row.unread) for row in figures.rows]
+def test_each_model_is_measured_with_each_batch_size(corpus, models, tmp_path, prefect_server):
+    figures = benchmark(manifest=corpus, models=list(models.values()), output=tmp_path / "out", batch_seconds=[2, 5])
+    rows = [(row.batch, row.accuracy.wer.rate, row.accuracy.utterances, row.quarantined) for row in figures.rows]
     assert rows == [(2, 0.0, 12, {}), (5, 0.0, 12, {}), (2, 1 / 48, 12, {}), (5, 1 / 48, 12, {})]
     assert all(row.rtfx > 0 and row.utterances_per_second > 0 and row.peak_bytes > 2**20 for row in figures.rows)
     assert (figures.utterances, figures.unusable) == (12, {"EMPTY_REFERENCE": 1, "BAD_JSON": 1})
 
     text = (tmp_path / "out" / f"{figures.key}.md").read_text()
     assert "**12 utterances, 0.003 h**" in text
-    assert "No utterance with a reference: 1 EMPTY_REFERENCE, 1 BAD_JSON." in text
+    assert "Lines without a usable reference: 1 EMPTY_REFERENCE, 1 BAD_JSON." in text
     assert "| wrong.jsonl | 2 s |  | 2.08% (0.00% to 6.25%) |" in text
     assert re.search(r"\| Model \| 2 s \| 5 s \|\n.*\n\| right.jsonl \| 0\.\d\d GiB \| 0\.\d\d GiB \|", text)
-    assert "Since the last run" not in text
+    assert "Changes since the previous benchmark" not in text
     assert json.loads((tmp_path / "out" / f"{figures.key}.json").read_text()) == json.loads(figures.model_dump_json())
 
 
-def test_a_run_of_the_same_key_says_what_changed(corpus, models, tmp_path, prefect_server):
-    given = {"manifest": corpus, "models": [models["wrong"]], "output": tmp_path}
-    first = benchmark(**given)
+def test_benchmark_with_the_same_key_reports_what_changed(corpus, models, tmp_path, prefect_server):
+    options = {"manifest": corpus, "models": [models["wrong"]], "output": tmp_path}
+    first = benchmark(**options)
     path = tmp_path / f"{first.key}.json"
-    then = json.loads(path.read_text())
-    then["rows"][0] |= {"rtfx": 2 * first.rows[0].rtfx, "peak_bytes": 2**30}
-    then["rows"][0]["accuracy"]["wer"]["rate"] = 0.01
-    then["versions"]["torch"] = "2.12.0"
-    path.write_text(json.dumps(then))
+    before = json.loads(path.read_text())
+    before["rows"][0] |= {"rtfx": 2 * first.rows[0].rtfx, "peak_bytes": 2**30}
+    before["rows"][0]["accuracy"]["wer"]["rate"] = 0.01
+    before["versions"]["torch"] = "2.12.0"
+    path.write_text(json.dumps(before))
 
-    assert benchmark(**given).key == first.key
+    assert benchmark(**options).key == first.key
     text = path.with_suffix(".md").read_text()
-    since = text[text.index("## Since the last run") :]
-    assert "torch 2.12.0 then" in since
-    assert "| wrong.jsonl | own choice | WER | 1.00% | 2.08% | +1.08 points |" in since
-    assert re.search(r"\| RTFx \| [\d,.]+ \| [\d,.]+ \| [-+]\d+\.\d% \|", since)
-    assert re.search(r"\| memory \| 1\.00 GiB \| 0\.\d\d GiB \| -\d\d\.\d% \|", since)
-    assert benchmark(**given, normalizer="none").key != first.key
+    changes = text[text.index("## Changes since the previous benchmark") :]
+    assert ", with torch 2.12.0." in changes
+    assert "| wrong.jsonl | automatic | WER | 1.00% | 2.08% | +1.08 points |" in changes
+    assert re.search(r"\| RTFx \| [\d,.]+ \| [\d,.]+ \| [-+]\d+\.\d% \|", changes)
+    assert re.search(r"\| memory \| 1\.00 GiB \| 0\.\d\d GiB \| -\d\d\.\d% \|", changes)
+    assert benchmark(**options, normalizer="none").key != first.key
 
     path.write_text('{"of": "another release"}')
-    benchmark(**given)
-    assert "Since the last run" not in path.with_suffix(".md").read_text()
-    with pytest.raises(OutputError, match="/proc/figures: cannot be written to"):
-        benchmark(**given | {"output": Path("/proc/figures")})
+    benchmark(**options)
+    assert "Changes since the previous benchmark" not in path.with_suffix(".md").read_text()
+    with pytest.raises(OutputError, match="/proc/figures: not writable"):
+        benchmark(**options | {"output": Path("/proc/figures")})
 
 
-def test_a_model_that_fails_stops_no_other_and_fails_the_run(corpus, models, tmp_path, prefect_server):
+def test_other_models_are_measured_before_the_one_that_fails_fails_the_run(corpus, models, tmp_path, prefect_server):
     broken = tmp_path / "broken.jsonl"
     broken.write_text("{}")
-    with pytest.raises(MeasurementFailed, match=r"1 of 2 were not measured: .*broken\.jsonl:1: no reading") as failure:
+    message = r"1 of 2 were not measured: .*broken\.jsonl:1: invalid transcript"
+    with pytest.raises(MeasurementFailed, match=message) as failure:
         benchmark(manifest=corpus, models=[str(broken), models["right"]], output=tmp_path / "out")
     assert [row.failure is None for row in failure.value.figures.rows] == [False, True]
     (text,) = (path.read_text() for path in (tmp_path / "out").glob("*.md"))
@@ -87,36 +87,36 @@ def test_a_model_that_fails_stops_no_other_and_fails_the_run(corpus, models, tmp
         benchmark(manifest=corpus, models=["no.nemo"], output=tmp_path / "out")
 
 
-def test_a_sample_is_the_same_every_time_and_as_long_as_asked(corpus, manifest, tmp_path):
-    drawn = draw_sample(corpus, tmp_path, 4 / 3600)
-    assert drawn == draw_sample(corpus, tmp_path, 4 / 3600)
-    assert (len(drawn.requests), drawn.seconds) == (4, 4.0)
-    assert [request.path for request in drawn.requests] != [str(tmp_path / f"{n}.wav") for n in range(4)]
-    assert [text[-1] for text in drawn.references] == [request.path[-5] for request in drawn.requests]
+def test_sample_is_the_same_every_time_and_has_the_requested_length(corpus, manifest, tmp_path):
+    sample = draw_sample(corpus, tmp_path, 4 / 3600)
+    assert sample == draw_sample(corpus, tmp_path, 4 / 3600)
+    assert (len(sample.requests), sample.seconds) == (4, 4.0)
+    assert [request.path for request in sample.requests] != [str(tmp_path / f"{n}.wav") for n in range(4)]
+    assert [text[-1] for text in sample.references] == [request.path[-5] for request in sample.requests]
     assert len(draw_sample(corpus, tmp_path, None).requests) == 12
     with pytest.raises(ManifestError, match="no utterance with a reference"):
         draw_sample(manifest(b"nonsense"), tmp_path, None)
 
 
-def grown() -> int:
+def peak_with_ballast() -> int:
     ballast = bytearray(BALLAST)
     return len(ballast) and peak_of_process()
 
 
-def test_the_memory_of_a_process_is_its_own():
+def test_peak_memory_of_a_child_excludes_its_parents():
     held = bytearray(BALLAST)
-    idle, full = run_in_child(peak_of_process), run_in_child(grown)
+    idle, full = run_in_child(peak_of_process), run_in_child(peak_with_ballast)
     assert len(held) == BALLAST
     assert idle < BALLAST < full
 
 
-def test_the_command_measures_the_demos_checkpoints(tmp_path, prefect_server):
+def test_command_measures_the_demos_checkpoints(tmp_path, prefect_server):
     words = ["benchmark", DEMO / "corpus" / "manifest.jsonl", "--models", DEMO / "small.nemo", DEMO / "large.nemo"]
     words += ["--batch-seconds", "10", "--hours", "0.02", "--trust-unpinned", "--output", tmp_path / "out"]
-    line = [sys.executable, "-m", "cli.app", *map(str, words)]
+    command = [sys.executable, "-m", "cli.app", *map(str, words)]
     environment = os.environ | {"PREFECT_API_URL": prefect_server}
-    done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+    assert process.returncode == 0, process.stderr
     (path,) = (tmp_path / "out").glob("*.json")
     figures = json.loads(path.read_text())
     small, large = figures["rows"]
@@ -124,4 +124,4 @@ def test_the_command_measures_the_demos_checkpoints(tmp_path, prefect_server):
     assert small["accuracy"]["cer"]["rate"] > large["accuracy"]["cer"]["rate"]
     assert small["load_seconds"] > 0
     assert small["peak_bytes"] > 200 * 2**20
-    assert str(path.with_suffix(".md")) in done.stdout
+    assert str(path.with_suffix(".md")) in process.stdout

@@ -1,4 +1,4 @@
-"""How right a model is over a corpus: WER and CER with their confidence intervals."""
+"""WER and CER of a model over a corpus, with confidence intervals."""
 
 from typing import NamedTuple
 
@@ -11,16 +11,16 @@ from winnow.text.normalize import Normalizer, normalize, split_words
 
 RESAMPLES = 1_000
 SEED = 0
-LEVEL = 0.95
+CONFIDENCE = 0.95
 
 METHOD = (
-    f"{LEVEL:.0%} intervals by bootstrap: {RESAMPLES:,} times as many utterances drawn with replacement (numpy, seed "
-    f"{SEED}), percentiles of their rates"
+    f"{CONFIDENCE:.0%} intervals by bootstrap: percentiles of the error rates of {RESAMPLES:,} samples of the "
+    f"utterances, drawn with replacement (numpy, seed {SEED})"
 )
 
 
-class Rate(BaseModel, frozen=True):
-    """Errors over what was said, as a fraction, and the interval that it lies in; null where nothing was said."""
+class ErrorRate(BaseModel, frozen=True):
+    """All errors over the length of all references, as a fraction, with its confidence interval; None if that is 0."""
 
     rate: float | None
     low: float | None
@@ -28,16 +28,16 @@ class Rate(BaseModel, frozen=True):
 
 
 class Accuracy(BaseModel, frozen=True):
-    """Over the utterances that were read and whose reference has words: all their errors over all that was said."""
+    """Word and character error rates over the transcribed utterances whose reference has words."""
 
     utterances: int
     words: int
-    wer: Rate
-    cer: Rate
+    wer: ErrorRate
+    cer: ErrorRate
 
 
 class ErrorCounts(NamedTuple):
-    """The errors in one utterance and what there was to get right; characters with the spaces between words."""
+    """Edit distances of one utterance, and the lengths of its reference; characters include single spaces."""
 
     word_errors: int
     words: int
@@ -46,9 +46,10 @@ class ErrorCounts(NamedTuple):
 
 
 def measure_accuracy(texts: list[tuple[str, str]], normalizer: Normalizer) -> Accuracy:
-    """The accuracy of hypotheses against their references, both as (reference, hypothesis)."""
-    counts = [count_errors(normalize(one, normalizer), normalize(other, normalizer)) for one, other in texts]
-    table = np.array([pair for pair in counts if pair.words], dtype=np.int64).reshape(-1, 4)
+    """Return the accuracy over pairs of reference and hypothesis."""
+    pairs = [(normalize(reference, normalizer), normalize(hypothesis, normalizer)) for reference, hypothesis in texts]
+    counts = [count_errors(reference, hypothesis) for reference, hypothesis in pairs]
+    table = np.array([row for row in counts if row.words], dtype=np.int64).reshape(-1, 4)
     return Accuracy(
         utterances=len(table),
         words=int(table[:, 1].sum()),
@@ -58,21 +59,22 @@ def measure_accuracy(texts: list[tuple[str, str]], normalizer: Normalizer) -> Ac
 
 
 def count_errors(reference: str, hypothesis: str) -> ErrorCounts:
-    """As jiwer counts; of a script without spaces each character is a word."""
-    expected = split_words(reference)
+    """Count errors as jiwer does; in a script without spaces each character is a word."""
+    words = split_words(reference)
     return ErrorCounts(
-        Levenshtein.distance(expected, split_words(hypothesis)),
-        len(expected),
-        Levenshtein.distance(reference, hypothesis),
-        len(reference),
+        word_errors=Levenshtein.distance(words, split_words(hypothesis)),
+        words=len(words),
+        character_errors=Levenshtein.distance(reference, hypothesis),
+        characters=len(reference),
     )
 
 
-def bootstrap_rate(errors: NDArray[np.int64], said: NDArray[np.int64]) -> Rate:
-    if not said.sum():
-        return Rate(rate=None, low=None, high=None)
-    draw = np.random.default_rng(SEED)
-    picks = (draw.integers(0, len(said), len(said)) for _ in range(RESAMPLES))
-    rates = [errors[pick].sum() / said[pick].sum() for pick in picks]
-    low, high = np.quantile(rates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Rate(rate=float(errors.sum() / said.sum()), low=float(low), high=float(high))
+def bootstrap_rate(errors: NDArray[np.int64], lengths: NDArray[np.int64]) -> ErrorRate:
+    """Return the error rate of a corpus and its interval, from the errors and reference length of each utterance."""
+    if not lengths.sum():
+        return ErrorRate(rate=None, low=None, high=None)
+    generator = np.random.default_rng(SEED)
+    samples = (generator.integers(0, len(lengths), len(lengths)) for _ in range(RESAMPLES))
+    rates = [errors[sample].sum() / lengths[sample].sum() for sample in samples]
+    low, high = np.quantile(rates, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return ErrorRate(rate=float(errors.sum() / lengths.sum()), low=float(low), high=float(high))

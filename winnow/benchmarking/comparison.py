@@ -1,115 +1,125 @@
-"""A benchmark as text: the table of accuracy and speed, the table of memory by batches, and what changed."""
+"""A benchmark as markdown: accuracy and speed, memory by batch size, and changes since the previous benchmark."""
 
 from pathlib import Path
 
-from winnow.benchmarking.accuracy import METHOD, Rate
-from winnow.benchmarking.figures import Change, Figures, ModelFigures, changes
-from winnow.reports.formatting import escape_markdown, format_number, markdown_table
+from winnow.benchmarking.accuracy import METHOD, ErrorRate
+from winnow.benchmarking.figures import BenchmarkFigures, Change, ModelFigures, changes
+from winnow.reports.formatting import (
+    escape_markdown,
+    format_gibibytes,
+    format_number,
+    format_percent,
+    markdown_table,
+)
 
-SINCE = "## Since the last run"
+CHANGES_HEADING = "## Changes since the previous benchmark"
 
 
-def render_benchmark(now: Figures, then: Figures | None) -> str:
+def render_benchmark(now: BenchmarkFigures, before: BenchmarkFigures | None) -> str:
+    """Return the benchmark as markdown, compared with the previous one if there is one."""
     parts = [
         f"# Benchmark: {escape_markdown(Path(now.manifest).name)}",
         headline(now),
         "## Accuracy and speed",
         accuracy_and_speed(now.rows),
-        f"Errors over all that was said; {METHOD}. Speed with decoding of the audio, one reading after a short one to "
-        "warm up.",
-        "## Memory by batches",
+        f"WER and CER: all errors divided by the length of all references; {METHOD}. Speed includes decoding the "
+        "audio and is measured once, after a short warm-up.",
+        "## Memory by batch size",
         memory_table(now.rows),
-        "The most that torch had of the GPU's memory, weights included; on a CPU, that the whole process had.",
-        *changes_since(now, then),
+        "Peak GPU memory of torch, including the weights; on a CPU, peak memory of the whole process.",
+        *changes_since(now, before),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def headline(now: Figures) -> str:
+def headline(now: BenchmarkFigures) -> str:
+    """Summarize what was measured, where, when and with which versions."""
     versions = ", ".join(f"{name} {version}" for name, version in now.versions.items())
-    unusable = ", ".join(f"{n:,} {reason}" for reason, n in now.unusable.items())
     device = escape_markdown(now.device)
-    said = f"**{now.utterances:,} utterances, {now.hours:.3f} h**, on {device}, {now.when}. {versions}."
-    return f"{said} No utterance with a reference: {unusable}." if unusable else said
+    sample = f"**{now.utterances:,} utterances, {now.hours:.3f} h**, on {device}, {now.when}. {versions}."
+    unusable = ", ".join(f"{count:,} {reason}" for reason, count in now.unusable.items())
+    return f"{sample} Lines without a usable reference: {unusable}." if unusable else sample
 
 
 def accuracy_and_speed(rows: list[ModelFigures]) -> str:
-    header = ["Model", "Batch", "Precision", "WER", "CER", "RTFx", "Utterances a second", "Load, s", "Unread"]
-    return markdown_table(
-        header, [[escape_markdown(short_name(row)), batch_used(row), *row_cells(row)] for row in rows]
-    )
+    """Tabulate accuracy, throughput and load time."""
+    header = ["Model", "Batch", "Precision", "WER", "CER", "RTFx", "Utterances per second", "Load time, s"]
+    cells = [[escape_markdown(short_name(row)), batch_used(row), *row_cells(row)] for row in rows]
+    return markdown_table([*header, "Quarantined"], cells)
 
 
 def row_cells(row: ModelFigures) -> list[str]:
     if row.failure or not row.accuracy:
         return [f"not measured: {escape_markdown(row.failure or '')}", "", "", "", "", "", ""]
-    unread = ", ".join(f"{n:,} {reason}" for reason, n in row.unread.items())
     return [
         row.precision or "",
-        format_interval(row.accuracy.wer),
-        format_interval(row.accuracy.cer),
+        format_error_rate(row.accuracy.wer),
+        format_error_rate(row.accuracy.cer),
         format_number(row.rtfx, 1),
         format_number(row.utterances_per_second, 1),
         format_number(row.load_seconds, 1),
-        unread,
+        ", ".join(f"{count:,} {reason}" for reason, count in row.quarantined.items()),
     ]
 
 
 def memory_table(rows: list[ModelFigures]) -> str:
-    """A row for each model, a column for each size of batches."""
+    """Tabulate peak memory, a row for each model and a column for each batch size."""
     sizes = list(dict.fromkeys(row.batch for row in rows))
     models = list(dict.fromkeys((row.sha256, short_name(row)) for row in rows))
     peaks = {(row.sha256, row.batch): row.peak_bytes for row in rows}
-    header = ["Model", *("own choice" if size is None else f"{size:g} s" for size in sizes)]
-    return markdown_table(
-        header,
-        [[escape_markdown(name), *(gibibytes(peaks.get((sha, size))) for size in sizes)] for sha, name in models],
-    )
-
-
-def changes_since(now: Figures, then: Figures | None) -> list[str]:
-    """What changed since the last run of the same key."""
-    if then is None:
-        return []
-    names = sorted(then.versions | now.versions)
-    other = [f"{n} {then.versions.get(n)} then" for n in names if then.versions.get(n) != now.versions.get(n)]
-    found = f"{then.when}, {', '.join(other) or 'with the same versions'}."
-    rows = [
-        [escape_markdown(Path(one.model).name), batch_size(one.batch), one.figure, *format_change(one)]
-        for one in changes(then, now)
+    cells = [
+        [escape_markdown(name), *(format_gibibytes(peaks.get((sha256, size)), 2) for size in sizes)]
+        for sha256, name in models
     ]
-    return [SINCE, found, markdown_table(["Model", "Batch", "", "Then", "Now", "Change"], rows)]
+    return markdown_table(["Model", *map(batch_size, sizes)], cells)
+
+
+def changes_since(now: BenchmarkFigures, before: BenchmarkFigures | None) -> list[str]:
+    """Return the section on changes since the previous benchmark with the same key; nothing if there is none."""
+    if before is None:
+        return []
+    names = sorted(before.versions | now.versions)
+    changed = [
+        f"{name} {before.versions.get(name)}" for name in names if before.versions.get(name) != now.versions.get(name)
+    ]
+    previous = f"Previous: {before.when}, with {', '.join(changed) or 'the same versions'}."
+    cells = [
+        [escape_markdown(Path(change.model).name), batch_size(change.batch), change.figure, *format_change(change)]
+        for change in changes(before, now)
+    ]
+    return [CHANGES_HEADING, previous, markdown_table(["Model", "Batch", "Figure", "Before", "Now", "Change"], cells)]
 
 
 def format_change(change: Change) -> list[str]:
-    """Then, now, and the difference: of rates in points, of anything else in percent."""
-    then, now = change.then, change.now
+    """Return the figure before and now with the difference: error rates in percentage points, others in percent."""
+    before, now = change.before, change.now
     if change.figure in ("WER", "CER"):
-        return [f"{then:.2%}", f"{now:.2%}", f"{100 * (now - then):+.2f} points"]
-    ratio = f"{now / then - 1:+.1%}" if then else ""
+        return [format_percent(before, 2), format_percent(now, 2), f"{100 * (now - before):+.2f} points"]
+    ratio = f"{now / before - 1:+.1%}" if before else ""
     if change.figure == "memory":
-        return [gibibytes(then), gibibytes(now), ratio]
-    return [f"{then:,.1f}", f"{now:,.1f}", ratio]
+        return [format_gibibytes(before, 2), format_gibibytes(now, 2), ratio]
+    return [format_number(before, 1), format_number(now, 1), ratio]
 
 
-def format_interval(rate: Rate) -> str:
-    if rate.rate is None or rate.low is None or rate.high is None:
+def format_error_rate(error_rate: ErrorRate) -> str:
+    """Return an error rate with its interval; nothing if it is unknown."""
+    if error_rate.rate is None:
         return ""
-    return f"{rate.rate:.2%} ({rate.low:.2%} to {rate.high:.2%})"
+    low, high = format_percent(error_rate.low, 2), format_percent(error_rate.high, 2)
+    return f"{format_percent(error_rate.rate, 2)} ({low} to {high})"
 
 
 def short_name(row: ModelFigures) -> str:
+    """Return the last part of the model's name or path."""
     return Path(row.model).name
 
 
 def batch_used(row: ModelFigures) -> str:
-    found = batch_size(row.batch)
-    return f"{found} ({row.batch_seconds:g} s)" if row.batch is None and row.batch_seconds else found
+    """Return the requested batch size, with the one in use if the engine chose it."""
+    requested = batch_size(row.batch)
+    return f"{requested} ({row.batch_seconds:g} s)" if row.batch is None and row.batch_seconds else requested
 
 
-def batch_size(batch: float | None) -> str:
-    return "own choice" if batch is None else f"{batch:g} s"
-
-
-def gibibytes(size: float | None) -> str:
-    return "" if size is None else f"{size / 2**30:.2f} GiB"
+def batch_size(seconds: float | None) -> str:
+    """Return a requested batch size in words."""
+    return "automatic" if seconds is None else f"{seconds:g} s"

@@ -1,4 +1,4 @@
-"""What a benchmark measured, each model with each size of batches, and what the last run of the same key did."""
+"""The figures of a benchmark, by model and batch size, their files, and their differences from the previous run's."""
 
 import hashlib
 import json
@@ -18,10 +18,11 @@ from winnow.text.normalize import version_of
 
 
 class ModelFigures(BaseModel, frozen=True):
-    """A model with one size of batches. Where it failed, `failure` says why, and there are no figures.
+    """The figures of a model with one batch size; only `failure`, the cause, if it could not be measured.
 
-    `batch` is what was asked for (null: the engine's own choice), `batch_seconds` what a batch might hold. `peak_bytes`
-    are of the device's memory, on a CPU of the whole process's. `unread` counts what could not be read, by reason.
+    `batch` is the requested batch size in seconds, None for the engine's choice; `batch_seconds` the one in use.
+    `peak_bytes` is device memory, or on a CPU the memory of the whole process. `quarantined` counts utterances that
+    were not transcribed, by reason.
     """
 
     model: str
@@ -35,12 +36,16 @@ class ModelFigures(BaseModel, frozen=True):
     peak_bytes: int | None = None
     precision: str | None = None
     device: str | None = None
-    unread: dict[str, int] = {}
+    quarantined: dict[str, int] = {}
     failure: str | None = None
 
 
-class Figures(BaseModel, frozen=True):
-    """A whole benchmark, as in its JSON file. `unusable` counts the manifest's lines without a reference, by reason."""
+class BenchmarkFigures(BaseModel, frozen=True):
+    """The figures of a benchmark, as in its JSON file.
+
+    Benchmarks with the same `key` can be compared. `unusable` counts the manifest's lines that are not an utterance
+    with a reference, by reason.
+    """
 
     key: str
     when: str
@@ -55,65 +60,66 @@ class Figures(BaseModel, frozen=True):
 
 
 class Change(BaseModel, frozen=True):
-    """A figure then and now."""
+    """A figure of the previous benchmark and of this one."""
 
     model: str
     batch: float | None
     figure: str
-    then: float
+    before: float
     now: float
 
 
-def comparison_key(settings: Benchmark, manifest: str, checkpoints: list[Checkpoint], device: str) -> str:
-    """What runs must have in common to be compared: models, manifest, device, and whatever changes the texts."""
+def comparison_key(settings: Benchmark, manifest_sha256: str, checkpoints: list[Checkpoint], device: str) -> str:
+    """Hash what comparable benchmarks must share: models, manifest, device, and every option that changes texts."""
     engine = settings.engine.model_dump(mode="json", exclude=EngineOptions.PERFORMANCE_ONLY)
     normalizer = [settings.normalizer, version_of(settings.normalizer)]
-    parts = [manifest, [one.sha256 for one in checkpoints], device, settings.hours, normalizer, engine]
+    digests = [checkpoint.sha256 for checkpoint in checkpoints]
+    parts = [manifest_sha256, digests, device, settings.hours, normalizer, engine]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
 def prepare_folder(output: Path) -> None:
-    """Make the folder, or raise before anything is measured in vain."""
+    """Create the output folder; raises `OutputError` if it is not writable, before anything is measured."""
     try:
         output.mkdir(parents=True, exist_ok=True)
         check_writable(output)
     except OSError as error:
-        raise OutputError(f"{output}: cannot be written to ({error.strerror})") from error
+        raise OutputError(f"{output}: not writable ({error.strerror}); choose another output folder") from error
 
 
-def read_last(output: Path, key: str) -> Figures | None:
-    """The figures of the last run of the same key in the folder; none where a release before this one wrote them."""
+def read_previous(output: Path, key: str) -> BenchmarkFigures | None:
+    """Read the figures of the previous benchmark with this key; None if there are none, or an older release's."""
     path = output / f"{key}.json"
     try:
-        return Figures.model_validate_json(path.read_bytes()) if path.exists() else None
+        return BenchmarkFigures.model_validate_json(path.read_bytes()) if path.exists() else None
     except ValidationError:
         return None
 
 
-def write_figures(output: Path, figures: Figures, text: str) -> None:
-    """Write figures and tables into the folder, in the place of the last run's of the same key."""
+def write_figures(output: Path, figures: BenchmarkFigures, text: str) -> None:
+    """Write figures and tables into the folder, replacing those of the previous benchmark with the same key."""
     put(output / f"{figures.key}.json", figures.model_dump_json(indent=2).encode() + b"\n")
     put(output / f"{figures.key}.md", text.encode())
 
 
-def changes(then: Figures, now: Figures) -> Iterator[Change]:
-    """Each figure of the models and batches that both runs measured."""
-    before = {(row.sha256, row.batch): figures_of(row) for row in then.rows}
+def changes(before: BenchmarkFigures, now: BenchmarkFigures) -> Iterator[Change]:
+    """Yield the figures that both benchmarks have for the same model and batch size."""
+    previous = {(row.sha256, row.batch): known_figures(row) for row in before.rows}
     for row in now.rows:
-        old = before.get((row.sha256, row.batch), {})
-        for name, value in figures_of(row).items():
-            if name in old:
-                yield Change(model=row.model, batch=row.batch, figure=name, then=old[name], now=value)
+        earlier = previous.get((row.sha256, row.batch), {})
+        for name, value in known_figures(row).items():
+            if name in earlier:
+                yield Change(model=row.model, batch=row.batch, figure=name, before=earlier[name], now=value)
 
 
-def figures_of(row: ModelFigures) -> dict[str, float]:
-    """The figures of a row that are known."""
-    found: dict[str, float | None] = {
+def known_figures(row: ModelFigures) -> dict[str, float]:
+    """Return the figures of a row by name, without unknown ones."""
+    figures: dict[str, float | None] = {
         "WER": row.accuracy.wer.rate if row.accuracy else None,
         "CER": row.accuracy.cer.rate if row.accuracy else None,
         "RTFx": row.rtfx,
-        "utterances a second": row.utterances_per_second,
+        "utterances per second": row.utterances_per_second,
         "memory": row.peak_bytes,
-        "load": row.load_seconds,
+        "load time, s": row.load_seconds,
     }
-    return {name: float(value) for name, value in found.items() if value is not None}
+    return {name: float(value) for name, value in figures.items() if value is not None}

@@ -1,4 +1,4 @@
-"""One model with one size of batches, in a process of its own, so that its memory and its load time are its own."""
+"""Measuring one model with one batch size, in a process that does nothing else, so that memory is the model's own."""
 
 import platform
 import resource
@@ -22,17 +22,18 @@ from winnow.parameters.engine import EngineOptions
 from winnow.parameters.redaction import first_line
 from winnow.text.normalize import Normalizer
 
-WARM_UP_UTTERANCES = 8  # utterances that are read before the clock starts
+WARM_UP_UTTERANCES = 8  # transcribed before the measurement
 
 
 @dataclass(frozen=True)
 class RawMeasurement:
-    """What a process heard and took. `peak_bytes` of the device's memory, or of the process's where it is the CPU.
+    """What a process transcribed, and what that took.
 
-    `batch_seconds` is what a batch may hold: as asked for, or what the engine found.
+    `spent` is as `transcribe_requests` returns it. `peak_bytes` is device memory, or on a CPU the process's.
+    `batch_seconds` is the batch size in use: the requested one, or the engine's choice.
     """
 
-    heard: list[Result]
+    results: list[Result]
     spent: dict[str, Any] = field(default_factory=dict)
     load_seconds: float = 0.0
     peak_bytes: int = 0
@@ -40,78 +41,77 @@ class RawMeasurement:
 
 
 def measure_in_child(checkpoint: Checkpoint, options: EngineOptions, requests: list[Request]) -> RawMeasurement:
-    """The trial, in a process that ends with it."""
+    """Measure a model in a new process."""
     return run_in_child(measure_here, checkpoint, options, requests)
 
 
 def measure_here(checkpoint: Checkpoint, options: EngineOptions, requests: list[Request]) -> RawMeasurement:
-    engine_for(checkpoint.name).preload()  # whose time is not the checkpoint's
+    """Measure a model in this process, which must not have loaded another one."""
+    engine_for(checkpoint.name).preload()  # so that importing the framework does not count as loading the model
     began = time.perf_counter()
     recogniser = get_model(checkpoint, options)
-    loaded = time.perf_counter() - began
+    load_seconds = time.perf_counter() - began
     transcribe_requests(recogniser, requests[:WARM_UP_UTTERANCES], options)
-    heard, spent = transcribe_requests(recogniser, requests, options)
-    peak = spent["peak_device_bytes"] or peak_of_process()
-    return RawMeasurement(heard, spent, loaded, peak, recogniser.batch_limits.seconds)
+    results, spent = transcribe_requests(recogniser, requests, options)
+    peak_bytes = spent["peak_device_bytes"] or peak_of_process()
+    return RawMeasurement(results, spent, load_seconds, peak_bytes, recogniser.batch_limits.seconds)
 
 
 def peak_of_process() -> int:
-    """The most main memory that this process had, in bytes.
+    """Return the peak resident memory of this process in bytes.
 
-    Not rusage's on Linux, which begins with what the process had that started this one.
+    On Linux not from getrusage, whose maximum starts with the memory of the parent process.
     """
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """How every model is measured, and on what."""
+    """How models are measured, and on which utterances."""
 
     options: EngineOptions
     sample: Sample
     normalizer: Normalizer
 
     def row(self, checkpoint: Checkpoint, batch: float | None) -> ModelFigures:
-        """The figures of the model with batches of so many seconds, or the reason why there are none."""
+        """Return the figures of a model with batches of this many seconds, or why it could not be measured."""
         row = ModelFigures(model=checkpoint.name, sha256=checkpoint.sha256, batch=batch)
+        options = self.options.model_copy(update={"batch_seconds": batch})
         try:
-            trial = measure_in_child(
-                checkpoint, self.options.model_copy(update={"batch_seconds": batch}), self.sample.requests
-            )
+            measurement = measure_in_child(checkpoint, options, self.sample.requests)
         except Exception as error:
             return row.model_copy(update={"failure": first_line(error)})
-        return row.model_copy(update=figures(trial, self.sample.references, self.normalizer))
+        return row.model_copy(update=derive_figures(measurement, self.sample.references, self.normalizer))
 
 
-def figures(trial: RawMeasurement, references: list[str], normalizer: Normalizer) -> dict[str, Any]:
-    """What a trial says of its model; what it could not read counts in no rate, and is counted itself."""
-    pairs = zip(references, trial.heard, strict=True)
-    texts = [(reference, heard.reading.text) for reference, heard in pairs if heard.reading]
-    spent = trial.spent
-    seconds = spent["seconds"]
+def derive_figures(measurement: RawMeasurement, references: list[str], normalizer: Normalizer) -> dict[str, Any]:
+    """Compute the fields of `ModelFigures`; quarantined utterances do not count in any rate."""
+    pairs = zip(references, measurement.results, strict=True)
+    texts = [(reference, result.reading.text) for reference, result in pairs if result.reading]
+    spent = measurement.spent
     return {
         "accuracy": measure_accuracy(texts, normalizer),
-        "rtfx": spent["audio_seconds"] / seconds,
-        "utterances_per_second": spent["utterances"] / seconds,
-        "load_seconds": trial.load_seconds,
-        "peak_bytes": trial.peak_bytes,
-        "batch_seconds": trial.batch_seconds,
+        "rtfx": spent["audio_seconds"] / spent["seconds"],
+        "utterances_per_second": spent["utterances"] / spent["seconds"],
+        "load_seconds": measurement.load_seconds,
+        "peak_bytes": measurement.peak_bytes,
+        "batch_seconds": measurement.batch_seconds,
         "precision": spent.get("precision"),
         "device": device_name(spent.get("device")),
-        "unread": dict(Counter(heard.reason for heard in trial.heard if heard.reason)),
+        "quarantined": dict(Counter(result.reason for result in measurement.results if result.reason)),
     }
 
 
 def device_name(device: str | None) -> str | None:
-    """A GPU's name, or the CPU's with the cores that it was given."""
+    """Return the name of a GPU, or of the CPU with the number of cores in use."""
     if device != "cpu":
         return device
-    about = Path("/proc/cpuinfo")
-    lines = about.read_text().splitlines() if about.exists() else []
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     name = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
     return f"{name}, {cores()} cores"
