@@ -93,7 +93,7 @@ POLICIES: dict[str, tuple[Policy, list[tuple[float, ...]]]] = {
     "small only": (alone("small"), [(limit,) for limit in LIMITS]),
     "large only": (alone("large"), [(limit,) for limit in LIMITS]),
     "the guide's cascade": (guide, [(limit,) for limit in LIMITS]),
-    "bands, as they are by default": (bands, [(*GATE_PRESETS["bands"], LIMIT)]),
+    "bands, as they are by default": (bands, [(GATE_PRESETS["bands"].accept, GATE_PRESETS["bands"].reject, LIMIT)]),
     "bands, chosen": (bands, [(a, r, t) for a, r, t in product(LIMITS, REJECTS, LIMITS) if a <= t]),
     "budget of 20%": (budget(0.2), [(limit,) for limit in LIMITS]),
     "budget of 40%": (budget(0.4), [(limit,) for limit in LIMITS]),

@@ -13,11 +13,11 @@ from flows.progress import Progress
 from flows.streaming import Futures, Step, stream
 from tasks.gate import GroupBySeconds, gate_shard
 from tasks.load import load_shard
-from tasks.sample import choose_gates, draw_sample, sample_shard
+from tasks.sample import choose_gates_run, choose_sample_share, sample_shard
 from tasks.score import score_shard
 from tasks.transcribe import transcribe_shard, transcribe_shards
 from winnow.devices.executors import Executor
-from winnow.gates.criteria import Gates, gates_for_larger, gates_for_small
+from winnow.gates.criteria import Gates
 from winnow.models.passes import Pass
 from winnow.parameters.curation import Curation
 from winnow.reports.throughput import Passes
@@ -53,7 +53,7 @@ class Cascade:
             sampled, self.gates = self.sample(small.results(), larger[0])
             stream(sampled, *self.escalation(larger, self.gates), decisions)
         else:
-            self.gates = gates_for_small(self.settings) if larger else None
+            self.gates = self.settings.gates_after_small if larger else None
             stream(shards, small, *self.escalation(larger, self.gates), decisions)
 
     @property
@@ -84,7 +84,7 @@ class Cascade:
     def escalation(self, larger: list[Pass], gates: Gates | None) -> Iterator[Step]:
         """For each larger model the gate before it, and its pass."""
         for reader, before in zip(larger, self.passes, strict=False):
-            limits = gates if gates and reader is larger[0] else gates_for_larger(self.settings)
+            limits = gates if gates and reader is larger[0] else self.settings.gates_after_larger
             gate = partial(self.gate, before, reader, limits)
             gathered = GroupBySeconds(reader.role, self.settings.shard_hours * 3600)
             yield Step(gate, lambda: LIGHT_TASKS, gathered, done=[partial(self.progress.gated, reader.role)])
@@ -107,15 +107,15 @@ class Cascade:
 
     def sample(self, shards: list[Path], reader: Pass) -> tuple[list[Path], Gates]:
         """The shards with the large model's readings of a sample, and the gates that follow from it."""
-        share = draw_sample.submit(shards, self.settings).result()
+        share = choose_sample_share.submit(shards, self.settings).result()
         gathered = GroupBySeconds(reader.role, self.settings.shard_hours * 3600)
         asked = partial(self.progress.gated, reader.role)
 
         def draw(shard: Path) -> Futures:
-            return [sample_shard.submit(shard, share, gates_for_small(self.settings))]
+            return [sample_shard.submit(shard, share, self.settings.gates_after_small)]
 
         mark = Step(draw, lambda: LIGHT_TASKS, gathered, done=[asked])
         sampling = self.listening(reader)
         stream(shards, mark, sampling)
         sampled = sampling.results()
-        return sampled, choose_gates.submit(sampled, self.settings, share).result()
+        return sampled, choose_gates_run.submit(sampled, self.settings, share).result()

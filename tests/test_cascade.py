@@ -1,7 +1,9 @@
 """Gates: who is believed, read again or given up, what that costs, and what it loses."""
 
 import json
+import re
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -16,12 +18,13 @@ from tasks.filter import filter
 from tasks.gate import gate
 from tests.conftest import published, shard
 from winnow.errors import RunMismatch
-from winnow.gates.budget import BudgetRows, best_band, choose_bands, share_to_sample
-from winnow.gates.criteria import Gates, gates_for_larger, gates_for_small
+from winnow.gates.budget import Budget, BudgetRows, best_band, choose_gates
+from winnow.gates.candidates import share_to_sample
+from winnow.gates.criteria import CRITERIA, Criterion, GateLimits, Gates
 from winnow.gates.sampling import draw_numbers, sample_share
 from winnow.parameters.curation import Curation
 from winnow.parameters.filter import Filter
-from winnow.parameters.gate import Bands, Gate
+from winnow.parameters.gate import Gate
 from winnow.parameters.placement import Placement
 from winnow.reports.audit import wilson_interval
 from winnow.rules.rule import Rules
@@ -40,7 +43,7 @@ def curation(**parameters) -> Curation:
 def banded(settings: Curation, **columns: list) -> list[str | None]:
     size = len(next(iter(columns.values())))
     rows = shard(READ, **{"small_pred_text": ["a"] * size} | columns)
-    return gate(rows, "small", gates_for_small(settings))["band"].to_pylist()
+    return gate(rows, "small", settings.gates_after_small)["band"].to_pylist()
 
 
 @pytest.mark.parametrize(
@@ -86,7 +89,7 @@ def test_a_reading_without_a_confidence_is_not_believed_for_it():
 def test_the_gate_lets_the_small_model_decide_where_a_language_has_no_other():
     spoken = ['{"lang": "hy"}', '{"lang": "hy-AM"}', '{"lang": "de"}', "{}"]
     rows = shard(READ, small_wer=[0.0, 0.5, 0.5, 0.5], small_pred_text=["a"] * 4, fields=spoken)
-    gated = gate(rows, "small", gates_for_small(curation()), ["hy"])
+    gated = gate(rows, "small", curation().gates_after_small, ["hy"])
     assert gated["band"].to_pylist() == [None, None, "escalate", "escalate"]
 
 
@@ -94,52 +97,99 @@ def test_behind_the_large_model_goes_on_what_the_filter_would_drop_and_the_gate_
     columns = {"large_pred_text": ["a", "a", "a", None], "large_wer": [0.3, 0.31, 1.1, None]}
     settings = curation(gate=Gate(accept=0.1), filter=Filter(max_wer=0.3), extra_models=["b.nemo"])
     rows = shard(READ_AGAIN, **columns)
-    assert gate(rows, "large", gates_for_larger(settings))["large_band"].to_pylist() == [
+    assert gate(rows, "large", settings.gates_after_larger)["large_band"].to_pylist() == [
         "accept",
         "escalate",
         "reject",
         None,
     ]
     audited = shard(READ_AGAIN, large_pred_text=["a"], large_wer=[0.4], audit=[True])
-    assert gate(audited, "large", gates_for_larger(settings))["large_band"].to_pylist() == [None]
+    assert gate(audited, "large", settings.gates_after_larger)["large_band"].to_pylist() == [None]
     agreed = curation(gate=Gate(by="agreement", accept_agreement=0.75), extra_models=["b.nemo"])
     rows = shard(READ_AGAIN, large_pred_text=["a", "a", "a"], large_agreement=[1.0, 0.75, 0.5])
-    assert gate(rows, "large", gates_for_larger(agreed))["large_band"].to_pylist() == ["accept", "accept", "escalate"]
+    assert gate(rows, "large", agreed.gates_after_larger)["large_band"].to_pylist() == ["accept", "accept", "escalate"]
 
 
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [
-        ({"gate": Gate(preset="guide", accept=0.2, reject=0.1)}, r"accept \(0.2\) lies above reject \(0.1\)"),
-        ({"gate": Gate(accept=0.2), "filter": Filter(max_wer=0.1)}, r"\(0.2\) lies above the filter's WER \(0.1\)"),
-        ({"gate": Gate(budget=0.2)}, "only preset budget has one"),
-        ({"gate": Gate(preset="budget", reject=0.5)}, "preset budget finds them"),
-        ({"gate": Gate(preset="budget", accept_confidence=0.5), "references": "optional"}, "preset budget finds them"),
-        ({"gate": Gate(preset="budget"), "filter": Filter(preset="none")}, "there is nothing to rescue"),
-        ({"large": None, "gate": Gate(preset="guide")}, "no large model for what it escalates"),
-        ({"large": None, "devices": "local", "large_placement": Placement(share=0.5)}, "no large model to be placed"),
-        ({"gate": Gate(budget=0.0)}, "only preset budget has one"),
-        ({"gate": Gate(accept_confidence=0.5)}, "does not go by confidence"),
-        ({"gate": Gate(accept_agreement=0.5)}, "does not go by agreement"),
-        ({"gate": Gate(by="agreement")}, "agreement needs extra_models"),
-        ({"gate": Gate(by="wer"), "references": "optional"}, "wer needs a reference"),
         (
-            {"gate": Gate(**{"by": "confidence", "accept_confidence": 0.1, "reject_confidence": 0.2})},
-            "accept_confidence lies below",
+            {"gate": Gate(preset="guide", accept=0.2, reject=0.1)},
+            "--gate.accept (0.2): must not be above --gate.reject (0.1)",
         ),
-        ({"large": None, "extra_models": ["b.nemo"]}, "give large"),
-        ({"gate": Gate(by="confidence", accept=0.1)}, "the gate goes by confidence"),
-        ({"gate": Gate(preset="budget"), "languages": {"hy": {"small": "a.nemo"}}}, "a large model of every language"),
+        (
+            {"gate": Gate(accept=0.2), "filter": Filter(max_wer=0.1)},
+            "--gate.accept (0.2): must not be above the highest WER that the filter keeps (0.1)",
+        ),
+        ({"gate": Gate(budget=0.2)}, "--gate.budget: needs --gate.preset budget"),
+        ({"gate": Gate(budget=0.0)}, "--gate.budget: needs --gate.preset budget"),
+        (
+            {"gate": Gate(preset="budget", reject=0.5)},
+            "--gate.reject: not used, because --gate.preset budget chooses this limit",
+        ),
+        (
+            {"gate": Gate(preset="budget", accept_confidence=0.5), "references": "optional"},
+            "--gate.accept-confidence: not used, because --gate.preset budget chooses this limit",
+        ),
+        (
+            {"gate": Gate(preset="budget"), "filter": Filter(preset="none")},
+            "--gate.preset budget: needs a rule for the highest WER, e.g. --filter.max-wer, or nothing can be rescued",
+        ),
+        (
+            {"gate": Gate(preset="budget"), "languages": {"hy": {"small": "a.nemo"}}},
+            "--gate.preset budget: needs a large model for every language of --languages",
+        ),
+        (
+            {"large": None, "gate": Gate(preset="guide")},
+            "--gate: not used, because there is no large model to escalate to: add --large",
+        ),
+        (
+            {"large": None, "devices": "local", "large_placement": Placement(share=0.5)},
+            "--large-placement: not used, because there is no large model: add --large",
+        ),
+        (
+            {"large": None, "extra_models": ["b.nemo"]},
+            "--extra-models: needs --large, because extra models come after the large one",
+        ),
+        (
+            {"gate": Gate(accept_confidence=0.5)},
+            "--gate.accept-confidence: not used, because the gate compares wer (--gate.by auto)",
+        ),
+        (
+            {"gate": Gate(accept_agreement=0.5)},
+            "--gate.accept-agreement: not used, because the gate compares wer (--gate.by auto)",
+        ),
+        (
+            {"gate": Gate(by="confidence", accept=0.1)},
+            "--gate.accept: not used, because the gate compares confidence (--gate.by confidence)",
+        ),
+        (
+            {"gate": Gate(by="agreement")},
+            "--gate.by agreement: needs --extra-models, because it compares the large model with earlier ones",
+        ),
+        (
+            {"gate": Gate(by="wer"), "references": "optional"},
+            "--gate.by wer: needs a reference for every utterance, but --references is optional",
+        ),
+        (
+            {"gate": Gate(by="confidence", accept_confidence=0.1, reject_confidence=0.2)},
+            "--gate.accept-confidence (0.1): must not be below --gate.reject-confidence (0.2)",
+        ),
     ],
 )
-def test_gates_without_sense_are_refused(parameters, complaint):
-    with pytest.raises(ValueError, match=complaint):
+def test_options_of_the_gate_that_contradict_each_other_or_do_nothing_are_refused(parameters, complaint):
+    with pytest.raises(ValueError, match=re.escape(complaint)):
         curation(**parameters)
+
+
+def test_unknown_criterion_is_refused():
+    with pytest.raises(ValueError, match="unknown criterion 'noise': expected auto, wer, confidence, agreement"):
+        Gate(by="noise")
 
 
 def test_the_audit_is_a_share_of_what_is_believed_or_given_up_and_depends_on_ids_alone():
     rows = shard(READ, small_wer=[0.0, 0.5, 2.0] * 1000, small_pred_text=["a"] * 3000)
-    gates = gates_for_small(curation(gate=Gate(audit=0.1)))
+    gates = curation(gate=Gate(audit=0.1)).gates_after_small
     gated = gate(rows, "small", gates)
     bands = Counter(gated.filter(gated["audit"])["band"].to_pylist())
     assert set(bands) == {"accept", "reject"}
@@ -158,6 +208,12 @@ def test_the_interval_is_wilsons(found, of, expected):
     assert wilson_interval(found, of) == pytest.approx(expected, abs=1e-4)
 
 
+def budget_of(settings: Curation) -> Budget:
+    return Budget(
+        settings.gate.budget_share, settings.gates_after_small, settings.filter.max_kept_wer, settings.normalizer
+    )
+
+
 def spending(values: list[float], seconds: list[float], sampled: list[bool], rescued: list[bool]) -> BudgetRows:
     return BudgetRows(np.array(values), np.array(seconds), np.array(sampled), np.array(rescued))
 
@@ -167,10 +223,10 @@ def test_a_budget_is_spent_where_the_sample_was_rescued():
     sampled = ([True] * 4 + [False] * 6) * 3
     rescued = [False] * 10 + [True] * 4 + [False] * 16
     rows = spending(values, [1.0] * 30, sampled, rescued)
-    assert best_band(rows, 0.25, 18.0, 0.5) == Bands(0.3, 0.6)
-    assert best_band(rows, 0.25, 17.9, 0.5) == Bands(0.5, 0.5)  # the sample took 12, and one whole value takes 6 more
+    assert best_band(rows, 0.25, 18.0, 0.5) == (0.3, 0.6)
+    assert best_band(rows, 0.25, 17.9, 0.5) == (0.5, 0.5)  # the sample took 12, and one whole value takes 6 more
     assert best_band(rows, 0.25, 100.0, 0.5).reject >= 0.6
-    assert best_band(spending([0.1], [1.0], [True], [False]), 0.25, 1.0, 0.5) == Bands(0.5, 0.5)
+    assert best_band(spending([0.1], [1.0], [True], [False]), 0.25, 1.0, 0.5) == (0.5, 0.5)
 
 
 def test_a_budget_gives_up_nothing_that_would_be_kept_without_it():
@@ -178,9 +234,9 @@ def test_a_budget_gives_up_nothing_that_would_be_kept_without_it():
     sampled = ([True] * 4 + [False] * 6) * 3
     rescued = [True] * 4 + [False] * 26
     rows = spending(values, [1.0] * 30, sampled, rescued)
-    assert best_band(rows, 0.0, 18.0, 0.25) == Bands(0.0, 0.3)
-    assert best_band(rows, 0.0, 18.0, 0.5) == Bands(0.3, 0.6)  # not (0.0, 0.3): what is between that and 0.5 is kept
-    assert best_band(rows, -1.0, 24.0, 1.0) == Bands(0.3, 0.9)
+    assert best_band(rows, 0.0, 18.0, 0.25) == (0.0, 0.3)
+    assert best_band(rows, 0.0, 18.0, 0.5) == (0.3, 0.6)  # not (0.0, 0.3): what is between that and 0.5 is kept
+    assert best_band(rows, -1.0, 24.0, 1.0) == (0.3, 0.9)
 
 
 ROW = st.tuples(st.sampled_from([0.0, 0.2, 0.3, 0.5, 1.0, 3.0]), st.floats(0.1, 60), st.booleans(), st.booleans())
@@ -207,12 +263,12 @@ def test_a_budget_that_rescues_nothing_gives_nothing_up(parameters):
     references = [None if wer is None else "a b" for wer in wers]
     columns = {"duration": [1.0] * 4, "small_confidence": [0.0, 0.5, None, 1.0], "small_wer": wers, "text": references}
     rows = shard(READ_AGAIN, **texts, **columns)
-    gates = choose_bands([rows], settings, 0.5)
+    gates = choose_gates([rows], budget_of(settings), 0.5)
     assert gate(rows.select(READ.names), "small", gates)["band"].to_pylist() == ["accept"] * 4
 
 
 LABELS = Rules(
-    rules=tuple(map(str, Filter().active_rules)), labels=tuple(map(str, Filter(min_confidence=0.3).label_rules))
+    rules=tuple(map(str, Filter().active_rules)), labels=tuple(map(str, Filter(min_confidence=0.3).unreferenced_rules))
 )
 
 
@@ -221,10 +277,11 @@ def test_without_references_a_budget_goes_where_the_large_model_reads_otherwise(
     columns = {"small_pred_text": texts, "small_confidence": sure, "large_pred_text": ["a b"] * 60}
     rows = shard(after_score(after_transcribe(after_sample(READ), "large"), "large"), duration=[1.0] * 60, **columns)
     settings = curation(references="optional", gate=Gate(preset="budget", budget=0.5))
-    share = share_to_sample([rows], settings)
-    assert choose_bands([rows], settings, share).doubt == Bands(0.5, 0.9)
-    nothing = choose_bands([rows], settings.model_copy(update={"gate": Gate(preset="budget", budget=0.0)}), 0.0)
-    assert nothing.doubt == Bands(1.0, 1.0)  # the small model decides
+    budget = budget_of(settings)
+    share = share_to_sample([rows], budget.gates, budget.share)
+    assert choose_gates([rows], budget, share).limits["confidence"] == GateLimits(0.5, 0.1)
+    unaffordable = choose_gates([rows], replace(budget, share=0.0), 0.0)
+    assert unaffordable.limits["confidence"] == GateLimits(0.0, 0.0)  # the small model decides
 
 
 READING = st.fixed_dictionaries(
@@ -243,12 +300,13 @@ READING = st.fixed_dictionaries(
     st.lists(READING, max_size=12),
     st.sampled_from(["auto", "confidence"]),
     st.tuples(st.none() | st.floats(0, 1), st.none() | st.floats(1, 2)),
-    st.tuples(st.none() | st.floats(0, 0.5), st.none() | st.floats(0.5, 1)),
+    st.tuples(st.none() | st.floats(0.5, 1), st.none() | st.floats(0, 0.5)),
     st.floats(0, 1),
 )
-def test_every_utterance_is_decided_once_under_any_gate(rows, by, wer, doubt, audit):
+def test_every_utterance_is_decided_once_under_any_gate(rows, by, wer, confidence, audit):
     table = pa.Table.from_pylist([{"id": i} | row for i, row in enumerate(rows, 1)], READ)
-    gates = Gates(by=by, wer=Bands(*wer), doubt=Bands(*doubt), disagreement=Bands(None, None), audit=audit)
+    limits = {"wer": GateLimits(*wer), "confidence": GateLimits(*confidence), "agreement": GateLimits()}
+    gates = Gates(by=by, limits=limits, audit=audit)
     gated = gate(table, "small", gates)
     judged = filter(gated, LABELS).to_pylist()
     assert [row["id"] for row in judged] == list(range(1, len(rows) + 1))
@@ -290,7 +348,7 @@ def test_a_budget_is_measured_kept_and_the_same_when_a_run_goes_on(spoken, tmp_p
     rows = published(run)
     asked = [row for row in rows if row["large_pred_text"] is not None]
     assert 0.15 * 120 < len(asked) <= 0.3 * 120
-    assert report.gates.wer.accept >= 0.25
+    assert report.gates.limits["wer"].accept >= 0.25
     assert report.rescued.utterances > 10
     assert report.bands["escalate"].kept / report.bands["escalate"].utterances > 0.8  # not spent on the hopeless
     assert {row["decision"] for row in rows if row["band"] == "reject"} == {"drop"}
@@ -416,3 +474,18 @@ def test_without_references_readings_are_labels_with_their_quality(manifest, tmp
     stricter = settings | {"filter": {"min_confidence": 0.8}}
     report = curate(manifest=tmp_path / "corpus.jsonl", output=tmp_path / "strict", **models, **stricter)
     assert report.reasons["CONFIDENCE_BELOW_MIN"].violations == 3
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_criterion_added_to_the_registry_gates_a_run_and_is_reported(manifest, hears, tmp_path, monkeypatch):
+    cer = Criterion(label="CER", column="cer", unknown=1.0, lower_is_better=True, default_accept=0.2)
+    monkeypatch.setitem(CRITERIA, "cer", cer)
+    texts = {"a": "good mornings to you", "b": "could warning to yes"}
+    corpus = manifest(
+        *({"audio_filepath": f"{name}.wav", "duration": 1.0, "text": "good morning to you"} for name in texts)
+    )
+    models = hears(small={f"{name}.wav": text for name, text in texts.items()}, large={"b.wav": "good morning to you"})
+    report = curate(manifest=corpus, output=tmp_path / "run", **models, gate={"by": "cer", "audit": 0})
+    assert [row["band"] for row in published(tmp_path / "run")] == ["accept", "escalate"]
+    assert report.gates.limits["cer"] == GateLimits(accept=0.2)
+    assert "CER: accept up to 0.2, reject nothing, escalate the rest" in (tmp_path / "run/report.html").read_text()

@@ -261,10 +261,10 @@ def test_names_of_a_catalogue_of_ones_own_become_its_pinned_files():
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [
-        ({"small": "a.nemo", "select": {"language": "de"}}, "select: no model is auto"),
+        ({"small": "a.nemo", "select": {"language": "de"}}, "--select: not used, because no model is auto"),
         (
             {"small": "a.nemo", "languages": {"de": {"small": "b.nemo", "large": "c.nemo"}}},
-            "only where the run has one",
+            "--languages: a language can have a large model only if the run has one: add --large",
         ),
         ({"small": "a.nemo", "languages": {"de": {"large": "c.nemo"}}}, "languages.de.small"),
         ({"small": "auto", "select": {"quality": "good"}}, "'fastest', 'balanced' or 'highest'"),

@@ -35,7 +35,10 @@ CURATE = ["curate", "a.jsonl", "--output", "out", "--small", "s.nemo"]
                 "winnow: --shard-hours: Input should be greater than 0",
             ],
         ),
-        ([*CURATE, "--large", "l.nemo", "--gate.accept", "2"], ["winnow: gate: accept (2.0) lies above reject (1.05)"]),
+        (
+            [*CURATE, "--large", "l.nemo", "--gate.accept", "2"],
+            ["winnow: --gate.accept (2): must not be above --gate.reject (1.05)"],
+        ),
         ([*CURATE, "--largest", "l.nemo"], ["winnow: Unknown option: --largest. Did you mean --large?"]),
         (
             ["refilter", "out", "--filter.max-wer", "-1"],

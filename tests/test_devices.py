@@ -170,9 +170,12 @@ def test_a_scheduler_that_is_reached_by_its_own_machine_but_listens_to_all_is_re
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [
-        ({"small_placement": Placement(share=0.5)}, "devices is inline, so there are no workers to choose from"),
-        ({"devices": "gpu"}, "inline, local, a scheduler's address"),
-        ({"devices": "tcp://127.0.0.1:1", "dask": Dask(workers=2)}, "only devices: local starts workers"),
+        (
+            {"small_placement": Placement(share=0.5)},
+            "--small-placement: not used, because --devices inline starts no workers",
+        ),
+        ({"devices": "gpu"}, "unknown devices 'gpu': expected inline, local, the address of a Dask scheduler"),
+        ({"devices": "tcp://127.0.0.1:1", "dask": Dask(workers=2)}, "--dask.workers: needs --devices local"),
     ],
 )
 def test_places_without_sense_are_refused(parameters, complaint):

@@ -87,7 +87,9 @@ def test_what_has_a_reference_is_kept_by_its_wer_and_the_rest_by_agreement(rules
     rows = shard(
         after_score(after_combine(READ), ENSEMBLE), **{"duration": [2.0], "ensemble_pred_text": ["a"]} | columns
     )
-    table = filter(rows, Rules(rules=tuple(map(str, rules.active_rules)), labels=tuple(map(str, rules.label_rules))))
+    table = filter(
+        rows, Rules(rules=tuple(map(str, rules.active_rules)), labels=tuple(map(str, rules.unreferenced_rules)))
+    )
     assert [(row["decision"], row["reason"]) for row in table.to_pylist()] == [expected]
 
 
@@ -95,9 +97,15 @@ def test_what_has_a_reference_is_kept_by_its_wer_and_the_rest_by_agreement(rules
     ("parameters", "complaint"),
     [
         ({"models": ["a.nemo"]}, "at least 2"),
-        ({"method": "confidence", "rover": {"alpha": 0.7}}, "there is no vote"),
-        ({"models_placement": {"pool": "a100"}}, "devices is inline"),
-        ({"dask": {"workers": 2}, "devices": "tcp://host:8786"}, "only devices: local starts workers"),
+        (
+            {"method": "confidence", "rover": {"alpha": 0.7}},
+            "--rover: not used, because --method confidence takes no vote",
+        ),
+        (
+            {"models_placement": {"pool": "a100"}},
+            "--models-placement: not used, because --devices inline starts no workers",
+        ),
+        ({"dask": {"workers": 2}, "devices": "tcp://host:8786"}, "--dask.workers: needs --devices local"),
         ({"models": ["a.nemo", "https://me:secret@host/b.nemo"]}, "credentials"),
     ],
 )

@@ -15,10 +15,10 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = (
     {"schema", "roles", "errors", "hardware", "imports", "text", "audio"},
-    {"parameters", "rules"},
+    {"parameters", "rules", "gates"},
     {"runs", "corpora"},
     {"models", "engines", "devices"},
-    {"gates", "reports", "validation", "sweep", "benchmarking", "doctor"},
+    {"reports", "validation", "sweep", "benchmarking", "doctor"},
     {"api"},
     {"tasks"},
     {"flows"},

@@ -181,8 +181,8 @@ def test_a_run_whose_rules_its_gate_would_not_have_gone_with_can_be_read_again(r
     asked = json.loads((run / "run.json").read_text())
     asked["parameters"]["gate"]["accept"], asked["parameters"]["filter"]["max_wer"] = 0.25, 0.1
     (run / "run.json").write_text(json.dumps(asked))
-    assert load_settings(run).bands.accept == 0.25
-    with pytest.raises(ValueError, match=r"accept \(0.25\) lies above the filter's WER"):
+    assert load_settings(run).gates_after_small.limits["wer"].accept == 0.25
+    with pytest.raises(ValueError, match=r"must not be above the highest WER that the filter keeps \(0.1\)"):
         Curation(**asked["parameters"])
 
 

@@ -10,10 +10,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from winnow.errors import CountMismatch
-from winnow.gates.criteria import Gates
+from winnow.gates.criteria import CRITERIA, GateLimits, Gates
 from winnow.parameters.curation import Curation
 from winnow.parameters.filter import Filter
-from winnow.parameters.gate import Bands
 from winnow.reports.bands import relabelled_rows, rescued_rows
 from winnow.reports.cascade_section import gate_limits
 from winnow.reports.formatting import escape_markdown
@@ -86,12 +85,13 @@ def test_figures_of_a_cascade(report):
     ("by", "limits"),
     [
         ("wer", "- WER: accept up to 0.25, reject above 1.05, escalate the rest"),
-        ("confidence", "- 1 - confidence: accept nothing, reject nothing, escalate the rest"),
+        ("confidence", "- confidence: accept nothing, reject nothing, escalate the rest"),
         ("agreement", "- WER: accept up to 0.25, reject above 1.05, escalate the rest"),  # all have references
     ],
 )
 def test_report_names_the_limits_that_the_first_gate_compared(report, by, limits):
-    gates = Gates(by=by, wer=Bands(0.25, 1.05), doubt=Bands(None, None), disagreement=Bands(0.0, None), audit=0.0)
+    limits_by_name = dict.fromkeys(CRITERIA, GateLimits()) | {"wer": GateLimits(0.25, 1.05)}
+    gates = Gates(by=by, limits=limits_by_name, audit=0.0)
     assert gate_limits(report.model_copy(update={"gates": gates})) == limits
 
 

@@ -69,7 +69,7 @@ def test_limits_and_rules_take_the_place_of_the_presets_with_the_same_name():
     assert conditions["WER_ABOVE_MAX"] == "wer <= 0.5"
     assert conditions["CHAR_RATE_BELOW_MIN"] == "char_rate >= 5"
     assert conditions["CER_ABOVE_MAX"] == "cer <= 0.4"
-    assert given.wer_limit == 0.5
+    assert given.max_kept_wer == 0.5
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_limits_and_rules_take_the_place_of_the_presets_with_the_same_name():
     ],
 )
 def test_the_highest_wer_is_that_of_the_rules_in_force(given, limit):
-    assert given.wer_limit == limit
+    assert given.max_kept_wer == limit
 
 
 def test_two_rules_of_one_name_are_refused():

@@ -1,194 +1,149 @@
-"""How a budget for the large model is spent: on the band of readings where it rescues most, as a sample shows."""
+"""A budget for the large model, spent on the band of hypotheses where a sample shows that it rescues most."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from winnow.gates.criteria import Gates, assign_bands, gates_for_small
-from winnow.gates.sampling import Flags, Numbers, draw_numbers, sample_share
-from winnow.parameters.curation import Curation
-from winnow.parameters.gate import Bands
-from winnow.schema import after_sample, append_columns
-from winnow.text.metrics import compare_texts
-from winnow.text.normalize import normalize
+from winnow.gates.bands import cost_limits, split_by_criterion
+from winnow.gates.candidates import is_rescued, is_sampled, is_transcribed, to_floats
+from winnow.gates.criteria import CRITERIA, GateLimits, Gates
+from winnow.gates.sampling import Flags, Numbers
+from winnow.text.normalize import Normalizer
 
 STEPS = 20
-PRIOR = 1.0  # a reading's worth of the mean rate, in each step: one with few samples is much like the others
+PRIOR = 1.0  # one utterance with the mean rate is added to each step, so that one with few samples is near the mean
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the large model may spend, and what counts as rescued.
+
+    `share` (0 to 1) is of the time that the large model would take for everything. `gates` are those before the bands
+    are chosen, `wer_limit` is the highest WER that the filter keeps.
+    """
+
+    share: float
+    gates: Gates
+    wer_limit: float | None
+    normalizer: Normalizer
 
 
 @dataclass(frozen=True)
 class BudgetRows:
-    """Rows by what the gate compares (the lower the better), their seconds, which of them were read as a sample, and
-    which of those the large model rescued."""
+    """The rows that one criterion judges: costs (lower is better) and seconds of each, and which of them were sampled.
 
-    values: Numbers
+    `rescued` are those of the sample that the large model rescued.
+    """
+
+    costs: Numbers
     seconds: Numbers
     sampled: Flags
     rescued: Flags
 
 
-def best_band(rows: BudgetRows, accept: float, budget: float, believed: float) -> Bands:
-    """The band above `accept` that rescues most of the audio for so many seconds, the sample's among them.
+class CostBand(NamedTuple):
+    """A band that is escalated: costs above `accept` and up to `reject`."""
 
-    It begins and ends at steps of about equal audio, so that rows with the same value are on the same side. What the
-    sample read inside it is not read again. A step's rate is that of its sample and of half of its neighbours'.
-    Values up to `believed` are good enough without the large model, and are not given up; where nothing is worth it,
-    or nothing can be afforded, the small model decides.
+    accept: float
+    reject: float
+
+
+def choose_gates(shards: Iterable[pa.Table], budget: Budget, share: float) -> Gates:
+    """Return the gates that rescue most for the budget.
+
+    The shards contain the large model's hypotheses of a sample: this share (0 to 1) of the candidates.
     """
-    if not len(rows.values):
-        return Bands(None, None)
+    parts: dict[str, list[BudgetRows]] = {}
+    for shard in shards:
+        for name, rows in rows_by_criterion(shard, budget, share).items():
+            parts.setdefault(name, []).append(rows)
+    chosen = {name: choose_limits(name, concatenate(rows), budget) for name, rows in parts.items()}
+    return budget.gates.model_copy(update={"limits": budget.gates.limits | chosen})
+
+
+def rows_by_criterion(shard: pa.Table, budget: Budget, share: float) -> dict[str, BudgetRows]:
+    """Summarize a shard, without its texts, by the criterion that judges each row."""
+    rows = shard.filter(pa.array(is_transcribed(shard)))
+    sampled, seconds = is_sampled(rows, share, budget.gates), to_floats(rows["duration"])
+    rescued = np.zeros(len(rows), bool)
+    rescued[sampled] = is_rescued(rows.filter(pa.array(sampled)), budget.wer_limit, budget.normalizer)
+    return {
+        name: BudgetRows(costs[judged], seconds[judged], sampled[judged], rescued[judged])
+        for name, judged, costs in split_by_criterion(rows, "small", budget.gates.by)
+    }
+
+
+def concatenate(parts: list[BudgetRows]) -> BudgetRows:
+    """Join the rows of several shards."""
+    columns = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(BudgetRows)
+    }
+    return BudgetRows(**columns)
+
+
+def choose_limits(name: str, rows: BudgetRows, budget: Budget) -> GateLimits:
+    """Return the limits of a criterion whose band rescues most for the budget's share of these rows."""
+    if not len(rows.costs):
+        return GateLimits()
+    criterion = CRITERIA[name]
+    accept, _ = cost_limits(name, budget.gates.limits[name])
+    if criterion.needs_reference and budget.wer_limit is not None:
+        good_enough = criterion.cost(budget.wer_limit)
+    else:
+        good_enough = max(float(rows.costs.max()), criterion.cost(criterion.unknown))
+    band = best_band(rows, accept, budget.share * float(rows.seconds.sum()), good_enough)
+    return GateLimits(
+        accept=None if band.accept == -np.inf else criterion.from_cost(band.accept),
+        reject=criterion.from_cost(band.reject),
+    )
+
+
+def best_band(rows: BudgetRows, accept: float, budget: float, good_enough: float) -> CostBand:
+    """Return the band above the cost `accept` that rescues most audio for a budget in seconds, including the sample's.
+
+    The band begins and ends at steps of about equal audio, so that rows of equal cost are on the same side. What was
+    sampled inside it is not transcribed again. The rate of a step is that of its sample and of half of its neighbours'.
+    Rows with costs up to `good_enough` are kept without the large model, so they are never rejected; if nothing is
+    worth the time, or nothing can be afforded, the small model decides.
+    """
     limits = band_edges(rows, accept)
-    step = np.searchsorted(limits, rows.values, side="left") - 1  # step i: limits[i] < value <= limits[i + 1]
+    step = np.searchsorted(limits, rows.costs, side="left") - 1  # step i: limits[i] < cost <= limits[i + 1]
     inside = step >= 0
     count = len(limits) - 1
 
     def total(weights: Numbers | Flags, which: Flags = inside) -> Numbers:
-        found: Numbers = np.bincount(step[which], weights[which].astype(float), minlength=count).astype(float)
-        return found
+        """Sum weights by step."""
+        return np.asarray(np.bincount(step[which], weights[which].astype(float), minlength=count), float)
 
     sampled = inside & rows.sampled
     mean = rows.rescued[sampled].mean() if sampled.any() else 0.0
     rate = (smooth(total(rows.rescued, sampled)) + PRIOR * mean) / (smooth(total(rows.sampled)) + PRIOR)
-    cost = total(np.where(rows.sampled, 0.0, rows.seconds))
+    price = total(np.where(rows.sampled, 0.0, rows.seconds))
     worth = rate * total(rows.seconds)
     left = budget - rows.seconds[rows.sampled].sum()
-    ends = [j for j in range(1, count + 1) if j == count or limits[j] >= believed]
-    spans = [(i, j) for j in ends for i in range(j) if cost[i:j].sum() <= left]
+    ends = [j for j in range(1, count + 1) if j == count or limits[j] >= good_enough]
+    spans = [(i, j) for j in ends for i in range(j) if price[i:j].sum() <= left]
     if not spans or not mean:
-        return Bands(believed, believed)
-    begin, end = max(spans, key=lambda span: (worth[slice(*span)].sum(), -cost[slice(*span)].sum()))
-    return Bands(float(limits[begin]), float(limits[end]))
+        return CostBand(good_enough, good_enough)
+    begin, end = max(spans, key=lambda span: (worth[slice(*span)].sum(), -price[slice(*span)].sum()))
+    return CostBand(float(limits[begin]), float(limits[end]))
 
 
 def smooth(steps: Numbers) -> Numbers:
-    """Each step with half of its neighbours."""
+    """Add to each step half of its neighbours."""
     padded = np.pad(steps, 1)
-    found: Numbers = steps + (padded[:-2] + padded[2:]) / 2
-    return found
+    return np.asarray(steps + (padded[:-2] + padded[2:]) / 2)
 
 
 def band_edges(rows: BudgetRows, accept: float) -> Numbers:
-    """Where a band may begin and end: `accept`, and values above it that part the audio into some twenty steps."""
-    above = rows.values > accept
-    order = np.argsort(values := rows.values[above])
+    """Return where a band may begin and end: `accept`, and costs above it that divide the audio into about 20 steps."""
+    above = rows.costs > accept
+    order = np.argsort(costs := rows.costs[above])
     spent = np.cumsum(rows.seconds[above][order])
     if not len(spent):
         return np.array([accept])
     at = np.searchsorted(spent, spent[-1] * np.arange(1, STEPS + 1) / STEPS * (1 - 1e-12))
-    return np.unique([accept, *values[order][np.minimum(at, len(order) - 1)]])
-
-
-BUDGET = 0.4
-
-
-NO_DOUBT = -1.0  # less than there is: nothing is believed unless it lies below the band
-
-
-NEEDED = ("id", "reason", "duration", "small_wer", "small_confidence", "small_pred_text")
-"""What is needed of every row to spend a budget."""
-
-
-TEXTS = ("text", "small_pred_text", "large_pred_text")
-
-
-def sample(scored: pa.Table, share: float, gates: Gates) -> pa.Table:
-    """Add `audit`: which rows the large model reads before there are bands, to measure what it rescues.
-
-    They are a share of what these gates do not accept, and of what they accept as much as is audited anyway.
-    """
-    return append_columns(scored, after_sample(scored.schema), {"audit": pa.array(sampled(scored, share, gates))})
-
-
-def sampled(scored: pa.Table, share: float, gates: Gates) -> Flags:
-    drawn = draw_numbers(scored["id"])
-    return is_transcribed(scored) & is_candidate(scored, drawn, gates) & (drawn < share)
-
-
-def is_candidate(scored: pa.Table, drawn: Numbers, gates: Gates) -> Flags:
-    accepted = np.asarray(pc.equal(assign_bands(scored, "small", gates), "accept"), bool)
-    return np.asarray(~accepted | (drawn < gates.audit), bool)
-
-
-def is_transcribed(rows: pa.Table) -> Flags:
-    return np.asarray(pc.and_(pc.is_null(rows["reason"]), pc.is_valid(rows["small_pred_text"])), bool)
-
-
-def share_to_sample(shards: Iterable[pa.Table], settings: Curation) -> float:
-    """How large a sample the budget allows."""
-    gates = gates_for_small(settings)
-
-    def part(rows: pa.Table) -> tuple[Numbers, Flags, Numbers]:
-        rows = rows.filter(pa.array(is_transcribed(rows)))
-        drawn = draw_numbers(rows["id"])
-        return drawn, is_candidate(rows, drawn, gates), to_floats(rows["duration"])
-
-    drawn, mine, seconds = map(np.concatenate, zip(*map(part, shards), strict=True))
-    return sample_share(drawn, mine, seconds, budget_share(settings) * float(seconds.sum()))
-
-
-@dataclass(frozen=True)
-class SmallModelRows:
-    """What the small model has read, without the texts: its WER (nan without a reference) and its doubt, the seconds of
-    each row, which of them the large model read as a sample, and which of those it rescued."""
-
-    wer: Numbers
-    doubt: Numbers
-    seconds: Numbers
-    sampled: Flags
-    rescued: Flags
-
-    def bands(self, mine: Flags, values: Numbers, settings: Curation, accept: float, believed: float) -> Bands:
-        """The band of these rows that rescues most for their share of the budget."""
-        rows = BudgetRows(values[mine], self.seconds[mine], self.sampled[mine], self.rescued[mine])
-        found = best_band(rows, accept, budget_share(settings) * float(self.seconds[mine].sum()), believed)
-        return found if found.accept != NO_DOUBT else Bands(None, found.reject)
-
-
-def summarize_rows(rows: pa.Table, settings: Curation, share: float) -> SmallModelRows:
-    rows = rows.filter(pa.array(is_transcribed(rows)))
-    sample = sampled(rows, share, gates_for_small(settings))
-    rescued = np.zeros(len(rows), bool)
-    rescued[sample] = rescues(rows.filter(pa.array(sample)), settings)
-    doubt = 1 - np.nan_to_num(to_floats(rows["small_confidence"]), nan=0.0)
-    return SmallModelRows(to_floats(rows["small_wer"]), doubt, to_floats(rows["duration"]), sample, rescued)
-
-
-def choose_bands(shards: Iterable[pa.Table], settings: Curation, share: float) -> Gates:
-    """The gates that rescue most for the budget, as the rows show that the large model has read as a sample."""
-    gates, limit = gates_for_small(settings), settings.filter.wer_limit
-    parts = [summarize_rows(shard, settings, share) for shard in shards]
-    rows = SmallModelRows(
-        **{one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(SmallModelRows)}
-    )
-    by_wer = np.isfinite(rows.wer) & (settings.gate.by != "confidence")
-    kept = float(rows.wer[by_wer].max(initial=0.0)) if limit is None else limit
-    wers = rows.bands(by_wer, rows.wer, settings, gates.wer.accept or 0.0, kept)
-    doubts = rows.bands(~by_wer, rows.doubt, settings, NO_DOUBT, 1.0)  # whatever its confidence
-    return gates.model_copy(update={"wer": wers, "doubt": doubts})
-
-
-def rescues(sample: pa.Table, settings: Curation) -> list[bool]:
-    """Which rows the large model rescues: good enough only as it reads them, or without a reference read otherwise."""
-    limit = settings.filter.wer_limit
-    found = []
-    for row in sample.select(list(TEXTS)).to_pylist():
-        text, small, large = (normalize(one or "", settings.normalizer) for one in row.values())
-        errors = [compare_texts(text, one) for one in (small, large)]
-        if row["large_pred_text"] is None:
-            found.append(False)
-        elif errors[0] is None or errors[1] is None:
-            found.append(small != large)
-        else:
-            found.append(limit is not None and errors[1].wer <= limit < errors[0].wer)
-    return found
-
-
-def to_floats(column: pa.ChunkedArray) -> Numbers:
-    return np.asarray(column.to_numpy(), np.float64)
-
-
-def budget_share(settings: Curation) -> float:
-    return BUDGET if settings.gate.budget is None else settings.gate.budget
+    return np.unique([accept, *costs[order][np.minimum(at, len(order) - 1)]])

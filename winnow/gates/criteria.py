@@ -1,58 +1,108 @@
-"""What the gates of a cascade go by: where a reading is believed, where it is read again, where it is given up."""
+"""The criteria by which a gate can judge a hypothesis, each declared in one place.
 
-import pyarrow as pa
-import pyarrow.compute as pc
+To add one, add an entry to `CRITERIA`. Its name becomes a value of `gate.by`; its limits are the options of `Gate` that
+the entry names, or its default. Bands, checks of the options and the report follow.
+"""
+
+from dataclasses import dataclass
+
 from pydantic import BaseModel
 
-from winnow.parameters.curation import Curation
-from winnow.parameters.gate import Bands, GateCriterion
-from winnow.roles import Role
+from winnow.roles import Role, is_larger
+
+
+@dataclass(frozen=True)
+class GateLimits:
+    """The limits of the bands: accept at `accept` or better, reject if worse than `reject`; None: never."""
+
+    accept: float | None = None
+    reject: float | None = None
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A measure of a hypothesis that a gate compares with limits.
+
+    `column` is the column that holds it, after the role (`small_wer`); where that is null, `unknown` is assumed.
+    `accept` and `reject` name the options of `Gate` that set its limits, `filter` the property of `Filter` with the
+    limit of what is kept in the end: gates after larger models accept what reaches it.
+    """
+
+    label: str
+    column: str
+    unknown: float
+    lower_is_better: bool = False
+    needs_reference: bool = False
+    needs_earlier_model: bool = False
+    accept: str | None = None
+    reject: str | None = None
+    default_accept: float | None = None
+    default_reject: float | None = None
+    filter: str | None = None
+
+    def cost(self, value: float) -> float:
+        """Return a value of this criterion such that lower is better."""
+        return value if self.lower_is_better else -value
+
+    def from_cost(self, cost: float) -> float:
+        """Return the value that has this cost."""
+        return cost if self.lower_is_better else -cost + 0.0  # never -0.0
+
+    def describe(self, limits: GateLimits) -> str:
+        """Describe the limits in words for the report."""
+        best, worst = ("up to {:.3g}", "above {:.3g}") if self.lower_is_better else ("from {:.3g}", "below {:.3g}")
+        accept = "nothing" if limits.accept is None else best.format(limits.accept)
+        reject = "nothing" if limits.reject is None else worst.format(limits.reject)
+        return f"{self.label}: accept {accept}, reject {reject}, escalate the rest"
+
+
+CRITERIA: dict[str, Criterion] = {
+    "wer": Criterion(
+        label="WER",
+        column="wer",
+        unknown=1.0,
+        lower_is_better=True,
+        needs_reference=True,
+        accept="accept",
+        reject="reject",
+        filter="max_kept_wer",
+    ),
+    "confidence": Criterion(
+        label="confidence",
+        column="confidence",
+        unknown=0.0,
+        accept="accept_confidence",
+        reject="reject_confidence",
+        filter="min_confidence",
+    ),
+    "agreement": Criterion(
+        label="agreement",
+        column="agreement",
+        unknown=0.0,
+        needs_earlier_model=True,
+        accept="accept_agreement",
+        default_accept=1.0,
+    ),
+}
+"""Every criterion by its name."""
+
+AUTO = ("wer", "confidence")
+"""What `auto` compares: the first of these that is known of an utterance."""
+
+
+def criteria_for(by: str, role: Role) -> list[str]:
+    """Name the criteria of the gate after this model. An utterance is judged by the first one known of it."""
+    if by == "auto" or (CRITERIA[by].needs_earlier_model and not is_larger(role)):
+        return list(AUTO)
+    return [by]
 
 
 class Gates(BaseModel, frozen=True):
-    """The bands of each measure, all of which are the better the lower they are.
+    """What a gate compares, as it is recorded: `by` as in `gate.by`, the limits of each criterion, and the audit.
 
-    `doubt` is 1 - confidence of a reading, `disagreement` 1 - its agreement with those before it. `audit` is the share
-    of what is believed or given up that the large model reads all the same.
+    `audit` is the share (0 to 1) of the accepted and rejected utterances that the large model transcribes as well.
     """
 
-    by: GateCriterion
-    wer: Bands
-    doubt: Bands
-    disagreement: Bands
+    by: str
+    limits: dict[str, GateLimits]
     audit: float
-
-
-def gates_for_small(settings: Curation) -> Gates:
-    """Behind the small model."""
-    gate, certain = settings.gate, settings.certain
-    disagreement = Bands(0.0 if gate.accept_agreement is None else 1 - gate.accept_agreement, None)
-    return Gates(by=gate.by, wer=settings.bands, doubt=certain, disagreement=disagreement, audit=gate.audit)
-
-
-def gates_for_larger(settings: Curation) -> Gates:
-    """Behind the larger ones: who is good enough for the filter goes no further."""
-    gates, limit, sure = gates_for_small(settings), settings.filter.wer_limit, settings.filter.min_confidence
-    wer = gates.wer if limit is None else Bands(limit, gates.wer.reject)
-    doubt = gates.doubt if sure is None else Bands(1 - sure, gates.doubt.reject)
-    return gates.model_copy(update={"wer": wer, "doubt": doubt, "audit": 0.0})
-
-
-def assign_bands(scored: pa.Table, role: Role, gates: Gates) -> pa.ChunkedArray:
-    """The band of each reading, by what the gate compares of it."""
-    wer, unsure = scored[f"{role}_wer"], pc.subtract(1.0, scored[f"{role}_confidence"])
-    if gates.by == "wer":
-        return band_by_limits(wer, gates.wer)
-    if gates.by == "agreement" and role != "small":
-        return band_by_limits(pc.subtract(1.0, scored[f"{role}_agreement"]), gates.disagreement)
-    if gates.by in ("auto", "agreement"):
-        return pc.if_else(pc.is_valid(wer), band_by_limits(wer, gates.wer), band_by_limits(unsure, gates.doubt))
-    return band_by_limits(unsure, gates.doubt)
-
-
-def band_by_limits(values: pa.ChunkedArray, bands: Bands) -> pa.Array:
-    """The band of each value; one that is not known is as good as one."""
-    accept, reject = (float("nan") if limit is None else limit for limit in bands)
-    values = pc.fill_null(values, 1.0)
-    beyond = pc.if_else(pc.greater(values, reject), "reject", "escalate")
-    return pc.if_else(pc.less_equal(values, accept), "accept", beyond)

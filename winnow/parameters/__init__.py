@@ -1,1 +1,1 @@
-"""What flows are told: one declaration for the Python call, the command's flags, Prefect's form and its YAML."""
+"""The parameters of flows, declared once for the Python call, the command, Prefect's form and its YAML."""

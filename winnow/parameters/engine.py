@@ -1,4 +1,4 @@
-"""How audio goes through a model."""
+"""How models transcribe."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -8,60 +8,65 @@ from winnow.parameters.settings import Parameters, Seconds
 
 
 class EngineOptions(Parameters):
-    """How audio goes through a model. What a run's models cannot do is refused, not ignored."""
+    """How models transcribe. An option that no model of the run supports is refused, not ignored."""
 
     PERFORMANCE_ONLY: ClassVar = {"batch_seconds", "batch_size", "cuda_graphs"}
-    """What changes how fast texts come, and not the texts."""
+    """Options that change speed and memory, but not the texts."""
 
     batch_seconds: Seconds | None = Field(
         None,
-        title="Batch, seconds",
-        description="Seconds of audio in a batch, padding included; empty: found for the model and its device",
+        title="Batch size in seconds",
+        description="Seconds of audio per batch, including padding. Default: found for each model and device",
     )
     batch_size: Annotated[int, Field(ge=1)] | None = Field(
-        None, title="Batch, utterances", description="Utterances in a batch at most; empty: no limit but the seconds"
+        None,
+        title="Batch size in utterances",
+        description="Highest number of utterances per batch. Default: limited by batch_seconds only",
     )
     max_seconds: Seconds = Field(
         120,
         title="Longest utterance",
-        description="Seconds; longer audio is quarantined as TOO_LONG, since memory grows with its square",
+        description="Seconds; longer audio is quarantined as TOO_LONG, because memory grows with the square of the "
+        "duration",
     )
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
         "auto",
         title="Precision",
-        description="Of the encoder; auto: bf16 where the device computes in it (fp16 on older GPUs), but fp32 for "
-        "small models on a CPU, which bf16 makes slower",
+        description="Precision of the encoder. auto: bf16 if the device supports it, fp16 on older GPUs, and fp32 for "
+        "small models on a CPU, where bf16 is slower",
     )
     decoder: Literal["transducer", "ctc"] | None = Field(
-        None, title="Branch", description="Which decoder of a hybrid checkpoint reads; empty: the transducer"
+        None, title="Decoder", description="Decoder of a hybrid checkpoint to use. Default: transducer"
     )
     cuda_graphs: bool | None = Field(
         None,
         title="CUDA graphs",
-        description="Whether transducers decode in CUDA graphs; empty: where there is a GPU",
+        description="Decode transducers in CUDA graphs. Default: if there is a GPU",
     )
     local_attention: Annotated[int, Field(ge=1)] | None = Field(
         None,
         title="Local attention",
-        description="Frames that the encoder sees on either side (NeMo's models: 128, of 80 ms), so that memory grows "
-        "with the length and no longer with its square; empty: as the checkpoint was trained",
+        description="Frames that the encoder attends to on either side (NeMo uses 128 frames of 80 ms), so that memory "
+        "grows with the duration and not with its square. Default: as the checkpoint was trained",
     )
     language: str | None = Field(
         None,
         title="Language",
-        description="Spoken language, for models with a prompt (canary), such as en; empty: the row's lang, or the "
-        "prompt's where it has none",
+        description="Spoken language for models with a prompt (canary), e.g. en. Default: the row's lang, or the "
+        "language of the model's own prompt",
     )
     target_language: str | None = Field(
         None,
-        title="Language of the text",
-        description="For models with a prompt: other than the spoken one, it asks for a translation; empty: the same",
+        title="Target language",
+        description="Language of the text for models with a prompt; one that is not spoken asks for a translation. "
+        "Default: the spoken language",
     )
     punctuation: bool | None = Field(
         None,
         title="Punctuation",
-        description="For models with a prompt: whether texts have punctuation and capitals; empty: the prompt's own",
+        description="Write punctuation and capital letters, for models with a prompt. Default: as in the model's own "
+        "prompt",
     )
     timestamps: bool = Field(
-        False, title="Timestamps", description="Whether the words of the reading get their start and end, in seconds"
+        False, title="Timestamps", description="Add start and end in seconds to each word of the hypothesis"
     )

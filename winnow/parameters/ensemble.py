@@ -1,4 +1,4 @@
-"""What a run of an ensemble is told; what it has in common with a cascade is declared there."""
+"""The parameters of an ensemble; those that it shares with a cascade are declared there."""
 
 from collections.abc import Iterator
 from copy import copy
@@ -10,7 +10,8 @@ from pydantic import Field, field_validator
 from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
-from winnow.parameters.placement import Dask, Placement
+from winnow.parameters.placement import Dask, Placement, check_devices, placement_complaints
+from winnow.parameters.redaction import refuse_credentials
 from winnow.parameters.settings import Folder, Parameters, Seconds, Share
 from winnow.roles import ENSEMBLE
 from winnow.text.normalize import Normalizer
@@ -20,30 +21,30 @@ Method = Literal["rover", "confidence"]
 
 
 def field_of_curation(name: str) -> Any:
-    """The field of this name as `Curation` has it."""
+    """Return a copy of a field of `Curation`."""
     return copy(Curation.model_fields[name])
 
 
 class Rover(Parameters):
-    """How votes are counted (Fiscus 1997): alpha x share of the votes + (1 - alpha) x confidence."""
+    """How votes are counted (Fiscus 1997): alpha x share of the votes + (1 - alpha) x confidence ** exponent."""
 
     alpha: Share = Field(
         0.5,
-        title="Weight of the votes",
-        description="Weight (0 to 1) of how many models have a word, against how confident they are; 1: votes only, as "
-        "always where a reading has no confidence",
+        title="Weight of votes",
+        description="Weight (0 to 1) of the share of models that have a word; the rest is the weight of their "
+        "confidence. 1: count votes only, as is always done if a hypothesis has no confidence",
     )
     exponent: Annotated[float, Field(gt=0)] = Field(
         0.25,
         title="Exponent",
-        description="Power that confidences are raised to before they are weighed: NeMo's lie orders of magnitude "
-        "apart; 1: as they are",
+        description="Power to which confidences are raised before they are weighed, because NeMo's differ by orders of "
+        "magnitude; 1: use them unchanged",
     )
     null_confidence: Share | None = Field(
         None,
-        title="Confidence in nothing",
-        description="Confidence (0 to 1) of a model that has no word where another has one; empty: that of the less "
-        "confident of its words on either side",
+        title="Confidence of a missing word",
+        description="Confidence (0 to 1) of a model that has no word where another model has one. Default: that of the "
+        "less confident of its two neighbouring words",
     )
 
     @property
@@ -56,23 +57,23 @@ class Ensemble(Parameters):
 
     manifest: Path = Field(
         title="Manifest",
-        description="NeMo manifest: a JSON object a line with audio_filepath and duration, and text where there is a "
-        "reference; relative paths start at the manifest's folder",
+        description="NeMo manifest: one JSON object per line with audio_filepath and duration, and with text if there "
+        "is a reference. Relative paths start at the manifest's folder",
     )
     output: Folder = field_of_curation("output")
     models: list[str] = Field(
         kw_only=True,
         min_length=2,
         title="Models",
-        description="Two or more, named as for curate: checkpoints, or manifests (.jsonl) with another system's "
-        "readings as pred_text and, if it knows it, their confidence; each reads everything",
+        description="Two or more models, each of which transcribes everything: checkpoints, named as for curate, or "
+        "manifests (.jsonl) with transcripts of another system as pred_text and, if known, their confidence",
     )
     method: Method = Field(
         "rover",
         kw_only=True,
         title="Method",
-        description="rover: the models' words are aligned and put to the vote; confidence: the reading with the "
-        "highest confidence, where each has one",
+        description="rover: align the models' words and vote on each; confidence: select the hypothesis with the "
+        "highest confidence, which every model must give",
     )
     rover: Rover = Field(Rover(), kw_only=True, title="ROVER", description="How votes are counted")
     filter: Filter = field_of_curation("filter")
@@ -85,43 +86,45 @@ class Ensemble(Parameters):
     max_quarantined: Share = field_of_curation("max_quarantined")
     devices: str = field_of_curation("devices")
     models_placement: Placement = Field(
-        Placement(), kw_only=True, title="Models on", description="Which devices the models run on"
+        Placement(), kw_only=True, title="Models' devices", description="Which devices the models run on"
     )
     dask: Dask = field_of_curation("dask")
 
     @property
     def checkpoints(self) -> list[str]:
+        """The names of all models."""
         return self.models
 
     @property
     def roles(self) -> list[str]:
+        """The roles of the models in their order, model1, model2 and so on, and of the ensemble itself."""
         return [*(f"model{number}" for number, _ in enumerate(self.models, 1)), ENSEMBLE]
 
     @property
     def referenced(self) -> bool:
+        """Whether every utterance must have a reference."""
         return False
 
     @property
     def placements(self) -> list[Placement]:
+        """Where the models run."""
         return [self.models_placement]
 
     @field_validator("manifest", "output", "models", "audio_root", "relative_to")
     @classmethod
     def no_credentials(cls, value: object) -> object:
-        return Curation.no_credentials(value)
+        return refuse_credentials(value)
 
     @field_validator("devices")
     @classmethod
-    def a_place(cls, value: str) -> str:
-        return Curation.a_place(value)
+    def known_devices(cls, value: str) -> str:
+        return check_devices(value)
 
     def complaints(self) -> Iterator[str]:
-        if self.devices == "inline" and (self.models_placement != Placement() or self.dask != Dask()):
-            yield "models_placement and dask: devices is inline, so there are no workers to choose from"
-        if self.devices != "local" and self.dask.workers:
-            yield "dask.workers: only devices: local starts workers"
+        yield from placement_complaints(self.devices, {"models_placement": self.models_placement}, self.dask)
         if self.method != "rover" and self.rover != Rover():
-            yield f"rover: method is {self.method}, so there is no vote"
+            yield f"--rover: not used, because --method {self.method} takes no vote"
 
 
 Settings = Curation | Ensemble
+"""The parameters of a run."""

@@ -1,4 +1,4 @@
-"""What a kept utterance must satisfy: the filter."""
+"""Which utterances are kept: the filter."""
 
 from collections.abc import Iterable
 from math import inf, nextafter
@@ -7,18 +7,22 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from winnow.parameters.gate import REJECTED_BY_GATE_RULE
 from winnow.parameters.settings import Fraction, Parameters, Seconds, Share, default_of
 from winnow.rules.presets import FILTERS, PresetName
 from winnow.rules.rule import Rule, Term, parse
 
+REJECTED_BY_GATE_RULE = 'REJECTED_BY_GATE: last_band != "reject"'
+"""What a gate rejects is dropped, whatever the filter."""
+
 NOTHING_HEARD_RULE = "NOTHING_HEARD: words(pred_text) > 0"
-"""Without a reference, silence is no label."""
+"""Without a reference, an empty hypothesis is dropped, because it would become the text."""
 
 
 class Filter(Parameters):
-    """What a kept utterance must satisfy: the preset's rules, and in place of those with the same name or beside them
-    the limits and rules that are given here."""
+    """Which utterances are kept: the rules of a preset, with the limits and rules given here added or in their place.
+
+    A rule replaces the preset's rule of the same name.
+    """
 
     LIMITS: ClassVar = {
         "min_duration": "duration >= {}",
@@ -27,107 +31,110 @@ class Filter(Parameters):
         "max_char_rate": "char_rate <= {}",
         "max_wer": "wer <= {}",
     }
-    LABELS: ClassVar = {"min_confidence": "confidence >= {}", "min_agreement": "agreement >= {}"}
+    UNREFERENCED_LIMITS: ClassVar = {"min_confidence": "confidence >= {}", "min_agreement": "agreement >= {}"}
 
     preset: PresetName = Field(
         "winnow",
         title="Preset",
-        description="Rules of a published recipe (`winnow presets` shows them); winnow: WER at most 0.25; none: only "
-        "what is given here",
+        description="Rules of a published recipe, as `winnow presets` lists them. winnow: WER up to 0.25; none: only "
+        "the rules given here",
     )
     rules: tuple[str, ...] = Field(
         (),
         title="Rules",
-        description="What a kept utterance must satisfy, such as 'cer <= 0.3', 'duration in 1..20' or "
-        "'lang == \"en\"'; a rule takes the place of the preset's with the same name",
+        description="Conditions of a kept utterance, e.g. 'cer <= 0.3', 'duration in 1..20' or 'lang == \"en\"'. A "
+        "rule replaces the preset's rule of the same name",
     )
     max_wer: Fraction | None = Field(
         None,
         title="Highest WER",
-        description="WER (fraction) of the reading that counts: the large model's where it read, else the small one's; "
-        "empty: the preset's",
+        description="Highest WER (0.25 = 25 %) of the selected hypothesis: the large model's if it transcribed the "
+        "utterance, else the small model's. Default: the preset's",
     )
     min_duration: Seconds | None = Field(
-        None, title="Shortest", description="Seconds of audio at least; empty: the preset's"
+        None, title="Shortest audio", description="Shortest duration in seconds. Default: the preset's"
     )
     max_duration: Seconds | None = Field(
-        None, title="Longest", description="Seconds of audio at most; empty: the preset's"
+        None, title="Longest audio", description="Longest duration in seconds. Default: the preset's"
     )
     min_char_rate: Fraction | None = Field(
         None,
-        title="Slowest",
-        description="Characters of the reference a second at least; empty: the preset's",
+        title="Slowest speech",
+        description="Fewest characters of the reference per second of audio. Default: the preset's",
     )
     max_char_rate: Seconds | None = Field(
         None,
-        title="Fastest",
-        description="Characters of the reference a second at most; empty: the preset's",
+        title="Fastest speech",
+        description="Most characters of the reference per second of audio. Default: the preset's",
     )
     min_confidence: Share | None = Field(
         None,
         title="Lowest confidence",
-        description="Of an utterance without a reference: confidence (0 to 1) of the reading that counts, at least",
+        description="Lowest confidence (0 to 1) of the selected hypothesis of an utterance without a reference. "
+        "Default: no limit",
     )
     min_agreement: Share | None = Field(
         0.8,
         title="Lowest agreement",
-        description="Of an utterance without a reference, where several models read it: mean share (0 to 1) of them "
-        "that have what the reading that counts has, at least",
+        description="Lowest agreement (0 to 1) of the models on the selected hypothesis of an utterance without a "
+        "reference, if several models transcribed it",
     )
     phrases: Path | None = Field(
         None,
         title="Phrases",
-        description="File with what models read where nothing is said, a phrase a line, for rules with known_phrase",
+        description="Text file with phrases that models hallucinate in silence, one per line, for rules with "
+        "known_phrase. Default: none",
     )
 
     @field_validator("phrases")
     @classmethod
-    def found_from_anywhere(cls, path: Path | None) -> Path | None:
+    def absolute_path(cls, path: Path | None) -> Path | None:
         return path and path.absolute()
 
     @field_validator("rules")
     @classmethod
-    def understood(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+    def check_rules(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
         names = [rule.name for text in texts for rule in parse(text)]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two rules are named {twice[0]}: give one of them another name (NAME: rule)")
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two rules are named {repeated[0]}: give one of them another name (NAME: rule)")
         return texts
 
     @property
     def active_rules(self) -> list[Rule]:
-        """The rules by which utterances are judged, in the order in which they count."""
-        limits = rules_by_name(self.limits(self.LIMITS))
+        """The rules for all utterances, in their order."""
+        limits = rules_by_name(self.limit_rules(self.LIMITS))
         preset = {rule.name: rule for rule in self.preset_rules}
-        return list(
-            (rules_by_name([REJECTED_BY_GATE_RULE]) | limits | preset | limits | rules_by_name(self.rules)).values()
-        )
+        first = rules_by_name([REJECTED_BY_GATE_RULE])
+        return list((first | limits | preset | limits | rules_by_name(self.rules)).values())
 
     @property
-    def label_rules(self) -> list[Rule]:
-        """The rules for utterances without a reference, beside those in force that need none."""
-        return list(rules_by_name([NOTHING_HEARD_RULE, *self.limits(self.LABELS)]).values())
+    def unreferenced_rules(self) -> list[Rule]:
+        """The additional rules for utterances without a reference."""
+        return list(rules_by_name([NOTHING_HEARD_RULE, *self.limit_rules(self.UNREFERENCED_LIMITS)]).values())
 
     @property
-    def given_label_limits(self) -> list[str]:
-        """Which limits are given that only an utterance without a reference has."""
-        return [name for name in self.LABELS if getattr(self, name) != default_of(self, name)]
+    def changed_unreferenced_limits(self) -> list[str]:
+        """The options that are not at their defaults and concern only utterances without a reference."""
+        return [name for name in self.UNREFERENCED_LIMITS if getattr(self, name) != default_of(self, name)]
 
-    def limits(self, conditions: dict[str, str]) -> list[str]:
+    def limit_rules(self, conditions: dict[str, str]) -> list[str]:
+        """Return the rules of these options, for those that are set."""
         return [text.format(value) for name, text in conditions.items() if (value := getattr(self, name)) is not None]
 
     @property
     def preset_rules(self) -> list[Rule]:
+        """The rules of the preset."""
         return FILTERS[self.preset].rules
 
     @property
-    def wer_limit(self) -> float | None:
-        """The highest WER of a reading that may be kept; nothing if no rule limits it."""
+    def max_kept_wer(self) -> float | None:
+        """The highest WER that all rules allow; None if no rule limits it."""
         limits = [limit for rule in self.active_rules if (limit := highest_wer_allowed(rule)) is not None]
         return min(limits, default=None)
 
 
 def highest_wer_allowed(rule: Rule) -> float | None:
-    """The highest WER that keeps the rule; nothing if it does not limit it."""
+    """Return the highest WER that a rule allows; None if it does not limit it."""
     match rule.operator, rule.value:
         case _ if rule.term != Term("wer"):
             return None
@@ -141,4 +148,5 @@ def highest_wer_allowed(rule: Rule) -> float | None:
 
 
 def rules_by_name(rules: Iterable[str]) -> dict[str, Rule]:
+    """Parse rules; a later one replaces an earlier one of the same name."""
     return {rule.name: rule for text in rules for rule in parse(text)}

@@ -1,88 +1,98 @@
-"""Which utterances a larger model transcribes: the gate."""
+"""The options of the gates: which utterances a larger model transcribes."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from winnow.gates.criteria import CRITERIA, GateLimits
 from winnow.parameters.settings import Fraction, Parameters, Share
 
-
-class Bands(NamedTuple):
-    """Up to `accept` the small model is believed, above `reject` the row is given up; null: never."""
-
-    accept: float | None
-    reject: float | None
-
-
 GATE_PRESETS = {
-    "bands": Bands(accept=0.25, reject=1.05),
-    "guide": Bands(accept=None, reject=0.5),
-    "everything": Bands(accept=None, reject=None),
-    "budget": Bands(accept=0.25, reject=None),  # found anew in each run, from there on
+    "bands": GateLimits(accept=0.25, reject=1.05),
+    "guide": GateLimits(accept=None, reject=0.5),
+    "everything": GateLimits(accept=None, reject=None),
+    "budget": GateLimits(accept=0.25, reject=None),  # until the run chooses its own
 }
+"""The limits of WER by preset."""
+
+DEFAULT_BUDGET = 0.4
 
 
-GateCriterion = Literal["auto", "wer", "confidence", "agreement"]
-"""What a gate compares."""
-
-
-REJECTED_BY_GATE_RULE = 'REJECTED_BY_GATE: last_band != "reject"'
-"""What a gate gives up is dropped, whatever the filter."""
+def list_criteria(schema: dict[str, Any]) -> None:
+    """Offer the criteria as choices in Prefect's form."""
+    schema["enum"] = ["auto", *CRITERIA]
 
 
 class Gate(Parameters):
-    """Which utterances a larger model reads."""
+    """Which utterances a larger model transcribes."""
 
     preset: Literal["bands", "guide", "everything", "budget"] = Field(
         "bands",
         title="Preset",
-        description="bands: believe the small model up to WER 0.25, give up above 1.05, escalate what lies between; "
-        "guide: escalate everything up to WER 0.5, drop the rest; everything: the large model reads all; budget: the "
-        "band that rescues most for the budget, as a sample shows once the small model has read everything",
+        description="bands: accept the small model's result up to WER 0.25, reject above 1.05, escalate the rest to "
+        "the large model; guide: escalate up to WER 0.5, reject the rest; everything: escalate all utterances; budget: "
+        "escalate the band in which the large model rescues most for the time it may take, as a sample shows after the "
+        "small model has transcribed everything",
     )
-    by: GateCriterion = Field(
+    by: str = Field(
         "auto",
-        title="By",
-        description="What is compared: wer or confidence; auto: wer where there is a reference, else confidence; "
-        "agreement: the same, but behind the large model how far that one agrees with the readings before it",
+        title="Criterion",
+        description="What the gate compares. wer: word error rate; confidence: the model's confidence; agreement: "
+        "agreement with earlier models (after the small model as auto); auto: WER if there is a reference, else "
+        "confidence",
+        json_schema_extra=list_criteria,
     )
     budget: Share | None = Field(
         None,
         title="Budget",
-        description="Share (0 to 1) of what the large model would take for everything that it may take, of preset "
-        "budget; empty: 0.4",
+        description="For preset budget: time that the large model may take, as a share (0 to 1) of what it would take "
+        f"for all utterances. Default: {DEFAULT_BUDGET}",
     )
     accept: Fraction | None = Field(
         None,
-        title="Accept up to",
-        description="WER (fraction) up to which the small model is believed; empty: the preset's, or the filter's "
-        "highest WER where that is lower",
+        title="Accept up to WER",
+        description="Highest WER (0.25 = 25 %) at which the small model's result is accepted. Default: the preset's, "
+        "or the filter's highest WER if that is lower",
     )
     reject: Fraction | None = Field(
         None,
-        title="Reject above",
-        description="WER (fraction) above which the large model is not asked and the row dropped; empty: the preset's",
+        title="Reject above WER",
+        description="WER (1 = 100 %) above which an utterance is dropped without asking the large model. Default: the "
+        "preset's",
     )
     accept_confidence: Share | None = Field(
         None,
-        title="Accept confidence from",
-        description="Confidence (0 to 1) from which a reading is believed where the gate goes by it; models differ in "
-        "how confident they are, so there is no usual one; empty: never",
+        title="Accept from confidence",
+        description="Lowest confidence (0 to 1) at which a result is accepted, if the gate compares confidence. "
+        "Typical values differ from model to model. Default: accept none",
     )
     reject_confidence: Share | None = Field(
         None,
-        title="Reject confidence below",
-        description="Confidence (0 to 1) below which the row is dropped where the gate goes by it; empty: never",
+        title="Reject below confidence",
+        description="Confidence (0 to 1) below which an utterance is dropped, if the gate compares confidence. "
+        "Default: reject none",
     )
     accept_agreement: Share | None = Field(
         None,
-        title="Accept agreement from",
-        description="Mean share (0 to 1) of the models so far that have what the last one has, from which that is "
-        "believed where the gate goes by agreement; empty: 1",
+        title="Accept from agreement",
+        description="Lowest agreement (0 to 1) with earlier models at which the latest result is accepted, if the gate "
+        "compares agreement. Default: 1",
     )
     audit: Share = Field(
         0.005,
         title="Audit",
-        description="Share (0 to 1) of what is believed or given up that the large model reads all the same: the "
-        "report then says what the gate loses; it changes no decision",
+        description="Share (0 to 1) of the accepted and rejected utterances that the large model transcribes as well, "
+        "to estimate in the report what the gate loses; it changes no decision",
     )
+
+    @field_validator("by")
+    @classmethod
+    def known_criterion(cls, name: str) -> str:
+        if name not in ("auto", *CRITERIA):
+            raise ValueError(f"unknown criterion {name!r}: expected auto, {', '.join(CRITERIA)}")
+        return name
+
+    @property
+    def budget_share(self) -> float:
+        """The budget, or its default."""
+        return DEFAULT_BUDGET if self.budget is None else self.budget

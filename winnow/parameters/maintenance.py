@@ -1,4 +1,4 @@
-"""What the flows around a curation are told: refilter, warm-up, doctor and benchmark."""
+"""The parameters of the flows beside a curation: refilter, download-models, doctor and benchmark."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,38 +8,30 @@ from pydantic import AfterValidator, Field
 
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
-from winnow.parameters.redaction import redact_text
+from winnow.parameters.redaction import refuse_credentials
 from winnow.parameters.settings import Folder, Parameters, Seconds
 from winnow.text.normalize import Normalizer
 
-
-def without_credentials(value: str) -> str:
-    """A name without credentials, which would be recorded with it."""
-    if redact_text(value) != value:
-        raise ValueError("credentials do not belong in a parameter: give them in the environment")
-    return value
-
-
-Name = Annotated[str, AfterValidator(without_credentials)]
+Name = Annotated[str, AfterValidator(refuse_credentials)]
 Names = Annotated[list[Name], Field(min_length=1)]
+PublicFolder = Annotated[Folder, AfterValidator(refuse_credentials)]
+"""A folder whose name contains no credentials."""
 
-TRUST = "Whether models that are not pinned are taken too"
+TRUST = "Accept models that are not pinned by a digest or commit"
 
 
 class Refilter(Parameters):
     """The parameters of the flow `refilter`."""
 
-    run: Annotated[Folder, AfterValidator(without_credentials)] = Field(
-        title="Run", description="Folder of a finished run"
-    )
-    output: Annotated[Folder, AfterValidator(without_credentials)] = Field(
-        kw_only=True, title="Output", description="Folder of a new run, with what these rules keep"
+    run: PublicFolder = Field(title="Run", description="Folder of a complete run")
+    output: PublicFolder = Field(
+        kw_only=True, title="Output", description="Folder of the new run, with what these rules keep"
     )
     filter: Filter = Field(
         Filter(),
         kw_only=True,
         title="Filter",
-        description="What a kept utterance must satisfy, in place of the run's own rules",
+        description="Which utterances are kept, instead of the run's own rules",
     )
 
 
@@ -48,8 +40,8 @@ class DownloadModels(Parameters):
 
     models: Names = Field(
         title="Models",
-        description="Checkpoints to have at hand: names on the hub (nvidia/parakeet-tdt_ctc-110m) or NGC, .nemo paths, "
-        "each pinned or not as curate takes them; a folder stands for the .nemo files in it",
+        description="Checkpoints to download: models on the Hugging Face hub (nvidia/parakeet-tdt_ctc-110m) or NGC, "
+        ".nemo files, or folders of .nemo files; pinned as for curate",
     )
     trust_unpinned: bool = Field(False, kw_only=True, title="Trust unpinned models", description=TRUST)
 
@@ -61,21 +53,21 @@ class Doctor(Parameters):
         None,
         kw_only=True,
         title="Small model",
-        description="Checkpoint that a run is to read with, as curate takes it; empty: the run's of the output, or the "
-        "demo's",
+        description="Small model of the run to prepare for, named as for curate. Default: that of the run in output, "
+        "or the demo's",
     )
     large: Name | None = Field(
         None,
         kw_only=True,
         title="Large model",
-        description="The second checkpoint, as curate takes it; empty: the run's of the output, or none",
+        description="Large model of the run to prepare for. Default: that of the run in output, or none",
     )
     trust_unpinned: bool = Field(False, kw_only=True, title="Trust unpinned models", description=TRUST)
-    output: Annotated[Folder, AfterValidator(without_credentials)] | None = Field(
+    output: PublicFolder | None = Field(
         None,
         kw_only=True,
         title="Output",
-        description="Folder that a run is to write to, or that holds one, whose models are looked at; empty: none",
+        description="Folder that a run will write to, or of a run whose models are checked. Default: none",
     )
 
 
@@ -84,46 +76,46 @@ class Benchmark(Parameters):
 
     manifest: Path = Field(
         title="Manifest",
-        description="NeMo manifest with references (text) that can be relied on; relative paths start at its folder",
+        description="NeMo manifest with reliable references (text). Relative paths start at the manifest's folder",
     )
-    models: Names = Field(kw_only=True, title="Models", description="Checkpoints to be measured, as curate takes them")
+    models: Names = Field(kw_only=True, title="Models", description="Checkpoints to measure, named as for curate")
     output: Path = Field(
         kw_only=True,
         title="Output",
-        description="Folder for the tables (.md) and figures (.json); what it holds of the same models, manifest and "
-        "device is compared with",
+        description="Folder for the tables (.md) and figures (.json). Earlier results in it for the same models, "
+        "manifest and device are compared with",
     )
     batch_seconds: list[Seconds] = Field(
         [],
         kw_only=True,
-        title="Batches, seconds",
-        description="Seconds of audio in a batch, padding included, each of which is measured; empty: what the engine "
-        "finds for the model and its device",
+        title="Batch sizes in seconds",
+        description="Batch sizes to measure, in seconds of audio including padding. Default: the size that the engine "
+        "finds for each model and device",
     )
     hours: Seconds | None = Field(
         1.0,
         kw_only=True,
         title="Hours",
-        description="Hours of audio that each model reads, drawn from the whole manifest, the same ones every time; "
-        "empty: all",
+        description="Hours of audio that each model transcribes: a sample of the manifest, the same every time. Leave "
+        "empty in the form for all audio",
     )
     trust_unpinned: bool = Field(False, kw_only=True, title="Trust unpinned models", description=TRUST)
     relative_to: Path | None = Field(
         None,
         kw_only=True,
-        title="Relative paths start at",
-        description="Folder where relative paths start; empty: the manifest's folder",
+        title="Relative to",
+        description="Folder where relative paths start. Default: the manifest's folder",
     )
     normalizer: Normalizer = Field(
         "basic",
         kw_only=True,
         title="Normalizer",
-        description="What does not count when texts are compared, as in curate",
+        description="Differences to ignore when texts are compared, as for curate",
     )
     engine: EngineOptions = Field(
-        EngineOptions(), kw_only=True, title="Engine", description="How audio goes through a model"
+        EngineOptions(), kw_only=True, title="Engine", description="How models transcribe: batches, precision, decoding"
     )
 
     def complaints(self) -> Iterator[str]:
         if self.engine.batch_seconds is not None:
-            yield "engine.batch_seconds: a benchmark takes batch_seconds, one or more"
+            yield "--engine.batch-seconds: not used in a benchmark, use --batch-seconds"

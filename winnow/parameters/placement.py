@@ -1,56 +1,85 @@
-"""Where models run: devices, and Dask workers."""
+"""Where models run: devices and Dask workers."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from winnow.parameters.settings import Parameters
+from winnow.parameters.redaction import redact_text
+from winnow.parameters.settings import Parameters, flag
+
+ADDRESSES = ("tcp://", "tls://")
 
 
 class Placement(Parameters):
-    """Which devices a pass runs on, and how much of one each of its shards takes."""
+    """Which devices a pass runs on, and how much of a worker each of its shards takes."""
 
     pool: str | None = Field(
         None,
         title="Worker pool",
-        description="Only workers of this pool, which a Dask worker belongs to by its resources "
-        '(--resources "GPU=1 a100=1": GPU, and the pool a100); empty: those with a GPU, or all where there is none',
+        description="Use only Dask workers of this pool, i.e. those started with it as a resource (a100 for "
+        '--resources "GPU=1 a100=1"). Default: workers with a GPU, or all workers if none has one',
     )
     device_id: str | None = Field(
         None,
-        title="Devices by name",
-        description="Only these devices, by the names of their workers, such as cuda:0,cuda:2; empty: any",
+        title="Devices",
+        description="Use only the devices with these worker names, separated by commas: cuda:0,cuda:2. Default: any",
     )
     share: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, title="Share of a device", description="What a shard takes of a device (0 to 1): at 0.25, four run at once"
+        1.0,
+        title="Share of a device",
+        description="Part of a device (0 to 1) that one shard takes: with 0.25, four shards run at once",
     )
     cpus: Annotated[float, Field(gt=0)] | None = Field(
         None,
-        title="Cores",
-        description="Cores that a shard takes of its worker beside, of those that it has (--resources CPU=16)",
+        title="CPU cores",
+        description="CPU cores that one shard takes of a worker started with --resources CPU=16. Default: not counted",
     )
     memory: Annotated[float, Field(gt=0)] | None = Field(
         None,
         title="Memory",
-        description="Gigabytes of main memory that a shard takes of its worker, of those that it has "
-        "(--resources MEMORY=64)",
+        description="Main memory in GB that one shard takes of a worker started with --resources MEMORY=64. Default: "
+        "not counted",
     )
 
 
 class Dask(Parameters):
-    """Dask workers: on this machine (devices: local), or wherever they joined a scheduler."""
+    """Dask workers: on this machine (`devices: local`), or wherever they joined a scheduler."""
 
     workers: Annotated[int, Field(ge=1)] | None = Field(
         None,
         title="CPU workers",
-        description="Of devices: local, on a machine without a GPU; they divide its cores. Empty: one",
+        description="Number of workers that --devices local starts on a machine without a GPU; they divide its cores. "
+        "Default: 1",
     )
-    tls_ca_file: Path | None = Field(None, title="TLS authority", description="Certificate that workers are checked by")
-    tls_cert: Path | None = Field(None, title="TLS certificate", description="This client's certificate")
-    tls_key: Path | None = Field(None, title="TLS key", description="The key of this client's certificate")
+    tls_ca_file: Path | None = Field(
+        None, title="TLS authority", description="Certificate of the authority that signed those of the workers"
+    )
+    tls_cert: Path | None = Field(None, title="TLS certificate", description="Certificate of this client")
+    tls_key: Path | None = Field(None, title="TLS key", description="Private key of this client's certificate")
     allow_unencrypted: bool = Field(
         False,
         title="Allow unencrypted",
-        description="Whether a scheduler that other machines reach is used without TLS: who reaches it runs code there",
+        description="Use a scheduler on the network without TLS. Whoever can reach it can run code there",
     )
+
+
+def check_devices(value: str) -> str:
+    """Return the option `devices`; raise ValueError unless it is one of its forms."""
+    if value not in ("inline", "local") and not value.startswith(ADDRESSES) and not value.endswith(".json"):
+        raise ValueError(
+            f"unknown devices {redact_text(value)!r}: expected inline, local, the address of a Dask scheduler "
+            "(tcp://host:8786, tls://…) or its scheduler file (….json)"
+        )
+    return value
+
+
+def placement_complaints(devices: str, placements: Mapping[str, Placement], dask: Dask) -> Iterator[str]:
+    """Say which options need other devices."""
+    given = [flag(name) for name, placement in placements.items() if placement != Placement()]
+    given += ["--dask"] if dask != Dask() else []
+    if devices == "inline" and given:
+        yield f"{', '.join(given)}: not used, because --devices inline starts no workers"
+    if devices != "local" and dask.workers:
+        yield "--dask.workers: needs --devices local"

@@ -1,9 +1,12 @@
-"""Credentials in URLs, which must not come out again in a log, a state, an artifact or a file."""
+"""Credentials in URLs: hidden in logs, states, artifacts and files, and refused in parameters."""
 
 import re
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 USER = re.compile(rb"(?<=:/)(/?)(?:[^/\s\"'\\]+|[^/:\s\"'\\]*:(?!\d*/)[^\s\"'\\]+)@")
-"""Up to the last @ before the path; a password may have slashes, which no port has."""
+"""User and password, up to the last @ before the path. A password may contain slashes, a port may not."""
 
 QUERY = re.compile(
     rb"(?i)([?&#](?:[\w-]*(?:signature|credential|token|access_?key(?:_?id)?|access_?id)|sig|api_?key|key|password|secret)=)"
@@ -12,15 +15,24 @@ QUERY = re.compile(
 
 
 def redact_bytes(line: bytes) -> bytes:
-    """The line with `***` for what stands before the @ of a URL, and for the values of a query that sign it."""
+    """Replace by `***` what precedes the @ of a URL and the values of query parameters that sign it."""
     if b":/" not in line:
         return line
     return QUERY.sub(rb"\1***", USER.sub(rb"\1***@", line))
 
 
 def redact_text(text: str) -> str:
+    """Do the same in a text."""
     return redact_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 
+def refuse_credentials(value: Value) -> Value:
+    """Return a parameter; raise ValueError if it contains credentials, because parameters are recorded."""
+    if redact_text(str(value)) != str(value):
+        raise ValueError("credentials are not allowed in a parameter: set them in the environment")
+    return value
+
+
 def first_line(error: Exception) -> str:
+    """Return the first line of an error's message without credentials."""
     return redact_text((str(error) or type(error).__name__).splitlines()[0])

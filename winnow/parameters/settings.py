@@ -7,34 +7,41 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 Fraction = Annotated[float, Field(ge=0)]
-
+"""A rate that may exceed 1, such as a WER."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-Folder = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
-
+"""A part of a whole."""
 
 Seconds = Annotated[float, Field(gt=0)]
 
+Folder = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
+"""A folder on disk, or an object store's URL."""
 
 AS_RECORDED = {"recorded": True}
-"""The context in which parameters that a run was begun with are read again: they are not asked to fit each other."""
+"""The validation context for parameters read from a run's folder: they are not checked against each other."""
 
 
 class Parameters(BaseModel):
+    """A frozen set of options; unknown ones are refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     def complaints(self) -> Iterator[str]:
-        """Which parameters do not fit each other, and why."""
+        """Say which options contradict each other, are unused or lack what they need."""
         return iter(())
 
     @model_validator(mode="after")
-    def fitting(self, info: ValidationInfo) -> Self:
+    def check_together(self, info: ValidationInfo) -> Self:
         if info.context != AS_RECORDED and (complaint := next(self.complaints(), None)):
             raise ValueError(complaint)
         return self
 
 
-def default_of(given: BaseModel, name: str) -> object:
-    return type(given).model_fields[name].default
+def default_of(parameters: BaseModel, name: str) -> object:
+    """Return the default of an option."""
+    return type(parameters).model_fields[name].default
+
+
+def flag(*names: str) -> str:
+    """Return an option as it is typed: `--gate.accept-confidence`."""
+    return "--" + ".".join(names).replace("_", "-")

@@ -1,6 +1,6 @@
 """The section on the cascade: the gate's limits, its bands and what the audit estimates."""
 
-from winnow.parameters.gate import Bands
+from winnow.gates.criteria import CRITERIA, criteria_for
 from winnow.reports.formatting import format_number, format_percent, format_share, markdown_table
 from winnow.reports.summary import Report, ReportContext
 
@@ -32,20 +32,12 @@ def cascade_section(context: ReportContext) -> str:
 
 def gate_limits(report: Report) -> str:
     """List what the gate after the small model compared, and its limits."""
-    gates = report.gates
-    if gates is None:
+    if report.gates is None:
         return ""
-    by_wer = gates.by != "confidence" and report.compared > 0
-    by_confidence = gates.by == "confidence" or report.compared < report.kept + report.dropped
-    lines = [f"- WER: {describe_limits(gates.wer)}"] if by_wer else []
-    lines += [f"- 1 - confidence: {describe_limits(gates.doubt)}"] if by_confidence else []
-    return "\n".join(lines)
-
-
-def describe_limits(limits: Bands) -> str:
-    accept = "accept nothing" if limits.accept is None else f"accept up to {limits.accept:.3g}"
-    reject = "reject nothing" if limits.reject is None else f"reject above {limits.reject:.3g}"
-    return f"{accept}, {reject}, escalate the rest"
+    names = criteria_for(report.gates.by, "small")
+    known = {True: report.compared > 0, False: report.compared < report.kept + report.dropped}
+    compared = [name for name in names if len(names) == 1 or known[CRITERIA[name].needs_reference]]
+    return "\n".join(f"- {CRITERIA[name].describe(report.gates.limits[name])}" for name in compared)
 
 
 def bands_table(report: Report) -> str:

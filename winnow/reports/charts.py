@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from winnow.parameters.gate import Bands
+from winnow.gates.criteria import GateLimits
 from winnow.reports.summary import ReportContext
 from winnow.sweep.threshold_sweep import RuleCost
 
@@ -61,8 +61,8 @@ def wer_histogram(context: ReportContext) -> Figure:
     axes.hist(clip_wer(rows["wer"]), WER_BINS, color=GOOD, alpha=0.75, label="selected hypothesis")
     for (name, column), colour in zip(models.items(), cycle(INKS), strict=False):
         axes.hist(clip_wer(rows[column]), WER_BINS, histtype="step", color=colour, linewidth=1.2, label=name)
-    limits = report.gates.wer if report.gates else Bands(None, None)
-    for limit, label in zip(limits, ("accept", "reject"), strict=True):
+    limits = report.gates.limits["wer"] if report.gates else GateLimits()
+    for limit, label in ((limits.accept, "accept"), (limits.reject, "reject")):
         if limit is not None:
             axes.axvline(limit, color=BAD, linestyle=":", linewidth=1)
             axes.text(limit, axes.get_ylim()[1], f" {label}", color=BAD, fontsize=8, va="top")

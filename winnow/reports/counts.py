@@ -97,7 +97,7 @@ def count_rule_reasons(dropped: pa.Table, limits: Filter) -> dict[str, ReasonCou
     lists = dropped["reasons"].drop_null()
     single = lists.filter(pc.equal(pc.list_value_length(lists), 1))
     violations, only_this_rule = (count_values(pc.list_flatten(reasons)) for reasons in (lists, single))
-    conditions = {rule.name: rule.condition for rule in (*limits.label_rules, *limits.active_rules)}
+    conditions = {rule.name: rule.condition for rule in (*limits.unreferenced_rules, *limits.active_rules)}
     first = count_first_reasons(dropped)
     never_first = {name: ReasonCount(utterances=0, hours=0.0) for name in sorted(set(violations) - set(first))}
     return {

@@ -61,7 +61,7 @@ def too_much_escalated(report: Report, settings: Settings) -> Iterator[str]:
 
 def escalate_less(settings: Curation) -> Iterator[str]:
     """Name the option that makes the gate escalate less, if it can still be changed."""
-    gate, accept, limit = settings.gate, settings.bands.accept, settings.filter.wer_limit
+    gate, accept, limit = settings.gate, settings.gates_after_small.limits["wer"].accept, settings.filter.max_kept_wer
     if gate.preset == "budget":
         yield "a lower `gate.budget`"
     elif gate.by == "confidence":

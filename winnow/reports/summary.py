@@ -98,7 +98,7 @@ def summarize(
     transcribed = transcribed_rows(rows)
     kept, dropped = rows_where(rows, "decision", "keep"), rows_where(rows, "decision", "drop")
     escalated = transcribed.filter(pc.not_equal(pc.fill_null(transcribed["model"], "small"), "small"))
-    bands = summarize_bands(transcribed, settings.filter.wer_limit, speed) if settings.large else {}
+    bands = summarize_bands(transcribed, settings.filter.max_kept_wer, speed) if settings.large else {}
     saved = [band.saved_seconds for band in bands.values() if band.saved_seconds is not None]
     wer = {"all": wer_distribution(transcribed), "kept": wer_distribution(kept)}
     if settings.large:

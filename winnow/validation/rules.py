@@ -24,8 +24,8 @@ LOOKED_AT = 1_000  # utterances
 def rules_for(settings: Settings) -> Rules:
     """What utterances are judged by; raises where the run cannot follow a rule."""
     asked = settings.filter.active_rules
-    labels = () if settings.referenced else tuple(map(str, settings.filter.label_rules))
-    if settings.referenced and (idle := settings.filter.given_label_limits):
+    labels = () if settings.referenced else tuple(map(str, settings.filter.unreferenced_rules))
+    if settings.referenced and (idle := settings.filter.changed_unreferenced_limits):
         raise RuleError(
             f"filter.{idle[0]}: every utterance of this run has a reference, unless references are optional"
         )
