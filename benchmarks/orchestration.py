@@ -80,7 +80,7 @@ def requests_of(manifest: Path) -> list[Request]:
     return [Request(row["audio_filepath"], None, row["duration"]) for row in rows]
 
 
-def read(requests: list[Request], checkpoint: Checkpoint, *, device: str, apart: bool) -> list[str]:
+def read(requests: list[Request], checkpoint: Checkpoint, *, device: str, isolated: bool) -> list[str]:
     found, _ = transcribe_here(checkpoint, EngineOptions(), requests)
     return [one.reading.text if one.reading else "" for one in found]
 
@@ -94,7 +94,7 @@ def throughput(workers: int, requests: list[Request]) -> tuple[float, list[str]]
     try:
         with open_executor(settings) as devices, ThreadPoolExecutor(workers) as threads:
             for i in range(workers):
-                devices.run(read, requests[:20], checkpoint, on=Placement(device_id=f"cpu:{i}"))
+                devices.run(read, requests[:20], checkpoint, placement=Placement(device_id=f"cpu:{i}"))
             began = time.perf_counter()
             texts = list(threads.map(lambda chunk: devices.run(read, chunk, checkpoint), chunks))
             return len(requests) / (time.perf_counter() - began), [text for some in texts for text in some]

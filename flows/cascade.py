@@ -79,7 +79,7 @@ class Cascade:
         return score_shard.submit(shard, role, self.settings.normalizer, self.settings.referenced)
 
     def slots(self, reader: Pass) -> Callable[[], int]:
-        return lambda: self.devices.slots(reader.on) + 1
+        return lambda: self.devices.slots(reader.placement) + 1
 
     def escalation(self, larger: list[Pass], gates: Gates | None) -> Iterator[Step]:
         """For each larger model the gate before it, and its pass."""

@@ -93,7 +93,7 @@ def transcription_step(reader: Pass, devices: Executor, settings: Ensemble) -> S
         readings: Any = transcribe_shard.submit(shard, reader, devices)
         return [readings, score_shard.submit(readings, reader.role, settings.normalizer, referenced=False)]
 
-    return Step(listen, lambda: devices.slots(reader.on) + 1)
+    return Step(listen, lambda: devices.slots(reader.placement) + 1)
 
 
 if __name__ == "__main__":

@@ -100,13 +100,13 @@ def hypothesis_columns(answers: list[Result | None], models: list[str | None]) -
     return {name: pa.array(columns[name], kind) for name, kind in HYPOTHESIS.items()}
 
 
-def transcribe_files(shards: list[Path], reader: Pass, device: str, apart: bool = False) -> ledger.Record:
+def transcribe_files(shards: list[Path], reader: Pass, device: str, isolated: bool = False) -> ledger.Record:
     """The pass on shards on disk, where the device is; the model is loaded only if there is something to read.
 
-    `apart` is for what killed the process that read it: a process of its own does, and what kills that is found.
+    `isolated` is for what killed the process that read it: a process of its own does, and what kills that is found.
     """
     set_cache_size(max(2, position_of(reader.role)) * len(reader.checkpoints))  # of this pass and those before it
-    listen = partial(transcribe_by_language, reader, transcribe_isolated if apart else transcribe_here)
+    listen = partial(transcribe_by_language, reader, transcribe_isolated if isolated else transcribe_here)
 
     def stage(table: pa.Table, **_: Any) -> tuple[pa.Table, ledger.Facts]:
         rows, spent = transcribe(table, reader, listen)
@@ -162,6 +162,6 @@ def transcribe_shards(shards: list[Path], reader: Pass, devices: Executor) -> li
 
 
 def run_pass(shards: list[Path], reader: Pass, devices: Executor) -> list[Path]:
-    done = devices.run(transcribe_files, shards, reader, on=reader.on)
+    done = devices.run(transcribe_files, shards, reader, placement=reader.placement)
     log.info(pass_summary(done))
     return ledger.files_of(shards, done)

@@ -32,11 +32,11 @@ def two():
         yield workers
 
 
-def where(number: int, *, device: str, apart: bool) -> tuple[str, int, bool, str | None]:
-    return device, os.getpid(), apart, os.environ.get("WINNOW_CORES")
+def where(number: int, *, device: str, isolated: bool) -> tuple[str, int, bool, str | None]:
+    return device, os.getpid(), isolated, os.environ.get("WINNOW_CORES")
 
 
-def busy(folder: Path, number: int, *, device: str, apart: bool) -> str:
+def busy(folder: Path, number: int, *, device: str, isolated: bool) -> str:
     """Leaves when it began and ended."""
     began = time.monotonic()
     time.sleep(0.4)
@@ -44,29 +44,29 @@ def busy(folder: Path, number: int, *, device: str, apart: bool) -> str:
     return device
 
 
-def die(work: str, place: Path, *, device: str, apart: bool) -> str:
+def die(work: str, place: Path, *, device: str, isolated: bool) -> str:
     """Kills its worker, until it is told to be careful."""
     with place.open("a") as log:
-        log.write(f"{device} {apart}\n")
-    if not apart:
+        log.write(f"{device} {isolated}\n")
+    if not isolated:
         os.kill(os.getpid(), signal.SIGKILL)
     return "done"
 
 
-def lose(work: str, *, device: str, apart: bool) -> str:
+def lose(work: str, *, device: str, isolated: bool) -> str:
     if device == "cpu:0":
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
     return device
 
 
-def load(model: Checkpoint, number: int, *, device: str, apart: bool) -> tuple[str, int, int]:
+def load(model: Checkpoint, number: int, *, device: str, isolated: bool) -> tuple[str, int, int]:
     """Which object the model is, in which process."""
     return device, os.getpid(), id(get_model(model, EngineOptions()))
 
 
-def all_at_once(workers, work, calls, on):
+def all_at_once(workers, work, calls, placement):
     with ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(lambda call: workers.run(work, *call, on=on), calls))
+        return list(threads.map(lambda call: workers.run(work, *call, placement=placement), calls))
 
 
 def test_every_piece_of_work_runs_on_the_device_that_it_is_pinned_to(two):
@@ -100,7 +100,7 @@ def test_a_dead_worker_costs_its_work_an_attempt_and_nobody_else(two, tmp_path):
     beside = threading.Thread(target=lambda: others.extend(two.run(where, i) for i in range(5)))
     beside.start()
     for attempt in (1, 2):
-        with pytest.raises(DeviceLost, match=f"died at this work, the {attempt}. time"):
+        with pytest.raises(DeviceLost, match=f"died at this work, attempt {attempt}"):
             two.run(die, "poison", place)
     assert two.run(die, "poison", place) == "done"
     beside.join()
@@ -110,25 +110,27 @@ def test_a_dead_worker_costs_its_work_an_attempt_and_nobody_else(two, tmp_path):
 
 def test_a_device_that_fails_twice_is_used_no_more():
     with open_executor(curation(devices="local", dask=Dask(workers=2))) as workers:
-        before = workers.run(where, 0, on=Placement(device_id="cpu:0"))[1]
+        before = workers.run(where, 0, placement=Placement(device_id="cpu:0"))[1]
         for _ in range(2):
-            with pytest.raises(DeviceLost, match="the device of cpu:0 failed"):
-                workers.run(lose, "shard", on=Placement(device_id="cpu:0"))
-            assert workers.leases.dropped or workers.run(where, 0, on=Placement(device_id="cpu:0"))[1] != before
-        assert workers.leases.dropped == {"cpu:0"}
+            with pytest.raises(DeviceLost, match="the device of worker cpu:0 failed"):
+                workers.run(lose, "shard", placement=Placement(device_id="cpu:0"))
+            assert (
+                workers.allocator.dropped or workers.run(where, 0, placement=Placement(device_id="cpu:0"))[1] != before
+            )
+        assert workers.allocator.dropped == {"cpu:0"}
         assert Counter(workers.run(lose, "shard") for _ in range(4)) == {"cpu:1": 4}
 
 
 def test_inline_a_lost_device_is_left_to_processes_of_their_own():
     devices, told = InlineExecutor(), []
 
-    def work(*, device: str, apart: bool) -> str:
-        told.append(apart)
-        if not apart:
+    def work(*, device: str, isolated: bool) -> str:
+        told.append(isolated)
+        if not isolated:
             raise RuntimeError("CUDA error: unspecified launch failure")
         return device
 
-    with pytest.raises(DeviceLost, match="left to processes of their own"):
+    with pytest.raises(DeviceLost, match="from now on child processes use it"):
         devices.run(work)
     assert devices.run(work) == "inline"
     assert told == [False, True]

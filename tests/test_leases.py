@@ -35,8 +35,8 @@ PLAIN = Device("tcp://10.0.0.1:4711")
     ],
 )
 def test_a_placement_says_which_devices_and_how_often_it_fits(devices, on, times):
-    open_to = Allocator(lambda: devices).open_to(Placement(**on))
-    assert {device.name: device.times(Placement(**on)) for device in open_to} == times
+    eligible = Allocator(lambda: devices).eligible(Placement(**on))
+    assert {device.name: device.capacity(Placement(**on)) for device in eligible} == times
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_placement_says_which_devices_and_how_often_it_fits(devices, on, times
     [
         ({"pool": "h100"}, "pool h100"),
         ({"device_id": "cuda:7"}, "device_id cuda:7"),
-        ({"cpus": 9, "device_id": "cuda:0"}, r"cpus 9.0\); there are: cuda:0 \(GPU 1, CPU 8, MEMORY 64\)"),
+        ({"cpus": 9, "device_id": "cuda:0"}, r"cpus 9.0; the devices are: cuda:0 \(GPU 1, CPU 8, MEMORY 64\)"),
         ({"memory": 65}, "memory 65.0"),
     ],
 )
@@ -54,7 +54,7 @@ def test_what_no_device_has_is_named(on, named):
 
 
 def test_a_run_without_any_device_says_so():
-    with pytest.raises(NoDevice, match="there are: none"), Allocator(list).lease(Placement(), patience=0):
+    with pytest.raises(NoDevice, match="the devices are: none"), Allocator(list).lease(Placement(), patience=0):
         pass
 
 

@@ -1,5 +1,8 @@
-"""The machine that a run starts on: its devices and how much memory and how many cores there are. torch is not asked,
-since it takes seconds to import."""
+"""The machine that a run starts on: its devices, memory and cores.
+
+`this_machine` asks the driver, since torch takes seconds to import; `usable_gpus` asks torch, which may not be built for
+the driver.
+"""
 
 import math
 import os
@@ -10,14 +13,18 @@ from dataclasses import dataclass
 import psutil
 
 QUERY = "--query-gpu=index,uuid,name,memory.total,compute_cap"
-BF16 = 8.0  # compute capability from which on GPUs compute in bf16
+BF16_CAPABILITY = 8.0  # compute capability from which on GPUs compute in bf16
+
+CPU_BATCH_SECONDS = 40.0  # of audio in a batch: what a core's cache is best filled with (benchmarks/batches.py)
+MAX_BATCH_SECONDS = 1_200.0  # of audio in a batch on a GPU: larger ones save no time, as kernels are long enough
+MEMORY_SHARE = 0.6  # of the free memory, for batches: lengths differ, and allocators need room
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A device (the GPU with least memory, or the CPU), its memory in GB, and the main memory and cores beside it.
+    """A device (the GPU with the least memory, or the CPU), and the main memory and cores beside it.
 
-    What is not known from here, of devices elsewhere, is infinite.
+    Memory is in GB. What is unknown, of devices elsewhere, is infinite.
     """
 
     device: str
@@ -31,61 +38,75 @@ class Machine:
 ELSEWHERE = Machine("devices elsewhere", True, math.inf, cores=10**6, main_memory=math.inf, bf16=True)
 
 
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU as the driver describes it; `memory` is in GB."""
+
+    name: str
+    memory: float
+    compute_capability: float
+
+
 def this_machine() -> Machine:
-    main, here = psutil.virtual_memory().total / 1e9, cores()
-    found = parse_gpus(query_nvidia_smi(), os.environ.get("CUDA_VISIBLE_DEVICES"))
-    if not found:
-        return Machine("the CPU", False, main, here, main)
-    name, memory, capability = min(found, key=lambda gpu: gpu[1])
-    return Machine(name, True, memory, here, main, capability >= BF16)
+    """Describe this machine, by the GPUs that this process may use."""
+    main_memory = psutil.virtual_memory().total / 1e9
+    gpus = parse_gpus(query_nvidia_smi(), visible_ids())
+    if not gpus:
+        return Machine("the CPU", False, main_memory, cores(), main_memory)
+    gpu = min(gpus, key=lambda gpu: gpu.memory)
+    return Machine(gpu.name, True, gpu.memory, cores(), main_memory, gpu.compute_capability >= BF16_CAPABILITY)
 
 
 def query_nvidia_smi() -> str:
-    """What the driver says of its GPUs, one a line; nothing where there is no driver."""
+    """Return the driver's list of GPUs, one per line; empty if there is no driver."""
     if shutil.which("nvidia-smi") is None:
         return ""
-    line = ["nvidia-smi", QUERY, "--format=csv,noheader,nounits"]
-    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=30).stdout
+    command = ["nvidia-smi", QUERY, "--format=csv,noheader,nounits"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30).stdout
 
 
-def parse_gpus(said: str, visible: str | None) -> list[tuple[str, float, float]]:
-    """Name, memory in GB and compute capability of each GPU that this process may use (CUDA_VISIBLE_DEVICES)."""
-    rows = [[part.strip() for part in line.split(",")] for line in said.splitlines() if line.count(",") == 4]
-    wanted = None if visible is None else [name.strip() for name in visible.split(",")]
+def visible_ids() -> list[str] | None:
+    """Return the GPUs that CUDA_VISIBLE_DEVICES names, by index or UUID; None if it is not set."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return None if visible is None else [name.strip() for name in visible.split(",") if name.strip()]
+
+
+def parse_gpus(listing: str, visible: list[str] | None) -> list[Gpu]:
+    """Parse nvidia-smi's list, as far as its GPUs are visible to this process."""
+    rows = [[field.strip() for field in line.split(",")] for line in listing.splitlines() if line.count(",") == 4]
     return [
-        (name, to_float(mebibytes) * 2**20 / 1e9, to_float(capability))
+        Gpu(name, parse_float(mebibytes) * 2**20 / 1e9, parse_float(capability))
         for index, uuid, name, mebibytes, capability in rows
-        if wanted is None or index in wanted or uuid in wanted
+        if visible is None or index in visible or uuid in visible
     ]
 
 
-def to_float(said: str) -> float:
-    """A figure of the driver's; GPUs that share the main memory have none of their own ([N/A])."""
+def parse_float(text: str) -> float:
+    """Parse a number of the driver's; infinite for [N/A], such as the memory of GPUs that share the main memory."""
     try:
-        return float(said)
+        return float(text)
     except ValueError:
         return math.inf
 
 
+def usable_gpus() -> list[str]:
+    """Return the GPUs that torch can use in this process, as CUDA_VISIBLE_DEVICES names them."""
+    import torch
+
+    count = torch.cuda.device_count()
+    return (visible_ids() or [str(index) for index in range(count)])[:count]
+
+
 def cores() -> int:
-    """The cores that this process, or its container, may use; a worker that shares them is told by WINNOW_CORES."""
-    if given := os.environ.get("WINNOW_CORES"):
-        return int(given)
+    """Return how many cores this process, or its container, may use; WINNOW_CORES limits a worker that shares them."""
+    if limit := os.environ.get("WINNOW_CORES"):
+        return int(limit)
     from dask.system import cpu_count
 
     return cpu_count()
 
 
-CPU_BATCH_SECONDS = 40.0  # in a batch: what a core's cache is best filled with (benchmarks/batches.py)
-
-
-MAX_BATCH_SECONDS = 1_200.0  # more in a batch of a GPU saves no time: its kernels are long enough
-
-
-MEMORY_SHARE = 0.6  # of what is free, for batches: lengths differ, and allocators need room
-
-
 def is_device_fault(error: Exception) -> bool:
-    """Whether a device failed such that all that its process asks of it fails from now on."""
-    said = str(error)
-    return "CUDA error" in said and "out of memory" not in said.lower()
+    """Tell whether a device failed in such a way that all further work of this process on it fails."""
+    message = str(error)
+    return "CUDA error" in message and "out of memory" not in message.lower()

@@ -1,1 +1,1 @@
-"""Where work runs: in this process, on this machine's devices, or on a cluster's."""
+"""Where models run: in this process, on this machine's devices, or on those of a cluster."""

@@ -1,4 +1,4 @@
-"""Who has how much of which device. What is leased is never more than what there is."""
+"""The allocator leases shares of devices, and never more than a device has."""
 
 import threading
 import time
@@ -10,119 +10,122 @@ from dataclasses import dataclass, field
 from winnow.errors import NoDevice
 from winnow.parameters.placement import Placement
 
-POLL_SECONDS = 1.0  # seconds; devices come and go by themselves
+POLL_SECONDS = 1.0  # devices come and go without notice
 TOLERANCE = 1e-9  # shares are sums of floats
 
 
 @dataclass(frozen=True)
 class Device:
-    """A worker process with its device: its name, and how much it has of what (GPU, CPU, MEMORY in GB, its pools).
+    """A worker process with its device, its address and its resources: GPU, CPU, MEMORY in GB, and its pools.
 
-    One that says nothing of what it has takes one piece of work.
+    A worker without resources takes one piece of work.
     """
 
     name: str
-    has: dict[str, float] = field(default_factory=dict, hash=False)
+    resources: dict[str, float] = field(default_factory=dict, hash=False)
     address: str = ""
 
     @property
     def kind(self) -> str:
-        """What a share of the device is a share of."""
-        return next((name for name in ("GPU", "CPU") if self.has.get(name)), "slot")
+        """The resource that a share of the device is a share of."""
+        return next((name for name in ("GPU", "CPU") if self.resources.get(name)), "slot")
 
     @property
     def amounts(self) -> dict[str, float]:
-        return {"slot": 1.0} | self.has
+        return {"slot": 1.0} | self.resources
 
-    def asked(self, on: Placement) -> dict[str, float]:
-        """What a piece of work takes of this device, by name."""
-        found = {name: on.share * self.amounts.get(name, 0.0) for name in (self.kind, on.pool) if name}
-        if on.cpus:
-            found["CPU"] = on.cpus
-        if on.memory:
-            found["MEMORY"] = on.memory
-        return found
+    def demand(self, placement: Placement) -> dict[str, float]:
+        """Return how much of each resource a piece of work takes of this device."""
+        demand = {name: placement.share * self.amounts.get(name, 0.0) for name in (self.kind, placement.pool) if name}
+        if placement.cpus:
+            demand["CPU"] = placement.cpus
+        if placement.memory:
+            demand["MEMORY"] = placement.memory
+        return demand
 
-    def times(self, on: Placement) -> int:
-        """How many such pieces of work it has room for."""
-        asked = self.asked(on)
-        return min(int(self.amounts.get(name, 0.0) / much + TOLERANCE) if much else 0 for name, much in asked.items())
+    def capacity(self, placement: Placement) -> int:
+        """Return how many such pieces of work fit on the device at once."""
+        demand = self.demand(placement).items()
+        return min(int(self.amounts.get(name, 0.0) / amount + TOLERANCE) if amount else 0 for name, amount in demand)
 
 
-def select_devices(devices: list[Device], on: Placement) -> list[Device]:
-    """Those that a placement names: by name, by pool, or those with a GPU where there are any."""
-    if on.device_id:
-        names = {name.strip() for name in on.device_id.split(",")}
+def select_devices(devices: list[Device], placement: Placement) -> list[Device]:
+    """Return the devices that a placement names, by name or by pool; by default those with a GPU, if there are any."""
+    if placement.device_id:
+        names = {name.strip() for name in placement.device_id.split(",")}
         devices = [device for device in devices if device.name in names]
-    if on.pool:
-        return [device for device in devices if on.pool in device.has]
-    return [device for device in devices if on.device_id or device.kind == "GPU"] or devices
+    if placement.pool:
+        return [device for device in devices if placement.pool in device.resources]
+    return [device for device in devices if placement.device_id or device.kind == "GPU"] or devices
 
 
 def describe_resources(amounts: dict[str, float]) -> str:
-    return ", ".join(f"{name} {much:g}" for name, much in amounts.items()) or "a slot"
+    return ", ".join(f"{name} {amount:g}" for name, amount in amounts.items()) or "a slot"
 
 
 class Allocator:
-    """The devices that there are, and what is taken of them."""
+    """The devices that `devices` returns at any moment, and what of them is leased. `dropped` ones are used no more."""
 
     def __init__(self, devices: Callable[[], list[Device]]) -> None:
         self.devices = devices
         self.dropped: set[str] = set()
-        self._taken: dict[str, Counter[str]] = {}
+        self._leased: dict[str, Counter[str]] = {}
         self._changed = threading.Condition()
 
-    def open_to(self, on: Placement) -> list[Device]:
-        """The devices that have room for such work when nothing else runs."""
+    def eligible(self, placement: Placement) -> list[Device]:
+        """Return the devices on which such work fits when nothing else runs there."""
         live = [device for device in self.devices() if device.name not in self.dropped]
-        return [device for device in select_devices(live, on) if device.times(on)]
+        return [device for device in select_devices(live, placement) if device.capacity(placement)]
 
-    def require(self, on: Placement, patience: float) -> list[Device]:
-        """The devices open to such work; raises if there are none for so many seconds."""
+    def require(self, placement: Placement, patience: float) -> list[Device]:
+        """Return the eligible devices; raises NoDevice if there is none for `patience` seconds."""
         end = time.monotonic() + patience
-        while not (found := self.open_to(on)):
+        while not (devices := self.eligible(placement)):
             if time.monotonic() > end:
-                raise NoDevice(self.missing(on))
+                raise NoDevice(self._explain_no_device(placement))
             time.sleep(POLL_SECONDS)
-        return found
+        return devices
 
-    def missing(self, on: Placement) -> str:
-        asked = ", ".join(f"{name} {value}" for name, value in on.model_dump(exclude_none=True).items())
-        there = [f"{one.name} ({describe_resources(one.has)})" for one in self.devices()]
+    def _explain_no_device(self, placement: Placement) -> str:
+        request = ", ".join(f"{name} {value}" for name, value in placement.model_dump(exclude_none=True).items())
+        devices = [f"{device.name} ({describe_resources(device.resources)})" for device in self.devices()]
         dropped = f"; dropped after faults: {', '.join(sorted(self.dropped))}" if self.dropped else ""
-        return f"no device has what is asked ({asked}); there are: {'; '.join(there) or 'none'}{dropped}"
+        return f"no device has {request}; the devices are: {'; '.join(devices) or 'none'}{dropped}"
 
     @contextmanager
-    def lease(self, on: Placement, patience: float) -> Iterator[Device]:
-        """A device with room, the freest one, for the time of the block; waits for one as long as there are any."""
+    def lease(self, placement: Placement, patience: float) -> Iterator[Device]:
+        """Lease the least loaded eligible device for the time of the block, as soon as one is free.
+
+        Raises NoDevice if none is eligible for `patience` seconds.
+        """
         with self._changed:
-            while (device := self._freest(on)) is None:
+            while (device := self._least_loaded(placement)) is None:
                 self._changed.wait(POLL_SECONDS)
-                if not self.open_to(on):
+                if not self.eligible(placement):
                     self._changed.release()
                     try:
-                        self.require(on, patience)
+                        self.require(placement, patience)
                     finally:
                         self._changed.acquire()
-            asked = device.asked(on)
-            self._of(device).update(asked)
+            demand = device.demand(placement)
+            self._leases_of(device).update(demand)
         try:
             yield device
         finally:
             with self._changed:
-                self._of(device).subtract(asked)
+                self._leases_of(device).subtract(demand)
                 self._changed.notify_all()
 
-    def _freest(self, on: Placement) -> Device | None:
-        free = [device for device in self.open_to(on) if self._fits(device, on)]
+    def _least_loaded(self, placement: Placement) -> Device | None:
+        free = [device for device in self.eligible(placement) if self._fits(device, placement)]
         return min(free, key=lambda device: (self._load(device), device.name), default=None)
 
-    def _fits(self, device: Device, on: Placement) -> bool:
-        taken = self._of(device)
-        return all(taken[name] + much <= device.amounts[name] + TOLERANCE for name, much in device.asked(on).items())
+    def _fits(self, device: Device, placement: Placement) -> bool:
+        leased, demand = self._leases_of(device), device.demand(placement).items()
+        return all(leased[name] + amount <= device.amounts[name] + TOLERANCE for name, amount in demand)
 
     def _load(self, device: Device) -> float:
-        return self._of(device)[device.kind] / device.amounts[device.kind]
+        return self._leases_of(device)[device.kind] / device.amounts[device.kind]
 
-    def _of(self, device: Device) -> Counter[str]:
-        return self._taken.setdefault(device.name, Counter())
+    def _leases_of(self, device: Device) -> Counter[str]:
+        return self._leased.setdefault(device.name, Counter())

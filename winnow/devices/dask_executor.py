@@ -1,8 +1,8 @@
-"""Devices on Dask: a worker process each, on this machine or wherever workers joined a scheduler.
+"""Devices on Dask: one worker process per device, on this machine or wherever workers joined a scheduler.
 
-Dask starts the processes, carries the work there and says when one died; which device has room is ours to say (Leases),
-and failures are Prefect's to try again. Dask itself tries nothing twice (allowed-failures 0), and a worker is given no
-more than it can run at once, so that its death is blamed on the one piece of work that runs there.
+Dask starts the processes, carries work to them and reports when one died; the allocator decides which device is free,
+and Prefect retries failures. Dask itself retries nothing (allowed-failures 0), and a worker never gets more work than
+it can run at once, so that its death is blamed on the one piece of work that runs there.
 """
 
 import ipaddress
@@ -25,111 +25,111 @@ from distributed.security import Security
 from winnow.devices.allocator import POLL_SECONDS, Allocator, Device
 from winnow.devices.executors import ANYWHERE, Work
 from winnow.errors import DeviceLost, InsecureScheduler, OptionError
-from winnow.hardware import cores, is_device_fault
+from winnow.hardware import cores, is_device_fault, usable_gpus
 from winnow.parameters.placement import Dask, Placement
 
 R = TypeVar("R")
 
-JOIN_TIMEOUT = 60.0  # seconds for workers to be there at the start
-NO_WORKER_TIMEOUT = 600.0  # seconds that a run waits for a device when all have gone; a worker restarts in 1 to 25
-MAX_FAILURES = 2  # deaths of a piece of work's workers, or faults of a device, that nobody takes for chance
-THREADS = 16  # of a worker: more than there are shares of its device
+JOIN_TIMEOUT = 60.0  # seconds for workers to join at the start
+NO_WORKER_TIMEOUT = 600.0  # seconds that a run waits for a device when all are gone; a worker restarts in 1 to 25
+MAX_FAILURES = 2  # deaths of a piece of work's workers, or faults of a device, that are no longer taken for chance
+THREADS = 16  # per worker: more than there are shares of its device
 
 log = logging.getLogger("winnow")
 
 
 class DaskExecutor:
-    """Devices whose work runs in Dask workers. `connect` gives a client of their scheduler."""
+    """Devices whose work runs in Dask workers. `connect` returns a client of their scheduler."""
 
     def __init__(self, connect: Callable[[], Client]) -> None:
         self._connect = connect
         self._client = connect()
-        self._renewal = threading.Lock()
+        self._reconnecting = threading.Lock()
         self._deaths: Counter[str] = Counter()
         self._faults: Counter[str] = Counter()
-        self.leases = Allocator(self.devices)
+        self.allocator = Allocator(self.devices)
 
     def devices(self) -> list[Device]:
-        """The workers that the scheduler knows at this moment; none while there is no scheduler."""
+        """Return the workers that the scheduler knows at this moment; none while there is no scheduler."""
         client = self._client
         try:
-            found = client.scheduler_info(n_workers=-1)["workers"].items()
+            workers = client.scheduler_info(n_workers=-1)["workers"].items()
         except (OSError, ValueError, RuntimeError):  # whatever a client says of a scheduler that has gone
-            self._renew(client)
+            self._reconnect(client)
             return []
-        return [Device(str(known["name"]), dict(known.get("resources") or {}), address) for address, known in found]
+        return [Device(str(info["name"]), dict(info.get("resources") or {}), address) for address, info in workers]
 
-    def require(self, on: Placement) -> None:
-        self.leases.require(on, JOIN_TIMEOUT)
+    def require(self, placement: Placement) -> None:
+        self.allocator.require(placement, JOIN_TIMEOUT)
 
-    def slots(self, on: Placement = ANYWHERE) -> int:
-        return max(1, sum(device.times(on) for device in self.leases.open_to(on)))
+    def slots(self, placement: Placement = ANYWHERE) -> int:
+        return max(1, sum(device.capacity(placement) for device in self.allocator.eligible(placement)))
 
-    def run(self, work: Work[R], *args: Any, on: Placement = ANYWHERE) -> R:
-        """The work's result, from a worker. After two deaths it is told to keep its model apart from the worker."""
+    def run(self, work: Work[R], *args: Any, placement: Placement = ANYWHERE) -> R:
+        """Return the result of the work, from a worker; after two deaths the work is isolated from the worker."""
         name = repr(args[:1])
-        with self.leases.lease(on, NO_WORKER_TIMEOUT) as device:
-            apart = self._deaths[name] >= MAX_FAILURES
+        with self.allocator.lease(placement, NO_WORKER_TIMEOUT) as device:
+            isolated = self._deaths[name] >= MAX_FAILURES
             try:
-                return self._there(device, work, *args, on=on, apart=apart)
+                return self._run_on(device, work, *args, placement=placement, isolated=isolated)
             except KilledWorker as error:
                 self._deaths[name] += 1
-                died = f"the worker {device.name} died at this work, the {self._deaths[name]}. time"
-                raise DeviceLost(died) from error
+                raise DeviceLost(f"worker {device.name} died at this work, attempt {self._deaths[name]}") from error
             except RuntimeError as error:
                 if is_device_fault(error):
-                    self._fault(device.name)
-                    raise DeviceLost(f"the device of {device.name} failed: {error}") from error
+                    self._restart_or_drop(device.name)
+                    raise DeviceLost(f"the device of worker {device.name} failed: {error}") from error
                 raise
 
-    def _there(self, device: Device, work: Work[R], *args: Any, on: Placement, apart: bool) -> R:
-        asked = {name: much for name, much in device.asked(on).items() if name in device.has}
-        here = {"device": device.name, "apart": apart}
+    def _run_on(self, device: Device, work: Work[R], *args: Any, placement: Placement, isolated: bool) -> R:
+        demand = {name: amount for name, amount in device.demand(placement).items() if name in device.resources}
+        options = {"device": device.name, "isolated": isolated}
         client = self._client
         try:
-            future = client.submit(work, *args, **here, workers=[device.address], resources=asked, pure=False)
+            future = client.submit(work, *args, **options, workers=[device.address], resources=demand, pure=False)
         except Exception as error:  # the work itself has not begun
-            self._renew(client)
-            raise DeviceLost(f"no work can be given to {device.name}: {error}") from error
+            self._reconnect(client)
+            raise DeviceLost(f"worker {device.name} cannot be given work: {error}") from error
         try:
-            result: R = self._result(future, device)
+            result: R = self._wait(future, device)
             return result
         except FutureCancelledError as error:
-            self._renew(client)
-            raise DeviceLost(f"Dask's scheduler was lost, and with it the work at {device.name}") from error
+            self._reconnect(client)
+            raise DeviceLost(f"Dask's scheduler was lost, and with it the work on {device.name}") from error
         finally:
             with suppress(Exception):
                 future.cancel()
 
-    def _result(self, future: Future[Any], device: Device) -> Any:
-        """The work's result, waited for as long as its worker is there.
+    def _wait(self, future: Future[Any], device: Device) -> Any:
+        """Return the result of the work; raises DeviceLost if its worker disappears.
 
         A worker that goes with a result which nobody has fetched leaves the future unfinished for ever: Dask would
-        have the work done again in just that worker.
+        have the work done again on that very worker.
         """
-        missed = 0
+        missed_polls = 0
         while True:
             try:
                 return future.result(timeout=POLL_SECONDS)
             except TimeoutError:
                 if future.status == "error":  # the work's own
                     raise
-            missed = 0 if device.address in {known.address for known in self.devices()} else missed + 1
-            if missed > 1:
-                raise DeviceLost(f"the worker {device.name} went before its work was done")
+            addresses = {known.address for known in self.devices()}
+            missed_polls = 0 if device.address in addresses else missed_polls + 1
+            if missed_polls > 1:
+                raise DeviceLost(f"worker {device.name} disappeared before its work was done")
 
-    def _fault(self, name: str) -> None:
-        """A new process for a device that failed; one that failed twice is used no more."""
+    def _restart_or_drop(self, name: str) -> None:
+        """Restart the worker of a device that failed; drop the device at its second failure."""
         self._faults[name] += 1
         if self._faults[name] >= MAX_FAILURES:
-            self.leases.dropped.add(name)
-            log.warning("%s failed %d times and is used no more", name, MAX_FAILURES)
+            self.allocator.dropped.add(name)
+            log.warning("device %s dropped after %d failures", name, MAX_FAILURES)
         with suppress(Exception):  # it may be gone already
             self._client.restart_workers([name], raise_for_error=False)
 
-    def _renew(self, old: Client) -> None:
-        """Another client in the place of one that has lost its scheduler for good, if there is a scheduler again."""
-        with self._renewal, suppress(OSError):
+    def _reconnect(self, old: Client) -> None:
+        """Replace a client that has lost its scheduler for good, if there is a scheduler again."""
+        with self._reconnecting, suppress(OSError):
             if self._client is old and old.status == "closed":
                 self._client = self._connect()
 
@@ -140,16 +140,16 @@ class DaskExecutor:
 
 @contextmanager
 def open_cluster(devices: str, options: Dask, placements: list[Placement]) -> Iterator[Callable[[], Client]]:
-    """What connects to the scheduler of `devices`: one that is started for the block, or one that is there."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it says of deaths is said here as well
-    here = devices == "local"
+    """Yield a function that connects to the scheduler of `devices`; a local cluster is started for the block."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # our own messages report deaths
+    local = devices == "local"
     settings = {
         "distributed.scheduler.allowed-failures": 0,
-        "distributed.comm.timeouts.connect": "60s" if here else "10s",
+        "distributed.comm.timeouts.connect": "60s" if local else "10s",
         "distributed.deploy.lost-worker-timeout": f"{NO_WORKER_TIMEOUT}s",  # a busy worker needs over 15 s
     }
     with dask.config.set(settings):
-        if not here:
+        if not local:
             yield lambda: connect_remote(devices, options)
             return
         workers = local_workers(options, placements)
@@ -164,20 +164,23 @@ SCHEDULER = {
 
 
 def local_workers(options: Dask, placements: list[Placement]) -> dict[str, Any]:
-    """A worker for each GPU that this process sees, and CPU workers where there is none or they are asked for."""
+    """Return a worker for each GPU, and CPU workers if there is no GPU or a placement names one.
+
+    Raises OptionError if CPU workers are configured that nothing would use.
+    """
     workers = {}
-    for i, gpu in enumerate(visible_gpus()):
-        workers[f"cuda:{i}"] = worker_spec(f"cuda:{i}", {"GPU": 1, "CPU": cores()}, CUDA_VISIBLE_DEVICES=gpu)
-    by_name = any("cpu" in (on.device_id or "") for on in placements)
-    if workers and options.workers and not by_name:
-        raise OptionError("dask.workers: there are GPUs here, and no pass names CPU workers (device_id cpu:0)")
-    if not workers or by_name:
-        number = options.workers or 1
-        each = max(1, cores() // number)
-        for i in range(number):
-            workers[f"cpu:{i}"] = worker_spec(
-                f"cpu:{i}", {"CPU": each}, WINNOW_CORES=str(each), CUDA_VISIBLE_DEVICES=""
-            )
+    for number, gpu in enumerate(usable_gpus()):
+        name = f"cuda:{number}"
+        workers[name] = worker_spec(name, {"GPU": 1, "CPU": cores()}, CUDA_VISIBLE_DEVICES=gpu)
+    cpu_named = any("cpu" in (placement.device_id or "") for placement in placements)
+    if workers and options.workers and not cpu_named:
+        raise OptionError("dask.workers: this machine has GPUs, and no pass names a CPU worker (device_id cpu:0)")
+    if not workers or cpu_named:
+        count = options.workers or 1
+        share = max(1, cores() // count)
+        for number in range(count):
+            name = f"cpu:{number}"
+            workers[name] = worker_spec(name, {"CPU": share}, WINNOW_CORES=str(share), CUDA_VISIBLE_DEVICES="")
     return workers
 
 
@@ -186,7 +189,7 @@ def worker_spec(name: str, resources: dict[str, float], **environment: str) -> d
     options = {
         "name": name,
         "nthreads": THREADS,
-        "memory_limit": 0,  # Dask would kill what it thinks too large
+        "memory_limit": 0,  # Dask would kill a worker that it takes for too large
         "resources": resources | {"MEMORY": memory},
         "env": environment,
         "host": "127.0.0.1",
@@ -196,26 +199,22 @@ def worker_spec(name: str, resources: dict[str, float], **environment: str) -> d
     return {"cls": Nanny, "options": options}
 
 
-def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    import torch
-
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return given.split(",") if given else [str(i) for i in range(torch.cuda.device_count())]
-
-
 def connect_remote(place: str, options: Dask) -> Client:
-    """A client of the scheduler at an address, or at the one in a scheduler's file."""
+    """Connect to the scheduler at an address, or at the address in a scheduler file."""
     address = place if "://" in place else read_scheduler_file(Path(place))
     encrypted = address.startswith("tls://")
     refuse_exposed(address, encrypted, options)
-    given = {"tls_ca_file": options.tls_ca_file, "tls_client_cert": options.tls_cert, "tls_client_key": options.tls_key}
-    files = {name: str(path) for name, path in given.items() if path}
+    files = {
+        "tls_ca_file": options.tls_ca_file,
+        "tls_client_cert": options.tls_cert,
+        "tls_client_key": options.tls_key,
+    }
+    paths = {name: str(path) for name, path in files.items() if path}
     try:
-        security = Security(require_encryption=True, **files) if encrypted else None
+        security = Security(require_encryption=True, **paths) if encrypted else None
         client = Client(address, security=security, set_as_default=False, timeout="30s")
     except (OSError, TimeoutError, ValueError) as error:
-        raise OSError(f"no Dask scheduler at {address} ({error})") from error
+        raise OSError(f"{address}: no Dask scheduler answers ({error})") from error
     try:
         refuse_exposed(client.scheduler_info()["address"], encrypted, options)
     except InsecureScheduler:
@@ -228,17 +227,19 @@ def read_scheduler_file(file: Path) -> str:
     try:
         return str(json.loads(file.read_text())["address"])
     except (OSError, ValueError, KeyError) as error:
-        raise OptionError(f"{file}: no file of a Dask scheduler (dask scheduler --scheduler-file)") from error
+        raise OptionError(
+            f"{file}: not a scheduler file: expected what dask scheduler --scheduler-file writes"
+        ) from error
 
 
 def refuse_exposed(address: str, encrypted: bool, options: Dask) -> None:
-    """Refuse a scheduler that other machines reach and that takes work from anybody."""
+    """Raise InsecureScheduler if other machines reach a scheduler that accepts work from anybody."""
     host = urlsplit(address).hostname or ""
     with suppress(ValueError):
         if ipaddress.ip_address(host).is_loopback:
             return
     if not encrypted and not options.allow_unencrypted and host != "localhost":
         raise InsecureScheduler(
-            f"the Dask scheduler at {address} can be reached from other machines and is not encrypted, so that anybody "
-            "there can have it run anything: use TLS (tls://), bind it to 127.0.0.1, or set dask.allow_unencrypted"
+            f"the Dask scheduler at {address} can be reached from other machines without encryption, so anybody there "
+            "can run code on it: use TLS (tls://), bind it to 127.0.0.1, or set dask.allow_unencrypted"
         )

@@ -1,4 +1,4 @@
-"""Where work runs. A flow gives its device work to `run`; what comes back does not depend on the place."""
+"""Executors run work on devices; the result does not depend on where it ran."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,8 +13,8 @@ from winnow.parameters.placement import Placement
 R = TypeVar("R")
 
 Work = Callable[..., R]
-"""What runs on a device. It is told by keywords which (`device`), and whether to keep its model `apart`, in a process
-that may die without harm."""
+"""A function that runs on a device. It gets two keyword arguments: the name of its `device`, and whether its model must
+be `isolated`, in a child process that may die without harm."""
 
 ANYWHERE = Placement()
 
@@ -22,37 +22,37 @@ ANYWHERE = Placement()
 class Executor(Protocol):
     """A pool of devices."""
 
-    def slots(self, on: Placement = ANYWHERE) -> int:
-        """How many pieces of work run at once there."""
+    def slots(self, placement: Placement = ANYWHERE) -> int:
+        """Return how many pieces of work with this placement run at once."""
 
-    def run(self, work: Work[R], *args: Any, on: Placement = ANYWHERE) -> R:
-        """The work's result; raises DeviceLost where it died without one."""
+    def run(self, work: Work[R], *args: Any, placement: Placement = ANYWHERE) -> R:
+        """Return the result of the work; raises DeviceLost if its process died without one."""
 
 
 class InlineExecutor:
-    """The flow's own process, one piece of work after another: a model fills the machine by itself."""
+    """The flow's own process, which does one piece of work at a time, since a model fills the machine."""
 
     def __init__(self) -> None:
-        self._turn = threading.Lock()
-        self._faulty = False
+        self._lock = threading.Lock()
+        self._device_failed = False
 
-    def slots(self, on: Placement = ANYWHERE) -> int:
+    def slots(self, placement: Placement = ANYWHERE) -> int:
         return 1
 
-    def run(self, work: Work[R], *args: Any, on: Placement = ANYWHERE) -> R:
-        with self._turn:
+    def run(self, work: Work[R], *args: Any, placement: Placement = ANYWHERE) -> R:
+        with self._lock:
             try:
-                return work(*args, device="inline", apart=self._faulty)
+                return work(*args, device="inline", isolated=self._device_failed)
             except RuntimeError as error:
-                if is_device_fault(error) and not self._faulty:
-                    self._faulty = True  # this process has lost the device; a new one may not have
-                    raise DeviceLost(f"the device failed, and is left to processes of their own: {error}") from error
+                if is_device_fault(error) and not self._device_failed:
+                    self._device_failed = True  # for this process; a new one may be able to use it
+                    raise DeviceLost(f"the device failed; from now on child processes use it: {error}") from error
                 raise
 
 
 @contextmanager
 def open_executor(settings: Settings) -> Iterator[Executor]:
-    """The devices of a run; what was started for it ends with the block."""
+    """Open the devices of a run; what was started for it ends with the block."""
     if settings.devices == "inline":
         yield InlineExecutor()
         return

@@ -1,1 +1,1 @@
-"""From samples to readings: models that are loaded, batches, decoders, and what kills them kept apart."""
+"""Engines turn audio into hypotheses: checkpoints, loaded models, batches, and isolation from what kills a process."""

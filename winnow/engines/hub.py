@@ -1,10 +1,9 @@
-"""Files of the Hugging Face hub, in huggingface_hub's own cache; a download goes on where it was stopped.
+"""Files from the Hugging Face hub, in huggingface_hub's own cache; an interrupted download continues.
 
-huggingface_hub goes on after a broken connection, but begins anew after a process that died.
+huggingface_hub itself continues after a broken connection, but starts again after its process has died.
 """
 
 import fcntl
-import hashlib
 import logging
 import re
 from collections.abc import Callable
@@ -16,12 +15,12 @@ from typing import Any
 
 from winnow.errors import DiskFull
 from winnow.parameters.redaction import redact_text
-from winnow.runs.storage import DISK_FULL_ERRORS
+from winnow.runs.storage import DISK_FULL_ERRORS, sha256_of
 
 progress_callback: ContextVar[Callable[[int, int | None], None]] = ContextVar(
-    "watcher", default=lambda there, size: None
+    "progress_callback", default=lambda downloaded, size: None
 )
-"""Who is told, in this thread, how many bytes of a download are there, and how many it has."""
+"""Called in this thread with how many bytes of a download have arrived, and how many it has, if that is known."""
 
 log = logging.getLogger("winnow")
 
@@ -29,11 +28,11 @@ SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class ChecksumMismatch(OSError):
-    """A download whose bytes are not those that the hub promised."""
+    """The downloaded bytes are not those that the hub announced."""
 
 
 def bytes_to_download(repository: str, file: str, revision: str | None) -> int | None:
-    """The bytes that are to be fetched before the file can be had; null where it is in the cache."""
+    """Return how many bytes must be downloaded before the file can be used; None if it is in the cache."""
     from huggingface_hub import hf_hub_download
 
     plan = hf_hub_download(repository, file, revision=revision, dry_run=True)
@@ -41,19 +40,22 @@ def bytes_to_download(repository: str, file: str, revision: str | None) -> int |
 
 
 def fetch(repository: str, file: str, revision: str | None) -> Path:
-    """The file in the cache, from the hub if it is not there (HF_ENDPOINT, HF_HUB_OFFLINE and HF_HOME count)."""
+    """Return the file in the cache, downloaded if necessary (HF_ENDPOINT, HF_HUB_OFFLINE and HF_HOME apply)."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 
     plan = hf_hub_download(repository, file, revision=revision, dry_run=True)
     if plan.will_download:
         url = hf_hub_url(repository, file, revision=plan.commit_hash)
-        promised = get_hf_file_metadata(url)
-        download(url, Path(plan.local_path).parents[2] / "blobs" / str(promised.etag), promised.size)
+        metadata = get_hf_file_metadata(url)
+        download(url, Path(plan.local_path).parents[2] / "blobs" / str(metadata.etag), metadata.size)
     return Path(hf_hub_download(repository, file, revision=revision))
 
 
 def download(url: str, blob: Path, size: int | None) -> None:
-    """The file under the name that huggingface_hub looks for; what is there of it already is not fetched again."""
+    """Download a file of `size` bytes to where huggingface_hub looks for it, after the bytes that are there already.
+
+    Raises DiskFull, or ChecksumMismatch.
+    """
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
@@ -61,56 +63,54 @@ def download(url: str, blob: Path, size: int | None) -> None:
     part = blob.with_name(f"{blob.name}.part")
     try:
         with part.open("ab") as file:
-            with suppress(OSError):  # some disks cannot lock; the digest tells then
+            with suppress(OSError):  # some disks cannot lock; the checksum guards against two writers then
                 fcntl.flock(file, fcntl.LOCK_EX)
-            if blob.exists():  # another process had it first
+            if blob.exists():  # another process was first
                 part.unlink(missing_ok=True)
                 return
-            there = file.seek(0, 2)
-            if size is not None and there > size:
-                there = file.truncate(0)
+            resume_at = file.seek(0, 2)
+            if size is not None and resume_at > size:
+                resume_at = file.truncate(0)
             log.info(
-                "fetching %s%s%s",
+                "downloading %s%s%s",
                 redact_text(url),
                 format_megabytes(", %s", size),
-                format_megabytes(", of which %s are there", there),
+                format_megabytes(", resuming at %s", resume_at),
             )
-            bar: Any = partial(ProgressAdapter, there, size)
-            http_get(url, file, resume_size=there, headers=build_hf_headers(), expected_size=size, tqdm_class=bar)
+            bar: Any = partial(ProgressAdapter, resume_at, size)
+            headers = build_hf_headers()
+            http_get(url, file, resume_size=resume_at, headers=headers, expected_size=size, tqdm_class=bar)
             file.flush()
             verify_checksum(part, blob.name)
             part.replace(blob)
     except OSError as error:
         if error.errno in DISK_FULL_ERRORS:
-            raise DiskFull(f"{blob.parent}: {error.strerror}: make room, or set HF_HOME to another disk") from error
+            raise DiskFull(f"{blob.parent}: {error.strerror}: free some space, or set HF_HOME to another disk") from error
         raise
 
 
-def format_megabytes(words: str, size: int | None) -> str:
-    return words % f"{size / 1e6:,.1f} MB" if size else ""
+def format_megabytes(template: str, size: int | None) -> str:
+    return template % f"{size / 1e6:,.1f} MB" if size else ""
 
 
 def verify_checksum(part: Path, etag: str) -> None:
-    """Remove what is not what it should be; the hub calls large files by their sha256."""
-    with part.open("rb") as file:
-        if SHA256.fullmatch(etag) and (found := hashlib.file_digest(file, "sha256").hexdigest()) != etag:
-            part.unlink()
-            raise ChecksumMismatch(
-                f"its sha256 is {found} and was to be {etag}: it was removed, and is fetched anew next time"
-            )
+    """Remove the file and raise ChecksumMismatch if it is not what its etag says; the hub's is a sha256 if large."""
+    if SHA256.fullmatch(etag) and (sha256 := sha256_of(part)) != etag:
+        part.unlink()
+        raise ChecksumMismatch(f"checksum mismatch: expected sha256 {etag}, got {sha256}: removed, try again")
 
 
 class ProgressAdapter:
-    """What huggingface_hub takes for a progress bar: it shows nothing, and tells."""
+    """A stand-in for the progress bar of huggingface_hub, which shows nothing and calls `progress_callback`."""
 
-    def __init__(self, there: int, size: int | None, **_: Any) -> None:
-        self.there, self.size, self.tell = there, size, progress_callback.get()
+    def __init__(self, downloaded: int, size: int | None, **_: Any) -> None:
+        self.downloaded, self.size, self.report = downloaded, size, progress_callback.get()
 
     def __enter__(self) -> "ProgressAdapter":
         return self
 
     def __exit__(self, *_: object) -> None: ...
 
-    def update(self, more: int) -> None:
-        self.there += more
-        self.tell(self.there, self.size)
+    def update(self, count: int) -> None:
+        self.downloaded += count
+        self.report(self.downloaded, self.size)

@@ -1,8 +1,8 @@
-"""Hearing: audio files in, readings out.
+"""Inference: audio files in, hypotheses out.
 
-Utterances are sorted by length and put into batches before any of them is read; their audio is decoded in threads ahead
-of the model, and the batches go through it in lanes. NeMo's own `transcribe()` does none of that: half of what it
-computes is padding, it loses a whole call to one bad file, and leaves the model in training mode (dropout on) behind.
+Utterances are sorted by length and batched before any audio is read. Their audio is decoded by threads ahead of the
+model, and several threads (lanes) feed it. NeMo's own `transcribe()` does none of that: half of what it computes is
+padding, one bad file fails a whole call, and it leaves the model in training mode, with dropout.
 """
 
 import time
@@ -20,104 +20,109 @@ from winnow.errors import ModelBroken
 from winnow.parameters.engine import EngineOptions
 from winnow.text.hypothesis import Hypothesis
 
-DECODE_THREADS = 4  # threads; soundfile and soxr work outside Python's lock
-CALLS_AHEAD = 2  # calls of the model whose audio is decoded before a lane is free
-BROKEN_SHARE = 0.99  # of the first utterances without finite scores: it is the model, not the audio
-BROKEN_MIN_UTTERANCES = 4  # utterances that can say that it is the model
+DECODE_THREADS = 4  # soundfile and soxr release Python's lock
+CALLS_AHEAD = 2  # model calls whose audio is decoded before a lane is free
+BROKEN_SHARE = 0.99  # of the first utterances without finite scores: the model is at fault, not the audio
+BROKEN_MIN_UTTERANCES = 4  # utterances that are enough to blame the model
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a request: a reading, or the reason why there is none; and what was measured in its audio."""
+    """The hypothesis of a request, or the reason why it has none; and what was measured in its audio."""
 
-    reading: Hypothesis | None = None
+    hypothesis: Hypothesis | None = None
     stats: AudioStats | None = None
     reason: str | None = None
     detail: str | None = None
 
 
 @dataclass
-class CallOutcome:
-    """What the calls of the model gave: answers by the index of the request, and what they took."""
+class CallResults:
+    """The results of model calls, by the index of the request; the time that they took, and errors of the model.
 
-    answers: dict[int, Result] = field(default_factory=dict)
+    `proven` is set once enough utterances were transcribed to tell that the model works.
+    """
+
+    results: dict[int, Result] = field(default_factory=dict)
     padded_seconds: float = 0.0
     model_seconds: float = 0.0
     failures: list[Exception] = field(default_factory=list)
-    proved: bool = False
-    """Whether enough was heard to say that the model works."""
+    proven: bool = False
 
-    def add(self, other: "CallOutcome") -> None:
-        """Take in what another call gave; raises if it shows that the model is broken."""
-        self.answers |= other.answers
+    def add(self, other: "CallResults") -> None:
+        """Add the results of another call; raises ModelBroken if nearly all scores so far are not finite."""
+        self.results |= other.results
         self.padded_seconds += other.padded_seconds
         self.model_seconds += other.model_seconds
         self.failures += other.failures
-        if not self.proved:
-            scored = [one.reason for one in self.answers.values() if one.reading or one.reason == "NONFINITE_SCORE"]
-            if len(scored) >= BROKEN_MIN_UTTERANCES:
-                self.proved = True
-                if scored.count("NONFINITE_SCORE") >= BROKEN_SHARE * len(scored):
-                    raise ModelBroken("the model's scores are not finite, whatever it hears: is the checkpoint whole?")
+        if self.proven:
+            return
+        finite = sum(result.hypothesis is not None for result in self.results.values())
+        nonfinite = sum(result.reason == "NONFINITE_SCORE" for result in self.results.values())
+        if finite + nonfinite >= BROKEN_MIN_UTTERANCES:
+            self.proven = True
+            if nonfinite >= BROKEN_SHARE * (finite + nonfinite):
+                raise ModelBroken("the model's scores are not finite for any utterance: is the checkpoint damaged?")
 
 
 def transcribe_requests(
     recogniser: Recogniser, requests: list[Request], options: EngineOptions
 ) -> tuple[list[Result], dict[str, Any]]:
-    """One answer for each request, in their order, and what it took.
+    """Transcribe; return a result for each request, in order, and the usage.
 
-    Seconds are wall-clock; `model_seconds` those that lanes spent in the model, `lanes` at once.
+    Of the usage, `seconds` is wall-clock time; `model_seconds` is the time that lanes spent in the model, `threads` of
+    them at once. Raises ModelBroken if the model fails on every utterance.
     """
     began = time.perf_counter()
-    tally = CallOutcome()
-    running: deque[Future[CallOutcome]] = deque()
+    total = CallResults()
+    running: deque[Future[CallResults]] = deque()
     with (
         ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode") as decoders,
         ThreadPoolExecutor(recogniser.threads, thread_name_prefix="lane") as lanes,
     ):
         try:
             for group in plan_calls(requests, recogniser.batch_limits, recogniser.batches_per_call):
-                clips = [decoders.submit(decode_request, requests[i], recogniser.sample_rate, options) for i in group]
-                running.append(lanes.submit(run_call, recogniser, requests, group, clips))
+                audio = [decoders.submit(decode_request, requests[i], recogniser.sample_rate, options) for i in group]
+                running.append(lanes.submit(run_call, recogniser, requests, group, audio))
                 if len(running) > recogniser.threads + CALLS_AHEAD:
-                    tally.add(running.popleft().result())
+                    total.add(running.popleft().result())
             while running:
-                tally.add(running.popleft().result())
+                total.add(running.popleft().result())
         except BaseException:
             for pool in (lanes, decoders):
                 pool.shutdown(wait=False, cancel_futures=True)
             raise
-    read = [heard for heard in tally.answers.values() if heard.reading is not None]
-    if len(tally.failures) >= BROKEN_MIN_UTTERANCES and not read:
-        first = tally.failures[0]
-        raise ModelBroken(f"the model fails on whatever it is given: {first!r}") from first
-    spent = {
-        "utterances": len(read),
-        "audio_seconds": sum(heard.stats.seconds for heard in read if heard.stats),
-        "padded_seconds": tally.padded_seconds,
-        "model_seconds": tally.model_seconds,
+    transcribed = [result for result in total.results.values() if result.hypothesis is not None]
+    if len(total.failures) >= BROKEN_MIN_UTTERANCES and not transcribed:
+        first = total.failures[0]
+        raise ModelBroken(f"the model fails on every utterance: {first!r}") from first
+    usage = {
+        "utterances": len(transcribed),
+        "audio_seconds": sum(result.stats.seconds for result in transcribed if result.stats),
+        "padded_seconds": total.padded_seconds,
+        "model_seconds": total.model_seconds,
         "threads": recogniser.threads,
         "seconds": time.perf_counter() - began,
         "peak_device_bytes": recogniser.peak_device_bytes(),
     }
-    return [tally.answers[index] for index in range(len(requests))], spent | recogniser.runtime
+    return [total.results[index] for index in range(len(requests))], usage | recogniser.runtime
 
 
-def plan_calls(requests: list[Request], budget: BatchLimits, together: int) -> Iterator[list[int]]:
-    """The indices of requests of like length, longest first, as many as the model reads in a call."""
+def plan_calls(requests: list[Request], limits: BatchLimits, batches_per_call: int) -> Iterator[list[int]]:
+    """Yield the indices of the requests of each model call: of similar length, longest first."""
     lengths = [expected_seconds(request) for request in requests]
     order = sorted(range(len(requests)), key=lambda i: (-lengths[i], i))
-    parts = list(fill_batches([(index, lengths[index]) for index in order], budget))
-    for at in range(0, len(parts), together):
-        yield [index for part in parts[at : at + together] for index in part]
+    batches = list(fill_batches([(index, lengths[index]) for index in order], limits))
+    for start in range(0, len(batches), batches_per_call):
+        yield [index for batch in batches[start : start + batches_per_call] for index in batch]
 
 
-def fill_batches(lengths: list[tuple[int, float]], budget: BatchLimits) -> Iterator[list[int]]:
-    """The indices in batches that fit the budget; their lengths go down."""
+def fill_batches(lengths: list[tuple[int, float]], limits: BatchLimits) -> Iterator[list[int]]:
+    """Yield the indices in batches within the limits; the lengths [s] must not increase."""
     batch: list[int] = []
     longest = 0.0
     for index, seconds in lengths:
-        if batch and not budget.fits(len(batch) + 1, longest):
+        if batch and not limits.fits(len(batch) + 1, longest):
             yield batch
             batch = []
         longest = seconds if not batch else longest
@@ -127,14 +132,14 @@ def fill_batches(lengths: list[tuple[int, float]], budget: BatchLimits) -> Itera
 
 
 def expected_seconds(request: Request) -> float:
-    """The seconds that an utterance should have, by the manifest or the header of its file; 0 where neither says."""
+    """Return the utterance's length by the manifest, or by the header of its file; 0 if neither tells."""
     if request.duration is not None:
         return request.duration
     return header_duration(request.path, request.root) - (request.offset or 0.0)
 
 
 def decode_request(request: Request, rate: int, options: EngineOptions) -> Clip | BadAudio:
-    """The request's audio, or why there is none."""
+    """Return the request's audio, or the reason why there is none."""
     try:
         return load_clip(request.path, request.offset, request.duration, rate, options.max_seconds, request.root)
     except BadAudio as problem:
@@ -143,28 +148,28 @@ def decode_request(request: Request, rate: int, options: EngineOptions) -> Clip 
 
 def run_call(
     recogniser: Recogniser, requests: list[Request], group: list[int], audio: list[Future[Clip | BadAudio]]
-) -> CallOutcome:
-    """One call of the model for a group of requests; those without audio get their reason."""
-    found = dict(zip(group, (future.result() for future in audio), strict=True))
+) -> CallResults:
+    """Transcribe a group of requests in one call of the model; those without audio get their reason."""
+    decoded = dict(zip(group, (future.result() for future in audio), strict=True))
     audio.clear()
-    tally = CallOutcome()
-    for index, problem in found.items():
+    call = CallResults()
+    for index, problem in decoded.items():
         if isinstance(problem, BadAudio):
-            tally.answers[index] = Result(stats=problem.stats, reason=problem.reason, detail=problem.detail)
-    clips = {index: clip for index, clip in found.items() if isinstance(clip, Clip)}
+            call.results[index] = Result(stats=problem.stats, reason=problem.reason, detail=problem.detail)
+    clips = {index: clip for index, clip in decoded.items() if isinstance(clip, Clip)}
     if not clips:
-        return tally
+        return call
     order = sorted(clips, key=lambda index: (-clips[index].seconds, index))
-    parts = list(fill_batches([(index, clips[index].seconds) for index in order], recogniser.batch_limits))
+    batches = list(fill_batches([(index, clips[index].seconds) for index in order], recogniser.batch_limits))
     began = time.perf_counter()
-    outcomes = transcribe_batches([[(requests[i], clips[i]) for i in part] for part in parts], recogniser)
-    tally.model_seconds = time.perf_counter() - began
-    tally.padded_seconds = sum(len(part) * clips[part[0]].seconds for part in parts)
-    for index, outcome in zip((index for part in parts for index in part), outcomes, strict=True):
-        tally.answers[index] = to_result(outcome, clips[index])
+    outcomes = transcribe_batches([[(requests[i], clips[i]) for i in batch] for batch in batches], recogniser)
+    call.model_seconds = time.perf_counter() - began
+    call.padded_seconds = sum(len(batch) * clips[batch[0]].seconds for batch in batches)
+    for index, outcome in zip((index for batch in batches for index in batch), outcomes, strict=True):
+        call.results[index] = to_result(outcome, clips[index])
         if isinstance(outcome, Exception) and quarantine_reason(outcome) == "MODEL_ERROR":
-            tally.failures.append(outcome)
-    return tally
+            call.failures.append(outcome)
+    return call
 
 
 def to_result(outcome: Hypothesis | Exception, clip: Clip) -> Result:
@@ -176,56 +181,57 @@ def to_result(outcome: Hypothesis | Exception, clip: Clip) -> Result:
 
 
 class Misaligned(Exception):
-    """A model gave more or fewer readings than it was given utterances."""
+    """The model returned more or fewer hypotheses than it was given utterances."""
 
 
-def transcribe_batches(parts: list[Batch], recogniser: Recogniser) -> list[Hypothesis | Exception]:
-    """A reading for each clip; what fails is halved until only the clip that fails is left, with its error.
+def transcribe_batches(batches: list[Batch], recogniser: Recogniser) -> list[Hypothesis | Exception]:
+    """Return a hypothesis for each clip, or its error: what fails is halved until only the failing clip is left.
 
-    A batch that does not fit into memory makes later ones smaller. What other clips would not mend is raised: a lost
+    A batch that does not fit into memory makes later ones smaller. Raises what a smaller batch would not avoid: a lost
     device.
     """
     try:
-        readings = recogniser.transcribe(parts)
-        if len(readings) != sum(map(len, parts)):
-            raise Misaligned(f"{len(readings)} readings for {sum(map(len, parts))} utterances")
-        return list(readings)
+        hypotheses = recogniser.transcribe(batches)
+        if len(hypotheses) != sum(map(len, batches)):
+            raise Misaligned(f"{len(hypotheses)} hypotheses for {sum(map(len, batches))} utterances")
+        return list(hypotheses)
     except Exception as error:
-        full = out_of_memory(error)
-        if "CUDA error" in str(error) and not full:
+        memory_full = out_of_memory(error)
+        if "CUDA error" in str(error) and not memory_full:
             raise
-        if len(parts) > 1:
-            smaller = [[part] for part in parts]
-            if full:
+        if len(batches) > 1:
+            smaller = [[batch] for batch in batches]
+            if memory_full:
                 recogniser.batches_per_call = max(1, recogniser.batches_per_call // 2)
-        elif len(parts[0]) == 1:
+        elif len(batches[0]) == 1:
             return [without_frames(error)]
         elif isinstance(error, Misaligned):
-            smaller = [[[item]] for item in parts[0]]
+            smaller = [[[item]] for item in batches[0]]
         else:
-            (batch,) = parts
-            if full:
-                recogniser.batch_limits.remember(len(batch), batch[0][1].seconds)
+            (batch,) = batches
+            if memory_full:
+                recogniser.batch_limits.learn(len(batch), batch[0][1].seconds)
             half = len(batch) // 2
             smaller = [[batch[:half]], [batch[half:]]]
-    return [outcome for some in smaller for outcome in transcribe_batches(some, recogniser)]
+    return [outcome for part in smaller for outcome in transcribe_batches(part, recogniser)]
 
 
 def without_frames(error: Exception) -> Exception:
-    """The error without the frames it came through, which hold what was on the device."""
+    """Drop the stack frames of an error, which keep device memory alive."""
     error.__traceback__ = error.__cause__ = error.__context__ = None
     return error
 
 
 def out_of_memory(error: Exception) -> bool:
-    said = str(error).lower()
+    """Tell whether an error means that memory, of the device or of the machine, was full."""
+    message = str(error).lower()
     return isinstance(error, MemoryError) or any(
-        word in said for word in ("out of memory", "alloc_failed", "defaultcpuallocator")
+        words in message for words in ("out of memory", "alloc_failed", "defaultcpuallocator")
     )
 
 
 def quarantine_reason(error: Exception) -> str:
-    """Why an utterance has no reading, from what the model raised when it was alone."""
+    """Return why an utterance has no hypothesis, from what the model raised for it alone."""
     if isinstance(error, MissingTranscript):
         return "NO_READING"
     if isinstance(error, Misaligned):

@@ -33,7 +33,7 @@ class Pass(BaseModel, frozen=True):
     languages: dict[str, Checkpoint | None] = {}
     options: EngineOptions
     root: Path | None = None
-    on: Placement = Placement()
+    placement: Placement = Placement()
 
     @field_validator("root")
     @classmethod
@@ -74,7 +74,11 @@ class Pass(BaseModel, frozen=True):
 def make_passes(settings: Curation) -> list[Pass]:
     """The passes of a cascade, from the small model's on; what has models of its own is not for further ones."""
     first = [make_pass(role, settings) for role in settings.roles[:2]]
-    how: dict[str, Any] = {"options": settings.engine, "root": settings.audio_root, "on": settings.large_placement}
+    how: dict[str, Any] = {
+        "options": settings.engine,
+        "root": settings.audio_root,
+        "placement": settings.large_placement,
+    }
     how["languages"] = dict.fromkeys(settings.languages)
     further = zip(settings.roles[2:], settings.extra_models, strict=True)
     return first + [Pass(role=role, checkpoint=resolve(name, settings.trust_unpinned), **how) for role, name in further]
@@ -99,7 +103,7 @@ def make_pass(role: Role, settings: Curation) -> Pass:
         languages={one: found[name] if name else None for one, name in names.items() if one},
         options=settings.engine,
         root=settings.audio_root,
-        on=settings.small_placement if role == "small" else settings.large_placement,
+        placement=settings.small_placement if role == "small" else settings.large_placement,
     )
 
 
