@@ -52,7 +52,7 @@ def engine(case: Case) -> Work:
 
     def read() -> tuple[list[str], dict[str, Any]]:
         heard, spent = transcribe_requests(model, case.corpus.requests, case.options)
-        return [one.reading.text if one.reading else "" for one in heard], spent
+        return [one.hypothesis.text if one.hypothesis else "" for one in heard], spent
 
     return read
 

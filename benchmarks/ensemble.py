@@ -88,7 +88,7 @@ def readings(spoken: list[Spoken]) -> list[list[Hypothesis]]:
     """For each utterance, what each of MODELS reads."""
     requests = [Request(str(one.path), None, None) for one in spoken]
     found = [transcribe_here(resolve(pinned(name)), EngineOptions(), requests)[0] for name in MODELS]
-    return [[heard.reading for heard in row if heard.reading] for row in zip(*found, strict=True)]
+    return [[heard.hypothesis for heard in row if heard.hypothesis] for row in zip(*found, strict=True)]
 
 
 Method = Callable[[list[Hypothesis]], str]

@@ -82,7 +82,7 @@ def requests_of(manifest: Path) -> list[Request]:
 
 def read(requests: list[Request], checkpoint: Checkpoint, *, device: str, isolated: bool) -> list[str]:
     found, _ = transcribe_here(checkpoint, EngineOptions(), requests)
-    return [one.reading.text if one.reading else "" for one in found]
+    return [one.hypothesis.text if one.hypothesis else "" for one in found]
 
 
 def throughput(workers: int, requests: list[Request]) -> tuple[float, list[str]]:

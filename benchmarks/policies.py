@@ -167,7 +167,7 @@ def evidence(spoken: list[Spoken], references: list[str], models: dict[str, str]
     heard = [
         transcribe_here(resolve(name, trust_unpinned=True), EngineOptions(), requests)[0] for name in models.values()
     ]
-    readings = [[one.reading or Hypothesis("") for one in row] for row in zip(*heard, strict=True)]
+    readings = [[one.hypothesis or Hypothesis("") for one in row] for row in zip(*heard, strict=True)]
     voted = [rover(row, "basic", VoteWeights()).text for row in readings]
     texts = {"small": [row[0].text for row in readings], "large": [row[1].text for row in readings], "voted": voted}
     return Evidence(

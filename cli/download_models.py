@@ -1,4 +1,4 @@
-"""Warm-up and benchmark as one sees them in a terminal."""
+"""`winnow download-models` in a terminal."""
 
 import json
 from pathlib import Path
@@ -15,8 +15,8 @@ if TYPE_CHECKING:  # it imports Prefect, which reads its settings then
 
 
 def download_models(settings: DownloadModels, file: Path | None) -> None:
-    """Run the flow, show what became of each model and how to pin it, and raise if one is not ready."""
-    start(None, again="the same command goes on from here")
+    """Run the flow and show the outcome and the pin of each model; raises DownloadFailed if one failed."""
+    start(None, again="the same command continues from here")
     from flows.download_models import download_models
     from winnow.errors import DownloadFailed
 

@@ -1,4 +1,4 @@
-"""`winnow models`: what the catalogue knows, in a terminal. No model is opened, and nothing is fetched."""
+"""`winnow models` shows the catalogue. No model is opened, and nothing is downloaded."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +12,13 @@ from winnow.engines.registry import engine_for
 from winnow.hardware import ELSEWHERE, this_machine
 from winnow.models.catalog import Catalog, open_catalog
 from winnow.models.catalog_schema import Model
+from winnow.models.explain import licence_warnings, resource_needs, selection_reasons
 from winnow.models.model_card import model_card, parameter_count
 from winnow.models.selection import SelectedModels, select_models
 from winnow.parameters.selection import Selection
 from winnow.text.languages import match_language
 
-WIDE = 180  # characters of a line where nobody's terminal says how many it has
+WIDE = 180  # characters per line if the output is not a terminal
 
 console = Console(highlight=False)
 if not console.is_terminal:
@@ -25,55 +26,52 @@ if not console.is_terminal:
 
 
 def show_all(own: Path | None, language: str | None, permissive: bool, offline: bool) -> None:
-    """A line a model, in the order of the catalogue; one's own come first."""
+    """Show one line per model, in the order of the catalogue; the user's own come first."""
     catalog = open_catalog(own)
-    found = [model for model in catalog.models if wanted(model, catalog, language, permissive, offline)]
+    models = [model for model in catalog.models if matches(model, catalog, language, permissive, offline)]
     table = Table(box=None, pad_edge=False)
-    for heading in ("model", "size", "decoder", "languages", "WER", "RTFx", "by", "licence", "here"):
-        right = heading in ("size", "WER", "RTFx")
-        table.add_column(
-            heading,
-            overflow="fold",
-            justify="right" if right else "left",
-        )
-    for model in found:
+    for heading in ("model", "size", "decoder", "languages", "WER", "RTFx", "protocol", "licence", "here"):
+        numeric = heading in ("size", "WER", "RTFx")
+        table.add_column(heading, overflow="fold", justify="right" if numeric else "left")
+    for model in models:
         protocol, score = next(iter(catalog.scores(model, [language] if language else []).items()), ("", None))
-        spoken = ", ".join(model.languages) if len(model.languages) < 5 else str(len(model.languages))
+        few = len(model.languages) < 5
         table.add_row(
             Text(model.name),
             parameter_count(model),
             Text(model.decoder),
-            spoken,
+            ", ".join(model.languages) if few else str(len(model.languages)),
             f"{score.wer:.2%}" if score else "",
             f"{score.rtfx:,.0f}" if score and score.rtfx else "",
             protocol,
             Text(model.licence or "unknown"),
-            "yes" if engine_for(model.checkpoint).find_downloaded(model.place) else "",
+            "yes" if find_downloaded(model) else "",
         )
     console.print(table)
-    more = "error rates compare only where they are by the same protocol: see winnow models show NAME"
-    console.print(f"\n{len(found)} of {len(catalog.models)} models; {more}", soft_wrap=True)
+    note = "compare error rates only within one protocol: see winnow models show NAME"
+    console.print(f"\n{len(models)} of {len(catalog.models)} models; {note}", soft_wrap=True)
 
 
-def wanted(model: Model, catalog: Catalog, language: str | None, permissive: bool, offline: bool) -> bool:
+def matches(model: Model, catalog: Catalog, language: str | None, permissive: bool, offline: bool) -> bool:
     licence = catalog.licence(model)
     return (
         (language is None or match_language(language.lower(), model.languages) is not None)
         and (not permissive or (licence is not None and licence.permissive))
-        and (not offline or engine_for(model.checkpoint).find_downloaded(model.place) is not None)
+        and (not offline or find_downloaded(model) is not None)
     )
 
 
+def find_downloaded(model: Model) -> Path | None:
+    return engine_for(model.checkpoint).find_downloaded(model.run_name)
+
+
 def show_one(own: Path | None, name: str) -> None:
-    """All that is known of a model, and where it comes from."""
+    """Show everything that is known of a model, and its sources."""
     catalog = open_catalog(own)
     model = catalog.get(name)
     if meaning := catalog.meaning(name):
-        console.print(
-            f"{name} is {'' if meaning.exists else 'really '}{model.checkpoint}: {meaning.why}\n",
-            soft_wrap=True,
-            markup=False,
-        )
+        relation = "is" if meaning.exists else "does not exist; the nearest model is"
+        console.print(f"{name} {relation} {model.checkpoint}: {meaning.why}\n", soft_wrap=True, markup=False)
     table = Table(box=None, pad_edge=False, show_header=False)
     for heading, value in model_card(model, catalog, this_machine()):
         table.add_row(heading, Text(value))
@@ -81,21 +79,26 @@ def show_one(own: Path | None, name: str) -> None:
 
 
 def show_choice(own: Path | None, selection: Selection, manifest: Path | None) -> SelectedModels:
-    """Show the models for a selection, what they need and why; the manifest fills in what the selection leaves open."""
+    """Show the models for a selection, their needs and the reasons; the manifest fills in languages and hours."""
     if manifest:
-        there = open_source(manifest).summary()
-        spoken = selection.language or ",".join(there.languages) or None
-        selection = selection.model_copy(update={"language": spoken, "hours": selection.hours or there.hours or None})
-    machine = replace(ELSEWHERE, device="as was said") if selection.memory else this_machine()
-    found = select_models(selection, open_catalog(own), machine)
+        summary = open_source(manifest).summary()
+        languages = selection.language or ",".join(summary.languages) or None
+        hours = selection.hours or summary.hours or None
+        selection = selection.model_copy(update={"language": languages, "hours": hours})
+    machine = replace(ELSEWHERE, device="as requested") if selection.memory else this_machine()
+    selected = select_models(selection, open_catalog(own), machine)
     table = Table(box=None, pad_edge=False, show_header=False)
-    for role, model in found.models.items():
-        table.add_row(f"--{role}", Text(model.place))
-    for heading, lines in [("because", found.reasons), ("takes", found.needs), ("licence", found.warnings)]:
-        for line in lines:
-            table.add_row(heading, Text(line))
-            heading = ""
+    for role, model in selected.models.items():
+        table.add_row(f"--{role}", Text(model.run_name))
+    sections = {
+        "reasons": selection_reasons(selected),
+        "needs": resource_needs(selected),
+        "licence": licence_warnings(selected),
+    }
+    for heading, sentences in sections.items():
+        for number, sentence in enumerate(sentences):
+            table.add_row("" if number else heading, Text(sentence))
     console.print(table)
-    if any(model.place == model.checkpoint for model in found.models.values()):
-        console.print("\nNot pinned: a run wants --trust-unpinned, or the pin that its refusal shows.")
-    return found
+    if not all(model.pinned for model in selected.models.values()):
+        console.print("\nNot pinned: a run requires --trust-unpinned, or the pin that its error message shows.")
+    return selected

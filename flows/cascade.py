@@ -93,7 +93,7 @@ class Cascade:
     def gate(self, before: Pass, reader: Pass, gates: Gates, shard: Path) -> Futures:
         scored = [self.score(shard, before.role)] if before.role != "small" else []
         rows: Any = scored[0] if scored else shard
-        return [*scored, gate_shard.submit(rows, before.role, gates, reader.unread)]
+        return [*scored, gate_shard.submit(rows, before.role, gates, reader.skipped_languages)]
 
     def listening(self, reader: Pass) -> Step:
         """A larger model reads shards with little to read each, several at a time."""

@@ -1,10 +1,10 @@
-"""Warm-up: have models at hand before a run needs them, and say which files their names mean today."""
+"""Download models before a run needs them, and show which files their names mean today."""
 
 import logging
 import sys
 import threading
 import time
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from prefect import flow
@@ -19,57 +19,60 @@ from winnow.errors import DownloadFailed
 from winnow.models.download import DownloadedModel, expand_folders
 from winnow.parameters.maintenance import DownloadModels
 
-PARALLEL_DOWNLOADS = 4  # models that are fetched or examined at the same time
+PARALLEL_DOWNLOADS = 4  # models that are downloaded or checked at the same time
 
 log = logging.getLogger("winnow")
 log.setLevel(logging.INFO)
 
 
 class DownloadProgress:
-    """How much of the models is there: told from the threads that fetch them."""
+    """How far the downloads are, reported by the threads that download."""
 
     def __init__(self, names: list[str]) -> None:
         self.names = names
         self.ready: set[str] = set()
         self.bytes: dict[str, tuple[int, int | None]] = {}
-        self.told = time.monotonic()
-        self.turn = threading.Lock()
+        self.published = time.monotonic()
+        self.lock = threading.Lock()
         self.artifact = cast(
-            UUID, create_progress_artifact(0.0, key="download-models-progress", description=self.words)
+            UUID, create_progress_artifact(0.0, key="download-models-progress", description=self.description)
         )
 
     @property
-    def words(self) -> str:
-        there = sum(there for there, _ in self.bytes.values())
-        in_all = sum(size or there for there, size in self.bytes.values())
-        fetched = f", {there / 1e6:,.1f} of {in_all / 1e6:,.1f} MB fetched" if in_all else ""
-        return f"{len(self.ready)} of {len(self.names)} models ready{fetched}"
+    def description(self) -> str:
+        downloaded = sum(downloaded for downloaded, _ in self.bytes.values())
+        total = sum(size or downloaded for downloaded, size in self.bytes.values())
+        megabytes = f", {downloaded / 1e6:,.1f} of {total / 1e6:,.1f} MB downloaded" if total else ""
+        return f"{len(self.ready)} of {len(self.names)} models ready{megabytes}"
 
     @property
     def share(self) -> float:
-        """Half of a model is to fetch it, half to copy and examine it."""
-        halves = [0.5 * there / size for name, (there, size) in self.bytes.items() if size and name not in self.ready]
+        """The share that is done, 0 to 1; the download is half of a model, the copy and the preflight the other."""
+        pending = [sizes for name, sizes in self.bytes.items() if name not in self.ready]
+        halves = [0.5 * downloaded / size for downloaded, size in pending if size]
         return (len(self.ready) + sum(halves)) / len(self.names)
 
-    def tell(self, name: str, there: int, size: int | None) -> None:
-        with self.turn:
-            self.bytes[name] = there, size
-            self.show()
+    def report(self, name: str, downloaded: int, size: int | None) -> None:
+        with self.lock:
+            self.bytes[name] = downloaded, size
+            self.publish()
 
-    def done(self, row: DownloadedModel) -> None:
-        with self.turn:
-            if row.cause is None:
-                self.ready.add(row.model)
-            self.show(last=len(self.ready) == len(self.names))
-        size = f"{row.bytes / 1e6:,.1f} MB" if row.bytes else ""
-        log.info(f"{row.model}: {row.state}, {size}, {row.seconds:.1f} s" if size else f"failed: {row.cause}")
+    def finish(self, model: DownloadedModel) -> None:
+        with self.lock:
+            if model.cause is None:
+                self.ready.add(model.model)
+            self.publish(last=len(self.ready) == len(self.names))
+        if model.cause is not None:
+            log.info("failed: %s", model.cause)
+        else:
+            log.info("%s: %s, %.1f MB, %.1f s", model.model, model.state, (model.bytes or 0) / 1e6, model.seconds)
 
-    def show(self, last: bool = False) -> None:
-        for one in shown:
-            one(self.share, self.words)
-        if last or time.monotonic() - self.told > EVERY:
-            self.told = time.monotonic()
-            update_progress_artifact(self.artifact, 100 * self.share, description=self.words)
+    def publish(self, last: bool = False) -> None:
+        for show in shown:
+            show(self.share, self.description)
+        if last or time.monotonic() - self.published > EVERY:
+            self.published = time.monotonic()
+            update_progress_artifact(self.artifact, 100 * self.share, description=self.description)
 
 
 def flow_label() -> str:
@@ -77,22 +80,23 @@ def flow_label() -> str:
     return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else str(names[0])
 
 
-@flow(
-    name="download-models", flow_run_name=flow_label, task_runner=ThreadPoolTaskRunner(max_workers=PARALLEL_DOWNLOADS)
-)  # type: ignore[arg-type]
+RUNNER: Any = ThreadPoolTaskRunner(max_workers=PARALLEL_DOWNLOADS)
+
+
+@flow(name="download-models", flow_run_name=flow_label, task_runner=RUNNER)
 @with_parameters(DownloadModels)
 def download_models(settings: DownloadModels) -> list[DownloadedModel]:
-    """What became of each model; one that fails stops no other, and fails the run once all others are there."""
+    """Return the outcome of each download; raises DownloadFailed, after all others are done, if one failed."""
     names = expand_folders(settings.models)
-    fetching = DownloadProgress(names)
-    futures = [download_model.submit(name, settings.trust_unpinned, fetching.tell, fetching.done) for name in names]
+    progress = DownloadProgress(names)
+    futures = [download_model.submit(name, settings.trust_unpinned, progress.report, progress.finish) for name in names]
     for future in futures:
         future.wait()
-    rows = [cast(DownloadedModel, future.state.result(raise_on_failure=False)) for future in futures]
-    create_table_artifact([row.shown() for row in rows], key="download-models", description="Models at hand")
-    if any(row.cause for row in rows):
-        raise DownloadFailed(rows)
-    return rows
+    models = [cast(DownloadedModel, future.state.result(raise_on_failure=False)) for future in futures]
+    create_table_artifact([model.table_row() for model in models], key="download-models", description="Models")
+    if any(model.cause for model in models):
+        raise DownloadFailed(models)
+    return models
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def make_passes(settings: Ensemble) -> list[Pass]:
         if checkpoint.sha256 in digests[:number]:
             raise OptionError(f"models: {checkpoint.name} is there twice, and would have two votes")
     check_options(settings.engine, checkpoints)
-    how = {"options": settings.engine, "root": settings.audio_root, "on": settings.models_placement}
+    how = {"options": settings.engine, "root": settings.audio_root, "placement": settings.models_placement}
     return [Pass(role=f"model{n}", checkpoint=checkpoint, **how) for n, checkpoint in enumerate(checkpoints, 1)]
 
 

@@ -1,4 +1,4 @@
-"""A model at hand: fetched, copied and examined, so that a run can open it at once, with or without a network."""
+"""Download a model ahead of a run, which can then open it with or without a network."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,9 +12,9 @@ from winnow.models.download import DownloadedModel, ProgressCallback, download
 
 @task(task_run_name="download {name}", cache_policy=NO_CACHE)
 def download_model(
-    name: str, trust_unpinned: bool, tell: ProgressCallback, done: Callable[[DownloadedModel], None]
+    name: str, trust_unpinned: bool, report: ProgressCallback, finish: Callable[[DownloadedModel], None]
 ) -> Any:
-    """The same, as a task that fails where the model does."""
-    row = download(name, trust_unpinned, tell)
-    done(row)
-    return row if row.cause is None else Failed(message=row.cause, data=row)
+    """Download the model and pass the outcome to `finish`; a failed download is a failed task."""
+    model = download(name, trust_unpinned, report)
+    finish(model)
+    return model if model.cause is None else Failed(message=model.cause, data=model)

@@ -1,4 +1,4 @@
-"""Transcribing: a pass reads the utterances of a shard that are its to read."""
+"""Transcribe: a pass adds the hypotheses of its model to a shard."""
 
 import logging
 from collections.abc import Callable
@@ -30,138 +30,141 @@ from winnow.schema import AUDIO_STATS, HYPOTHESIS, after_transcribe, append_colu
 
 log = logging.getLogger("winnow")
 
+TranscribeRequests = Callable[[list[Request]], Transcribed]
 
-def transcribe(
-    shard: pa.Table, reader: Pass, listen: Callable[[list[Request]], Transcribed]
-) -> tuple[pa.Table, ledger.Facts]:
-    """Add what the model reads, and on the first pass what was measured in the audio.
 
-    Audio that cannot be heard gets its reason, unless nothing depends on it; a duration that was not stated is filled
-    in. What the model has read of a sample before is not read again.
+def transcribe(shard: pa.Table, model_pass: Pass, recognise: TranscribeRequests) -> tuple[pa.Table, ledger.Facts]:
+    """Add the model's hypotheses, and on the first pass the measurements of the audio.
+
+    Utterances without a hypothesis get a reason, unless they were only audited; a missing duration is filled in.
+    Hypotheses that the model made of a sample before are kept.
     """
-    mine = rows_to_transcribe(shard, reader.role) if is_larger(reader.role) else pc.is_null(shard["reason"])
-    if again := f"{reader.role}_pred_text" in shard.schema.names:
-        mine = pc.and_(mine, pc.is_null(shard[f"{reader.role}_pred_text"]))
-    audit = set(pc.indices_nonzero(shard["audit"]).to_pylist()) if reader.role == "large" else set()
-    todo = pc.indices_nonzero(mine).to_pylist()
-    spoken = row_languages(shard["fields"].to_pylist()) if reader.by_language else [None] * len(shard)
-    asked = {language: reader.reader(language) for language in set(spoken)}
-    todo = [i for i in todo if asked[spoken[i]]]
+    role = model_pass.role
+    selected = rows_to_transcribe(shard, role) if is_larger(role) else pc.is_null(shard["reason"])
+    if sampled := f"{role}_pred_text" in shard.schema.names:
+        selected = pc.and_(selected, pc.is_null(shard[f"{role}_pred_text"]))
+    audited = set(pc.indices_nonzero(shard["audit"]).to_pylist()) if role == "large" else set()
+    languages = row_languages(shard["fields"].to_pylist()) if model_pass.needs_language else [None] * len(shard)
+    checkpoints = {language: model_pass.checkpoint_for(language) for language in set(languages)}
+    indices = [i for i in pc.indices_nonzero(selected).to_pylist() if checkpoints[languages[i]]]
     rows = shard.select(["path", "offset", "duration", "reason", "detail"]).to_pydict()
-    answers: list[Result | None] = [None] * len(shard)
-    spent: ledger.Facts = {}
-    if todo:
-        base = str(reader.root) if reader.root else None
-        requests = [Request(rows["path"][i], rows["offset"][i], rows["duration"][i], base, spoken[i]) for i in todo]
-        found, spent = listen(requests)
-        for i, answer in zip(todo, found, strict=True):
-            answers[i] = answer
-            if i not in audit:
-                rows["reason"][i], rows["detail"][i] = answer.reason, answer.detail
-            if rows["duration"][i] is None and answer.stats:
-                rows["duration"][i] = answer.stats.seconds
+    results: list[Result | None] = [None] * len(shard)
+    models: list[str | None] = [None] * len(shard)
+    usage: ledger.Facts = {}
+    if indices:
+        root = str(model_pass.root) if model_pass.root else None
+        requests = [
+            Request(rows["path"][i], rows["offset"][i], rows["duration"][i], root, languages[i]) for i in indices
+        ]
+        transcribed, usage = recognise(requests)
+        for i, result in zip(indices, transcribed, strict=True):
+            checkpoint = checkpoints[languages[i]]
+            results[i], models[i] = result, checkpoint.name if checkpoint else None
+            if i not in audited:
+                rows["reason"][i], rows["detail"][i] = result.reason, result.detail
+            if rows["duration"][i] is None and result.stats:
+                rows["duration"][i] = result.stats.seconds
     first = "sample_rate" not in shard.schema.names
     for name in ("duration", "reason", "detail"):
         shard = replace_column(shard, name, rows[name])
-    models = [
-        one.name if answer and (one := asked[language]) else None
-        for answer, language in zip(answers, spoken, strict=True)
-    ]
-    read = hypothesis_columns(answers, models)
-    if again:
-        return merge_sample(shard, reader.role, read), spent
-    columns = (audio_columns(answers) if first else {}) | {f"{reader.role}_{name}": read[name] for name in HYPOTHESIS}
-    return append_columns(shard, after_transcribe(shard.schema, reader.role), columns), spent
+    hypotheses = hypothesis_columns(results, models)
+    if sampled:
+        return merge_sample(shard, role, hypotheses), usage
+    columns = (audio_columns(results) if first else {}) | {f"{role}_{name}": hypotheses[name] for name in HYPOTHESIS}
+    return append_columns(shard, after_transcribe(shard.schema, role), columns), usage
 
 
-def merge_sample(shard: pa.Table, role: Role, read: dict[str, pa.Array]) -> pa.Table:
-    """The shard with more of this model's readings beside those that it has of a sample."""
-    new = pc.is_valid(read["model"])
-    for name, column in read.items():
-        shard = replace_column(shard, f"{role}_{name}", pc.if_else(new, column, shard[f"{role}_{name}"]))
+def merge_sample(shard: pa.Table, role: Role, hypotheses: dict[str, pa.Array]) -> pa.Table:
+    """Add hypotheses to the columns that hold those of a sample already."""
+    is_new = pc.is_valid(hypotheses["model"])
+    for name, column in hypotheses.items():
+        shard = replace_column(shard, f"{role}_{name}", pc.if_else(is_new, column, shard[f"{role}_{name}"]))
     return shard
 
 
-def audio_columns(answers: list[Result | None]) -> dict[str, pa.Array]:
-    """The columns of AUDIO_STATS."""
-    stats = [answer.stats if answer else None for answer in answers]
+def audio_columns(results: list[Result | None]) -> dict[str, pa.Array]:
+    """Return the columns of AUDIO_STATS."""
+    stats = [result.stats if result else None for result in results]
     names = {field.name: "seconds" if field.name == "measured_duration" else field.name for field in AUDIO_STATS}
     return {
-        field.name: pa.array([getattr(one, names[field.name], None) for one in stats], field.type, from_pandas=True)
+        field.name: pa.array([getattr(row, names[field.name], None) for row in stats], field.type, from_pandas=True)
         for field in AUDIO_STATS
     }
 
 
-def hypothesis_columns(answers: list[Result | None], models: list[str | None]) -> dict[str, pa.Array]:
-    """The columns of HYPOTHESIS."""
-    read = [asdict(answer.reading) if answer and answer.reading else {} for answer in answers]
-    found = [reading | {"model": model} for reading, model in zip(read, models, strict=True)]
-    columns = {name: [reading.get("text" if name == "pred_text" else name) for reading in found] for name in HYPOTHESIS}
-    return {name: pa.array(columns[name], kind) for name, kind in HYPOTHESIS.items()}
+def hypothesis_columns(results: list[Result | None], models: list[str | None]) -> dict[str, pa.Array]:
+    """Return the columns of HYPOTHESIS."""
+    rows = [
+        (asdict(result.hypothesis) if result and result.hypothesis else {}) | {"model": model}
+        for result, model in zip(results, models, strict=True)
+    ]
+    fields = {name: "text" if name == "pred_text" else name for name in HYPOTHESIS}
+    return {name: pa.array([row.get(fields[name]) for row in rows], kind) for name, kind in HYPOTHESIS.items()}
 
 
-def transcribe_files(shards: list[Path], reader: Pass, device: str, isolated: bool = False) -> ledger.Record:
-    """The pass on shards on disk, where the device is; the model is loaded only if there is something to read.
+def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated: bool = False) -> ledger.Record:
+    """Run the pass on shards on disk; the model is loaded only if there is something to transcribe.
 
-    `isolated` is for what killed the process that read it: a process of its own does, and what kills that is found.
+    With `isolated`, child processes transcribe: what killed the device's own process costs only the fatal utterance.
     """
-    set_cache_size(max(2, position_of(reader.role)) * len(reader.checkpoints))  # of this pass and those before it
-    listen = partial(transcribe_by_language, reader, transcribe_isolated if isolated else transcribe_here)
+    # the models of this pass and of those before it
+    set_cache_size(max(2, position_of(model_pass.role)) * len(model_pass.checkpoints))
+    recognise = partial(transcribe_by_language, model_pass, transcribe_isolated if isolated else transcribe_here)
 
     def stage(table: pa.Table, **_: Any) -> tuple[pa.Table, ledger.Facts]:
-        rows, spent = transcribe(table, reader, listen)
-        return rows, spent | {"worker": device}
+        rows, usage = transcribe(table, model_pass, recognise)
+        return rows, usage | {"worker": device}
 
-    settings = reader.options.model_dump(mode="json", exclude=EngineOptions.PERFORMANCE_ONLY)
-    settings["versions"] = versions_for(reader.checkpoints) | {name: version(name) for name in ("soundfile", "soxr")}
-    if reader.languages:
-        settings["languages"] = {name: one.sha256 if one else None for name, one in reader.languages.items()}
+    audio_versions = {name: version(name) for name in ("soundfile", "soxr")}
+    settings = model_pass.options.model_dump(mode="json", exclude=EngineOptions.PERFORMANCE_ONLY)
+    settings["versions"] = versions_for(model_pass.checkpoints) | audio_versions
+    if model_pass.languages:
+        settings["languages"] = {tag: model and model.sha256 for tag, model in model_pass.languages.items()}
     return ledger.run_stage(
         shards,
-        f"transcribe-{reader.role}",
+        f"transcribe-{model_pass.role}",
         stage,
-        sha256=reader.checkpoint.sha256,
-        root=reader.root and str(reader.root),
+        sha256=model_pass.checkpoint.sha256,
+        root=model_pass.root and str(model_pass.root),
         **settings,
     )
 
 
-def pass_summary(done: ledger.Record) -> str:
-    """A finished pass in a line."""
-    name, facts = f"{done['stage'].replace('-', ' ')} {done['shard']}", done["facts"]
-    if not done["fresh"]:
+def pass_summary(record: ledger.Record) -> str:
+    """Describe a finished pass in one line."""
+    name, facts = f"{record['stage'].replace('-', ' ')} {record['shard']}", record["facts"]
+    if not record["fresh"]:
         return f"{name}: already done"
     if not facts.get("audio_seconds"):
         return f"{name}: nothing to transcribe"
-    pace = facts["audio_seconds"] / facts["seconds"]
-    place = "" if facts["worker"] == "inline" else f" on {facts['worker']}"
-    return (
-        f"{name}{place}: {facts['utterances']:,.0f} utterances, {facts['audio_seconds'] / 3600:.3f} h, RTFx {pace:,.0f}"
-    )
+    rtfx = facts["audio_seconds"] / facts["seconds"]
+    worker = "" if facts["worker"] == "inline" else f" on {facts['worker']}"
+    hours = facts["audio_seconds"] / 3600
+    return f"{name}{worker}: {facts['utterances']:,.0f} utterances, {hours:.3f} h, RTFx {rtfx:,.0f}"
 
 
 RETRY_WORKERS: Any = RETRY | {"retries": 6, "retry_delay_seconds": [1, 5, 15, 30, 30, 30]}
-"""Workers die more than once in days."""
+"""Over days, workers die more than once."""
 
 
-@task(task_run_name="transcribe {reader.role} {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY_WORKERS)
-def transcribe_shard(shard: Path, reader: Pass, devices: Executor) -> Path:
-    return run_pass([shard], reader, devices)[0]
+@task(task_run_name="transcribe {model_pass.role} {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY_WORKERS)
+def transcribe_shard(shard: Path, model_pass: Pass, devices: Executor) -> Path:
+    return run_pass([shard], model_pass, devices)[0]
 
 
-def label() -> str:
-    given = task_run.parameters
-    names = [ledger.name_of(shard) for shard in given["shards"]]
-    return f"transcribe {given['reader'].role} {names[0]}" + (f"-{names[-1]}" if len(names) > 1 else "")
+def task_label() -> str:
+    parameters = task_run.parameters
+    names = [ledger.name_of(shard) for shard in parameters["shards"]]
+    return f"transcribe {parameters['model_pass'].role} {names[0]}" + (f"-{names[-1]}" if len(names) > 1 else "")
 
 
-@task(task_run_name=label, cache_policy=NO_CACHE, **RETRY_WORKERS)
-def transcribe_shards(shards: list[Path], reader: Pass, devices: Executor) -> list[Path]:
-    """The pass on shards with little to read each, in batches over all of them."""
-    return run_pass(shards, reader, devices)
+@task(task_run_name=task_label, cache_policy=NO_CACHE, **RETRY_WORKERS)
+def transcribe_shards(shards: list[Path], model_pass: Pass, devices: Executor) -> list[Path]:
+    """Run the pass on shards with little to transcribe each, in batches across all of them."""
+    return run_pass(shards, model_pass, devices)
 
 
-def run_pass(shards: list[Path], reader: Pass, devices: Executor) -> list[Path]:
-    done = devices.run(transcribe_files, shards, reader, placement=reader.placement)
-    log.info(pass_summary(done))
-    return ledger.files_of(shards, done)
+def run_pass(shards: list[Path], model_pass: Pass, devices: Executor) -> list[Path]:
+    record = devices.run(transcribe_files, shards, model_pass, placement=model_pass.placement)
+    log.info(pass_summary(record))
+    return ledger.files_of(shards, record)

@@ -15,7 +15,7 @@ from winnow.models.resolve import resolve
 CATALOG = open_catalog()
 
 GUIDE = {
-    "stt_en_fastconformer_hybrid_large_pc": ("nvidia/stt_en_fastconformer_hybrid_large_pc", "it is there"),
+    "stt_en_fastconformer_hybrid_large_pc": ("nvidia/stt_en_fastconformer_hybrid_large_pc", "it exists by this name"),
     "stt_en_fastconformer_hybrid_medium_pc": ("nvidia/parakeet-tdt_ctc-110m", "there never was a medium one"),
     "stt_en_fastconformer_hybrid_small_pc": ("nvidia/parakeet-tdt_ctc-110m", "there never was a small one"),
     "stt_en_fastconformer_telephony_large": ("nvidia/parakeet-tdt-0.6b-v2", "there never was one for telephony"),
@@ -26,13 +26,13 @@ GUIDE = {
     "stt_en_fastconformer_noisy_large": ("nvidia/parakeet-tdt-0.6b-v2", "there never was one for noise"),
     "stt_multilingual_fastconformer_hybrid_large_pc": (
         "stt_multilingual_fastconformer_hybrid_large_pc",
-        "on NGC only, so without nvidia/, and reads 10 languages",
+        "on NGC only, so without nvidia/, and knows 10 languages",
     ),
-    "stt_es_fastconformer_hybrid_large_pc": ("nvidia/stt_es_fastconformer_hybrid_large_pc", "it is there"),
-    "stt_de_fastconformer_hybrid_large_pc": ("nvidia/stt_de_fastconformer_hybrid_large_pc", "it is there"),
-    "stt_fr_fastconformer_hybrid_large_pc": ("nvidia/stt_fr_fastconformer_hybrid_large_pc", "it is there"),
-    "stt_it_fastconformer_hybrid_large_pc": ("nvidia/stt_it_fastconformer_hybrid_large_pc", "it is there"),
-    "stt_hy_fastconformer_hybrid_large_pc": ("nvidia/stt_hy_fastconformer_hybrid_large_pc", "no newer model reads"),
+    "stt_es_fastconformer_hybrid_large_pc": ("nvidia/stt_es_fastconformer_hybrid_large_pc", "it exists by this name"),
+    "stt_de_fastconformer_hybrid_large_pc": ("nvidia/stt_de_fastconformer_hybrid_large_pc", "it exists by this name"),
+    "stt_fr_fastconformer_hybrid_large_pc": ("nvidia/stt_fr_fastconformer_hybrid_large_pc", "it exists by this name"),
+    "stt_it_fastconformer_hybrid_large_pc": ("nvidia/stt_it_fastconformer_hybrid_large_pc", "it exists by this name"),
+    "stt_hy_fastconformer_hybrid_large_pc": ("nvidia/stt_hy_fastconformer_hybrid_large_pc", "no newer model knows"),
     "stt_zh_fastconformer_hybrid_large_pc": (
         "nvidia/nemotron-3.5-asr-streaming-0.6b",
         "never was a FastConformer for Chinese alone",
@@ -92,7 +92,7 @@ def test_a_pair_is_a_fast_model_and_a_better_or_a_different_one(pair):
     assert large.parameters > small.parameters
     both = small.scores.keys() & large.scores.keys()
     better = any(large.scores[name].wer < small.scores[name].wer for name in both) or not both
-    assert (better and small.family != large.family) or small.decodes != large.decodes
+    assert (better and small.family != large.family) or small.decoder_type != large.decoder_type
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_catalogue_of_ones_own_comes_first(tmp_path, monkeypatch):
     sums = (DEMO / "SHA256SUMS").read_text()
     for model in found.models[:2]:
         assert f"{model.sha256}  {model.name.removeprefix('demo-')}.nemo\n" in sums
-        assert resolve(model.place).family == model.family
+        assert resolve(model.run_name).family == model.family
     assert found.get("parakeet-tdt-0.6b-v3").licence == "CC-BY-4.0"
 
 
@@ -122,14 +122,14 @@ MODEL = "{name: m, checkpoint: m.nemo, decoder: CTC, languages: [en]}"
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("models: [", "no catalogue that can be read"),
+        ("models: [", "not a readable catalogue"),
         ("models: [{name: m}]", r"models\.0\.checkpoint: Field required"),
         ("modles: []", "modles: Extra inputs"),
-        (f"models: [{MODEL}, {MODEL}]", "models: m is there twice"),
-        ("pairs: [{small: nobody, why: none}]", "pairs: nobody: no model of this name"),
+        (f"models: [{MODEL}, {MODEL}]", "models: duplicate name m"),
+        ("pairs: [{small: nobody, why: none}]", "pairs: unknown model nobody"),
         (
             "models: [{name: m, checkpoint: m.nemo, decoder: CTC, languages: [en], scores: {own: {wer: 0.1}}}]",
-            "models: m: scores: own is not among the protocols",
+            "models: m: scores: unknown protocol own",
         ),
     ],
 )
@@ -167,9 +167,10 @@ def test_the_choice_is_shown_with_its_reasons(capsys, manifest):
     shown = " ".join(capsys.readouterr().out.split())
     for expected in (
         "--small nvidia/stt_de_fastconformer_hybrid_large_pc --large nvidia/parakeet-tdt-0.6b-v3",
-        "because over 1,000 h of audio (1,389 h): fastest instead of balanced",
+        "reasons over 1,000 h of audio (1,389 h): fastest instead of balanced",
         "0.25 of a GPU",
-        "the guide's 256 utterances are a guess, what counts is what the engine measures",
+        "batches: measured when the model is loaded (60% of the free memory, at most 1,200 padded seconds)",
+        "the guide estimates 256 utterances",
         "precision: bf16",
     ):
         assert expected in shown
@@ -178,4 +179,4 @@ def test_the_choice_is_shown_with_its_reasons(capsys, manifest):
 def test_a_choice_that_cannot_be_made_ends_with_an_exit_code(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["models", "choose"])
-    assert "winnow: select.language: nothing says which language is spoken" in capsys.readouterr().err
+    assert "winnow: select.language: the language of the corpus is unknown" in capsys.readouterr().err

@@ -7,9 +7,10 @@ import pytest
 from tests.conftest import DEMO
 from winnow.corpora.registry import open_source
 from winnow.errors import OptionError
-from winnow.hardware import ELSEWHERE, Machine, parse_gpus
+from winnow.hardware import ELSEWHERE, Machine, parse_gpus, visible_ids
 from winnow.models.auto_select import resolve_models
 from winnow.models.catalog import open_catalog
+from winnow.models.explain import resource_needs, selection_reasons
 from winnow.models.selection import select_models
 from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
@@ -40,41 +41,49 @@ def names(choice):
 @pytest.mark.parametrize(
     ("wish", "pair", "reason"),
     [
-        ({"language": "en"}, (SMALL, FLASH), "they decode by TDT and by AED"),
-        ({"language": "en", "quality": "highest"}, (V2, FLASH), "the best English model that the engine reads"),
+        ({"language": "en"}, (SMALL, FLASH), "their decoders differ (TDT and AED)"),
+        ({"language": "en", "quality": "highest"}, (V2, FLASH), "the best English model that the engine can load"),
         ({"language": "en", "quality": "fastest"}, (SMALL, V2), f"not {TINY} then {V2}: the licence of {TINY}"),
-        ({"language": "en", "quality": "fastest", "use": "research"}, (TINY, V2), "they decode by CTC and by TDT"),
-        ({"language": "en", "hours": 1000.5}, (SMALL, V2), "1,000 h of audio are more than 1,000, so speed counts"),
+        (
+            {"language": "en", "quality": "fastest", "use": "research"},
+            (TINY, V2),
+            "their decoders differ (CTC and TDT)",
+        ),
+        (
+            {"language": "en", "hours": 1000.5},
+            (SMALL, V2),
+            "over 1,000 h of audio (1,000 h): fastest instead of balanced",
+        ),
         ({"language": "en", "hours": 1000}, (SMALL, FLASH), "WER 7.49% and 6.35%"),
         ({"language": "en", "hours": 9999, "quality": "highest"}, (V2, FLASH), "second opinion"),
         ({"language": "EN-us", "domain": "telephony"}, (SMALL, V2), "no model here was made for 8 kHz"),
         ({"language": "en-US"}, (SMALL, FLASH), "published (open-asr-en)"),
         ({"language": "en", "domain": "noisy"}, (SMALL, V2), "no model here was made for noise"),
-        ({"language": "en", "domain": "streaming"}, (SMALL, FLASH), "models that stream hear less"),
+        ({"language": "en", "domain": "streaming"}, (SMALL, FLASH), "models that stream see less"),
         ({"language": "de"}, (V3, CANARY), "published (open-asr-ml): WER 4.81% and 4.60%"),
         ({"language": "de", "quality": "fastest"}, (GERMAN, V3), "a model for German alone"),
-        ({"language": "de,fr,pl"}, (V3, CANARY), "both read 25 European languages"),
-        ({"language": "de,fr", "quality": "fastest"}, (V3, CANARY), "both read 25 European languages"),
-        ({"language": "en,de"}, (V3, CANARY), "both read 25 European languages"),
-        ({"language": "hy"}, (ARMENIAN,), "there is no second model for it, so there is no cascade"),
+        ({"language": "de,fr,pl"}, (V3, CANARY), "both know 25 European languages"),
+        ({"language": "de,fr", "quality": "fastest"}, (V3, CANARY), "both know 25 European languages"),
+        ({"language": "en,de"}, (V3, CANARY), "both know 25 European languages"),
+        ({"language": "hy"}, (ARMENIAN,), "no second model is known, so there is no cascade"),
     ],
 )
 def test_a_wish_gets_the_pair_that_serves_it_and_the_reason(wish, pair, reason):
     found = select_models(Selection(**wish), CATALOG, A100)
     assert names(found) == pair
-    assert reason in "\n".join(found.reasons)
+    assert reason in "\n".join(selection_reasons(found))
 
 
 @pytest.mark.parametrize(
     ("wish", "complaint"),
     [
-        ({}, "select.language: nothing says which language is spoken"),
+        ({}, "select.language: the language of the corpus is unknown"),
         (
             {"language": "xx"},
-            r"no models in the catalogue for xx \(general, commercial use\): no pair of its models reads",
+            r"no models in the catalogue for xx \(general, commercial use\): no pair supports all of that",
         ),
         ({"language": "de,hy"}, "or give each language its own models"),
-        ({"language": "ka"}, "the licence of stt_ka_fastconformer_hybrid_large_pc is not known here"),
+        ({"language": "ka"}, "the licence of stt_ka_fastconformer_hybrid_large_pc is unknown"),
         ({"language": "hy", "memory": 0.5}, "weights take 0.5 GB, more than half of the 0.5 GB of NVIDIA A100"),
     ],
 )
@@ -86,33 +95,41 @@ def test_a_wish_that_nothing_serves_says_why(wish, complaint):
 def test_a_pair_that_does_not_fit_the_memory_is_passed_over():
     found = select_models(Selection(language="en", memory=6), CATALOG, A100)
     assert names(found) == (SMALL, V2)
-    refused, *others = found.reasons
+    refused, *others = selection_reasons(found)
     assert refused == (
         f"not {SMALL} then {FLASH}: their weights take 4.0 GB, more than half of the 6.0 GB of NVIDIA A100"
     )
-    assert "nothing else is left that is balanced" in others
+    assert "no other pair is balanced" in others
 
 
 @pytest.mark.parametrize(
     ("machine", "placements", "said"),
     [
         (A100, (Placement(share=0.25, cpus=1, memory=4), Placement(share=1, cpus=4, memory=16)), "64 utterances"),
-        (SMALL_GPU, (Placement(share=0.25, cpus=0.5, memory=2), Placement(share=1, cpus=2, memory=8)), "made smaller"),
-        (LAPTOP, (Placement(), Placement()), "no GPU: a shard has all 4 cores"),
-        (ELSEWHERE, (Placement(share=0.25, cpus=1, memory=4), Placement(share=1, cpus=4, memory=16)), "measures"),
+        (
+            SMALL_GPU,
+            (Placement(share=0.25, cpus=0.5, memory=2), Placement(share=1, cpus=2, memory=8)),
+            "reduced from the guide's 4 of the cores and 16 GB to what this machine has",
+        ),
+        (LAPTOP, (Placement(), Placement()), "no GPU: a shard takes all 4 cores"),
+        (
+            ELSEWHERE,
+            (Placement(share=0.25, cpus=1, memory=4), Placement(share=1, cpus=4, memory=16)),
+            "measured when the model is loaded",
+        ),
     ],
 )
 def test_what_a_shard_takes_is_no_more_than_there_is(machine, placements, said):
     found = select_models(Selection(language="en"), CATALOG, machine)
     assert tuple(found.placements.values()) == placements
-    assert said in "\n".join(found.needs)
+    assert said in "\n".join(resource_needs(found))
 
 
 def test_without_a_cascade_there_is_one_model():
     found = select_models(Selection(language="en", memory=2), CATALOG, A100, cascade=False)
     assert names(found) == (SMALL,)
-    (reason,) = found.reasons
-    assert reason.startswith(f"{SMALL} (which goes before {FLASH}, were there a cascade): the fastest English model")
+    (reason,) = selection_reasons(found)
+    assert reason.startswith(f"{SMALL} (in a cascade, before {FLASH}): the fastest English model")
 
 
 def test_a_model_that_is_given_stays_and_gets_another_beside_it():
@@ -120,9 +137,9 @@ def test_a_model_that_is_given_stays_and_gets_another_beside_it():
     assert names(known) == (V2, FLASH)
     unknown = select_models(Selection(language="en"), CATALOG, A100, {"small": "mine.nemo"})
     assert names(unknown) == (FLASH,)
-    assert unknown.reasons == [
-        f"{FLASH} goes with mine.nemo, which was given",
-        "mine.nemo is not in the catalogue, so nothing is known of how it differs",
+    assert selection_reasons(unknown) == [
+        f"{FLASH}: to go with mine.nemo",
+        "mine.nemo is not in the catalogue, so how it differs is unknown",
     ]
 
 
@@ -165,7 +182,7 @@ def test_auto_becomes_checkpoints_and_says_why_in_the_log(manifest, said):
     found = resolve_models(curation(corpus, select=Selection(domain="noisy", quality="highest")), A100)
     assert (found.small, found.large) == (f"nvidia/{V2}", f"nvidia/{FLASH}")
     assert (found.select, found.small_placement, found.engine.language) == (Selection(), Placement(), "en")
-    assert any("chosen for en: noisy: no model here was made for noise" in line for line in said)
+    assert any("selected for en: noisy: no model here was made for noise" in line for line in said)
 
 
 def test_a_model_with_a_prompt_is_told_the_language_where_no_row_says_it(manifest):
@@ -205,7 +222,7 @@ def test_a_licence_that_nobody_knows_is_said_too(manifest, said):
     assert (found.small, found.large) == ("nvidia/stt_ka_fastconformer_hybrid_large_pc", None)
     warned = [line for line in said if line.startswith("WARNING")]
     assert [line.partition(":")[2] for line in warned] == [
-        " its licence is not known here: read its card before the data is used"
+        " its licence is unknown: read the model card before using the data"
     ]
 
 
@@ -219,7 +236,7 @@ def test_a_licence_that_nobody_knows_is_said_too(manifest, said):
 )
 def test_what_needs_a_large_model_is_refused_where_none_was_found(manifest, others):
     corpus = manifest({"audio_filepath": "a.wav", "lang": "ka"}, tones=False)
-    with pytest.raises(OptionError, match="auto found no second model"):
+    with pytest.raises(OptionError, match="auto selected no large model"):
         resolve_models(curation(corpus, select=Selection(use="research"), **others), A100)
 
 
@@ -228,7 +245,7 @@ def test_the_hours_of_a_language_are_those_of_its_rows(manifest, said):
     routes = {"de": {"small": "auto", "large": "auto"}}
     found = resolve_models(curation(manifest(*rows, tones=False), languages=routes), A100)
     assert found.languages["de"].small == f"nvidia/{GERMAN}"
-    assert "INFO chosen for de: 1,111 h of audio are more than 1,000, so speed counts: fastest" in said
+    assert "INFO selected for de: over 1,000 h of audio (1,111 h): fastest instead of balanced" in said
 
 
 def test_audio_that_is_longer_than_a_model_reads_at_once_is_said_before_the_run(said):
@@ -236,7 +253,7 @@ def test_audio_that_is_longer_than_a_model_reads_at_once_is_said_before_the_run(
     resolve_models(Curation(**given, engine=EngineOptions(max_seconds=1200)))
     assert not said
     resolve_models(Curation(**given, engine=EngineOptions(max_seconds=1201)))
-    assert said == ["WARNING parakeet-tdt_ctc-110m reads no more than 1,200 s at once: engine.max_seconds is 1,201"]
+    assert said == ["WARNING parakeet-tdt_ctc-110m: transcribes at most 1,200 s, and engine.max_seconds is 1,201"]
 
 
 @pytest.mark.parametrize(
@@ -290,7 +307,11 @@ SMI = """0, GPU-aa, NVIDIA H100 80GB HBM3, 81559, 9.0
         ("", []),
     ],
 )
-def test_gpus_are_those_that_the_process_may_use(visible, found):
+def test_gpus_are_those_that_the_process_may_use(visible, found, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert [
-        (name, round(memory, 1) if memory < math.inf else memory, cap) for name, memory, cap in parse_gpus(SMI, visible)
+        (gpu.name, round(gpu.memory, 1) if gpu.memory < math.inf else gpu.memory, gpu.compute_capability)
+        for gpu in parse_gpus(SMI, visible_ids())
     ] == found

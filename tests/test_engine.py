@@ -80,7 +80,7 @@ def test_readings_are_never_given_to_other_utterances():
     batch = [(Request(name, None, None), clip(1.0)) for name in "abcd"]
     readings = transcribe_batches([batch], Forgetful())
     assert [one.text for one in (readings[0], *readings[2:])] == ["a", "c", "d"]
-    assert str(readings[1]) == "0 readings for 1 utterances"
+    assert str(readings[1]) == "0 hypotheses for 1 utterances"
 
 
 class Broken(Model):
@@ -122,7 +122,7 @@ def test_batches_hold_clips_of_like_length_within_the_budget():
 def test_what_did_not_fit_is_remembered_for_clips_as_long():
     budget = BatchLimits(100)
     assert budget.fits(10, 10.0)
-    budget.remember(10, 10.0)
+    budget.learn(10, 10.0)
     assert [budget.fits(count, 10.0) for count in (1, 5, 6)] == [True, True, False]
     assert not budget.fits(2, 30.0)  # longer ones as well
     assert budget.fits(1, 60.0)  # but never less than one
@@ -168,18 +168,18 @@ def test_readings_stand_for_a_model_that_was_run_elsewhere(tone, hears):
     good, bad = transcribe_requests(
         model, [Request(str(path), None, None), Request(str(tone("b.wav")), None, None)], EngineOptions()
     )[0]
-    assert (good.reading, good.reason) == (Hypothesis("good morning"), None)
-    assert (bad.reading, bad.reason) == (None, "NO_READING")
-    assert bad.detail.endswith("small.jsonl has none of " + str(path.with_name("b.wav")) + " at 0.0 s")
+    assert (good.hypothesis, good.reason) == (Hypothesis("good morning"), None)
+    assert (bad.hypothesis, bad.reason) == (None, "NO_READING")
+    assert bad.detail.endswith("small.jsonl: no transcript of " + str(path.with_name("b.wav")) + " at 0.0 s")
 
 
 @pytest.mark.parametrize(
     ("lines", "complaint"),
     [
-        ('{"audio_filepath": "a.wav"}', "small.jsonl:1: no reading .* missing required field `pred_text`"),
-        ('{"audio_filepath": "a.wav", "pred_text": 7}', "small.jsonl:1: no reading .* Expected `str`, got `int`"),
+        ('{"audio_filepath": "a.wav"}', "small.jsonl:1: invalid transcript: .* missing required field `pred_text`"),
+        ('{"audio_filepath": "a.wav", "pred_text": 7}', "small.jsonl:1: invalid transcript: Expected `str`, got `int`"),
         ('\n{"audio_filepath": "a.wav", "pred_text": "a"}\n{"audio_filepath": "a.wav", "pred_text": "b"}',
-         "small.jsonl:3: a second reading of a.wav at 0.0 s"),
+         "small.jsonl:3: second transcript of a.wav at 0.0 s"),
     ],
 )  # fmt: skip
 def test_readings_that_are_none_are_refused(tmp_path, lines, complaint):
@@ -216,13 +216,13 @@ def test_as_many_models_stay_in_memory_as_a_run_has(hears):
 
 
 def test_all_models_of_a_cascade_stay_in_memory(tmp_path, hears, monkeypatch):
-    monkeypatch.setattr(model_cache, "_most", 2)
+    monkeypatch.setattr(model_cache, "_size", 2)
     reader = Pass(role="large3", checkpoint=resolve(hears(a={})["a"]), options=EngineOptions())
     rows = ledger.store_table(
         tmp_path / ledger.STAGES / "gate-small", "00000", shard(BEFORE_FILTER, reason=["AUDIO_MISSING"])
     )
     assert transcribe_files([rows], reader, "inline")["rows"] == 1
-    assert model_cache._most == 4
+    assert model_cache._size == 4
 
 
 def test_models_go_for_one_that_does_not_fit_beside_them(hears):

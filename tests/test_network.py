@@ -50,7 +50,7 @@ def nemos(checkpoint, asked, branch=None, **decoding):
 
 def texts(network, asked, **options):
     heard, _ = transcribe_requests(network, asked, EngineOptions(**options))
-    return [one.reading.text for one in heard]
+    return [one.hypothesis.text for one in heard]
 
 
 @pytest.mark.parametrize(("model", "branch"), [("small", None), ("large", None), ("large", "ctc")])
@@ -59,7 +59,7 @@ def test_texts_are_those_of_nemo_one_by_one(model, branch):
     asked = requests(24)
     options = EngineOptions(decoder=branch, batch_seconds=15)
     heard, spent = transcribe_requests(get_model(checkpoint, options), asked, options)
-    assert [one.reading.text for one in heard] == nemos(checkpoint, asked, branch)
+    assert [one.hypothesis.text for one in heard] == nemos(checkpoint, asked, branch)
     assert spent["utterances"] == 24
     assert spent["audio_seconds"] == pytest.approx(sum(one.duration for one in asked), abs=0.1)
     assert (spent["device"], spent["precision"]) == ("cpu", "fp32")
@@ -263,9 +263,9 @@ def test_cuda_graphs_need_a_gpu(demo_large):
 
 
 def test_a_budget_is_what_memory_allows():
-    assert batch_seconds_for(bytes_a_second=1e6, free=int(1e9)) == 600
-    assert batch_seconds_for(bytes_a_second=1e3, free=int(1e9)) == 1_200  # more would save no time
-    assert batch_seconds_for(bytes_a_second=1e12, free=int(1e9)) == 1
+    assert batch_seconds_for(bytes_per_second=1e6, free=int(1e9)) == 600
+    assert batch_seconds_for(bytes_per_second=1e3, free=int(1e9)) == 1_200  # more would save no time
+    assert batch_seconds_for(bytes_per_second=1e12, free=int(1e9)) == 1
 
 
 def test_timestamps_are_nemos_frames(demo_large):

@@ -32,7 +32,7 @@ def readers(hears):
 def test_a_row_is_read_by_the_model_of_its_language(readers):
     rest, german = readers.checkpoints
     expected = {"de": german, "de-at": german, "en": rest, None: rest, "hy": None}
-    assert {language: readers.reader(language) for language in expected} == expected
+    assert {language: readers.checkpoint_for(language) for language in expected} == expected
 
 
 def test_answers_come_in_the_order_of_the_requests_and_say_what_each_model_took(readers):
@@ -44,10 +44,10 @@ def test_answers_come_in_the_order_of_the_requests_and_say_what_each_model_took(
     spoken = ["de", None, "de-ch", "fr"]
     requests = [Request(f"{i}.wav", None, None, language=language) for i, language in enumerate(spoken)]
     found, spent = transcribe_by_language(readers, listen, requests)
-    assert [one.reading.text for one in found] == ["german 0.wav", "rest 1.wav", "german 2.wav", "rest 3.wav"]
+    assert [one.hypothesis.text for one in found] == ["german 0.wav", "rest 1.wav", "german 2.wav", "rest 3.wav"]
     assert (spent["utterances"], spent["seconds"]) == (4, 2.0)
     rest, german = (one.sha256 for one in readers.checkpoints)
-    assert {sha256: one["utterances"] for sha256, one in spent["readers"].items()} == {rest: 2, german: 2}
+    assert {sha256: one["utterances"] for sha256, one in spent["models"].items()} == {rest: 2, german: 2}
 
 
 @pytest.fixture
@@ -79,11 +79,11 @@ def routed(models):
 def test_a_language_with_models_of_its_own_is_not_for_a_further_one(corpus, models, hears):
     third = hears(third={"d.wav": "one two three"})["third"]
     *_, last = make_passes(Curation(manifest=corpus, output="out", extra_models=[third], **routed(models)))
-    assert {language: last.reader(language) for language in ("de", "hy", "en", None)} == {
+    assert {language: last.checkpoint_for(language) for language in ("de", "hy", "en", None)} == {
         **dict.fromkeys(("de", "hy")),
         **dict.fromkeys(("en", None), last.checkpoint),
     }
-    assert list(last.unread) == ["de", "hy"]
+    assert list(last.skipped_languages) == ["de", "hy"]
 
 
 @pytest.mark.usefixtures("prefect_server")
@@ -155,7 +155,7 @@ def test_two_real_checkpoints_read_the_rows_of_their_languages(two_languages, tm
         mine = [row for row in rows if row["lang"] == tag]
         requests = [Request(str(DEMO / "corpus" / row["audio_filepath"]), None, row["duration"]) for row in mine]
         alone, _ = transcribe_requests(get_model(resolve(pinned(role)), EngineOptions()), requests, EngineOptions())
-        assert [row["small_pred_text"] for row in mine] == [one.reading.text for one in alone]
+        assert [row["small_pred_text"] for row in mine] == [one.hypothesis.text for one in alone]
     assert {(row["lang"], row["small_model"]) for row in rows} == {
         ("en", str(DEMO / "small.nemo")),
         ("de", str(DEMO / "large.nemo")),

@@ -1,7 +1,7 @@
 """The machine that a run starts on: its devices, memory and cores.
 
-`this_machine` asks the driver, since torch takes seconds to import; `usable_gpus` asks torch, which may not be built for
-the driver.
+`this_machine` asks the driver, since torch takes seconds to import; `usable_gpus` asks torch, which may not support the
+driver.
 """
 
 import math

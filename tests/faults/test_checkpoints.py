@@ -23,6 +23,7 @@ from winnow.engines.nemo.model import NemoModel, restore_model
 from winnow.errors import CheckpointError
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
+from winnow.runs.storage import sha256_of
 
 CONFIG, WEIGHTS = "model_config.yaml", "model_weights.ckpt"
 TIMES = {name: f"timestamps_asr_{name}" for name in (CONFIG, WEIGHTS)}
@@ -322,7 +323,7 @@ def test_a_hostile_checkpoint_is_refused_before_anything_is_opened(nemo, content
     assert str(refused.value).startswith(f"{nemo}: ")
     assert len(str(refused.value).splitlines()) == 1
     left = {path.name for path in nemo.parent.rglob("*") if path.is_file() and ".passed-" not in path.name}
-    assert left == {"model.nemo", f"{checkpoint_cache.sha256_of(nemo)}.nemo"}
+    assert left == {"model.nemo", f"{sha256_of(nemo)}.nemo"}
 
 
 def test_the_good_one_that_they_were_made_of_passes(nemo):
@@ -345,7 +346,7 @@ def test_torch_and_nemo_must_be_as_safe_as_they_are(nemo, monkeypatch):
 
 def test_a_checkpoint_that_is_not_pinned_is_read_only_if_one_says_so(nemo):
     nemo.write_bytes(archived())
-    sha256 = checkpoint_cache.sha256_of(nemo)
+    sha256 = sha256_of(nemo)
     with pytest.raises(CheckpointError) as refused:
         resolve(str(nemo))
     assert f"write {nemo}@sha256:{sha256} if you mean today's" in str(refused.value)
@@ -374,7 +375,7 @@ def test_what_was_examined_is_what_is_loaded(nemo):
     nemo.write_bytes(archived())
     found = trusted(nemo)
     nemo.write_bytes(HOSTILE["code"][0])
-    assert checkpoint_cache.sha256_of(found.path) == found.sha256
+    assert sha256_of(found.path) == found.sha256
     assert found.path.parent.parent == nemo.parent / "cache"
 
 

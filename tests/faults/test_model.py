@@ -49,7 +49,7 @@ def small(demo_small):
 @pytest.fixture(scope="module")
 def alone(small):
     """What every utterance says by itself."""
-    return [transcribe_requests(small, [one], EngineOptions())[0][0].reading.text for one in ASKED]
+    return [transcribe_requests(small, [one], EngineOptions())[0][0].hypothesis.text for one in ASKED]
 
 
 def paths(batches):
@@ -58,7 +58,7 @@ def paths(batches):
 
 def assert_only_the_culprit(answers, alone, reason, detail):
     expected = [None if one.path == CULPRIT else text for one, text in zip(ASKED, alone, strict=True)]
-    assert [one.reading and one.reading.text for one in answers] == expected
+    assert [one.hypothesis and one.hypothesis.text for one in answers] == expected
     (bad,) = [one for one in answers if one.reason]
     assert (bad.reason, bad.detail) == (reason, detail)
     assert bad.stats.seconds == pytest.approx(ASKED[5].duration, abs=0.01)
@@ -97,8 +97,8 @@ class NotFinite(Faulty):
 @pytest.mark.parametrize(
     ("fault", "state", "reason", "detail"),
     [
-        (TooMany, {}, "MODEL_MISALIGNED", "2 readings for 1 utterances"),
-        (TooFew, {}, "MODEL_MISALIGNED", "0 readings for 1 utterances"),
+        (TooMany, {}, "MODEL_MISALIGNED", "2 hypotheses for 1 utterances"),
+        (TooFew, {}, "MODEL_MISALIGNED", "0 hypotheses for 1 utterances"),
         (Raises, {"error": ValueError("wrong shape")}, "MODEL_ERROR", "wrong shape"),
         (Raises, {"error": AssertionError()}, "MODEL_ERROR", "AssertionError"),
         (Raises, {"error": torch.OutOfMemoryError("CUDA out of memory")}, "OOM_SINGLE", "CUDA out of memory"),
@@ -133,7 +133,7 @@ def test_a_batch_too_large_for_the_device_is_halved_and_the_size_remembered(smal
     second, _ = transcribe_requests(narrow, ASKED, EngineOptions())
     again = sum(padded > 9.0 for padded in narrow.state["tried"])
     for answers in (first, second):
-        assert [one.reading.text for one in answers] == alone
+        assert [one.hypothesis.text for one in answers] == alone
     assert 0 == again < failed
 
 

@@ -19,7 +19,7 @@ from winnow.engines.model_cache import get_model
 from winnow.engines.registry import engine_for
 from winnow.hardware import cores
 from winnow.parameters.engine import EngineOptions
-from winnow.parameters.redaction import first_line
+from winnow.parameters.redaction import error_line
 from winnow.text.normalize import Normalizer
 
 WARM_UP_UTTERANCES = 8  # transcribed before the measurement
@@ -85,14 +85,14 @@ class Measurement:
         try:
             measurement = measure_in_child(checkpoint, options, self.sample.requests)
         except Exception as error:
-            return row.model_copy(update={"failure": first_line(error)})
+            return row.model_copy(update={"failure": error_line(error)})
         return row.model_copy(update=derive_figures(measurement, self.sample.references, self.normalizer))
 
 
 def derive_figures(measurement: RawMeasurement, references: list[str], normalizer: Normalizer) -> dict[str, Any]:
     """Compute the fields of `ModelFigures`; quarantined utterances do not count in any rate."""
     pairs = zip(references, measurement.results, strict=True)
-    texts = [(reference, result.reading.text) for reference, result in pairs if result.reading]
+    texts = [(reference, result.hypothesis.text) for reference, result in pairs if result.hypothesis]
     spent = measurement.spent
     return {
         "accuracy": measure_accuracy(texts, normalizer),

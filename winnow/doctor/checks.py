@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from winnow.doctor import disk_space, formats, framework_check, packages
-from winnow.doctor.findings import Finding, error_line, failed, ok, run_check, warning
+from winnow.doctor.findings import Finding, failed, ok, run_check, warning
 from winnow.doctor.installation import required_packages
 from winnow.parameters.maintenance import Doctor
+from winnow.parameters.redaction import error_line
 
 ServerCheck = Callable[[], Iterable[Finding]]
 SmokeRun = Callable[[list[str], bool], Iterable[Finding]]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from winnow.doctor.installation import REINSTALL
-from winnow.parameters.redaction import redact_text
+from winnow.parameters.redaction import error_line
 
 
 class Finding(BaseModel, frozen=True):
@@ -39,8 +39,3 @@ def run_check(check: str, function: Callable[..., Iterable[Finding]], *arguments
         return list(function(*arguments))
     except Exception as error:
         return [failed(check, f"the check failed: {error_line(error)}", REINSTALL)]
-
-
-def error_line(error: Exception) -> str:
-    """Return an exception's type and first line, without credentials."""
-    return redact_text(f"{type(error).__name__}: {error}".splitlines()[0])

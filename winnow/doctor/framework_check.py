@@ -14,6 +14,7 @@ from typing import Any
 
 from winnow.doctor.findings import Finding, failed, ok, warning
 from winnow.doctor.installation import PIP, REINSTALL
+from winnow.parameters.redaction import error_line
 from winnow.reports.formatting import format_gibibytes
 
 IMPORT_TIMEOUT = 180.0  # seconds for both imports, on a machine under load
@@ -104,7 +105,7 @@ def main() -> None:
         facts = {"torch": torch.__version__, "nemo": nemo.__version__, "cuda": torch.version.cuda, "driver": driver}
         print(json.dumps(facts | {"archs": torch.cuda.get_arch_list(), "devices": gpu_facts()}))
     except BaseException as error:
-        print(json.dumps({"error": f"import failed: {type(error).__name__}: {error}".splitlines()[0]}))
+        print(json.dumps({"error": f"import failed: {error_line(error)}"}))
 
 
 def gpu_facts() -> list[dict[str, Any]]:

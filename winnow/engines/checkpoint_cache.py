@@ -55,4 +55,6 @@ def copy_verified(path: Path, copy: Path, model_name: str, sha256: str) -> None:
             digest.update(block)
             draft.write(block)
         if digest.hexdigest() != sha256:
-            raise CheckpointError(f"{model_name}: checksum mismatch: expected sha256 {sha256}, got {digest.hexdigest()}")
+            raise CheckpointError(
+                f"{model_name}: checksum mismatch: expected sha256 {sha256}, got {digest.hexdigest()}"
+            )

@@ -85,7 +85,9 @@ def download(url: str, blob: Path, size: int | None) -> None:
             part.replace(blob)
     except OSError as error:
         if error.errno in DISK_FULL_ERRORS:
-            raise DiskFull(f"{blob.parent}: {error.strerror}: free some space, or set HF_HOME to another disk") from error
+            raise DiskFull(
+                f"{blob.parent}: {error.strerror}: free some space, or set HF_HOME to another disk"
+            ) from error
         raise
 
 

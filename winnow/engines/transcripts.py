@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from winnow.engines.batching import BatchLimits
-from winnow.engines.checkpoint_cache import sha256_of
+from winnow.engines.checkpoint_cache import checkpoint_digest
 from winnow.engines.engine import Batch, Checkpoint, Engine, MissingTranscript, Recogniser, Request, split_pin
 from winnow.errors import CheckpointError
 from winnow.parameters.engine import EngineOptions
@@ -35,7 +35,7 @@ class TranscriptEngine(Engine):
         if path is None:
             raise CheckpointError(f"{name}: no such file")
         path = path.absolute()
-        return Checkpoint(name=str(path), path=path, family="transcripts", sha256=sha256_of(path, name))
+        return Checkpoint(name=str(path), path=path, family="transcripts", sha256=checkpoint_digest(path, name))
 
     def load(self, checkpoint: Checkpoint, options: EngineOptions) -> Recogniser:
         return PrecomputedHypotheses(checkpoint)

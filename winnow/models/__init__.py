@@ -1,1 +1,1 @@
-"""What is known of models, and which of them suit a selection."""
+"""The catalogue of models, the selection of models from it, and the passes that run them."""

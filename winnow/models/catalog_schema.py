@@ -1,4 +1,4 @@
-"""What a catalogue's file may say: its models, and what they are chosen by."""
+"""The form of a catalogue file: its models, and what they are selected by."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,31 +10,34 @@ class CatalogEntry(BaseModel):
 
 
 class ScoreProtocol(CatalogEntry):
-    """What a published figure was measured on, in which languages (none: in the model's own), and who says so."""
+    """What a published figure was measured on, and who published it; without languages, in those of the model."""
 
-    words: str
+    description: str
     languages: tuple[str, ...] = ()
     source: str | None = None
     note: str | None = None
 
 
 class Score(CatalogEntry):
-    """A published word error rate (a fraction), and how many times faster than real time."""
+    """A published word error rate (a fraction) and RTFx."""
 
     wer: float
     rtfx: float | None = None
 
 
 class Licence(CatalogEntry):
-    """What a licence allows, as far as it matters here."""
+    """What a licence allows; `terms` completes the sentence "the licence …"."""
 
-    words: str
+    terms: str
     permissive: bool = False
     commercial: bool = True
 
 
 class Model(CatalogEntry):
-    """A checkpoint and what is known of it; null is unknown. `checkpoint` is what a run takes."""
+    """A checkpoint and what is known of it; None means unknown, and no `family` that no engine can load it.
+
+    `checkpoint` is the name that a run takes, without a pin; `listed` tells whether NeMo's own list for NGC has it.
+    """
 
     name: str
     checkpoint: str
@@ -58,25 +61,29 @@ class Model(CatalogEntry):
     note: str | None = None
 
     @property
-    def place(self) -> str:
-        """What a run takes for it, with its pin where one is known."""
+    def run_name(self) -> str:
+        """The name that a run takes, with its pin if one is known."""
         if self.sha256:
             return f"{self.checkpoint}@sha256:{self.sha256}"
         return f"{self.checkpoint}@{self.revision}" if self.revision else self.checkpoint
 
     @property
-    def decodes(self) -> str:
-        """How it makes text of sound; a hybrid's transducer is what reads."""
+    def pinned(self) -> bool:
+        return self.run_name != self.checkpoint
+
+    @property
+    def decoder_type(self) -> str:
+        """CTC, RNNT, TDT or AED; of a hybrid, its transducer."""
         return self.decoder.removeprefix("hybrid ").partition("+")[0].partition(" ")[0]
 
     @property
     def weights_gb(self) -> float | None:
-        """What its parameters take in fp32, as it is loaded."""
+        """The size of its parameters in fp32, as they are loaded, in GB."""
         return self.parameters * 4 / 1e9 if self.parameters else None
 
 
 class ModelPair(CatalogEntry):
-    """A fast model and a better one of another kind, for what they are meant, and why these."""
+    """A fast model and a better one with another decoder, what they are meant for, and why they were paired."""
 
     small: str
     large: str | None = None
@@ -86,7 +93,10 @@ class ModelPair(CatalogEntry):
 
 
 class ResourceProfile(CatalogEntry):
-    """What models of up to so many parameters take of a device, and the utterances of a batch by its gigabytes."""
+    """A size class: what models of at most `parameters` parameters take of a device.
+
+    `batch` maps gigabytes of device memory to utterances in a batch.
+    """
 
     name: str
     parameters: int | None = None
@@ -97,7 +107,7 @@ class ResourceProfile(CatalogEntry):
 
 
 class GuideName(CatalogEntry):
-    """What a name of the guide means today, and why; whether it exists as it stands there."""
+    """What a name in the guide means today, and why; `exists` tells whether there is a model of exactly that name."""
 
     means: str
     exists: bool = False

@@ -1,4 +1,4 @@
-"""Models at hand before a run needs them: downloaded, copied and checked."""
+"""Downloads of models ahead of a run: each is copied into the private cache and passes its preflight."""
 
 import time
 from collections.abc import Callable
@@ -13,16 +13,16 @@ from winnow.engines.hub import progress_callback
 from winnow.engines.registry import ENGINES, engine_for
 from winnow.errors import OptionError
 from winnow.models.resolve import resolve
-from winnow.parameters.redaction import first_line
+from winnow.parameters.redaction import error_line
 
 ProgressCallback = Callable[[str, int, int | None], None]
-"""Who is told of a download: the model, the bytes that are there, and how many it has."""
+"""Called with a model's name, how many of its bytes have arrived, and how many it has, if that is known."""
 
 
 class DownloadedModel(BaseModel, frozen=True):
-    """What became of a model: it was at hand (cached), fetched from a hub, copied from its file, or it failed.
+    """The outcome of a download: cached before, fetched from a hub, copied from a local file, or failed.
 
-    `bytes` and `sha256` are the checkpoint's; null where there is none. `cause` says why it failed.
+    `bytes` and `sha256` describe the checkpoint's file, if there is one; `cause` says why a download failed.
     """
 
     model: str
@@ -37,52 +37,53 @@ class DownloadedModel(BaseModel, frozen=True):
         """The name that means this file and no other."""
         return self.sha256 and f"{split_pin(self.model)[0]}{PIN_PREFIX}{self.sha256}"
 
-    def shown(self) -> dict[str, Any]:
-        """The row of a table."""
+    def table_row(self) -> dict[str, Any]:
         size = self.bytes and f"{self.bytes / 1e6:,.1f} MB"
         row = {"model": self.model, "state": self.state, "size": size, "sha256": self.sha256}
         return row | {"seconds": round(self.seconds, 1), "cause": self.cause}
 
 
 def expand_folders(names: list[str]) -> list[str]:
-    """List each model once, with the checkpoint files of a folder in its place."""
+    """List each model once, with the checkpoint files of a folder in its place.
+
+    Raises OptionError if a folder has none.
+    """
     suffixes = tuple(suffix for engine in ENGINES.values() if not engine.precomputed for suffix in engine.suffixes)
-    found: dict[str, None] = {}
+    models: dict[str, None] = {}
     for name in names:
         folder = Path(name).expanduser()
-        inside = (
-            sorted(str(path) for path in folder.iterdir() if path.name.endswith(suffixes))
-            if folder.is_dir()
-            else [name]
-        )
-        if not inside:
+        if not folder.is_dir():
+            models[name] = None
+            continue
+        files = sorted(str(path) for path in folder.iterdir() if path.name.endswith(suffixes))
+        if not files:
             raise OptionError(f"{name}: no checkpoint ({', '.join(suffixes)}) in this folder")
-        found |= dict.fromkeys(inside)
-    return list(found)
+        models |= dict.fromkeys(files)
+    return list(models)
 
 
-def download(name: str, trust_unpinned: bool, tell: ProgressCallback) -> DownloadedModel:
-    """Have the model at hand; what is there already is neither fetched nor copied again."""
+def download(name: str, trust_unpinned: bool, report: ProgressCallback) -> DownloadedModel:
+    """Bring a model to this machine, unless it is here; an error becomes the `cause` of a failed download."""
     began = time.monotonic()
     fetched = False
 
-    def watch(there: int, size: int | None) -> None:
+    def report_model(downloaded: int, size: int | None) -> None:
         nonlocal fetched
         fetched = True
-        tell(name, there, size)
+        report(name, downloaded, size)
 
-    token = progress_callback.set(watch)
+    token = progress_callback.set(report_model)
     try:
-        before = set(private_folder().iterdir())
+        cached = set(private_folder().iterdir())
         checkpoint = resolve(name, trust_unpinned)
     except Exception as error:
-        return DownloadedModel(model=name, state="failed", seconds=time.monotonic() - began, cause=first_line(error))
+        return DownloadedModel(model=name, state="failed", seconds=time.monotonic() - began, cause=error_line(error))
     finally:
         progress_callback.reset(token)
-    at_hand = checkpoint.path in before or engine_for(name).precomputed
+    local = checkpoint.path in cached or engine_for(name).precomputed
     return DownloadedModel(
         model=name,
-        state="fetched" if fetched else "cached" if at_hand else "copied",
+        state="fetched" if fetched else "cached" if local else "copied",
         seconds=time.monotonic() - began,
         bytes=checkpoint.path.stat().st_size,
         sha256=checkpoint.sha256,

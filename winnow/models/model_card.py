@@ -1,58 +1,52 @@
-"""What is known of a model, in words."""
+"""What the catalogue knows of a model, as a table of headings and sentences."""
 
 from winnow.engines.registry import engine_for
 from winnow.hardware import Machine
 from winnow.models.catalog import Catalog
 from winnow.models.catalog_schema import Model
 from winnow.models.explain import licence_warning
-from winnow.models.resource_profiles import describe_batch, describe_cpu, describe_precision, describe_share
+from winnow.models.resource_profiles import describe_device, describe_precision
 
 
 def model_card(model: Model, catalog: Catalog, machine: Machine) -> list[tuple[str, str]]:
-    size, here = catalog.size(model), engine_for(model.checkpoint).find_downloaded(model.place)
+    """Return the headings and sentences of a model's card."""
+    engine, profile = engine_for(model.checkpoint), catalog.size(model)
+    path, warning = engine.find_downloaded(model.run_name), licence_warning(model, catalog)
     limits = [f"{model.max_seconds:,.0f} s at once" if model.max_seconds else "unknown"]
     limits += [f"{model.max_seconds_local:,.0f} s with local attention"] if model.max_seconds_local else []
     return [
         ("model", model.name),
-        ("checkpoint", model.place),
-        ("pinned", "yes" if model.place != model.checkpoint else "no: a run wants --trust-unpinned, or a pin"),
-        ("on this machine", str(here) if here else "no"),
+        ("checkpoint", model.run_name),
+        ("pinned", "yes" if model.pinned else "no: a run requires --trust-unpinned, or a pin"),
+        ("on this machine", str(path) if path else "no"),
         ("parameters", parameter_count(model) or "unknown"),
         ("file", f"{model.file_mb:,.0f} MB" if model.file_mb else "unknown"),
         ("decoder", model.decoder),
-        ("read by the engine", f"yes, as {model.family}" if model.family else "no"),
+        ("engine", f"{engine.name} ({model.family})" if model.family else "none: it cannot be used here"),
         ("languages", ", ".join(model.languages)),
         ("punctuation", yes_no(model.punctuation)),
         ("timestamps", yes_no(model.timestamps)),
-        ("streaming", ", ".join(f"{ms} ms" for ms in model.streaming) or "no: it hears whole utterances"),
+        ("streaming", ", ".join(f"{ms} ms" for ms in model.streaming) or "no: it transcribes whole utterances"),
         ("sample rate", f"{model.sample_rate:,} Hz"),
         ("longest audio", ", ".join(limits)),
-        (
-            "licence",
-            f"{model.licence or 'unknown'}{'; ' + found if (found := licence_warning(model, catalog)) else ''}",
-        ),
+        ("licence", f"{model.licence or 'unknown'}{f'; {warning}' if warning else ''}"),
         ("memory", f"at least {model.memory_gb:g} GB to load" if model.memory_gb else weights_size(model)),
         ("precision", describe_precision(machine)),
-        (
-            "device",
-            f"{describe_share(size, machine)}; {describe_batch(size, machine.memory)}"
-            if machine.gpu
-            else describe_cpu(machine),
-        ),
+        ("device", describe_device(profile, machine)),
         *(("published", figures) for figures in published_scores(model, catalog)),
         *([("note", model.note)] if model.note else []),
     ]
 
 
 def published_scores(model: Model, catalog: Catalog) -> list[str]:
-    """Each figure with what it was measured on and who says so."""
-    found = []
+    """List the published figures, each with its protocol and source."""
+    lines = []
     for name, score in model.scores.items():
         protocol = catalog.protocols[name]
-        pace = f", RTFx {score.rtfx:,.0f}" if score.rtfx else ""
+        rtfx = f", RTFx {score.rtfx:,.0f}" if score.rtfx else ""
         source = f" ({protocol.source})" if protocol.source else ""
-        found.append(f"WER {score.wer:.2%}{pace}: {name}: {protocol.words}{source}")
-    return found
+        lines.append(f"WER {score.wer:.2%}{rtfx}: {name}: {protocol.description}{source}")
+    return lines
 
 
 def weights_size(model: Model) -> str:

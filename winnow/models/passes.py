@@ -1,4 +1,4 @@
-"""A pass: which model transcribes which utterances."""
+"""A pass: one model, or one model per language, transcribes the utterances that are its own."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from pydantic import BaseModel, field_validator
 
 from winnow.engines.engine import Checkpoint, Request
 from winnow.engines.inference import Result
-from winnow.engines.isolation import Transcribed, merge_facts
+from winnow.engines.isolation import Transcribed, merge_usage
 from winnow.engines.registry import engine_for
 from winnow.models.resolve import resolve
 from winnow.parameters.curation import Curation
@@ -19,13 +19,14 @@ from winnow.parameters.placement import Placement
 from winnow.roles import Role, band_of, previous_role
 from winnow.text.languages import match_language
 
-TranscribeCheckpoint = Callable[[Checkpoint, EngineOptions, list[Request]], Transcribed]
+TranscribeWith = Callable[[Checkpoint, EngineOptions, list[Request]], Transcribed]
 
 
 class Pass(BaseModel, frozen=True):
-    """One of a run's models, how it reads and where; audio lies in `root`, where there is one.
+    """One of a run's models, its options and its placement.
 
-    `languages` have models of their own; one that has none here is not read in this pass.
+    `languages` maps languages to models of their own, or to None if this pass skips them; `checkpoint` transcribes all
+    others. Audio must lie in the folder `root`, if there is one.
     """
 
     role: Role
@@ -37,88 +38,98 @@ class Pass(BaseModel, frozen=True):
 
     @field_validator("root")
     @classmethod
-    def the_same_from_anywhere(cls, root: Path | None) -> Path | None:
+    def make_root_absolute(cls, root: Path | None) -> Path | None:
         return root and root.absolute()
 
     @property
     def checkpoints(self) -> list[Checkpoint]:
-        """Each of its models once, the one for all other languages first; the same file by two names is one."""
-        found: dict[str, Checkpoint] = {}
-        for one in filter(None, (self.checkpoint, *self.languages.values())):
-            found.setdefault(one.sha256, one)
-        return list(found.values())
+        """Its models without repetition, the one for all other languages first; a file with two names counts once."""
+        by_digest: dict[str, Checkpoint] = {}
+        for checkpoint in filter(None, (self.checkpoint, *self.languages.values())):
+            by_digest.setdefault(checkpoint.sha256, checkpoint)
+        return list(by_digest.values())
 
     @property
-    def unread(self) -> list[str]:
-        """The languages that no model reads in this pass."""
-        return [language for language, one in self.languages.items() if one is None]
+    def skipped_languages(self) -> list[str]:
+        """The languages that this pass does not transcribe."""
+        return [language for language, checkpoint in self.languages.items() if checkpoint is None]
 
     @property
     def digests(self) -> dict[str, str | None]:
-        """The sha256 of each model, by what it reads."""
-        found: dict[str, str | None] = {self.role: self.checkpoint.sha256}
-        return found | {f"{self.role} for {name}": one.sha256 if one else None for name, one in self.languages.items()}
+        """The sha256 of each model, by role and language."""
+        digests: dict[str, str | None] = {self.role: self.checkpoint.sha256}
+        for language, checkpoint in self.languages.items():
+            digests[f"{self.role} for {language}"] = checkpoint.sha256 if checkpoint else None
+        return digests
 
     @property
-    def by_language(self) -> bool:
-        """Whether a row's language changes how it is read."""
-        prompts = {engine_for(one.name).language_prompt(one.family) for one in self.checkpoints}
-        return bool(self.languages) or (prompts != {"none"} and self.options.language is None)
+    def needs_language(self) -> bool:
+        """Whether the language of a row changes how it is transcribed."""
+        if self.languages:
+            return True
+        prompts = {engine_for(model.name).language_prompt(model.family) for model in self.checkpoints}
+        return prompts != {"none"} and self.options.language is None
 
-    def reader(self, language: str | None) -> Checkpoint | None:
-        """Which model reads a row of this language."""
+    def checkpoint_for(self, language: str | None) -> Checkpoint | None:
+        """Return the model that transcribes a row of this language; None if the pass skips it."""
         name = match_language(language, self.languages)
         return self.languages[name] if name else self.checkpoint
 
 
 def make_passes(settings: Curation) -> list[Pass]:
-    """The passes of a cascade, from the small model's on; what has models of its own is not for further ones."""
-    first = [make_pass(role, settings) for role in settings.roles[:2]]
-    how: dict[str, Any] = {
-        "options": settings.engine,
-        "root": settings.audio_root,
-        "placement": settings.large_placement,
-    }
-    how["languages"] = dict.fromkeys(settings.languages)
-    further = zip(settings.roles[2:], settings.extra_models, strict=True)
-    return first + [Pass(role=role, checkpoint=resolve(name, settings.trust_unpinned), **how) for role, name in further]
-
-
-def rows_to_transcribe(rows: pa.Table, role: Role) -> pa.Array:
-    """Which rows this larger model is asked for: what the gate before it escalates, and what is audited."""
-    band = band_of(previous_role(role))
-    asked = pc.fill_null(pc.equal(rows[band], "escalate"), False) if band in rows.schema.names else False
-    if role == "large":
-        asked = pc.or_(asked, rows["audit"])
-    return pc.and_(pc.is_null(rows["reason"]), asked)
+    """Return the passes of a cascade, the small model's first; extra models skip languages with models of their own."""
+    passes = [make_pass(role, settings) for role in settings.roles[:2]]
+    for role, name in zip(settings.roles[2:], settings.extra_models, strict=True):
+        extra_pass = Pass(
+            role=role,
+            checkpoint=resolve(name, settings.trust_unpinned),
+            languages=dict.fromkeys(settings.languages),
+            options=settings.engine,
+            root=settings.audio_root,
+            placement=settings.large_placement,
+        )
+        passes.append(extra_pass)
+    return passes
 
 
 def make_pass(role: Role, settings: Curation) -> Pass:
-    """A pass as the parameters have it, with its checkpoints fit to be opened."""
-    names: dict[str | None, str | None] = {one: getattr(route, role) for one, route in settings.routes.items()}
-    found = {name: resolve(name, settings.trust_unpinned) for name in dict.fromkeys(filter(None, names.values()))}
+    """Return the pass of the small or the large model, with its checkpoints resolved."""
+    names: dict[str | None, str | None] = {tag: getattr(route, role) for tag, route in settings.routes.items()}
+    resolved = {name: resolve(name, settings.trust_unpinned) for name in dict.fromkeys(filter(None, names.values()))}
     return Pass(
         role=role,
-        checkpoint=found[names.pop(None) or ""],
-        languages={one: found[name] if name else None for one, name in names.items() if one},
+        checkpoint=resolved[names.pop(None) or ""],
+        languages={tag: resolved[name] if name else None for tag, name in names.items() if tag},
         options=settings.engine,
         root=settings.audio_root,
         placement=settings.small_placement if role == "small" else settings.large_placement,
     )
 
 
-def transcribe_by_language(reader: Pass, listen: TranscribeCheckpoint, requests: list[Request]) -> Transcribed:
-    """An answer for each request, by the model of its language; what each of the models took is in `readers`."""
-    if not reader.languages:
-        return listen(reader.checkpoint, reader.options, requests)
-    mine: dict[str, list[int]] = {}
+def rows_to_transcribe(rows: pa.Table, role: Role) -> pa.Array:
+    """Return which rows a larger model transcribes [bool]: what the gate before it escalates, and what is audited."""
+    band = band_of(previous_role(role))
+    mask = pc.fill_null(pc.equal(rows[band], "escalate"), False) if band in rows.schema.names else False
+    if role == "large":
+        mask = pc.or_(mask, rows["audit"])
+    return pc.and_(pc.is_null(rows["reason"]), mask)
+
+
+def transcribe_by_language(model_pass: Pass, transcribe: TranscribeWith, requests: list[Request]) -> Transcribed:
+    """Transcribe each request with the model of its language.
+
+    Returns a result for each request, in order, and the usage, under `models` by the sha256 of each model.
+    """
+    if not model_pass.languages:
+        return transcribe(model_pass.checkpoint, model_pass.options, requests)
+    indices_by_model: dict[str, list[int]] = {}
     for index, request in enumerate(requests):
-        if checkpoint := reader.reader(request.language):
-            mine.setdefault(checkpoint.sha256, []).append(index)
-    answers: dict[int, Result] = {}
-    spent = {}
-    for one in reader.checkpoints:
-        if indices := mine.get(one.sha256):
-            found, spent[one.sha256] = listen(one, reader.options, [requests[i] for i in indices])
-            answers |= zip(indices, found, strict=True)
-    return [answers[i] for i in range(len(requests))], merge_facts(list(spent.values())) | {"readers": spent}
+        if checkpoint := model_pass.checkpoint_for(request.language):
+            indices_by_model.setdefault(checkpoint.sha256, []).append(index)
+    results: dict[int, Result] = {}
+    usage: dict[str, dict[str, Any]] = {}
+    for checkpoint in model_pass.checkpoints:
+        if indices := indices_by_model.get(checkpoint.sha256):
+            own, usage[checkpoint.sha256] = transcribe(checkpoint, model_pass.options, [requests[i] for i in indices])
+            results |= zip(indices, own, strict=True)
+    return [results[i] for i in range(len(requests))], merge_usage(list(usage.values())) | {"models": usage}

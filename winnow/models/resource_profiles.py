@@ -1,52 +1,57 @@
-"""What models of a size take of a device: the guide's figures as a start, what is there as the limit."""
+"""What models of a size class take of a device: the guide's figures, limited to what the machine has."""
 
 from winnow.hardware import CPU_BATCH_SECONDS, MAX_BATCH_SECONDS, MEMORY_SHARE, Machine
 from winnow.models.catalog_schema import ResourceProfile
 from winnow.parameters.placement import Placement
 
 
-def placement_for(size: ResourceProfile, machine: Machine) -> Placement:
-    """What a shard takes of a device for a model of this size, no more than its share of what is there."""
+def placement_for(profile: ResourceProfile, machine: Machine) -> Placement:
+    """Return what a shard takes of a device, at most its share of the machine."""
     if not machine.gpu:
         return Placement()
-    cores, memory = (min(most, size.share * there) for most, there in requested_and_available(size, machine))
-    return Placement(share=size.share, cpus=cores, memory=memory)
+    return Placement(
+        share=profile.share,
+        cpus=min(profile.cores, profile.share * machine.cores),
+        memory=min(profile.memory_gb, profile.share * machine.main_memory),
+    )
 
 
-def requested_and_available(size: ResourceProfile, machine: Machine) -> list[tuple[float, float]]:
-    """Cores and main memory in GB: what the size asks for, and what there is."""
-    return [(size.cores, machine.cores), (size.memory_gb, machine.main_memory)]
+def describe_device(profile: ResourceProfile, machine: Machine) -> str:
+    """Describe what a shard takes of the machine's device, and its batches there."""
+    if not machine.gpu:
+        return describe_cpu(machine)
+    return f"{describe_share(profile, machine)}; {describe_batch(profile, machine.memory)}"
 
 
-def describe_share(size: ResourceProfile, machine: Machine) -> str:
-    """What a shard takes of a GPU and its machine, in words."""
-    found = placement_for(size, machine)
-    (cores, _), (memory, _) = requested_and_available(size, machine)
-    smaller = (found.cpus, found.memory) != (cores, memory)
-    why = f" (the guide's {cores:g} and {memory:g} GB made smaller: there is no more)" if smaller else ""
-    taken = f"{found.memory:.1f} GB of main memory, and of cores {found.cpus:g}"
-    return f"counts as {size.name}, so a shard takes {size.share:g} of a GPU, {taken}{why}"
+def describe_share(profile: ResourceProfile, machine: Machine) -> str:
+    """Describe what a shard takes of a GPU and its machine."""
+    placement = placement_for(profile, machine)
+    reduced = (placement.cpus, placement.memory) != (profile.cores, profile.memory_gb)
+    limits = f"{profile.cores:g} of the cores and {profile.memory_gb:g} GB"
+    note = f" (reduced from the guide's {limits} to what this machine has)" if reduced else ""
+    share = f"{profile.share:g} of a GPU, {placement.cpus:g} of the cores and {placement.memory:.1f} GB of main memory"
+    return f"size class {profile.name}: a shard takes {share}{note}"
 
 
-def describe_batch(size: ResourceProfile, memory: float) -> str:
-    """How large batches are: the guide's figure is where one would start, the engine's own measurement counts."""
-    known = [number for gigabytes, number in size.batch.items() if gigabytes <= memory]
-    prior = f"the guide's {max(known)} utterances are a guess" if known else "the guide has no figure below 8 GB"
+def describe_batch(profile: ResourceProfile, memory: float) -> str:
+    """Describe how the size of batches is found, and the guide's estimate for a device of `memory` GB."""
+    known = [utterances for gigabytes, utterances in profile.batch.items() if gigabytes <= memory]
+    estimate = f"the guide estimates {max(known)} utterances" if known else "the guide has no estimate below 8 GB"
     return (
-        f"batches: {prior}, what counts is what the engine measures when it loads the model "
-        f"({MEMORY_SHARE:.0%} of the free memory, at most {MAX_BATCH_SECONDS:,.0f} padded seconds)"
+        f"batches: measured when the model is loaded ({MEMORY_SHARE:.0%} of the free memory, at most "
+        f"{MAX_BATCH_SECONDS:,.0f} padded seconds); {estimate}"
     )
 
 
 def describe_cpu(machine: Machine) -> str:
     return (
-        f"no GPU: a shard has all {machine.cores} cores, since sharing them gains nothing; batches of "
-        f"{CPU_BATCH_SECONDS:g} padded seconds a core, as was measured"
+        f"no GPU: a shard takes all {machine.cores} cores, since sharing them gains nothing; batches of "
+        f"{CPU_BATCH_SECONDS:g} padded seconds per core"
     )
 
 
 def describe_precision(machine: Machine) -> str:
-    """What engine.precision auto comes to."""
+    """Describe which precision `engine.precision auto` chooses."""
     if not machine.gpu:
-        return "fp32, or bf16 where this CPU multiplies much faster in it, which the engine measures"
-    return "bf16, as the published figures were measured in" if machine.bf16 else "fp16, since this GPU has no bf16"
+        return "fp32, or bf16 if the engine measures that this CPU multiplies much faster in it"
+    return "bf16, as in the published measurements" if machine.bf16 else "fp16, since this GPU does not support bf16"

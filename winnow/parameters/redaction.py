@@ -3,6 +3,8 @@
 import re
 from typing import TypeVar
 
+from winnow.errors import WinnowError
+
 Value = TypeVar("Value")
 
 USER = re.compile(rb"(?<=:/)(/?)(?:[^/\s\"'\\]+|[^/:\s\"'\\]*:(?!\d*/)[^\s\"'\\]+)@")
@@ -33,6 +35,7 @@ def refuse_credentials(value: Value) -> Value:
     return value
 
 
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message without credentials."""
-    return redact_text((str(error) or type(error).__name__).splitlines()[0])
+def error_line(error: BaseException) -> str:
+    """Return the first line of an error's message, after the name of its class unless it is one of Winnow's own."""
+    message = str(error) if isinstance(error, WinnowError) else f"{type(error).__name__}: {error}".removesuffix(": ")
+    return redact_text(message.splitlines()[0])

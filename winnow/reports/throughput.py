@@ -51,7 +51,7 @@ def by_model(checkpoints: list[Checkpoint], facts: list[ledger.Facts]) -> list[T
     """Return the throughput of each checkpoint that transcribed something; nothing if there is only one."""
     if len(checkpoints) < 2:
         return []
-    by_sha256 = [fact.get("readers", {}) for fact in facts]
+    by_sha256 = [fact.get("models", {}) for fact in facts]
     own_facts = {model: [by[model.sha256] for by in by_sha256 if model.sha256 in by] for model in checkpoints}
     return [throughput_of([model], own) for model, own in own_facts.items() if own]
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from winnow.runs.storage import put, put_if_absent, read_table
+from winnow.runs.storage import put, put_if_absent, read_table, sha256_of
 
 LAYOUT_VERSION = 5
 """Raised when stages write something else for the same input, so that old records are not taken for new ones."""
@@ -81,23 +81,22 @@ def verified_record(run: Path, content: bytes) -> Record | None:
     try:
         record: Record = json.loads(content)
         files = record["files"].items()
-        return record if all(sha256_of(run / name) == sha256 for name, sha256 in files) else None
+        return record if all(sha256_if_present(run / name) == sha256 for name, sha256 in files) else None
     except (ValueError, KeyError, AttributeError, TypeError):
         return None
 
 
-def sha256_of(path: Path) -> str | None:
-    """The sha256 of a file; nothing where there is none."""
+def sha256_if_present(path: Path) -> str | None:
+    """Return the sha256 of a file; None if there is no such file."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except FileNotFoundError:
         return None
 
 
 def commit(run: Path, key: str, files: list[Path], **facts: object) -> Record:
     """Commit the files under the key; what comes back is the first attempt's record."""
-    body = {"files": {str(file.relative_to(run)): sha256_of(file) for file in files}, **facts}
+    body = {"files": {str(file.relative_to(run)): sha256_if_present(file) for file in files}, **facts}
     while not put_if_absent(run / "_ledger" / f"{key}.json", json.dumps(body, sort_keys=True).encode()):
         if (first := find_record(run, key)) is not None:
             return first

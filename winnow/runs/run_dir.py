@@ -185,7 +185,7 @@ def mark_complete(run: Path, published: set[Path], counts: dict[str, Any]) -> No
             ledger.invalidate(path, content)
     for left in [*orphans(run), *find_drafts(run)]:
         left.unlink(missing_ok=True)
-    said = counts | {"manifest_sha256": ledger.sha256_of(run / "manifest.jsonl")}
+    said = counts | {"manifest_sha256": ledger.sha256_if_present(run / "manifest.jsonl")}
     put(run / "_SUCCESS.json", json.dumps(said, indent=2, sort_keys=True).encode() + b"\n")
 
 

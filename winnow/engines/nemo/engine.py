@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from pathlib import Path
 
-from winnow.engines.checkpoint_cache import private_copy, sha256_of
+from winnow.engines.checkpoint_cache import checkpoint_digest, private_copy
 from winnow.engines.engine import PIN_PREFIX, Checkpoint, Engine, LanguagePrompt, Recogniser, split_pin
 from winnow.engines.hub import bytes_to_download
 from winnow.engines.nemo.families import FAMILIES, LANGUAGE_PROMPTS, family_of, unsupported_options
@@ -12,7 +12,7 @@ from winnow.engines.nemo.nemo_import import import_asr_models
 from winnow.engines.nemo.preflight import run_preflight
 from winnow.errors import CheckpointError
 from winnow.parameters.engine import EngineOptions
-from winnow.parameters.redaction import first_line
+from winnow.parameters.redaction import error_line
 
 
 class NemoEngine(Engine):
@@ -37,7 +37,7 @@ class NemoEngine(Engine):
         """
         name, pin = split_pin(model_name)
         path = locate(name)
-        sha256 = pin or sha256_of(path, name)
+        sha256 = pin or checkpoint_digest(path, name)
         pinned = bool(pin or COMMIT.fullmatch(name))
         if not pinned and not trust_unpinned:
             raise CheckpointError(
@@ -81,7 +81,7 @@ class NemoEngine(Engine):
             return bytes_to_download(*parse_hub_name(name))
         except Exception as error:
             raise CheckpointError(
-                f"{name}: neither in the cache nor available from the hub ({first_line(error)})"
+                f"{name}: neither in the cache nor available from the hub ({error_line(error)})"
             ) from error
 
     def needs_hub(self, model_name: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from winnow.engines.hub import fetch, progress_callback
 from winnow.errors import CheckpointError, DiskFull
-from winnow.parameters.redaction import first_line
+from winnow.parameters.redaction import error_line
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 
@@ -38,7 +38,7 @@ def download_from_hub(name: str) -> Path:
         raise
     except Exception as error:
         raise CheckpointError(
-            f"{name}: {file} could not be had from the hub ({first_line(error)}); "
+            f"{name}: {file} could not be had from the hub ({error_line(error)}); "
             "without a network, give a path to a .nemo file"
         ) from error
 
@@ -64,7 +64,7 @@ def download_from_ngc(name: str) -> Path:
         path = Path(ASRModel.from_pretrained(name, return_model_file=True))
     except Exception as error:
         raise CheckpointError(
-            f"{name}: could not be had from NGC ({first_line(error)}); without a network, give a path to a .nemo file"
+            f"{name}: could not be had from NGC ({error_line(error)}); without a network, give a path to a .nemo file"
         ) from error
     if path not in before:
         progress_callback.get()(path.stat().st_size, path.stat().st_size)
