@@ -20,7 +20,7 @@ from demo.fastconformer import SAMPLE_RATE, Size, configuration
 from demo.losses import loss
 from demo.speech import Samples
 from demo.training_speech import BUILD, HELD_OUT, Speech, batches, speech
-from winnow.runs.storage import sha256_of
+from winnow.digests import sha256_of
 
 HERE = Path(__file__).parent
 

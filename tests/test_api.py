@@ -66,13 +66,13 @@ def test_a_manifest_that_does_not_exist_is_refused(tmp_path: Path):
 def test_results_come_in_the_order_of_the_files(demo_small: Checkpoint):
     audio = DEMO / "corpus" / "audio"
     long, missing, short = transcribe([audio / "000.flac", "none.wav", audio / "003.ogg"], demo_small.pinned_name)
-    assert long.reading is not None
-    assert long.reading.text.startswith("set the camera to two then how far is it")
-    assert (missing.reading, missing.reason) == (None, "AUDIO_MISSING")
-    assert short.reading is not None
+    assert long.hypothesis is not None
+    assert long.hypothesis.text.startswith("set the camera to two then how far is it")
+    assert (missing.hypothesis, missing.reason) == (None, "AUDIO_MISSING")
+    assert short.hypothesis is not None
     assert short.stats is not None
     assert short.stats.seconds == pytest.approx(1.8, abs=1.5)
-    assert len(short.reading.text) < len(long.reading.text)
+    assert len(short.hypothesis.text) < len(long.hypothesis.text)
 
 
 def test_a_model_that_is_not_pinned_must_be_trusted():
@@ -83,7 +83,7 @@ def test_a_model_that_is_not_pinned_must_be_trusted():
 def test_utterances_of_a_corpus_can_be_transcribed_and_bad_rows_keep_their_reason(manifest: Write, hears: Write):
     path = manifest({"audio_filepath": "a.wav", "text": "good morning"}, {"audio_filepath": "b.wav"})
     results = transcribe(open_corpus(path), hears(small={"a.wav": "good evening"})["small"])
-    assert [result.reading and result.reading.text for result in results] == ["good evening", None]
+    assert [result.hypothesis and result.hypothesis.text for result in results] == ["good evening", None]
     assert results[1].reason == "BAD_TEXT"
 
 

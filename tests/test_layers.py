@@ -14,7 +14,7 @@ from winnow.schema import QUARANTINE_REASONS
 ROOT = Path(__file__).parent.parent
 
 LAYERS = (
-    {"schema", "roles", "errors", "hardware", "imports", "text", "audio"},
+    {"schema", "roles", "errors", "hardware", "imports", "digests", "text", "audio"},
     {"parameters", "rules", "gates"},
     {"runs", "corpora"},
     {"models", "engines", "devices"},

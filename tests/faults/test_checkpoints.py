@@ -17,13 +17,13 @@ import torch
 import yaml
 
 from tests.conftest import DEMO, trusted
+from winnow.digests import sha256_of
 from winnow.engines import checkpoint_cache
 from winnow.engines.nemo import preflight
 from winnow.engines.nemo.model import NemoModel, restore_model
 from winnow.errors import CheckpointError
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
-from winnow.runs.storage import sha256_of
 
 CONFIG, WEIGHTS = "model_config.yaml", "model_weights.ckpt"
 TIMES = {name: f"timestamps_asr_{name}" for name in (CONFIG, WEIGHTS)}

@@ -28,7 +28,7 @@ def transcribe(
     another system's `pred_text`. It must be pinned (`…@sha256:…`), or any version accepted with `trust_unpinned`.
     Utterances are sorted by length and batched, so pass many at once; the loaded model stays in memory for later calls.
 
-    A result has a `reading`, or the `reason` why there is none: bad audio is not an error. Raises `CheckpointError`
+    A result has a `hypothesis`, or the `reason` why there is none: bad audio is not an error. Raises `CheckpointError`
     if the model cannot be had or fails its pre-flight, `OptionError` if it cannot follow an option, and `ModelBroken`
     if it fails on everything.
     """

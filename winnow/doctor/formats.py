@@ -4,7 +4,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from winnow.doctor.findings import Finding, error_line, failed, ok
+from winnow.doctor.findings import Finding, failed, ok
+from winnow.parameters.redaction import error_line
 
 FORMATS = {
     "wav": ("WAV", "PCM_16"),

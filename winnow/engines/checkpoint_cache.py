@@ -4,8 +4,9 @@ import hashlib
 import os
 from pathlib import Path
 
+from winnow.digests import sha256_of
 from winnow.errors import CheckpointError
-from winnow.runs.storage import sha256_of, write_atomically
+from winnow.runs.storage import write_atomically
 
 
 def cache_folder() -> Path:

@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from winnow.runs.storage import put, put_if_absent, read_table, sha256_of
+from winnow.digests import sha256_of
+from winnow.runs.storage import put, put_if_absent, read_table
 
 LAYOUT_VERSION = 5
 """Raised when stages write something else for the same input, so that old records are not taken for new ones."""

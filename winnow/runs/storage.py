@@ -6,7 +6,6 @@ refuses a second one.
 """
 
 import errno
-import hashlib
 import io
 import os
 import tempfile
@@ -110,12 +109,6 @@ def raise_if_disk_full(folder: Path) -> Iterator[None]:
         if error.errno in DISK_FULL_ERRORS:
             raise DiskFull(f"{folder}: {error.strerror}: make room, then `winnow resume` goes on") from error
         raise
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file, in hexadecimal digits; raises OSError if it cannot be read."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_table(path: Path, **options: Any) -> pa.Table:

@@ -1,6 +1,5 @@
 """NeMo manifests: a JSON object on each line."""
 
-import hashlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -16,6 +15,7 @@ from winnow.corpora.nemo_jsonl.parse_line import parse_line
 from winnow.corpora.nemo_jsonl.sharding import MAX_SECONDS, UNDECODABLE, cut_shards
 from winnow.corpora.source import CorpusSummary, Shard, Source, changed, summarize, unreadable
 from winnow.corpora.utterance import Row
+from winnow.digests import sha256_of
 from winnow.text.languages import language_tag
 
 
@@ -36,8 +36,7 @@ class NemoJsonl(Source):
     def digest(self) -> str:
         """Return the sha256 of the file."""
         try:
-            with self.path.open("rb") as content:
-                return hashlib.file_digest(content, "sha256").hexdigest()
+            return sha256_of(self.path)
         except OSError as error:
             raise unreadable(self.location, error) from error
 
