@@ -15,6 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
 from tasks.retry import RETRY
+from winnow.audio.measurements import AudioStats
 from winnow.corpora.languages import row_languages
 from winnow.devices.executors import Executor
 from winnow.engines.engine import Request
@@ -84,10 +85,9 @@ def merge_sample(shard: pa.Table, role: Role, hypotheses: dict[str, pa.Array]) -
 
 def audio_columns(results: list[Result | None]) -> dict[str, pa.Array]:
     """Return the columns of AUDIO_STATS."""
-    stats = [result.stats if result else None for result in results]
-    names = {field.name: "seconds" if field.name == "measured_duration" else field.name for field in AUDIO_STATS}
+    stats = [(result and result.stats) or AudioStats() for result in results]
     return {
-        field.name: pa.array([getattr(row, names[field.name], None) for row in stats], field.type, from_pandas=True)
+        field.name: pa.array([values.get(field.name) for values in stats], field.type, from_pandas=True)
         for field in AUDIO_STATS
     }
 

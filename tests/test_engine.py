@@ -59,7 +59,7 @@ class Fussy(Model):
 
 
 def clip(seconds: float) -> Clip:
-    return Clip(np.zeros(1, np.float32), AudioStats(seconds, 16_000, 1, 0.0, 0.0, 0.0, False))
+    return Clip(np.zeros(1, np.float32), AudioStats(measured_duration=seconds))
 
 
 def test_a_batch_that_fails_is_halved_down_to_the_culprit():

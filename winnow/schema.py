@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from winnow.audio.measurements import MEASUREMENTS
 from winnow.roles import Role, band_of, is_larger
 from winnow.text.metrics import METRICS
 
@@ -35,18 +36,8 @@ SHARD = pa.schema(
 )
 """A shard before it is loaded: one row that says which part of which input it is."""
 
-AUDIO_STATS = pa.schema(
-    [
-        pa.field("measured_duration", pa.float64()),  # seconds
-        pa.field("sample_rate", pa.int32()),  # of the file, Hz
-        pa.field("channels", pa.int32()),
-        pa.field("peak", pa.float32()),  # the largest sample, 1 is full scale
-        pa.field("clipped", pa.float32()),  # the share of samples at full scale
-        pa.field("silent", pa.float32()),  # the share of 20 ms frames below -60 dB of full scale
-        pa.field("narrowband", pa.bool_()),  # nothing above 4 kHz: a telephone's recording, whatever its file's rate
-    ]
-)
-"""What was measured in an utterance's audio."""
+AUDIO_STATS = pa.schema([pa.field(measurement.name, measurement.type) for measurement in MEASUREMENTS])
+"""The columns that are measured in the audio."""
 
 
 def extend_schema(schema: pa.Schema, *fields: tuple[str, pa.DataType]) -> pa.Schema:

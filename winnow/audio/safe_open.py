@@ -1,4 +1,4 @@
-"""Files that are safe to open, and errors of the disk that libsndfile would hide."""
+"""Open audio safely, and keep the errors of the disk that libsndfile would hide."""
 
 import errno
 import io
@@ -36,24 +36,28 @@ class TrackedFile(io.FileIO):
             return 0
 
 
-def open_regular(path: str, root: str | Path | None) -> TrackedFile:
-    """The file, which is looked at before it is opened: opening a device may do something, and a fifo blocks."""
+def open_audio(path: str, root: str | Path | None) -> TrackedFile:
+    """Open the audio at a row's `path`, which today is a regular file: the one place that knows where audio lies.
+
+    Raises BadAudio for anything else, and for a file outside `root` once links are followed. A file is examined before
+    it is opened, since opening a device may have an effect and opening a pipe blocks.
+    """
     if root is not None:
         path = os.path.realpath(path)
         if not Path(path).is_relative_to(os.path.realpath(root)):
             raise BadAudio("PATH_OUTSIDE_ROOT", "leads out of the audio root")
     check_regular(Path(path).stat().st_mode)
-    disk = TrackedFile(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    file = TrackedFile(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
     try:
-        check_regular(os.fstat(disk.fileno()).st_mode)  # it may have been replaced since
+        check_regular(os.fstat(file.fileno()).st_mode)  # it may have been replaced since
     except BadAudio:
-        disk.close()
+        file.close()
         raise
-    return disk
+    return file
 
 
 def check_regular(mode: int) -> None:
-    """Nothing but a regular file is audio."""
+    """Raise BadAudio unless the mode is that of a regular file."""
     if stat.S_ISDIR(mode):
         raise BadAudio("AUDIO_UNREADABLE", "a folder")
     if not stat.S_ISREG(mode):
