@@ -50,7 +50,7 @@ def test_a_new_measurement_is_a_column_that_rules_compare(tone, tmp_path):
 
 
 def test_schema_and_rules_follow_from_the_registry():
-    assert AUDIO_STATS == pa.schema([(measurement.name, measurement.type) for measurement in MEASUREMENTS])
+    assert pa.schema([(measurement.name, measurement.type) for measurement in MEASUREMENTS]) == AUDIO_STATS
     for measurement in MEASUREMENTS:
         assert BEFORE_FILTER.field(measurement.name).type == measurement.type
         assert column_kind(measurement.name) == kind_of(measurement.type)
