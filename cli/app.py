@@ -95,7 +95,7 @@ def resume(output: str, *, max_quarantined: Share | None = None) -> None:
         max_quarantined: Share of the utterances (0 to 1) that may be quarantined; empty: as at the start
     """
     from cli.run import curate, ensemble
-    from winnow.runs.run_dir import load_settings
+    from winnow.runs.run_record import load_settings
     from winnow.runs.storage import location
 
     settings = load_settings(location(output))

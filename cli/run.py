@@ -23,7 +23,7 @@ from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.parameters.filter import Filter
 from winnow.reports.summary import Report
-from winnow.runs.run_dir import load_settings
+from winnow.runs.run_record import load_settings
 from winnow.runs.storage import location
 from winnow.runs.verify import verify_run
 from winnow.validation.rules import rules_for
@@ -127,7 +127,7 @@ def preload_engines(model_names: list[str]) -> None:
 @contextmanager
 def progress() -> Iterator[None]:
     """A bar under the log that says how far the passes are; nothing where nobody looks."""
-    from flows.progress import shown
+    from flows.progress import listeners
 
     if not errors.is_terminal:
         yield
@@ -135,7 +135,7 @@ def progress() -> Iterator[None]:
     with Progress(BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), console=errors) as bar:
         errors.show_cursor(True)  # a run may end at any time, and must not leave a terminal without one
         task = bar.add_task("", total=1.0)
-        shown.append(lambda share, words: bar.update(task, completed=share, description=words))
+        listeners.append(lambda share, words: bar.update(task, completed=share, description=words))
         yield
 
 
@@ -156,7 +156,7 @@ def verify(output: str) -> bool:
     """Show what of a run holds; whether all of it does."""
     checks = verify_run(location(output))
     for check in checks:
-        console.print("[green]ok    [/]" if check.holds else "[red]FAILED[/]", Text(check.words))
+        console.print("[green]ok    [/]" if check.holds else "[red]FAILED[/]", Text(check.sentence))
     return all(check.holds for check in checks)
 
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from cli.console import console
 from winnow.parameters.filter import Filter
-from winnow.runs.run_dir import load_settings
+from winnow.runs.run_record import load_settings
 from winnow.runs.storage import location, put
 from winnow.sweep.outcomes import Subset, gather_outcomes, kept_by_run, run_stages
 from winnow.sweep.threshold_sweep import CurvePoint, RuleCost, rule_costs

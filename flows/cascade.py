@@ -1,121 +1,126 @@
-"""A cascade: shards go from model to model, and behind each of them a gate says what goes on to the next."""
+"""A cascade: shards go from model to model, and after each a gate decides which rows go on to the next one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from prefect.futures import PrefectFuture
-
-from flows.finalize import LIGHT_TASKS
+from flows.pipeline import Pipeline
 from flows.progress import Progress
 from flows.streaming import Futures, Step, stream
 from tasks.gate import GroupBySeconds, gate_shard
-from tasks.load import load_shard
 from tasks.sample import choose_gates_run, choose_sample_share, sample_shard
-from tasks.score import score_shard
-from tasks.transcribe import transcribe_shard, transcribe_shards
-from winnow.devices.executors import Executor
+from tasks.transcribe import transcribe_shards
 from winnow.gates.criteria import Gates
 from winnow.models.passes import Pass
 from winnow.parameters.curation import Curation
 from winnow.reports.throughput import Passes
 from winnow.roles import Role
-from winnow.runs.quarantine_limit import QuarantineLimit
 
 
 @dataclass
 class Cascade:
-    """A run's passes, from the smallest model's on."""
+    """The passes of a run, from the smallest model to the largest, and the gates between them."""
 
-    passes: list[Pass]
+    pipeline: Pipeline
     settings: Curation
-    devices: Executor
+    passes: list[Pass]
     progress: Progress
-    heard: QuarantineLimit
-    steps: list[tuple[Pass, Step]] = field(default_factory=list)
-    """What each model has read, the large one's sample included."""
+    transcriptions: list[tuple[Pass, Step]] = field(default_factory=list)
+    """Each pass with its step; a sample for the large model is a step of its own."""
     gates: Gates | None = None
-    """What the gate behind the small model goes by."""
+    """The limits of the gate after the small model."""
 
-    def read(self, shards: list[Path], decisions: Step) -> None:
-        """Take shards through all models, and each as soon as it may to where its rows are judged.
+    def run(self, decisions: Step) -> None:
+        """Take all shards through the models and on to the decisions, each as soon as possible.
 
-        With a budget for the large model, the small one reads everything first: only then is it known how the budget
-        is spent best.
+        With a budget for the large model, the small one first transcribes everything: only then is it known how the
+        budget is best spent.
         """
-        first, *larger = self.passes
-        small = Step(self.listen, self.slots(first), done=[self.heard.take, self.progress.read])
-        self.steps.append((first, small))
+        shards, (first, *larger) = self.pipeline.manifest.shards, self.passes
+        quarantine = self.pipeline.quarantine_limit()
+        small = Step(
+            self.transcribe_all,
+            partial(self.pipeline.slots, first),
+            on_result=[quarantine.add, self.progress.transcribed],
+        )
+        self.transcriptions.append((first, small))
         if larger and self.settings.gate.preset == "budget":
             stream(shards, small)
-            sampled, self.gates = self.sample(small.results(), larger[0])
-            stream(sampled, *self.escalation(larger, self.gates), decisions)
+            shards, self.gates = self.sample(small.results(), larger[0])
+            stream(shards, *self.escalation(larger, self.gates), decisions)
         else:
             self.gates = self.settings.gates_after_small if larger else None
             stream(shards, small, *self.escalation(larger, self.gates), decisions)
 
     @property
-    def rows(self) -> list[Path]:
+    def loaded(self) -> list[Path]:
         """The shards as they were read from the manifest."""
-        return self.steps[0][1].results(0)
+        _, small = self.transcriptions[0]
+        return small.results(0)
 
     @property
-    def read_by(self) -> Passes:
-        """Each model's readings."""
-        found: Passes = {}
-        for reader, step in self.steps:
-            _, before = found.get(reader.role, ([], []))
-            found[reader.role] = reader.checkpoints, before + step.results(1 if reader.role == "small" else 0)
-        return found
+    def transcribed(self) -> Passes:
+        """The checkpoints of each pass and the shards that it wrote."""
+        passes: Passes = {}
+        for model_pass, step in self.transcriptions:
+            _, earlier = passes.get(model_pass.role, ([], []))
+            shards = step.results(1 if model_pass.role == "small" else 0)
+            passes[model_pass.role] = model_pass.checkpoints, earlier + shards
+        return passes
 
-    def listen(self, shard: Path) -> Futures:
-        rows: Any = load_shard.submit(shard, self.settings.referenced)
-        readings = transcribe_shard.submit(rows, self.passes[0], self.devices)
-        return [rows, readings, self.score(readings, "small")]
-
-    def score(self, shard: Any, role: Role) -> PrefectFuture[Any]:
-        return score_shard.submit(shard, role, self.settings.normalizer, self.settings.referenced)
-
-    def slots(self, reader: Pass) -> Callable[[], int]:
-        return lambda: self.devices.slots(reader.placement) + 1
+    def transcribe_all(self, shard: Path) -> Futures:
+        """The first pass: every row of the shard."""
+        loaded = self.pipeline.load(shard)
+        hypotheses = self.pipeline.transcribe(loaded, self.passes[0])
+        return [loaded, hypotheses, self.pipeline.score(hypotheses, "small")]
 
     def escalation(self, larger: list[Pass], gates: Gates | None) -> Iterator[Step]:
-        """For each larger model the gate before it, and its pass."""
-        for reader, before in zip(larger, self.passes, strict=False):
-            limits = gates if gates and reader is larger[0] else self.settings.gates_after_larger
-            gate = partial(self.gate, before, reader, limits)
-            gathered = GroupBySeconds(reader.role, self.settings.shard_hours * 3600)
-            yield Step(gate, lambda: LIGHT_TASKS, gathered, done=[partial(self.progress.gated, reader.role)])
-            yield self.listening(reader)
+        """Yield two steps for each larger model: the gate before it, and its pass."""
+        for model_pass, before in zip(larger, self.passes, strict=False):
+            limits = gates if gates and model_pass is larger[0] else self.settings.gates_after_larger
+            yield self.gate(before, model_pass, limits)
+            yield self.transcribe_escalated(model_pass)
 
-    def gate(self, before: Pass, reader: Pass, gates: Gates, shard: Path) -> Futures:
-        scored = [self.score(shard, before.role)] if before.role != "small" else []
-        rows: Any = scored[0] if scored else shard
-        return [*scored, gate_shard.submit(rows, before.role, gates, reader.skipped_languages)]
+    def gate(self, before: Pass, model_pass: Pass, gates: Gates) -> Step:
+        """The gate after the pass `before`, which decides what the next pass transcribes."""
 
-    def listening(self, reader: Pass) -> Step:
-        """A larger model reads shards with little to read each, several at a time."""
+        def submit(shard: Path) -> Futures:
+            scored = [self.pipeline.score(shard, before.role)] if before.role != "small" else []
+            limits = before.role, gates, model_pass.skipped_languages
+            gated = self.pipeline.orchestrator.submit(gate_shard, scored[0] if scored else shard, *limits)
+            return [*scored, gated]
 
-        def listen_again(shards: list[Path]) -> Futures:
-            return [transcribe_shards.submit(shards, reader, self.devices)]
+        return Step(submit, grouping=self.groups(model_pass.role), on_result=[self.escalated(model_pass.role)])
 
-        step = Step(listen_again, self.slots(reader), done=[partial(self.progress.larger, reader.role)])
-        self.steps.append((reader, step))
+    def transcribe_escalated(self, model_pass: Pass) -> Step:
+        """A pass of a larger model, which takes several shards at once because few of their rows are escalated."""
+
+        def submit(shards: list[Path]) -> Futures:
+            return [self.pipeline.orchestrator.submit(transcribe_shards, shards, model_pass, self.pipeline.devices)]
+
+        progress = partial(self.progress.transcribed_by_larger, model_pass.role)
+        step = Step(submit, partial(self.pipeline.slots, model_pass), on_result=[progress])
+        self.transcriptions.append((model_pass, step))
         return step
 
-    def sample(self, shards: list[Path], reader: Pass) -> tuple[list[Path], Gates]:
-        """The shards with the large model's readings of a sample, and the gates that follow from it."""
-        share = choose_sample_share.submit(shards, self.settings).result()
-        gathered = GroupBySeconds(reader.role, self.settings.shard_hours * 3600)
-        asked = partial(self.progress.gated, reader.role)
+    def sample(self, shards: list[Path], large: Pass) -> tuple[list[Path], Gates]:
+        """Have the large model transcribe a sample; return the shards with it, and the limits that follow from it."""
+        orchestrator = self.pipeline.orchestrator
+        share = orchestrator.run(choose_sample_share, shards, self.settings)
+        gates = self.settings.gates_after_small
 
-        def draw(shard: Path) -> Futures:
-            return [sample_shard.submit(shard, share, self.settings.gates_after_small)]
+        def submit(shard: Path) -> Futures:
+            return [orchestrator.submit(sample_shard, shard, share, gates)]
 
-        mark = Step(draw, lambda: LIGHT_TASKS, gathered, done=[asked])
-        sampling = self.listening(reader)
-        stream(shards, mark, sampling)
-        sampled = sampling.results()
-        return sampled, choose_gates_run.submit(sampled, self.settings, share).result()
+        draw = Step(submit, grouping=self.groups(large.role), on_result=[self.escalated(large.role)])
+        transcription = self.transcribe_escalated(large)
+        stream(shards, draw, transcription)
+        sampled = transcription.results()
+        return sampled, orchestrator.run(choose_gates_run, sampled, self.settings, share)
+
+    def groups(self, role: Role) -> GroupBySeconds:
+        return GroupBySeconds(role, self.settings.shard_hours * 3600)
+
+    def escalated(self, role: Role) -> partial[None]:
+        return partial(self.progress.escalated, role)

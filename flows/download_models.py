@@ -3,16 +3,14 @@
 import logging
 import sys
 import threading
-import time
 from typing import Any, cast
-from uuid import UUID
 
 from prefect import flow
-from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.progress import EVERY, shown
+from flows.progress import ProgressArtifact
 from flows.with_parameters import with_parameters
 from tasks.download import download_model
 from winnow.errors import DownloadFailed
@@ -32,11 +30,8 @@ class DownloadProgress:
         self.names = names
         self.ready: set[str] = set()
         self.bytes: dict[str, tuple[int, int | None]] = {}
-        self.published = time.monotonic()
         self.lock = threading.Lock()
-        self.artifact = cast(
-            UUID, create_progress_artifact(0.0, key="download-models-progress", description=self.description)
-        )
+        self.artifact = ProgressArtifact("download-models-progress", self.description)
 
     @property
     def description(self) -> str:
@@ -61,18 +56,14 @@ class DownloadProgress:
         with self.lock:
             if model.cause is None:
                 self.ready.add(model.model)
-            self.publish(last=len(self.ready) == len(self.names))
+            self.publish()
         if model.cause is not None:
             log.info("failed: %s", model.cause)
         else:
             log.info("%s: %s, %.1f MB, %.1f s", model.model, model.state, (model.bytes or 0) / 1e6, model.seconds)
 
-    def publish(self, last: bool = False) -> None:
-        for show in shown:
-            show(self.share, self.description)
-        if last or time.monotonic() - self.published > EVERY:
-            self.published = time.monotonic()
-            update_progress_artifact(self.artifact, 100 * self.share, description=self.description)
+    def publish(self) -> None:
+        self.artifact.show(self.share, self.description)
 
 
 def flow_label() -> str:

@@ -1,35 +1,35 @@
-"""How runs end: dataset, manifest and report."""
+"""How a run ends: dataset, manifest of kept rows and report."""
 
 from pathlib import Path
 
+from flows.orchestrator import Orchestrator
+from flows.pipeline import Pipeline
 from flows.streaming import Step, stream
 from tasks.load import gather_fields
 from tasks.publish import publish_shard, write_manifest
 from tasks.report import report_run
 from winnow.gates.criteria import Gates
-from winnow.parameters.ensemble import Settings
 from winnow.reports.summary import Report
 from winnow.reports.throughput import Passes
-from winnow.schema import ShardedManifest
-
-LIGHT_TASKS = 4  # tasks without a model that run at once
 
 
 def finalize(
-    judged: list[Path],
-    rows: list[Path],
-    manifest: ShardedManifest,
-    passes: Passes,
-    settings: Settings,
-    run: Path,
-    gates: Gates | None = None,
+    pipeline: Pipeline, filtered: list[Path], loaded: list[Path], passes: Passes, gates: Gates | None = None
 ) -> Report:
-    """Write what users take away of judged shards.
+    """Publish the filtered shards and report on the run.
 
-    `rows` are the shards as read, `passes` each model's readings, `gates` what a cascade's first gate went by.
+    `loaded` are the shards as they were read from the manifest, `gates` the limits of a cascade's first gate.
     """
-    fields = gather_fields(rows)
-    publication = Step(lambda shard: [publish_shard.submit(shard, fields)], lambda: LIGHT_TASKS)
-    stream(judged, publication)
-    write_manifest(judged, fields, run)
-    return report_run(judged, publication.results(), manifest, passes, settings, run, gates)
+    orchestrator, run = pipeline.orchestrator, pipeline.run
+    published = publish(filtered, loaded, run, orchestrator)
+    result = filtered, published, pipeline.manifest, passes, pipeline.settings, run, gates
+    return orchestrator.run(report_run, *result, orchestrator)
+
+
+def publish(filtered: list[Path], loaded: list[Path], run: Path, orchestrator: Orchestrator) -> list[Path]:
+    """Write the dataset and the manifest of kept rows; return the files of the dataset."""
+    fields = orchestrator.run(gather_fields, loaded)
+    publication = Step(lambda shard: [orchestrator.submit(publish_shard, shard, fields)])
+    stream(filtered, publication)
+    orchestrator.run(write_manifest, filtered, fields, run)
+    return publication.results()

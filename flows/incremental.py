@@ -1,4 +1,4 @@
-"""Nightly: curate what is new in a manifest that grows; every utterance comes out of one of the nights."""
+"""Incremental: curate what is new in a growing manifest; every utterance is curated in one of the runs."""
 
 import logging
 import sys
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.curate import curate
-from flows.server.monitor import current_flow_run
+from flows.curate import run_curation
+from flows.orchestrator import Orchestrator, PrefectOrchestrator
 from flows.with_parameters import with_parameters
+from winnow.errors import OutputError
 from winnow.parameters.curation import Curation
-from winnow.parameters.ensemble import Settings
 from winnow.reports.summary import Report
 from winnow.runs.incremental import manifest_path, open_increments
-from winnow.runs.run_dir import load_settings
+from winnow.runs.run_record import load_settings
 from winnow.validation.rules import rules_for
 
 log = logging.getLogger("winnow")
@@ -22,30 +22,34 @@ log = logging.getLogger("winnow")
 @flow(name="incremental", flow_run_name="{manifest.name} to {output}")
 @with_parameters(Curation)
 def incremental(settings: Curation) -> dict[str, Report]:
-    """The report of each night by its folder: those that were interrupted are finished as they were asked for.
+    """Curate what is new in a growing manifest as a run below the output; unfinished runs are finished first."""
+    return run_increments(settings, PrefectOrchestrator())
 
-    Then what is new has a night of its own.
-    """
-    rules_for(settings)  # raises before there is a night
+
+def run_increments(settings: Curation, orchestrator: Orchestrator) -> dict[str, Report]:
+    """Finish unfinished runs with their own parameters, then curate what is new; return each run's report."""
+    rules_for(settings)  # raises before a run is added
     folder = settings.relative_to or settings.audio_root or settings.manifest.parent
-    with open_increments(settings.output, current_flow_run(), settings.referenced) as nights:
-        reports = {str(run): curate_increment(run, settings, folder) for run in nights.unfinished}
-        if run := nights.add(settings.manifest, str(folder.absolute())):
-            reports[str(run)] = curate_increment(run, settings, folder)
+    with open_increments(settings.output, orchestrator.owner(), settings.referenced) as increments:
+        reports = {str(run): curate_increment(run, settings, folder, orchestrator) for run in increments.unfinished}
+        if run := increments.add(settings.manifest, str(folder.absolute())):
+            reports[str(run)] = curate_increment(run, settings, folder, orchestrator)
     if not reports:
         log.info("nothing new in %s", settings.manifest)
     return reports
 
 
-def curate_increment(run: Path, settings: Settings, folder: Path) -> Report:
-    """The run of one night, begun or gone on with."""
+def curate_increment(run: Path, settings: Curation, folder: Path, orchestrator: Orchestrator) -> Report:
+    """Start or resume the run over one increment."""
     if (run / "run.json").exists():
-        settings = load_settings(run).model_copy(update={"max_quarantined": settings.max_quarantined})
+        recorded = load_settings(run)
+        if not isinstance(recorded, Curation):
+            raise OutputError(f"{run}: a run of `winnow ensemble`: choose another output")
+        settings = recorded.model_copy(update={"max_quarantined": settings.max_quarantined})
     else:
-        places = {"manifest": manifest_path(run), "output": str(run), "relative_to": folder.absolute()}
-        settings = settings.model_copy(update=places)
-    report: Report = curate.fn(**{name: getattr(settings, name) for name in Curation.model_fields})
-    return report
+        paths = {"manifest": manifest_path(run), "output": str(run), "relative_to": folder.absolute()}
+        settings = settings.model_copy(update=paths)
+    return run_curation(settings, orchestrator)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.retry import RETRY
 from winnow.rules.duplicates import count_duplicates, hash_references
-from winnow.rules.rule import Rules
 from winnow.runs import ledger
 from winnow.runs.storage import read_table
 from winnow.text.normalize import Normalizer, version_of
@@ -24,12 +23,6 @@ def count_and_commit(shards: list[Path], normalizer: Normalizer) -> list[Path]:
         files = [ledger.store_table(folder, ledger.name_of(shard), rows) for shard, rows in tables]
         done = ledger.commit(run, key, files, stage="duplicates", shard="all")
     return ledger.files_of(shards, done)
-
-
-def duplicates_for(rules: Rules, shards: list[Path], normalizer: Normalizer) -> dict[str, Path]:
-    """The file of repeats of each shard as it was read, by its number; none if no rule asks."""
-    files = duplicates_run(shards, normalizer) if rules.needs_whole_run else []
-    return {ledger.name_of(file): file for file in files}
 
 
 @task(task_run_name="count texts that are there again", cache_policy=NO_CACHE, **RETRY)

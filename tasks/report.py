@@ -1,9 +1,9 @@
 """The quality report: report.json, report.html and the artifacts of the flow run."""
 
 from pathlib import Path
+from typing import Any, Protocol
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from tasks.retry import RETRY
@@ -18,6 +18,16 @@ from winnow.runs.run_dir import mark_complete
 from winnow.schema import ShardedManifest
 
 
+class Artifacts(Protocol):
+    """Where a report is shown besides the files of the run: in Prefect's UI, or nowhere."""
+
+    def markdown(self, text: str, key: str, description: str) -> None:
+        """Show a text in Markdown."""
+
+    def table(self, rows: list[dict[str, Any]], key: str, description: str) -> None:
+        """Show a table."""
+
+
 def report(
     filtered: list[Path],
     published: list[Path],
@@ -26,11 +36,12 @@ def report(
     settings: Settings,
     run: Path,
     gates: Gates | None,
+    artifacts: Artifacts,
 ) -> Report:
     """Write the report and its artifacts, and mark the run as complete."""
     summary, text = write_report(filtered, published, manifest, speed, settings, run, gates)
     mark_complete(run, set(published), summary.model_dump(include={"lines", "blank", "kept", "dropped", "quarantined"}))
-    create_artifacts(summary, text)
+    show_artifacts(summary, text, artifacts)
     return summary
 
 
@@ -42,10 +53,11 @@ def report_run(
     passes: Passes,
     settings: Settings,
     run: Path,
-    gates: Gates | None = None,
+    gates: Gates | None,
+    artifacts: Artifacts,
 ) -> Report:
     """Report on a run that transcribed its own hypotheses."""
-    return report(filtered, published, manifest, measure_throughput(run, passes), settings, run, gates)
+    return report(filtered, published, manifest, measure_throughput(run, passes), settings, run, gates, artifacts)
 
 
 @task(task_run_name="report", cache_policy=NO_CACHE, **RETRY)
@@ -56,16 +68,17 @@ def report_refiltered_run(
     original: Path,
     settings: Settings,
     run: Path,
+    artifacts: Artifacts,
 ) -> Report:
     """Report on a run that reuses the hypotheses of the run in `original`, whose speed and gates it repeats."""
     before = Report.model_validate_json((original / "report.json").read_bytes())
-    return report(filtered, published, manifest, before.speed, settings, run, before.gates)
+    return report(filtered, published, manifest, before.speed, settings, run, before.gates, artifacts)
 
 
-def create_artifacts(summary: Report, text: str) -> None:
-    """Create the flow run's artifacts: the report, the table of reasons and, for a cascade, the table of bands."""
-    create_markdown_artifact(text, key="quality-report", description="Quality report")
-    create_table_artifact(
+def show_artifacts(summary: Report, text: str, artifacts: Artifacts) -> None:
+    """Show the report, the table of reasons and, for a cascade, the table of bands."""
+    artifacts.markdown(text, key="quality-report", description="Quality report")
+    artifacts.table(
         [
             {"decision": decision_of(name), "reason": name, "meaning": describe_reason(name, count)}
             | count.model_dump(include={"utterances", "hours", "violations", "only_this_rule"})
@@ -75,7 +88,7 @@ def create_artifacts(summary: Report, text: str) -> None:
         description="Why utterances were dropped or quarantined",
     )
     if summary.bands:
-        create_table_artifact(
+        artifacts.table(
             [{"band": name} | band.model_dump() for name, band in summary.bands.items()],
             key="gate",
             description="Bands of the gate after the small model, with what larger models rescued, lost and cost",

@@ -16,7 +16,7 @@ from winnow.errors import MissingColumns, RunMismatch
 from winnow.parameters.filter import Filter
 from winnow.rules.duplicates import count_duplicates, hash_references
 from winnow.rules.presets import FILTERS
-from winnow.runs.run_dir import load_settings
+from winnow.runs.run_record import load_settings
 from winnow.validation.rules import required_columns, rules_for
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

@@ -36,7 +36,7 @@ from flows.doctor import doctor
 from flows.download_models import download_models
 from flows.refilter import refilter
 from tests.conftest import CHROMIUM, ROOT, published, server_of_its_own
-from winnow.runs.run_dir import locked
+from winnow.runs.lock import lock_folder
 
 CHROMEDRIVER = shutil.which("chromedriver")
 PICTURES = os.environ.get("WINNOW_PICTURES")
@@ -219,13 +219,13 @@ def test_runs_are_triggered_refused_and_told_of(place, manifest, hears, tmp_path
     routes = {"de": {"small": models["german"], "large": None}}
     given = {"manifest": str(corpus), "small": models["small"], "large": None, "languages": routes}
     (tmp_path / "taken").mkdir()
-    with locked(tmp_path / "taken", {"name": "another run"}):
+    with lock_folder(tmp_path / "taken", {"name": "another run"}):
         refused = place.trigger("curate/cpu", **given, output=str(tmp_path / "taken")).raise_for_status().json()
         done = place.trigger("curate/cpu", **given, output=str(tmp_path / "run")).raise_for_status().json()
         night = place.trigger("incremental/cpu", **given, output=str(tmp_path / "nights")).raise_for_status().json()
         refused = place.ended(refused)
     assert refused["state"]["type"] == "FAILED"
-    assert f"{tmp_path / 'taken'} is being worked on by another run" in refused["state"]["message"]
+    assert f"{tmp_path / 'taken'} is in use by another run" in refused["state"]["message"]
     assert refused["state"]["message"] in until(lambda: place.told)[0]["text"]
 
     assert place.ended(done)["state"]["type"] == "COMPLETED"

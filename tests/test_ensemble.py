@@ -16,7 +16,7 @@ from winnow.parameters.ensemble import Ensemble
 from winnow.parameters.filter import Filter
 from winnow.roles import ENSEMBLE
 from winnow.rules.rule import Rules
-from winnow.runs.run_dir import load_settings
+from winnow.runs.run_record import load_settings
 from winnow.runs.verify import verify_run
 from winnow.schema import UTTERANCE, after_combine, after_score, after_transcribe, select_columns
 from winnow.text.rover import VoteWeights
@@ -182,7 +182,7 @@ def test_a_manifest_needs_no_references_and_is_labelled_with_what_the_models_agr
     assert isinstance(load_settings(run), Ensemble)
     with pytest.raises(RunMismatch, match=r"rover\.alpha"):
         ensemble(**settings, rover={"alpha": 1.0})
-    with pytest.raises(OptionError, match=r"one\.jsonl is there twice"):
+    with pytest.raises(OptionError, match=r"one\.jsonl is listed twice"):
         ensemble(**settings | {"models": [*models, models[0]]})
 
 

@@ -12,7 +12,8 @@ from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
 from winnow.runs import ledger
-from winnow.runs.run_dir import load_settings, mark_complete, open_run
+from winnow.runs.run_dir import mark_complete, open_run
+from winnow.runs.run_record import load_settings
 from winnow.runs.verify import verify_run
 
 
@@ -86,7 +87,7 @@ def test_a_folder_with_other_files_is_no_output(settings, tmp_path):
 def test_only_one_run_at_a_time(settings):
     with open_run(settings, DIGESTS, {"name": "the first"}) as run:
         with (
-            pytest.raises(OutputInUse, match=r"is being worked on by the first \(process \d+ on "),
+            pytest.raises(OutputInUse, match=r"is in use by the first \(process \d+ on "),
             open_run(settings, DIGESTS),
         ):
             pass
@@ -105,10 +106,10 @@ def test_the_lock_of_a_dead_process_is_free_and_says_who_it_was(settings):
     done = subprocess.run([sys.executable, "-c", code, settings.model_dump_json()])
     assert done.returncode == -9
     died = []
-    with open_run(settings, DIGESTS, died=died.append):
+    with open_run(settings, DIGESTS, on_dead_owner=died.append):
         pass
     assert [owner["name"] for owner in died] == ["the dead"]
-    with open_run(settings, DIGESTS, died=died.append):
+    with open_run(settings, DIGESTS, on_dead_owner=died.append):
         pass
     assert len(died) == 1
 
@@ -117,7 +118,7 @@ def test_what_was_asked_can_be_asked_again(settings, tmp_path):
     asked = settings.model_copy(update={"filter": Filter(max_wer=0.1)})
     run = opened(asked, DIGESTS)
     assert load_settings(run) == asked
-    with pytest.raises(OutputError, match="no run to go on with"):
+    with pytest.raises(OutputError, match=r"not a run's folder: run\.json is missing or damaged"):
         load_settings(tmp_path / "nowhere")
 
 
@@ -150,9 +151,11 @@ def test_what_harms_no_row_but_the_manifest_of_kept_rows_is_found(settings):
     with open_run(settings, DIGESTS) as run:
         (run / "manifest.jsonl").write_text('{"id": 1, "text": "good"}\n')
         mark_complete(run, set(), {"kept": 1})
-    assert [check.holds for check in verify_run(run) if "manifest.jsonl has" in check.words] == [False]  # no such row
+    assert [check.holds for check in verify_run(run) if "manifest.jsonl has" in check.sentence] == [
+        False
+    ]  # no such row
     (run / "_ledger").mkdir(exist_ok=True)
     (run / "_ledger" / "key.json").write_text("{")
     (broken,) = verify_run(run)
     assert not broken.holds
-    assert "a record in" in broken.words
+    assert "a record in" in broken.sentence

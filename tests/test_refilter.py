@@ -21,7 +21,7 @@ from winnow.rules.duplicates import count_duplicates, hash_references
 from winnow.rules.rule import Rules, parse
 from winnow.runs import ledger
 from winnow.runs.reuse import input_digests
-from winnow.runs.run_dir import load_settings
+from winnow.runs.run_record import load_settings
 from winnow.runs.verify import verify_run
 from winnow.schema import BEFORE_FILTER
 from winnow.sweep.outcomes import gather_outcomes, kept_by_run, outcomes_of, run_stages
@@ -212,5 +212,5 @@ def test_refilter_makes_the_run_that_these_rules_would_have_made_without_a_model
     assert published(tmp_path / "second") == published(tmp_path / "at once")
     assert report.reasons == at_once.reasons
     assert input_digests(tmp_path / "second") == input_digests(tmp_path / "at once")
-    assert [check.words for check in verify_run(tmp_path / "second") if not check.holds] == []
-    assert [check.words for check in verify_run(tmp_path / "first") if not check.holds] == []
+    assert [check.sentence for check in verify_run(tmp_path / "second") if not check.holds] == []
+    assert [check.sentence for check in verify_run(tmp_path / "first") if not check.holds] == []

@@ -16,7 +16,7 @@ from winnow.models.passes import Pass, make_passes, transcribe_by_language
 from winnow.models.resolve import resolve
 from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
-from winnow.runs.run_dir import load_settings
+from winnow.runs.run_record import load_settings
 from winnow.text.hypothesis import Hypothesis
 
 

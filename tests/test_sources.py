@@ -15,7 +15,7 @@ from winnow.corpora.source import Shard, Source, changed
 from winnow.corpora.utterance import parse_utterance
 from winnow.errors import ManifestError
 from winnow.runs.incremental import Increments
-from winnow.runs.run_dir import load_settings
+from winnow.runs.run_record import load_settings
 from winnow.runs.verify import verify_run
 
 

@@ -50,7 +50,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path):
         "except Exception as error: print(error.exit_code, error)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
-    assert done.stdout == f"5 {tmp_path}: File too large: make room, then `winnow resume` goes on\n"
+    assert done.stdout == f"5 {tmp_path}: File too large: make room, then continue with `winnow resume`\n"
     assert list(tmp_path.iterdir()) == []
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 4096  # not ours
 

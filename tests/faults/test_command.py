@@ -74,7 +74,7 @@ def test_a_command_that_is_killed_and_resumed_ends_as_if_it_had_not(tmp_path, pr
             assert not committed & set(passes(said)), f"seed {seed}: read again"
             kills += ended == -signal.SIGKILL
             lines += said
-        assert [check.words for check in verify_run(run) if not check.holds] == []
+        assert [check.sentence for check in verify_run(run) if not check.holds] == []
         assert dataset(run) == dataset(tmp_path / "whole"), f"seed {seed}"
         done = passes(lines)
         assert len(done) == len(set(done)), f"seed {seed}: a committed shard was read again: {done}"
@@ -92,10 +92,7 @@ def test_a_second_command_on_the_same_output_is_refused(tmp_path, prefect_server
     second = command(*curated(tmp_path / "run"), api=prefect_server)
     said = second.communicate(timeout=120)[1].splitlines()[-1]
     assert second.returncode == 6
-    assert (
-        f"is being worked on by manifest.jsonl to {tmp_path / 'run'} (process {first.pid} on {socket.gethostname()})"
-        in said
-    )
+    assert f"is in use by manifest.jsonl to {tmp_path / 'run'} (process {first.pid} on {socket.gethostname()})" in said
     first.send_signal(signal.SIGTERM)
     began = time.monotonic()
     assert first.wait(timeout=30) == 143
@@ -164,7 +161,7 @@ def test_a_run_whose_server_dies_completes_its_data(tmp_path):
     assert process.returncode == 4, rest
     assert "transcribe small 00002: already done" in rest
     assert rest.splitlines()[-1].startswith(f"winnow: the data is complete; the Prefect server at {api} was lost")
-    assert [check.words for check in verify_run(location(run)) if not check.holds] == []
+    assert [check.sentence for check in verify_run(location(run)) if not check.holds] == []
 
 
 def test_a_planted_secret_is_found_nowhere(manifest, tone, hears, tmp_path, prefect_server):

@@ -93,7 +93,7 @@ def test_a_whole_run_in_a_store_and_once_more(bucket, manifest, hears, prefect_s
     report = curate(**settings)
     assert (report.kept, report.dropped) == (3, 1)
     run = location(f"{bucket}/run")
-    assert [check.words for check in verify_run(run) if not check.holds] == []
+    assert [check.sentence for check in verify_run(run) if not check.holds] == []
     before = set(ledger.read_records(run))
     assert curate(**settings).kept == 3
     assert set(ledger.read_records(run)) == before

@@ -98,7 +98,7 @@ def storm(kill: Callable[[random.Random], bool], seed: int, every: float) -> Ite
 
 
 def assert_all_but_the_poison_is_as_if_nothing_were(run: Path, whole: Path) -> None:
-    assert [check.words for check in verify_run(run) if not check.holds] == []
+    assert [check.sentence for check in verify_run(run) if not check.holds] == []
     expected = decided(whole)
     expected[POISON] = (POISON + 1, None, None, None, "quarantine", "WORKER_KILLED")
     assert decided(run) == expected

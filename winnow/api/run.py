@@ -13,7 +13,7 @@ from winnow.parameters.ensemble import Settings
 from winnow.reports.summary import Report
 from winnow.roles import Role
 from winnow.runs import ledger
-from winnow.runs.run_dir import load_settings
+from winnow.runs.run_record import load_settings
 from winnow.runs.storage import location, read_schema, read_table
 from winnow.runs.verify import Verification, verify_run
 from winnow.schema import roles_of

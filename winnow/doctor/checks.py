@@ -59,7 +59,7 @@ def check_machine(check_server: ServerCheck) -> Iterator[Finding]:
 
 def models_to_check(settings: Doctor, demo: str | None) -> tuple[list[str], bool]:
     """Return the given models, else those of the run in the output folder, else the demo's; and if they are trusted."""
-    from winnow.runs.run_dir import load_settings
+    from winnow.runs.run_record import load_settings
     from winnow.runs.storage import location
 
     run = location(settings.output) if settings.output and not settings.small else None

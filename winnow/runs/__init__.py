@@ -1,1 +1,1 @@
-"""What a run leaves on a disk or in a store: files that appear whole, the record of what is done, its folder."""
+"""The output of a run, on a disk or in an object store: its folder, its ledger, and files that appear whole."""

@@ -14,7 +14,7 @@ from winnow.corpora.nemo_jsonl.new_lines import known_lines, new_lines
 from winnow.corpora.nemo_jsonl.source import NemoJsonl
 from winnow.corpora.registry import open_source
 from winnow.errors import ManifestError, OutputError
-from winnow.runs.run_dir import Owner, locked
+from winnow.runs.lock import Owner, lock_folder
 from winnow.runs.storage import is_local, location, write_atomically
 
 log = logging.getLogger("winnow")
@@ -72,7 +72,7 @@ def open_increments(output: str, owner: Owner, referenced: bool = True) -> Itera
     names = [path.name for path in root.iterdir() if path.name != "_lock" and not path.name.startswith(".")]
     if foreign := sorted(name for name in names if not name.removesuffix(".jsonl").isdigit()):
         raise OutputError(f"{root}: expected increments only, found {foreign[0]}: choose another output")
-    with locked(root, owner):
+    with lock_folder(root, owner):
         yield Increments(root, referenced)
 
 

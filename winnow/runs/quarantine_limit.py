@@ -1,4 +1,4 @@
-"""How much may be quarantined before a run is stopped: something is wrong with the corpus then, or with its place."""
+"""How much may be quarantined before a run stops: above that, the corpus or its location is wrong as a whole."""
 
 from collections import Counter
 from pathlib import Path
@@ -7,25 +7,25 @@ from winnow.errors import TooManyQuarantined
 from winnow.runs.storage import read_table
 from winnow.schema import QUARANTINE_REASONS
 
-ALWAYS_ALLOWED = 10  # quarantined utterances that never stop a run
+ALWAYS_ALLOWED = 10  # utterances; as many never stop a run
 
 
 class QuarantineLimit:
-    """What is quarantined so far, and how much of all utterances may be."""
+    """Counts quarantined utterances, and raises once they are more than a share (0 to 1) of all utterances."""
 
     def __init__(self, utterances: int, share: float) -> None:
-        self.utterances, self.share = utterances, share
-        self.reasons: Counter[str] = Counter()
+        self._utterances, self._share = utterances, share
+        self._reasons: Counter[str] = Counter()
 
-    def take(self, shard: Path) -> None:
-        """Count a shard's rows in; raises as soon as that is too much."""
+    def add(self, shard: Path) -> None:
+        """Count a shard's rows; raise TooManyQuarantined if the limit is exceeded."""
         rows = read_table(shard, columns=["reason"])
-        self.reasons.update(reason for reason in rows["reason"].to_pylist() if reason in QUARANTINE_REASONS)
-        found = self.reasons.total()
-        if found > max(ALWAYS_ALLOWED, self.share * self.utterances):
-            first = ", ".join(f"{reason} {count:,}" for reason, count in self.reasons.most_common(3))
+        self._reasons.update(reason for reason in rows["reason"].to_pylist() if reason in QUARANTINE_REASONS)
+        quarantined = self._reasons.total()
+        if quarantined > max(ALWAYS_ALLOWED, self._share * self._utterances):
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in self._reasons.most_common(3))
             raise TooManyQuarantined(
-                f"{found:,} of {self.utterances:,} utterances are quarantined, more than max_quarantined "
-                f"({self.share:.1%}) allows: {first}. Mend them and choose another output, or go on in this one with a "
-                "higher one"
+                f"{quarantined:,} of {self._utterances:,} utterances are quarantined, more than max_quarantined "
+                f"({self._share:.1%}) allows: {reasons}. Repair them and choose another output, or continue in this "
+                "one with a higher max_quarantined"
             )

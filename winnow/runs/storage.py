@@ -1,13 +1,14 @@
 """Files that appear whole or not at all, on local disks and in object stores.
 
-A local file is written beside its place, synced and renamed; one that must be the first of its name is linked, which
-fails where another is. Object stores do both by themselves: an object appears when it is complete, and `If-None-Match`
-refuses a second one.
+A local file is written as a draft beside its place, synced and renamed. A file that must be the first of its name is
+linked instead, which fails if there is one. Object stores can do both: an object appears when it is complete, and
+`If-None-Match` refuses to replace one.
 """
 
 import errno
 import io
 import os
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
@@ -18,21 +19,25 @@ from typing import IO, Any, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from winnow.digests import sha256_of
 from winnow.errors import DiskFull, OutputError
 
 COMMIT_STEPS = ("drafted", "in place", "linked")
-"""Where a commit may be cut off: its draft is written; it has its name; another's name did not stand in its way."""
+"""Where a crash may cut off a commit: after the draft is written, after it is renamed, after it is linked."""
 
 DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
 DRAFT = ".tmp-"
+"""How the name of a draft begins."""
 
 
 def commit_step(step: str, path: Path) -> None:
-    """Called at every step of a commit, for tests that cut it off there."""
+    """Raise the audit event `winnow.commit` (see sys.addaudithook); the tests use it to cut off a commit at a step."""
+    sys.audit("winnow.commit", step, str(path))
 
 
 def location(text: str | Path) -> Path:
-    """A local path, absolute, or an object store's (`s3://bucket/folder`), which has the same methods."""
+    """Return an absolute local path, or one in an object store (`s3://bucket/folder`) with the same methods."""
     if "://" not in str(text):
         return Path(text).expanduser().absolute()
     from upath import UPath
@@ -40,7 +45,7 @@ def location(text: str | Path) -> Path:
     try:
         return cast(Path, UPath(str(text), use_listings_cache=False))
     except (ImportError, ValueError) as error:
-        raise OutputError(f"{text}: no place that can be written to from here: {error}") from error
+        raise OutputError(f"{text}: cannot be opened as an object store: {error}") from error
 
 
 def is_local(path: Path) -> bool:
@@ -48,14 +53,14 @@ def is_local(path: Path) -> bool:
 
 
 def put(path: Path, content: bytes) -> Path:
-    """Write the file, in the place of an older one."""
+    """Write the file, replacing an existing one; return its path."""
     with write_atomically(path) as file:
         file.write(content)
     return path
 
 
 def put_if_absent(path: Path, content: bytes) -> bool:
-    """Whether this was the first to write the file; another's is left as it is."""
+    """Write the file unless it exists; return whether it was written."""
     if not is_local(path):
         return _create(path, content)
     draft = put(_draft(path), content)
@@ -73,7 +78,7 @@ def put_if_absent(path: Path, content: bytes) -> bool:
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under `path` whole and durable when the block ends, or not at all."""
+    """Open a file for writing that appears at `path`, whole and synced, when the block ends without an exception."""
     if not is_local(path):
         with tempfile.TemporaryFile() as file:
             yield file
@@ -102,34 +107,42 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def raise_if_disk_full(folder: Path) -> Iterator[None]:
-    """Say of a disk without room that it has none."""
+    """Raise DiskFull instead of the system's error if the disk is full."""
     try:
         yield
     except OSError as error:
         if error.errno in DISK_FULL_ERRORS:
-            raise DiskFull(f"{folder}: {error.strerror}: make room, then `winnow resume` goes on") from error
+            raise DiskFull(f"{folder}: {error.strerror}: make room, then continue with `winnow resume`") from error
         raise
 
 
 def read_table(path: Path, **options: Any) -> pa.Table:
-    """A Parquet file's rows (see pyarrow's read_table for the options)."""
+    """Read a Parquet file, local or in a store, with the options of pyarrow.parquet.read_table."""
     return pq.read_table(io.BytesIO(path.read_bytes()), **options)
 
 
 def read_schema(path: Path) -> pa.Schema:
-    """The columns of a Parquet file."""
+    """Read the schema of a Parquet file."""
     with path.open("rb") as file:
         return pq.read_schema(file)
 
 
 def read_columns(path: Path, columns: Iterable[str]) -> pa.Table:
-    """Those of a small Parquet file's columns that it has: twice as fast as by read_table, which starts threads."""
+    """Read the columns that a small Parquet file has of these; twice as fast as read_table, which starts threads."""
     return pq.ParquetFile(pa.BufferReader(path.read_bytes())).read(columns=sorted(columns), use_threads=False)
 
 
 def find_drafts(folder: Path) -> list[Path]:
-    """What writers that died left behind."""
+    """Find the drafts that writers left when they died."""
     return sorted(folder.rglob(f"{DRAFT}*")) if is_local(folder) else []
+
+
+def sha256_if_exists(path: Path) -> str | None:
+    """Return the sha256 of a file, or None if there is no such file."""
+    try:
+        return sha256_of(path)
+    except FileNotFoundError:
+        return None
 
 
 def _draft(path: Path) -> Path:
@@ -137,7 +150,10 @@ def _draft(path: Path) -> Path:
 
 
 def _create(path: Path, content: bytes) -> bool:
-    """Put an object that must be new. After an error nobody knows whether it was; what is there now says so."""
+    """Create an object unless it exists; return whether it was created.
+
+    After a lost answer it is unknown whether the object was created; its content tells.
+    """
     store: Any = path
     try:
         store.fs.pipe_file(store.path, content, mode="create")

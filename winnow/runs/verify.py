@@ -1,4 +1,4 @@
-"""Whether a run is what it says: everything counted and hashed anew, from the bytes."""
+"""Whether the output of a run is what it promises: everything is counted and hashed again, from the bytes."""
 
 import json
 from collections import Counter
@@ -11,125 +11,160 @@ import pyarrow as pa
 from winnow.corpora.registry import open_source
 from winnow.errors import ManifestError, OutputError
 from winnow.runs import ledger
-from winnow.runs.run_dir import orphans
-from winnow.runs.storage import read_table
+from winnow.runs.run_dir import find_orphans
+from winnow.runs.storage import read_table, sha256_if_exists
+
+ROWS = pa.schema([("id", pa.int64()), ("decision", pa.string()), ("reason", pa.string())])
+
+COUNT_NAMES = {"keep": "kept", "drop": "dropped", "quarantine": "quarantined"}
+"""What the report calls the number of rows with each decision."""
 
 
 @dataclass(frozen=True)
 class Verification:
-    """Something that a run promises, and whether it holds."""
+    """A promise in a sentence, and whether it holds."""
 
-    words: str
+    sentence: str
     holds: bool
 
 
+@dataclass(frozen=True)
+class Output:
+    """What a run left: `run.json`, the ledger, the names of damaged files, and the published rows of all others."""
+
+    run: Path
+    recorded_run: dict[str, Any]
+    records: list[ledger.Record]
+    damaged: list[str]
+    rows: pa.Table
+
+    def column(self, name: str) -> list[Any]:
+        values: list[Any] = self.rows[name].to_pylist()
+        return values
+
+
 def verify_run(run: Path) -> list[Verification]:
-    """Every promise of a run's folder."""
+    """Check every promise of a run's output; raise OutputError if the folder has no run."""
     try:
-        asked = json.loads((run / "run.json").read_bytes())
+        recorded_run = json.loads((run / "run.json").read_bytes())
     except (OSError, ValueError) as error:
-        raise OutputError(f"{run}: no run to verify: {error}") from error
+        raise OutputError(f"{run}: not a run's folder: {error}") from error
     try:
-        records = ledger.read_records(run)
-        files = {name: sha256 for record in records.values() for name, sha256 in record["files"].items()}
+        records = list(ledger.read_records(run).values())
+        files = {name: sha256 for record in records for name, sha256 in record["files"].items()}
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        return [Verification(f"a record in {run / '_ledger'} that is none: {error!r}", False)]
-    bad = [name for name, sha256 in sorted(files.items()) if ledger.sha256_if_present(run / name) != sha256]
-    rows = published_rows(run, records, bad)
-    checks = [check_files(len(records), len(files), bad), *check_conservation(records, rows), check_manifest(run, rows)]
-    return [*checks, check_report(run, rows), check_orphans(run), check_input(asked)]
-
-
-def check_files(records: int, files: int, bad: list[str]) -> Verification:
-    more = f"; missing or altered: {', '.join(bad[:5])}" if bad else ""
-    return Verification(f"{files:,} files as {records:,} records have them{more}", not bad)
-
-
-def check_conservation(records: dict[str, ledger.Record], rows: pa.Table) -> list[Verification]:
-    """That every line of the manifest that is not blank is in one published file, once."""
-    whole = [record for record in records.values() if record.get("stage") == "shard"]
-    if len(whole) != 1:
-        return [Verification(f"one manifest split into shards, not {len(whole)}", False)]
-    lines, blank = whole[0]["lines"], whole[0]["blank"]
-    decisions = Counter(rows["decision"].to_pylist())
-    ids = Counter(rows["id"].to_pylist())
-    twice = sorted(number for number, count in ids.items() if count > 1)
-    strange = sorted(number for number in ids if not 1 <= number <= lines)
-    parts = ", ".join(f"{decisions[name]:,} {name}" for name in ("keep", "drop", "quarantine"))
-    balanced = len(rows) == lines - blank and decisions.total() == len(rows)
-    apart = f"; more than once: line {twice[0]}" if twice else f"; no line {strange[0]}" if strange else ""
+        return [Verification(f"a record in {run / ledger.LEDGER} is malformed: {error!r}", False)]
+    damaged = [name for name, sha256 in sorted(files.items()) if sha256_if_exists(run / name) != sha256]
+    output = Output(run, recorded_run, records, damaged, published_rows(run, records, damaged))
     return [
-        Verification(f"{lines:,} lines = {blank:,} blank + {len(rows):,} published ({parts})", balanced),
-        Verification(f"every published row is another line{apart}", not twice and not strange),
-        Verification("every row that is not kept has a reason", all_have_reasons(rows)),
+        check_files(output),
+        check_line_count(output),
+        check_unique_lines(output),
+        check_reasons(output),
+        check_manifest(output),
+        check_report(output),
+        check_orphans(output),
+        check_input(output),
     ]
 
 
-def all_have_reasons(rows: pa.Table) -> bool:
-    pairs = zip(rows["decision"].to_pylist(), rows["reason"].to_pylist(), strict=True)
-    return all((decision == "keep") == (reason is None) for decision, reason in pairs)
+def published_rows(run: Path, records: list[ledger.Record], damaged: list[str]) -> pa.Table:
+    """Read id, decision and reason of every published row whose file is not damaged."""
+    published = sorted(name for record in records if record.get("stage") == "publish" for name in record["files"])
+    tables = [read_table(run / name, columns=ROWS.names) for name in published if name not in set(damaged)]
+    return pa.concat_tables([ROWS.empty_table(), *(table.cast(ROWS) for table in tables)])
 
 
-def published_rows(run: Path, records: dict[str, ledger.Record], bad: list[str]) -> pa.Table:
-    """The id, decision and reason of every published row that is there and whole."""
-    columns = pa.schema([("id", pa.int64()), ("decision", pa.string()), ("reason", pa.string())])
-    names = sorted(name for record in records.values() if record.get("stage") == "publish" for name in record["files"])
-    tables = [read_table(run / name, columns=columns.names) for name in names if name not in set(bad)]
-    return pa.concat_tables([columns.empty_table(), *(rows.cast(columns) for rows in tables)])
+def check_files(output: Output) -> Verification:
+    """Every file that a record names exists and has the recorded sha256."""
+    files = sum(len(record["files"]) for record in output.records)
+    damaged = f"; missing or altered: {', '.join(output.damaged[:5])}" if output.damaged else ""
+    return Verification(f"{files:,} files match their {len(output.records):,} records{damaged}", not output.damaged)
 
 
-def check_manifest(run: Path, rows: pa.Table) -> Verification:
-    pairs = zip(rows["id"].to_pylist(), rows["decision"].to_pylist(), strict=True)
+def check_line_count(output: Output) -> Verification:
+    """As many rows are published as the manifest has lines that are not blank."""
+    sharded = [record for record in output.records if record.get("stage") == "shard"]
+    if len(sharded) != 1:
+        return Verification(f"the manifest was split into shards {len(sharded)} times, not once", False)
+    lines, blank = sharded[0]["lines"], sharded[0]["blank"]
+    decisions, rows = Counter(output.column("decision")), len(output.rows)
+    counts = ", ".join(f"{decisions[name]:,} {name}" for name in COUNT_NAMES)
+    balanced = rows == lines - blank and rows == sum(decisions[name] for name in COUNT_NAMES)
+    return Verification(f"{lines:,} lines = {blank:,} blank + {rows:,} published ({counts})", balanced)
+
+
+def check_unique_lines(output: Output) -> Verification:
+    """Every published row is from another line of the manifest."""
+    lines = sum(record["lines"] for record in output.records if record.get("stage") == "shard")
+    ids = Counter(output.column("id"))
+    repeated = sorted(number for number, count in ids.items() if count > 1)
+    unknown = sorted(number for number in ids if not 1 <= number <= lines)
+    problem = f"; line {repeated[0]} more than once" if repeated else f"; no line {unknown[0]}" if unknown else ""
+    return Verification(f"every published row is another line{problem}", not problem)
+
+
+def check_reasons(output: Output) -> Verification:
+    """Every row that is not kept has a reason, and no other row has one."""
+    pairs = zip(output.column("decision"), output.column("reason"), strict=True)
+    explained = all((decision == "keep") == (reason is None) for decision, reason in pairs)
+    return Verification("every row that is not kept has a reason", explained)
+
+
+def check_manifest(output: Output) -> Verification:
+    """`manifest.jsonl` has the kept rows, and is as it was written."""
+    pairs = zip(output.column("id"), output.column("decision"), strict=True)
     kept = sorted(number for number, decision in pairs if decision == "keep")
+    path = output.run / "manifest.jsonl"
     try:
-        with (run / "manifest.jsonl").open("rb") as lines:
+        with path.open("rb") as lines:
             written = [json.loads(line)["id"] for line in lines]
     except (OSError, ValueError, KeyError) as error:
         return Verification(f"manifest.jsonl: {error}", False)
-    same = ledger.sha256_if_present(run / "manifest.jsonl") == success_counts(run).get("manifest_sha256")
-    return Verification(f"manifest.jsonl has the {len(kept):,} kept rows, as written", sorted(written) == kept and same)
+    unaltered = sha256_if_exists(path) == read_object(output.run / "_SUCCESS.json").get("manifest_sha256")
+    sentence = f"manifest.jsonl has the {len(kept):,} kept rows, as written"
+    return Verification(sentence, sorted(written) == kept and unaltered)
 
 
-def success_counts(run: Path) -> dict[str, Any]:
-    """What the mark of success says; nothing where there is none."""
+def check_report(output: Output) -> Verification:
+    """The counts in `_SUCCESS.json` and `report.json` are equal, and are those of the published rows."""
+    success = read_object(output.run / "_SUCCESS.json")
+    success.pop("manifest_sha256", None)
+    if not success:
+        return Verification("the run is not complete: no _SUCCESS.json", False)
+    report = read_object(output.run / "report.json")
+    if not report:
+        return Verification("report.json is missing or damaged", False)
+    decisions = Counter(output.column("decision"))
+    for file, counts in {"_SUCCESS.json": success, "report.json": report}.items():
+        for decision, name in COUNT_NAMES.items():
+            if counts.get(name) != decisions[decision]:
+                published = f"{decisions[decision]:,} published rows have the decision {decision}"
+                return Verification(f"{file}: {name} is {counts.get(name)}, but {published}", False)
+    equal = success == {name: report.get(name) for name in success}
+    return Verification("report.json and _SUCCESS.json agree", equal)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON object; return {} if there is none."""
     try:
-        found = json.loads((run / "_SUCCESS.json").read_bytes())
-        return found if isinstance(found, dict) else {}
+        content = json.loads(path.read_bytes())
+        return content if isinstance(content, dict) else {}
     except (OSError, ValueError):
         return {}
 
 
-COUNTED = {"keep": "kept", "drop": "dropped", "quarantine": "quarantined"}
+def check_orphans(output: Output) -> Verification:
+    """Every file is named by a record."""
+    orphans = find_orphans(output.run)
+    return Verification(f"{len(orphans)} files that no record names", not orphans)
 
 
-def check_report(run: Path, rows: pa.Table) -> Verification:
-    """That the report and the mark of success say the same, and what the published rows say."""
-    success = {name: value for name, value in success_counts(run).items() if name != "manifest_sha256"}
-    if not success:
-        return Verification("the run did not end: no _SUCCESS.json", False)
+def check_input(output: Output) -> Verification:
+    """The manifest still is what the run read, if it can be reached from here."""
+    path = Path(output.recorded_run["parameters"]["manifest"])
     try:
-        report: dict[str, Any] = json.loads((run / "report.json").read_bytes())
-    except (OSError, ValueError) as error:
-        return Verification(f"report.json: {error}", False)
-    decisions = Counter(rows["decision"].to_pylist())
-    counted = {name: decisions[decision] for decision, name in COUNTED.items()}
-    for said, place in ((success, "_SUCCESS.json"), (report, "report.json")):
-        for name, count in counted.items():
-            if said.get(name) != count:
-                return Verification(f"{place} says {said.get(name)} {name}, and {count:,} are", False)
-    return Verification("report.json and _SUCCESS.json agree", success == {name: report.get(name) for name in success})
-
-
-def check_orphans(run: Path) -> Verification:
-    found = orphans(run)
-    return Verification(f"{len(found)} files that no record names", not found)
-
-
-def check_input(asked: dict[str, Any]) -> Verification:
-    """That the manifest is still the one that was read, where it can be seen from here."""
-    path = Path(asked["parameters"]["manifest"])
-    try:
-        now = open_source(path).digest()
+        sha256 = open_source(path).digest()
     except ManifestError:
-        return Verification(f"{path} is not here, and was not compared", True)
-    return Verification(f"{path} is as it was read", now == asked["sha256"]["manifest"])
+        return Verification(f"{path} is not on this machine and was not compared", True)
+    return Verification(f"{path} is unchanged", sha256 == output.recorded_run["sha256"]["manifest"])

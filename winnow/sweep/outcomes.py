@@ -16,7 +16,7 @@ from winnow.rules.evaluate import applies_to, evaluate
 from winnow.rules.operands import Operands, columns_of
 from winnow.rules.rule import ORDERING, Rule, Rules, Term, terms
 from winnow.runs import ledger
-from winnow.runs.run_dir import load_settings
+from winnow.runs.run_record import load_settings
 from winnow.runs.storage import read_columns, read_schema
 from winnow.schema import roles_of, select_columns
 from winnow.text.normalize import Normalizer

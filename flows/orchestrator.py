@@ -1,0 +1,123 @@
+"""Who runs the tasks of a flow: Prefect, or this process, task by task and without a server."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from prefect import Task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from flows.progress import ProgressArtifact, ShowProgress
+from flows.server.monitor import current_flow_run, mark_crashed, watch_server
+from tasks.report import Artifacts
+from winnow.runs.lock import Owner
+
+R = TypeVar("R")
+
+
+class Future(Protocol):
+    """The result of a submitted task. A future may be an argument of another task, which then gets its result."""
+
+    def result(self) -> Any:
+        """Wait for the task; return its result or raise its exception."""
+
+    def add_done_callback(self, call: Callable[[Any], None]) -> None:
+        """Call the function with this future as soon as the task has ended."""
+
+
+class Orchestrator(Artifacts, Protocol):
+    """What a flow needs from whoever runs it."""
+
+    def submit(self, task: Task[..., Any], *arguments: Any) -> Future:
+        """Start a task."""
+
+    def run(self, task: Task[..., R], *arguments: Any) -> R:
+        """Run a task and return its result."""
+
+    def owner(self) -> Owner:
+        """Return what the lock on the output says about who works on it."""
+
+    def mark_crashed(self, owner: Owner) -> None:
+        """Note that this owner of the output died while it worked on it."""
+
+    def watch(self, run: Path) -> None:
+        """Keep the run in this folder going if the server is lost."""
+
+    def start_progress(self, key: str, description: str) -> ShowProgress:
+        """Return what shows the progress from now on."""
+
+
+class PrefectOrchestrator:
+    """The flow run that this is called from: its task runner runs the tasks, its server knows their states."""
+
+    def submit(self, task: Task[..., Any], *arguments: Any) -> Future:
+        future: Future = task.submit(*arguments)
+        return future
+
+    def run(self, task: Task[..., R], *arguments: Any) -> R:
+        return task(*arguments)
+
+    def owner(self) -> Owner:
+        return current_flow_run()
+
+    def mark_crashed(self, owner: Owner) -> None:
+        mark_crashed(owner)
+
+    def watch(self, run: Path) -> None:
+        watch_server(run)
+
+    def start_progress(self, key: str, description: str) -> ShowProgress:
+        return ProgressArtifact(key, description).show
+
+    def markdown(self, text: str, key: str, description: str) -> None:
+        create_markdown_artifact(text, key=key, description=description)
+
+    def table(self, rows: list[dict[str, Any]], key: str, description: str) -> None:
+        create_table_artifact(rows, key=key, description=description)
+
+
+class CompletedTask:
+    """The future of a task that ran as it was submitted."""
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self._error: Exception | None = None
+        try:
+            self._result = function(*map(result_of, arguments))
+        except Exception as error:
+            self._error = error
+
+    def result(self) -> Any:
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def add_done_callback(self, call: Callable[[Any], None]) -> None:
+        call(self)
+
+
+def result_of(argument: Any) -> Any:
+    return argument.result() if isinstance(argument, CompletedTask) else argument
+
+
+class InProcess:
+    """Run a flow as plain functions in this process: no Prefect server, no artifacts and no retries."""
+
+    def submit(self, task: Task[..., Any], *arguments: Any) -> Future:
+        return CompletedTask(task.fn, arguments)
+
+    def run(self, task: Task[..., R], *arguments: Any) -> R:
+        return task.fn(*arguments)
+
+    def owner(self) -> Owner:
+        return {}
+
+    def mark_crashed(self, owner: Owner) -> None: ...
+
+    def watch(self, run: Path) -> None: ...
+
+    def start_progress(self, key: str, description: str) -> ShowProgress:
+        return lambda share, words: None
+
+    def markdown(self, text: str, key: str, description: str) -> None: ...
+
+    def table(self, rows: list[dict[str, Any]], key: str, description: str) -> None: ...

@@ -1,0 +1,95 @@
+"""An open run: its folder, its devices, its manifest in shards, and the tasks that every run submits."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.orchestrator import Future, Orchestrator
+from tasks.duplicates import duplicates_run
+from tasks.filter import filter_shard
+from tasks.load import load_shard
+from tasks.score import score_shard
+from tasks.shard import shard_manifest
+from tasks.transcribe import transcribe_shard
+from winnow.corpora.registry import open_source
+from winnow.devices.executors import Executor, open_executor
+from winnow.models.passes import Pass
+from winnow.parameters.ensemble import Settings
+from winnow.roles import Role
+from winnow.rules.rule import Rules
+from winnow.runs.ledger import name_of
+from winnow.runs.quarantine_limit import QuarantineLimit
+from winnow.runs.run_dir import open_run
+from winnow.schema import ShardedManifest
+from winnow.text.normalize import Normalizer
+from winnow.validation.engine_options import check_options
+from winnow.validation.rules import phrase_digest
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What the steps of a run share. Shards are paths, or futures of tasks whose results are paths."""
+
+    settings: Settings
+    rules: Rules
+    run: Path
+    devices: Executor
+    manifest: ShardedManifest
+    orchestrator: Orchestrator
+
+    def load(self, shard: Path) -> Future:
+        """Read a shard's rows from the manifest."""
+        return self.orchestrator.submit(load_shard, shard, self.settings.referenced)
+
+    def transcribe(self, shard: Path | Future, model_pass: Pass) -> Future:
+        return self.orchestrator.submit(transcribe_shard, shard, model_pass, self.devices)
+
+    def score(self, shard: Path | Future, role: Role) -> Future:
+        """Compare a model's hypotheses with the references."""
+        return self.orchestrator.submit(score_shard, shard, role, self.settings.normalizer, self.settings.referenced)
+
+    def filter(self, shard: Path | Future, duplicates: Path | None) -> Future:
+        """Decide by the rules; `duplicates` is the shard's file of `count_duplicates`."""
+        return self.orchestrator.submit(filter_shard, shard, self.rules, duplicates)
+
+    def quarantine_limit(self) -> QuarantineLimit:
+        """Return a new count of quarantined utterances."""
+        return QuarantineLimit(self.manifest.lines - self.manifest.blank, self.settings.max_quarantined)
+
+    def slots(self, model_pass: Pass) -> int:
+        """How many of the pass's tasks run at once: one more than there are devices, so that none of them waits."""
+        return self.devices.slots(model_pass.placement) + 1
+
+
+@contextmanager
+def open_pipeline(
+    settings: Settings, rules: Rules, passes: list[Pass], orchestrator: Orchestrator
+) -> Iterator[Pipeline]:
+    """Open the run's folder and devices, watch the server, and split the manifest into shards."""
+    digests: dict[str, str | None] = {"manifest": open_source(settings.manifest).digest(), **phrase_digest(rules)}
+    for model_pass in passes:
+        digests |= model_pass.digests
+    check_options(settings.engine, [checkpoint for model_pass in passes for checkpoint in model_pass.checkpoints])
+    with (
+        open_run(settings, digests, orchestrator.owner(), orchestrator.mark_crashed) as run,
+        open_executor(settings) as devices,
+    ):
+        orchestrator.watch(run)
+        audio_folder = settings.relative_to or settings.audio_root
+        shards: tuple[Any, ...] = settings.manifest, run, settings.shard_hours, audio_folder, settings.referenced
+        manifest = orchestrator.run(shard_manifest, *shards)
+        yield Pipeline(settings, rules, run, devices, manifest, orchestrator)
+
+
+def count_duplicates(
+    rules: Rules, loaded: list[Path], normalizer: Normalizer, orchestrator: Orchestrator
+) -> dict[str, Path]:
+    """Count equal references over the whole run, if a rule needs that.
+
+    Return a file for each shard by its number; nothing if no rule needs it.
+    """
+    if not rules.needs_whole_run:
+        return {}
+    return {name_of(file): file for file in orchestrator.run(duplicates_run, loaded, normalizer)}
