@@ -21,7 +21,7 @@ from demo.__main__ import pinned
 from demo.corpus import CORPUS
 from demo.fastconformer import SAMPLE_RATE
 from demo.grammar import sentence
-from demo.speech import NOISES, Samples, corpus_voices, noise, say, with_noise
+from demo.speech import NOISES, Samples, corpus_voices, make_noise, mix_noise, speak
 from demo.training_speech import TRAINING_SEED, training_texts
 from winnow.audio.decode import load_clip
 from winnow.engines.engine import Request
@@ -63,8 +63,8 @@ def louder(spoken: list[Spoken], folder: Path) -> Iterator[Spoken]:
     speech = [load_clip(str(one.path), None, None, SAMPLE_RATE, 60.0).samples for one in spoken]
     for i, (one, samples) in enumerate(zip(spoken, speech, strict=True)):
         snr = float(pick.uniform(*LOUD))
-        added = noise(NOISES[i % len(NOISES)], len(samples), pick, speech)
-        yield written(folder / f"{i:03}.wav", one.text, with_noise(samples, added, snr), snr)
+        added = make_noise(NOISES[i % len(NOISES)], len(samples), pick, speech)
+        yield written(folder / f"{i:03}.wav", one.text, mix_noise(samples, added, snr), snr)
 
 
 def other_speech(folder: Path, utterances: int = 300) -> Iterator[Spoken]:
@@ -72,11 +72,11 @@ def other_speech(folder: Path, utterances: int = 300) -> Iterator[Spoken]:
     words, pick, voices = Random(SEED), np.random.default_rng(SEED + 1), corpus_voices(SEED)
     known = {*training_texts(Random(TRAINING_SEED)), *(one.text for one in demo_speech())}
     texts = list(islice((text for _ in iter(int, 1) if (text := sentence(words)) not in known), utterances))
-    speech = [say(text, voices[i % len(voices)]) for i, text in enumerate(texts)]
+    speech = [speak(text, voices[i % len(voices)]) for i, text in enumerate(texts)]
     for i, (text, samples) in enumerate(zip(texts, speech, strict=True)):
         snr = float(pick.uniform(*LOUD))
-        added = noise(NOISES[i % len(NOISES)], len(samples), pick, speech)
-        yield written(folder / f"{i:03}.wav", text, with_noise(samples, added, snr), snr)
+        added = make_noise(NOISES[i % len(NOISES)], len(samples), pick, speech)
+        yield written(folder / f"{i:03}.wav", text, mix_noise(samples, added, snr), snr)
 
 
 def written(path: Path, text: str, samples: Samples, snr: float) -> Spoken:
@@ -104,7 +104,7 @@ def methods() -> dict[str, Method]:
     return alone | {
         "ROVER": voted(),
         "ROVER, votes only": voted(alpha=1.0),
-        "ROVER, confidences as they are, 0.5 in nothing": voted(exponent=1.0, null_confidence=0.5),
+        "ROVER, unscaled confidences, null confidence 0.5": voted(exponent=1.0, null_confidence=0.5),
         "highest confidence": lambda row: most_confident(row, "basic")[0].text,
     }
 

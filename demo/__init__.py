@@ -1,0 +1,1 @@
+"""The demo: a corpus with known wrong references, and the checkpoints trained for it."""

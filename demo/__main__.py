@@ -1,4 +1,4 @@
-"""The demo: curate a corpus whose wrong references are known, and say how many of them were found.
+"""The demo: curate a corpus whose wrong references are known, and print how many of them were found.
 
 python -m demo
 """
@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 
 
 def main() -> None:
+    """Curate the demo corpus into demo/run and print recall and precision."""
     settings = Curation(
         manifest=HERE / "corpus" / "manifest.jsonl",
         output=HERE / "run",
@@ -28,21 +29,21 @@ def main() -> None:
     )
     try:
         report = curate(settings)
-    except RunMismatch:  # the demo itself has changed since
+    except RunMismatch:  # the run is of an older version of the demo
         shutil.rmtree(settings.output)
         report = curate(settings)
-    read = f"The large model read {report.escalated_hours / report.hours:.0%} of the audio."
-    console.print(recall_and_precision(Path(settings.output)), read, report.balance, sep="\n", soft_wrap=True)
+    escalated = f"The large model transcribed {report.escalated_hours / report.hours:.0%} of the audio."
+    console.print(recall_and_precision(Path(settings.output)), escalated, report.balance, sep="\n", soft_wrap=True)
 
 
 def pinned(name: str) -> str:
-    """A checkpoint of the demo, as it was when it was trained."""
+    """Return a checkpoint of the demo, pinned by its digest."""
     sums = {name: digest for digest, name in map(str.split, (HERE / "SHA256SUMS").read_text().splitlines())}
     return f"{HERE / name}.nemo@sha256:{sums[f'{name}.nemo']}"
 
 
 def recall_and_precision(run: Path) -> str:
-    """How well the run found the wrong references; `true_text`, which it never read, says which those are."""
+    """Return a sentence on how many wrong references the run dropped; only this function uses `true_text`."""
     columns = ["text", "true_text", "decision"]
     rows = pa.concat_tables([pq.read_table(run / part, columns=columns) for part in ("data", "rejects")])
     rows = rows.filter(pc.not_equal(rows["decision"], "quarantine"))
@@ -51,8 +52,8 @@ def recall_and_precision(run: Path) -> str:
     caught = pc.sum(pc.and_(wrong, dropped)).as_py()
     wrong, dropped = pc.sum(wrong).as_py(), pc.sum(dropped).as_py()
     return (
-        f"\nOf {wrong} wrong references {caught} were dropped: recall {caught / wrong:.3f}. "
-        f"Of {dropped} dropped {dropped - caught} were right: precision {caught / dropped:.3f}."
+        f"\n{caught} of {wrong} wrong references were dropped: recall {caught / wrong:.3f}. "
+        f"{dropped - caught} of {dropped} dropped references were right: precision {caught / dropped:.3f}."
     )
 
 

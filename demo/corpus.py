@@ -1,8 +1,8 @@
-"""Makes the demo corpus: speech in voices that training never heard, a fifth of its references wrong, some rows broken.
+"""Generate the demo corpus: speech in voices unknown to the models, a fifth of the references wrong, some rows broken.
 
     python -m demo.corpus
 
-Needs espeak-ng. What was said stands in `true_text`, what was done to a reference in `corruption`; the pipeline reads
+Requires espeak-ng. `true_text` has what was spoken and `corruption` how a reference was changed; the pipeline uses
 neither. The same seed gives the same corpus.
 """
 
@@ -20,19 +20,19 @@ import soxr
 
 from demo.fastconformer import SAMPLE_RATE
 from demo.grammar import sentence
-from demo.speech import NOISES, Samples, corpus_voices, noise, say, with_noise
+from demo.speech import NOISES, Samples, corpus_voices, make_noise, mix_noise, speak
 from demo.training_speech import TRAINING_SEED, training_texts
 
 CORPUS = Path(__file__).parent / "corpus"
 SEED = 20261122
 UTTERANCES = 440
-EVERY_NTH_FLAC = 12  # the others are Ogg Vorbis: noisy speech is four times as large as flac
-LEAST_CHANGED = 0.34  # of the words of a corrupted reference
+EVERY_NTH_FLAC = 12  # the others are Ogg Vorbis, because noisy speech is four times as large as flac
+MIN_CHANGED = 0.34  # fraction of the words of a corrupted reference
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """One utterance as it was said."""
+class SpokenUtterance:
+    """One utterance as it was spoken."""
 
     text: str
     voice: str
@@ -44,99 +44,113 @@ class Spoken:
         return round(len(self.samples) / SAMPLE_RATE, 3)
 
 
-def utterances() -> list[Spoken]:
-    """The spoken utterances, 1 to 15 s, noise at 5 to 30 dB, every sentence new to the models."""
-    pick, sound = Random(SEED), np.random.default_rng(SEED)
+def speak_utterances() -> list[SpokenUtterance]:
+    """Synthesize utterances of 1 to 15 s with noise at 5 to 30 dB, from sentences that are not in the training data."""
+    rng, noise_rng = Random(SEED), np.random.default_rng(SEED)
     known = set(training_texts(Random(TRAINING_SEED)))
     texts: list[str] = []
     while len(texts) < 2 * UTTERANCES:
-        text = sentence(pick)
+        text = sentence(rng)
         if text not in known:
             known.add(text)
             texts.append(text)
     speakers = corpus_voices(SEED)
     voices = [speakers[i % len(speakers)] for i in range(len(texts))]
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        spoken = list(pool.map(say, texts, voices))
+        spoken = list(pool.map(speak, texts, voices))
     chosen = [(t, v, s) for t, v, s in zip(texts, voices, spoken, strict=True) if 1 <= len(s) / SAMPLE_RATE <= 15]
     made = []
     for i, (text, voice, speech) in enumerate(chosen[:UTTERANCES]):
-        snr = round(pick.uniform(5, 30), 1)
-        added = noise(NOISES[i % len(NOISES)], len(speech), sound, spoken)
-        made.append(Spoken(text, str(voice), snr, with_noise(speech, added, snr)))
+        snr = round(rng.uniform(5, 30), 1)
+        added = make_noise(NOISES[i % len(NOISES)], len(speech), noise_rng, spoken)
+        made.append(SpokenUtterance(text, str(voice), snr, mix_noise(speech, added, snr)))
     return made
 
 
-def other(words: list[str], pick: Random, elsewhere: list[str]) -> list[str]:
-    """The text of another utterance."""
-    return pick.choice([text for text in elsewhere if not set(text.split()) & set(words[1:])] or elsewhere).split()
+def replace_sentence(words: list[str], rng: Random, other_texts: list[str]) -> list[str]:
+    """Return the text of another utterance."""
+    unlike = [text for text in other_texts if not set(text.split()) & set(words[1:])]
+    return rng.choice(unlike or other_texts).split()
 
 
-def dropped(words: list[str], pick: Random, elsewhere: list[str]) -> list[str]:
-    """A run of words left out."""
-    gone = some(words)
-    at = pick.randint(0, len(words) - gone)
-    return words[:at] + words[at + gone :]
+def drop_words(words: list[str], rng: Random, other_texts: list[str]) -> list[str]:
+    """Leave out a run of words."""
+    count = words_to_change(words)
+    start = rng.randint(0, len(words) - count)
+    return words[:start] + words[start + count :]
 
 
-def inserted(words: list[str], pick: Random, elsewhere: list[str]) -> list[str]:
-    """Words of another utterance in between."""
-    extra = pick.choice([text for text in elsewhere if len(text.split()) >= len(words)] or elsewhere).split()
-    at = pick.randint(0, len(words))
-    return words[:at] + extra[: -(-len(words) * 6 // 10)] + words[at:]
+def insert_words(words: list[str], rng: Random, other_texts: list[str]) -> list[str]:
+    """Insert words of another utterance."""
+    long_enough = [text for text in other_texts if len(text.split()) >= len(words)]
+    extra = rng.choice(long_enough or other_texts).split()
+    start = rng.randint(0, len(words))
+    return words[:start] + extra[: -(-len(words) * 6 // 10)] + words[start:]
 
 
-def replaced(words: list[str], pick: Random, elsewhere: list[str]) -> list[str]:
-    """Single words exchanged for others."""
-    pool = [word for text in elsewhere for word in text.split() if word not in words]
-    changed = set(pick.sample(range(len(words)), some(words)))
-    return [pick.choice(pool) if i in changed else word for i, word in enumerate(words)]
+def replace_words(words: list[str], rng: Random, other_texts: list[str]) -> list[str]:
+    """Replace single words by other ones."""
+    pool = [word for text in other_texts for word in text.split() if word not in words]
+    changed = set(rng.sample(range(len(words)), words_to_change(words)))
+    return [rng.choice(pool) if i in changed else word for i, word in enumerate(words)]
 
 
-def truncated(words: list[str], pick: Random, elsewhere: list[str]) -> list[str]:
-    """Only the beginning."""
-    return words[: len(words) - max(some(words), len(words) // 2)]
+def truncate(words: list[str], rng: Random, other_texts: list[str]) -> list[str]:
+    """Keep only the beginning."""
+    return words[: len(words) - max(words_to_change(words), len(words) // 2)]
 
 
-CORRUPTIONS = [other, dropped, inserted, replaced, truncated]
+CORRUPTIONS = {
+    "other": replace_sentence,
+    "dropped": drop_words,
+    "inserted": insert_words,
+    "replaced": replace_words,
+    "truncated": truncate,
+}
+"""The ways in which references are corrupted, by their names in the manifest."""
 
 
-def some(words: list[str]) -> int:
-    return max(1, -(-int(len(words) * LEAST_CHANGED * 100) // 100))
+def words_to_change(words: list[str]) -> int:
+    """Return how many words a corruption changes, at least one."""
+    return max(1, -(-int(len(words) * MIN_CHANGED * 100) // 100))
 
 
-def rows(spoken: list[Spoken]) -> list[dict[str, Any]]:
-    """A manifest row an utterance; every fifth reference is corrupted, in turn in each of the five ways."""
-    pick = Random(SEED + 1)
-    texts = [one.text for one in spoken]
-    wrong = set(pick.sample([i for i, text in enumerate(texts) if len(text.split()) > 1], len(texts) // 5))
+def manifest_rows(spoken: list[SpokenUtterance]) -> list[dict[str, Any]]:
+    """Return a manifest row per utterance; a fifth of the references is corrupted, by each corruption in turn."""
+    rng = Random(SEED + 1)
+    texts = [utterance.text for utterance in spoken]
+    wrong = set(rng.sample([i for i, text in enumerate(texts) if len(text.split()) > 1], len(texts) // 5))
     made = []
-    for i, one in enumerate(spoken):
-        kind = CORRUPTIONS[len([j for j in wrong if j < i]) % len(CORRUPTIONS)] if i in wrong else None
-        elsewhere = texts[:i] + texts[i + 1 :]
-        form = "flac" if i % EVERY_NTH_FLAC == 0 else "ogg"
+    names = list(CORRUPTIONS)
+    for i, utterance in enumerate(spoken):
+        corruption = names[len([j for j in wrong if j < i]) % len(names)] if i in wrong else None
+        text, other_texts = utterance.text, texts[:i] + texts[i + 1 :]
+        if corruption:
+            text = " ".join(CORRUPTIONS[corruption](text.split(), rng, other_texts))
+        suffix = "flac" if i % EVERY_NTH_FLAC == 0 else "ogg"
         made.append(
             {
-                "audio_filepath": f"audio/{i:03}.{form}",
-                "duration": one.seconds,
-                "text": one.text if kind is None else " ".join(kind(one.text.split(), pick, elsewhere)),
-                "true_text": one.text,
-                "corruption": kind and kind.__name__,
-                "voice": one.voice,
-                "snr": one.snr,
+                "audio_filepath": f"audio/{i:03}.{suffix}",
+                "duration": utterance.seconds,
+                "text": text,
+                "true_text": utterance.text,
+                "corruption": corruption,
+                "voice": utterance.voice,
+                "snr": utterance.snr,
             }
         )
     return made
 
 
-def unusual(spoken: list[Spoken]) -> list[str]:
-    """Lines of other formats, which are fine, and of every common fault, which are not; their files are written."""
+def unusual_lines(spoken: list[SpokenUtterance]) -> list[str]:
+    """Write audio in other formats and with common faults, and return the manifest lines of both."""
     audio = CORPUS / "audio"
 
-    def line(name: str, one: Spoken, **changes: object) -> str:
-        row = {"audio_filepath": f"audio/{name}", "duration": one.seconds, "text": one.text, "true_text": one.text}
-        row |= {"corruption": None, "voice": one.voice, "snr": one.snr}
-        return json.dumps({k: v for k, v in (row | changes).items() if v is not ...})
+    def line(name: str, utterance: SpokenUtterance, **changes: object) -> str:
+        row = {"audio_filepath": f"audio/{name}", "duration": utterance.seconds}
+        row |= {"text": utterance.text, "true_text": utterance.text, "corruption": None}
+        row |= {"voice": utterance.voice, "snr": utterance.snr}
+        return json.dumps({name: value for name, value in (row | changes).items() if value is not ...})
 
     telephone, stereo, mp3, opus, faulty = spoken
     soundfile.write(audio / "8khz.wav", soxr.resample(telephone.samples, SAMPLE_RATE, 8_000), 8_000)
@@ -149,8 +163,8 @@ def unusual(spoken: list[Spoken]) -> list[str]:
     soundfile.write(audio / "cut.wav", faulty.samples, SAMPLE_RATE)
     whole = (audio / "cut.wav").read_bytes()
     (audio / "cut.wav").write_bytes(whole[: len(whole) * 6 // 10])
-    nothing = np.zeros(SAMPLE_RATE // 20, np.float32)
-    soundfile.write(audio / "blip.wav", nothing, SAMPLE_RATE)
+    silence = np.zeros(SAMPLE_RATE // 20, np.float32)
+    soundfile.write(audio / "blip.wav", silence, SAMPLE_RATE)
     return [
         line("8khz.wav", telephone),
         line("stereo.ogg", stereo),
@@ -175,20 +189,21 @@ def unusual(spoken: list[Spoken]) -> list[str]:
     ]
 
 
-def make() -> None:
+def make_corpus() -> None:
+    """Write the corpus into demo/corpus, replacing what is there."""
     shutil.rmtree(CORPUS, ignore_errors=True)
     (CORPUS / "audio").mkdir(parents=True)
-    spoken = utterances()
-    plain, odd = spoken[:-5], spoken[-5:]
+    spoken = speak_utterances()
+    plain, unusual = spoken[:-5], spoken[-5:]
     lines = []
-    for row, one in zip(rows(plain), plain, strict=True):
-        soundfile.write(CORPUS / row["audio_filepath"], one.samples, SAMPLE_RATE)
+    for row, utterance in zip(manifest_rows(plain), plain, strict=True):
+        soundfile.write(CORPUS / row["audio_filepath"], utterance.samples, SAMPLE_RATE)
         lines.append(json.dumps(row))
-    pick = Random(SEED + 2)
-    for extra in unusual(odd):
-        lines.insert(pick.randint(0, len(lines)), extra)
+    rng = Random(SEED + 2)
+    for line in unusual_lines(unusual):
+        lines.insert(rng.randint(0, len(lines)), line)
     (CORPUS / "manifest.jsonl").write_text("".join(f"{line}\n" for line in lines))
 
 
 if __name__ == "__main__":
-    make()
+    make_corpus()

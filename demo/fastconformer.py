@@ -1,4 +1,4 @@
-"""NeMo's published FastConformer (examples/asr/conf/fastconformer) as a configuration, at any size."""
+"""NeMo's published FastConformer configuration (examples/asr/conf/fastconformer) for any model size."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ SPEC_AUGMENT = {
 
 @dataclass(frozen=True)
 class Size:
-    """The width of an encoder, its layers and attention heads, and the channels of its subsampling."""
+    """Size of an encoder: width, layers, attention heads, channels of the subsampling; and its dropout."""
 
     width: int
     layers: int
@@ -43,7 +43,10 @@ class Size:
 
 
 def configuration(size: Size, tokens: Path, hybrid: bool) -> dict[str, Any]:
-    """A FastConformer-CTC, or a hybrid transducer-CTC one, with the SentencePiece model in the folder `tokens`."""
+    """Return the configuration of a FastConformer-CTC or hybrid transducer-CTC model.
+
+    `tokens` is the folder of the SentencePiece model.
+    """
     ctc = {"_target_": f"{MODULES}.ConvASRDecoder", "feat_in": size.width, "num_classes": -1, "vocabulary": []}
     shared = {
         "sample_rate": SAMPLE_RATE,
@@ -51,16 +54,16 @@ def configuration(size: Size, tokens: Path, hybrid: bool) -> dict[str, Any]:
         "ctc_reduction": "mean_volume",
         "skip_nan_grad": False,
         "tokenizer": {"dir": str(tokens), "type": "bpe"},
-        # NeMo's transcribe() asks for this section
+        # NeMo's transcribe() needs this section
         "validation_ds": {"manifest_filepath": None, "sample_rate": SAMPLE_RATE, "batch_size": 16, "shuffle": False},
         "preprocessor": PREPROCESSOR,
         "spec_augment": SPEC_AUGMENT,
-        "encoder": encoder(size),
+        "encoder": encoder_config(size),
     }
-    return shared | (transducer(size, ctc) if hybrid else {"decoder": ctc})
+    return shared | (transducer_config(size, ctc) if hybrid else {"decoder": ctc})
 
 
-def encoder(size: Size) -> dict[str, Any]:
+def encoder_config(size: Size) -> dict[str, Any]:
     return {
         "_target_": f"{MODULES}.ConformerEncoder",
         "feat_in": 80,
@@ -88,8 +91,8 @@ def encoder(size: Size) -> dict[str, Any]:
     }
 
 
-def transducer(size: Size, ctc: dict[str, Any]) -> dict[str, Any]:
-    """The two branches of a hybrid: the prediction and joint networks, and the CTC decoder beside them."""
+def transducer_config(size: Size, ctc: dict[str, Any]) -> dict[str, Any]:
+    """Return the decoders of a hybrid model: prediction and joint network, and the auxiliary CTC decoder."""
     hidden = {"pred_hidden": size.width, "enc_hidden": size.width, "joint_hidden": size.width}
     return {
         "model_defaults": hidden,

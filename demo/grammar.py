@@ -1,4 +1,7 @@
-"""What is said in the demo: numbers, times, dates, places and commands, from a grammar of our own."""
+"""The sentences of the demo: numbers, times, dates, places and commands, drawn from a small grammar.
+
+Each function is a rule of the grammar and returns a random phrase.
+"""
 
 from collections.abc import Callable
 from random import Random
@@ -25,8 +28,8 @@ PEOPLE = "anna peter martha oliver sophie victor julia hannah simon gregory emma
 WEATHER = "sunny cloudy windy rainy snowy foggy stormy".split()
 
 
-def below_hundred(pick: Random) -> str:
-    n = pick.randrange(100)
+def below_hundred(rng: Random) -> str:
+    n = rng.randrange(100)
     if n < 10:
         return DIGITS[n]
     if n < 20:
@@ -35,94 +38,94 @@ def below_hundred(pick: Random) -> str:
     return tens if n % 10 == 0 else f"{tens} {DIGITS[n % 10]}"
 
 
-def number(pick: Random) -> str:
-    match pick.randrange(4):
+def number(rng: Random) -> str:
+    match rng.randrange(4):
         case 0:
-            return f"{pick.choice(DIGITS[1:])} hundred and {below_hundred(pick)}"
+            return f"{rng.choice(DIGITS[1:])} hundred and {below_hundred(rng)}"
         case 1:
-            return f"{pick.choice(DIGITS[1:])} thousand {pick.choice(DIGITS[1:])} hundred"
+            return f"{rng.choice(DIGITS[1:])} thousand {rng.choice(DIGITS[1:])} hundred"
         case _:
-            return below_hundred(pick)
+            return below_hundred(rng)
 
 
-def digits(pick: Random) -> str:
-    return " ".join(pick.choices(DIGITS, k=pick.randint(3, 8)))
+def digits(rng: Random) -> str:
+    return " ".join(rng.choices(DIGITS, k=rng.randint(3, 8)))
 
 
-def time(pick: Random) -> str:
-    hour = pick.choice(DIGITS[1:] + TEENS[:3])
-    return pick.choice(
+def time(rng: Random) -> str:
+    hour = rng.choice(DIGITS[1:] + TEENS[:3])
+    return rng.choice(
         [
             f"{hour} o'clock",
             f"half past {hour}",
             f"a quarter to {hour}",
             f"a quarter past {hour}",
-            f"{hour} {pick.choice(TENS[:4])} in the {pick.choice(['morning', 'evening', 'afternoon'])}",
+            f"{hour} {rng.choice(TENS[:4])} in the {rng.choice(['morning', 'evening', 'afternoon'])}",
             "noon",
             "midnight",
         ]
     )
 
 
-def date(pick: Random) -> str:
-    return pick.choice(
+def date(rng: Random) -> str:
+    return rng.choice(
         [
-            pick.choice(DAYS),
-            f"{pick.choice(DAYS)} the {pick.choice(ORDINALS)} of {pick.choice(MONTHS)}",
-            f"the {pick.choice(ORDINALS)} of {pick.choice(MONTHS)}",
-            f"{pick.choice(['next', 'last', 'this'])} {pick.choice(DAYS)}",
+            rng.choice(DAYS),
+            f"{rng.choice(DAYS)} the {rng.choice(ORDINALS)} of {rng.choice(MONTHS)}",
+            f"the {rng.choice(ORDINALS)} of {rng.choice(MONTHS)}",
+            f"{rng.choice(['next', 'last', 'this'])} {rng.choice(DAYS)}",
             "tomorrow",
             "yesterday",
         ]
     )
 
 
-def command(pick: Random) -> str:
-    where = f"in the {pick.choice(ROOMS)}"
-    device = pick.choice(DEVICES)
-    return pick.choice(
+def command(rng: Random) -> str:
+    where = f"in the {rng.choice(ROOMS)}"
+    device = rng.choice(DEVICES)
+    return rng.choice(
         [
-            f"turn {pick.choice(['on', 'off'])} the {device} {where}",
-            f"please {pick.choice(['open', 'close', 'check', 'repair', 'clean'])} the {device} {where}",
-            f"set the {device} to {number(pick)}",
-            f"make the {device} {where} {pick.choice(COLOURS)}",
-            f"wake me {pick.choice(['up at', 'before'])} {time(pick)}",
-            f"call {pick.choice(PEOPLE)} {pick.choice(['now', 'again', 'later', 'at ' + time(pick)])}",
-            f"play something {pick.choice(['quiet', 'loud', 'cheerful', 'slow'])} {where}",
-            pick.choice(["stop", "go back", "louder please", "not now", "start again", "cancel that"]),
+            f"turn {rng.choice(['on', 'off'])} the {device} {where}",
+            f"please {rng.choice(['open', 'close', 'check', 'repair', 'clean'])} the {device} {where}",
+            f"set the {device} to {number(rng)}",
+            f"make the {device} {where} {rng.choice(COLOURS)}",
+            f"wake me {rng.choice(['up at', 'before'])} {time(rng)}",
+            f"call {rng.choice(PEOPLE)} {rng.choice(['now', 'again', 'later', 'at ' + time(rng)])}",
+            f"play something {rng.choice(['quiet', 'loud', 'cheerful', 'slow'])} {where}",
+            rng.choice(["stop", "go back", "louder please", "not now", "start again", "cancel that"]),
         ]
     )
 
 
-def travel(pick: Random) -> str:
-    here, there = pick.sample(CITIES, 2)
-    vehicle = pick.choice(["train", "flight", "bus", "ferry"])
-    return pick.choice(
+def travel(rng: Random) -> str:
+    origin, destination = rng.sample(CITIES, 2)
+    vehicle = rng.choice(["train", "flight", "bus", "ferry"])
+    return rng.choice(
         [
-            f"the {vehicle} from {here} to {there} leaves at {time(pick)}",
-            f"how far is it from {here} to {there}",
-            f"book a {vehicle} to {there} for {date(pick)}",
-            f"the next {vehicle} to {there} is {number(pick)} minutes late",
-            f"platform {pick.choice(DIGITS[1:])} for {there}",
-            f"it is {pick.choice(WEATHER)} and {below_hundred(pick)} degrees in {here}",
-            f"will it be {pick.choice(WEATHER)} in {there} {date(pick)}",
+            f"the {vehicle} from {origin} to {destination} leaves at {time(rng)}",
+            f"how far is it from {origin} to {destination}",
+            f"book a {vehicle} to {destination} for {date(rng)}",
+            f"the next {vehicle} to {destination} is {number(rng)} minutes late",
+            f"platform {rng.choice(DIGITS[1:])} for {destination}",
+            f"it is {rng.choice(WEATHER)} and {below_hundred(rng)} degrees in {origin}",
+            f"will it be {rng.choice(WEATHER)} in {destination} {date(rng)}",
         ]
     )
 
 
-def errand(pick: Random) -> str:
-    person, thing = pick.choice(PEOPLE), pick.choice(THINGS)
-    return pick.choice(
+def errand(rng: Random) -> str:
+    person, thing = rng.choice(PEOPLE), rng.choice(THINGS)
+    return rng.choice(
         [
-            f"{person} {pick.choice(['bought', 'lost', 'found', 'sold'])} a {pick.choice(COLOURS)} {thing}",
-            f"send the {thing} to {person} before {date(pick)}",
-            f"my number is {digits(pick)}",
-            f"the code for the {pick.choice(ROOMS)} is {digits(pick)}",
-            f"{person} wants {pick.choice(DISHES)} and {pick.choice(DISHES)} for breakfast",
-            f"remind {person} about the {thing} on {date(pick)}",
-            f"we need {number(pick)} dollars for the {thing}",
-            f"there are {below_hundred(pick)} people in the {pick.choice(ROOMS)}",
-            f"meet {person} in {pick.choice(CITIES)} on {date(pick)} at {time(pick)}",
+            f"{person} {rng.choice(['bought', 'lost', 'found', 'sold'])} a {rng.choice(COLOURS)} {thing}",
+            f"send the {thing} to {person} before {date(rng)}",
+            f"my number is {digits(rng)}",
+            f"the code for the {rng.choice(ROOMS)} is {digits(rng)}",
+            f"{person} wants {rng.choice(DISHES)} and {rng.choice(DISHES)} for breakfast",
+            f"remind {person} about the {thing} on {date(rng)}",
+            f"we need {number(rng)} dollars for the {thing}",
+            f"there are {below_hundred(rng)} people in the {rng.choice(ROOMS)}",
+            f"meet {person} in {rng.choice(CITIES)} on {date(rng)} at {time(rng)}",
         ]
     )
 
@@ -130,7 +133,7 @@ def errand(pick: Random) -> str:
 CLAUSES: list[Callable[[Random], str]] = [command, travel, errand]
 
 
-def sentence(pick: Random) -> str:
-    """One utterance of one to four clauses, in lower case without punctuation, about 1 to 15 s when spoken."""
-    clauses = pick.choices([1, 2, 3, 4], weights=[66, 24, 7, 3])[0]
-    return f" {pick.choice(['and', 'but first', 'then'])} ".join(pick.choice(CLAUSES)(pick) for _ in range(clauses))
+def sentence(rng: Random) -> str:
+    """Return a sentence of one to four clauses in lower case without punctuation, about 1 to 15 s when spoken."""
+    clauses = rng.choices([1, 2, 3, 4], weights=[66, 24, 7, 3])[0]
+    return f" {rng.choice(['and', 'but first', 'then'])} ".join(rng.choice(CLAUSES)(rng) for _ in range(clauses))

@@ -1,4 +1,4 @@
-"""The losses of the demo's training: CTC, and a transducer loss that a CPU can afford."""
+"""The losses of the demo's training: CTC, and a transducer loss that is fast enough on a CPU."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ def transducer_loss(
     tokens: torch.Tensor,
     blank: int,
 ) -> torch.Tensor:
-    """The transducer loss of Graves (arXiv 1211.3711) over [batch, frames, tokens + 1, vocabulary], nats a token.
+    """Return the transducer loss (Graves, arXiv 1211.3711) in nats per token.
 
-    A row of the lattice is one cumulative log-sum, so that it costs a loop over frames only: on a CPU many times
-    as fast as NeMo's numba kernel.
+    `logits` has the shape [batch, frames, tokens + 1, vocabulary]. Each row of the lattice is one cumulative
+    log-sum, so the only loop is over frames: on a CPU this is many times faster than NeMo's numba kernel.
     """
     scores = logits.log_softmax(-1)
     blanks = scores[..., blank]
@@ -32,7 +32,10 @@ def transducer_loss(
     return -last.sum() / tokens.sum()
 
 
-def loss(model: Any, wave: torch.Tensor, lengths: torch.Tensor, texts: list[str], transduce: bool) -> torch.Tensor:
+def training_loss(
+    model: Any, wave: torch.Tensor, lengths: torch.Tensor, texts: list[str], transduce: bool
+) -> torch.Tensor:
+    """Return the CTC loss of a batch, or with `transduce` 0.7 of the transducer loss and 0.3 of the CTC loss."""
     tokens = [torch.tensor(model.tokenizer.text_to_ids(t)) for t in texts]
     counts = torch.tensor([len(t) for t in tokens])
     targets = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True)

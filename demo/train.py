@@ -1,10 +1,10 @@
-"""Trains the demo's checkpoints on espeak-ng speech; can be stopped and started again at any time.
+"""Train the demo's checkpoints on espeak-ng speech; training can be stopped and resumed at any time.
 
     python -m demo.train small        a FastConformer-CTC, 0.45 M parameters
     python -m demo.train large        a hybrid transducer-CTC FastConformer, 2.7 M parameters
     python -m demo.train third        another FastConformer-CTC, 0.54 M parameters, for ensembles
 
-The sentences and voices of the demo corpus are not among the training data.
+The training data contain no sentence and no voice of the demo corpus.
 """
 
 import argparse
@@ -17,9 +17,9 @@ import numpy as np
 import torch
 
 from demo.fastconformer import SAMPLE_RATE, Size, configuration
-from demo.losses import loss
+from demo.losses import training_loss
 from demo.speech import Samples
-from demo.training_speech import BUILD, HELD_OUT, Speech, batches, speech
+from demo.training_speech import BUILD, HELD_OUT, TrainingSpeech, load_speech, training_batches
 from winnow.digests import sha256_of
 
 HERE = Path(__file__).parent
@@ -27,9 +27,9 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Recipe:
-    """Sizes and schedule of one checkpoint; updates with the transducer loss come after those without.
+    """Size and schedule of one checkpoint; the transducer loss joins after `ctc_updates`.
 
-    One that leaves the cycle of its learning rate before its end has the rate fall to nothing in its last updates.
+    If training stops before the learning rate's `cycle` ends, the rate falls to 0 in the last `cooldown` updates.
     """
 
     size: Size
@@ -74,8 +74,8 @@ RECIPES = {
 }
 
 
-def tokenizer(name: str, texts: list[str], vocabulary: int) -> Path:
-    """A SentencePiece model in NeMo's folder layout; `identity` leaves out 240 KB of normalisation rules."""
+def train_tokenizer(name: str, texts: list[str], vocabulary: int) -> Path:
+    """Train a SentencePiece model and return its folder, in NeMo's layout."""
     import sentencepiece
 
     folder = BUILD / f"tokenizer-{name}"
@@ -86,7 +86,7 @@ def tokenizer(name: str, texts: list[str], vocabulary: int) -> Path:
             model_prefix=str(folder / "tokenizer"),
             vocab_size=vocabulary,
             model_type="bpe",
-            normalization_rule_name="identity",
+            normalization_rule_name="identity",  # omits 240 KB of normalization rules
             bos_id=-1,
             eos_id=-1,
             minloglevel=2,
@@ -96,56 +96,59 @@ def tokenizer(name: str, texts: list[str], vocabulary: int) -> Path:
     return folder
 
 
-def build(recipe: Recipe, tokens: Path) -> Any:
+def build_model(recipe: Recipe, tokens: Path) -> Any:
+    """Return an untrained model."""
     from nemo.collections.asr.models import EncDecCTCModelBPE, EncDecHybridRNNTCTCBPEModel
     from omegaconf import OmegaConf
 
     hybrid = recipe.hybrid_updates > 0
-    kind = EncDecHybridRNNTCTCBPEModel if hybrid else EncDecCTCModelBPE
-    return kind(cfg=OmegaConf.create(configuration(recipe.size, tokens, hybrid)))
+    model_class = EncDecHybridRNNTCTCBPEModel if hybrid else EncDecCTCModelBPE
+    return model_class(cfg=OmegaConf.create(configuration(recipe.size, tokens, hybrid)))
 
 
-def padded(items: list[Samples]) -> tuple[torch.Tensor, torch.Tensor]:
-    lengths = torch.tensor([len(x) for x in items])
-    wave = torch.zeros(len(items), int(lengths.max()))
-    for row, item in zip(wave, items, strict=True):
-        row[: len(item)] = torch.from_numpy(item)
+def pad_batch(utterances: list[Samples]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return utterances padded to the longest one, [batch, samples], and their lengths."""
+    lengths = torch.tensor([len(samples) for samples in utterances])
+    wave = torch.zeros(len(utterances), int(lengths.max()))
+    for row, samples in zip(wave, utterances, strict=True):
+        row[: len(samples)] = torch.from_numpy(samples)
     return wave, lengths
 
 
-def word_error_rates(model: Any, data: Speech) -> dict[str, float]:
-    """WER on the held-out sentences, by branch of the model."""
+def word_error_rates(model: Any, data: TrainingSpeech) -> dict[str, float]:
+    """Return the WER on the held-out sentences, by the model's decoder."""
     import jiwer
 
-    pick = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     order = sorted(range(HELD_OUT), key=data.seconds)
-    noisy = {i: data.noisy(i, pick) for i in order}
+    noisy = {i: data.noisy(i, rng) for i in order}
     hypotheses: dict[str, list[str]] = {}
     model.eval()
     with torch.inference_mode():
-        for at in range(0, HELD_OUT, 25):
-            wave, lengths = padded([noisy[i] for i in order[at : at + 25]])
+        for start in range(0, HELD_OUT, 25):
+            wave, lengths = pad_batch([noisy[i] for i in order[start : start + 25]])
             features, frames = model.preprocessor(input_signal=wave, length=lengths)
             encoded, steps = model.encoder(audio_signal=features, length=frames)
             heads = {"ctc": getattr(model, "ctc_decoder", None) or model.decoder}
             for name, head in heads.items():
                 decoding = getattr(model, "ctc_decoding", model.decoding)
                 scores = head(encoder_output=encoded)
-                said = decoding.ctc_decoder_predictions_tensor(scores, decoder_lengths=steps)
-                hypotheses.setdefault(name, []).extend(h.text for h in said)
+                decoded = decoding.ctc_decoder_predictions_tensor(scores, decoder_lengths=steps)
+                hypotheses.setdefault(name, []).extend(hypothesis.text for hypothesis in decoded)
             if hasattr(model, "joint"):
-                said = model.decoding.rnnt_decoder_predictions_tensor(encoded, steps)
-                hypotheses.setdefault("transducer", []).extend(h.text for h in said)
+                decoded = model.decoding.rnnt_decoder_predictions_tensor(encoded, steps)
+                hypotheses.setdefault("transducer", []).extend(hypothesis.text for hypothesis in decoded)
     model.train()
     references = [data.texts[i] for i in order]
-    return {name: float(jiwer.wer(references, said)) for name, said in hypotheses.items()}
+    return {name: float(jiwer.wer(references, texts)) for name, texts in hypotheses.items()}
 
 
 def train(name: str, recipe: Recipe, threads: int) -> None:
+    """Train a checkpoint, or resume its training, and write it with its digest into SHA256SUMS."""
     torch.set_num_threads(threads)
     torch.manual_seed(recipe.seed)
-    data = speech()
-    model = build(recipe, tokenizer(name, data.texts, recipe.vocabulary))
+    data = load_speech()
+    model = build_model(recipe, train_tokenizer(name, data.texts, recipe.vocabulary))
     print(f"{name}: {sum(p.numel() for p in model.parameters()):,} parameters")
     updates = recipe.ctc_updates + recipe.hybrid_updates
     optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, (0.9, 0.98), weight_decay=1e-3)
@@ -159,16 +162,16 @@ def train(name: str, recipe: Recipe, threads: int) -> None:
         optimizer.load_state_dict(saved["optimizer"])
         schedule.load_state_dict(saved["schedule"])
         done = saved["done"]
-    pick = np.random.default_rng(recipe.seed + done)
+    rng = np.random.default_rng(recipe.seed + done)
     model.train()
-    began, heard, recent = time.perf_counter(), 0.0, []
-    stream = batches(data, recipe.batch_seconds, recipe.seed)
+    began, audio_seconds, recent = time.perf_counter(), 0.0, []
+    stream = training_batches(data, recipe.batch_seconds, recipe.seed)
     for _ in range(done):
         next(stream)
     for step in range(done, updates):
         chosen = next(stream)
-        wave, lengths = padded([data.noisy(i, pick) for i in chosen])
-        value = loss(model, wave, lengths, [data.texts[i] for i in chosen], step >= recipe.ctc_updates)
+        wave, lengths = pad_batch([data.noisy(i, rng) for i in chosen])
+        value = training_loss(model, wave, lengths, [data.texts[i] for i in chosen], step >= recipe.ctc_updates)
         optimizer.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -177,12 +180,12 @@ def train(name: str, recipe: Recipe, threads: int) -> None:
         if (left := updates - step - 1) < recipe.cooldown:
             for group in optimizer.param_groups:
                 group["lr"] *= left / recipe.cooldown
-        heard += float(lengths.sum()) / SAMPLE_RATE
+        audio_seconds += float(lengths.sum()) / SAMPLE_RATE
         recent.append(float(value.detach()))
         if (step + 1) % 250 == 0 or step + 1 == updates:
-            rate = heard / (time.perf_counter() - began)
+            rtfx = audio_seconds / (time.perf_counter() - began)
             rates = {k: round(v, 4) for k, v in word_error_rates(model, data).items()}
-            print(f"{step + 1}/{updates} loss {np.mean(recent):.3f} WER {rates} RTFx {rate:.0f}", flush=True)
+            print(f"{step + 1}/{updates} loss {np.mean(recent):.3f} WER {rates} RTFx {rtfx:.0f}", flush=True)
             recent = []
             saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
             torch.save(saved | {"schedule": schedule.state_dict(), "done": step + 1}, state.with_suffix(".tmp"))
