@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from winnow.text.metrics import ErrorMeasures
     from winnow.text.normalize import Normalizer, normalize
 
+    __version__: str
+
 __all__ = [
     "AudioStats",
     "Corpus",
@@ -65,6 +67,10 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 
 def __getattr__(name: str) -> Any:
     """Load a public name from its module when it is first used (PEP 562)."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("winnow")
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_MODULE_OF[name]), name)
