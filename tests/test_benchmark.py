@@ -16,6 +16,8 @@ from winnow.benchmarking.sample import draw_sample
 from winnow.engines.isolation import run_in_child
 from winnow.errors import CheckpointError, ManifestError, MeasurementFailed, OutputError
 
+pytestmark = pytest.mark.usefixtures("measured_children")
+
 BALLAST = 300 * 2**20
 
 

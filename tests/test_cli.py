@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("measured_children")
+
 ROOT = Path(__file__).parent.parent
 
 

@@ -16,6 +16,8 @@ from winnow.doctor.checks import check_by_run, check_environment
 from winnow.doctor.findings import run_check
 from winnow.doctor.installation import required_packages
 
+pytestmark = pytest.mark.usefixtures("measured_children")
+
 GIB = 2**30
 GPU = {"name": "H100", "free": 70 * GIB, "total": 80 * GIB, "capability": [9, 0]}
 HEALTHY = {"nemo": "3.0.0", "torch": "2.13.0", "cuda": "13.0", "driver": True, "archs": ["sm_80", "sm_90"]}

@@ -14,6 +14,8 @@ from tests.conftest import DEMO, ROOT
 from tests.stand_in_hub import COMMIT, hub
 from winnow.errors import DownloadFailed, OptionError
 
+pytestmark = pytest.mark.usefixtures("measured_children")
+
 DIGESTS = {
     path.split("/")[-1].partition(".")[0]: path.partition("@sha256:")[2] for path in map(pinned, ("small", "large"))
 }
