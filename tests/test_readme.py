@@ -1,52 +1,136 @@
-"""The README and the pages that it names say what is so."""
+"""The README and the pages of docs/ say what is true: commands parse, links lead somewhere, tables match the code."""
 
 import re
-from collections.abc import Iterator
+import shlex
 from pathlib import Path
 
-from cli.app import EXIT_CODES
-from winnow.parameters.curation import Curation
-from winnow.parameters.ensemble import Ensemble
-from winnow.parameters.settings import Parameters
+import pytest
+from cyclopts import App
+from cyclopts.exceptions import CycloptsError, MissingArgumentError
+
+from cli.app import app
+from docs.generate import columns_page, parameters_page
+from winnow.errors import EXIT_CODES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-PARAMETERS = (ROOT / "docs" / "PARAMETERS.md").read_text()
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text()
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("[a-z]*/README.md"))
+}
 
 
-def rows(model: type[Parameters], prefix: str = "") -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        if isinstance(field.default, Parameters):
-            yield from rows(type(field.default), f"{name.replace('_', '-')}.")
+def commands(pattern: str) -> list[tuple[str, str]]:
+    """List the winnow commands that match a pattern, each with its page; comments behind them are left out."""
+    found = {
+        (name, re.sub(r" +#.*", "", line))
+        for name, page in PAGES.items()
+        if name != "CHANGELOG.md"
+        for line in re.findall(pattern, page, re.MULTILINE)
+    }
+    return sorted(found)
+
+
+@pytest.mark.parametrize(("page", "command"), commands(r"^ {4}(winnow .*)$"))
+def test_a_command_in_a_code_block_can_be_typed(page: str, command: str):
+    try:
+        app.parse_args(shlex.split(command)[1:], exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        pytest.fail(f"{page}: {command}: {error}")
+
+
+@pytest.mark.parametrize(("page", "command"), commands(r"`(winnow [^`\n]+)`"))
+def test_a_command_in_a_sentence_exists(page: str, command: str):
+    """Such as `winnow resume out`, or only `winnow ensemble`; arguments may be missing, but not unknown."""
+    words = shlex.split(command.replace("COMMAND", "curate"))[1:]
+    try:
+        app.parse_args(words, exit_on_error=False, print_error=False)
+    except MissingArgumentError:
+        assert words[0] in list(app)
+    except CycloptsError as error:
+        pytest.fail(f"{page}: {command}: {error}")
+
+
+def flags(current: App) -> set[str]:
+    names = {
+        name
+        for argument in (current.assemble_argument_collection() if current.default_command else ())
+        for name in argument.names
+        if name.startswith("--")
+    }
+    return names | {flag for name in list(current) if not name.startswith("-") for flag in flags(current[name])}
+
+
+def test_every_flag_in_the_documentation_exists():
+    known = {"--help", "--version"} | {
+        flag for name in list(app) if not name.startswith("-") for flag in flags(app[name])
+    }
+    prefixes = {flag.rpartition(".")[0] for flag in known if "." in flag} | {"--languages"}
+    for name, page in PAGES.items():
+        if name.startswith(("CHANGELOG", "deployments", "CONTRIBUTING")):
             continue
-        flag = "MANIFEST" if name == "manifest" else f"--{prefix}{name.replace('_', '-')}"
-        default = "required" if field.is_required() else "" if field.default is None else f"`{field.default}`"
-        yield f"| `{flag}` | {default} | {field.description} |"
+        for flag in re.findall(r"`(--[a-z][a-z.-]+)[^`]*`", page):
+            base = flag.split(".")[0]
+            if name in ("docs/cluster.md", "docs/prefect.md") and flag in ("--resources", "--limit"):
+                continue
+            assert flag in known or flag in prefixes or base in ("--languages",), f"{name}: {flag}"
 
 
-def test_the_table_of_parameters_is_that_of_the_models():
-    def said(row: str) -> str:
-        return row.partition("` |")[2]
-
-    shared = list(rows(Curation))
-    own = [row for row in rows(Ensemble) if said(row) not in map(said, shared)]
-    assert re.findall(r"^\| `(?:MANIFEST|--)[^\n]*$", PARAMETERS, re.MULTILINE) == [*shared, *own]
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 150
 
 
-def test_every_exit_code_is_there():
-    said = re.search(r"^Exit codes: (.*?)\.$", README, re.MULTILINE | re.DOTALL)
-    assert " ".join(said[1].split()) == "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
+def test_the_generated_pages_are_up_to_date():
+    """After a change of a parameter or a column: python -m docs.generate."""
+    assert PAGES["docs/parameters.md"] == parameters_page()
+    assert PAGES["docs/columns.md"] == columns_page()
 
 
-def test_every_make_target_and_file_it_names_is_there():
+def test_every_exit_code_is_documented():
+    rows = re.findall(
+        r"^\| (\d+) \| (.*) \|$", PAGES["docs/reliability.md"].partition("## Exit codes")[2], re.MULTILINE
+    )
+    table = {int(code): meaning for code, meaning in rows if "|" not in meaning}
+    assert table == EXIT_CODES
+
+
+def test_every_make_target_in_the_documentation_exists():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"(?:^    |`)make ([a-z-]+)", README, re.MULTILINE)) <= targets
-    for name in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (ROOT / name).exists(), name
+    for name, page in PAGES.items():
+        named = set(re.findall(r"(?:^    |`)make ([a-z-]+)", page, re.MULTILINE))
+        assert named <= targets, name
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_every_link_leads_to_a_file_and_its_heading(name: str):
+    for link in re.findall(r"\]\((?!https?://|mailto:)([^)]+)\)", PAGES[name]):
+        target, _, anchor = link.partition("#")
+        path = (ROOT / name).parent / target if target else ROOT / name
+        assert path.exists(), f"{name}: {link}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+            assert anchor in slugs, f"{name}: {link}"
+
+
+def test_every_page_is_in_the_navigation():
+    navigation = (ROOT / "mkdocs.yml").read_text()
+    assert all(f"- {path.name}\n" in navigation for path in (ROOT / "docs").glob("*.md"))
+
+
+def test_every_file_named_in_the_documentation_exists():
+    tops = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for name, page in PAGES.items():
+        if name == "CHANGELOG.md":
+            continue
+        for path in re.findall(rf"`((?:{tops})/[\w./@-]+)`", page):
+            assert (ROOT / path).exists() or "/run/" in path, f"{name}: {path}"
 
 
 def test_every_fault_has_a_test_that_is_there():
-    table = re.findall(r"^\| (\d+) \|.*\| (.*) \|$", (ROOT / "docs" / "RELIABILITY.md").read_text(), re.MULTILINE)
+    table = re.findall(
+        r"^\| (\d+) \|.*\| (.*) \|$", PAGES["docs/reliability.md"].partition("## Faults")[2], re.MULTILINE
+    )
     assert [int(row) for row, _ in table] == list(range(1, 40))
     for row, cell in table:
         file = None

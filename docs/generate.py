@@ -1,0 +1,208 @@
+"""Generate the pages that follow from the code: `python -m docs.generate` writes parameters.md and columns.md."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from cli.app import app
+from winnow.schema import AGREEMENT, AUDIO_STATS, DECISION, HYPOTHESIS, QUARANTINE_REASONS, SCORES, UTTERANCE
+from winnow.text.metrics import METRICS
+
+DOCS = Path(__file__).parent
+COMMANDS = (
+    *("curate", "ensemble", "incremental", "resume", "verify", "refilter", "sweep", "presets"),
+    *("models", "models show", "models choose", "download-models", "doctor", "benchmark", "deploy", "serve"),
+)
+
+Row = tuple[str, str, str]
+
+
+def parameters_page() -> str:
+    """Return the page with every flag of every command."""
+    curate = list(parameters_of("curate"))
+    parts = [PARAMETERS_INTRODUCTION, *command_section("curate", curate)]
+    for command in COMMANDS[1:]:
+        rows = list(parameters_of(command))
+        if rows == curate:
+            parts += [*heading(command), "The parameters are those of [`winnow curate`](#winnow-curate)."]
+        elif shared := [row for row in rows if row in curate] if command == "ensemble" else []:
+            missing = sorted({group(row) for row in curate} - {group(row) for row in rows})
+            names = ", ".join(f"`--{name}`" for name in missing)
+            parts += [*command_section(command, [row for row in rows if row not in shared])]
+            parts += [f"All other parameters are those of [`winnow curate`](#winnow-curate), except {names}."]
+        else:
+            parts += command_section(command, rows)
+    return page(parts)
+
+
+def command_section(command: str, rows: list[Row]) -> list[str]:
+    table = markdown_table(("parameter", "default", ""), rows) if rows else "It has no parameters."
+    return [*heading(command), table]
+
+
+def heading(command: str) -> list[str]:
+    return [f"## winnow {command}", summary(command)]
+
+
+def summary(command: str) -> str:
+    """Return what a command does, in the first sentence of its help."""
+    shown = app_of(command)
+    text = shown.help or (shown.default_command.__doc__ if shown.default_command else "") or ""
+    return " ".join(text.strip().split("\n\n")[0].split())
+
+
+def app_of(command: str) -> Any:
+    current: Any = app
+    for word in command.split():
+        current = current[word]
+    return current
+
+
+def parameters_of(command: str) -> Iterator[Row]:
+    """Yield name, default and description of each parameter, in the order of the help."""
+    for argument in app_of(command).assemble_argument_collection(parse_docstring=True):
+        if argument.show:
+            name = argument.names[0]
+            is_argument = argument.index is not None
+            shown = name.removeprefix("--").replace("-", "_").upper() if is_argument else name
+            yield f"`{shown}`", default_of(argument), argument.parameter.help or ""
+
+
+def default_of(argument: Any) -> str:
+    default = argument.field_info.default
+    if argument.required:
+        return "required"
+    if default in (None, (), [], {}) or not isinstance(default, str | int | float):
+        return ""
+    return f"`{default}`"
+
+
+def group(row: Row) -> str:
+    """Return the flag of a row without what follows its dot."""
+    return row[0].strip("`").removeprefix("--").partition(".")[0]
+
+
+def columns_page() -> str:
+    """Return the page with every column of the output."""
+    parts = [COLUMNS_INTRODUCTION]
+    for title, text, columns in COLUMN_SECTIONS:
+        rows = [(f"`{name}`", type_name(kind), describe(name)) for name, kind in columns]
+        parts += [f"## {title}", text, markdown_table(("column", "type", ""), rows)]
+    reasons = [(f"`{name}`", text) for name, text in sorted(QUARANTINE_REASONS.items())]
+    return page([*parts, "## Reasons for quarantine", REASONS, markdown_table(("reason", ""), reasons)])
+
+
+def describe(column: str) -> str:
+    """Return the description of a column; a column without one is an error of this page."""
+    return METRICS[column].description if column in METRICS else DESCRIPTIONS[column]
+
+
+def type_name(kind: pa.DataType) -> str:
+    if pa.types.is_list(kind):
+        return f"list of {type_name(kind.value_type)}"
+    return "struct" if pa.types.is_struct(kind) else str(kind)
+
+
+def types_of(
+    schema: pa.Schema | dict[str, pa.DataType], leave_out: Iterable[str] = ()
+) -> list[tuple[str, pa.DataType]]:
+    pairs = schema.items() if isinstance(schema, dict) else [(field.name, field.type) for field in schema]
+    return [(name, kind) for name, kind in pairs if name not in set(leave_out)]
+
+
+def markdown_table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [heads, ("---",) * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def page(parts: Iterable[str]) -> str:
+    return "\n\n".join(parts) + "\n"
+
+
+PARAMETERS_INTRODUCTION = """# Parameters
+
+Every parameter of every command. Those of a run are the same for the Python flow (`curate(manifest=…, gate={"preset":
+"guide"})`), for Prefect's form and for `prefect.yaml`. An empty default means that there is none, or that the text says
+what is used instead. This page is generated from the code by `python -m docs.generate`."""
+
+COLUMNS_INTRODUCTION = """# Columns
+
+The columns of `OUT/data/*.parquet` (kept rows) and `OUT/rejects/*.parquet` (dropped and quarantined rows). Rates are
+fractions, durations are seconds, and null means unknown. This page is generated from the code by
+`python -m docs.generate`."""
+
+REASONS = "A row that cannot be judged is quarantined with one of these in `reason`, and often more in `detail`."
+
+DESCRIPTIONS = {
+    "id": "Line in the manifest, from 1",
+    "audio_filepath": "Path of the audio, as in the manifest",
+    "offset": "Start of the utterance in its file, in seconds; null: the whole file",
+    "duration": "Length, in seconds; measured if the manifest does not state it",
+    "text": "The reference",
+    "reason": "Why the row is not kept: the first rule that it violates, or why it is quarantined; null if it is kept",
+    "detail": "What was found, in words, if the row is quarantined",
+    "measured_duration": "Length of the audio, in seconds",
+    "sample_rate": "Sample rate of the file, in Hz",
+    "channels": "Channels of the file",
+    "peak": "Largest sample; 1 is full scale",
+    "clipped": "Share (0 to 1) of samples at full scale",
+    "silent": "Share (0 to 1) of 20 ms frames below -60 dB of full scale",
+    "narrowband": "Whether there is nothing above 4 kHz, as in telephone speech, whatever the sample rate of the file",
+    "pred_text": "The hypothesis",
+    "tokens": "Tokens in the hypothesis",
+    "confidence": "Confidence of the hypothesis (0 to 1): NeMo's entropy-based one",
+    "word_confidence": "Confidence of each word (0 to 1)",
+    "words": "Words with start and end, in seconds from the start of the utterance; only with `--engine.timestamps`",
+    "model": "In a model's columns, the checkpoint that transcribed; without a prefix, whose hypothesis was used",
+    "agreement": "Mean agreement (0 to 1) of the other models with the hypothesis; null if one model transcribed",
+    "char_rate": "Characters of the reference per second",
+    "word_rate": "Words of the reference per second",
+    "decision": "keep, drop or quarantine",
+    "reasons": "Names of all rules that the row violates; null if there are none",
+}
+
+COLUMN_SECTIONS = (
+    (
+        "From the manifest",
+        "Every other field of the manifest is a column as well. One that is named like a column of this page is called "
+        "`input_` and its name. Lists, objects and fields of mixed types are JSON.",
+        types_of(UTTERANCE, leave_out=("path", "fields", "reason", "detail")),
+    ),
+    ("Measured in the audio", "Measured before the audio is resampled.", types_of(AUDIO_STATS)),
+    (
+        "Of each model",
+        "Each model has these columns, with its role and `_` before the name: `small_pred_text`, `large_pred_text`, "
+        "`large2_pred_text` in a cascade; `model1_pred_text`, `model2_pred_text` in an ensemble. They are null if the "
+        "model did not transcribe the row.",
+        types_of(HYPOTHESIS),
+    ),
+    (
+        "Errors of each model",
+        "Both texts are normalized first (`--normalizer`). The counts are those of jiwer. In a script without spaces "
+        "(Chinese, Thai, …) each character, with its marks, counts as a word.",
+        types_of(SCORES),
+    ),
+    (
+        "Agreement",
+        "Models after the first also have `large_agreement`, and so on. What each gate decided is in `band`, "
+        "`large_band`, …: accept, escalate or reject.",
+        types_of(AGREEMENT),
+    ),
+    (
+        "The decision",
+        "The columns without a prefix are those of the hypothesis that was used: the last model's of a cascade, or the "
+        "ensemble's.",
+        [*types_of(DECISION), ("reason", pa.string()), ("detail", pa.string())],
+    ),
+)
+
+
+def main() -> None:
+    (DOCS / "parameters.md").write_text(parameters_page())
+    (DOCS / "columns.md").write_text(columns_page())
+
+
+if __name__ == "__main__":
+    main()

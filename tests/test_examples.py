@@ -1,0 +1,76 @@
+"""The examples run as they are, each in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import DEMO, ROOT
+
+EXAMPLES = ROOT / "examples"
+
+
+def run_script(*words: str | Path, home: Path) -> str:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(home), "PREFECT_LOGGING_LEVEL": "ERROR"}
+    line = [sys.executable, *map(str, words)]
+    done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3_000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def manifest(home: Path) -> Path:
+    """Twelve rows of the demo, among them two with a wrong reference, and one without its audio."""
+    rows = [json.loads(line) for line in (DEMO / "corpus" / "manifest.jsonl").read_text().splitlines()[:12] if line]
+    for row in rows:
+        row["audio_filepath"] = str(DEMO / "corpus" / row["audio_filepath"])
+    path = home / "some.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, rows[0] | {"audio_filepath": "missing.wav"}]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def curated(home: Path, manifest: Path) -> tuple[Path, str]:
+    output = home / "run"
+    return output, run_script(EXAMPLES / "curate_and_read.py", manifest, output, home=home)
+
+
+def test_curate_and_read_prints_every_row_that_is_not_kept(curated: tuple[Path, str]):
+    shown = curated[1]
+    assert "13 lines = 0 blank + " in shown
+    assert "line 13: quarantine: AUDIO_MISSING" in shown
+
+
+def test_transcribe_and_score_prints_a_rate_for_each_utterance(home: Path, manifest: Path):
+    shown = run_script(EXAMPLES / "transcribe_and_score.py", manifest, "demo/small.nemo", home=home)
+    assert shown.count("WER ") == 12
+    assert "line 13: AUDIO_MISSING (no such file)" in shown
+
+
+def test_own_rules_counts_what_each_rule_drops(home: Path, curated: tuple[Path, str]):
+    shown = run_script(EXAMPLES / "own_rules.py", curated[0], "duration <= 5", "SHORT: words(text) >= 100", home=home)
+    assert shown.startswith("0 of 13 rows kept, 0.000 h\n")
+    assert "12  SHORT" in shown
+    assert "1  AUDIO_MISSING" in shown
+
+
+def test_every_cell_of_the_notebook_runs_and_none_is_stored_with_output(home: Path, curated: tuple[Path, str]):
+    """As one script: a cell's last expression is computed, but not shown."""
+    notebook = json.loads((EXAMPLES / "explore_a_run.ipynb").read_text())
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in cells)
+    script = home / "notebook.py"
+    script.write_text("\n\n".join("".join(cell["source"]) for cell in cells))
+    os.environ["WINNOW_RUN"] = str(curated[0])
+    try:
+        assert "wer <= 0.5" in run_script(script, home=home)
+    finally:
+        del os.environ["WINNOW_RUN"]
