@@ -6,11 +6,12 @@ from flows.orchestrator import Orchestrator
 from flows.pipeline import Pipeline
 from flows.streaming import Step, stream
 from tasks.load import gather_fields
-from tasks.publish import publish_shard, write_manifest
+from tasks.publish import publish_file, publish_shard
 from tasks.report import report_run
 from winnow.gates.criteria import Gates
 from winnow.reports.summary import Report
 from winnow.reports.throughput import Passes
+from winnow.runs.outputs import FILES
 
 
 def finalize(
@@ -27,9 +28,10 @@ def finalize(
 
 
 def publish(filtered: list[Path], loaded: list[Path], run: Path, orchestrator: Orchestrator) -> list[Path]:
-    """Write the dataset and the manifest of kept rows; return the files of the dataset."""
+    """Write every form of output; return the files of the dataset."""
     fields = orchestrator.run(gather_fields, loaded)
     publication = Step(lambda shard: [orchestrator.submit(publish_shard, shard, fields)])
     stream(filtered, publication)
-    orchestrator.run(write_manifest, filtered, fields, run)
+    for name in FILES:
+        orchestrator.run(publish_file, name, filtered, fields, run)
     return publication.results()

@@ -130,7 +130,7 @@ def test_a_run_that_ends_leaves_nothing_that_no_record_names(settings):
         mark_complete(run, {named}, {"kept": 1})
     assert named.exists()
     assert not orphan.exists()
-    assert json.loads((run / "_SUCCESS.json").read_text()) == {"kept": 1, "manifest_sha256": None}
+    assert json.loads((run / "_SUCCESS.json").read_text()) == {"kept": 1, "sha256": {"manifest.jsonl": None}}
     opened(settings, DIGESTS)
     assert not (run / "_SUCCESS.json").exists()  # until it ends again
 

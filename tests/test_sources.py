@@ -65,9 +65,9 @@ def test_a_new_form_of_input_is_curated_like_any_other(table, hears, tmp_path):
         ("good, evening", 1.0, "drop", "WER_ABOVE_MAX"),
         ("hello", None, "quarantine", "UNSUPPORTED_SCHEME"),
     ]
-    assert [check.words for check in verify_run(tmp_path / "run") if not check.holds] == []
+    assert [check.sentence for check in verify_run(tmp_path / "run") if not check.holds] == []
     table.write_text("a.wav,good morning\n")
-    assert [check.words for check in verify_run(tmp_path / "run") if not check.holds] == [f"{table} is as it was read"]
+    assert [check.sentence for check in verify_run(tmp_path / "run") if not check.holds] == [f"{table} is unchanged"]
     assert load_settings(tmp_path / "run").manifest == table
 
 

@@ -10,6 +10,7 @@ from winnow.errors import OutputError
 from winnow.parameters.ensemble import Settings
 from winnow.runs import ledger
 from winnow.runs.lock import Owner, lock_folder
+from winnow.runs.outputs import FILES, TABLES
 from winnow.runs.run_record import check_same_run
 from winnow.runs.storage import DRAFT, find_drafts, is_local, location, put, sha256_if_exists
 
@@ -62,12 +63,12 @@ def mark_complete(run: Path, published: set[Path], counts: dict[str, Any]) -> No
             ledger.invalidate(path, content)
     for file in [*find_orphans(run), *find_drafts(run)]:
         file.unlink(missing_ok=True)
-    success = counts | {"manifest_sha256": sha256_if_exists(run / "manifest.jsonl")}
+    success = counts | {"sha256": {name: sha256_if_exists(run / name) for name in FILES}}
     put(run / "_SUCCESS.json", json.dumps(success, indent=2, sort_keys=True).encode() + b"\n")
 
 
 def find_orphans(run: Path) -> list[Path]:
     """Find files that no record names, left by attempts that came second or died before they were recorded."""
     recorded = set(ledger.records_by_file(run))
-    folders = [*(run / ledger.STAGES).glob("*"), run / "data", run / "rejects"]
+    folders = [*(run / ledger.STAGES).glob("*"), *(run / folder for folder in TABLES)]
     return [path for folder in folders for path in folder.glob("*.parquet") if path not in recorded]

@@ -11,6 +11,7 @@ import pyarrow as pa
 from winnow.corpora.registry import open_source
 from winnow.errors import ManifestError, OutputError
 from winnow.runs import ledger
+from winnow.runs.outputs import FILES, FileForm, kept
 from winnow.runs.run_dir import find_orphans
 from winnow.runs.storage import read_table, sha256_if_exists
 
@@ -61,7 +62,7 @@ def verify_run(run: Path) -> list[Verification]:
         check_line_count(output),
         check_unique_lines(output),
         check_reasons(output),
-        check_manifest(output),
+        *(check_output_file(output, name, form) for name, form in FILES.items()),
         check_report(output),
         check_orphans(output),
         check_input(output),
@@ -111,25 +112,25 @@ def check_reasons(output: Output) -> Verification:
     return Verification("every row that is not kept has a reason", explained)
 
 
-def check_manifest(output: Output) -> Verification:
-    """`manifest.jsonl` has the kept rows, and is as it was written."""
-    pairs = zip(output.column("id"), output.column("decision"), strict=True)
-    kept = sorted(number for number, decision in pairs if decision == "keep")
-    path = output.run / "manifest.jsonl"
+def check_output_file(output: Output, name: str, form: FileForm) -> Verification:
+    """A single file is as it was written, and has the kept rows if its form can be read back."""
+    path = output.run / name
+    digests = read_object(output.run / "_SUCCESS.json").get("sha256", {})
+    unaltered = path.exists() and sha256_if_exists(path) == digests.get(name)
+    if form.kept_ids is None:
+        return Verification(f"{name} is as written", unaltered)
+    expected = sorted(kept(output.rows)["id"].to_pylist())
     try:
-        with path.open("rb") as lines:
-            written = [json.loads(line)["id"] for line in lines]
+        complete = sorted(form.kept_ids(path)) == expected
     except (OSError, ValueError, KeyError) as error:
-        return Verification(f"manifest.jsonl: {error}", False)
-    unaltered = sha256_if_exists(path) == read_object(output.run / "_SUCCESS.json").get("manifest_sha256")
-    sentence = f"manifest.jsonl has the {len(kept):,} kept rows, as written"
-    return Verification(sentence, sorted(written) == kept and unaltered)
+        return Verification(f"{name}: {error}", False)
+    return Verification(f"{name} has the {len(expected):,} kept rows, as written", complete and unaltered)
 
 
 def check_report(output: Output) -> Verification:
     """The counts in `_SUCCESS.json` and `report.json` are equal, and are those of the published rows."""
     success = read_object(output.run / "_SUCCESS.json")
-    success.pop("manifest_sha256", None)
+    success.pop("sha256", None)
     if not success:
         return Verification("the run is not complete: no _SUCCESS.json", False)
     report = read_object(output.run / "report.json")
