@@ -1,4 +1,4 @@
-"""The `winnow` command. Nothing heavy is imported until a command runs."""
+"""The `winnow` command. Heavy modules are imported only by the command that needs them."""
 
 import sys
 from collections.abc import Iterator
@@ -21,32 +21,32 @@ from winnow.parameters.selection import Selection
 from winnow.parameters.settings import Share
 from winnow.rules.presets import PresetName
 
-NOTHING = Doctor()
+NO_SETTINGS = Doctor()
 
 
-def complaint(error: CycloptsError) -> str:
-    """What is wrong with a command's words, a line for each flag."""
+def format_error(error: CycloptsError) -> str:
+    """Format what is wrong with the arguments of a command, one line per flag."""
     if not isinstance(cause := error.__cause__, ValidationError):
         return f"winnow: {error}"
     name = error.argument.name.removeprefix("--") if error.argument else "*"
-    return "\n".join(f"winnow: {words}" for words in complaints(cause, name))
+    return "\n".join(f"winnow: {message}" for message in flag_errors(cause, name))
 
 
-def complaints(error: ValidationError, below: str = "*") -> Iterator[str]:
-    """What pydantic found, by the names of the flags; `below` is the flag that it is of, `*` for none."""
-    for one in error.errors():
-        loc = [below, *(str(part) for part in one["loc"] if not isinstance(part, int))]
-        flag = ".".join(loc).removeprefix("*").removeprefix(".").replace("_", "-")
-        words = one.get("ctx", {}).get("error", one["msg"])
-        yield f"--{flag}: {words}" if flag else str(words)
+def flag_errors(error: ValidationError, prefix: str = "*") -> Iterator[str]:
+    """Yield pydantic's errors with the names of their flags; `prefix` is the flag of the model, * if it has none."""
+    for detail in error.errors():
+        path = [prefix, *(str(part) for part in detail["loc"] if not isinstance(part, int))]
+        flag = ".".join(path).removeprefix("*").removeprefix(".").replace("_", "-")
+        message = detail.get("ctx", {}).get("error", detail["msg"])
+        yield f"--{flag}: {message}" if flag else str(message)
 
 
 app = App(
     name="winnow",
-    help="Turn speech manifests into datasets that one can train on.",
+    help="Turn speech manifests into datasets for training.",
     version=version("winnow"),
     default_parameter=Parameter(consume_multiple=True, negative_iterable=()),  # --models a.nemo b.nemo
-    error_formatter=complaint,
+    error_formatter=format_error,
     error_console=Console(stderr=True, soft_wrap=True, markup=False, highlight=False),
     help_epilogue="Exit codes: " + ", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + ".",
 )
@@ -56,7 +56,7 @@ app = App(
 def curate(settings: Annotated[Curation, Parameter(name="*")]) -> None:
     """Transcribe a manifest with a small and a large model and keep what agrees with its references.
 
-    The same command again goes on where it stopped, and does nothing twice.
+    The same command again resumes a run that was stopped; finished work is not repeated.
     """
     from cli.run import curate
 
@@ -65,10 +65,10 @@ def curate(settings: Annotated[Curation, Parameter(name="*")]) -> None:
 
 @app.command
 def ensemble(settings: Annotated[Ensemble, Parameter(name="*")]) -> None:
-    """Transcribe a manifest with several models, put their readings to the vote, and keep what they agree on.
+    """Transcribe a manifest with several models, combine their hypotheses by a vote, and keep what they agree on.
 
-    References are not needed: what has one is kept by its WER, the rest by the agreement of the models. The same
-    command again goes on where it stopped, and does nothing twice.
+    References are optional: an utterance with a reference is kept by its WER, any other by the agreement of the models.
+    The same command again resumes a run that was stopped; finished work is not repeated.
     """
     from cli.run import ensemble
 
@@ -77,9 +77,9 @@ def ensemble(settings: Annotated[Ensemble, Parameter(name="*")]) -> None:
 
 @app.command
 def incremental(settings: Annotated[Curation, Parameter(name="*")]) -> None:
-    """Curate what is new in a manifest that grows, each time in a folder of its own below the output.
+    """Curate what is new in a growing manifest, each time as a new run in a folder below the output.
 
-    A night that was interrupted is finished first; where nothing is new, nothing is done.
+    A run that was interrupted is finished first. If nothing is new, no run is made.
     """
     from cli.run import incremental
 
@@ -88,11 +88,11 @@ def incremental(settings: Annotated[Curation, Parameter(name="*")]) -> None:
 
 @app.command
 def resume(output: str, *, max_quarantined: Share | None = None) -> None:
-    """Go on with the run in a folder, wherever it was stopped; parameters are those that it was started with.
+    """Resume a run that was stopped, with the parameters that it was started with.
 
     Args:
-        output: Folder of the run, or an object store's (s3://bucket/folder)
-        max_quarantined: Share of the utterances (0 to 1) that may be quarantined; empty: as at the start
+        output: Folder of the run, local or in an object store (s3://bucket/folder)
+        max_quarantined: Share of the utterances (0 to 1) that may be quarantined. Default: as at the start
     """
     from cli.run import curate, ensemble
     from winnow.runs.run_record import load_settings
@@ -109,19 +109,19 @@ def resume(output: str, *, max_quarantined: Share | None = None) -> None:
 
 @app.command
 def verify(output: str) -> None:
-    """Count and hash a run's files anew: every line of its manifest once, every file as it was recorded.
+    """Check a run's output: every line of the manifest is published once, every file is as it was recorded.
 
-    Ends with 0 if all of it holds, else with 1.
+    The exit code is 0 if every check holds, else 1.
 
     Args:
-        output: Folder of the run, or an object store's (s3://bucket/folder)
+        output: Folder of the run, local or in an object store (s3://bucket/folder)
     """
     from cli.run import verify
 
     sys.exit(0 if verify(output) else 1)
 
 
-models = App(name="models", help="What models there are, what is known of them, and which suit a selection.")
+models = App(name="models", help="List the known models, show one, or select models for a purpose.")
 app.command(models)
 
 
@@ -132,10 +132,10 @@ def list_models(
     """List the models of the catalogue.
 
     Args:
-        language: Only those that read it, such as de
-        permissive: Only those whose licence is known to allow any use
-        offline: Only those that are on this machine already
-        catalog: YAML file of models of one's own, in the form of winnow/models/catalog.yaml
+        language: Only models of this language, such as de
+        permissive: Only models whose licence is known to allow any use
+        offline: Only models that are already on this machine
+        catalog: YAML file of your own models, in the form of winnow/models/catalog.yaml
     """
     from cli.models import show_all
 
@@ -144,11 +144,11 @@ def list_models(
 
 @models.command
 def show(name: str, *, catalog: Path | None = None) -> None:
-    """Show all that is known of a model; names of NeMo Curator's guide are understood too.
+    """Show what is known about a model; the model names of NeMo Curator's guide work too.
 
     Args:
-        name: Of the model, or what a run takes for it
-        catalog: YAML file of models of one's own, in the form of winnow/models/catalog.yaml
+        name: Name of the model in the catalogue, or as a run takes it
+        catalog: YAML file of your own models, in the form of winnow/models/catalog.yaml
     """
     from cli.models import show_one
 
@@ -162,11 +162,11 @@ def choose(
     selection: Annotated[Selection | None, Parameter(name="*")] = None,
     catalog: Path | None = None,
 ) -> None:
-    """Choose the models for a selection, and say why; `winnow curate --small auto --large auto` chooses the same.
+    """Select models and explain why; `winnow curate --small auto --large auto` selects the same ones.
 
     Args:
-        manifest: NeMo manifest, whose hours and languages count where the selection has none
-        catalog: YAML file of models of one's own, in the form of winnow/models/catalog.yaml
+        manifest: NeMo manifest; its hours and languages are used unless the flags give them
+        catalog: YAML file of your own models, in the form of winnow/models/catalog.yaml
     """
     from cli.models import show_choice
 
@@ -177,12 +177,13 @@ def choose(
 def download_models(
     settings: Annotated[DownloadModels, Parameter(name="*", negative_iterable="")], *, json: Path | None = None
 ) -> None:
-    """Have models at hand before a run needs them: fetch, copy and examine them, and say how to pin them.
+    """Download and check models before a run needs them, and print the name that pins each.
 
-    What is at hand is not fetched again, and a download that was interrupted goes on. One that fails stops no other.
+    A model that is already here is not downloaded again, and an interrupted download is continued. If one fails, the
+    others are downloaded all the same.
 
     Args:
-        json: File for what became of each model
+        json: File for the result of each model
     """
     from cli.download_models import download_models
 
@@ -190,13 +191,14 @@ def download_models(
 
 
 @app.command
-def doctor(settings: Annotated[Doctor, Parameter(name="*")] = NOTHING, *, json: Path | None = None) -> None:
-    """Look for whatever would stop a run here, and say what mends it: a line a check, ok, warning or failed.
+def doctor(settings: Annotated[Doctor, Parameter(name="*")] = NO_SETTINGS, *, json: Path | None = None) -> None:
+    """Check for anything that would stop a run on this machine, and name the remedy.
 
-    Ends with 0 if nothing failed, else with 1. It ends with a run of one utterance, so it takes most of a minute.
+    Each check prints one line: ok, warning or failed. The last check is a run over one utterance, so all of them take
+    most of a minute. The exit code is 0 if no check failed, else 1.
 
     Args:
-        json: File for what was found
+        json: File for the findings
     """
     from cli.doctor import doctor
 
@@ -205,9 +207,9 @@ def doctor(settings: Annotated[Doctor, Parameter(name="*")] = NOTHING, *, json: 
 
 @app.command
 def benchmark(settings: Annotated[Benchmark, Parameter(name="*", consume_multiple=True, negative_iterable="")]) -> None:
-    """Measure models on a manifest and this machine: accuracy, speed, memory and load time, one after the other.
+    """Measure the accuracy, speed, memory and load time of models on a manifest and this machine.
 
-    What the output holds of the same models, manifest and device is compared with.
+    Earlier figures in the output for the same models, manifest and device are compared with.
     """
     from cli.benchmark import benchmark
 
@@ -218,14 +220,14 @@ def benchmark(settings: Annotated[Benchmark, Parameter(name="*", consume_multipl
 def refilter(
     run: str, *, output: str | None = None, filter: Annotated[Filter | None, Parameter(name="filter")] = None
 ) -> None:
-    """Judge a finished run by other rules, from the readings that it keeps; no device is needed.
+    """Apply other rules to a finished run. Its hypotheses are reused, so no device is needed.
 
-    Without an output, only what would be kept is shown.
+    Without --output, it only shows what the rules would keep.
 
     Args:
-        run: Folder of the run
-        output: Folder of a new run with what these rules keep
-        filter: What a kept utterance must satisfy, in place of the run's own rules; nothing: Winnow's own
+        run: Folder of the finished run
+        output: Folder for a new run with what these rules keep
+        filter: The rules, instead of the run's own. Default: the preset winnow
     """
     rules = filter or Filter()
     if output is None:
@@ -240,13 +242,13 @@ def refilter(
 
 @app.command
 def sweep(run: str, *, filter: Annotated[Filter | None, Parameter(name="filter")] = None) -> None:
-    """Show for each rule of a finished run what it costs, and the hours kept and their WER at other thresholds.
+    """Show what each rule of a finished run drops, and the hours kept and their WER at other thresholds.
 
-    The curves are written into its folder as sweep.html and sweep.json.
+    The curves are written to sweep.html and sweep.json in its folder.
 
     Args:
-        run: Folder of the run
-        filter: Other rules than the run's own
+        run: Folder of the finished run
+        filter: Other rules. Default: the run's own
     """
     from cli.sweep import sweep
 
@@ -255,10 +257,10 @@ def sweep(run: str, *, filter: Annotated[Filter | None, Parameter(name="filter")
 
 @app.command
 def presets(*names: PresetName) -> None:
-    """Show the presets of rules: where they are from, what they keep, and what a manifest must have for them.
+    """Show the presets of rules: their sources, what they keep, and the fields that they need in a manifest.
 
     Args:
-        names: Which of them; none: all
+        names: Presets to show. Default: all
     """
     from cli.presets import show
 
@@ -267,10 +269,10 @@ def presets(*names: PresetName) -> None:
 
 @app.command
 def deploy(*, notify: str | None = None) -> None:
-    """Make on a Prefect server what runs need: work pools, deployments and automations; again, to bring it up to date.
+    """Create or update work pools, deployments and automations on a Prefect server.
 
     Args:
-        notify: Address that is told of failed and crashed runs by POST (a Slack or Mattermost webhook, say)
+        notify: URL that gets a POST for each run that fails or crashes, such as a Slack or Mattermost webhook
     """
     from cli.console import console
     from deployments.deploy import deploy
@@ -280,7 +282,7 @@ def deploy(*, notify: str | None = None) -> None:
 
 @app.command
 def serve() -> None:
-    """Run from Prefect's UI whatever is asked of this machine, without work pools and workers, until it is stopped."""
+    """Run flows on this machine that are started from Prefect's UI, without a work pool or worker, until stopped."""
     from cli.console import console
     from deployments.serve import serve_flows
 
@@ -288,12 +290,12 @@ def serve() -> None:
 
 
 def main(words: list[str] | None = None) -> None:
-    """Run the command; an error that its user can mend is one line, any other comes with its traceback."""
+    """Run the command. Winnow's own errors are printed as one line, any other with its traceback."""
     keep_current_folder_off_path()
     try:
         app(words)
-    except ValidationError as error:  # what was asked of a run before, and does not fit any more
-        print("winnow:", *complaints(error), file=sys.stderr)
+    except ValidationError as error:  # recorded parameters that no longer fit
+        print("winnow:", *flag_errors(error), file=sys.stderr)
         sys.exit(2)
     except WinnowError as error:
         print("winnow:", error, *(f"({note})" for note in getattr(error, "__notes__", [])), file=sys.stderr)

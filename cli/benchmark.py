@@ -12,7 +12,7 @@ from winnow.parameters.maintenance import Benchmark
 
 def benchmark(settings: Benchmark) -> None:
     """Run the flow and show its tables; raises `MeasurementFailed` after them if a model could not be measured."""
-    start(None, again="a benchmark begins anew")
+    start(None, resume_hint="the same command starts the benchmark again")
     from flows.benchmark import benchmark
     from winnow.benchmarking.comparison import CHANGES_HEADING
     from winnow.errors import MeasurementFailed

@@ -1,4 +1,4 @@
-"""Where commands print: results on standard output, progress and errors on standard error."""
+"""The consoles of all commands: results on standard output, progress and errors on standard error."""
 
 from rich.console import Console
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from cli.console import console
-from cli.run import progress, start
+from cli.run import progress_bar, start
 from winnow.parameters.maintenance import DownloadModels
 
 if TYPE_CHECKING:  # it imports Prefect, which reads its settings then
@@ -16,12 +16,12 @@ if TYPE_CHECKING:  # it imports Prefect, which reads its settings then
 
 def download_models(settings: DownloadModels, file: Path | None) -> None:
     """Run the flow and show the outcome and the pin of each model; raises DownloadFailed if one failed."""
-    start(None, again="the same command continues from here")
+    start(None, resume_hint="resume with the same command")
     from flows.download_models import download_models
     from winnow.errors import DownloadFailed
 
     problem = None
-    with progress():
+    with progress_bar():
         try:
             rows: list[DownloadedModel] = download_models(
                 **{name: getattr(settings, name) for name in DownloadModels.model_fields}

@@ -1,4 +1,4 @@
-"""A run as one sees it in a terminal: each pass as it ends, and what came of it."""
+"""Runs in a terminal: progress and log on standard error, the summary on standard output."""
 
 import logging
 import os
@@ -28,59 +28,60 @@ from winnow.runs.storage import location
 from winnow.runs.verify import verify_run
 from winnow.validation.rules import rules_for
 
-AGAIN = "the same command, or `winnow resume`, goes on from here"
+RESUME_HINT = "resume with the same command, or with `winnow resume`"
 
 
 def curate(settings: Curation) -> Report:
-    """Run the flow, with its progress on standard error and its summary on standard output."""
-    rules_for(settings)  # raises before a server is waited for
+    """Run the flow `curate` and print its summary."""
+    rules_for(settings)  # raises before the server is started
     start(settings)
     from flows.curate import curate
 
     return run(curate, settings)
 
 
-def ensemble(settings: Ensemble) -> Report:
-    """The same for the flow of ensembles."""
+def ensemble(settings: Ensemble) -> None:
+    """Run the flow `ensemble` and print its summary."""
     rules_for(settings)
     start(settings)
     from flows.ensemble import ensemble
 
-    return run(ensemble, settings)
+    run(ensemble, settings)
 
 
 def run(flow: Callable[..., Report], settings: Settings) -> Report:
-    with progress():
+    with progress_bar():
         report = flow(**{name: getattr(settings, name) for name in type(settings).model_fields})
-    show(report, settings.output)
+    print_report(report, settings.output)
     return report
 
 
 def incremental(settings: Curation) -> None:
-    """The same for each night in which there is something to do."""
+    """Run the flow `incremental` and print the summary of each run that it finished."""
     rules_for(settings)
     start(settings)
     from flows.incremental import incremental
 
-    with progress():
+    with progress_bar():
         reports: dict[str, Report] = incremental(**{name: getattr(settings, name) for name in Curation.model_fields})
     for output, report in reports.items():
-        show(report, output)
+        print_report(report, output)
 
 
-def refilter(run: str, output: str, given: Filter) -> None:
-    """The flow, with its summary on standard output."""
-    rules_for(load_settings(location(run), given))
-    start(again="the same command goes on from here")
+def refilter(run: str, output: str, rules: Filter) -> None:
+    """Run the flow `refilter` and print its summary."""
+    rules_for(load_settings(location(run), rules))
+    start(resume_hint="resume with the same command")
     from flows.refilter import refilter
 
-    show(refilter(run=run, output=output, filter=given), output)
+    print_report(refilter(run=run, output=output, filter=rules), output)
 
 
-def start(settings: Settings | None = None, again: str = AGAIN) -> None:
-    """Prepare the process for a flow, and make sure of its server; with settings, for one that loads models.
+def start(settings: Settings | None = None, resume_hint: str = RESUME_HINT) -> None:
+    """Prepare this process for a flow, and make sure that its Prefect server answers.
 
-    `again` says what to do after an interruption.
+    With settings, the engines of their models are imported meanwhile. `resume_hint` is printed if the command is
+    interrupted.
     """
     set_prefect_defaults()
     log = logging.getLogger("winnow")
@@ -89,32 +90,32 @@ def start(settings: Settings | None = None, again: str = AGAIN) -> None:
     if settings and settings.devices == "inline":
         threading.Thread(target=preload_engines, args=(settings.checkpoints,), daemon=True).start()
     api = monitor.configured_api()
-    log.info("starting Prefect" + ("" if api else " with a server for this run"))
+    log.info("starting Prefect" + ("" if api else " with a temporary server"))
     monitor.current["pid"] = os.getpid()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, partial(stop, again, tell=api is not None))
+        signal.signal(number, partial(stop, resume_hint, tell_server=api is not None))
     if api:
         monitor.require_server(api.rstrip("/"))
     else:
-        serve_this_run()
+        start_temporary_server()
 
 
-def serve_this_run() -> None:
-    """Start a server, and have Prefect use it."""
+def start_temporary_server() -> None:
+    """Start a server that ends with this process, and have Prefect use it."""
     from prefect.context import refresh_global_settings_context
 
-    own = EphemeralServer()
-    os.environ["PREFECT_API_URL"] = own.api
+    server = EphemeralServer()
+    os.environ["PREFECT_API_URL"] = server.api
     refresh_global_settings_context()
-    own.wait()
+    server.wait()
 
 
-def show(report: Report, output: str) -> None:
-    """A run's counts, and where the rest of its report is."""
-    console.print(summary(report))
+def print_report(report: Report, output: str) -> None:
+    """Print a run's summary and the path of its report; raise ServerLost if it lost its server."""
+    console.print(summary_table(report))
     console.print(f"\nreport: {location(output) / 'report.html'}", markup=False, soft_wrap=True)
-    if lost := os.environ.get(monitor.ORPHANED):
-        raise ServerLost(monitor.server_lost_message(lost))
+    if api := os.environ.get(monitor.LOST_SERVER):
+        raise ServerLost(monitor.server_lost_message(api))
 
 
 def preload_engines(model_names: list[str]) -> None:
@@ -125,55 +126,49 @@ def preload_engines(model_names: list[str]) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[None]:
-    """A bar under the log that says how far the passes are; nothing where nobody looks."""
+def progress_bar() -> Iterator[None]:
+    """Show a progress bar below the log, if standard error is a terminal."""
     from flows.progress import listeners
 
     if not errors.is_terminal:
         yield
         return
     with Progress(BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), console=errors) as bar:
-        errors.show_cursor(True)  # a run may end at any time, and must not leave a terminal without one
+        errors.show_cursor(True)  # a run may end at any time, and must not leave a terminal without a cursor
         task = bar.add_task("", total=1.0)
-        listeners.append(lambda share, words: bar.update(task, completed=share, description=words))
+        listeners.append(lambda share, description: bar.update(task, completed=share, description=description))
         yield
 
 
-def stop(again: str, number: int, frame: object, *, tell: bool) -> None:
-    """End at once, and the run's own server with us: it may have had the signal as well, and is waited for in vain.
+def stop(resume_hint: str, number: int, frame: object, *, tell_server: bool) -> None:
+    """Handle a signal: end this process and its children at once, without waiting for the temporary server.
 
-    What is committed stays; what is not is read again. `tell` the server, if it stays.
+    Committed work is kept. With `tell_server`, the flow run is marked as cancelled.
     """
-    word = "interrupted" if number == signal.SIGINT else "terminated"
-    errors.print(f"{word}: {again}")
-    if tell:
-        monitor.mark_cancelled(word)
+    cause = "interrupted" if number == signal.SIGINT else "terminated"
+    errors.print(f"{cause}: {resume_hint}")
+    if tell_server:
+        monitor.mark_cancelled(cause)
     monitor.end_children()
     os._exit(128 + number)
 
 
 def verify(output: str) -> bool:
-    """Show what of a run holds; whether all of it does."""
+    """Print whether each promise of a run's output holds; return True if all do."""
     checks = verify_run(location(output))
     for check in checks:
         console.print("[green]ok    [/]" if check.holds else "[red]FAILED[/]", Text(check.sentence))
     return all(check.holds for check in checks)
 
 
-def summary(report: Report) -> Table:
+def summary_table(report: Report) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("", "utterances", "hours"):
         table.add_column(heading, justify="right" if heading else "left")
-    for name, utterances, hours in [
-        ("kept", report.kept, report.kept_hours),
-        ("dropped", report.dropped, report.dropped_hours),
-        ("quarantined", report.quarantined, None),
-        ("in all", report.utterances, report.hours),
-        *(
-            ("read by the large model too", band.utterances, band.hours)
-            for n, band in report.bands.items()
-            if n == "escalate"
-        ),
-    ]:
-        table.add_row(name, f"{utterances:,}", "" if hours is None else f"{hours:.3f}")
+    table.add_row("kept", f"{report.kept:,}", f"{report.kept_hours:.3f}")
+    table.add_row("dropped", f"{report.dropped:,}", f"{report.dropped_hours:.3f}")
+    table.add_row("quarantined", f"{report.quarantined:,}", "")
+    table.add_row("total", f"{report.utterances:,}", f"{report.hours:.3f}")
+    if escalated := report.bands.get("escalate"):
+        table.add_row("escalated to the large model", f"{escalated.utterances:,}", f"{escalated.hours:.3f}")
     return table

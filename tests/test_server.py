@@ -66,7 +66,7 @@ def test_a_server_that_cannot_start_says_why_in_a_line(curate, tmp_path):
     process = curate(PREFECT_API_DATABASE_CONNECTION_URL="sqlite+aiosqlite:////proc/winnow/prefect.db")
     _, said = process.communicate(timeout=120)
     assert process.returncode == 3
-    assert "the Prefect server of this run ended with 3 as it started" in said.splitlines()[-1]
+    assert "the temporary Prefect server ended with exit code 3 while it started" in said.splitlines()[-1]
     assert "unable to open database file" in said.splitlines()[-1]
     assert "Traceback" not in said
     assert not (tmp_path / "run").exists()

@@ -1,4 +1,4 @@
-"""Whether the configured Prefect server answers."""
+"""The doctor's check of the Prefect server."""
 
 from collections.abc import Iterator
 
@@ -6,17 +6,17 @@ from winnow.doctor.findings import Finding, failed, ok
 
 
 def check_server() -> Iterator[Finding]:
-    """Whether the Prefect server that is configured answers."""
+    """Check that the configured Prefect server answers."""
     from flows.server import monitor
     from winnow.parameters.redaction import redact_text
 
     api = monitor.configured_api()
     problem = monitor.health_error(api) if api else None
     if api is None:
-        yield ok("server", "no Prefect server is configured, so each run starts one for its time")
+        yield ok("server", "no Prefect server is configured, so each run starts a temporary one")
     elif problem is None:
         yield ok("server", f"{redact_text(api)} answers")
     else:
-        said = redact_text(f"{type(problem).__name__}: {problem}".splitlines()[0])
-        remedy = "prefect server start, or set PREFECT_API_URL to nothing: then a run starts a server of its own"
-        yield failed("server", f"{redact_text(api)} does not answer ({said})", remedy)
+        cause = redact_text(f"{type(problem).__name__}: {problem}".splitlines()[0])
+        remedy = "start it (prefect server start), or unset PREFECT_API_URL to run with a temporary one"
+        yield failed("server", f"{redact_text(api)} does not answer ({cause})", remedy)

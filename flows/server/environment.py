@@ -3,10 +3,10 @@
 import os
 
 PREFECT_DEFAULTS = {
-    # the terminal shows what winnow says; Prefect's own words are in its UI
+    # the terminal shows Winnow's own log; Prefect's is in its UI
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "winnow",
-    # one write for each event, the default, is slower than the events come, and what does not fit its queue is lost
+    # by default each event is written by itself, which is slower than events arrive; what overflows the queue is lost
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -23,6 +23,6 @@ def keep_current_folder_off_path() -> None:
 
 
 def set_prefect_defaults() -> None:
-    """Set the defaults; call it before Prefect is imported, because Prefect reads its settings then."""
+    """Set the defaults. Call this before Prefect is imported, because Prefect reads its settings then."""
     for name, value in PREFECT_DEFAULTS.items():
         os.environ.setdefault(name, value)

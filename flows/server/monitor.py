@@ -1,7 +1,7 @@
-"""The Prefect server as seen from a run: there at the start, watched until the end, and told when a run is dead.
+"""The Prefect server as a run sees it: required at the start, watched until the end, and told about crashed runs.
 
-A run does not need its server to keep its promise. When the server is lost, the process starts over as `winnow resume`
-with a server of its own: what is committed stays, the rest is done, and the exit code says what is missing.
+A run completes its data without its server. If the server is lost, the process replaces itself by `winnow resume`
+with a temporary server: committed work is kept, the rest is done, and exit code 4 says that the server has no report.
 """
 
 import logging
@@ -20,35 +20,35 @@ from flows.server.environment import set_prefect_defaults
 from winnow.errors import ServerLost, ServerUnavailable
 from winnow.parameters.redaction import redact_text
 
-PATIENCE = 20.0  # seconds for a server to answer at the start
-POLL = 3.0
-LOST = 15.0  # seconds without anybody at the server's address
-SILENT = 90.0  # seconds without a good answer from somebody there: a busy server is slow
-ORPHANED = "WINNOW_SERVER_LOST"  # set for the process that goes on
+START_TIMEOUT = 20.0  # seconds for a server to answer at the start
+POLL_SECONDS = 3.0
+REFUSED_TIMEOUT = 15.0  # seconds after which a server that refuses connections is lost
+SILENT_TIMEOUT = 90.0  # seconds after which a server that gives no good answer is lost: a busy one is slow
+LOST_SERVER = "WINNOW_SERVER_LOST"  # environment variable of a resumed run: the server that was lost
 
 current: dict[str, Any] = {}
-"""The flow run that this process works for, if it has no other work, and the folder of its run."""
+"""In a process that has no other work: its `pid`, its flow run (see `current_flow_run`) and the folder of its `run`."""
 
 log = logging.getLogger("winnow")
 
 
 def server_lost_message(api: str) -> str:
-    """Say that the run is complete and that its server was lost."""
+    """Return the message for a run that is complete, but lost its server."""
     return f"the data is complete; the Prefect server at {redact_text(api)} was lost and has no report of it"
 
 
 def configured_api() -> str | None:
-    """The address of the server that was asked for, in the environment or in Prefect's profile."""
+    """Return the server's address from the environment or Prefect's profile; None if no server is configured."""
     from prefect.settings import get_current_settings
 
     return get_current_settings().api.url or None
 
 
 def require_server(api: str) -> None:
-    """Raise unless the server answers within PATIENCE."""
-    end = time.monotonic() + PATIENCE
+    """Raise ServerUnavailable unless the server answers within START_TIMEOUT."""
+    deadline = time.monotonic() + START_TIMEOUT
     while (problem := health_error(api)) is not None:
-        if time.monotonic() > end:
+        if time.monotonic() > deadline:
             raise ServerUnavailable(
                 f"no Prefect server at {redact_text(api)} ({redact_text(str(problem))}): start it, or unset "
                 "PREFECT_API_URL to run with a temporary one"
@@ -57,12 +57,12 @@ def require_server(api: str) -> None:
 
 
 def client(api: str) -> Any:
-    """Prefect's client for just this server, with the credentials and certificates that Prefect was given."""
+    """Return Prefect's client of this server, with the configured credentials and certificates."""
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.settings import get_current_settings
 
-    given = get_current_settings().api
-    secrets = {name: value.get_secret_value() for name in ("key", "auth_string") if (value := getattr(given, name))}
+    settings = get_current_settings().api
+    secrets = {name: value.get_secret_value() for name in ("key", "auth_string") if (value := getattr(settings, name))}
     return SyncPrefectClient(
         api,
         api_key=secrets.get("key"),
@@ -72,7 +72,7 @@ def client(api: str) -> Any:
 
 
 def health_error(api: str) -> Exception | None:
-    """Why the server did not answer well, if it did not."""
+    """Return why the server does not answer well; None if it does."""
     try:
         with client(api) as server:
             problem: Exception | None = server.api_healthcheck()
@@ -82,7 +82,7 @@ def health_error(api: str) -> Exception | None:
 
 
 def current_flow_run() -> dict[str, Any]:
-    """The flow run that runs here, and its server."""
+    """Return the id (`flow_run`) and the `name` of the flow run in this process, and its server (`api`)."""
     from prefect.client.orchestration import get_client
     from prefect.runtime import flow_run
 
@@ -91,9 +91,9 @@ def current_flow_run() -> dict[str, Any]:
 
 
 def watch_server(run: Path) -> None:
-    """From now on, go on without the server when it is lost; only where the process is the run's alone.
+    """Watch the server from now on, and continue the run without it if it is lost.
 
-    That is so for the command, and for a flow run that a worker started a process for.
+    Only a process that has no other work is replaced: that of a command, and that of a flow run by a worker.
     """
     owner = current_flow_run()
     if not current and os.environ.get("PREFECT__FLOW_RUN_ID") != owner["flow_run"]:
@@ -105,69 +105,69 @@ def watch_server(run: Path) -> None:
 
 
 def _watch(api: str) -> None:
-    heard = time.monotonic()
+    last_answer = time.monotonic()
     while True:
-        time.sleep(POLL)
+        time.sleep(POLL_SECONDS)
         problem = health_error(api)
-        silence = time.monotonic() - heard
+        silence = time.monotonic() - last_answer
         if problem is None:
-            heard = time.monotonic()
-        elif silence > (LOST if isinstance(problem, httpx.ConnectError) else SILENT):
+            last_answer = time.monotonic()
+        elif silence > (REFUSED_TIMEOUT if isinstance(problem, httpx.ConnectError) else SILENT_TIMEOUT):
             continue_without_server(api, current["run"])
 
 
 def continue_without_server(api: str, run: Path) -> None:
-    """Become `winnow resume`, with a server of its own; or end, if all is written."""
+    """Replace this process by `winnow resume` with a temporary server; just end it if the output is complete."""
     end_children()
-    with suppress(Exception):  # the store may be out of reach as well
+    with suppress(Exception):  # the output may be out of reach as well
         if (run / "_SUCCESS.json").exists():
             print(f"winnow: {server_lost_message(api)}", file=sys.stderr, flush=True)
             os._exit(ServerLost.exit_code)
-    said = f"winnow: the Prefect server at {redact_text(api)} is lost; going on with one of our own"
-    print(said, file=sys.stderr, flush=True)
-    own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
-    own |= {"PREFECT_API_URL": "", ORPHANED: redact_text(api)}  # empty, it goes before that of a profile
-    os.execve(sys.executable, [sys.executable, "-P", "-m", "cli.app", "resume", str(run)], own)
+    message = f"winnow: the Prefect server at {redact_text(api)} is lost; the run continues with a temporary one"
+    print(message, file=sys.stderr, flush=True)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
+    environment |= {"PREFECT_API_URL": "", LOST_SERVER: redact_text(api)}  # an empty URL overrides that of a profile
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "cli.app", "resume", str(run)], environment)
 
 
 def end_children() -> None:
-    """End what this process started, of which some may have ended by itself."""
+    """Kill all processes that this one has started, and theirs."""
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
             child.kill()
 
 
-def mark_cancelled(word: str) -> None:
-    """Say at the server that this process's flow run was stopped on purpose."""
+def mark_cancelled(cause: str) -> None:
+    """Set the state of this process's flow run to Cancelled; `cause` is interrupted or terminated."""
     if "flow_run" in current:
-        set_state(current["api"], current["flow_run"], "Cancelled", f"{word} at its terminal")
+        set_state(current["api"], current["flow_run"], "Cancelled", f"{cause} at its terminal")
 
 
 def set_state(api: str, flow_run: str, state: str, message: str) -> None:
-    """Set the state of a flow run that cannot do so itself; a server that does not answer is left alone."""
+    """Set the state of a flow run; only log it if the server does not answer."""
     from prefect.client.schemas.objects import State, StateType
 
     try:
         with client(api) as server:
-            new: Any = State(type=StateType(state.upper()), name=state, message=message)
-            server.set_flow_run_state(flow_run, new, force=True)
+            new_state: Any = State(type=StateType(state.upper()), name=state, message=message)
+            server.set_flow_run_state(flow_run, new_state, force=True)
     except Exception as error:
-        log.warning("flow run %s stays as it is at the server: %s", flow_run, redact_text(str(error)))
+        log.warning("the state of flow run %s could not be set: %s", flow_run, redact_text(str(error)))
 
 
 def mark_crashed(owner: dict[str, Any]) -> None:
-    """Say of a run that died without a word that it crashed."""
+    """Set the state of a flow run whose process died to Crashed, if the server still shows it as running."""
     api, flow_run = owner.get("api"), owner.get("flow_run")
     if not api or not flow_run or health_error(api) is not None:
         return
-    with suppress(Exception), client(api) as server:  # it is a courtesy, and stops nobody
+    with suppress(Exception), client(api) as server:  # not worth failing for
         state = server.read_flow_run(flow_run).state
         if state and state.type.value in ("RUNNING", "PENDING"):
-            set_state(api, flow_run, "Crashed", "its process died; another run goes on with its output")
+            set_state(api, flow_run, "Crashed", "its process died; another run continues with its output")
 
 
 def require_configured_server() -> str:
-    """The address of the server that is configured and answers."""
+    """Return the configured server's address; raise ServerUnavailable if there is none or it does not answer."""
     set_prefect_defaults()
     if (api := configured_api()) is None:
         raise ServerUnavailable(

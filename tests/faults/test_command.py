@@ -109,7 +109,7 @@ def test_an_interrupted_command_is_gone_and_says_how_to_go_on(tmp_path, prefect_
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=30)[1]
     assert process.returncode == 130
-    assert "interrupted: the same command, or `winnow resume`, goes on from here" in said
+    assert "interrupted: resume with the same command, or with `winnow resume`" in said
 
 
 def test_too_much_quarantined_stops_a_run_that_a_higher_budget_lets_go_on(manifest, hears, tmp_path, prefect_server):
