@@ -1,13 +1,17 @@
-"""The architecture: which package may import which, and what stays out of where."""
+"""The architecture: which package may import which, what may be imported where, and how modules are named."""
 
 import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from winnow.schema import QUARANTINE_REASONS
 
@@ -28,24 +32,35 @@ LAYERS = (
 """From the bottom up: a package imports from its own layer or from one below it, and never in a ring."""
 
 LAYER_OF = {package: number for number, layer in enumerate(LAYERS) for package in layer}
-TOPS = ("winnow", "tasks", "flows", "deployments", "cli")
+SHIPPED = ("winnow", "tasks", "flows", "deployments", "cli")
+UNSHIPPED = ("demo", "benchmarks", "examples", "docs")
 NOT_STAGES = {"__init__.py", "retry.py"}
-STAGES = sorted(path.name for path in (ROOT / "tasks").glob("*.py") if path.name not in NOT_STAGES)
+STAGES = sorted(path.stem for path in (ROOT / "tasks").glob("*.py") if path.name not in NOT_STAGES)
+
+
+def shipped_modules() -> Iterator[tuple[str, Path]]:
+    """Yield the dotted name and the file of every module that a wheel carries."""
+    for folder in SHIPPED:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"), path
 
 
 def package_of(module: str) -> str | None:
-    """Name the package that a module belongs to: the one below `winnow`, else the top-level one."""
-    parts = module.split(".")
-    name = parts[1] if parts[0] == "winnow" and len(parts) > 1 else parts[0]
-    return name if parts[0] in TOPS and name in LAYER_OF else None
+    """Return the package that has a layer: the second part of `winnow.gates.budget`, the first of `tasks.gate`."""
+    top, _, rest = module.partition(".")
+    package = rest.partition(".")[0] if top == "winnow" else top
+    return package if top in SHIPPED and package in LAYER_OF else None
 
 
-def imported(path: Path) -> set[str]:
-    """List what a module imports, wherever in it, but for what it does when it is run as a script."""
-    tree = ast.parse(path.read_text())
-    tree.body = [node for node in tree.body if not (isinstance(node, ast.If) and "__name__" in ast.unparse(node.test))]
+def module_level(tree: ast.Module) -> list[ast.stmt]:
+    """Return the statements that run on import, without what runs as a script."""
+    return [node for node in tree.body if not (isinstance(node, ast.If) and "__name__" in ast.unparse(node.test))]
+
+
+def imported_names(nodes: list[ast.stmt]) -> set[str]:
+    """Return the dotted names that statements import: modules, and `module.name` for each name taken from one."""
     names = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -53,112 +68,139 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-def shipped() -> Iterator[tuple[str, Path]]:
-    """Yield every module that is installed with Winnow, with its dotted name."""
-    for top in TOPS:
-        for path in sorted((ROOT / top).rglob("*.py")):
-            yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"), path
+def eager_imports(path: Path) -> set[str]:
+    """Return what is imported as soon as the module is."""
+    return imported_names(module_level(ast.parse(path.read_text())))
 
 
-def dependencies() -> dict[str, dict[str, str]]:
-    """Map each package to the other packages that it imports, each with a module that does so."""
-    found: dict[str, dict[str, str]] = {package: {} for package in LAYER_OF}
-    for module, path in shipped():
-        here = package_of(module)
-        for name in imported(path):
-            there = package_of(name)
-            if here and there and here != there:
-                found[here][there] = module
-    return found
+def all_imports(path: Path) -> set[str]:
+    """Return what a module imports anywhere, in functions too, unless only as a script."""
+    return imported_names([node for part in module_level(ast.parse(path.read_text())) for node in ast.walk(part)])
+
+
+def importers_of(library: str, imports=all_imports) -> set[str]:
+    """Return the shipped modules that import a library."""
+    tops = {module: {name.partition(".")[0] for name in imports(path)} for module, path in shipped_modules()}
+    return {module for module, names in tops.items() if library in names}
+
+
+def package_imports() -> dict[str, dict[str, str]]:
+    """Map each package to the packages that it imports, each with a module that does so."""
+    imports: dict[str, dict[str, str]] = {package: {} for package in LAYER_OF}
+    for module, path in shipped_modules():
+        importer = package_of(module)
+        for package in map(package_of, all_imports(path)):
+            if importer and package and importer != package:
+                imports[importer][package] = module
+    return imports
 
 
 def test_every_package_has_a_layer():
-    missing = {module for module, _ in shipped() if package_of(module) is None}
-    assert missing <= {"winnow"}
+    assert {module for module, _ in shipped_modules() if package_of(module) is None} == {"winnow"}
 
 
 def test_packages_import_downwards_only():
     upwards = [
-        f"{module} imports {there}"
-        for here, others in dependencies().items()
-        for there, module in others.items()
-        if LAYER_OF[there] > LAYER_OF[here]
+        f"{module} imports {package}"
+        for importer, packages in package_imports().items()
+        for package, module in packages.items()
+        if LAYER_OF[package] > LAYER_OF[importer]
     ]
     assert upwards == []
 
 
 def test_packages_of_one_layer_import_each_other_in_no_ring():
-    below = {
-        here: {there for there in others if LAYER_OF[there] == LAYER_OF[here]}
-        for here, others in dependencies().items()
+    remaining = {
+        importer: {package for package in packages if LAYER_OF[package] == LAYER_OF[importer]}
+        for importer, packages in package_imports().items()
     }
-    while leaves := {package for package, others in below.items() if not others}:
-        below = {package: others - leaves for package, others in below.items() if package not in leaves}
-    assert below == {}
+    while leaves := {package for package, packages in remaining.items() if not packages}:
+        remaining = {package: others - leaves for package, others in remaining.items() if package not in leaves}
+    assert remaining == {}
 
 
-def test_the_library_does_not_import_prefect():
-    users = [
-        module
-        for module, path in shipped()
-        if module.startswith("winnow") and "prefect" in {n.split(".")[0] for n in imported(path)}
-    ]
-    assert users == []
+def test_library_does_not_import_prefect():
+    assert {module for module in importers_of("prefect") if module.startswith("winnow")} == set()
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_has_a_task_and_imports_no_other_stage(stage):
-    names = imported(ROOT / "tasks" / stage)
-    assert "prefect.task" in names
-    assert not names & {f"tasks.{other.removesuffix('.py')}" for other in STAGES}
+def test_only_its_engine_and_the_doctor_import_nemo():
+    others = {module for module in importers_of("nemo") if not module.startswith("winnow.engines.nemo.")}
+    assert others == {"winnow.doctor.framework_check"}
 
 
 @pytest.mark.parametrize("library", ["torch", "nemo"])
-def test_only_functions_import_torch_and_nemo(library):
-    """So that everything else runs where they are not installed, and starts at once."""
-    eager = set()
-    for module, path in shipped():
-        names = {
-            alias.name
-            for node in ast.parse(path.read_text()).body
-            if isinstance(node, ast.Import)
-            for alias in node.names
-        }
-        names |= {str(node.module) for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)}
-        eager |= {module for name in names if name.split(".")[0] == library}
-    assert eager <= {"winnow.engines.nemo.fast_paths"}
+def test_torch_and_nemo_are_imported_by_functions_only(library):
+    """Everything else then starts at once, and runs where they are not installed."""
+    assert importers_of(library, eager_imports) <= {"winnow.engines.nemo.fast_paths"}
 
 
-NO_REASONS = {"PCM_16", "PCM_U8", "PCM_S8", "WINNOW_CORES", "HF_ENDPOINT", "HF_HOME", "WINNOW_CACHE"}
-"""Written in capitals, and no reason: names of libsndfile's, and environment variables."""
+@pytest.mark.parametrize("stage", STAGES)
+def test_stage_has_a_task_and_imports_no_other_stage(stage):
+    names = all_imports(ROOT / "tasks" / f"{stage}.py")
+    assert "prefect.task" in names
+    assert not names & {f"tasks.{other}" for other in STAGES}
+
+
+@pytest.mark.parametrize(
+    "code", ["import cli.app; cli.app.app(['--help'], result_action='return_value')", "import winnow"]
+)
+def test_help_and_the_library_import_nothing_heavy(code):
+    heavy = "{'prefect', 'torch', 'nemo', 'pyarrow', 'matplotlib', 'dask'}"
+    script = f"{code}; import sys; print({heavy} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "set()"
+
+
+GENERIC = {"utils", "helpers", "common", "core", "base", "manager", "handler"}
+NAMED_LIKE_ITS_LIBRARY = {"nemo"}
+"""The package of an engine is named like the library that it wraps."""
+
+
+def module_names() -> set[str]:
+    """Return the last part of the name of every module and package, shipped or not."""
+    folders = [ROOT / folder for folder in (*SHIPPED, *UNSHIPPED) if (ROOT / folder).exists()]
+    paths = [path for folder in folders for path in [folder, *folder.rglob("*.py")]]
+    return {path.parent.name if path.stem == "__init__" else path.stem for path in paths}
+
+
+def test_no_module_has_a_generic_name():
+    assert module_names() & GENERIC == set()
+
+
+def test_no_module_is_named_like_one_of_the_standard_library():
+    assert module_names() & (set(sys.stdlib_module_names) - {"__main__"}) == set()
+
+
+def test_no_module_is_named_like_a_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    required = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+    distributions = packages_distributions()
+    libraries = {name for name in distributions if required & set(map(canonicalize_name, distributions[name]))}
+    assert module_names() & (libraries - NAMED_LIKE_ITS_LIBRARY) == set()
+
+
+NOT_REASONS = {"PCM_16", "PCM_U8", "PCM_S8", "WINNOW_CORES", "HF_ENDPOINT", "HF_HOME", "WINNOW_CACHE"}
+"""Written like a reason: formats of libsndfile and environment variables."""
+
+NOT_REASON_PREFIXES = ("WINNOW_", "XDG_", "HF_", "NEMO_", "TORCH_", "CUDA_")
 
 
 def test_every_reason_for_quarantine_is_explained():
-    raised = set()
-    for module, path in shipped():
+    written = set()
+    for module, path in shipped_modules():
         if module.startswith(("winnow.corpora", "winnow.audio", "winnow.engines", "tasks.load", "tasks.score")):
-            raised |= set(re.findall(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"', path.read_text()))
-    assert {
-        name
-        for name in raised - NO_REASONS
-        if not name.startswith(("WINNOW_", "XDG_", "HF_", "NEMO_", "TORCH_", "CUDA_"))
-    } == set(QUARANTINE_REASONS)
+            written |= set(re.findall(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"', path.read_text()))
+    reasons = {name for name in written - NOT_REASONS if not name.startswith(NOT_REASON_PREFIXES)}
+    assert reasons == set(QUARANTINE_REASONS)
 
 
 CLOCK = re.compile(r"\btime\.(time|time_ns|localtime|gmtime|ctime)\b|\.st_[macb]time|\.get[mac]time\b")
-"""What tells the time of day, or the time of a file; what only measures how long something takes does not."""
+"""What tells the time of day or of a file; clocks that only measure a duration are allowed."""
 
 
 def test_row_39_no_decision_reads_a_clock():
-    """The words of a benchmark's table say when it was made, by time.strftime."""
-    for module, path in shipped():
+    """Benchmark tables say when they were made, by time.strftime: that is no decision."""
+    for module, path in shipped_modules():
         assert not CLOCK.findall(path.read_text()), module
-        names = imported(path) - {"datetime.timedelta"}
+        names = all_imports(path) - {"datetime.timedelta"}
         assert not {name for name in names if name.startswith(("datetime.", "time.time"))}, module
-
-
-def test_help_imports_nothing_heavy():
-    heavy = "print({'prefect', 'torch', 'nemo', 'pyarrow', 'matplotlib'} & set(sys.modules))"
-    code = f"import sys, cli.app; cli.app.app(['--help'], result_action='return_value'); {heavy}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "set()"
