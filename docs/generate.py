@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from cli.app import app
+from winnow.audio.measurements import MEASUREMENTS
 from winnow.schema import AGREEMENT, AUDIO_STATS, DECISION, HYPOTHESIS, QUARANTINE_REASONS, SCORES, UTTERANCE
 from winnow.text.metrics import METRICS
 
@@ -96,7 +97,10 @@ def columns_page() -> str:
 
 def describe(column: str) -> str:
     """Return the description of a column; a column without one is an error of this page."""
-    return METRICS[column].description if column in METRICS else DESCRIPTIONS[column]
+    measured = {entry.name: entry.description for entry in MEASUREMENTS}
+    scored = {name: metric.description for name, metric in METRICS.items()}
+    text = (DESCRIPTIONS | scored | measured)[column]
+    return text[0].upper() + text[1:]
 
 
 def type_name(kind: pa.DataType) -> str:
@@ -143,13 +147,6 @@ DESCRIPTIONS = {
     "text": "The reference",
     "reason": "Why the row is not kept: the first rule that it violates, or why it is quarantined; null if it is kept",
     "detail": "What was found, in words, if the row is quarantined",
-    "measured_duration": "Length of the audio, in seconds",
-    "sample_rate": "Sample rate of the file, in Hz",
-    "channels": "Channels of the file",
-    "peak": "Largest sample; 1 is full scale",
-    "clipped": "Share (0 to 1) of samples at full scale",
-    "silent": "Share (0 to 1) of 20 ms frames below -60 dB of full scale",
-    "narrowband": "Whether there is nothing above 4 kHz, as in telephone speech, whatever the sample rate of the file",
     "pred_text": "The hypothesis",
     "tokens": "Tokens in the hypothesis",
     "confidence": "Confidence of the hypothesis (0 to 1): NeMo's entropy-based one",
