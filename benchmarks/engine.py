@@ -112,7 +112,7 @@ def forward_only(case: Case) -> Work:
     requests = case.corpus.requests
     groups = plan_calls(requests, model.batch_limits, 1)
     waves = [
-        model.on_device([load_clip(requests[i].path, None, None, model.sample_rate, LONGEST).samples for i in group])
+        model.to_device([load_clip(requests[i].path, None, None, model.sample_rate, LONGEST).samples for i in group])
         for group in groups
     ]
 

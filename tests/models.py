@@ -19,7 +19,7 @@ NLP = "nemo.collections.asr.modules.transformer"
 
 
 def tokens(folder: Path) -> Path:
-    """The SentencePiece model of the demo's checkpoints, in a folder as NeMo wants it."""
+    """Extract the SentencePiece model of the demo's checkpoints into a folder, as NeMo expects it."""
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(DEMO / "small.nemo") as archive:
         archive.extractall(folder, filter="data")
@@ -30,7 +30,7 @@ def tokens(folder: Path) -> Path:
 
 
 def letters(folder: Path) -> Any:
-    """A CTC model of characters."""
+    """Return the class and configuration of a CTC model of characters."""
     from nemo.collections.asr.models import EncDecCTCModel
 
     config = configuration(SIZE, folder, hybrid=False)
@@ -49,7 +49,7 @@ def rnnt(folder: Path) -> Any:
 
 
 def tdt(folder: Path) -> Any:
-    """A transducer of tokens and durations, as parakeet-tdt."""
+    """Return those of a token-and-duration transducer, like parakeet-tdt."""
     kind, config = rnnt(folder)
     config["joint"]["num_extra_outputs"] = len(DURATIONS)
     config["decoding"] |= {"model_type": "tdt", "durations": DURATIONS}
@@ -58,28 +58,28 @@ def tdt(folder: Path) -> Any:
 
 
 def prompted(folder: Path) -> Any:
-    """A transducer that is told the language, as nemotron-3.5-asr-streaming."""
+    """Return those of a transducer that is prompt_settings the language, like nemotron-3.5-asr-streaming."""
     from nemo.collections.asr.models import EncDecRNNTBPEModelWithPrompt
 
     _, config = rnnt(folder)
-    return EncDecRNNTBPEModelWithPrompt, config | told(config)
+    return EncDecRNNTBPEModelWithPrompt, config | prompt_settings(config)
 
 
 def prompted_hybrid(folder: Path) -> Any:
     from nemo.collections.asr.models import EncDecHybridRNNTCTCBPEModelWithPrompt
 
     config = configuration(SIZE, tokens(folder), hybrid=True)
-    return EncDecHybridRNNTCTCBPEModelWithPrompt, config | told(config)
+    return EncDecHybridRNNTCTCBPEModelWithPrompt, config | prompt_settings(config)
 
 
-def told(config: dict[str, Any]) -> dict[str, Any]:
+def prompt_settings(config: dict[str, Any]) -> dict[str, Any]:
     languages = {"auto": 0, "en-US": 1, "de-DE": 2, "de-AT": 3}
     prompt = {"initialize_prompt_feature": True, "num_prompts": 5, "prompt_dictionary": languages}
     return {"model_defaults": config["model_defaults"] | prompt}
 
 
 def canary(folder: Path) -> Any:
-    """A multitask model with canary's prompt for English and German."""
+    """Return those of a multitask model with canary's prompt for English and German."""
     from nemo.collections.asr.models import EncDecMultiTaskModel
     from nemo.collections.common.tokenizers.canary_tokenizer import CanaryTokenizer
 
@@ -149,8 +149,8 @@ def canary(folder: Path) -> Any:
     }
 
 
-def liven(model: Any) -> None:
-    """Make the scores depend on the audio more than random weights let them, so that texts differ."""
+def amplify(model: Any) -> None:
+    """Scale weights so that scores depend on the audio more than with random weights, and hypotheses differ."""
     import torch
 
     with torch.no_grad():
@@ -160,7 +160,7 @@ def liven(model: Any) -> None:
             if name == "joint.joint_net.2.bias":
                 weight[VOCABULARY] += 1.5  # more blanks
         if hasattr(model, "prompt_kernel"):
-            first, _, last = model.prompt_kernel  # what was heard passes, and every prompt adds something of its own
+            first, _, last = model.prompt_kernel  # passes the audio through, and each prompt adds its own offset
             passed = torch.cat([torch.eye(SIZE.width), -torch.eye(SIZE.width)])
             first.weight[:, : SIZE.width], last.weight[:] = passed, passed.T
             first.weight[:, SIZE.width :] *= 3
@@ -173,7 +173,7 @@ def liven(model: Any) -> None:
 
 
 def quartznet(folder: Path) -> Any:
-    """A CTC model of characters with a convolutional encoder."""
+    """Return those of a CTC model of characters with a convolutional encoder."""
     kind, config = letters(folder)
     block = {
         "filters": 32,
@@ -207,7 +207,7 @@ FAMILIES: dict[str, Callable[[Path], Any]] = {
 
 
 def make(name: str, folder: Path) -> Path:
-    """The checkpoint of a family with random weights."""
+    """Save a checkpoint of a family with random weights, and return its path."""
     import torch
 
     with silence_nemo():
@@ -216,7 +216,7 @@ def make(name: str, folder: Path) -> Path:
         torch.manual_seed(1)
         kind, config = FAMILIES[name](folder)
         model = kind(cfg=OmegaConf.create(config)).eval()
-        liven(model)
+        amplify(model)
         path = folder / f"{name}.nemo"
         model.save_to(str(path))
     return path

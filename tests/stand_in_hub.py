@@ -1,4 +1,4 @@
-"""A stand-in for the Hugging Face hub: models in a folder, by as much of its API as huggingface_hub asks for."""
+"""A stand-in for the Hugging Face hub: serves models of a folder by the part of its API that huggingface_hub uses."""
 
 import hashlib
 import json
@@ -16,9 +16,9 @@ PIECE = 2**16
 
 
 class Hub(ThreadingHTTPServer):
-    """Serves `<owner>/<name>/<file>` of a folder, and keeps what it was asked for.
+    """Serves `<owner>/<name>/<file>` of a folder, and records the requests.
 
-    After so many bytes of a download the connection breaks, once for each of `cut`, or nothing more comes (`pause`).
+    Each entry of `cut` breaks the connection of one download after that many bytes; `pause` stops sending after them.
     """
 
     daemon_threads = True
@@ -26,7 +26,7 @@ class Hub(ThreadingHTTPServer):
     def __init__(self, folder: Path) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
         self.folder = folder
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.cut: list[int] = []
         self.pause: int | None = None
 
@@ -46,8 +46,8 @@ class Answer(BaseHTTPRequestHandler):
         self.answer(body=True)
 
     def answer(self, body: bool) -> None:
-        asked = f"{self.command} {self.path} {self.headers.get('Range', '')}".strip()
-        self.server.asked.append(asked)
+        requests = f"{self.command} {self.path} {self.headers.get('Range', '')}".strip()
+        self.server.requests.append(requests)
         found = RESOLVE.fullmatch(self.path)
         path = self.server.folder / found["repository"] / found["file"] if found else None
         if path is None or not path.is_file() or found["revision"] not in ("main", COMMIT):
@@ -70,7 +70,7 @@ class Answer(BaseHTTPRequestHandler):
 
     def send(self, content: bytes) -> None:
         most = self.server.cut.pop(0) if self.server.cut else len(content)
-        with suppress(OSError):  # whoever asked may have gone
+        with suppress(OSError):  # the client may have gone
             for at in range(0, min(most, len(content)), PIECE):
                 if self.server.pause and at >= self.server.pause:
                     time.sleep(30)
@@ -81,7 +81,7 @@ class Answer(BaseHTTPRequestHandler):
             self.connection.close()
 
     def refuse(self, entry: bool) -> None:
-        """As the hub does: a code in a header says what is not there."""
+        """Answer as the hub does: a code in a header says what does not exist."""
         known = (self.server.folder / "/".join(self.path.split("/")[1:3])).is_dir()
         text = json.dumps({"error": "not found"}).encode()
         self.send_response(404)

@@ -1,4 +1,4 @@
-"""The catalogue: names that exist, what the guide's mean, and files of one's own."""
+"""The catalogue: names that exist, what the guide's names mean, and users' own files."""
 
 import subprocess
 import sys
@@ -49,7 +49,7 @@ def test_the_guide_has_fourteen_names():
 
 
 @pytest.mark.parametrize("name", GUIDE)
-def test_every_name_of_the_guide_means_a_real_model_and_says_why(name, capsys):
+def test_guide_name_means_a_real_model_and_says_why(name, capsys):
     checkpoint, why = GUIDE[name]
     assert CATALOG.get(f"nvidia/{name}").checkpoint == checkpoint
     assert CATALOG.get(name).checkpoint.rpartition("/")[2] == checkpoint.rpartition("/")[2]
@@ -60,15 +60,17 @@ def test_every_name_of_the_guide_means_a_real_model_and_says_why(name, capsys):
 
 
 @pytest.mark.parametrize("name", GUIDE)
-def test_a_run_takes_no_other_model_for_a_name_that_does_not_exist(name):
-    """Those that exist are asked for at the hub, which tests cannot reach."""
+def test_guide_name_that_never_existed_is_refused_with_the_nearest_model(name):
+    """Names that exist are requested from the hub, which tests cannot reach."""
     meaning = CATALOG.guide[f"nvidia/{name}"]
-    complaint = "could not be had from the hub" if meaning.exists else f"no such model; the nearest is {GUIDE[name][0]}"
+    complaint = (
+        "cannot be downloaded from the hub" if meaning.exists else f"no such model; the nearest is {GUIDE[name][0]}"
+    )
     with pytest.raises(CheckpointError, match=complaint):
         resolve(f"nvidia/{name}")
 
 
-def test_what_nemo_lists_itself_is_marked():
+def test_models_in_the_list_of_nemo_are_marked_as_listed():
     from nemo.collections.asr.models import ASRModel
 
     names = {model.pretrained_model_name for model in ASRModel.list_available_models()}
@@ -76,7 +78,7 @@ def test_what_nemo_lists_itself_is_marked():
     assert all("/" in model.checkpoint or model.name in names for model in CATALOG.models)
 
 
-def test_models_have_one_name_and_families_that_the_engine_knows():
+def test_models_have_unique_names_and_known_families():
     names = [model.name for model in CATALOG.models]
     assert len(names) == len(set(names))
     assert {model.family for model in CATALOG.models if model.family} <= set(FAMILIES.values())
@@ -85,7 +87,7 @@ def test_models_have_one_name_and_families_that_the_engine_knows():
 
 
 @pytest.mark.parametrize("pair", [pair for pair in CATALOG.pairs if pair.large], ids=lambda pair: pair.why)
-def test_a_pair_is_a_fast_model_and_a_better_or_a_different_one(pair):
+def test_pair_is_a_fast_model_and_a_better_or_different_one(pair):
     small, large = CATALOG.names[pair.small], CATALOG.names[pair.large]
     assert small.family
     assert large.family
@@ -99,12 +101,12 @@ def test_a_pair_is_a_fast_model_and_a_better_or_a_different_one(pair):
     ("name", "nearest"),
     [("parakeet-tdt-0.6b-v4", "parakeet-tdt-0.6b-v"), ("nvidia/canary-1b-v3", "nvidia/canary-1b-v2")],
 )
-def test_an_unknown_name_is_told_the_nearest(name, nearest):
+def test_unknown_name_is_refused_with_the_nearest_one(name, nearest):
     with pytest.raises(UnknownModel, match=f"{name}: not in the catalogue; the nearest is {nearest}"):
         CATALOG.get(name)
 
 
-def test_a_catalogue_of_ones_own_comes_first(tmp_path, monkeypatch):
+def test_own_catalogue_precedes_the_built_in_one(tmp_path, monkeypatch):
     monkeypatch.setenv("WINNOW_CATALOG", str(DEMO / "catalog.yaml"))
     found = open_catalog()
     assert [model.name for model in found.models][:2] == ["demo-small", "demo-large"]
@@ -133,7 +135,7 @@ MODEL = "{name: m, checkpoint: m.nemo, decoder: CTC, languages: [en]}"
         ),
     ],
 )
-def test_a_catalogue_that_is_none_says_where(content, complaint, tmp_path):
+def test_invalid_catalogue_is_refused_with_the_place(content, complaint, tmp_path):
     (tmp_path / "own.yaml").write_text(content)
     with pytest.raises(OptionError, match=f"{tmp_path / 'own.yaml'}: {complaint}"):
         open_catalog(tmp_path / "own.yaml")
@@ -144,7 +146,7 @@ def listed(capsys, *words):
     return {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()}
 
 
-def test_models_are_listed_by_language_licence_and_what_is_here(capsys):
+def test_models_are_listed_by_language_licence_and_presence(capsys):
     german = listed(capsys, "--language", "de", "--permissive")
     assert {"parakeet-tdt-0.6b-v3", "stt_de_fastconformer_hybrid_large_pc"} <= german
     assert not {"canary-1b", "stt_es_fastconformer_hybrid_large_pc", "parakeet-tdt-0.6b-v2"} & german
@@ -154,14 +156,14 @@ def test_models_are_listed_by_language_licence_and_what_is_here(capsys):
     assert "canary-1b" not in here
 
 
-def test_the_catalogue_is_shown_without_anything_heavy():
+def test_listing_models_imports_nothing_heavy():
     heavy = "print({'prefect', 'torch', 'nemo', 'matplotlib'} & set(sys.modules))"
     code = f"import sys, cli.app; cli.app.app(['models'], result_action='return_value'); {heavy}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set()"
 
 
-def test_the_choice_is_shown_with_its_reasons(capsys, manifest):
+def test_selection_is_shown_with_its_reasons(capsys, manifest):
     corpus = manifest({"audio_filepath": "a.wav", "duration": 5e6, "lang": "de"}, tones=False)
     app(["models", "choose", str(corpus), "--memory", "24"], result_action="return_value")
     shown = " ".join(capsys.readouterr().out.split())
@@ -176,7 +178,7 @@ def test_the_choice_is_shown_with_its_reasons(capsys, manifest):
         assert expected in shown
 
 
-def test_a_choice_that_cannot_be_made_ends_with_an_exit_code(capsys):
+def test_impossible_selection_ends_with_exit_code_2(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["models", "choose"])
     assert "winnow: select.language: the language of the corpus is unknown" in capsys.readouterr().err

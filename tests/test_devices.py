@@ -1,4 +1,4 @@
-"""Work on real Dask workers: where it runs, how much of it at once, and what happens when a worker dies."""
+"""Work on real Dask workers: placement, concurrency, and the death of a worker."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ def curation(**parameters):
 
 @pytest.fixture(scope="module")
 def two():
-    """Two workers of a core each."""
+    """Two workers with one core each."""
     with open_executor(curation(devices="local", dask=Dask(workers=2))) as workers:
         yield workers
 
@@ -37,7 +37,7 @@ def where(number: int, *, device: str, isolated: bool) -> tuple[str, int, bool, 
 
 
 def busy(folder: Path, number: int, *, device: str, isolated: bool) -> str:
-    """Leaves when it began and ended."""
+    """Write down when it began and ended."""
     began = time.monotonic()
     time.sleep(0.4)
     (folder / f"{device}-{number}").write_text(f"{began} {time.monotonic()}")
@@ -45,7 +45,7 @@ def busy(folder: Path, number: int, *, device: str, isolated: bool) -> str:
 
 
 def die(work: str, place: Path, *, device: str, isolated: bool) -> str:
-    """Kills its worker, until it is told to be careful."""
+    """Kill its worker, unless it is isolated."""
     with place.open("a") as log:
         log.write(f"{device} {isolated}\n")
     if not isolated:
@@ -60,42 +60,42 @@ def lose(work: str, *, device: str, isolated: bool) -> str:
 
 
 def load(model: Checkpoint, number: int, *, device: str, isolated: bool) -> tuple[str, int, int]:
-    """Which object the model is, in which process."""
+    """Return the process, and the identity of the model in it."""
     return device, os.getpid(), id(get_model(model, EngineOptions()))
 
 
-def all_at_once(workers, work, calls, placement):
+def run_all(workers, work, calls, placement):
     with ThreadPoolExecutor(len(calls)) as threads:
         return list(threads.map(lambda call: workers.run(work, *call, placement=placement), calls))
 
 
-def test_every_piece_of_work_runs_on_the_device_that_it_is_pinned_to(two):
+def test_work_runs_on_the_device_that_its_placement_names(two):
     for name in ("cpu:0", "cpu:1"):
-        found = all_at_once(two, where, [[i] for i in range(8)], Placement(device_id=name, share=0.25))
+        found = run_all(two, where, [[i] for i in range(8)], Placement(device_id=name, share=0.25))
         assert {(device, cores) for device, _, _, cores in found} == {(name, "1")}
         assert len({pid for _, pid, _, _ in found}) == 1
-    both = all_at_once(two, where, [[i] for i in range(8)], Placement())
+    both = run_all(two, where, [[i] for i in range(8)], Placement())
     assert {device for device, *_ in both} == {"cpu:0", "cpu:1"}
     assert two.slots() == 2
     assert two.slots(Placement(share=0.25, device_id="cpu:1")) == 4
 
 
 @pytest.mark.parametrize(("share", "at_once"), [(1.0, 1), (0.5, 2), (0.25, 4)])
-def test_so_many_shares_run_at_once_and_no_more(two, tmp_path, share, at_once):
-    all_at_once(two, busy, [[tmp_path, i] for i in range(6 * at_once)], Placement(share=share))
+def test_device_runs_as_many_shares_at_once_as_it_has(two, tmp_path, share, at_once):
+    run_all(two, busy, [[tmp_path, i] for i in range(6 * at_once)], Placement(share=share))
     for device in ("cpu:0", "cpu:1"):
         times = [tuple(map(float, path.read_text().split())) for path in tmp_path.glob(f"{device}-*")]
         assert max(sum(a <= began < b for a, b in times) for began, _ in times) == at_once
 
 
-def test_a_process_loads_a_model_once_whatever_shares_ask_for_it(two, hears):
+def test_worker_loads_a_model_once_for_all_shares(two, hears):
     model = resolve(hears(small={"a.wav": "good morning"})["small"])
-    found = all_at_once(two, load, [[model, i] for i in range(16)], Placement(share=0.25))
+    found = run_all(two, load, [[model, i] for i in range(16)], Placement(share=0.25))
     assert {device for device, *_ in found} == {"cpu:0", "cpu:1"}
     assert len(set(found)) == 2
 
 
-def test_a_dead_worker_costs_its_work_an_attempt_and_nobody_else(two, tmp_path):
+def test_dead_worker_costs_one_attempt_of_its_own_work(two, tmp_path):
     place, others = tmp_path / "deaths", []
     beside = threading.Thread(target=lambda: others.extend(two.run(where, i) for i in range(5)))
     beside.start()
@@ -108,7 +108,7 @@ def test_a_dead_worker_costs_its_work_an_attempt_and_nobody_else(two, tmp_path):
     assert [line.split()[1] for line in place.read_text().splitlines()] == ["False", "False", "True"]
 
 
-def test_a_device_that_fails_twice_is_used_no_more():
+def test_device_that_fails_twice_is_dropped():
     with open_executor(curation(devices="local", dask=Dask(workers=2))) as workers:
         before = workers.run(where, 0, placement=Placement(device_id="cpu:0"))[1]
         for _ in range(2):
@@ -121,11 +121,11 @@ def test_a_device_that_fails_twice_is_used_no_more():
         assert Counter(workers.run(lose, "shard") for _ in range(4)) == {"cpu:1": 4}
 
 
-def test_inline_a_lost_device_is_left_to_processes_of_their_own():
-    devices, told = InlineExecutor(), []
+def test_inline_executor_isolates_work_after_a_lost_device():
+    devices, isolations = InlineExecutor(), []
 
     def work(*, device: str, isolated: bool) -> str:
-        told.append(isolated)
+        isolations.append(isolated)
         if not isolated:
             raise RuntimeError("CUDA error: unspecified launch failure")
         return device
@@ -133,7 +133,7 @@ def test_inline_a_lost_device_is_left_to_processes_of_their_own():
     with pytest.raises(DeviceLost, match="from now on child processes use it"):
         devices.run(work)
     assert devices.run(work) == "inline"
-    assert told == [False, True]
+    assert isolations == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_inline_a_lost_device_is_left_to_processes_of_their_own():
         ("tcp://0.0.0.0:8786", True),
     ],
 )
-def test_row_35_a_scheduler_that_others_reach_needs_tls_or_leave(address, refused):
+def test_row_35_exposed_scheduler_requires_tls_or_permission(address, refused):
     if refused:
         with pytest.raises(InsecureScheduler, match="can be reached from other machines"):
             refuse_exposed(address, False, Dask())
@@ -157,7 +157,7 @@ def test_row_35_a_scheduler_that_others_reach_needs_tls_or_leave(address, refuse
     refuse_exposed(address, False, Dask(allow_unencrypted=True))
 
 
-def test_a_scheduler_that_is_reached_by_its_own_machine_but_listens_to_all_is_refused():
+def test_scheduler_that_listens_to_all_is_refused_although_its_address_is_local():
     from distributed import Scheduler, SpecCluster
 
     options = {"host": "0.0.0.0", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"}
@@ -180,12 +180,12 @@ def test_a_scheduler_that_is_reached_by_its_own_machine_but_listens_to_all_is_re
         ({"devices": "tcp://127.0.0.1:1", "dask": Dask(workers=2)}, "--dask.workers: needs --devices local"),
     ],
 )
-def test_places_without_sense_are_refused(parameters, complaint):
+def test_contradictory_devices_are_refused(parameters, complaint):
     with pytest.raises(ValueError, match=complaint):
         curation(**parameters)
 
 
-def test_the_devices_are_closed_with_the_run(two):
+def test_workers_end_with_the_run(two):
     with open_executor(curation(devices="local")) as workers:
         assert isinstance(workers, DaskExecutor)
         _, pid, _, cores = workers.run(where, 0)

@@ -185,7 +185,7 @@ PLANTED = {
     "truncated checkpoint": (
         lambda tmp: [check_checkpoint(truncated_checkpoint(tmp), trust_unpinned=True).finding],
         "failed",
-        "refused before anything in it was opened",
+        "failed its preflight",
         "get it again from its publisher",
     ),
     "missing checkpoint": (

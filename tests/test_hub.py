@@ -1,4 +1,4 @@
-"""Downloads from a hub that speaks as Hugging Face's does: what is fetched, what is not, and what goes on."""
+"""Downloads from a stand-in for the Hugging Face hub: what is downloaded, cached and resumed."""
 
 import hashlib
 import os
@@ -40,7 +40,7 @@ def served(tmp_path) -> Iterator[Hub]:
 
 @pytest.fixture
 def fetch(served, tmp_path) -> Callable[..., subprocess.Popen[str]]:
-    """Starts a process that fetches acme/speech; huggingface_hub reads its settings when it is imported."""
+    """Return a function that starts a download of acme/speech; huggingface_hub reads its settings on import."""
 
     def start(name: str = "acme/speech", **more: str) -> subprocess.Popen[str]:
         own = {"HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
@@ -58,11 +58,11 @@ def outcome(process: subprocess.Popen[str]) -> list[str]:
 
 
 def downloads(served: Hub) -> list[str]:
-    """From which byte on each download was asked for."""
-    return [asked.partition("bytes=")[2] or "0-" for asked in served.asked if asked.startswith("GET")]
+    """Return the byte at which each download started."""
+    return [requests.partition("bytes=")[2] or "0-" for requests in served.requests if requests.startswith("GET")]
 
 
-def test_a_file_is_fetched_once_and_then_comes_from_the_cache_with_and_without_a_network(served, fetch):
+def test_file_is_downloaded_once_and_then_comes_from_the_cache(served, fetch):
     first = outcome(fetch())
     assert first[:2] == [
         "acme/speech: not fetched yet, 24.0 MB / winnow download-models acme/speech",
@@ -75,7 +75,7 @@ def test_a_file_is_fetched_once_and_then_comes_from_the_cache_with_and_without_a
     assert downloads(served) == ["0-"]
 
 
-def test_a_broken_connection_goes_on_where_it_broke(served, fetch):
+def test_download_resumes_after_a_broken_connection(served, fetch):
     served.cut = [12_000_000]
     said = outcome(fetch())
     assert downloads(served) == ["0-", f"{CHUNK}-"]
@@ -83,7 +83,7 @@ def test_a_broken_connection_goes_on_where_it_broke(served, fetch):
     assert hashlib.sha256(content).hexdigest() == Path(said[-1]).resolve().name
 
 
-def test_a_process_that_was_killed_goes_on_where_it_was(served, fetch, tmp_path):
+def test_download_resumes_after_its_process_was_killed(served, fetch, tmp_path):
     served.pause = 12_000_000
     process = fetch()
     part = until(lambda: next((p for p in (tmp_path / "home").rglob("*.part") if p.stat().st_size), None))
@@ -105,7 +105,7 @@ def until(found: Callable[[], Path | None]) -> Path:
     return path
 
 
-def test_what_is_not_what_the_hub_promised_is_thrown_away(served, fetch, tmp_path):
+def test_download_with_another_checksum_is_removed(served, fetch, tmp_path):
     part = tmp_path / "home" / "hub" / "models--acme--speech" / "blobs"
     part.mkdir(parents=True)
     digest = hashlib.sha256((served.folder / "acme" / "speech" / "speech.nemo").read_bytes()).hexdigest()

@@ -1,6 +1,6 @@
-"""What a model or its device may do wrong, among utterances that come out as if nothing were (FAULTS, rows 20 to 23).
+"""Faults of a model or its device, which cost no other utterance (docs/reliability.md, rows 20 to 24).
 
-Each stand-in is the demo's small checkpoint with a fault before it; what it reads, it reads itself.
+Each stand-in is the demo's small checkpoint behind a fault; all other hypotheses are the checkpoint's own.
 """
 
 import weakref
@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.conftest import DEMO, trusted
-from tests.test_network import requests
+from tests.test_nemo import requests
 from winnow.engines.batching import BatchLimits
 from winnow.engines.inference import out_of_memory, transcribe_requests
 from winnow.engines.model_cache import get_model
@@ -19,8 +19,8 @@ from winnow.errors import ModelBroken
 from winnow.parameters.engine import EngineOptions
 from winnow.text.hypothesis import Hypothesis
 
-ASKED = requests(12)
-CULPRIT = ASKED[5].path
+REQUESTS = requests(12)
+CULPRIT = REQUESTS[5].path
 
 
 class Faulty:
@@ -48,31 +48,31 @@ def small(demo_small):
 
 @pytest.fixture(scope="module")
 def alone(small):
-    """What every utterance says by itself."""
-    return [transcribe_requests(small, [one], EngineOptions())[0][0].hypothesis.text for one in ASKED]
+    """The hypothesis of each utterance transcribed alone."""
+    return [transcribe_requests(small, [one], EngineOptions())[0][0].hypothesis.text for one in REQUESTS]
 
 
 def paths(batches):
     return [request.path for batch in batches for request, _ in batch]
 
 
-def assert_only_the_culprit(answers, alone, reason, detail):
-    expected = [None if one.path == CULPRIT else text for one, text in zip(ASKED, alone, strict=True)]
-    assert [one.hypothesis and one.hypothesis.text for one in answers] == expected
-    (bad,) = [one for one in answers if one.reason]
+def assert_only_the_culprit(results, alone, reason, detail):
+    expected = [None if one.path == CULPRIT else text for one, text in zip(REQUESTS, alone, strict=True)]
+    assert [one.hypothesis and one.hypothesis.text for one in results] == expected
+    (bad,) = [one for one in results if one.reason]
     assert (bad.reason, bad.detail) == (reason, detail)
-    assert bad.stats.seconds == pytest.approx(ASKED[5].duration, abs=0.01)
+    assert bad.stats.seconds == pytest.approx(REQUESTS[5].duration, abs=0.01)
 
 
 class TooMany(Faulty):
-    """Says something more wherever the culprit is."""
+    """Returns one hypothesis too many for a batch with the culprit."""
 
     def transcribe(self, batches):
         return super().transcribe(batches) + [Hypothesis("and more")] * (CULPRIT in paths(batches))
 
 
 class TooFew(Faulty):
-    """Says nothing of the culprit."""
+    """Returns no hypothesis for the culprit."""
 
     def transcribe(self, batches):
         found = zip(paths(batches), super().transcribe(batches), strict=True)
@@ -87,7 +87,7 @@ class Raises(Faulty):
 
 
 class NotFinite(Faulty):
-    """Has no finite scores for the culprit."""
+    """Returns no finite scores for the culprit."""
 
     def transcribe(self, batches):
         found = zip(paths(batches), super().transcribe(batches), strict=True)
@@ -106,14 +106,14 @@ class NotFinite(Faulty):
         (NotFinite, {}, "NONFINITE_SCORE", None),
     ],
 )
-def test_one_utterance_costs_no_neighbour(small, alone, fault, state, reason, detail):
-    answers, spent = transcribe_requests(fault(small, **state), ASKED, EngineOptions())
-    assert_only_the_culprit(answers, alone, reason, detail)
-    assert spent["utterances"] == len(ASKED) - 1
+def test_faulty_utterance_costs_no_neighbour(small, alone, fault, state, reason, detail):
+    results, usage = transcribe_requests(fault(small, **state), REQUESTS, EngineOptions())
+    assert_only_the_culprit(results, alone, reason, detail)
+    assert usage["utterances"] == len(REQUESTS) - 1
 
 
 class Narrow(Faulty):
-    """A device with memory for so many padded seconds."""
+    """A device with memory for `room` padded seconds."""
 
     def transcribe(self, batches):
         (batch,) = batches
@@ -124,36 +124,36 @@ class Narrow(Faulty):
         return super().transcribe(batches)
 
 
-def test_a_batch_too_large_for_the_device_is_halved_and_the_size_remembered(small, alone):
+def test_batch_that_exceeds_memory_is_halved_and_its_size_remembered(small, alone):
     narrow = Narrow(small, room=9.0, tried=[])
     narrow.batches_per_call, narrow.threads, narrow.batch_limits = 1, 1, BatchLimits(40)
-    first, _ = transcribe_requests(narrow, ASKED, EngineOptions())
+    first, _ = transcribe_requests(narrow, REQUESTS, EngineOptions())
     failed = sum(padded > 9.0 for padded in narrow.state["tried"])
     narrow.state["tried"].clear()
-    second, _ = transcribe_requests(narrow, ASKED, EngineOptions())
+    second, _ = transcribe_requests(narrow, REQUESTS, EngineOptions())
     again = sum(padded > 9.0 for padded in narrow.state["tried"])
-    for answers in (first, second):
-        assert [one.hypothesis.text for one in answers] == alone
+    for results in (first, second):
+        assert [one.hypothesis.text for one in results] == alone
     assert 0 == again < failed
 
 
 @pytest.mark.parametrize(("name", "part"), [("small", "encoder"), ("small", "decoder"), ("large", "encoder")])
-def test_a_model_without_finite_scores_aborts_the_run(name, part):
+def test_model_without_finite_scores_ends_the_run(name, part):
     model = NemoModel(trusted(DEMO / f"{name}.nemo"), EngineOptions())
     with torch.no_grad():
         next(getattr(model.model, part).parameters()).fill_(float("nan"))
     with pytest.raises(ModelBroken, match="the model's scores are not finite"):
-        transcribe_requests(model, ASKED, EngineOptions())
+        transcribe_requests(model, REQUESTS, EngineOptions())
 
 
-def test_a_lost_device_is_not_blamed_on_utterances(small):
+def test_lost_device_is_not_blamed_on_utterances(small):
     lost = Raises(small, error=RuntimeError("CUDA error: an illegal memory access was encountered"))
     with pytest.raises(RuntimeError, match="CUDA error"):
-        transcribe_requests(lost, ASKED, EngineOptions())
+        transcribe_requests(lost, REQUESTS, EngineOptions())
 
 
-def test_an_error_keeps_nothing_of_the_device(small):
-    """What a failed call had allocated must be free for the next one, while the shard goes on."""
+def test_error_keeps_no_device_memory(small):
+    """What a failed call allocated must be free for the next one."""
     kept = []
 
     class Wasteful(Faulty):
@@ -165,12 +165,12 @@ def test_an_error_keeps_nothing_of_the_device(small):
             assert [one for one in kept if one() is not None] == []
             return super().transcribe(batches)
 
-    answers, _ = transcribe_requests(Wasteful(small), ASKED, EngineOptions())
-    assert [one.reason for one in answers if one.reason] == ["OOM_SINGLE"]
+    results, _ = transcribe_requests(Wasteful(small), REQUESTS, EngineOptions())
+    assert [one.reason for one in results if one.reason] == ["OOM_SINGLE"]
     assert kept
 
 
-def test_memory_that_is_full_is_no_lost_device():
-    said = ("CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate")
-    assert all(out_of_memory(RuntimeError(words)) for words in said)
+def test_full_memory_is_not_a_lost_device():
+    messages = ("CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate")
+    assert all(out_of_memory(RuntimeError(words)) for words in messages)
     assert not out_of_memory(RuntimeError("CUDA error: an illegal memory access was encountered"))

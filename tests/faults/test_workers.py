@@ -1,4 +1,4 @@
-"""Dask workers, and their scheduler, that are killed while a run goes on; and an utterance that kills who reads it."""
+"""Dask workers and their scheduler are killed during a run, and one utterance kills the process that decodes it."""
 
 import os
 import random
@@ -43,7 +43,7 @@ sys.addaudithook(die)
 
 @pytest.fixture
 def corpus(manifest, hears) -> dict[str, Any]:
-    """A corpus in thirty shards, half of which the large model reads too; the utterance `poison` is among them."""
+    """A corpus of thirty shards with the utterance `poison`; the large model transcribes half of it too."""
     names = [f"{'poison' if i == POISON else i}.wav" for i in range(ROWS)]
     path = manifest(*[{"audio_filepath": name, "duration": 1.0, "text": f"good morning {name}"} for name in names])
     small = {name: f"good {'morning' if i % 2 else 'night'} {name}" for i, name in enumerate(names)}
@@ -53,7 +53,7 @@ def corpus(manifest, hears) -> dict[str, Any]:
 
 @pytest.fixture
 def deadly(tmp_path, monkeypatch) -> None:
-    """Python processes from now on die when they open the file `poison.wav`."""
+    """Make new Python processes die when they open the file `poison.wav`."""
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(DEADLY)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
@@ -64,7 +64,7 @@ def decided(run: Path) -> list[tuple[Any, ...]]:
 
 
 def started(run: Path) -> bool:
-    """Whether a shard has been read."""
+    """Tell whether a shard has been transcribed."""
     return any((run / "_stages" / "transcribe-small").glob("*.parquet"))
 
 
@@ -80,7 +80,7 @@ def cmdline(process: psutil.Process) -> list[str]:
 
 @contextmanager
 def storm(kill: Callable[[random.Random], bool], seed: int, every: float) -> Iterator[list[float]]:
-    """Calls `kill` at random moments, until it has killed so many times; the block goes on until it has."""
+    """Call `kill` at random moments during the block, until it has killed KILLS times."""
     pick, over, kills = random.Random(seed), threading.Event(), []
 
     def rage() -> None:
@@ -97,7 +97,7 @@ def storm(kill: Callable[[random.Random], bool], seed: int, every: float) -> Ite
         thread.join()
 
 
-def assert_all_but_the_poison_is_as_if_nothing_were(run: Path, whole: Path) -> None:
+def assert_only_the_poison_differs(run: Path, whole: Path) -> None:
     assert [check.sentence for check in verify_run(run) if not check.holds] == []
     expected = decided(whole)
     expected[POISON] = (POISON + 1, None, None, None, "quarantine", "WORKER_KILLED")
@@ -108,7 +108,7 @@ def assert_all_but_the_poison_is_as_if_nothing_were(run: Path, whole: Path) -> N
 
 
 def task_runs(run: Path) -> list[TaskRun]:
-    """What the server knows of the tasks of the flow run."""
+    """Return the task runs of a flow run."""
     name, found = FlowRunFilter(name=FlowRunFilterName(like_=str(run))), []
     with get_client(sync_client=True) as client:
         while page := client.read_task_runs(flow_run_filter=name, offset=len(found), limit=200):
@@ -117,7 +117,7 @@ def task_runs(run: Path) -> list[TaskRun]:
 
 
 def assert_every_task_run_ended(run: Path) -> None:
-    """The server writes down what it is told a little later."""
+    """Wait for the server, which records states with a delay."""
     end = time.monotonic() + 60
     while unended := [task.name for task in task_runs(run) if not (task.state and task.state.is_final())]:
         assert time.monotonic() < end, unended
@@ -125,7 +125,7 @@ def assert_every_task_run_ended(run: Path) -> None:
     assert len(task_runs(run)) > ROWS
 
 
-def test_rows_25_and_26_workers_that_are_killed_and_one_utterance_that_kills(corpus, deadly, tmp_path, monkeypatch):
+def test_rows_25_and_26_run_survives_killed_workers_and_a_fatal_utterance(corpus, deadly, tmp_path, monkeypatch):
     seed = int(os.environ.get("WINNOW_SEED", random.randrange(10**6)))
     curate(**corpus, output=tmp_path / "whole")
 
@@ -141,7 +141,7 @@ def test_rows_25_and_26_workers_that_are_killed_and_one_utterance_that_kills(cor
         curate(**corpus, output=tmp_path / "run", devices="local", dask={"workers": 2})
     print(f"seed {seed}: {len(kills)} kills of workers, one poisonous utterance")
     assert kills
-    assert_all_but_the_poison_is_as_if_nothing_were(tmp_path / "run", tmp_path / "whole")
+    assert_only_the_poison_differs(tmp_path / "run", tmp_path / "whole")
     assert_every_task_run_ended(tmp_path / "run")
     places = {
         r["facts"]["worker"]
@@ -152,7 +152,7 @@ def test_rows_25_and_26_workers_that_are_killed_and_one_utterance_that_kills(cor
 
 
 class Host:
-    """A scheduler or worker of Dask in a process of its own, that is started again when it was killed."""
+    """A Dask scheduler or worker in a process of its own, restarted whenever it was killed."""
 
     def __init__(self, *words: str) -> None:
         self.words, self.over = words, threading.Event()
@@ -185,7 +185,7 @@ class Host:
 
 @pytest.fixture
 def cluster() -> Iterator[tuple[str, list[Host]]]:
-    """A scheduler and two workers, each on a host of its own as far as they know."""
+    """A scheduler and two workers, each in a process group of its own, like on three hosts."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
@@ -198,7 +198,7 @@ def cluster() -> Iterator[tuple[str, list[Host]]]:
         host.end()
 
 
-def test_hosts_that_are_killed_and_come_back_and_their_scheduler_too(corpus, cluster, tmp_path):
+def test_run_survives_killed_hosts_and_scheduler(corpus, cluster, tmp_path):
     seed = int(os.environ.get("WINNOW_SEED", random.randrange(10**6)))
     address, hosts = cluster
     curate(**corpus, output=tmp_path / "whole")

@@ -7,7 +7,7 @@ from winnow.api.corpus import Utterance
 from winnow.engines.engine import Request
 from winnow.engines.inference import Result
 from winnow.engines.isolation import transcribe_here
-from winnow.engines.registry import engine_for
+from winnow.engines.registry import needs_language
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
 from winnow.validation.engine_options import check_options
@@ -35,7 +35,7 @@ def transcribe(
     utterances = [item if isinstance(item, Utterance) else Utterance(0, path=_absolute(item)) for item in audio]
     checkpoint = resolve(str(model), trust_unpinned)
     check_options(options, [checkpoint])
-    prompted = engine_for(checkpoint.name).language_prompt(checkpoint.family) != "none" and options.language is None
+    prompted = needs_language([checkpoint], options)
     requests = [_request(utterance, prompted) for utterance in utterances if utterance.reason is None]
     results = iter(transcribe_here(checkpoint, options, requests)[0])
     return [

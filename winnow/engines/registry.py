@@ -6,6 +6,7 @@ from winnow.engines.engine import PIN_PREFIX, Checkpoint, Engine
 from winnow.engines.nemo.engine import NemoEngine
 from winnow.engines.transcripts import TranscriptEngine
 from winnow.errors import CheckpointError
+from winnow.parameters.engine import EngineOptions
 
 ENGINES: dict[str, Engine] = {
     "transcripts": TranscriptEngine(),
@@ -28,6 +29,12 @@ def is_path(model_name: str) -> bool:
     """Tell whether a model name is the path of a file."""
     name = model_name.partition(PIN_PREFIX)[0]
     return any(name.endswith(engine.suffixes) for engine in ENGINES.values())
+
+
+def needs_language(checkpoints: Iterable[Checkpoint], options: EngineOptions) -> bool:
+    """Tell whether the language of an utterance changes its hypothesis, as the options do not set one."""
+    prompts = {engine_for(checkpoint.name).language_prompt(checkpoint.family) for checkpoint in checkpoints}
+    return prompts != {"none"} and options.language is None
 
 
 def versions_for(checkpoints: Iterable[Checkpoint]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, field_validator
 from winnow.engines.engine import Checkpoint, Request
 from winnow.engines.inference import Result
 from winnow.engines.isolation import Transcribed, merge_usage
-from winnow.engines.registry import engine_for
+from winnow.engines.registry import needs_language
 from winnow.models.resolve import resolve
 from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
@@ -65,10 +65,7 @@ class Pass(BaseModel, frozen=True):
     @property
     def needs_language(self) -> bool:
         """Whether the language of a row changes how it is transcribed."""
-        if self.languages:
-            return True
-        prompts = {engine_for(model.name).language_prompt(model.family) for model in self.checkpoints}
-        return prompts != {"none"} and self.options.language is None
+        return bool(self.languages) or needs_language(self.checkpoints, self.options)
 
     def checkpoint_for(self, language: str | None) -> Checkpoint | None:
         """Return the model that transcribes a row of this language; None if the pass skips it."""

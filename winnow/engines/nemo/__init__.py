@@ -1,1 +1,1 @@
-"""From a model's name to a file that is safe to open."""
+"""NeMo's checkpoints: where they come from, their preflight, and how they transcribe."""

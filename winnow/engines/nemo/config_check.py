@@ -1,7 +1,7 @@
-"""What a model's configuration may say: which of NeMo's classes it is made of, and nothing of files but its own.
+"""Rules for a model's configuration: only classes of NeMo's models, and only the checkpoint's own files.
 
-NeMo makes an object of every mapping with a `_target_`, opens the files that some keys name, and has some of them
-fetched. So classes come from a few of NeMo's packages, and files from the checkpoint.
+NeMo instantiates every mapping with a `_target_`, opens the files that some keys name, and downloads others. So classes
+must come from a few of NeMo's packages, and files from the checkpoint.
 """
 
 import importlib
@@ -19,7 +19,7 @@ MAX_DEPTH = 50  # of mappings and lists; NeMo's have about ten
 MODEL_CLASS = re.compile(r"nemo\.collections\.asr\.models(\.\w+)?\.EncDec\w+")
 PART_CLASS = re.compile(r"nemo\.collections\.(asr|common)\.(modules|losses|metrics)(\.[a-z]\w*)*\.[A-Z]\w*")
 EXTRA_PARTS = {
-    # canary's decoder and its head lie elsewhere; the first is a function
+    # canary's decoder and its head are in other packages; the first is a function
     "nemo.collections.asr.modules.transformer.get_nemo_transformer",
     "nemo.collections.asr.modules.transformer.transformer_utils.get_nemo_transformer",
     "nemo.collections.asr.parts.submodules.token_classifier.TokenClassifier",
@@ -32,60 +32,60 @@ FILE_KEYS = set(
     """model_path vocab_path spe_tokenizer_vocab vocab_file kenlm_path kenlm_model ngram_lm_model lm_path arpa_lm_path
     wfst_lm_path lexicon_path boost_path key_phrases_file checkpoint_path restore_path""".split()
 )
-"""What NeMo opens: nothing, or a file of the checkpoint."""
+"""Keys whose files NeMo opens; they must be empty or name a file of the checkpoint."""
 REMOTE_KEYS = set(
     """trust_remote_code pretrained pretrained_model_name pretrained_model_name_or_path init_from_pretrained_model
     init_from_nemo_model init_from_ptl_ckpt""".split()
 )
-"""What has a model fetched or opened, or code that came with one run."""
+"""Keys that make NeMo download or open another model, or run the code that came with one; they must be empty."""
 
 
 class Loader(yaml.CSafeLoader):
-    """Mappings of which every key is there once."""
+    """A YAML loader that refuses duplicate and merged keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         if len(set(keys)) < len(keys) or "<<" in keys:
             line = node.start_mark.line + 1 if node.start_mark else "?"
-            raise RuleViolation(f"line {line}: a mapping with a key twice, or of which one is merged in")
+            raise RuleViolation(f"line {line}: duplicate or merged key in a mapping")
         return super().construct_mapping(node, deep)
 
 
 def read_config(file: IO[bytes]) -> dict[str, Any]:
-    """A configuration of mappings, lists and plain values."""
+    """Parse a configuration of mappings, lists and plain values."""
     try:
         text = file.read(MAX_CONFIG_BYTES).decode()
         check_syntax(text)
-        found = yaml.load(text, Loader)
+        config = yaml.load(text, Loader)
     except (yaml.YAMLError, ValueError) as error:
-        raise RuleViolation(f"no YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(found, dict):
-        raise RuleViolation(f"no mapping, but {type(found).__name__}")
-    return found
+        raise RuleViolation(f"invalid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(config, dict):
+        raise RuleViolation(f"expected a mapping, got {type(config).__name__}")
+    return config
 
 
 def check_syntax(text: str) -> None:
-    """Nothing that makes more of a document than is written in it."""
+    """Refuse syntax that expands to more than is written: aliases, tags and deep nesting."""
     depth = 0
     for event in yaml.parse(text, yaml.CSafeLoader):
-        line = f"line {event.start_mark.line + 1}" if event.start_mark else "somewhere"
+        line = f"line {event.start_mark.line + 1}" if event.start_mark else "unknown line"
         if anchor := getattr(event, "anchor", None):
-            raise RuleViolation(f"{line}: an alias ({anchor})")
+            raise RuleViolation(f"{line}: alias {anchor!r} is not allowed")
         if tag := getattr(event, "tag", None):
-            raise RuleViolation(f"{line}: a tag ({tag})")
+            raise RuleViolation(f"{line}: tag {tag!r} is not allowed")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            raise RuleViolation(f"{line}: nested more than {MAX_DEPTH} deep")
+            raise RuleViolation(f"{line}: nested more than {MAX_DEPTH} levels deep")
 
 
 def check_config(config: dict[str, Any], members: set[str]) -> None:
-    """Refuse what names a class, a file or a model that is not the checkpoint's own."""
+    """Refuse a configuration that names a class, file or model other than NeMo's and the checkpoint's own."""
     if "model" in config or "params" in config:
         raise RuleViolation(
-            f"{'model' if 'model' in config else 'params'}: NeMo would take it for the configuration itself"
+            f"{'model' if 'model' in config else 'params'}: NeMo would take this key for the whole configuration"
         )
     if "target" not in config:
-        raise RuleViolation("no target: it does not say which model it is")
+        raise RuleViolation("target is missing: the class of the model is unknown")
     for place, key, value in walk_entries(config):
         check_entry(place, key, value, members)
     if config.get("tokenizer") is not None:
@@ -93,7 +93,7 @@ def check_config(config: dict[str, Any], members: set[str]) -> None:
 
 
 def walk_entries(value: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Every entry of the mappings and lists, with its place; an item of a list has no key."""
+    """Yield the place, key and value of every entry of mappings and lists; an item of a list has no key."""
     pairs = value.items() if isinstance(value, dict) else ((None, item) for item in value)
     for number, (key, item) in enumerate(pairs):
         where = f"{place}.{number if key is None else key}".lstrip(".")
@@ -104,60 +104,62 @@ def walk_entries(value: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
 
 def check_entry(place: str, key: Any, value: Any, members: set[str]) -> None:
     if "${" in str(key) or (isinstance(value, str) and "${" in value):
-        raise RuleViolation(f"{place}: an interpolation ({value!r}); NeMo saves what it comes to")
+        raise RuleViolation(f"{place}: interpolation {value!r} is not allowed: NeMo saves resolved values")
     if key in ("_target_", "cls"):
         check_part(place, value)
     elif key == "target" and not (isinstance(value, str) and MODEL_CLASS.fullmatch(value)):
-        raise RuleViolation(f"{place}: {value!r} is none of NeMo's models for speech")
+        raise RuleViolation(f"{place}: {value!r} is not one of NeMo's speech models")
     elif re.fullmatch(r"_.*_", str(key)):
-        raise RuleViolation(f"{place}: changes how objects are made")
+        raise RuleViolation(f"{place}: this key changes how objects are created")
     elif key in REMOTE_KEYS and value:
-        raise RuleViolation(f"{place}: {value!r} would be fetched, opened or run from elsewhere")
+        raise RuleViolation(f"{place}: {value!r} would be downloaded, opened or run from outside the checkpoint")
     elif (key in FILE_KEYS and value not in (None, "")) or (isinstance(value, str) and value.startswith("nemo:")):
         check_file(place, value, members)
 
 
 def check_part(place: str, name: Any) -> None:
-    """Refuse what is not made of NeMo's modules, losses and metrics."""
-    own = TOKENIZER_CLASSES if place == "tokenizer.custom_tokenizer._target_" else EXTRA_PARTS
-    if not isinstance(name, str) or not (name in own or (PART_CLASS.fullmatch(name) and is_nemo_module(name))):
-        raise RuleViolation(f"{place}: {name!r} is none of NeMo's classes that models are made of")
+    """Refuse a class that is not one of NeMo's modules, losses and metrics."""
+    allowed = TOKENIZER_CLASSES if place == "tokenizer.custom_tokenizer._target_" else EXTRA_PARTS
+    if not isinstance(name, str) or not (name in allowed or (PART_CLASS.fullmatch(name) and is_nemo_module(name))):
+        raise RuleViolation(f"{place}: {name!r} is not one of NeMo's model components")
 
 
 def is_nemo_module(name: str) -> bool:
-    """Whether it is a class of NeMo's own that lies where its name says, and not one that is only imported there."""
+    """Tell whether a name is a module class of NeMo's own, and not one that is merely imported there."""
     import torch
 
-    package, _, own = name.rpartition(".")
+    package, _, class_name = name.rpartition(".")
     try:
         with silence_nemo():
-            found = getattr(importlib.import_module(package), own, None)
+            part = getattr(importlib.import_module(package), class_name, None)
     except ImportError:
         return False
-    found = getattr(found, "__wrapped__", found)  # NeMo marks some as experimental
-    return isinstance(found, type) and issubclass(found, torch.nn.Module) and found.__module__.startswith("nemo.")
+    part = getattr(part, "__wrapped__", part)  # NeMo wraps those that it marks as experimental
+    return isinstance(part, type) and issubclass(part, torch.nn.Module) and part.__module__.startswith("nemo.")
 
 
 def check_file(place: str, value: Any, members: set[str]) -> None:
-    """Refuse a file that is not the checkpoint's own."""
+    """Refuse a file that is not in the checkpoint."""
     if not isinstance(value, str) or not value.startswith("nemo:"):
-        raise RuleViolation(f"{place}: {value!r} is no file of the checkpoint (nemo:…)")
+        raise RuleViolation(f"{place}: {value!r} is not a file of the checkpoint (nemo:…)")
     if value.removeprefix("nemo:") not in members:
         raise RuleViolation(f"{place}: {value!r} is not in the checkpoint")
 
 
 def check_tokenizer(place: str, config: Any, members: set[str]) -> None:
-    """Refuse a tokenizer that NeMo would look for outside of the checkpoint."""
+    """Refuse a tokenizer whose files are not in the checkpoint."""
     if not isinstance(config, dict) or "params" in config:
-        raise RuleViolation(f"{place}: no plain tokenizer")
+        raise RuleViolation(f"{place}: expected a mapping with a type and files, without params")
     kind = str(config.get("type")).lower()
     if kind == "agg" and place == "tokenizer" and isinstance(config.get("langs"), dict):
-        for language, one in config["langs"].items():
-            check_tokenizer(f"{place}.langs.{language}", one, members)
+        for language, tokenizer in config["langs"].items():
+            check_tokenizer(f"{place}.langs.{language}", tokenizer, members)
     elif kind == "bpe":
         for key in ("model_path", "vocab_path"):
             check_file(f"{place}.{key}", config.get(key), members)
     else:
-        raise RuleViolation(f"{place}.type: {kind!r} needs files from elsewhere; bpe and agg (of bpe) are read")
+        raise RuleViolation(
+            f"{place}.type: {kind!r} needs files from outside the checkpoint: expected bpe, or agg of bpe"
+        )
     if "custom_tokenizer" in config and not isinstance(config["custom_tokenizer"], dict):
-        raise RuleViolation(f"{place}.custom_tokenizer: {config['custom_tokenizer']!r} is no tokenizer of canary's")
+        raise RuleViolation(f"{place}.custom_tokenizer: {config['custom_tokenizer']!r} is not a mapping")

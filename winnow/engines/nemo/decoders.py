@@ -1,4 +1,4 @@
-"""What an encoder's output says: the decoders of NeMo's model families, greedy, with the confidence of every token."""
+"""Greedy decoders of NeMo's model families, with the confidence of every token."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from winnow.parameters.engine import EngineOptions
 
 
 def make_decoder(model: Any, name: str, options: EngineOptions) -> Decoder:
-    """The decoder that reads a model's encoder output."""
+    """Return the decoder of a model; raises CheckpointError if its family is not supported."""
     from nemo.collections.asr.models import EncDecMultiTaskModel
 
     if isinstance(model, EncDecMultiTaskModel):
@@ -23,7 +23,7 @@ def make_decoder(model: Any, name: str, options: EngineOptions) -> Decoder:
 
 
 def make_frame_decoder(model: Any, name: str, options: EngineOptions) -> Decoder:
-    """The decoder of a model that reads frame by frame."""
+    """Return the decoder of a model that decodes frame by frame."""
     from nemo.collections.asr.models import EncDecCTCModel, EncDecHybridRNNTCTCModel, EncDecRNNTModel
 
     match model:
@@ -33,11 +33,13 @@ def make_frame_decoder(model: Any, name: str, options: EngineOptions) -> Decoder
             return TransducerDecoder(model, options.cuda_graphs is not False)
         case EncDecCTCModel():
             return CtcDecoder(model.decoder, model.decoding)
-    raise CheckpointError(f"{name}: {type(model).__name__} is no CTC, transducer or multitask model")
+    raise CheckpointError(
+        f"{name}: unsupported model {type(model).__name__}: expected a CTC, transducer or multitask model"
+    )
 
 
 class CtcDecoder:
-    """The best token of every frame, repetitions and blanks removed: a whole batch at once, one copy off the device."""
+    """The best token of every frame, without repetitions and blanks, for a whole batch in one copy from the device."""
 
     batches_per_call = 1
 
@@ -61,30 +63,30 @@ class CtcDecoder:
         def finish() -> list[Tokens]:
             if copied:
                 copied.synchronize()
-            labels, trust, lengths = (copy.numpy() for copy in copies)
-            return [self.tokens(*row) for row in zip(labels, trust, lengths, strict=True)]
+            arrays = (copy.numpy() for copy in copies)
+            return [self.tokens(*row) for row in zip(*arrays, strict=True)]
 
         return finish
 
     def tokens(self, labels: NDArray[np.int64], confidence: NDArray[np.float32], length: int) -> Tokens:
-        labels, trust = labels[:length], confidence[:length].astype(np.float64)
-        if not np.isfinite(trust).all():
-            return Tokens([], trust, finite=False)
+        labels, by_frame = labels[:length], confidence[:length].astype(np.float64)
+        if not np.isfinite(by_frame).all():
+            return Tokens([], by_frame, finite=False)
         if not length:
-            return Tokens([], trust)
+            return Tokens([], by_frame)
         starts = np.flatnonzero(np.diff(labels, prepend=-1))
         ends = np.append(starts[1:], length)
-        spoken = labels[starts] != self.blank
-        least = np.minimum.reduceat(trust, starts)
-        starts, ends = starts[spoken], ends[spoken]
-        return Tokens(labels[starts].tolist(), least[spoken], starts.tolist(), ends.tolist())
+        is_token = labels[starts] != self.blank
+        minimum = np.minimum.reduceat(by_frame, starts)
+        starts, ends = starts[is_token], ends[is_token]
+        return Tokens(labels[starts].tolist(), minimum[is_token], starts.tolist(), ends.tolist())
 
 
 class TransducerDecoder:
-    """NeMo's label-looping greedy search for RNNT and TDT, in CUDA graphs where there is a GPU.
+    """NeMo's label-looping greedy search for RNNT and TDT, in CUDA graphs on a GPU.
 
-    It goes label by label, which costs as much for ten utterances as for a hundred: the encoder's output of several
-    batches is decoded together.
+    It proceeds label by label, which takes as long for ten utterances as for a hundred, so the encoder's output of
+    several batches is decoded together.
     """
 
     batches_per_call = 8
@@ -99,13 +101,13 @@ class TransducerDecoder:
         self.decoding = model.decoding
 
     def start(self, encoded: Any, frames: Any, languages: Languages) -> Callable[[], list[Tokens]]:
-        (found,) = self.decoding.decoding(encoder_output=encoded, encoded_lengths=frames)
-        return lambda: [self.tokens(hypothesis) for hypothesis in self.decoding.compute_confidence(found)]
+        (hypotheses,) = self.decoding.decoding(encoder_output=encoded, encoded_lengths=frames)
+        return lambda: [self.tokens(hypothesis) for hypothesis in self.decoding.compute_confidence(hypotheses)]
 
     def tokens(self, hypothesis: Any) -> Tokens:
         ids = [int(token) for token in hypothesis.y_sequence if token != self.decoding.blank_id]
         confidence = np.array([float(value) for value in hypothesis.token_confidence])
-        starts = [int(at) for at in hypothesis.timestamp]
-        durations = [int(long) for long in hypothesis.token_duration] or [1] * len(starts)  # only TDT has any
-        ends = [at + long for at, long in zip(starts, durations, strict=True)]
+        starts = [int(frame) for frame in hypothesis.timestamp]
+        durations = [int(frames) for frames in hypothesis.token_duration] or [1] * len(starts)  # only TDT has any
+        ends = [start + frames for start, frames in zip(starts, durations, strict=True)]
         return Tokens(ids, confidence, starts, ends, bool(np.isfinite(confidence).all()))

@@ -1,8 +1,7 @@
-"""Two parts of NeMo's FastConformer, made faster without changing what they compute.
+"""Faster versions of two parts of NeMo's FastConformer, which are half of a small model's work on a CPU.
 
-On a CPU they are half of a small model's work: `quicken` puts these functions in the place of the modules' own, where a
-module is exactly what they were written for, and leaves any other as it is. Features and the
-encoder's output agree with NeMo's to 1e-4 (tests/test_faster.py).
+`apply_fast_paths` replaces the modules' own functions if a module is exactly what they were written for. Features and
+the encoder's output agree with NeMo's to 1e-4 (tests/test_fast_paths.py).
 """
 
 from types import MethodType
@@ -24,7 +23,7 @@ SUPPORTED_FEATURES = {
 
 
 def apply_fast_paths(model: Any) -> None:
-    """Make the model's features and subsampling faster, as far as they are the usual ones."""
+    """Replace the model's feature extraction and subsampling by the faster versions, if it has the usual settings."""
     from nemo.collections.asr.parts.preprocessing.features import FilterbankFeatures
     from nemo.collections.asr.parts.submodules.subsampling import MaskedConvSequential
 
@@ -39,9 +38,9 @@ def apply_fast_paths(model: Any) -> None:
 
 
 def log_mel(self: Any, wave: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Log-mel features [batch, bands, frames] of waves [batch, samples], normalized by utterance and band.
+    """Return log-mel features [batch, bands, frames] of waves [batch, samples], normalized per utterance and band.
 
-    NeMo takes the root of the power spectrum and squares it again, by a sum over pairs that is as slow as the rest.
+    NeMo takes the root of the power spectrum and squares it again, which takes as long as all the rest.
     """
     from nemo.collections.asr.parts.preprocessing.features import normalize_batch
 
@@ -56,10 +55,10 @@ def log_mel(self: Any, wave: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def subsample(self: Any, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """The strided convolutions over features [batch, frames, bands], and the lengths of what comes out.
+    """Return strided convolutions of features [batch, frames, bands], and the lengths of the output [frames].
 
-    NeMo multiplies the whole tensor by a mask before every layer. Only a convolution over time can see the padding, so
-    it is set to zero before those, in place; and channels come last, as CPUs want them for depthwise convolutions.
+    NeMo multiplies the whole tensor by a mask before every layer. Only convolutions over time see the padding, so here
+    it is set to zero before those, in place; channels are last, the fastest order for depthwise convolutions on CPUs.
     """
     from nemo.collections.asr.parts.submodules.subsampling import calculate_conv_output_size
 
@@ -79,7 +78,7 @@ def subsample(self: Any, features: Tensor, lengths: Tensor) -> tuple[Tensor, Ten
 
 
 def clear_padding(x: Tensor, lengths: Tensor) -> None:
-    """Set what lies behind each utterance in [batch, channels, frames, bands] to zero."""
+    """Set the frames after the end of each utterance in [batch, channels, frames, bands] to zero."""
     if x.is_cuda:
         beyond = torch.arange(x.shape[2], device=x.device) >= lengths.long()[:, None]
         x.masked_fill_(beyond[:, None, :, None], 0.0)

@@ -1,4 +1,4 @@
-"""Where a NeMo checkpoint is: a `.nemo` file, a repository on the hub, or a name on NGC."""
+"""Where NeMo checkpoints come from: a `.nemo` file, a repository on the Hugging Face hub, or a name on NVIDIA's NGC."""
 
 import difflib
 import os
@@ -11,11 +11,7 @@ from winnow.errors import CheckpointError, DiskFull
 from winnow.parameters.redaction import error_line
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
-
-
 NGC_NAME = re.compile(r"[\w.-]+")
-
-
 COMMIT = re.compile(r"[^@]+@[0-9a-f]{40}")
 
 
@@ -29,66 +25,69 @@ def locate(model_name: str) -> Path:
     return download_from_hub(model_name) if HUB_NAME.fullmatch(model_name) else download_from_ngc(model_name)
 
 
-def download_from_hub(name: str) -> Path:
-    """The `.nemo` file of a Hugging Face repository, from its cache or the hub (HF_ENDPOINT, HF_HUB_OFFLINE)."""
-    repository, file, revision = parse_hub_name(name)
+def download_from_hub(model_name: str) -> Path:
+    """Return the `.nemo` file of a repository, from the hub or its cache (HF_ENDPOINT, HF_HUB_OFFLINE)."""
+    repository, file, revision = parse_hub_name(model_name)
     try:
         return fetch(repository, file, revision)
     except DiskFull:
         raise
     except Exception as error:
         raise CheckpointError(
-            f"{name}: {file} could not be had from the hub ({error_line(error)}); "
+            f"{model_name}: {file} cannot be downloaded from the hub ({error_line(error)}); "
             "without a network, give a path to a .nemo file"
         ) from error
 
 
-def parse_hub_name(name: str) -> tuple[str, str, str | None]:
-    """The repository of a name on the hub, the file in it, and which revision."""
-    repository, _, revision = name.partition("@")
+def parse_hub_name(model_name: str) -> tuple[str, str, str | None]:
+    """Split a name on the hub into its repository, the file in it, and the revision, if there is one."""
+    repository, _, revision = model_name.partition("@")
     return repository, f"{repository.split('/')[1]}.nemo", revision or None
 
 
-def download_from_ngc(name: str) -> Path:
-    """The `.nemo` file of a name in NeMo's own list, from NeMo's cache or NVIDIA's NGC."""
+def download_from_ngc(model_name: str) -> Path:
+    """Return the `.nemo` file of a name in NeMo's own list, from NGC or NeMo's cache."""
     from nemo.collections.asr.models import ASRModel
     from nemo.utils.model_utils import resolve_cache_dir
 
-    known = sorted(model.pretrained_model_name for model in ASRModel.list_available_models())
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
+    listed = sorted(model.pretrained_model_name for model in ASRModel.list_available_models())
+    if model_name not in listed:
+        near = difflib.get_close_matches(model_name, listed, n=1)
         hint = f"; the nearest there is {near[0]}" if near else ""
-        raise CheckpointError(f"{name}: no .nemo file, no hub name (owner/name), and not in NeMo's list for NGC{hint}")
-    before = set(resolve_cache_dir().rglob("*.nemo"))
+        raise CheckpointError(
+            f"{model_name}: not a .nemo file, nor a hub name (owner/name), nor in NeMo's list for NGC{hint}"
+        )
+    cached = set(resolve_cache_dir().rglob("*.nemo"))
     try:
-        path = Path(ASRModel.from_pretrained(name, return_model_file=True))
+        path = Path(ASRModel.from_pretrained(model_name, return_model_file=True))
     except Exception as error:
         raise CheckpointError(
-            f"{name}: could not be had from NGC ({error_line(error)}); without a network, give a path to a .nemo file"
+            f"{model_name}: cannot be downloaded from NGC ({error_line(error)}); "
+            "without a network, give a path to a .nemo file"
         ) from error
-    if path not in before:
+    if path not in cached:
         progress_callback.get()(path.stat().st_size, path.stat().st_size)
     return path
 
 
-def find_downloaded(checkpoint: str) -> Path | None:
-    """The file of a checkpoint as a run takes it: the path itself, or in the hub's cache, or in NeMo's for NGC."""
-    name, _, revision = checkpoint.partition("@")
+def find_downloaded(model_name: str) -> Path | None:
+    """Return the file of a model, pinned or not, if it is here: at its path, or in the cache of the hub or NGC."""
+    name, _, revision = model_name.partition("@")
     if name.endswith(".nemo"):
         return Path(name) if Path(name).is_file() else None
     if "/" in name:
-        return in_hub_cache(name, None if revision.startswith("sha256:") else revision or None)
+        return find_in_hub_cache(name, None if revision.startswith("sha256:") else revision or None)
     return next(iter(sorted(nemo_cache().glob(f"{name}/*/{name}.nemo"))), None)
 
 
-def in_hub_cache(repository: str, revision: str | None) -> Path | None:
+def find_in_hub_cache(repository: str, revision: str | None) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(repository, f"{repository.split('/')[1]}.nemo", revision=revision)
-    return Path(found) if isinstance(found, str) else None
+    path = try_to_load_from_cache(repository, f"{repository.split('/')[1]}.nemo", revision=revision)
+    return Path(path) if isinstance(path, str) else None
 
 
 def nemo_cache() -> Path:
-    """Where NeMo keeps what it got from NGC."""
-    given = os.environ.get("NEMO_CACHE_DIR")
-    return Path(given or f"~/.cache/torch/NeMo/NeMo_{version('nemo_toolkit')}").expanduser()
+    """Return the folder where NeMo keeps its downloads from NGC (NEMO_CACHE_DIR)."""
+    folder = os.environ.get("NEMO_CACHE_DIR")
+    return Path(folder or f"~/.cache/torch/NeMo/NeMo_{version('nemo_toolkit')}").expanduser()

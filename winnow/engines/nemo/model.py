@@ -1,4 +1,4 @@
-"""A NeMo checkpoint as a recogniser: loaded, told its precision and attention, and fed batches on its device."""
+"""A NeMo checkpoint as a recogniser: loaded with its options, and run in batches on its device."""
 
 import math
 import threading
@@ -26,9 +26,9 @@ NONFINITE = Hypothesis("", finite=False)
 class NemoModel:
     """A CTC, transducer (RNNT, TDT), hybrid or multitask (AED) checkpoint, on the GPU if there is one.
 
-    On a CPU a batch has one core, and there is a lane a core: the threads of batches that share cores wait for
-    each other after every operation, most of all on a busy machine. On a GPU there are two lanes and one turn at
-    the device: while one batch is computed, the other's waves are gathered or its tokens become words.
+    On a CPU, each batch has one core and each core one lane: threads that share a batch wait for each other after every
+    operation, above all on a busy machine. On a GPU there are two lanes that take turns: while one batch is computed,
+    the other's waves are gathered or its tokens become words.
     """
 
     def __init__(self, checkpoint: Checkpoint, options: EngineOptions) -> None:
@@ -38,7 +38,7 @@ class NemoModel:
 
         cuda = torch.cuda.is_available()
         if options.cuda_graphs and not cuda:
-            raise OptionError("engine.cuda_graphs: there is no GPU here")
+            raise OptionError("engine.cuda_graphs: this machine has no GPU")
         self.model = restore_model(checkpoint, "cuda" if cuda else "cpu")
         self.device = self.model.device
         self.sample_rate = int(self.model.cfg.sample_rate)
@@ -56,16 +56,16 @@ class NemoModel:
         self.model.encoder.to(self.dtype)
         self.runtime = {"device": torch.cuda.get_device_name() if cuda else "cpu", "precision": precision}
         self.threads = 2 if cuda else cores()
-        self.turn = threading.Semaphore(1 if cuda else self.threads)  # for several shards may be read at once
+        self.device_lock = threading.Semaphore(1 if cuda else self.threads)  # several shards may share the model
         if not cuda:
             torch.set_num_threads(1)
-        # no lane must find the positional encoding replaced by a longer one while it reads it
+        # long enough from the start: lanes must not replace the positional encoding while others use it
         stride = float(self.model.cfg.preprocessor.window_stride)
         if hasattr(self.model.encoder, "update_max_seq_length"):
             self.model.encoder.update_max_seq_length(int(options.max_seconds / stride) + 1, self.device)
         self.words = WordAssembler(self.decoder.decoding, stride * subsampling_factor(self.model))
         self.batch_limits = BatchLimits(
-            options.batch_seconds or (self.affordable() if cuda else CPU_BATCH_SECONDS), options.batch_size
+            options.batch_seconds or (self.measure_batch_seconds() if cuda else CPU_BATCH_SECONDS), options.batch_size
         )
 
     def transcribe(self, batches: list[Batch]) -> list[Hypothesis]:
@@ -73,19 +73,21 @@ class NemoModel:
         from torch.nn.functional import pad
 
         with torch.inference_mode():
-            waves = [self.on_device([clip.samples for _, clip in batch]) for batch in batches]
-            with self.turn:
-                made = [self.encode(*wave) for wave in waves]
-                longest = max(encoded.shape[2] for encoded, _ in made)
-                encoded = torch.cat([pad(encoded, (0, longest - encoded.shape[2])) for encoded, _ in made])
+            waves = [self.to_device([clip.samples for _, clip in batch]) for batch in batches]
+            with self.device_lock:
+                parts = [self.encode(*wave) for wave in waves]
+                longest = max(encoded.shape[2] for encoded, _ in parts)
+                encoded = torch.cat([pad(encoded, (0, longest - encoded.shape[2])) for encoded, _ in parts])
                 languages = [request.language for batch in batches for request, _ in batch]
-                finish = self.decoder.start(encoded, torch.cat([frames for _, frames in made]), languages)
+                finish = self.decoder.start(encoded, torch.cat([frames for _, frames in parts]), languages)
                 finite = torch.isfinite(encoded.sum(dim=(1, 2)))
-            found = zip(finish(), finite.tolist(), strict=True)
-            return [self.words.reading(tokens, self.timestamps) if good else NONFINITE for tokens, good in found]
+            return [
+                self.words.hypothesis(tokens, self.timestamps) if is_finite else NONFINITE
+                for tokens, is_finite in zip(finish(), finite.tolist(), strict=True)
+            ]
 
-    def on_device(self, clips: list[NDArray[np.float32]]) -> tuple[Any, Any]:
-        """Waves [utterances, samples] and their lengths, on the way to the device."""
+    def to_device(self, clips: list[NDArray[np.float32]]) -> tuple[Any, Any]:
+        """Start copying to the device; return waves [utterances, samples] and their lengths [samples]."""
         import torch
 
         lengths = torch.tensor([len(clip) for clip in clips])
@@ -95,23 +97,23 @@ class NemoModel:
         return waves.to(self.device, non_blocking=True), lengths.to(self.device, non_blocking=True)
 
     def encode(self, waves: Any, lengths: Any) -> tuple[Any, Any]:
-        """The encoder's output [utterances, width, frames] and how many of the frames are each utterance's."""
+        """Return the encoder's output [utterances, width, frames] and the lengths of the utterances [frames]."""
         features, frames = self.model.preprocessor(input_signal=waves, length=lengths)
         encoded, frames = self.model.encoder(audio_signal=features.to(self.dtype), length=frames)
         return encoded.float(), frames
 
-    def affordable(self) -> float:
-        """Padded seconds of a batch that the GPU's memory allows, from what a small batch takes of it."""
+    def measure_batch_seconds(self) -> float:
+        """Return how many padded seconds fit into the GPU's memory, measured with a small batch."""
         import torch
 
         clips = [np.zeros(int(PROBE_SECONDS * self.sample_rate), np.float32)] * 4
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         with torch.inference_mode():
-            self.encode(*self.on_device(clips))
-        took = torch.cuda.max_memory_allocated() - before
+            self.encode(*self.to_device(clips))
+        used = torch.cuda.max_memory_allocated() - before
         free, _ = torch.cuda.mem_get_info()
-        return batch_seconds_for(float(took) / (len(clips) * PROBE_SECONDS), free)
+        return batch_seconds_for(float(used) / (len(clips) * PROBE_SECONDS), free)
 
     def peak_device_bytes(self) -> int | None:
         import torch
@@ -124,28 +126,28 @@ class NemoModel:
 
 
 def restore_model(checkpoint: Checkpoint, device: str) -> Any:
-    """The checkpoint's model, by NeMo, from the private copy that was examined."""
+    """Let NeMo open the private copy that passed the preflight; raises CheckpointError if it cannot."""
     with silence_nemo():
-        opener, path, config = import_asr_models().ASRModel, str(checkpoint.path), None
+        model_class, path, config = import_asr_models().ASRModel, str(checkpoint.path), None
         try:
-            if checkpoint.family == "multitask":  # some hold a second model, for timestamps
-                config = opener.restore_from(path, return_config=True)
+            if checkpoint.family == "multitask":  # some contain a second model, for timestamps
+                config = model_class.restore_from(path, return_config=True)
                 config.restore_timestamps_model = False
-            return opener.restore_from(path, map_location=device, override_config_path=config)
+            return model_class.restore_from(path, map_location=device, override_config_path=config)
         except Exception as error:
             raise CheckpointError(f"{checkpoint.name}: NeMo cannot open it: {error}") from error
 
 
 def subsampling_factor(model: Any) -> int:
-    """How many frames of the features make one of the encoder's."""
+    """Return how many feature frames make one frame of the encoder."""
     blocks = model.cfg.encoder.get("jasper")
     return math.prod(block.stride[0] for block in blocks) if blocks else int(model.encoder.subsampling_factor)
 
 
 def use_local_attention(model: Any, name: str, frames: int) -> None:
-    """Let every frame of the encoder see so many others on either side."""
+    """Limit the attention of every encoder frame to `frames` frames on either side."""
     if getattr(model.encoder, "self_attention_model", None) not in ("rel_pos", "rel_pos_local_attn"):
         raise OptionError(
-            f"{name}: its encoder has no relative positions, so engine.local_attention cannot be followed"
+            f"engine.local_attention: requires an encoder with relative positions, which {name} does not have"
         )
     model.change_attention_model("rel_pos_local_attn", [frames, frames])

@@ -1,4 +1,4 @@
-"""NeMo without the hundred lines of advice about training with which it is imported and opens a checkpoint."""
+"""NeMo without the hundred lines of advice about training that it logs on import and for each checkpoint."""
 
 import logging
 import sys
@@ -11,16 +11,16 @@ from winnow.imports import without_gc
 
 
 def import_asr_models() -> ModuleType:
-    """NeMo's models, imported if nobody has yet."""
+    """Import NeMo's model classes, unless they are imported already."""
     with nullcontext() if "nemo.collections.asr.models" in sys.modules else without_gc(), silence_nemo():
         from nemo.collections.asr import models
-    found: ModuleType = models
-    return found
+    module: ModuleType = models
+    return module
 
 
 @contextmanager
 def silence_nemo() -> Iterator[None]:
-    """Import NeMo and open a checkpoint; errors are shown."""
+    """Let NeMo log nothing but errors during the block."""
     logging.getLogger("nv_one_logger").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

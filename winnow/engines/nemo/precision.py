@@ -1,4 +1,4 @@
-"""In what numbers an encoder computes: fp32, fp16 or bf16."""
+"""The precision of an encoder: fp32, fp16 or bf16."""
 
 import functools
 import time
@@ -9,17 +9,20 @@ from winnow.parameters.engine import EngineOptions
 
 Precision = Literal["fp32", "fp16", "bf16"]
 
-MIN_BF16_PARAMETERS = 5_000_000  # parameters; products of smaller encoders are too small for bf16 to pay on a CPU
-MIN_BF16_SPEEDUP = 1.5  # times as fast a product must be in bf16 for a CPU: the rest of the model gains less
+MIN_BF16_PARAMETERS = 5_000_000  # matrices of smaller encoders are too small for bf16 to pay off on a CPU
+MIN_BF16_SPEEDUP = 1.5  # of a matrix product in bf16 on a CPU; the rest of the model gains less
 
 
 def choose_precision(encoder: Any, options: EngineOptions) -> Precision:
-    """What was asked for, or what suits the encoder and its device."""
+    """Return the precision of the options, or the best one for the encoder and its device.
+
+    Raises OptionError if the device does not support the requested one.
+    """
     import torch
 
     on_gpu = next(encoder.parameters()).is_cuda
     if options.precision == "fp16" and not on_gpu:
-        raise OptionError("engine.precision fp16 is for GPUs, and there is none here: bf16 or fp32")
+        raise OptionError("engine.precision: fp16 requires a GPU: use bf16 or fp32")
     if options.precision != "auto":
         return options.precision
     if on_gpu:
@@ -30,14 +33,14 @@ def choose_precision(encoder: Any, options: EngineOptions) -> Precision:
 
 @functools.cache
 def bf16_speedup() -> float:
-    """How many times as fast as in fp32 this CPU multiplies matrices in bf16, measured in about 50 ms.
+    """Measure how much faster this CPU multiplies matrices in bf16 than in fp32, which takes about 50 ms.
 
-    Its instruction sets do not tell: with AMX it is several times as fast, with AVX-512 alone it may be half as fast.
+    Instruction sets do not tell: bf16 is several times faster with AMX, and may be half as fast with AVX-512 alone.
     """
     import torch
 
-    def seconds(kind: torch.dtype) -> float:
-        layer, rows = torch.nn.Linear(512, 512, dtype=kind), torch.ones(256, 512, dtype=kind)
+    def product_seconds(dtype: torch.dtype) -> float:
+        layer, rows = torch.nn.Linear(512, 512, dtype=dtype), torch.ones(256, 512, dtype=dtype)
         best = float("inf")
         with torch.inference_mode():
             for _ in range(8):
@@ -46,4 +49,4 @@ def bf16_speedup() -> float:
                 best = min(best, time.perf_counter() - began)
         return best
 
-    return seconds(torch.float32) / seconds(torch.bfloat16)
+    return product_seconds(torch.float32) / product_seconds(torch.bfloat16)

@@ -1,7 +1,7 @@
-"""The pre-flight of a `.nemo`: what a checkpoint must be before NeMo opens it, since opening one can run what it says.
+"""The preflight of a `.nemo` file, before NeMo opens it: opening a checkpoint can run code that it contains.
 
-In order: torch and NeMo as they must be, the archive (archive.py), the configuration of every model in it
-(blueprint.py) and the weights (weights.py). The first rule that is broken is what the refusal names.
+It checks the versions of torch and NeMo, the archive (archive.py), the configuration of every model in it
+(config_check.py) and the weights (weights.py), in this order, and reports the first rule that is broken.
 """
 
 import hashlib
@@ -17,14 +17,13 @@ from winnow.errors import CheckpointError, DiskFull
 from winnow.runs.storage import DISK_FULL_ERRORS, put
 
 MIN_VERSIONS = {"torch": (2, 10), "nemo_toolkit": (3, 0)}
-"""Releases before these load or extract more than they should."""
+"""Earlier releases load or extract more than they should."""
 
 
 def run_preflight(path: Path, name: str) -> str:
-    """The class of the model in the file, if it keeps every rule.
+    """Return the class of the model in a private copy; raises CheckpointError if it breaks a rule.
 
-    That takes a while for a large one, so a note beside the file says that it did; it counts for the same rules, torch
-    and NeMo.
+    As this takes a while for a large file, a note beside it records success under these rules, torch and NeMo.
     """
     versions = {package: version(package) for package in MIN_VERSIONS}
     check_environment(os.environ, versions)
@@ -36,13 +35,13 @@ def run_preflight(path: Path, name: str) -> str:
     except OSError as error:
         if error.errno in DISK_FULL_ERRORS:
             raise DiskFull(
-                f"{path.parent}: {error.strerror}: make room, or set WINNOW_CACHE to another disk"
+                f"{path.parent}: {error.strerror}: free some space, or set WINNOW_CACHE to another disk"
             ) from error
-        raise CheckpointError(f"{name}: cannot be examined in {path.parent} ({error}): see WINNOW_CACHE") from error
+        raise CheckpointError(f"{name}: preflight failed in {path.parent} ({error}): check WINNOW_CACHE") from error
     except RuleViolation as refusal:
         raise CheckpointError(
-            f"{name}: refused before anything in it was opened: {refusal}; "
-            "get it again from its publisher, or save it again with NeMo's save_to()"
+            f"{name}: failed its preflight: {refusal}; "
+            "download it again from its publisher, or save it again with NeMo's save_to()"
         ) from refusal
     put(note, target.encode())
     return target
@@ -52,20 +51,22 @@ def check_environment(environment: Mapping[str, str], versions: Mapping[str, str
     variable = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
     if value := environment.get(variable):
         raise CheckpointError(f"{variable}={value} lets weights run code when they are loaded: unset it")
-    for package, oldest in MIN_VERSIONS.items():
-        if tuple(int(part) for part in versions[package].split(".")[:2]) < oldest:
-            least = ".".join(map(str, oldest))
-            raise CheckpointError(f"{package} {versions[package]} opens checkpoints unsafely: install {least} or newer")
+    for package, minimum in MIN_VERSIONS.items():
+        if tuple(int(part) for part in versions[package].split(".")[:2]) < minimum:
+            required = ".".join(map(str, minimum))
+            raise CheckpointError(
+                f"{package} {versions[package]} opens checkpoints unsafely: install {required} or later"
+            )
 
 
 def rules_digest(versions: Mapping[str, str]) -> str:
-    """A digest of the rules, so that whatever passed older ones is examined again."""
+    """Return a digest of the rules, so that files which passed other rules are checked again."""
     sources = [Path(str(module.__file__)).read_bytes() for module in (archive, config_check, weights)]
     return hashlib.sha256(b"".join([*sources, Path(__file__).read_bytes(), repr(versions).encode()])).hexdigest()[:16]
 
 
 def check_archive(path: Path) -> str:
-    """The class of the first model in the file; everything is checked without extracting anything but weights."""
+    """Check the file, of which only weights are extracted, and return the class of its first model."""
     with open_archive(path, path.parent) as tar:
         members = list_members(tar)
         models = [names for names in MODELS if names[0] in members]
@@ -76,7 +77,7 @@ def check_archive(path: Path) -> str:
 
 
 def check_model_config(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo], name: str) -> str:
-    """The class that a configuration is of."""
+    """Check a configuration and return its class."""
     try:
         config = config_check.read_config(open_member(tar, members[name]))
         config_check.check_config(config, set(members))

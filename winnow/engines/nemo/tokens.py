@@ -1,7 +1,7 @@
-"""What decoders give: the tokens of utterances, with their confidence and their place.
+"""The tokens that decoders return, with their confidence and their frames.
 
-Confidence is NeMo's default measure, the exponentially normalized Tsallis entropy (alpha 0.33) of each step's
-distribution, the least of a token's frames and of a word's tokens (Laptev and Ginsburg 2023, "Fast entropy-based
+Confidence is NeMo's default measure, the exponentially normalized Tsallis entropy (alpha 0.33) of the distribution of
+each step: the minimum over a token's frames, and over a word's tokens (Laptev and Ginsburg 2023, "Fast entropy-based
 methods of word-level confidence estimation for end-to-end automatic speech recognition").
 """
 
@@ -20,9 +20,9 @@ CONFIDENCE = {"preserve_token_confidence": True, "preserve_frame_confidence": Tr
 
 @dataclass(frozen=True)
 class Tokens:
-    """One utterance's tokens: ids, confidences, and from which of the encoder's frames to which (if it is known).
+    """The tokens of one utterance: ids, confidences (0 to 1), and first and last frame of the encoder, if known.
 
-    `finite` is false where the scores are not finite: then nothing else means anything.
+    If `finite` is false, the scores were not finite and everything else is meaningless.
     """
 
     ids: list[int]
@@ -33,9 +33,10 @@ class Tokens:
 
 
 class Decoder(Protocol):
-    """Tokens of encoded batches. `start` gives the device its work; what it returns waits for the outcome.
+    """A decoder of encoded batches.
 
-    Only models with a prompt heed the languages that are said of the utterances.
+    `start` queues the work on the device and returns a function that waits for its tokens. `encoded` has the shape
+    [utterances, width, frames]; `languages` are those of the utterances, which only models with a prompt use.
     """
 
     decoding: Any

@@ -1,4 +1,4 @@
-"""From a model's tokens to words, with the confidence of each and where it was heard."""
+"""From a model's tokens to words, with their confidence and their times."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from winnow.text.hypothesis import Hypothesis, Word
 
 
 class WordAssembler:
-    """How a model's tokens make words; `frame_seconds` is the length of a frame of its encoder."""
+    """Assembles the words of a model's tokens; `frame_seconds` is the length of a frame of its encoder."""
 
     def __init__(self, decoding: Any, frame_seconds: float) -> None:
         self.decoding, self.frame_seconds = decoding, frame_seconds
         self._begins: dict[int, bool | None] = {}
 
-    def reading(self, tokens: Tokens, timestamps: bool) -> Hypothesis:
-        """The text of the tokens; its words have no confidence and no place where spaces do not tell their tokens."""
+    def hypothesis(self, tokens: Tokens, timestamps: bool) -> Hypothesis:
+        """Return the text, with confidences and times of its words as far as spaces separate their tokens."""
         text = self.text(tokens.ids)
         if not tokens.finite:
             return Hypothesis(text, finite=False)
@@ -25,19 +25,19 @@ class WordAssembler:
         words, starts = text.split(), self.starts(tokens.ids)
         if len(words) != len(starts):
             return Hypothesis(text, len(tokens.ids), float(tokens.confidence.mean()))
-        trust = np.minimum.reduceat(tokens.confidence, starts).tolist() if words else []
-        places = self.places(words, starts, tokens) if timestamps and tokens.starts is not None else None
-        return Hypothesis(text, len(tokens.ids), float(tokens.confidence.mean()), trust, places)
+        confidence = np.minimum.reduceat(tokens.confidence, starts).tolist() if words else []
+        timed_words = self.timed_words(words, starts, tokens) if timestamps and tokens.starts is not None else None
+        return Hypothesis(text, len(tokens.ids), float(tokens.confidence.mean()), confidence, timed_words)
 
     def text(self, ids: list[int]) -> str:
-        """As NeMo writes them."""
-        written: str = self.decoding.decode_ids_to_str(ids)
+        """Return the text of token ids, as NeMo writes it."""
+        text: str = self.decoding.decode_ids_to_str(ids)
         if getattr(self.decoding, "supported_punctuation", None):
-            written = self.decoding.space_before_punct_pattern.sub(r"\2", written)
-        return written
+            text = self.decoding.space_before_punct_pattern.sub(r"\2", text)
+        return text
 
-    def places(self, words: list[str], starts: list[int], tokens: Tokens) -> list[Word]:
-        """From the first frame of a word's first token to the end of its last token."""
+    def timed_words(self, words: list[str], starts: list[int], tokens: Tokens) -> list[Word]:
+        """Return words with their times, from the start of the first token to the end of the last."""
         assert tokens.starts is not None
         assert tokens.ends is not None
         ends = [tokens.ends[at - 1] for at in [*starts[1:], len(tokens.ids)]]
@@ -48,20 +48,20 @@ class WordAssembler:
         return round(frame * self.frame_seconds, 3)
 
     def starts(self, ids: list[int]) -> list[int]:
-        """The indices of the tokens with which words begin."""
-        found, fresh = [], True
+        """Return the indices of the tokens that words begin with."""
+        starts, after_space = [], True
         for index, token in enumerate(ids):
             begins = self.begins(token)
             if begins is None:
-                fresh = True
+                after_space = True
                 continue
-            if begins or fresh:
-                found.append(index)
-            fresh = False
-        return found
+            if begins or after_space:
+                starts.append(index)
+            after_space = False
+        return starts
 
     def begins(self, token: int) -> bool | None:
-        """Whether a word begins with this token; null for a space by itself."""
+        """Tell whether a word begins with this token; None if the token is only a space."""
         if token not in self._begins:
             (piece,) = self.decoding.decode_ids_to_tokens([token])
             self._begins[token] = None if piece in ("▁", " ", "") else piece.startswith("▁")

@@ -1,4 +1,4 @@
-"""The choice: a wish, the pair that serves it, and why."""
+"""Model selection: a request, the pair that suits it, and the reasons."""
 
 import math
 
@@ -39,7 +39,7 @@ def names(choice):
 
 
 @pytest.mark.parametrize(
-    ("wish", "pair", "reason"),
+    ("request", "pair", "reason"),
     [
         ({"language": "en"}, (SMALL, FLASH), "their decoders differ (TDT and AED)"),
         ({"language": "en", "quality": "highest"}, (V2, FLASH), "the best English model that the engine can load"),
@@ -68,14 +68,14 @@ def names(choice):
         ({"language": "hy"}, (ARMENIAN,), "no second model is known, so there is no cascade"),
     ],
 )
-def test_a_wish_gets_the_pair_that_serves_it_and_the_reason(wish, pair, reason):
-    found = select_models(Selection(**wish), CATALOG, A100)
+def test_selection_gives_the_pair_that_suits_it_and_the_reason(request, pair, reason):
+    found = select_models(Selection(**request), CATALOG, A100)
     assert names(found) == pair
     assert reason in "\n".join(selection_reasons(found))
 
 
 @pytest.mark.parametrize(
-    ("wish", "complaint"),
+    ("request", "complaint"),
     [
         ({}, "select.language: the language of the corpus is unknown"),
         (
@@ -87,12 +87,12 @@ def test_a_wish_gets_the_pair_that_serves_it_and_the_reason(wish, pair, reason):
         ({"language": "hy", "memory": 0.5}, "weights take 0.5 GB, more than half of the 0.5 GB of NVIDIA A100"),
     ],
 )
-def test_a_wish_that_nothing_serves_says_why(wish, complaint):
+def test_selection_that_nothing_suits_says_why(request, complaint):
     with pytest.raises(OptionError, match=complaint):
-        select_models(Selection(**wish), CATALOG, A100)
+        select_models(Selection(**request), CATALOG, A100)
 
 
-def test_a_pair_that_does_not_fit_the_memory_is_passed_over():
+def test_pair_that_does_not_fit_into_memory_is_rejected():
     found = select_models(Selection(language="en", memory=6), CATALOG, A100)
     assert names(found) == (SMALL, V2)
     refused, *others = selection_reasons(found)
@@ -119,20 +119,20 @@ def test_a_pair_that_does_not_fit_the_memory_is_passed_over():
         ),
     ],
 )
-def test_what_a_shard_takes_is_no_more_than_there_is(machine, placements, said):
+def test_shard_takes_at_most_what_the_machine_has(machine, placements, said):
     found = select_models(Selection(language="en"), CATALOG, machine)
     assert tuple(found.placements.values()) == placements
     assert said in "\n".join(resource_needs(found))
 
 
-def test_without_a_cascade_there_is_one_model():
+def test_selection_without_a_cascade_gives_one_model():
     found = select_models(Selection(language="en", memory=2), CATALOG, A100, cascade=False)
     assert names(found) == (SMALL,)
     (reason,) = selection_reasons(found)
     assert reason.startswith(f"{SMALL} (in a cascade, before {FLASH}): the fastest English model")
 
 
-def test_a_model_that_is_given_stays_and_gets_another_beside_it():
+def test_fixed_model_stays_and_gets_a_second_one():
     known = select_models(Selection(language="en"), CATALOG, A100, {"small": f"nvidia/{V2}@{'0' * 40}"})
     assert names(known) == (V2, FLASH)
     unknown = select_models(Selection(language="en"), CATALOG, A100, {"small": "mine.nemo"})
@@ -153,11 +153,11 @@ def test_a_model_that_is_given_stays_and_gets_another_beside_it():
         (None, ["de"], None),
     ],
 )
-def test_a_language_is_known_with_its_region_or_without(language, known, expected):
+def test_language_matches_with_and_without_its_region(language, known, expected):
     assert match_language(language, known) == expected
 
 
-def test_a_manifest_states_its_hours_and_languages(manifest):
+def test_manifest_is_summarized_by_hours_and_languages(manifest):
     corpus = manifest(
         {"audio_filepath": "a.wav", "duration": 1800, "lang": "en"},
         {"audio_filepath": "b.wav", "duration": 3600, "lang": " DE_ch "},
@@ -177,7 +177,7 @@ def curation(manifest, **parameters):
     return Curation(manifest=manifest, output="out", small="auto", large="auto", **parameters)
 
 
-def test_auto_becomes_checkpoints_and_says_why_in_the_log(manifest, said):
+def test_auto_becomes_checkpoints_and_logs_the_reasons(manifest, said):
     corpus = manifest({"audio_filepath": "a.wav", "duration": 3.6e6 * 2, "lang": "en"}, tones=False)
     found = resolve_models(curation(corpus, select=Selection(domain="noisy", quality="highest")), A100)
     assert (found.small, found.large) == (f"nvidia/{V2}", f"nvidia/{FLASH}")
@@ -185,7 +185,7 @@ def test_auto_becomes_checkpoints_and_says_why_in_the_log(manifest, said):
     assert any("selected for en: noisy: no model here was made for noise" in line for line in said)
 
 
-def test_a_model_with_a_prompt_is_told_the_language_where_no_row_says_it(manifest):
+def test_model_with_a_prompt_is_told_the_selected_language_unless_rows_differ(manifest):
     silent = manifest({"audio_filepath": "a.wav"}, tones=False)
     assert resolve_models(curation(silent, select=Selection(language="de-CH")), A100).engine.language == "de"
     assert resolve_models(curation(silent, select=Selection(language="de,fr")), A100).engine.language is None
@@ -193,7 +193,7 @@ def test_a_model_with_a_prompt_is_told_the_language_where_no_row_says_it(manifes
     assert resolve_models(curation(mixed, select=Selection(language="de")), A100).engine.language is None
 
 
-def test_shares_are_the_users_where_they_gave_any(manifest):
+def test_placements_of_the_user_are_kept(manifest):
     corpus = manifest({"audio_filepath": "a.wav", "lang": "en"}, tones=False)
     found = resolve_models(curation(corpus, devices="local", large_placement=Placement(share=0.5)), A100)
     assert (found.small_placement, found.large_placement) == (
@@ -210,13 +210,13 @@ def test_each_language_gets_its_own_pair_and_the_rest_another(manifest):
     assert found.languages["hy"].model_dump() == {"small": f"nvidia/{ARMENIAN}", "large": None}
 
 
-def test_a_licence_that_forbids_the_use_is_said_before_the_run(manifest, said):
+def test_licence_that_forbids_the_use_is_logged_before_the_run(manifest, said):
     given = Curation(manifest="corpus.jsonl", output="out", small="nvidia/canary-1b", large="nvidia/canary-1b-v2")
     assert resolve_models(given) == given
     assert said == ["WARNING canary-1b: its licence, CC-BY-NC-4.0, forbids commercial use"]
 
 
-def test_a_licence_that_nobody_knows_is_said_too(manifest, said):
+def test_unknown_licence_is_logged_before_the_run(manifest, said):
     corpus = manifest({"audio_filepath": "a.wav", "lang": "ka"}, tones=False)
     found = resolve_models(curation(corpus, select=Selection(use="research")), A100)
     assert (found.small, found.large) == ("nvidia/stt_ka_fastconformer_hybrid_large_pc", None)
@@ -234,13 +234,13 @@ def test_a_licence_that_nobody_knows_is_said_too(manifest, said):
         {"gate": Gate(preset="budget")},
     ],
 )
-def test_what_needs_a_large_model_is_refused_where_none_was_found(manifest, others):
+def test_parameters_that_need_a_large_model_are_refused_without_one(manifest, others):
     corpus = manifest({"audio_filepath": "a.wav", "lang": "ka"}, tones=False)
     with pytest.raises(OptionError, match="auto selected no large model"):
         resolve_models(curation(corpus, select=Selection(use="research"), **others), A100)
 
 
-def test_the_hours_of_a_language_are_those_of_its_rows(manifest, said):
+def test_hours_of_a_language_are_those_of_its_rows(manifest, said):
     rows = [{"audio_filepath": f"{i}.wav", "duration": 2e6, "lang": tag} for i, tag in enumerate(["de", "de-AT", "en"])]
     routes = {"de": {"small": "auto", "large": "auto"}}
     found = resolve_models(curation(manifest(*rows, tones=False), languages=routes), A100)
@@ -248,7 +248,7 @@ def test_the_hours_of_a_language_are_those_of_its_rows(manifest, said):
     assert "INFO selected for de: over 1,000 h of audio (1,111 h): fastest instead of balanced" in said
 
 
-def test_audio_that_is_longer_than_a_model_reads_at_once_is_said_before_the_run(said):
+def test_audio_limit_of_a_model_is_logged_before_the_run(said):
     given = {"manifest": "c.jsonl", "output": "out", "small": "nvidia/parakeet-tdt_ctc-110m"}
     resolve_models(Curation(**given, engine=EngineOptions(max_seconds=1200)))
     assert not said
@@ -265,11 +265,11 @@ def test_audio_that_is_longer_than_a_model_reads_at_once_is_said_before_the_run(
         ("my.nemo", "my.nemo"),
     ],
 )
-def test_what_a_run_takes_for_a_name(name, taken):
+def test_names_of_the_catalogue_become_checkpoints(name, taken):
     assert resolve_models(Curation(manifest="c.jsonl", output="out", small=name)).small == taken
 
 
-def test_names_of_a_catalogue_of_ones_own_become_its_pinned_files():
+def test_names_of_an_own_catalogue_become_its_pinned_files():
     given = Curation(manifest="c.jsonl", output="out", small="demo-small", catalog=DEMO / "catalog.yaml")
     sums = (DEMO / "SHA256SUMS").read_text().split()
     assert resolve_models(given).small == f"{DEMO / 'small.nemo'}@sha256:{sums[sums.index('small.nemo') - 1]}"
@@ -287,7 +287,7 @@ def test_names_of_a_catalogue_of_ones_own_become_its_pinned_files():
         ({"small": "auto", "select": {"quality": "good"}}, "'fastest', 'balanced' or 'highest'"),
     ],
 )
-def test_a_wish_or_route_without_sense_is_refused(parameters, complaint):
+def test_contradictory_selection_or_route_is_refused(parameters, complaint):
     with pytest.raises(ValueError, match=complaint):
         Curation(manifest="c.jsonl", output="out", **parameters)
 

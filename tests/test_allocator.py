@@ -1,4 +1,4 @@
-"""Who gets which device, and how much of it."""
+"""The allocator: which device work gets, and how much of it."""
 
 import threading
 import time
@@ -34,7 +34,7 @@ PLAIN = Device("tcp://10.0.0.1:4711")
         ([PLAIN], {"share": 0.5}, {PLAIN.name: 2}),
     ],
 )
-def test_a_placement_says_which_devices_and_how_often_it_fits(devices, on, times):
+def test_placement_selects_devices_and_fits_a_number_of_times(devices, on, times):
     eligible = Allocator(lambda: devices).eligible(Placement(**on))
     assert {device.name: device.capacity(Placement(**on)) for device in eligible} == times
 
@@ -48,29 +48,29 @@ def test_a_placement_says_which_devices_and_how_often_it_fits(devices, on, times
         ({"memory": 65}, "memory 65.0"),
     ],
 )
-def test_what_no_device_has_is_named(on, named):
+def test_placement_that_no_device_fits_is_refused_by_name(on, named):
     with pytest.raises(NoDevice, match=named):
         Allocator(lambda: GPUS).require(Placement(**on), patience=0)
 
 
-def test_a_run_without_any_device_says_so():
+def test_lease_without_any_device_is_refused():
     with pytest.raises(NoDevice, match="the devices are: none"), Allocator(list).lease(Placement(), patience=0):
         pass
 
 
-def test_a_device_that_joins_late_is_waited_for():
+def test_lease_waits_for_a_device_that_joins_late():
     devices: list[Device] = []
     threading.Timer(0.2, devices.append, [CPU]).start()
     with Allocator(lambda: devices).lease(Placement(), patience=30) as device:
         assert device == CPU
 
 
-def test_shares_run_at_once_and_are_never_more_than_a_device():
-    leases = Allocator(lambda: GPUS)
+def test_concurrent_leases_never_exceed_a_device():
+    allocator = Allocator(lambda: GPUS)
     lock, now, most, done = threading.Lock(), Counter(), Counter(), Counter()
 
     def work(on: Placement) -> None:
-        with leases.lease(on, patience=0) as device:
+        with allocator.lease(on, patience=0) as device:
             with lock:
                 now[device.name] += on.share
                 most[device.name] = max(most[device.name], now[device.name])
@@ -90,18 +90,23 @@ def test_shares_run_at_once_and_are_never_more_than_a_device():
     assert not any(now.values())
 
 
-def test_the_freest_device_is_given_first():
-    leases = Allocator(lambda: GPUS)
+def test_least_loaded_device_is_leased_first():
+    allocator = Allocator(lambda: GPUS)
     on = Placement(share=0.5)
-    with leases.lease(on, 0) as a, leases.lease(on, 0) as b, leases.lease(on, 0) as c, leases.lease(on, 0) as d:
+    with (
+        allocator.lease(on, 0) as a,
+        allocator.lease(on, 0) as b,
+        allocator.lease(on, 0) as c,
+        allocator.lease(on, 0) as d,
+    ):
         assert [a.name, b.name, c.name, d.name] == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
 
 
-def test_a_dropped_device_is_given_to_nobody():
-    leases = Allocator(lambda: GPUS)
-    leases.dropped.add("cuda:0")
-    with leases.lease(Placement(), 0) as device:
+def test_dropped_device_is_never_leased():
+    allocator = Allocator(lambda: GPUS)
+    allocator.dropped.add("cuda:0")
+    with allocator.lease(Placement(), 0) as device:
         assert device.name == "cuda:1"
-    leases.dropped.add("cuda:1")
+    allocator.dropped.add("cuda:1")
     with pytest.raises(NoDevice, match="dropped after faults: cuda:0, cuda:1"):
-        leases.require(Placement(), 0)
+        allocator.require(Placement(), 0)

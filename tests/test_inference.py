@@ -1,4 +1,4 @@
-"""The engine: what it gives a model to read, and what becomes of the answers."""
+"""Inference: batches, what becomes of their results, the model cache, and transcripts in the place of a model."""
 
 import gc
 import multiprocessing
@@ -13,7 +13,7 @@ import torch
 
 from tasks.transcribe import transcribe_files
 from tests.conftest import shard
-from tests.test_network import requests
+from tests.test_nemo import requests
 from winnow.audio.decode import Clip
 from winnow.audio.measurements import AudioStats
 from winnow.engines import model_cache
@@ -31,7 +31,7 @@ from winnow.text.hypothesis import Hypothesis
 
 
 class Model:
-    """A model that reads the name of the file."""
+    """A model whose hypothesis is the path of the file."""
 
     sample_rate = 16_000
     threads = 1
@@ -49,8 +49,8 @@ class Model:
         return None
 
 
-class Fussy(Model):
-    """Fails on whatever batch holds a clip of exactly two seconds."""
+class FailsOnTwoSeconds(Model):
+    """Fails on a batch with a clip of exactly two seconds."""
 
     def transcribe(self, batches):
         if any(clip.seconds == 2.0 for batch in batches for _, clip in batch):
@@ -62,29 +62,29 @@ def clip(seconds: float) -> Clip:
     return Clip(np.zeros(1, np.float32), AudioStats(measured_duration=seconds))
 
 
-def test_a_batch_that_fails_is_halved_down_to_the_culprit():
+def test_failing_batch_is_halved_until_only_the_culprit_fails():
     batch = [(Request(f"{seconds}", None, None), clip(seconds)) for seconds in (1.0, 3.0, 2.0, 4.0, 5.0)]
-    first, second, failed, *rest = transcribe_batches([batch[:3], batch[3:]], Fussy())
-    assert [one.text for one in (first, second, *rest)] == ["1.0", "3.0", "4.0", "5.0"]
+    first, second, failed, *rest = transcribe_batches([batch[:3], batch[3:]], FailsOnTwoSeconds())
+    assert [hypothesis.text for hypothesis in (first, second, *rest)] == ["1.0", "3.0", "4.0", "5.0"]
     assert repr(failed) == "RuntimeError('no')"
 
 
-class Forgetful(Model):
-    """Returns a reading too few, as `transcribe()` does for audio it cannot slice."""
+class OneTooFew(Model):
+    """Returns a hypothesis too few, as NeMo's `transcribe()` does for audio that it cannot slice."""
 
     def transcribe(self, batches):
-        return [one for one in super().transcribe(batches) if one.text != "b"]
+        return [hypothesis for hypothesis in super().transcribe(batches) if hypothesis.text != "b"]
 
 
-def test_readings_are_never_given_to_other_utterances():
+def test_misaligned_hypotheses_are_never_given_to_other_utterances():
     batch = [(Request(name, None, None), clip(1.0)) for name in "abcd"]
-    readings = transcribe_batches([batch], Forgetful())
-    assert [one.text for one in (readings[0], *readings[2:])] == ["a", "c", "d"]
-    assert str(readings[1]) == "0 hypotheses for 1 utterances"
+    outcomes = transcribe_batches([batch], OneTooFew())
+    assert [outcome.text for outcome in (outcomes[0], *outcomes[2:])] == ["a", "c", "d"]
+    assert str(outcomes[1]) == "0 hypotheses for 1 utterances"
 
 
 class Broken(Model):
-    """A model, or a device, that cannot read anything."""
+    """A model, or a device, that fails on everything."""
 
     def __init__(self, error):
         super().__init__()
@@ -99,70 +99,70 @@ class Broken(Model):
     ("error", "calls"),
     [(ValueError("wrong shape"), 7), (RuntimeError("CUDA error: device-side assert triggered"), 1)],
 )
-def test_a_failure_of_the_model_itself_is_not_blamed_on_the_utterances(tone, error, calls):
-    asked = [Request(str(tone(name)), None, None) for name in ("a.wav", "b.wav", "c.wav", "d.wav")]
+def test_model_that_fails_on_everything_ends_the_run(tone, error, calls):
+    requested = [Request(str(tone(name)), None, None) for name in ("a.wav", "b.wav", "c.wav", "d.wav")]
     model = Broken(error)
     with pytest.raises((ModelBroken, RuntimeError), match=re.escape(str(error))):
-        transcribe_requests(model, asked, EngineOptions())
+        transcribe_requests(model, requested, EngineOptions())
     assert model.calls == calls
 
 
-def test_two_failures_may_be_the_utterances(tone):
-    asked = [Request(str(tone(name)), None, None) for name in ("a.wav", "b.wav")]
-    answers, _ = transcribe_requests(Broken(ValueError("wrong shape")), asked, EngineOptions())
-    assert [(one.reason, one.detail) for one in answers] == [("MODEL_ERROR", "wrong shape")] * 2
+def test_two_failures_are_blamed_on_the_utterances(tone):
+    requested = [Request(str(tone(name)), None, None) for name in ("a.wav", "b.wav")]
+    results, _ = transcribe_requests(Broken(ValueError("wrong shape")), requested, EngineOptions())
+    assert [(result.reason, result.detail) for result in results] == [("MODEL_ERROR", "wrong shape")] * 2
 
 
-def test_batches_hold_clips_of_like_length_within_the_budget():
+def test_batches_hold_clips_of_similar_length_within_the_limits():
     lengths = [(5, 30.0), (1, 9.0), (3, 5.0), (2, 2.0), (0, 1.0), (4, 1.0)]
     assert list(fill_batches(lengths, BatchLimits(10))) == [[5], [1], [3, 2], [0, 4]]
     assert list(fill_batches(lengths, BatchLimits(1_000, utterances=2))) == [[5, 1], [3, 2], [0, 4]]
 
 
-def test_what_did_not_fit_is_remembered_for_clips_as_long():
-    budget = BatchLimits(100)
-    assert budget.fits(10, 10.0)
-    budget.learn(10, 10.0)
-    assert [budget.fits(count, 10.0) for count in (1, 5, 6)] == [True, True, False]
-    assert not budget.fits(2, 30.0)  # longer ones as well
-    assert budget.fits(1, 60.0)  # but never less than one
-    assert budget.fits(25, 4.0)  # much shorter ones may still
+def test_batch_that_did_not_fit_limits_later_batches_of_such_clips():
+    limits = BatchLimits(100)
+    assert limits.fits(10, 10.0)
+    limits.learn(10, 10.0)
+    assert [limits.fits(count, 10.0) for count in (1, 5, 6)] == [True, True, False]
+    assert not limits.fits(2, 30.0)  # longer ones as well
+    assert limits.fits(1, 60.0)  # but never less than one
+    assert limits.fits(25, 4.0)  # much shorter ones may still
 
 
 @pytest.mark.parametrize(("window", "most"), [(500, 0.05), (4_000, 0.02)])
-def test_padding_stays_small_on_lengths_as_in_librispeech(window, most):
+def test_padding_stays_small_on_the_lengths_of_librispeech(window, most):
     """Lengths as LibriSpeech's training utterances have them: most between 11 and 16 seconds, a tail of short ones."""
     lengths = np.clip(16.5 - np.random.default_rng(0).gamma(1.7, 2.4, window), 1.5, 17)
-    asked = [Request("", None, float(seconds)) for seconds in lengths]
-    groups = list(plan_calls(asked, BatchLimits(40), 1))
+    requested = [Request("", None, float(seconds)) for seconds in lengths]
+    groups = list(plan_calls(requested, BatchLimits(40), 1))
     padded = sum(len(group) * max(lengths[i] for i in group) for group in groups)
     assert sorted(i for group in groups for i in group) == list(range(window))
     assert 1 - lengths.sum() / padded < most
 
 
 def left_after_shards(checkpoint: Checkpoint, shards: int) -> tuple[list[int], list[int]]:
-    """The bytes of this process after each shard, and of the tensors that are left since the first."""
-    model, asked = get_model(checkpoint, EngineOptions()), requests(40)
-    transcribe_requests(model, asked, EngineOptions())
-    gc.freeze()  # what is there by now is not looked at again
+    """Return the bytes of this process, and of the tensors that are left, after each shard but the first."""
+    model, requested = get_model(checkpoint, EngineOptions()), requests(40)
+    transcribe_requests(model, requested, EngineOptions())
+    gc.freeze()  # what exists by now is not counted
     used, tensors = [], []
     for _ in range(shards):
-        transcribe_requests(model, asked, EngineOptions())
+        transcribe_requests(model, requested, EngineOptions())
         gc.collect()
         used.append(psutil.Process().memory_info().rss)
         tensors.append(sum(thing.nbytes for thing in gc.get_objects() if isinstance(thing, torch.Tensor)))
     return used, tensors
 
 
-def test_memory_stays_flat_over_shards(demo_small):
-    """By medians, as the allocator's pools wax and wane; if the samples of each shard were left, that were 200 MB."""
+def test_memory_stays_constant_over_shards(demo_small):
+    """Compare medians, since the allocator's pools grow and shrink; the samples of all shards would be 200 MB."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
         used, tensors = alone.submit(left_after_shards, demo_small, 60).result()
     assert statistics.median(used[40:]) < statistics.median(used[20:40]) + 64 * 2**20
     assert not any(tensors)
 
 
-def test_readings_stand_for_a_model_that_was_run_elsewhere(tone, hears):
+def test_transcripts_replace_a_model_that_was_run_elsewhere(tone, hears):
     path = tone("a.wav")
     model = get_model(resolve(hears(small={"a.wav": "good morning"})["small"]), EngineOptions())
     good, bad = transcribe_requests(
@@ -182,7 +182,7 @@ def test_readings_stand_for_a_model_that_was_run_elsewhere(tone, hears):
          "small.jsonl:3: second transcript of a.wav at 0.0 s"),
     ],
 )  # fmt: skip
-def test_readings_that_are_none_are_refused(tmp_path, lines, complaint):
+def test_invalid_transcripts_are_refused_with_their_line(tmp_path, lines, complaint):
     (tmp_path / "small.jsonl").write_text(lines)
     with pytest.raises(CheckpointError, match=complaint):
         get_model(resolve(str(tmp_path / "small.jsonl")), EngineOptions())
@@ -193,14 +193,14 @@ def test_readings_that_are_none_are_refused(tmp_path, lines, complaint):
     [
         ("missing.nemo", None, "no such file"),
         ("page.nemo", "<html></html>", "not a NeMo checkpoint"),
-        ("parakeet", None, "parakeet: no .nemo file, no hub name .*, and not in NeMo's list for NGC"),
+        ("parakeet", None, "parakeet: not a .nemo file, nor a hub name .*, nor in NeMo's list for NGC"),
         ("parakeet-tdt_ctc-110M", None, "not in NeMo's list for NGC; the nearest there is parakeet-tdt_ctc-110m"),
-        ("parakeet-tdt_ctc-110m", None, "could not be had from NGC"),
+        ("parakeet-tdt_ctc-110m", None, "cannot be downloaded from NGC"),
         ("no model", None, "no model: not the name of a model: expected a .jsonl file of transcripts, or a .nemo file"),
-        ("nvidia/no-such-model", None, "could not be had from the hub"),
+        ("nvidia/no-such-model", None, "cannot be downloaded from the hub"),
     ],
 )
-def test_a_checkpoint_that_cannot_be_had_is_refused(tmp_path, name, content, complaint):
+def test_unavailable_checkpoint_is_refused_with_the_cause(tmp_path, name, content, complaint):
     if content:
         (tmp_path / name).write_text(content)
         name = str(tmp_path / name)
@@ -208,14 +208,14 @@ def test_a_checkpoint_that_cannot_be_had_is_refused(tmp_path, name, content, com
         resolve(name, trust_unpinned=True)
 
 
-def test_as_many_models_stay_in_memory_as_a_run_has(hears):
+def test_cache_keeps_as_many_models_as_a_run_has(hears):
     set_cache_size(3)
     models = [resolve(path) for path in hears(**{name: {f"{name}.wav": name} for name in "abc"}).values()]
     first = [get_model(model, EngineOptions()) for model in models]
     assert [get_model(model, EngineOptions()) for model in models] == first
 
 
-def test_all_models_of_a_cascade_stay_in_memory(tmp_path, hears, monkeypatch):
+def test_cache_keeps_all_models_of_a_cascade(tmp_path, hears, monkeypatch):
     monkeypatch.setattr(model_cache, "_size", 2)
     reader = Pass(role="large3", checkpoint=resolve(hears(a={})["a"]), options=EngineOptions())
     rows = ledger.store_table(
@@ -225,7 +225,7 @@ def test_all_models_of_a_cascade_stay_in_memory(tmp_path, hears, monkeypatch):
     assert model_cache._size == 4
 
 
-def test_models_go_for_one_that_does_not_fit_beside_them(hears):
+def test_models_are_evicted_for_one_that_does_not_fit(hears):
     model = resolve(hears(small={"a.wav": "good morning"})["small"])
     kept, left = get_model(model, EngineOptions()), [RuntimeError("CUDA out of memory")]
 

@@ -1,9 +1,9 @@
-"""What `quicken` replaces computes the same."""
+"""The faster versions of NeMo's functions compute the same."""
 
 import pytest
 import torch
 
-from tests.test_network import requests
+from tests.test_nemo import requests
 from winnow.audio.decode import load_clip
 from winnow.engines.nemo.fast_paths import apply_fast_paths, log_mel, subsample
 from winnow.engines.nemo.model import restore_model
@@ -17,7 +17,7 @@ def waves():
 
 
 def replaced(model):
-    """Whether the features and the subsampling are ours."""
+    """Tell whether feature extraction and subsampling are ours."""
     modules = {model.preprocessor.featurizer: log_mel, model.encoder.pre_encode.conv: subsample}
     return tuple(getattr(module.forward, "__func__", None) is ours for module, ours in modules.items())
 
@@ -29,7 +29,7 @@ def outputs(model, wave, lengths):
     return features, frames, encoded, steps
 
 
-def test_features_and_encoder_are_nemos(demo_small, waves):
+def test_features_and_encoder_output_equal_those_of_nemo(demo_small, waves):
     model = restore_model(demo_small, "cpu").eval()
     model.preprocessor.featurizer.pad_to = 0
     theirs = outputs(model, *waves)
@@ -43,7 +43,7 @@ def test_features_and_encoder_are_nemos(demo_small, waves):
         torch.testing.assert_close(one[:, :steps], other[:, :steps], rtol=0, atol=1e-4)
 
 
-def test_what_is_not_the_usual_is_left_alone(demo_small):
+def test_modules_with_unusual_settings_are_not_replaced(demo_small):
     model = restore_model(demo_small, "cpu").eval()
     model.preprocessor.featurizer.normalize = "all_features"
     model.encoder.pre_encode.conv.append(torch.nn.SiLU())

@@ -1,4 +1,4 @@
-"""NeMo's models, as recognisers: every family, on real checkpoints and on small ones with random weights."""
+"""NeMo's models as recognisers: every family, with real checkpoints and with small ones of random weights."""
 
 import json
 from dataclasses import replace
@@ -22,7 +22,7 @@ from winnow.validation.engine_options import check_options
 
 
 def requests(count: int) -> list[Request]:
-    """The first utterances of the demo corpus."""
+    """Return requests for the first utterances of the demo corpus."""
     found = []
     for line in (DEMO / "corpus" / "manifest.jsonl").read_text().splitlines():
         if line.startswith("{") and '"audio/0' in line:
@@ -32,7 +32,7 @@ def requests(count: int) -> list[Request]:
 
 
 def nemo(checkpoint, branch=None, **decoding):
-    """The checkpoint as NeMo opens it."""
+    """Return the checkpoint as NeMo opens it."""
     model = restore_model(checkpoint, "cpu")
     model.preprocessor.featurizer.dither = 0.0
     if branch:
@@ -42,32 +42,32 @@ def nemo(checkpoint, branch=None, **decoding):
     return model
 
 
-def nemos(checkpoint, asked, branch=None, **decoding):
-    """What NeMo's transcribe() reads, one utterance at a time."""
+def nemo_texts(checkpoint, utterances, branch=None, **decoding):
+    """Return the texts of NeMo's own transcribe(), one utterance at a time."""
     model = nemo(checkpoint, branch, **decoding)
-    return [model.transcribe([one.path], batch_size=1, verbose=False)[0].text for one in asked]
+    return [model.transcribe([one.path], batch_size=1, verbose=False)[0].text for one in utterances]
 
 
-def texts(network, asked, **options):
-    heard, _ = transcribe_requests(network, asked, EngineOptions(**options))
+def texts(network, utterances, **options):
+    heard, _ = transcribe_requests(network, utterances, EngineOptions(**options))
     return [one.hypothesis.text for one in heard]
 
 
 @pytest.mark.parametrize(("model", "branch"), [("small", None), ("large", None), ("large", "ctc")])
-def test_texts_are_those_of_nemo_one_by_one(model, branch):
+def test_hypotheses_equal_those_of_nemo_one_at_a_time(model, branch):
     checkpoint = trusted(DEMO / f"{model}.nemo")
-    asked = requests(24)
+    utterances = requests(24)
     options = EngineOptions(decoder=branch, batch_seconds=15)
-    heard, spent = transcribe_requests(get_model(checkpoint, options), asked, options)
-    assert [one.hypothesis.text for one in heard] == nemos(checkpoint, asked, branch)
+    heard, spent = transcribe_requests(get_model(checkpoint, options), utterances, options)
+    assert [one.hypothesis.text for one in heard] == nemo_texts(checkpoint, utterances, branch)
     assert spent["utterances"] == 24
-    assert spent["audio_seconds"] == pytest.approx(sum(one.duration for one in asked), abs=0.1)
+    assert spent["audio_seconds"] == pytest.approx(sum(one.duration for one in utterances), abs=0.1)
     assert (spent["device"], spent["precision"]) == ("cpu", "fp32")
 
 
 @pytest.mark.parametrize(("model", "branch"), [("small", None), ("large", None), ("large", "ctc")])
-def test_audio_at_another_rate_reads_as_nemo_reads_the_same_samples(model, branch):
-    """NeMo resamples files by a shorter filter than soxr's, which is another sound."""
+def test_resampled_audio_gives_the_hypothesis_of_nemo_for_the_same_samples(model, branch):
+    """NeMo resamples files with a shorter filter than soxr's, so it is given the samples."""
     telephone = Request(str(DEMO / "corpus" / "audio" / "8khz.wav"), None, None)
     checkpoint = trusted(DEMO / f"{model}.nemo")
     network = get_model(checkpoint, EngineOptions(decoder=branch, batch_seconds=15))
@@ -86,22 +86,22 @@ def test_audio_at_another_rate_reads_as_nemo_reads_the_same_samples(model, branc
         ("canary", "multitask", {"strategy": "greedy", "greedy": {"max_generation_delta": 20}}),
     ],
 )
-def test_every_family_reads_as_in_nemo(random_model, name, family, decoding):
+def test_every_family_transcribes_as_nemo_does(random_model, name, family, decoding):
     checkpoint = random_model(name)
     assert checkpoint.family == family
-    asked = requests(5)
-    read = texts(NemoModel(checkpoint, EngineOptions()), asked)
-    assert read == nemos(checkpoint, asked, **decoding)
-    assert len(set(read)) > 2  # the weights are random, but they do hear
+    utterances = requests(5)
+    read = texts(NemoModel(checkpoint, EngineOptions()), utterances)
+    assert read == nemo_texts(checkpoint, utterances, **decoding)
+    assert len(set(read)) > 2  # the weights are random, but depend on the audio
 
 
-def reading(checkpoint, **options):
+def first_hypothesis(checkpoint, **options):
     (one,) = requests(1)
     network = NemoModel(checkpoint, EngineOptions(**options))
     return network.transcribe([[(one, load_clip(one.path, None, None, network.sample_rate, 60))]])[0]
 
 
-def test_a_prompt_says_language_task_and_punctuation(random_model):
+def test_prompt_has_language_task_and_punctuation(random_model):
     checkpoint = random_model("canary")
 
     def prompt(said=None, **options):
@@ -113,22 +113,24 @@ def test_a_prompt_says_language_task_and_punctuation(random_model):
     assert prompt(punctuation=False) == ["<|en|>", "<|transcribe|>", "<|en|>", "<|nopnc|>"]
     assert prompt(target_language="de") == ["<|en|>", "<|translate|>", "<|de|>", "<|pnc|>"]
     assert prompt("de-ch") == prompt(language="de") == prompt("en", language="de")
-    assert reading(checkpoint).text != reading(checkpoint, language="de").text
+    assert first_hypothesis(checkpoint).text != first_hypothesis(checkpoint, language="de").text
     with pytest.raises(CheckpointError, match="no language 'fr' in its prompt"):
         NemoModel(checkpoint, EngineOptions(language="fr"))
 
 
-def test_each_row_has_a_prompt_of_its_own_language(random_model):
+def test_prompt_has_the_language_of_its_row(random_model):
     checkpoint = random_model("canary")
-    network, asked = NemoModel(checkpoint, EngineOptions()), requests(4)
-    spoken = [replace(one, language=language) for one, language in zip(asked, ["de", None, "en", "de-at"], strict=True)]
-    clips = [load_clip(one.path, None, None, network.sample_rate, 60) for one in asked]
+    network, utterances = NemoModel(checkpoint, EngineOptions()), requests(4)
+    spoken = [
+        replace(one, language=language) for one, language in zip(utterances, ["de", None, "en", "de-at"], strict=True)
+    ]
+    clips = [load_clip(one.path, None, None, network.sample_rate, 60) for one in utterances]
     mixed = [one.text for one in network.transcribe([list(zip(spoken, clips, strict=True))])]
     english, german = (
         [
             one.text
             for one in NemoModel(checkpoint, EngineOptions(language=tag)).transcribe(
-                [list(zip(asked, clips, strict=True))]
+                [list(zip(utterances, clips, strict=True))]
             )
         ]
         for tag in ("en", "de")
@@ -138,30 +140,32 @@ def test_each_row_has_a_prompt_of_its_own_language(random_model):
 
 
 @pytest.mark.parametrize("family", ["prompted transducer", "prompted hybrid"])
-def test_a_transducer_with_a_prompt_is_told_the_language(random_model, family):
-    """NeMo 3.0.0 takes the language with samples only: of a file it does not know the language."""
-    checkpoint, asked = random_model(family), requests(3)
+def test_prompted_transducer_is_told_the_language(random_model, family):
+    """NeMo 3.0.0 accepts the language only with samples, not with files."""
+    checkpoint, utterances = random_model(family), requests(3)
     assert checkpoint.family == family
     network = NemoModel(checkpoint, EngineOptions())
-    german = [replace(one, language="de-at") for one in asked]
+    german = [replace(one, language="de-at") for one in utterances]
     model = restore_model(checkpoint, "cpu")
     model.preprocessor.featurizer.dither = 0.0
-    clips = [load_clip(one.path, None, None, network.sample_rate, 60).samples for one in asked]
+    clips = [load_clip(one.path, None, None, network.sample_rate, 60).samples for one in utterances]
 
     def theirs(language):
         return [model.transcribe([c], batch_size=1, verbose=False, target_lang=language)[0].text for c in clips]
 
-    assert texts(network, asked) == theirs("auto")
+    assert texts(network, utterances) == theirs("auto")
     assert texts(network, german) == theirs("de-AT") != theirs("auto")
-    assert texts(NemoModel(checkpoint, EngineOptions(language="de-AT")), asked) == theirs("de-AT")
-    assert [network.decoder.number(one) for one in (None, "en", "de", "en-us")] == [0, 1, 2, 1]
-    with pytest.raises(CheckpointError, match=r"no language 'fr' in its prompt .* it has auto, en-US, de-DE, de-AT"):
+    assert texts(NemoModel(checkpoint, EngineOptions(language="de-AT")), utterances) == theirs("de-AT")
+    assert [network.decoder.prompt_number(one) for one in (None, "en", "de", "en-us")] == [0, 1, 2, 1]
+    with pytest.raises(
+        CheckpointError, match=r"no language 'fr' in its prompt .*: expected one of auto, en-US, de-DE, de-AT"
+    ):
         NemoModel(checkpoint, EngineOptions(language="fr"))
 
 
-def test_words_have_confidence_and_places(demo_small, demo_large):
+def test_words_have_confidence_and_times(demo_small, demo_large):
     for checkpoint, branch in ((demo_small, None), (demo_large, None), (demo_large, "ctc")):
-        found = reading(checkpoint, decoder=branch, timestamps=True)
+        found = first_hypothesis(checkpoint, decoder=branch, timestamps=True)
         words = found.text.split()
         assert [word.word for word in found.words] == words
         starts = [word.start for word in found.words]
@@ -170,10 +174,10 @@ def test_words_have_confidence_and_places(demo_small, demo_large):
         assert len(found.word_confidence) == len(words)
         assert all(0 < confidence < 1 for confidence in [*found.word_confidence, found.confidence])
         assert found.tokens >= len(words)
-    assert reading(demo_small).words is None
+    assert first_hypothesis(demo_small).words is None
 
 
-def test_confidence_is_nemos(demo_large):
+def test_confidence_equals_that_of_nemo(demo_large):
     (one,) = requests(1)
     model = restore_model(demo_large, "cpu")
     model.preprocessor.featurizer.dither = 0.0
@@ -184,37 +188,39 @@ def test_confidence_is_nemos(demo_large):
             {**config, "strategy": "greedy_batch", "confidence_cfg": settings}, decoder_type=branch, verbose=False
         )
         (theirs,) = model.transcribe([one.path], batch_size=1, return_hypotheses=True, verbose=False)
-        ours = reading(demo_large, branch="ctc" if branch == "ctc" else None)
+        ours = first_hypothesis(demo_large, branch="ctc" if branch == "ctc" else None)
         assert ours.word_confidence == pytest.approx([float(value) for value in theirs.word_confidence], abs=1e-4)
 
 
-def test_a_shaky_reading_has_less_confidence(demo_large):
-    asked = requests(1)[0]
+def test_noise_lowers_confidence(demo_large):
+    utterances = requests(1)[0]
     network = NemoModel(demo_large, EngineOptions())
-    clip = load_clip(asked.path, None, None, network.sample_rate, 60)
+    clip = load_clip(utterances.path, None, None, network.sample_rate, 60)
     noise = np.random.default_rng(0).normal(0, 0.1, len(clip.samples)).astype(np.float32)
-    clear, noisy = network.transcribe([[(asked, clip), (asked, type(clip)(clip.samples + noise, clip.stats))]])
+    clear, noisy = network.transcribe(
+        [[(utterances, clip), (utterances, type(clip)(clip.samples + noise, clip.stats))]]
+    )
     assert noisy.confidence < clear.confidence
 
 
-def test_bf16_reads_the_same_words(demo_large):
-    asked = requests(40)
+def test_bf16_gives_the_same_hypotheses(demo_large):
+    utterances = requests(40)
     networks = {precision: NemoModel(demo_large, EngineOptions(precision=precision)) for precision in ("fp32", "bf16")}
     assert {name: network.runtime["precision"] for name, network in networks.items()} == {
         "fp32": "fp32",
         "bf16": "bf16",
     }
     assert next(networks["bf16"].model.encoder.parameters()).dtype == torch.bfloat16
-    exact, rough = (texts(network, asked) for network in networks.values())
+    exact, rough = (texts(network, utterances) for network in networks.values())
     assert sum(one == other for one, other in zip(exact, rough, strict=True)) >= 38
 
 
-def test_a_small_model_on_a_cpu_is_read_in_fp32(demo_small):
+def test_small_model_on_a_cpu_runs_in_fp32(demo_small):
     network = NemoModel(demo_small, EngineOptions())
     assert choose_precision(network.model.encoder, EngineOptions()) == "fp32"
 
 
-def test_bf16_is_chosen_where_it_was_measured_to_pay(monkeypatch):
+def test_bf16_is_chosen_if_it_is_measured_to_be_faster(monkeypatch):
     large = torch.nn.Linear(3_000, 2_000)
     for gain, precision in ((6.0, "bf16"), (0.5, "fp32")):
         monkeypatch.setattr("winnow.engines.nemo.precision.bf16_speedup", lambda gain=gain: gain)
@@ -222,11 +228,11 @@ def test_bf16_is_chosen_where_it_was_measured_to_pay(monkeypatch):
 
 
 def test_fp16_is_refused_without_a_gpu(demo_small):
-    with pytest.raises(OptionError, match="fp16 is for GPUs"):
+    with pytest.raises(OptionError, match=r"engine.precision: fp16 requires a GPU"):
         NemoModel(demo_small, EngineOptions(precision="fp16"))
 
 
-def test_local_attention_sees_no_further(demo_small):
+def test_local_attention_limits_the_context(demo_small):
     network = NemoModel(demo_small, EngineOptions(local_attention=4))
     assert network.model.encoder.self_attention_model == "rel_pos_local_attn"
     far = requests(4)
@@ -247,33 +253,33 @@ def test_local_attention_sees_no_further(demo_small):
         ({"punctuation": False}, "engine.punctuation requires a multitask checkpoint"),
     ],
 )
-def test_an_option_that_no_model_can_follow_is_refused(demo_small, options, complaint):
+def test_option_that_no_model_can_follow_is_refused(demo_small, options, complaint):
     with pytest.raises(OptionError, match=complaint):
         check_options(EngineOptions(**options), [demo_small])
 
 
-def test_timestamps_need_a_model_that_has_frames(random_model):
+def test_timestamps_require_a_model_with_frames(random_model):
     with pytest.raises(OptionError, match=r"engine.timestamps requires a CTC or transducer checkpoint"):
         check_options(EngineOptions(timestamps=True), [random_model("canary")])
 
 
-def test_cuda_graphs_need_a_gpu(demo_large):
-    with pytest.raises(OptionError, match=r"engine.cuda_graphs: there is no GPU"):
+def test_cuda_graphs_require_a_gpu(demo_large):
+    with pytest.raises(OptionError, match=r"engine.cuda_graphs: this machine has no GPU"):
         NemoModel(demo_large, EngineOptions(cuda_graphs=True))
 
 
-def test_a_budget_is_what_memory_allows():
+def test_batch_seconds_follow_from_free_memory():
     assert batch_seconds_for(bytes_per_second=1e6, free=int(1e9)) == 600
     assert batch_seconds_for(bytes_per_second=1e3, free=int(1e9)) == 1_200  # more would save no time
     assert batch_seconds_for(bytes_per_second=1e12, free=int(1e9)) == 1
 
 
-def test_timestamps_are_nemos_frames(demo_large):
-    """Where a word starts is the frame in which NeMo's transducer says its first token."""
+def test_timestamps_equal_the_frames_of_nemo(demo_large):
+    """A word starts at the frame in which NeMo's transducer emits its first token."""
     (one,) = requests(1)
     model = restore_model(demo_large, "cpu")
     model.preprocessor.featurizer.dither = 0.0
     (theirs,) = model.transcribe([one.path], batch_size=1, timestamps=True, verbose=False)
-    ours = reading(demo_large, timestamps=True)
+    ours = first_hypothesis(demo_large, timestamps=True)
     found = [Word(word["word"], round(word["start"], 3), round(word["end"], 3)) for word in theirs.timestamp["word"]]
     assert [(word.word, word.start) for word in ours.words] == [(word.word, word.start) for word in found]

@@ -1,4 +1,4 @@
-"""Languages in one run: each row is read by the models of its language, and says by which."""
+"""Passes with a model per language: each row is transcribed by the model of its language, and names it."""
 
 import json
 
@@ -21,33 +21,33 @@ from winnow.text.hypothesis import Hypothesis
 
 
 @pytest.fixture
-def readers(hears):
-    """A pass with stand-ins for the models of German, of Armenian, which has none, and of all the rest."""
+def routed_pass(hears):
+    """A pass with stand-ins for a German model, no model for Armenian, and a model for all other languages."""
     found = {name: resolve(path) for name, path in hears(rest={"a.wav": "one"}, german={"a.wav": "eins"}).items()}
     return Pass(
         role="large", checkpoint=found["rest"], languages={"de": found["german"], "hy": None}, options=EngineOptions()
     )
 
 
-def test_a_row_is_read_by_the_model_of_its_language(readers):
-    rest, german = readers.checkpoints
+def test_row_has_the_checkpoint_of_its_language(routed_pass):
+    rest, german = routed_pass.checkpoints
     expected = {"de": german, "de-at": german, "en": rest, None: rest, "hy": None}
-    assert {language: readers.checkpoint_for(language) for language in expected} == expected
+    assert {language: routed_pass.checkpoint_for(language) for language in expected} == expected
 
 
-def test_answers_come_in_the_order_of_the_requests_and_say_what_each_model_took(readers):
-    def listen(checkpoint, options, requests):
+def test_results_come_in_the_order_of_the_requests_with_the_usage_of_each_model(routed_pass):
+    def recognise(checkpoint, options, requests):
         name = checkpoint.path.stem
         found = [Result(Hypothesis(f"{name} {request.path}")) for request in requests]
         return found, {"utterances": len(found), "seconds": 1.0, "device": name}
 
     spoken = ["de", None, "de-ch", "fr"]
     requests = [Request(f"{i}.wav", None, None, language=language) for i, language in enumerate(spoken)]
-    found, spent = transcribe_by_language(readers, listen, requests)
+    found, usage = transcribe_by_language(routed_pass, recognise, requests)
     assert [one.hypothesis.text for one in found] == ["german 0.wav", "rest 1.wav", "german 2.wav", "rest 3.wav"]
-    assert (spent["utterances"], spent["seconds"]) == (4, 2.0)
-    rest, german = (one.sha256 for one in readers.checkpoints)
-    assert {sha256: one["utterances"] for sha256, one in spent["models"].items()} == {rest: 2, german: 2}
+    assert (usage["utterances"], usage["seconds"]) == (4, 2.0)
+    rest, german = (one.sha256 for one in routed_pass.checkpoints)
+    assert {sha256: one["utterances"] for sha256, one in usage["models"].items()} == {rest: 2, german: 2}
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def corpus(manifest):
 
 @pytest.fixture
 def models(hears):
-    """What each model hears; who is asked for a row that is not here has no reading of it."""
+    """What each model hears; it has no hypothesis for any other file."""
     right, half, wrong = "one two three", "one two", "four five six seven eight"
     return hears(
         small={"c.wav": right, "d.wav": half, "g.wav": right},
@@ -76,7 +76,7 @@ def routed(models):
     return {"small": models["small"], "large": models["large"], "languages": routes}
 
 
-def test_a_language_with_models_of_its_own_is_not_for_a_further_one(corpus, models, hears):
+def test_extra_model_skips_languages_with_models_of_their_own(corpus, models, hears):
     third = hears(third={"d.wav": "one two three"})["third"]
     *_, last = make_passes(Curation(manifest=corpus, output="out", extra_models=[third], **routed(models)))
     assert {language: last.checkpoint_for(language) for language in ("de", "hy", "en", None)} == {
@@ -87,7 +87,7 @@ def test_a_language_with_models_of_its_own_is_not_for_a_further_one(corpus, mode
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_languages_are_routed_row_by_row_in_one_run(corpus, models, tmp_path):
+def test_run_routes_each_row_by_its_language(corpus, models, tmp_path):
     run = tmp_path / "run"
     report = curate(manifest=corpus, output=run, shard_hours=2 / 3600, **routed(models))
     names = {path: name for name, path in models.items()} | {None: None}
@@ -109,7 +109,7 @@ def test_languages_are_routed_row_by_row_in_one_run(corpus, models, tmp_path):
         ("large", "german_large"): 1,
     }
     assert report.speed["small"].utterances == 7
-    assert report.bands["escalate"].utterances == 2  # nobody escalates what has no large model
+    assert report.bands["escalate"].utterances == 2  # rows without a large model are not escalated
     shown = (run / "report.html").read_text()
     assert all(f"{name}.jsonl" in shown for name in models)
 
@@ -122,7 +122,7 @@ def test_languages_are_routed_row_by_row_in_one_run(corpus, models, tmp_path):
 
 @pytest.fixture(scope="module")
 def two_languages(tmp_path_factory):
-    """The demo's checkpoints as models of two languages, in a catalogue, and a corpus whose rows are in either."""
+    """A catalogue with the demo's checkpoints as models of two languages, and a corpus with rows in both."""
     folder = tmp_path_factory.mktemp("languages")
     entry = {"decoder": "CTC", "licence": "own"}
     models = [
@@ -144,8 +144,8 @@ def two_languages(tmp_path_factory):
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_two_real_checkpoints_read_the_rows_of_their_languages(two_languages, tmp_path):
-    """Every text is what that checkpoint alone reads."""
+def test_two_real_checkpoints_transcribe_the_rows_of_their_languages(two_languages, tmp_path):
+    """Every hypothesis is that of the checkpoint alone."""
     given = {"manifest": two_languages / "corpus.jsonl", "relative_to": DEMO / "corpus", "shard_hours": 0.01}
     routes = {"de": {"small": "auto"}}
     run = tmp_path / "routed"

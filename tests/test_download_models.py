@@ -1,4 +1,4 @@
-"""Models at hand before a run needs them: from a hub, a folder and a cache, and what is said of those that fail."""
+"""Downloads of models ahead of a run: from a hub, a folder and the cache, and the causes of failures."""
 
 import json
 import os
@@ -23,7 +23,7 @@ DIGESTS = {
 
 @pytest.fixture
 def served(tmp_path):
-    """A hub with the demo's checkpoints, and one that is none."""
+    """A hub with the demo's checkpoints, and a file that is not a checkpoint."""
     for name in ("small", "large"):
         (tmp_path / "hub" / "demo" / name).mkdir(parents=True)
         shutil.copy(DEMO / f"{name}.nemo", tmp_path / "hub" / "demo" / name)
@@ -50,7 +50,7 @@ def command(served, tmp_path, prefect_server):
     return run
 
 
-def test_models_are_fetched_once_and_those_that_fail_stop_no_other(served, command):
+def test_models_are_downloaded_once_and_failures_stop_no_other(served, command):
     names = ["demo/small", "demo/none", f"demo/large@{COMMIT}", "demo/page"]
     done, rows = command(*names, "--trust-unpinned")
     assert done.returncode == 7
@@ -60,20 +60,20 @@ def test_models_are_fetched_once_and_those_that_fail_stop_no_other(served, comma
         (names[2], "fetched", DIGESTS["large"]),
         ("demo/page", "failed", None),
     ]
-    assert "none.nemo could not be had from the hub" in rows[1]["cause"]
-    assert "demo/page: refused before anything in it was opened: not a NeMo checkpoint" in rows[3]["cause"]
+    assert "none.nemo cannot be downloaded from the hub" in rows[1]["cause"]
+    assert "demo/page: failed its preflight: not a NeMo checkpoint" in rows[3]["cause"]
     assert [row["bytes"] for row in rows] == [1_945_600, None, 11_008_000, None]
     assert f"pinned: demo/small@sha256:{DIGESTS['small']}" in done.stdout.splitlines()
     assert done.stderr.splitlines()[-1].startswith("winnow: 2 of 4 models are not ready: ")
 
-    served.asked.clear()
+    served.requests.clear()
     done, rows = command(rows[0]["pin"], names[2])
     assert done.returncode == 0, done.stderr
     assert [row["state"] for row in rows] == ["cached", "cached"]
-    assert not [asked for asked in served.asked if asked.startswith("GET")]
+    assert not [requests for requests in served.requests if requests.startswith("GET")]
 
 
-def test_a_folder_is_its_checkpoints_and_what_was_copied_is_not_copied_again(tmp_path, prefect_server, monkeypatch):
+def test_folder_stands_for_its_checkpoints_which_are_copied_once(tmp_path, prefect_server, monkeypatch):
     monkeypatch.setenv("WINNOW_CACHE", str(tmp_path / "cache"))
     (tmp_path / "models").mkdir()
     for name in ("small", "large"):
@@ -89,9 +89,7 @@ def test_a_folder_is_its_checkpoints_and_what_was_copied_is_not_copied_again(tmp
         download_models(models=[str(tmp_path / "empty")])
 
 
-def test_a_model_that_is_not_pinned_is_not_taken_and_the_cause_says_how_to_pin_it(prefect_server):
-    with pytest.raises(
-        DownloadFailed, match=f"write .*small.nemo@sha256:{DIGESTS['small']} if you mean today's"
-    ) as failure:
+def test_unpinned_model_fails_with_the_pin_to_use(prefect_server):
+    with pytest.raises(DownloadFailed, match=f"pin today's as .*small.nemo@sha256:{DIGESTS['small']}") as failure:
         download_models(models=[str(DEMO / "small.nemo")])
     assert [row.state for row in failure.value.models] == ["failed"]
