@@ -1,4 +1,4 @@
-"""The presets of rules as one sees them in a terminal."""
+"""Show the presets of rules in a terminal."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from winnow.validation.rules import required_columns
 
 
 def show(names: Sequence[PresetName]) -> None:
-    """Each preset with its rules and the names of their reasons."""
+    """Print each preset with its rules and the names of their reasons."""
     for name in names or FILTERS:
         preset = FILTERS[name]
         console.print(f"[bold]{name}[/]  {escape(preset.source)}")
@@ -18,5 +18,5 @@ def show(names: Sequence[PresetName]) -> None:
             console.print(f"    {escape(rule.condition)}  [dim]{rule.name}[/]", soft_wrap=True)
         if needs := required_columns(preset.rules):
             console.print(f"    needs {', '.join(needs)}")
-        if preset.beside:
-            console.print(f"    [dim]{escape(preset.beside)}[/]", soft_wrap=True)
+        if preset.notes:
+            console.print(f"    [dim]{escape(preset.notes)}[/]", soft_wrap=True)

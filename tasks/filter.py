@@ -7,8 +7,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.retry import RETRY
+from winnow.rules.columns import RULE_COLUMNS
 from winnow.rules.decisions import decide
-from winnow.rules.operands import RULE_COLUMNS, Operands
+from winnow.rules.operands import Operands
 from winnow.rules.rule import Rules, Term
 from winnow.runs.ledger import run_stage_on_shard
 from winnow.runs.storage import read_table

@@ -268,7 +268,8 @@ def test_a_budget_that_rescues_nothing_gives_nothing_up(parameters):
 
 
 LABELS = Rules(
-    rules=tuple(map(str, Filter().active_rules)), labels=tuple(map(str, Filter(min_confidence=0.3).unreferenced_rules))
+    rules=tuple(map(str, Filter().active_rules)),
+    unreferenced=tuple(map(str, Filter(min_confidence=0.3).unreferenced_rules)),
 )
 
 

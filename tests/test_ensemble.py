@@ -88,7 +88,7 @@ def test_what_has_a_reference_is_kept_by_its_wer_and_the_rest_by_agreement(rules
         after_score(after_combine(READ), ENSEMBLE), **{"duration": [2.0], "ensemble_pred_text": ["a"]} | columns
     )
     table = filter(
-        rows, Rules(rules=tuple(map(str, rules.active_rules)), labels=tuple(map(str, rules.unreferenced_rules)))
+        rows, Rules(rules=tuple(map(str, rules.active_rules)), unreferenced=tuple(map(str, rules.unreferenced_rules)))
     )
     assert [(row["decision"], row["reason"]) for row in table.to_pylist()] == [expected]
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tasks.filter import filter
 from tests.conftest import shard
 from winnow.parameters.filter import Filter
+from winnow.rules.columns import RULE_COLUMNS
 from winnow.rules.duplicates import count_duplicates, hash_references
-from winnow.rules.operands import RULE_COLUMNS
 from winnow.rules.rule import WHOLE_RUN, Rules, parse
 from winnow.schema import BEFORE_FILTER, DUPLICATES, FILTERED, after_gate, after_score, after_transcribe
 from winnow.text.text_stats import TEXT_STATS
@@ -82,7 +82,7 @@ def test_what_a_later_gate_gave_up_is_dropped_as_well(band, decision):
 
 
 def test_a_rule_and_one_for_labels_of_the_same_name_are_one_reason():
-    rules = Rules(rules=("confidence >= 0.9",), labels=("confidence >= 0.8",))
+    rules = Rules(rules=("confidence >= 0.9",), unreferenced=("confidence >= 0.8",))
     rows = filter(shard(BEFORE_FILTER, small_pred_text=["a"], small_confidence=[0.5]), rules)
     assert rows["reasons"].to_pylist() == [["CONFIDENCE_BELOW_MIN"]]
 
@@ -218,9 +218,9 @@ NUMBER = st.floats(-2, 50, width=32).map(lambda number: f"{number:g}")
 NUMBERS = [name for name, kind in RULE_COLUMNS.items() if kind == "number"]
 MEASURED = [
     f"{name}({text})"
-    for name, one in TEXT_STATS.items()
+    for name, stat in TEXT_STATS.items()
     for text in ("text", "pred_text", "note")
-    if one.kind == "number" and not one.takes and name not in WHOLE_RUN
+    if stat.type == "number" and not stat.argument and name not in WHOLE_RUN
 ]
 OPERATOR = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
 WHETHER = st.sampled_from(["narrowband", "checked", "all_caps(text)"])

@@ -24,7 +24,7 @@ from winnow.runs.reuse import input_digests
 from winnow.runs.run_record import load_settings
 from winnow.runs.verify import verify_run
 from winnow.schema import BEFORE_FILTER
-from winnow.sweep.outcomes import gather_outcomes, kept_by_run, outcomes_of, run_stages
+from winnow.sweep.outcomes import gather_outcomes, kept_by_run, run_stages, shard_outcomes
 from winnow.sweep.threshold_sweep import rule_costs
 
 ASKED = (
@@ -136,8 +136,8 @@ def test_a_curve_counts_what_its_rule_is_not_asked_of_as_kept():
         "large_pred_text": [None] * 4 + ["a"] * 2,
         "large_agreement": [None] * 4 + [1.0, 0.5],
     }
-    rules = Rules(rules=("wer <= 0.25",), labels=("agreement >= 0.8",))
-    found = outcomes_of(shard(BEFORE_FILTER, **columns), rules, None)
+    rules = Rules(rules=("wer <= 0.25",), unreferenced=("agreement >= 0.8",))
+    found = shard_outcomes(shard(BEFORE_FILTER, **columns), rules, None)
     assert found.kept.tolist() == [True, True, False, True, True, False]
     kept = [{point.threshold: point.kept.utterances for point in cost.curve} for cost in rule_costs(found)]
     assert kept == [{0.0: 3, 0.2: 4, 0.25: 4, 0.5: 5}, {1.0: 4, 0.8: 4, 0.5: 5}]
@@ -172,7 +172,7 @@ def test_a_preset_that_is_given_takes_the_place_of_the_runs_own_rules(run):
 
 def test_rules_that_a_run_cannot_follow_are_refused_before_a_server_is_asked(run, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    with pytest.raises(RuleError, match="no large9 model"):
+    with pytest.raises(RuleError, match="this run has no large9 model"):
         command.refilter(str(run), "elsewhere", Filter(rules=("large9_wer < 1",)))
 
 

@@ -1,4 +1,4 @@
-"""Rules as they are written, and what is said of those that cannot be followed."""
+"""How rules are written, what limits they set, and how invalid ones are refused."""
 
 from math import nextafter
 
@@ -34,7 +34,7 @@ from winnow.rules.rule import parse
         ("NOISY: dnsmos >= 3", ["NOISY: dnsmos >= 3"]),
     ],
 )
-def test_a_rule_is_read_and_written(text, expected):
+def test_rule_is_parsed_and_written_back(text, expected):
     rules = parse(text)
     assert [str(rule) for rule in rules] == expected
     assert [parse(str(rule)) for rule in rules] == [[rule] for rule in rules]
@@ -43,26 +43,32 @@ def test_a_rule_is_read_and_written(text, expected):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("cer", "'cer' is no rule: write a column, an operator and a value, such as cer <= 0.3"),
-        ("cer => 0.3", "'cer => 0.3': '> 0.3' is no number, no column"),
-        ("cer <=", "'cer <=': '' is no number"),
-        ("cer <= 0.3 or 1", "'cer <= 0.3 or 1': '0.3 or 1' is no number"),
-        ('lang < "en"', '< compares numbers, and "en" is none'),
-        ("narrowband >= true", ">= compares numbers, and true is none"),
-        ("duration in 20..1", "a range, the lower number first"),
-        ("duration in 1..", "a range, the lower number first"),
+        ("cer", "invalid rule 'cer': expected COLUMN OPERATOR VALUE, e.g. cer <= 0.3"),
+        (
+            "cer => 0.3",
+            "'cer => 0.3': expected a number, a column, true, false or a text in double quotes, got '> 0.3'",
+        ),
+        (
+            "cer <=",
+            "invalid rule 'cer <=': expected a number, a column, true, false or a text in double quotes, got ''",
+        ),
+        ("cer <= 0.3 or 1", "text in double quotes, got '0.3 or 1'"),
+        ('lang < "en"', '< needs a number, got "en"'),
+        ("narrowband >= true", ">= needs a number, got true"),
+        ("duration in 20..1", "expected a range, lower number first (1..20)"),
+        ("duration in 1..", "expected a range, lower number first (1..20)"),
         ("lang in en,", "a list of texts"),
-        ("longest word < 25", "is no rule"),
-        ("", "is no rule"),
+        ("longest word < 25", "expected COLUMN OPERATOR VALUE"),
+        ("", "expected COLUMN OPERATOR VALUE"),
     ],
 )
-def test_what_is_no_rule_is_refused_with_its_place(text, complaint):
+def test_invalid_rule_is_refused_with_what_was_expected(text, complaint):
     with pytest.raises(RuleError) as raised:
         parse(text)
     assert complaint in str(raised.value)
 
 
-def test_limits_and_rules_take_the_place_of_the_presets_with_the_same_name():
+def test_limits_and_rules_replace_the_rules_of_a_preset_with_the_same_name():
     given = Filter(preset="sdp-voxpopuli-es", max_duration=30, rules=("wer <= 0.5", "cer <= 0.4"))
     conditions = {rule.name: rule.condition for rule in given.active_rules}
     assert conditions["DURATION_ABOVE_MAX"] == "duration <= 30"
@@ -84,7 +90,7 @@ def test_limits_and_rules_take_the_place_of_the_presets_with_the_same_name():
         (Filter(preset="emilia"), None),
     ],
 )
-def test_the_highest_wer_is_that_of_the_rules_in_force(given, limit):
+def test_max_kept_wer_is_the_lowest_limit_of_the_active_rules(given, limit):
     assert given.max_kept_wer == limit
 
 
@@ -93,7 +99,7 @@ def test_two_rules_of_one_name_are_refused():
         Filter(rules=("wer <= 0.3", "wer < 0.4"))
 
 
-def test_the_rules_of_a_preset_have_different_names_and_a_source():
+def test_rules_of_a_preset_have_distinct_names_and_a_source():
     for preset in FILTERS.values():
         names = [rule.name for rule in preset.rules]
         assert len(set(names)) == len(names)

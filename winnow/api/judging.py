@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from winnow.errors import InputError, MissingColumns
 from winnow.roles import ENSEMBLE, band_of
+from winnow.rules.columns import column_type, field_name
 from winnow.rules.decisions import decide
 from winnow.rules.duplicates import count_duplicates, hash_references
-from winnow.rules.operands import Operands, column_kind, field_name
+from winnow.rules.operands import Operands
 from winnow.rules.rule import Rules, parse, terms
 from winnow.schema import AGREEMENT, AUDIO_STATS, HYPOTHESIS, QUARANTINE_REASONS, SCORES, UTTERANCE, roles_of
 from winnow.text.metrics import compare_texts, word_error_rate
@@ -66,7 +67,7 @@ def judge(
         phrases=tuple(sorted({normalize(phrase, "basic") for phrase in phrases})),
     )
     shard = _shard(columns, normalizer)
-    for rule in parsed.parsed:
+    for rule in parsed.all_rules:
         check_rule(rule, roles_of(shard.schema), phrases=bool(parsed.phrases))
     _check_columns(parsed, shard, columns)
     duplicates = next(count_duplicates([hash_references(shard, normalizer)])) if parsed.needs_whole_run else None
@@ -140,10 +141,10 @@ def _check_columns(rules: Rules, shard: pa.Table, given: Columns) -> None:
     """Raise unless the rows have every column that a rule compares."""
     names = {*shard.schema.names, *map(field_name, given)} - ({*UTTERANCE.names} - {*given})
     names |= {name for name in OF_A_MODEL for role in roles_of(shard.schema) if f"{role}_{name}" in names}
-    for rule in rules.parsed:
+    for rule in rules.all_rules:
         for term in terms([rule]):
             needed = {"text", "duration"} if term.column in ("char_rate", "word_rate") else {term.column}
-            if column_kind(term.column) is None:
+            if column_type(term.column) is None:
                 needed = {field_name(term.column)}
             if missing := sorted(needed - names - {"model", "last_band"}):
                 raise MissingColumns(f"rule {rule.condition!r}: the rows have no column {missing[0]!r}")

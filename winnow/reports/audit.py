@@ -52,7 +52,9 @@ def audit_decisions(judged: pa.Table, rules: Rules) -> pa.Array:
     audited = pc.and_(judged["audit"], pc.is_valid(judged["large_pred_text"])).to_numpy()
     rows = judged.filter(pa.array(audited))
     escalated = replace_column(rows, "band", ["escalate"] * len(rows)).drop_columns(list(DECISION))
-    row_rules = Rules(rules=split_rules(rules.given, False), labels=rules.labels, phrases=rules.phrases)
+    row_rules = Rules(
+        rules=split_rules(rules.general_rules, False), unreferenced=rules.unreferenced, phrases=rules.phrases
+    )
     dropped = evaluate(row_rules, Operands(escalated, row_rules)).any(axis=1) | violates_run_rules(rows, rules)
     keeps = np.zeros(len(judged), bool)
     keeps[audited] = ~dropped
@@ -61,13 +63,13 @@ def audit_decisions(judged: pa.Table, rules: Rules) -> pa.Array:
 
 def split_rules(rules: list[Rule], needs_whole_run: bool) -> tuple[str, ...]:
     """Return the rules that compare an utterance with the whole run, or all others."""
-    compares_run = {str(rule): any(term.measure in WHOLE_RUN for term in terms([rule])) for rule in rules}
+    compares_run = {str(rule): any(term.stat in WHOLE_RUN for term in terms([rule])) for rule in rules}
     return tuple(rule for rule, whole_run in compares_run.items() if whole_run == needs_whole_run)
 
 
 def violates_run_rules(rows: pa.Table, rules: Rules) -> np.ndarray:
     """Mark rows that violate a rule about the whole run; which hypothesis is selected does not change that."""
-    names = {rule.name for rule in Rules(rules=split_rules(rules.given, True)).given}
+    names = {rule.name for rule in Rules(rules=split_rules(rules.general_rules, True)).general_rules}
     return np.array([bool(names.intersection(reasons or ())) for reasons in rows["reasons"].to_pylist()], bool)
 
 

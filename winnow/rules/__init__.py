@@ -1,1 +1,1 @@
-"""What a kept utterance must satisfy: rules as data, what they need, and what their thresholds cost."""
+"""Rules that a kept utterance must satisfy: how they are written, what they compare, and what they decide."""

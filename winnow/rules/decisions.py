@@ -35,7 +35,7 @@ def decide(rules: Rules, values: Operands) -> Decisions:
 
 def merge_by_name(violations: NDArray[np.bool_], rules: Rules) -> tuple[NDArray[np.bool_], list[str]]:
     """Return the violations by name, since a rule and a rule for labels may have the same one."""
-    columns = [rule.name for rule in rules.parsed]
+    columns = [rule.name for rule in rules.all_rules]
     names = list(dict.fromkeys(columns))
     merged = np.zeros((len(violations), len(names)), bool)
     for column, name in enumerate(columns):

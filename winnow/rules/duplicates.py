@@ -1,4 +1,4 @@
-"""Which references a run has more than once: known when the last line was read, before the first row is judged."""
+"""How often each reference occurs in a run, counted after the whole manifest was read and before rows are judged."""
 
 from collections.abc import Iterable, Iterator
 
@@ -11,33 +11,32 @@ from winnow.text.normalize import Normalizer, normalize
 
 
 def hash_references(rows: pa.Table, normalizer: Normalizer) -> pa.Array:
-    """64 bits for each reference as it is compared; null where there are no words, or nothing to read."""
-    plain = [
+    """Return 64 bits for each normalized reference; null for one without words and for quarantined rows."""
+    texts = [
         normalize(text, normalizer) if reason is None and text is not None else None
         for text, reason in zip(rows["text"].to_pylist(), rows["reason"].to_pylist(), strict=True)
     ]
-    return pa.array([xxhash.xxh3_64_intdigest(text.encode()) if text else None for text in plain], pa.uint64())
+    return pa.array([xxhash.xxh3_64_intdigest(text.encode()) if text else None for text in texts], pa.uint64())
 
 
 def count_duplicates(shards: Iterable[pa.Array]) -> Iterator[pa.Table]:
-    """For each row of each shard, how many have its reference and which of them it is, given the hashes.
+    """Yield for each shard, given its hashes, the table `DUPLICATES`: copies of each reference, and which one a row is.
 
-    Some forty bytes a row are held, whatever the texts.
+    Takes about forty bytes of memory per row, however long the texts are.
     """
     arrays = list(shards)
-    every = pa.chunked_array(arrays, pa.uint64())
-    hashes = every.drop_null().to_numpy()
+    hashes = pa.chunked_array(arrays, pa.uint64()).drop_null().to_numpy()
     order = np.argsort(hashes, kind="stable")
     starts = np.flatnonzero(np.diff(hashes[order], prepend=hashes[order][:1] + np.uint64(1)))
     sizes = np.diff([*starts, len(hashes)])
-    found = np.empty((2, len(hashes)), np.int64)
-    found[0, order] = np.repeat(sizes, sizes)
-    found[1, order] = np.arange(len(hashes)) - np.repeat(starts, sizes) + 1
+    counts = np.empty((2, len(hashes)), np.int64)  # copies, occurrence
+    counts[0, order] = np.repeat(sizes, sizes)
+    counts[1, order] = np.arange(len(hashes)) - np.repeat(starts, sizes) + 1
     begin = 0
     for array in arrays:
         size = len(array) - array.null_count
-        spread = np.zeros((2, len(array)), np.int64)
+        columns = np.zeros((2, len(array)), np.int64)
         mask = array.is_valid().to_numpy(zero_copy_only=False)
-        spread[:, mask] = found[:, begin : begin + size]
-        yield pa.table([pa.array(column, mask=~mask) for column in spread], schema=DUPLICATES)
+        columns[:, mask] = counts[:, begin : begin + size]
+        yield pa.table([pa.array(column, mask=~mask) for column in columns], schema=DUPLICATES)
         begin += size

@@ -1,4 +1,4 @@
-"""Which rows break which rules."""
+"""Which rows violate which rules."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from winnow.rules.operands import Operands, compares_texts, kind_asked
+from winnow.rules.columns import compared_type, compares_texts
+from winnow.rules.operands import Operands
 from winnow.rules.rule import Rule, Rules, Term
 
 COMPARE = {"<": pc.less, "<=": pc.less_equal, ">": pc.greater, ">=": pc.greater_equal, "==": pc.equal}
@@ -15,50 +16,47 @@ COMPARE = {"<": pc.less, "<=": pc.less_equal, ">": pc.greater, ">=": pc.greater_
 Flags = NDArray[np.bool_]
 
 
-def evaluate(rules: Rules, values: Operands) -> Flags:
-    """For each row and each rule, whether it breaks it.
-
-    What has no reference is judged by the rules for labels, and not by those that compare with a reference.
-    """
+def evaluate(rules: Rules, operands: Operands) -> Flags:
+    """Return for each row and each of `rules.all_rules` whether the row violates it, with shape (rows, rules)."""
     columns = [
-        violations(rule, values) & mine for rule, mine in zip(rules.parsed, applies_to(rules, values), strict=True)
+        violations(rule, operands) & applies
+        for rule, applies in zip(rules.all_rules, applies_to(rules, operands), strict=True)
     ]
-    return np.stack(columns, axis=1) if columns else np.zeros((len(values.rows), 0), bool)
+    return np.stack(columns, axis=1) if columns else np.zeros((len(operands.rows), 0), bool)
 
 
-def applies_to(rules: Rules, values: Operands) -> list[Flags]:
-    """For each rule, which rows it is asked of."""
-    every = np.ones(len(values.rows), bool)
-    given = [values.compared if compares_texts(rule) else every for rule in rules.given]
-    return [*given, *(applies_to_labels(rule, values) for rule in rules.label_rules)]
+def applies_to(rules: Rules, operands: Operands) -> list[Flags]:
+    """Return for each rule the rows that it applies to: one that compares with a reference needs one."""
+    all_rows = np.ones(len(operands.rows), bool)
+    general = [operands.referenced if compares_texts(rule) else all_rows for rule in rules.general_rules]
+    return [*general, *(applies_to_unreferenced(rule, operands) for rule in rules.unreferenced_rules)]
 
 
-def applies_to_labels(rule: Rule, values: Operands) -> Flags:
-    """Which rows a rule for labels is asked of; what one model alone read has no agreement."""
-    found = ~values.compared
+def applies_to_unreferenced(rule: Rule, operands: Operands) -> Flags:
+    """Return the rows that a rule for utterances without a reference applies to; agreement needs several models."""
+    rows: Flags = ~operands.referenced
     if rule.term == Term("agreement"):
-        found = found & np.asarray(pc.is_valid(values.of(rule.term, "number")), bool)
-    return found
+        rows = rows & np.asarray(pc.is_valid(operands.of(rule.term, "number")), bool)
+    return rows
 
 
-def violations(rule: Rule, values: Operands) -> Flags:
-    """The rows that break the rule; an unknown value breaks any but !=."""
-    kind = kind_asked(rule)
-    found, value = values.of(rule.term, kind), rule.value
+def violations(rule: Rule, operands: Operands) -> Flags:
+    """Return the rows that violate the rule; an unknown value violates any rule but one with !=."""
+    kind = compared_type(rule)
+    values, value = operands.of(rule.term, kind), rule.value
     match rule.operator, value:
         case _, Term():
-            value = values.of(value, kind)
+            value = operands.of(value, kind)
         case "in", (float(), float()):
-            holds = pc.and_(pc.greater_equal(found, value[0]), pc.less_equal(found, value[1]))
-            return does_not_hold(holds, False)
+            holds = pc.and_(pc.greater_equal(values, value[0]), pc.less_equal(values, value[1]))
+            return violated(holds, unknown=False)
         case "in", _:
-            return does_not_hold(pc.is_in(found, pa.array(value)), False)
+            return violated(pc.is_in(values, pa.array(value)), unknown=False)
     if rule.operator == "!=":
-        return does_not_hold(pc.not_equal(found, value), True)
-    return does_not_hold(COMPARE[rule.operator](found, value), False)
+        return violated(pc.not_equal(values, value), unknown=True)
+    return violated(COMPARE[rule.operator](values, value), unknown=False)
 
 
-def does_not_hold(holds: Any, unknown: bool) -> Flags:
-    """Where it does not hold."""
-    found: Flags = ~np.asarray(pc.fill_null(holds, unknown), bool)
-    return found
+def violated(holds: Any, unknown: bool) -> Flags:
+    """Invert a column of booleans, with `unknown` for its nulls."""
+    return np.asarray(~np.asarray(pc.fill_null(holds, unknown), bool))

@@ -1,5 +1,8 @@
-"""Published recipes as rules, by name. What a recipe does beside filtering (segmenting, translating, finding out the
-language, asking a language model) is not done here; `beside` says so. Percent there are fractions here."""
+"""Published recipes as rules, by name, with fractions instead of percent.
+
+What a recipe does besides filtering (segment, translate, identify the language, ask a language model) is not done here;
+`notes` says so.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -37,15 +40,16 @@ PresetName = Literal[
 
 @dataclass(frozen=True)
 class Preset:
-    """Rules, where they are from, and what the recipe does beside them."""
+    """The rules of a recipe, their source, and notes on what else the recipe does."""
 
     source: str
-    written: tuple[str, ...]
-    beside: str = ""
+    conditions: tuple[str, ...]
+    notes: str = ""
 
     @property
     def rules(self) -> list[Rule]:
-        return [rule for text in self.written for rule in parse(text)]
+        """The rules, parsed."""
+        return [rule for text in self.conditions for rule in parse(text)]
 
 
 SDP = "NeMo-speech-data-processor, dataset_configs"
@@ -60,21 +64,21 @@ HALLUCINATION = (
 
 FILTERS: dict[PresetName, Preset] = {
     "winnow": Preset("the default", ("wer <= 0.25",)),
-    "none": Preset("nothing but the rules that are given", ()),
+    "none": Preset("only the rules that are given", ()),
     "guide": Preset(
         "NeMo Curator's guide to WER filtering",
         ("small_wer <= 0.5", "wer <= 0.25"),
-        "gate.preset guide goes with it",
+        "use it with --gate.preset guide",
     ),
     "curator-asr": Preset(
         "NeMo-Curator, tutorials/audio/tagging/asr_pipeline.yaml",
         ("duration <= 40", "wer <= 0.1"),
-        "segments of 5 to 20 s are cut there, with pauses of at most 2 s",
+        "the recipe also cuts segments of 5 to 20 s, with pauses up to 2 s",
     ),
     "curator-tts": Preset(
         "NeMo-Curator, tutorials/audio/tagging/tts_pipeline.yaml",
         ("bandwidth >= 8000", "sisdr_squim >= 15", "stoi_squim >= 0.9"),
-        "the three are measured there",
+        "the recipe measures these three itself",
     ),
     "curator-excellent": Preset("NeMo-Curator's levels of WER", ("wer <= 0.1",)),
     "curator-good": Preset(
@@ -86,7 +90,7 @@ FILTERS: dict[PresetName, Preset] = {
     "curator-hallucination": Preset(
         "NeMo-Curator, stages/audio/text_filtering/whisper_hallucination.py",
         (*HALLUCINATION, "char_rate(pred_text) <= 40"),
-        "35 characters for the longest word of agglutinative languages",
+        "35 characters for the longest word in agglutinative languages",
     ),
     "granary": Preset(
         f"{SDP}/multilingual/granary",
@@ -97,7 +101,7 @@ FILTERS: dict[PresetName, Preset] = {
             "chars(pred_text) > 0",
             *HALLUCINATION,
         ),
-        "Whisper finds the language and reads twice there, the file and then its segments; Qwen restores punctuation",
+        "the recipe identifies the language and transcribes file and segments with Whisper; Qwen restores punctuation",
     ),
     "granary-translation": Preset(
         f"{SDP}/multilingual/granary, its translations",
@@ -113,7 +117,7 @@ FILTERS: dict[PresetName, Preset] = {
             "tgt_lid_prob > 0.3",
             "cometoid_score > 0.75",
         ),
-        "the translation and its scores are made there",
+        "the recipe makes the translation and its scores",
     ),
     "sdp-mls-es": Preset(
         f"{SDP}/spanish/mls",
@@ -125,12 +129,12 @@ FILTERS: dict[PresetName, Preset] = {
             "wer <= 0.9",
             "cer <= 0.9",
         ),
-        "spelling is mended there, and books with many errors are left out by name",
+        "the recipe also corrects spelling, and excludes books with many errors by name",
     ),
     "sdp-mcv-es-pc": Preset(
         f"{SDP}/spanish_pc/mcv12",
         ("char_rate in 1..21", "duration in 1..16", f'charset(text, "{ES}{ES.upper()},.?¿") >= 1', "cer <= 0.65"),
-        "symbols and abbreviations are replaced there",
+        "the recipe also replaces symbols and abbreviations",
     ),
     "sdp-voxpopuli-es": Preset(
         f"{SDP}/spanish_pc/voxpopuli",
@@ -142,7 +146,7 @@ FILTERS: dict[PresetName, Preset] = {
             "wer <= 0.75",
             "duration in 1..20",
         ),
-        "filter.max_duration 30 for dev and test",
+        "use --filter.max-duration 30 for dev and test",
     ),
     "sdp-mcv-ka": Preset(
         f"{SDP}/georgian/mcv",
@@ -153,12 +157,12 @@ FILTERS: dict[PresetName, Preset] = {
             "duration in 1..18",
             "occurrence(text) <= 1",
         ),
-        "symbols are replaced there",
+        "the recipe also replaces symbols",
     ),
     "sdp-it": Preset(
         f"{SDP}/italian/mls and voxpopuli",
         (f'charset(text, "{IT}{IT.upper()},.?") >= 1', "wrong_run < 5"),
-        "filter.min_duration 1.5 for VoxPopuli; a substitution is a deletion and an insertion there",
+        "use --filter.min-duration 1.5 for VoxPopuli; the recipe counts a substitution as a deletion and an insertion",
     ),
     "emilia": Preset(
         "Amphion, preprocessors/Emilia",
@@ -169,28 +173,32 @@ FILTERS: dict[PresetName, Preset] = {
             "duration in 3..30",
             "chars(text) >= 2",
         ),
-        "audio is separated, segmented and levelled there, and speech rates far from the others' are left out",
+        "the recipe also separates, segments and levels audio, and excludes outliers in speech rate",
     ),
-    "gigaspeech": Preset("SpeechColab/GigaSpeech, XL", ("wer <= 0.04",), "the WER of its own alignment there"),
+    "gigaspeech": Preset(
+        "SpeechColab/GigaSpeech, XL", ("wer <= 0.04",), "the recipe takes the WER of its own alignment"
+    ),
     "gigaspeech-clean": Preset("SpeechColab/GigaSpeech, L, M, S and XS", ("wer <= 0",)),
     "gigaspeech2": Preset(
         "SpeechColab/GigaSpeech2",
         ("language_probability >= 0.99", "duration in 2..30"),
-        "fastText finds the language of the text there; texts in other letters are dropped, here by a rule with "
+        "the recipe identifies the language with fastText, and drops texts in other letters: add a rule with "
         "charset(text, …)",
     ),
     "wenetspeech": Preset(
-        "wenet-e2e/WenetSpeech, strong labels", ("confidence >= 0.95",), "the confidence of its own validation there"
+        "wenet-e2e/WenetSpeech, strong labels",
+        ("confidence >= 0.95",),
+        "the recipe takes the confidence of its own validation",
     ),
     "wenetspeech-weak": Preset("wenet-e2e/WenetSpeech, strong and weak labels", ("confidence >= 0.6",)),
     "distil-whisper": Preset(
         "huggingface/distil-whisper, training",
         ("wer < 0.1", "all_caps(pred_text) == false"),
-        "normalizer whisper-english (whisper for other languages) goes with it; utterances are packed to 30 s there",
+        "use it with --normalizer whisper-english (else whisper); the recipe also packs utterances to 30 s",
     ),
     "podcast-rover": Preset(
         "KyuDan1/Audio-data-centric",
         ("ngram_copies(pred_text, 15) <= 5",),
-        "three systems vote there",
+        "the recipe lets three systems vote",
     ),
 }

@@ -1,13 +1,13 @@
-"""Rules as one writes them: what a kept utterance must satisfy, and the name of the reason if it does not.
+"""Rules: a condition that a kept utterance must satisfy, and the name of the reason if it does not.
 
-    cer <= 0.3                        a column (ours, or a field of the manifest), an operator and a value
+    cer <= 0.3                        a column (Winnow's, or a field of the manifest), an operator and a value
     duration in 1..20                 a range
     lang == "en"                      a text in quotes
     lang == text_lang                 another column
-    longest_word(pred_text) < 25      a measure of a text (see `measures`)
-    NOISY: dnsmos >= 3                with a name of its own
+    longest_word(pred_text) < 25      a statistic of a text, see `winnow.text.text_stats`
+    NOISY: dnsmos >= 3                a rule with a name
 
-A value that is unknown breaks every rule but !=.
+An unknown value violates every rule but those with !=.
 """
 
 import re
@@ -20,17 +20,17 @@ from pydantic import BaseModel
 from winnow.errors import RuleError
 
 WHOLE_RUN = {"copies", "occurrence"}
-"""Measures of references that are known once the manifest was read to its end."""
+"""Statistics of references that are known only after the whole manifest was read."""
 
 OPERATORS = {"lt": "<", "le": "<=", "eq": "==", "ne": "!=", "ge": ">=", "gt": ">", "=": "=="}
-"""NeMo's names of the operators, which may be used as well."""
+"""Other spellings of the operators, most of them NeMo's."""
 
 ORDERING = ("<", "<=", ">", ">=")
 
 RULE = re.compile(
     r"""\s* (?: (?P<name> [A-Z0-9_]+ ) \s* : (?!=) )?
-        \s* (?: (?P<measure> [a-z_]+ ) \( \s*
-                (?P<of> [^\s(),"]+ ) \s* (?: , \s* (?P<given> [^\s()",]+ | "[^"]*" ) \s* )? \)
+        \s* (?: (?P<stat> [a-z_]+ ) \( \s*
+                (?P<of> [^\s(),"]+ ) \s* (?: , \s* (?P<argument> [^\s()",]+ | "[^"]*" ) \s* )? \)
               | (?P<column> [^\s()<>=!,":]+ ) )
         \s* (?P<operator> <= | >= | == | != | < | > | = | (?: lt | le | eq | ne | ge | gt | in ) (?= \s ) )
         \s* (?P<value> .*? ) \s*""",
@@ -42,23 +42,23 @@ COLUMN = re.compile(r'[^\s()<>=!,":]+')
 
 
 class Term(NamedTuple):
-    """What a rule is about: a column, or a measure of one (with an argument, where the measure takes one)."""
+    """What a rule compares: a column, or a statistic of a text column, some of which take an argument."""
 
     column: str
-    measure: str | None = None
-    given: str | None = None
+    stat: str | None = None
+    argument: str | None = None
 
     def __str__(self) -> str:
-        if self.measure is None:
+        if self.stat is None:
             return self.column
-        return f"{self.measure}({self.column}{'' if self.given is None else f', {quote(self.given)}'})"
+        return f"{self.stat}({self.column}{'' if self.argument is None else f', {quote(self.argument)}'})"
 
     @property
     def name(self) -> str:
-        """As it stands in a reason; that of a measure names the column only if it is not the reference."""
+        """The term as it appears in a reason; a statistic names its column unless that is the reference."""
         words = self.column
-        if self.measure is not None:
-            words = self.measure if words == "text" else f"{words.removesuffix('_text')}_{self.measure}"
+        if self.stat is not None:
+            words = self.stat if words == "text" else f"{words.removesuffix('_text')}_{self.stat}"
         return re.sub(r"[^A-Z0-9]", "_", words.upper())
 
 
@@ -67,7 +67,7 @@ Value = float | bool | str | Term | tuple[str, ...] | tuple[float, float]
 
 @dataclass(frozen=True)
 class Rule:
-    """A term, an operator and a value; `str` gives a text that is the same rule again."""
+    """A term, an operator and a value; `parse(str(rule))` gives the same rule."""
 
     name: str
     term: Term
@@ -76,6 +76,7 @@ class Rule:
 
     @property
     def condition(self) -> str:
+        """The rule without its name."""
         return f"{self.term} {self.operator} {format_value(self.value)}"
 
     def __str__(self) -> str:
@@ -83,83 +84,89 @@ class Rule:
 
 
 class Rules(BaseModel, frozen=True):
-    """What a run's utterances are judged by: rules in the order in which they count, and the known phrases.
+    """The rules of a run, in their order, and the phrases that `known_phrase` compares.
 
-    `labels` are for rows without a reference, of which the reading becomes the label; empty: every row must have one.
+    `unreferenced` are additional rules for utterances without a reference; if there are none, every utterance must have
+    a reference.
     """
 
     rules: tuple[str, ...]
-    labels: tuple[str, ...] = ()
+    unreferenced: tuple[str, ...] = ()
     phrases: tuple[str, ...] = ()
 
     @property
-    def given(self) -> list[Rule]:
+    def general_rules(self) -> list[Rule]:
+        """The rules for all utterances; those that compare with a reference apply only if there is one."""
         return [rule for text in self.rules for rule in parse(text)]
 
     @property
-    def label_rules(self) -> list[Rule]:
-        return [rule for text in self.labels for rule in parse(text)]
+    def unreferenced_rules(self) -> list[Rule]:
+        """The additional rules for utterances without a reference."""
+        return [rule for text in self.unreferenced for rule in parse(text)]
 
     @property
-    def parsed(self) -> list[Rule]:
-        """All of them, in the order of the verdicts."""
-        return [*self.given, *self.label_rules]
+    def all_rules(self) -> list[Rule]:
+        """All rules, in the order of the columns that `evaluate` returns."""
+        return [*self.general_rules, *self.unreferenced_rules]
 
     @property
     def needs_whole_run(self) -> bool:
-        """Whether an utterance is compared with all others of the run."""
-        return any(term.measure in WHOLE_RUN for term in terms(self.parsed))
+        """Whether a rule compares an utterance with all others of the run."""
+        return any(term.stat in WHOLE_RUN for term in terms(self.all_rules))
 
 
 def terms(rules: Iterable[Rule]) -> list[Term]:
+    """List the terms on either side of the rules."""
     return [term for rule in rules for term in (rule.term, rule.value) if isinstance(term, Term)]
 
 
 def parse(text: str) -> list[Rule]:
-    """The rule in a text; of a range without a name, two, one for each end."""
-    found = RULE.fullmatch(text)
-    if found is None:
-        raise RuleError(f"{text!r} is no rule: write a column, an operator and a value, such as cer <= 0.3")
-    term = Term(found["column"]) if found["column"] else Term(found["of"], found["measure"], unquote(found["given"]))
-    operator = OPERATORS.get(found["operator"], found["operator"])
-    value = parse_value(found["value"], operator, text)
-    if found["name"] is None and is_range(value):
+    """Parse a rule. A range without a name gives two rules, one for each end. Raises RuleError."""
+    match = RULE.fullmatch(text)
+    if match is None:
+        raise RuleError(f"invalid rule {text!r}: expected COLUMN OPERATOR VALUE, e.g. cer <= 0.3")
+    term = Term(match["column"]) if match["column"] else Term(match["of"], match["stat"], unquote(match["argument"]))
+    operator = OPERATORS.get(match["operator"], match["operator"])
+    value = parse_value(match["value"], operator, text)
+    if match["name"] is None and is_range(value):
         ends = ((">=", value[0]), ("<=", value[1]))
         return [Rule(reason_name(term, sign, limit), term, sign, limit) for sign, limit in ends]
-    return [Rule(found["name"] or reason_name(term, operator, value), term, operator, value)]
+    return [Rule(match["name"] or reason_name(term, operator, value), term, operator, value)]
 
 
 def parse_value(text: str, operator: str, rule: str) -> Any:
-    """What stands behind the operator."""
+    """Parse the value of a rule."""
     if operator == "in":
         return parse_members(text, rule)
     if NUMBER.fullmatch(text):
         return float(text)
     literal = text in ("true", "false") or TEXT.fullmatch(text)
     if literal and operator in ORDERING:
-        raise RuleError(f"{rule!r}: {operator} compares numbers, and {text} is none")
+        raise RuleError(f"invalid rule {rule!r}: {operator} needs a number, got {text}")
     if literal:
         return text == "true" if text in ("true", "false") else text[1:-1]
     if COLUMN.fullmatch(text):
         return Term(text)
-    raise RuleError(f"{rule!r}: {text!r} is no number, no column, no true or false, and no text in double quotes")
+    raise RuleError(
+        f"invalid rule {rule!r}: expected a number, a column, true, false or a text in double quotes, got {text!r}"
+    )
 
 
 def parse_members(text: str, rule: str) -> tuple[float, float] | tuple[str, ...]:
-    """A range, or a list of texts."""
+    """Parse a range or a list of texts."""
     low, dots, high = (part.strip() for part in text.partition(".."))
     if dots and NUMBER.fullmatch(low) and NUMBER.fullmatch(high) and float(low) <= float(high):
         return float(low), float(high)
     names = [name.strip() for name in text.split(",")]
     if dots or not all(COLUMN.fullmatch(name) or TEXT.fullmatch(name) for name in names):
         raise RuleError(
-            f"{rule!r}: after in comes a range, the lower number first (1..20), or a list of texts (en, de)"
+            f"invalid rule {rule!r}: expected a range, lower number first (1..20), or a list of texts (en, de) after in"
         )
     return tuple(str(unquote(name)) for name in names)
 
 
 def reason_name(term: Term, operator: str, value: Value) -> str:
-    """The name of the reason for rows that break the rule."""
+    """Name the reason for rows that violate the rule."""
     if value is True or value is False:
         return term.name if value is (operator == "!=") else f"NOT_{term.name}"
     endings = {"<": "ABOVE_MAX", "<=": "ABOVE_MAX", ">": "BELOW_MIN", ">=": "BELOW_MIN", "!=": "EXCLUDED"}
@@ -171,7 +178,7 @@ def is_range(value: Value) -> bool:
 
 
 def format_value(value: Value) -> str:
-    """A value as it stands in a rule."""
+    """Write a value as in a rule."""
     match value:
         case bool():
             return str(value).lower()

@@ -1,0 +1,1 @@
+"""What other rules and thresholds would keep of a complete run."""

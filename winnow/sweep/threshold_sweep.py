@@ -1,4 +1,4 @@
-"""How much is kept, and how wrong it is, at every threshold of a rule, the other rules staying as they are."""
+"""Hours kept and their WER at each threshold of a rule, with all other rules unchanged."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ STEPS = 20
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """What is kept with the rule's limit at a threshold, and whether that is the limit that it has."""
+    """What is kept with the rule's limit at a threshold; `current` marks the limit that the rule has."""
 
     threshold: float
     kept: Subset
@@ -21,7 +21,7 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class RuleCost:
-    """What a rule drops: those that break it, and of these what no other rule drops."""
+    """What a rule drops: the utterances that violate it, and those of them that violate no other rule."""
 
     rule: Rule
     violations: Subset
@@ -29,31 +29,34 @@ class RuleCost:
     curve: list[CurvePoint]
 
 
-def rule_costs(found: Outcomes) -> list[RuleCost]:
-    """Of each rule, with the curve of those that have a limit."""
+def rule_costs(outcomes: Outcomes) -> list[RuleCost]:
+    """Return the cost of each rule, with a curve for those that have a limit."""
     return [
         RuleCost(
             rule,
-            violations=found.of(found.violations[:, column]),
-            only_this_rule=found.of(found.kept_without(rule) & found.violations[:, column]),
-            curve=threshold_curve(found, column) if has_limit(rule) else [],
+            violations=outcomes.of(outcomes.violations[:, column]),
+            only_this_rule=outcomes.of(outcomes.kept_without(rule) & outcomes.violations[:, column]),
+            curve=threshold_curve(outcomes, column) if has_limit(rule) else [],
         )
-        for column, rule in enumerate(found.rules)
+        for column, rule in enumerate(outcomes.rules)
     ]
 
 
-def threshold_curve(found: Outcomes, at: int) -> list[CurvePoint]:
-    """At the rule's own limit and at some twenty others, by how the values lie among what the other rules keep."""
-    rule, compared = found.rules[at], found.values[at]
+def threshold_curve(outcomes: Outcomes, at: int) -> list[CurvePoint]:
+    """Sweep the limit of the rule at index `at`: its own and about 20 quantiles of what the other rules keep."""
+    rule, compared = outcomes.rules[at], outcomes.values[at]
     assert isinstance(rule.value, float)
-    others = np.flatnonzero(found.kept_without(rule) & ~np.isnan(compared))
+    others = np.flatnonzero(outcomes.kept_without(rule) & ~np.isnan(compared))
     if not len(others):
         return []
     sign = 1.0 if rule.operator in ("<", "<=") else -1.0
     values = sign * compared[others]
     order = np.argsort(values, kind="stable")
     values, others = values[order], others[order]
-    sums = [np.concatenate([[0.0], np.cumsum(column[others])]) for column in (found.seconds, found.wrong, found.words)]
+    sums = [
+        np.concatenate([[0.0], np.cumsum(column[others])])
+        for column in (outcomes.seconds, outcomes.wrong, outcomes.words)
+    ]
     known = values[np.isfinite(values)]
     steps = known[np.linspace(0, len(known) - 1, STEPS).astype(int)] if len(known) else known
     limits = np.unique([sign * rule.value, *steps])

@@ -1,4 +1,7 @@
-"""Measures of one text, which rules may be about: `longest_word(pred_text) < 25`."""
+"""Statistics of one text that rules can compare, such as `longest_word(pred_text) < 25`.
+
+To add one, write a function and an entry in `TEXT_STATS`.
+"""
 
 from collections import Counter
 from collections.abc import Callable
@@ -12,23 +15,25 @@ StatValue = float | bool | None
 
 
 class TextStat(NamedTuple):
-    """What is measured, whether that is a number or a boolean, and how, given the argument that stands in the rule.
+    """A statistic: its description, its type (number or boolean), and its function, given the argument in the rule.
 
-    Those without `of` take more than the text: `values` has them.
+    Those without `measure` need more than the text and are computed in `winnow.rules.operands`. `argument` describes
+    the argument, if there is one.
     """
 
-    words: str
-    kind: str
-    of: Callable[[str], Callable[[str], StatValue]] | None = None
-    takes: str | None = None
+    description: str
+    type: str
+    measure: Callable[[str], Callable[[str], StatValue]] | None = None
+    argument: str | None = None
 
 
 def longest_word(text: str) -> int | None:
+    """Return the length of the longest word in characters; None if there is no word."""
     return max(map(len, split_words(text)), default=None)
 
 
 def word_jump(text: str) -> float | None:
-    """How many times longer than the second longest word the longest is, less one."""
+    """Return the length of the longest word relative to the second longest, minus 1; None if there is no word."""
     lengths = sorted(map(len, split_words(text)), reverse=True)
     if len(lengths) < 2:
         return 0.0 if lengths else None
@@ -36,50 +41,56 @@ def word_jump(text: str) -> float | None:
 
 
 def unique_words(text: str) -> float | None:
-    found = split_words(basic(text))
-    return len(set(found)) / len(found) if found else None
+    """Return the share (0 to 1) of distinct words; None if there is no word."""
+    words = split_words(basic(text))
+    return len(set(words)) / len(words) if words else None
 
 
 def ngram_copies(size: int, text: str) -> int:
-    found = split_words(basic(text))
-    ngrams = Counter(tuple(found[i : i + size]) for i in range(len(found) - size + 1))
+    """Return how often the most frequent run of `size` words occurs."""
+    words = split_words(basic(text))
+    ngrams = Counter(tuple(words[i : i + size]) for i in range(len(words) - size + 1))
     return max(ngrams.values(), default=0)
 
 
 def charset(allowed: frozenset[str], text: str) -> float | None:
-    found = "".join(text.split())
-    return sum(character in allowed for character in found) / len(found) if found else None
+    """Return the share (0 to 1) of allowed characters, white space aside; None for an empty text."""
+    characters = "".join(text.split())
+    return sum(character in allowed for character in characters) / len(characters) if characters else None
 
 
-def characters_of(given: str) -> frozenset[str]:
-    """The characters of a language, in either case, or those that are written there."""
-    if given in ALPHABETS:
-        return frozenset(ALPHABETS[given] + ALPHABETS[given].upper())
-    return frozenset(given)
+def characters_of(argument: str) -> frozenset[str]:
+    """Return the letters of a language in both cases, or the characters of the argument itself."""
+    if argument in ALPHABETS:
+        return frozenset(ALPHABETS[argument] + ALPHABETS[argument].upper())
+    return frozenset(argument)
 
 
 TEXT_STATS = {
     "chars": TextStat("characters", "number"),
     "words": TextStat("words", "number"),
-    "char_rate": TextStat("characters a second", "number"),
-    "word_rate": TextStat("words a second", "number"),
-    "longest_word": TextStat("characters of the longest word", "number", lambda _: longest_word),
-    "word_jump": TextStat("by what share the longest word is longer than the next", "number", lambda _: word_jump),
-    "unique_words": TextStat("share of the words that are different ones", "number", lambda _: unique_words),
+    "char_rate": TextStat("characters per second of audio", "number"),
+    "word_rate": TextStat("words per second of audio", "number"),
+    "longest_word": TextStat("length of the longest word in characters", "number", lambda _: longest_word),
+    "word_jump": TextStat(
+        "length of the longest word relative to the second longest, minus 1", "number", lambda _: word_jump
+    ),
+    "unique_words": TextStat("share of distinct words", "number", lambda _: unique_words),
     "ngram_copies": TextStat(
-        "how often the most frequent run of so many words is there",
+        "how often the most frequent run of this many words occurs",
         "number",
         lambda size: partial(ngram_copies, int(size)),
-        takes="a number of words",
+        argument="a number of words",
     ),
     "charset": TextStat(
-        "share of the characters that are letters of a language (de, en, …), or among those in quotes",
+        "share of characters that are letters of a language (de, en, …), or among those in quotes",
         "number",
-        lambda given: partial(charset, characters_of(given)),
-        takes="a language or characters",
+        lambda argument: partial(charset, characters_of(argument)),
+        argument="a language or characters in quotes",
     ),
-    "all_caps": TextStat("whether all letters are capitals", "boolean", lambda _: str.isupper),
-    "known_phrase": TextStat("whether it is one of the lines of filter.phrases", "boolean"),
-    "copies": TextStat("how many utterances of the run have this reference", "number"),
-    "occurrence": TextStat("1 for the first of them, 2 for the second, and so on", "number"),
+    "all_caps": TextStat("whether all letters are capital letters", "boolean", lambda _: str.isupper),
+    "known_phrase": TextStat("whether the text is one of the phrases in --filter.phrases", "boolean"),
+    "copies": TextStat("how many utterances of the run have the same reference", "number"),
+    "occurrence": TextStat("1 for the first utterance with this reference, 2 for the second, and so on", "number"),
 }
+"""Every text statistic by its name in rules."""

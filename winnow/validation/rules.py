@@ -1,4 +1,4 @@
-"""What the rules of a run need, and whether it is there: said before a model is loaded, not found out at the end."""
+"""Check before a model is loaded that a run has all that its rules compare."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,125 +10,142 @@ from winnow.corpora.registry import open_source
 from winnow.errors import MissingColumns, RuleError
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.parameters.filter import Filter
+from winnow.parameters.settings import flag
 from winnow.roles import Role
-from winnow.rules.operands import as_kind, column_kind, field_name, kind_asked, kind_known, role_of_column
+from winnow.rules.columns import as_type, column_type, compared_type, field_name, role_of_column, term_type
 from winnow.rules.rule import ORDERING, WHOLE_RUN, Rule, Rules, Term, terms
 from winnow.runs.ledger import key_of
 from winnow.schema import QUARANTINE_REASONS
 from winnow.text.normalize import normalize
 from winnow.text.text_stats import TEXT_STATS
 
-LOOKED_AT = 1_000  # utterances
+HEAD_UTTERANCES = 1_000  # utterances
 
 
 def rules_for(settings: Settings) -> Rules:
-    """What utterances are judged by; raises where the run cannot follow a rule."""
-    asked = settings.filter.active_rules
-    labels = () if settings.referenced else tuple(map(str, settings.filter.unreferenced_rules))
-    if settings.referenced and (idle := settings.filter.changed_unreferenced_limits):
-        raise RuleError(
-            f"filter.{idle[0]}: every utterance of this run has a reference, unless references are optional"
-        )
+    """Return the rules of a run. Raises RuleError or MissingColumns if the run cannot follow one of them."""
+    rules = settings.filter.active_rules
+    unreferenced = () if settings.referenced else tuple(map(str, settings.filter.unreferenced_rules))
+    if settings.referenced and (unused := settings.filter.changed_unreferenced_limits):
+        raise RuleError(f"{flag('filter', unused[0])}: not used, because every utterance of this run has a reference")
     if isinstance(settings, Ensemble) and settings.method == "rover" and settings.filter.min_confidence is not None:
-        raise RuleError("filter.min_confidence: a vote has an agreement, and no confidence")
-    for rule in asked:
+        raise RuleError(
+            "--filter.min-confidence: not used, because ROVER gives no confidence: use --filter.min-agreement"
+        )
+    for rule in rules:
         check_rule(rule, settings.roles, phrases=settings.filter.phrases is not None)
-    check_fields(asked, settings)
-    phrases = read_phrases(settings.filter) if any(term.measure == "known_phrase" for term in terms(asked)) else ()
-    return Rules(rules=tuple(map(str, asked)), labels=labels, phrases=phrases)
+    check_fields(rules, settings)
+    phrases = read_phrases(settings.filter) if compares_phrases(rules) else ()
+    return Rules(rules=tuple(map(str, rules)), unreferenced=unreferenced, phrases=phrases)
+
+
+def compares_phrases(rules: list[Rule]) -> bool:
+    """Return whether a rule needs the known phrases."""
+    return any(term.stat == "known_phrase" for term in terms(rules))
 
 
 def phrase_digest(rules: Rules) -> dict[str, str | None]:
-    """The digest of the phrases that rules compare, which are a run's input as its manifest is."""
+    """Return the digest of the known phrases, which are an input of the run like its manifest; empty without any."""
     return {"phrases": key_of(rules.phrases)} if rules.phrases else {}
 
 
 def check_rule(rule: Rule, roles: list[Role], phrases: bool) -> None:
-    """Raise unless the rule compares like with like and names only measures, phrases and models that exist."""
+    """Raise RuleError unless a rule compares equal types and only statistics, phrases and models that exist."""
+    kind = compared_type(rule)
     if rule.name in QUARANTINE_REASONS:
-        raise RuleError(f"{rule}: {rule.name} is a reason for quarantine: give the rule another name")
-    if rule.operator in ORDERING and kind_asked(rule) != "number":
-        raise RuleError(f"{rule}: {rule.operator} compares numbers, and {rule.term} is none")
+        raise invalid(rule, f"{rule.name} is a reason for quarantine: give the rule another name")
+    if rule.operator in ORDERING and kind != "number":
+        raise invalid(rule, f"{rule.operator} compares numbers, but {rule.term} is not a number")
     for term in terms([rule]):
         check_text_stat(rule, term)
-        if term.measure == "known_phrase" and not phrases:
-            raise RuleError(f"{rule}: needs filter.phrases, a file with a phrase a line")
-        if (reader := role_of_column(term.column)) not in (None, *roles):
-            raise RuleError(f"{rule}: there is no {reader} model in this run")
-        known = kind_known(term)
-        if known not in (None, kind_asked(rule)):
-            raise RuleError(f"{rule}: {term} is a {known}, and is compared with a {kind_asked(rule)}")
+        if term.stat == "known_phrase" and not phrases:
+            raise invalid(rule, "known_phrase needs --filter.phrases, a file with one phrase per line")
+        if (role := role_of_column(term.column)) not in (None, *roles):
+            raise invalid(rule, f"this run has no {role} model")
+        if (actual := term_type(term)) not in (None, kind):
+            raise invalid(rule, f"{term} is a {actual}, but is compared with a {kind}")
 
 
 def check_text_stat(rule: Rule, term: Term) -> None:
-    if term.measure is None:
+    """Raise RuleError unless a term's statistic exists, fits its column and has the argument that it needs."""
+    if term.stat is None:
         return
-    if (measure := TEXT_STATS.get(term.measure)) is None:
-        raise RuleError(f"{rule}: no measure {term.measure}; there are {', '.join(TEXT_STATS)}")
-    if (measure.takes is None) != (term.given is None):
-        wanted = f"{measure.takes} behind a comma" if measure.takes else "nothing but a column"
-        raise RuleError(f"{rule}: {term.measure} takes {wanted}")
-    if term.measure == "ngram_copies" and not (term.given or "").isdigit():
-        raise RuleError(f"{rule}: {term.given} is no number of words")
-    if term.measure in WHOLE_RUN and term.column != "text":
-        raise RuleError(f"{rule}: {term.measure} is of text, the reference, only")
-    if (kind := column_kind(term.column)) not in (None, "text"):
-        raise RuleError(f"{rule}: {term.column} is a {kind}, and {term.measure} measures a text")
+    if (stat := TEXT_STATS.get(term.stat)) is None:
+        raise invalid(rule, f"unknown statistic {term.stat}: expected one of {', '.join(TEXT_STATS)}")
+    if stat.argument and term.argument is None:
+        raise invalid(rule, f"{term.stat} needs a second argument, {stat.argument}")
+    if term.argument is not None and not stat.argument:
+        raise invalid(rule, f"{term.stat} takes only a column, got {term.argument}")
+    if term.stat == "ngram_copies" and not (term.argument or "").isdigit():
+        raise invalid(rule, f"expected {stat.argument}, got {term.argument}")
+    if term.stat in WHOLE_RUN and term.column != "text":
+        raise invalid(rule, f"{term.stat} works only on text, the reference")
+    if (kind := column_type(term.column)) not in (None, "text"):
+        raise invalid(rule, f"{term.stat} needs a text, but {term.column} is a {kind}")
+
+
+def invalid(rule: Rule, reason: str) -> RuleError:
+    """Return the error for a rule that cannot be followed."""
+    return RuleError(f"invalid rule {rule.condition!r}: {reason}")
 
 
 def check_fields(rules: list[Rule], settings: Settings) -> None:
-    """Raise unless the manifest has a value of the right kind for every field that is compared."""
-    wanted = {
-        (term.column, "text" if term.measure else kind_asked(rule)): rule
+    """Raise MissingColumns unless the manifest's head has a value of the right type for every field in a rule."""
+    needed = {
+        (term.column, "text" if term.stat else compared_type(rule)): rule
         for rule in rules
         for term in terms([rule])
-        if column_kind(term.column) is None
+        if column_type(term.column) is None
     }
-    missing, strange = dict(wanted), dict[str, Any]()
-    for fields in head_fields(settings.manifest) if wanted else ():
+    missing, wrong_type = dict(needed), dict[str, Any]()
+    for fields in head_fields(settings.manifest) if needed else ():
         for column, kind in list(missing):
             value = fields.get(field_name(column))
-            if as_kind(value, kind) is not None:
+            if as_type(value, kind) is not None:
                 del missing[column, kind]
             elif value is not None:
-                strange[column] = value
+                wrong_type[column] = value
     if missing:
-        said = ", ".join(describe_missing(*name, strange) for name in missing)
-        who = sorted({rule_source(rule, settings.filter) for rule in missing.values()})
-        behind = [column for (column, _), rule in missing.items() if rule.value == Term(column)]
-        hint = f'; as a text it stands in quotes: "{behind[0]}"' if behind else ""
-        where = f"{settings.manifest}: no {said} in the first {LOOKED_AT:,} utterances"
-        raise MissingColumns(f"{where}, which {' and '.join(who)} needs{hint}")
+        names = ", ".join(describe_missing(column, kind, wrong_type) for column, kind in missing)
+        sources = sorted({rule_source(rule, settings.filter) for rule in missing.values()})
+        values = [column for (column, _), rule in missing.items() if rule.value == Term(column)]
+        hint = f'; to compare with a text, put it in quotes: "{values[0]}"' if values else ""
+        raise MissingColumns(
+            f"{settings.manifest}: no {names} in the first {HEAD_UTTERANCES:,} utterances, needed for "
+            f"{' and '.join(sources)}{hint}"
+        )
 
 
-def describe_missing(column: str, kind: str, strange: dict[str, Any]) -> str:
-    wanted = [] if kind == "any" else [kind]
-    found = [f"and not {strange[column]!r:.40}"] if column in strange else []
-    return f"{column} ({', '.join(wanted + found)})" if wanted + found else column
+def describe_missing(column: str, kind: str, wrong_type: dict[str, Any]) -> str:
+    """Name a missing field, its type and, if there is one of another type, its value."""
+    details = [] if kind == "any" else [kind]
+    details += [f"got {wrong_type[column]!r:.40}"] if column in wrong_type else []
+    return f"{column} ({', '.join(details)})" if details else column
 
 
 def required_columns(rules: list[Rule]) -> list[str]:
-    """What a run must have for the rules beside what every run has: fields of its manifest, and phrases."""
-    every = terms(rules)
-    fields = dict.fromkeys(term.column for term in every if column_kind(term.column) is None)
-    return [*fields, *(["filter.phrases"] if any(term.measure == "known_phrase" for term in every) else [])]
+    """List what rules need that not every run has: fields of the manifest, and known phrases."""
+    fields = dict.fromkeys(term.column for term in terms(rules) if column_type(term.column) is None)
+    return [*fields, *(["--filter.phrases"] if compares_phrases(rules) else [])]
 
 
 def rule_source(rule: Rule, given: Filter) -> str:
-    preset = str(rule) in {str(one) for one in given.preset_rules}
-    return f"filter.preset {given.preset}" if preset else f"the rule {rule.condition}"
+    """Say where a rule comes from."""
+    from_preset = str(rule) in set(map(str, given.preset_rules))
+    return f"--filter.preset {given.preset}" if from_preset else f"the rule {rule.condition}"
 
 
 def head_fields(manifest: Path) -> Iterator[dict[str, Any]]:
     """Yield the fields without a column of the manifest's first rows."""
-    for row in open_source(manifest).head(LOOKED_AT):
+    for row in open_source(manifest).head(HEAD_UTTERANCES):
         yield msgspec.json.decode(row.get("fields") or "{}")
 
 
 def read_phrases(given: Filter) -> tuple[str, ...]:
+    """Read the known phrases, normalized and sorted."""
     assert given.phrases is not None
     try:
         lines = given.phrases.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise RuleError(f"{given.phrases}: no phrases that can be read ({error})") from error
+        raise RuleError(f"{given.phrases}: cannot read the phrases of --filter.phrases: {error}") from error
     return tuple(sorted({phrase for line in lines if (phrase := normalize(line, "basic"))}))

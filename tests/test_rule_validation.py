@@ -1,0 +1,129 @@
+"""What rules need and a run does not have is reported before anything is transcribed."""
+
+import pytest
+
+from cli.presets import show
+from winnow.errors import MissingColumns, RuleError
+from winnow.parameters.curation import Curation
+from winnow.parameters.ensemble import Ensemble
+from winnow.parameters.filter import Filter
+from winnow.validation.rules import rules_for
+
+ROW = {"audio_filepath": "a.wav", "duration": 1.0, "text": "hello", "lang": "en", "snr": 5, "wer": 0.1, "level": "high"}
+
+
+@pytest.fixture
+def run_with(manifest):
+    """Returns the parameters of a run over a manifest with these fields and an invalid line."""
+    corpus = manifest(b"{", ROW, ROW | {"note": "x"}, tones=False)
+
+    def of(large: str | None = None, **parameters) -> Curation:
+        given = Filter(**{"preset": "none"} | parameters)
+        return Curation(manifest=corpus, output="out", small="s.nemo", large=large, filter=given)
+
+    return of
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "cer <= 0.3",
+        "snr >= 3",
+        'lang == "en"',
+        "lang != level",
+        "note in x, y",
+        "input_wer < 0.5",
+        "longest_word(note) < 9",
+        "silent < 0.5",
+        "ngram_copies(pred_text, 3) < 4",
+    ],
+)
+def test_rules_on_columns_fields_and_statistics_are_accepted(run_with, rule):
+    assert rule.split()[0] in rules_for(run_with(rules=(rule,))).rules[-1]
+
+
+def test_limits_for_utterances_without_a_reference_are_refused_where_there_are_none(run_with):
+    other = run_with().model_copy(update={"filter": Filter(preset="none", min_confidence=0.5)})  # as refilter does
+    with pytest.raises(
+        RuleError, match="--filter.min-confidence: not used, because every utterance of this run has a reference"
+    ):
+        rules_for(other)
+    models = ["a.nemo", "b.nemo"]
+    vote = Ensemble(manifest=other.manifest, output="out", models=models, filter={"min_confidence": 0.5})
+    with pytest.raises(RuleError, match="--filter.min-confidence: not used, because ROVER gives no confidence"):
+        rules_for(vote)
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        ("dnsmos >= 3", "no dnsmos (number) in the first 1,000 utterances, needed for the rule dnsmos >= 3"),
+        ("level >= 3", "no level (number, got 'high')"),
+        (
+            "lang == en",
+            "no en in the first 1,000 utterances, needed for the rule lang == en; "
+            'to compare with a text, put it in quotes: "en"',
+        ),
+        ("longest_word(snr) < 9", "no snr (text, got 5)"),
+        ("lang == true", "no lang (boolean, got 'en')"),
+    ],
+)
+def test_missing_fields_of_the_manifest_are_named(run_with, rule, complaint):
+    with pytest.raises(MissingColumns) as raised:
+        rules_for(run_with(rules=(rule,)))
+    assert complaint in str(raised.value)
+    assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        ('cer == "low"', "cer is a number, but is compared with a text"),
+        ("narrowband >= 1", "narrowband is a boolean, but is compared with a number"),
+        ("cer <= pred_text", "pred_text is a text, but is compared with a number"),
+        ("model < band", "< compares numbers, but model is not a number"),
+        ("all_caps(text) >= narrowband", ">= compares numbers, but all_caps(text) is not a number"),
+        ("loudness(text) < 1", "unknown statistic loudness: expected one of chars, words"),
+        ("charset(text) >= 1", "charset needs a second argument, a language or characters in quotes"),
+        ("chars(text, 5) >= 1", "chars takes only a column, got 5"),
+        ("ngram_copies(text, many) < 1", "expected a number of words, got many"),
+        ("chars(duration) > 1", "chars needs a text, but duration is a number"),
+        ("copies(pred_text) < 2", "copies works only on text, the reference"),
+        ("large_wer <= 0.1", "this run has no large model"),
+        ("known_phrase(text) == false", "known_phrase needs --filter.phrases, a file with one phrase per line"),
+        ("BAD_JSON: cer <= 1", "BAD_JSON is a reason for quarantine"),
+    ],
+)
+def test_invalid_rule_is_refused_with_its_reason(run_with, rule, complaint):
+    with pytest.raises(RuleError) as raised:
+        rules_for(run_with(rules=(rule,)))
+    assert complaint in str(raised.value)
+    assert raised.value.exit_code == 2
+
+
+def test_preset_names_every_field_that_the_manifest_lacks(run_with):
+    with pytest.raises(MissingColumns) as raised:
+        rules_for(run_with(preset="curator-tts"))
+    missing = "no bandwidth (number), sisdr_squim (number), stoi_squim (number) in the first 1,000 utterances"
+    assert f"{missing}, needed for --filter.preset curator-tts" in str(raised.value)
+
+
+def test_phrases_are_normalized_and_read_once(run_with, tmp_path):
+    (tmp_path / "phrases.txt").write_text("Thank you!\n\nthank  you\nBye.\n")
+    given = run_with(rules=("known_phrase(pred_text) == false",), phrases=tmp_path / "phrases.txt")
+    assert rules_for(given).phrases == ("bye", "thank you")
+    with pytest.raises(RuleError, match=r"cannot read the phrases of --filter\.phrases"):
+        rules_for(run_with(rules=("known_phrase(pred_text) == false",), phrases=tmp_path / "none.txt"))
+
+
+def test_references_are_counted_only_if_a_rule_needs_it(run_with):
+    assert rules_for(run_with(rules=("occurrence(text) <= 1",))).needs_whole_run
+    assert not rules_for(run_with(rules=("chars(text) >= 1",))).needs_whole_run
+
+
+def test_presets_are_shown_with_their_rules_and_requirements(capsys):
+    show(("granary", "winnow"))
+    shown = capsys.readouterr().out
+    assert "longest_word(pred_text) < 25  PRED_LONGEST_WORD_ABOVE_MAX" in shown
+    assert "needs language, source_lang, language_probability, --filter.phrases" in shown
+    assert shown.endswith("winnow  the default\n    wer <= 0.25  WER_ABOVE_MAX\n")
