@@ -1,4 +1,4 @@
-"""The threshold lab: what rules would keep of a finished run, and what each threshold costs, seen in a terminal."""
+"""Print what rules would keep of a complete run, and what each threshold costs."""
 
 import json
 from dataclasses import asdict
@@ -11,30 +11,30 @@ from winnow.parameters.filter import Filter
 from winnow.runs.run_record import load_settings
 from winnow.runs.storage import location, put
 from winnow.sweep.outcomes import Subset, gather_outcomes, kept_by_run, run_stages
-from winnow.sweep.threshold_sweep import CurvePoint, RuleCost, rule_costs
+from winnow.sweep.threshold_sweep import RuleCost, rule_costs
 from winnow.validation.rules import rules_for
 
-SHOWN = 7  # thresholds of a curve in the terminal
+MAX_POINTS = 7  # of a curve
 
 
 def compare(output: str, given: Filter) -> None:
-    """Show what the rules would keep of a run, beside what it keeps, and what each rule drops."""
+    """Print what the rules would keep of a run, beside what the run keeps, and what each rule drops."""
     run = location(output)
     settings, stages = load_settings(run, given), run_stages(run)
-    found = gather_outcomes(stages, rules_for(settings), settings.normalizer)
-    before, after = kept_by_run(stages), found.kept
+    outcomes = gather_outcomes(stages, rules_for(settings), settings.normalizer)
+    before, after = kept_by_run(stages), outcomes.kept
     rows = {
-        "kept": before,
+        "kept by the run": before,
         "kept by these rules": after,
-        "kept no more": before & ~after,
-        "kept in addition": after & ~before,
+        "no longer kept": before & ~after,
+        "newly kept": after & ~before,
     }
-    console.print(tallies({name: found.of(flags) for name, flags in rows.items()}))
-    console.print(dropped(rule_costs(found)))
+    console.print(subsets_table({name: outcomes.of(flags) for name, flags in rows.items()}))
+    console.print(costs_table(rule_costs(outcomes)))
 
 
 def sweep(output: str, given: Filter | None) -> None:
-    """Show each rule's cost and curve, and write them into the run's folder: sweep.html and sweep.json."""
+    """Print the cost and the curve of each rule, and write them to the run's folder: sweep.html and sweep.json."""
     from winnow.reports.charts import (
         data_uri,  # importing matplotlib takes as long as judging a hundred thousand rows
         sweep_curves,
@@ -43,63 +43,58 @@ def sweep(output: str, given: Filter | None) -> None:
 
     run = location(output)
     settings = load_settings(run, given)
-    found = gather_outcomes(run_stages(run), rules_for(settings), settings.normalizer)
-    every = rule_costs(found)
-    console.print(tallies({"heard": found.of(found.seconds >= 0), "kept": found.of(found.kept)}))
-    console.print(dropped(every))
-    for cost in every:
+    outcomes = gather_outcomes(run_stages(run), rules_for(settings), settings.normalizer)
+    costs = rule_costs(outcomes)
+    everything = outcomes.of(outcomes.seconds >= 0)
+    console.print(subsets_table({"transcribed": everything, "kept": outcomes.of(outcomes.kept)}))
+    console.print(costs_table(costs))
+    for cost in costs:
         if cost.curve:
-            console.print(curve(cost))
-    title = f"Thresholds: {settings.manifest.name}"
-    put(run / "sweep.json", json.dumps([plain(cost) for cost in every], indent=1).encode() + b"\n")
-    put(
-        run / "sweep.html",
-        render_page(
-            f"# Thresholds\n\n![Hours kept and their errors]({data_uri(sweep_curves(every))})\n", title
-        ).encode(),
-    )
+            console.print(curve_table(cost))
+    page = f"# Thresholds\n\n![Hours kept and their WER]({data_uri(sweep_curves(costs))})\n"
+    put(run / "sweep.json", json.dumps([to_json(cost) for cost in costs], indent=1).encode() + b"\n")
+    put(run / "sweep.html", render_page(page, f"Thresholds: {settings.manifest.name}").encode())
     console.print(f"curves: {run / 'sweep.html'}", markup=False, soft_wrap=True)
 
 
-def plain(cost: RuleCost) -> dict[str, object]:
+def to_json(cost: RuleCost) -> dict[str, object]:
+    """Return a cost with its rule as a text."""
     return asdict(cost) | {"rule": str(cost.rule)}
 
 
-def tallies(rows: dict[str, Subset]) -> Table:
-    table = framed("", "utterances", "hours", "WER")
-    for name, tally in rows.items():
-        table.add_row(name, *figures(tally))
+def subsets_table(subsets: dict[str, Subset]) -> Table:
+    """Tabulate subsets of the utterances by name."""
+    table = new_table("", "utterances", "hours", "WER")
+    for name, subset in subsets.items():
+        table.add_row(name, *figures(subset))
     return table
 
 
-def dropped(every: list[RuleCost]) -> Table:
-    """What breaks each rule, and what no other rule would have dropped."""
-    table = framed("rule", "broken by", "hours", "only by this", "hours")
-    for cost in every:
-        all_of, alone = figures(cost.violations), figures(cost.only_this_rule)
-        table.add_row(Text(cost.rule.condition), *all_of[:2], *alone[:2])
+def costs_table(costs: list[RuleCost]) -> Table:
+    """Tabulate what violates each rule, and what only that rule drops."""
+    table = new_table("rule", "violations", "hours", "only this rule", "hours")
+    for cost in costs:
+        table.add_row(Text(cost.rule.condition), *figures(cost.violations)[:2], *figures(cost.only_this_rule)[:2])
     return table
 
 
-def curve(cost: RuleCost) -> Table:
-    """Some of its points, and always the limit that the rule has."""
-    step = max(1, -(-len(cost.curve) // SHOWN))
+def curve_table(cost: RuleCost) -> Table:
+    """Tabulate some points of a curve, always including the rule's own limit, which is bold."""
+    step = max(1, -(-len(cost.curve) // MAX_POINTS))
     points = [point for i, point in enumerate(cost.curve) if point.current or i % step == 0 or point is cost.curve[-1]]
-    table = framed(f"{cost.rule.term} {cost.rule.operator}", "kept", "hours", "WER")
+    table = new_table(f"{cost.rule.term} {cost.rule.operator}", "kept", "hours", "WER")
     for point in points:
-        table.add_row(limit(point), *figures(point.kept))
+        table.add_row(Text(f"{point.threshold:.4g}", style="bold" if point.current else ""), *figures(point.kept))
     return table
 
 
-def limit(point: CurvePoint) -> Text:
-    return Text(f"{point.threshold:.4g}", style="bold" if point.current else "")
+def figures(subset: Subset) -> list[str]:
+    """Format utterances, hours and WER."""
+    return [f"{subset.utterances:,}", f"{subset.hours:,.3f}", "" if subset.wer is None else f"{subset.wer:.2%}"]
 
 
-def figures(tally: Subset) -> list[str]:
-    return [f"{tally.utterances:,}", f"{tally.hours:,.3f}", "" if tally.wer is None else f"{tally.wer:.2%}"]
-
-
-def framed(first: str, *headings: str) -> Table:
+def new_table(first: str, *headings: str) -> Table:
+    """Return an empty table whose further columns are aligned to the right."""
     table = Table(box=None, pad_edge=False)
     table.add_column(Text(first))
     for heading in headings:

@@ -150,7 +150,7 @@ def test_the_lab_shows_costs_and_writes_its_curves(run, capsys):
     decisions = (judged(rules)["decision"].to_pylist() for rules in (OWN, (OWN[0], "wer <= 0.5")))
     before, after = (found.count("keep") for found in decisions)
     assert f"kept by these rules {after} " in shown
-    assert f"kept in addition {after - before} " in shown
+    assert f"newly kept {after - before} " in shown
     written = json.loads((run / "sweep.json").read_text())
     assert [cost["rule"] for cost in written] == [
         'REJECTED_BY_GATE: last_band != "reject"',

@@ -45,12 +45,12 @@ def test_rules_on_columns_fields_and_statistics_are_accepted(run_with, rule):
 def test_limits_for_utterances_without_a_reference_are_refused_where_there_are_none(run_with):
     other = run_with().model_copy(update={"filter": Filter(preset="none", min_confidence=0.5)})  # as refilter does
     with pytest.raises(
-        RuleError, match="--filter.min-confidence: not used, because every utterance of this run has a reference"
+        RuleError, match=r"--filter\.min-confidence: not used, because every utterance of this run has a reference"
     ):
         rules_for(other)
     models = ["a.nemo", "b.nemo"]
     vote = Ensemble(manifest=other.manifest, output="out", models=models, filter={"min_confidence": 0.5})
-    with pytest.raises(RuleError, match="--filter.min-confidence: not used, because ROVER gives no confidence"):
+    with pytest.raises(RuleError, match=r"--filter\.min-confidence: not used, because ROVER gives no confidence"):
         rules_for(vote)
 
 

@@ -76,7 +76,7 @@ def has_limit(rule: Rule) -> bool:
 
 
 def run_stages(run: Path) -> dict[str, list[Path]]:
-    """Return the files of a complete run by stage, with those of the last score stage as `score`. Raises OutputError."""
+    """Return the files of a complete run by stage, those of the last score stage as `score`. Raises OutputError."""
     if not (run / "_SUCCESS.json").exists():
         raise OutputError(f"{run}: not a complete run: finish it with winnow resume")
     files = ledger.files_by_stage(run)
