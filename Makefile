@@ -7,6 +7,7 @@ DEVELOPED := $(VENV)/.developed
 
 .DEFAULT_GOAL := help
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: help demo test docs soak pictures bench format demo-corpus demo-models clean
 
