@@ -15,6 +15,7 @@ from tasks.shard import shard_manifest
 from tasks.transcribe import transcribe_shard
 from winnow.corpora.registry import open_source
 from winnow.devices.executors import Executor, open_executor
+from winnow.engines.registry import versions_for
 from winnow.models.passes import Pass
 from winnow.parameters.ensemble import Settings
 from winnow.roles import Role
@@ -71,9 +72,10 @@ def open_pipeline(
     digests: dict[str, str | None] = {"manifest": open_source(settings.manifest).digest(), **phrase_digest(rules)}
     for model_pass in passes:
         digests |= model_pass.digests
-    check_options(settings.engine, [checkpoint for model_pass in passes for checkpoint in model_pass.checkpoints])
+    checkpoints = [checkpoint for model_pass in passes for checkpoint in model_pass.checkpoints]
+    check_options(settings.engine, checkpoints)
     with (
-        open_run(settings, digests, orchestrator.owner(), orchestrator.mark_crashed) as run,
+        open_run(settings, digests, orchestrator.owner(), orchestrator.mark_crashed, versions_for(checkpoints)) as run,
         open_executor(settings) as devices,
     ):
         orchestrator.watch(run)

@@ -188,7 +188,7 @@ def test_confidence_equals_that_of_nemo(demo_large):
             {**config, "strategy": "greedy_batch", "confidence_cfg": settings}, decoder_type=branch, verbose=False
         )
         (theirs,) = model.transcribe([one.path], batch_size=1, return_hypotheses=True, verbose=False)
-        ours = first_hypothesis(demo_large, branch="ctc" if branch == "ctc" else None)
+        ours = first_hypothesis(demo_large, decoder="ctc" if branch == "ctc" else None)
         assert ours.word_confidence == pytest.approx([float(value) for value in theirs.word_confidence], abs=1e-4)
 
 

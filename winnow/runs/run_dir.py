@@ -21,18 +21,19 @@ def open_run(
     inputs: dict[str, str | None],
     owner: Owner | None = None,
     on_dead_owner: Callable[[Owner], object] = print,
+    versions: dict[str, str] | None = None,
 ) -> Iterator[Path]:
     """Open the folder of a run and lock it until the block ends; `run.json` has its parameters.
 
-    `inputs` are the sha256 of what the run reads. `on_dead_owner` is called with an owner that died while it worked on
-    the folder. Raises OutputError for a folder that cannot be used, OutputInUse and RunMismatch.
+    `inputs` are the sha256 of what the run reads, `versions` the versions of what its models run with. `on_dead_owner`
+    is called with an owner that died while it worked on the folder. Raises OutputError for a folder that cannot be used, OutputInUse and RunMismatch.
     """
     run = location(settings.output)
     make_folder(run)
     with lock_folder(run, owner or {}) as dead_owner:
         if dead_owner:
             on_dead_owner(dead_owner)
-        check_same_run(run, settings, inputs)
+        check_same_run(run, settings, inputs, versions or {})
         (run / "_SUCCESS.json").unlink(missing_ok=True)
         yield run
 

@@ -30,12 +30,12 @@ PATH_PARAMETERS = ("manifest", "small", "large", "extra_models", "languages", "m
 Record = dict[str, Any]
 
 
-def check_same_run(run: Path, settings: Settings, inputs: dict[str, str | None]) -> None:
+def check_same_run(run: Path, settings: Settings, inputs: dict[str, str | None], versions: dict[str, str]) -> None:
     """Write `run.json`; raise RunMismatch if the folder holds the results of a run that would have written others.
 
     `inputs` are the sha256 of what the run reads. The record of a run that has no results yet is replaced.
     """
-    record = make_record(settings, inputs)
+    record = make_record(settings, inputs, versions)
     path, content = run / "run.json", json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"
     if put_if_absent(path, content):
         return
@@ -57,10 +57,10 @@ def load_settings(run: Path, filter: Filter | None = None) -> Settings:
     return settings.model_copy(update={"filter": filter}) if filter else settings
 
 
-def make_record(settings: Settings, inputs: dict[str, str | None]) -> Record:
+def make_record(settings: Settings, inputs: dict[str, str | None], versions: dict[str, str]) -> Record:
     parameters = settings.model_dump(mode="json")
     parameters |= {name: absolute_paths(value) for name, value in parameters.items() if name in PATH_PARAMETERS}
-    versions = {name: version(name) for name in ("winnow", "nemo_toolkit", "torch", "prefect")}
+    versions = versions | {name: version(name) for name in ("winnow", "prefect")}
     return {"parameters": parameters, "sha256": inputs, "versions": versions}
 
 
