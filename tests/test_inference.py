@@ -169,7 +169,7 @@ def test_transcripts_replace_a_model_that_was_run_elsewhere(tone, hears):
         model, [Request(str(path), None, None), Request(str(tone("b.wav")), None, None)], EngineOptions()
     )[0]
     assert (good.hypothesis, good.reason) == (Hypothesis("good morning"), None)
-    assert (bad.hypothesis, bad.reason) == (None, "NO_READING")
+    assert (bad.hypothesis, bad.reason) == (None, "TRANSCRIPT_MISSING")
     assert bad.detail.endswith("small.jsonl: no transcript of " + str(path.with_name("b.wav")) + " at 0.0 s")
 
 

@@ -39,7 +39,7 @@ def names(choice):
 
 
 @pytest.mark.parametrize(
-    ("request", "pair", "reason"),
+    ("options", "pair", "reason"),
     [
         ({"language": "en"}, (SMALL, FLASH), "their decoders differ (TDT and AED)"),
         ({"language": "en", "quality": "highest"}, (V2, FLASH), "the best English model that the engine can load"),
@@ -68,14 +68,14 @@ def names(choice):
         ({"language": "hy"}, (ARMENIAN,), "no second model is known, so there is no cascade"),
     ],
 )
-def test_selection_gives_the_pair_that_suits_it_and_the_reason(request, pair, reason):
-    found = select_models(Selection(**request), CATALOG, A100)
+def test_selection_gives_the_pair_that_suits_it_and_the_reason(options, pair, reason):
+    found = select_models(Selection(**options), CATALOG, A100)
     assert names(found) == pair
     assert reason in "\n".join(selection_reasons(found))
 
 
 @pytest.mark.parametrize(
-    ("request", "complaint"),
+    ("options", "complaint"),
     [
         ({}, "select.language: the language of the corpus is unknown"),
         (
@@ -87,9 +87,9 @@ def test_selection_gives_the_pair_that_suits_it_and_the_reason(request, pair, re
         ({"language": "hy", "memory": 0.5}, "weights take 0.5 GB, more than half of the 0.5 GB of NVIDIA A100"),
     ],
 )
-def test_selection_that_nothing_suits_says_why(request, complaint):
+def test_selection_that_nothing_suits_says_why(options, complaint):
     with pytest.raises(OptionError, match=complaint):
-        select_models(Selection(**request), CATALOG, A100)
+        select_models(Selection(**options), CATALOG, A100)
 
 
 def test_pair_that_does_not_fit_into_memory_is_rejected():

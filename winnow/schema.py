@@ -221,6 +221,6 @@ QUARANTINE_REASONS = {
     "OOM_SINGLE": "the utterance by itself does not fit into the device's memory",
     "MODEL_ERROR": "the model failed on this utterance",
     "WORKER_KILLED": "every process that heard it died",
-    "NO_READING": "the file of readings has none for this utterance",
+    "TRANSCRIPT_MISSING": "the file of transcripts has none of this utterance",
 }
 """Why there is nothing to judge, in words."""

@@ -233,7 +233,7 @@ def out_of_memory(error: Exception) -> bool:
 def quarantine_reason(error: Exception) -> str:
     """Return why an utterance has no hypothesis, from what the model raised for it alone."""
     if isinstance(error, MissingTranscript):
-        return "NO_READING"
+        return "TRANSCRIPT_MISSING"
     if isinstance(error, Misaligned):
         return "MODEL_MISALIGNED"
     return "OOM_SINGLE" if out_of_memory(error) else "MODEL_ERROR"
