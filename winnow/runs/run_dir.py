@@ -25,9 +25,9 @@ def open_run(
 ) -> Iterator[Path]:
     """Open the folder of a run and lock it until the block ends; `run.json` has its parameters.
 
-    `inputs` are the sha256 of what the run reads, `versions` the versions of its engines. `on_dead_owner` is called with
-    an owner that died while it worked on the folder. Raises OutputError for a folder that cannot be used, OutputInUse
-    and RunMismatch.
+    `inputs` are the sha256 of what the run reads, `versions` those of its engines. `on_dead_owner` is called with an
+    owner that died while it worked on the folder. Raises OutputError for a folder that cannot be used, OutputInUse and
+    RunMismatch.
     """
     run = location(settings.output)
     make_folder(run)
