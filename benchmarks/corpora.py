@@ -1,4 +1,4 @@
-"""What benchmarks read, and the models they read it with."""
+"""Corpora for benchmarks, and models of published sizes with random weights."""
 
 import json
 import tarfile
@@ -16,43 +16,46 @@ from winnow.engines.engine import Request
 from winnow.engines.nemo.nemo_import import silence_nemo
 
 DEMO = Path(__file__).parent.parent / "demo"
-LONGEST = 60.0
+MAX_SECONDS = 60.0
 # NeMo's published sizes (examples/asr/conf/fastconformer/fast-conformer_ctc_bpe.yaml)
 SIZES = {"14 M": Size(176, 16, 4, 176), "115 M": Size(512, 17, 8, 256), "0.6 B": Size(1024, 24, 8, 256)}
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Audio files with their lengths in seconds, in no order."""
+    """Requests for whole audio files, with their durations, unsorted."""
 
     name: str
     requests: list[Request]
 
 
 def demo_corpus() -> Corpus:
-    """The utterances of the demo that are whole files and can be read."""
-    found = []
+    """Return the demo's utterances that are whole files and can be decoded."""
+    requests = []
     for line in (DEMO / "corpus" / "manifest.jsonl").read_text().splitlines():
         if line.startswith('{"audio_filepath": "audio/') and line.endswith("}"):
             row = json.loads(line)
             path = str(DEMO / "corpus" / row["audio_filepath"])
             try:
-                load_clip(path, row.get("offset"), row.get("duration"), SAMPLE_RATE, LONGEST)
+                load_clip(path, row.get("offset"), row.get("duration"), SAMPLE_RATE, MAX_SECONDS)
             except BadAudio:
                 continue
             if row.get("offset") is None and row["text"]:
-                found.append(Request(path, None, row.get("duration")))
-    return Corpus("demo", found)
+                requests.append(Request(path, None, row.get("duration")))
+    return Corpus("demo", requests)
 
 
 def librispeech_like(folder: Path, utterances: int) -> Corpus:
-    """Flac files of demo speech, 1 to 17 s long with most of them long, as in LibriSpeech's training sets."""
-    pick = np.random.default_rng(7)
-    speech = [load_clip(r.path, None, None, SAMPLE_RATE, LONGEST).samples for r in demo_corpus().requests[:150]]
+    """Write flac files of demo speech of 1 to 17 s, most of them long, as in LibriSpeech's training sets."""
+    rng = np.random.default_rng(7)
+    speech = [
+        load_clip(request.path, None, None, SAMPLE_RATE, MAX_SECONDS).samples
+        for request in demo_corpus().requests[:150]
+    ]
     requests = []
     for i in range(utterances):
-        samples = np.concatenate([speech[j] for j in pick.permutation(len(speech))[:12]])
-        samples = samples[: int((1 + 16 * pick.beta(2.5, 1.3)) * SAMPLE_RATE)]
+        samples = np.concatenate([speech[j] for j in rng.permutation(len(speech))[:12]])
+        samples = samples[: int((1 + 16 * rng.beta(2.5, 1.3)) * SAMPLE_RATE)]
         path = folder / f"{i:04}.flac"
         soundfile.write(path, samples, SAMPLE_RATE)
         requests.append(Request(str(path), None, len(samples) / SAMPLE_RATE))
@@ -60,7 +63,10 @@ def librispeech_like(folder: Path, utterances: int) -> Corpus:
 
 
 def random_weights(name: str, kind: str, folder: Path, corpus: Corpus) -> Path:
-    """A FastConformer of a published size, ctc or tdt; its blank is as likely as lets 3.5 tokens a second through."""
+    """Save a FastConformer of a published size with random weights; `kind` is ctc or tdt.
+
+    The CTC model emits about 3.5 tokens per second, as in speech.
+    """
     import torch
 
     with silence_nemo():
@@ -73,19 +79,19 @@ def random_weights(name: str, kind: str, folder: Path, corpus: Corpus) -> Path:
             if "_tokenizer." in file.name or "_vocab." in file.name:
                 file.rename(folder / file.name.partition("_")[2])
         torch.manual_seed(0)
-        made = configuration(SIZES[name], folder, hybrid=kind == "tdt")
+        config = configuration(SIZES[name], folder, hybrid=kind == "tdt")
         if kind == "tdt":
-            model = EncDecRNNTBPEModel(cfg=OmegaConf.create(token_and_duration(made))).eval()
+            model = EncDecRNNTBPEModel(cfg=OmegaConf.create(tdt_configuration(config))).eval()
         else:
-            model = EncDecCTCModelBPE(cfg=OmegaConf.create(made)).eval()
-            less_blank(model, corpus)
+            model = EncDecCTCModelBPE(cfg=OmegaConf.create(config)).eval()
+            lower_blank_bias(model, corpus)
         path = folder / f"{kind}.nemo"
         model.save_to(str(path))
     return path
 
 
-def token_and_duration(config: dict[str, Any]) -> dict[str, Any]:
-    """The transducer's configuration, of tokens and durations as parakeet-tdt has it."""
+def tdt_configuration(config: dict[str, Any]) -> dict[str, Any]:
+    """Turn a transducer's configuration into a token-and-duration one, as parakeet-tdt has it."""
     durations = [0, 1, 2, 3, 4]
     del config["aux_ctc"]
     config["joint"]["num_extra_outputs"] = len(durations)
@@ -94,11 +100,11 @@ def token_and_duration(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def less_blank(model: Any, corpus: Corpus) -> None:
-    """Move the bias of the blank so that about 3.5 tokens a second are said, as in speech."""
+def lower_blank_bias(model: Any, corpus: Corpus) -> None:
+    """Change the bias of the blank so that the model emits about 3.5 tokens per second, as in speech."""
     import torch
 
-    clip = load_clip(corpus.requests[0].path, None, None, SAMPLE_RATE, LONGEST)
+    clip = load_clip(corpus.requests[0].path, None, None, SAMPLE_RATE, MAX_SECONDS)
     wave, length = torch.from_numpy(clip.samples)[None], torch.tensor([len(clip.samples)])
     with torch.inference_mode():
         features, frames = model.preprocessor(input_signal=wave, length=length)

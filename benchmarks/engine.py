@@ -1,12 +1,12 @@
-"""The engine against NeMo's own transcribe(), side by side in one run: CPU and wall time, texts, padding, memory.
+"""The engine compared with NeMo's own transcribe(): CPU and wall-clock time, texts, padding and memory.
 
     python -m benchmarks.engine                 # everything
-    python -m benchmarks.engine --quick         # the small checkpoint of the demo only
-    python -m benchmarks.engine --json FILE     # the rows for machines
+    python -m benchmarks.engine --quick         # only the demo's small checkpoint
+    python -m benchmarks.engine --json FILE     # also write the rows to a file
 
-Every contender has a process of its own with one model, loaded and warmed up; they take turns. A ratio says how many
-times as long the other one took as the engine. `of wall in model` is how much of the engine's wall time its lanes spent
-in the model: the rest is what decoding did not hide.
+Each contender runs in its own process with one model, loaded and warmed up; they take turns. A ratio is the other
+contender's time divided by the engine's. `of wall in model` is the fraction of the engine's wall-clock time that its
+threads spend in the model; the rest is decoding that does not overlap with it.
 """
 
 import tempfile
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.corpora import DEMO, LONGEST, Corpus, demo_corpus, librispeech_like, random_weights
-from benchmarks.turns import Turn, Work, equal, main, ratio, take
+from benchmarks.corpora import DEMO, MAX_SECONDS, Corpus, demo_corpus, librispeech_like, random_weights
+from benchmarks.turns import Turn, Work, equal_texts, main, ratio, take_turns
 from winnow.audio.decode import load_clip
 from winnow.engines.inference import plan_calls, transcribe_requests
 from winnow.engines.model_cache import get_model
@@ -28,7 +28,7 @@ from winnow.parameters.engine import EngineOptions
 
 @dataclass(frozen=True)
 class Case:
-    """A corpus read by one branch of a checkpoint; the engine's precision, and what the others are given."""
+    """A corpus, and how a checkpoint transcribes it; `branch` is the decoder, None for the model's default."""
 
     corpus: Corpus
     model: str
@@ -39,25 +39,28 @@ class Case:
 
     @property
     def options(self) -> EngineOptions:
+        """The options of Winnow's engine for this case."""
         return EngineOptions(
-            max_seconds=LONGEST, decoder=self.branch, precision=self.precision, batch_seconds=self.batch_seconds
+            max_seconds=MAX_SECONDS, decoder=self.branch, precision=self.precision, batch_seconds=self.batch_seconds
         )
 
 
-# Each contender is given a case once, and then reads its corpus whenever it is called.
+# A contender prepares a case once and returns the work of a turn, which transcribes the corpus.
 
 
 def engine(case: Case) -> Work:
+    """Winnow's engine."""
     model = get_model(resolve(str(case.checkpoint), trust_unpinned=True), case.options)
 
-    def read() -> tuple[list[str], dict[str, Any]]:
-        heard, spent = transcribe_requests(model, case.corpus.requests, case.options)
-        return [one.hypothesis.text if one.hypothesis else "" for one in heard], spent
+    def turn() -> tuple[list[str], dict[str, Any]]:
+        results, spent = transcribe_requests(model, case.corpus.requests, case.options)
+        return [result.hypothesis.text if result.hypothesis else "" for result in results], spent
 
-    return read
+    return turn
 
 
-def nemo(case: Case) -> Any:
+def load_nemo_model(case: Case) -> Any:
+    """Return the checkpoint as NeMo restores it."""
     import torch
 
     from winnow.engines.nemo.nemo_import import silence_nemo
@@ -68,84 +71,89 @@ def nemo(case: Case) -> Any:
         if case.branch == "ctc":
             model.change_decoding_strategy(decoder_type="ctc", verbose=False)
         if torch.cuda.is_available() and case.precision == "bf16":
-            model.to(torch.bfloat16)  # as its users do on a GPU
+            model.to(torch.bfloat16)  # as is usual on a GPU
     return model
 
 
-def transcribe(case: Case) -> Work:
-    model, paths = nemo(case), [request.path for request in case.corpus.requests]
+def nemo_transcribe(case: Case) -> Work:
+    """NeMo's transcribe() on the unsorted files."""
+    model, paths = load_nemo_model(case), [request.path for request in case.corpus.requests]
     return lambda: ([h.text for h in model.transcribe(paths, batch_size=32, verbose=False)], {})
 
 
-def transcribe_presorted(case: Case) -> Work:
-    model, requests = nemo(case), case.corpus.requests
+def nemo_transcribe_sorted(case: Case) -> Work:
+    """NeMo's transcribe() on the files sorted by duration."""
+    model, requests = load_nemo_model(case), case.corpus.requests
     order = sorted(range(len(requests)), key=lambda i: -(requests[i].duration or 0))
     paths = [requests[i].path for i in order]
 
-    def read() -> tuple[list[str], dict[str, Any]]:
-        said = [h.text for h in model.transcribe(paths, batch_size=32, verbose=False)]
-        return [text for _, text in sorted(zip(order, said, strict=True))], {}
+    def turn() -> tuple[list[str], dict[str, Any]]:
+        texts = [h.text for h in model.transcribe(paths, batch_size=32, verbose=False)]
+        return [text for _, text in sorted(zip(order, texts, strict=True))], {}
 
-    return read
+    return turn
 
 
-def waveforms(case: Case) -> Work:
-    """NeMo Curator's way: 32 files, as they come, decoded one by one and given to transcribe()."""
-    model, requests = nemo(case), case.corpus.requests
+def nemo_waveforms(case: Case) -> Work:
+    """As NeMo Curator does: 32 files in the manifest's order, decoded one after the other, for each transcribe()."""
+    model, requests = load_nemo_model(case), case.corpus.requests
     rate = int(model.cfg.sample_rate)
 
-    def read() -> tuple[list[str], dict[str, Any]]:
+    def turn() -> tuple[list[str], dict[str, Any]]:
         texts: list[str] = []
-        for at in range(0, len(requests), 32):
-            clips = [load_clip(r.path, None, None, rate, LONGEST).samples for r in requests[at : at + 32]]
+        for start in range(0, len(requests), 32):
+            clips = [load_clip(r.path, None, None, rate, MAX_SECONDS).samples for r in requests[start : start + 32]]
             texts += [h.text for h in model.transcribe(clips, batch_size=32, verbose=False)]
         return texts, {}
 
-    return read
+    return turn
 
 
 def forward_only(case: Case) -> Work:
-    """The floor: the engine's batches, already on the device, through features and encoder, and no texts."""
+    """The lower bound: the engine's batches, already on the device, through features and encoder only."""
     import torch
 
     model = NemoModel(resolve(str(case.checkpoint), trust_unpinned=True), case.options)
     requests = case.corpus.requests
     groups = plan_calls(requests, model.batch_limits, 1)
     waves = [
-        model.to_device([load_clip(requests[i].path, None, None, model.sample_rate, LONGEST).samples for i in group])
+        model.to_device(
+            [load_clip(requests[i].path, None, None, model.sample_rate, MAX_SECONDS).samples for i in group]
+        )
         for group in groups
     ]
 
-    def read() -> tuple[list[str], dict[str, Any]]:
+    def turn() -> tuple[list[str], dict[str, Any]]:
         with torch.inference_mode():
             for wave in waves:
                 model.encode(*wave)
             torch.cuda.synchronize()
         return [""] * len(requests), {}
 
-    return read
+    return turn
 
 
 OTHERS: dict[str, Callable[[Case], Work]] = {
-    "transcribe(batch_size=32)": transcribe,
-    "transcribe, presorted": transcribe_presorted,
-    "32 waveforms a call": waveforms,
+    "transcribe(batch_size=32)": nemo_transcribe,
+    "transcribe, sorted": nemo_transcribe_sorted,
+    "32 waveforms per call": nemo_waveforms,
 }
 
 
 def compare(quick: bool, rounds: int) -> Iterator[dict[str, Any]]:
+    """Yield a row for each case and contender."""
     import torch
 
     floor = {"forward only": forward_only} if torch.cuda.is_available() else {}
     with tempfile.TemporaryDirectory() as folder:
         for case in cases(Path(folder), quick):
-            turns = take({"engine": engine, **OTHERS, **floor}, case, rounds)
+            turns = take_turns({"engine": engine, **OTHERS, **floor}, case, rounds)
             ours = turns.pop("engine")
             for name, theirs in turns.items():
-                yield row(case, name, theirs, ours)
+                yield result_row(case, name, theirs, ours)
 
 
-def row(case: Case, name: str, theirs: list[Turn], ours: list[Turn]) -> dict[str, Any]:
+def result_row(case: Case, name: str, theirs: list[Turn], ours: list[Turn]) -> dict[str, Any]:
     facts = ours[-1].facts
     return {
         "corpus": case.corpus.name,
@@ -154,7 +162,7 @@ def row(case: Case, name: str, theirs: list[Turn], ours: list[Turn]) -> dict[str
         "against": name,
         "cpu_ratio": ratio(theirs, ours, "cpu"),
         "wall_ratio": ratio(theirs, ours, "wall"),
-        "texts_equal": equal(theirs, ours),
+        "texts_equal": equal_texts(theirs, ours),
         "padding": 1 - facts["audio_seconds"] / facts["padded_seconds"],
         "of_wall_in_model": facts["model_seconds"] / facts["threads"] / facts["seconds"],
         "rtfx": facts["audio_seconds"] / facts["seconds"],
@@ -164,6 +172,7 @@ def row(case: Case, name: str, theirs: list[Turn], ours: list[Turn]) -> dict[str
 
 
 def cases(folder: Path, quick: bool) -> Iterator[Case]:
+    """Yield the cases for this device; corpora and models of realistic size are written into the folder."""
     import torch
 
     demo = demo_corpus()
@@ -175,14 +184,14 @@ def cases(folder: Path, quick: bool) -> Iterator[Case]:
     if torch.cuda.is_available():
         sizes = {"115 M": (4_000, ("bf16",)), "0.6 B": (2_000, ("bf16",))}
     else:
-        both = ("fp32", "bf16") if bf16_speedup() >= 1 else ("fp32",)  # slower in bf16, a CPU is not asked to
+        both = ("fp32", "bf16") if bf16_speedup() >= 1 else ("fp32",)  # bf16 only on a CPU that it makes faster
         sizes = {"14 M": (96, both), "115 M": (32, ("fp32",))}
     for name, (utterances, precisions) in sizes.items():
-        place = folder / name.replace(" ", "")
-        (place / "audio").mkdir(parents=True)
-        corpus = librispeech_like(place / "audio", utterances)
+        case_folder = folder / name.replace(" ", "")
+        (case_folder / "audio").mkdir(parents=True)
+        corpus = librispeech_like(case_folder / "audio", utterances)
         for kind in ("ctc", "tdt") if torch.cuda.is_available() else ("ctc",):
-            checkpoint = random_weights(name, kind, place, corpus)
+            checkpoint = random_weights(name, kind, case_folder, corpus)
             for precision in precisions:
                 yield Case(corpus, f"{name}, random weights", checkpoint, precision=precision)
 

@@ -1,15 +1,16 @@
-"""What Prefect and Dask cost, and what they gain: a whole run against the bare engine, two workers against one.
+"""The cost and gain of Prefect and Dask: a whole run compared with the bare engine, two workers with one.
 
-    python -m benchmarks.orchestration                # the demo corpus eight times over: 3,528 utterances
-    python -m benchmarks.orchestration --quick        # twice over, in one round
-    python -m benchmarks.orchestration --json FILE    # the rows for machines
+    python -m benchmarks.orchestration                # eight copies of the demo corpus: 3,528 utterances
+    python -m benchmarks.orchestration --quick        # two copies, one round
+    python -m benchmarks.orchestration --json FILE    # also write the rows to a file
 
-`workers`: utterances a second of two local workers of one core each, over those of one, once their models are loaded;
-`machine`: the same of bare engines in processes of their own, which is what this machine's two cores have to give.
-`cpu`: CPU seconds that all processes of `winnow curate` take for more utterances, over those that the bare engine
-takes for them; what both take to start is not in it. `each`: the same of the command, an utterance.
-`command`: 600 utterances with the small checkpoint alone, from typing the command to its end, three times a round;
-and once more for the memory, the sum over all its processes, shared pages counted once: looking at it takes time too.
+- `workers`: throughput of two local workers with one core each, divided by that of one, after their models are loaded.
+- `machine`: the same ratio for bare engines in separate processes, which is the most that two cores can gain.
+- `cpu`: CPU seconds that all processes of `winnow curate` take for additional utterances, divided by those of the bare
+  engine; start-up is excluded from both.
+- `each`: CPU milliseconds of `winnow curate` per additional utterance.
+- `command`: 600 utterances with the small checkpoint alone, from start to end of the command, three times per round. A
+  further run measures memory, because sampling it takes time: the sum over all processes, shared pages counted once.
 """
 
 import json
@@ -40,28 +41,28 @@ from winnow.parameters.placement import Dask, Placement
 
 SMALL = DEMO / "small.nemo"
 COPIES, QUICK_COPIES = 8, 2
-COMMAND = 600  # utterances
-COMMANDS = 3  # in each round
-CHUNK = 110  # utterances that a worker is given at once
+COMMAND_UTTERANCES = 600
+COMMANDS_PER_ROUND = 3
+CHUNK = 110  # utterances per task of a worker
 
 BARE = """
 import json, sys, time
 from pathlib import Path
-from winnow.engines.isolation import listen_here
+from winnow.engines.isolation import transcribe_here
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
 from winnow.engines.recogniser import Request
 rows = [json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()]
 requests = [Request(row["audio_filepath"], None, row["duration"]) for row in rows]
-listen_here(resolve(sys.argv[2], trust_unpinned=True), EngineOptions(), requests[:20])
+transcribe_here(resolve(sys.argv[2], trust_unpinned=True), EngineOptions(), requests[:20])
 cpu, wall = time.process_time(), time.perf_counter()
-listen_here(resolve(sys.argv[2], trust_unpinned=True), EngineOptions(), requests)
+transcribe_here(resolve(sys.argv[2], trust_unpinned=True), EngineOptions(), requests)
 print(time.process_time() - cpu, time.perf_counter() - wall)
 """
 
 
-def written(folder: Path, copies: int, most: int | None = None) -> Path:
-    """A manifest of the demo corpus, its audio linked so many times over."""
+def write_manifest(folder: Path, copies: int, most: int | None = None) -> Path:
+    """Write a manifest of `copies` of the demo corpus, with links to its audio; `most` limits its lines."""
     lines = []
     for copy in range(copies):
         (folder / f"audio{copy}").mkdir(parents=True, exist_ok=True)
@@ -75,18 +76,20 @@ def written(folder: Path, copies: int, most: int | None = None) -> Path:
     return path
 
 
-def requests_of(manifest: Path) -> list[Request]:
+def read_requests(manifest: Path) -> list[Request]:
+    """Return the requests for a manifest's utterances."""
     rows = [json.loads(line) for line in manifest.read_text().splitlines()]
     return [Request(row["audio_filepath"], None, row["duration"]) for row in rows]
 
 
-def read(requests: list[Request], checkpoint: Checkpoint, *, device: str, isolated: bool) -> list[str]:
-    found, _ = transcribe_here(checkpoint, EngineOptions(), requests)
-    return [one.hypothesis.text if one.hypothesis else "" for one in found]
+def transcribe_chunk(requests: list[Request], checkpoint: Checkpoint, *, device: str, isolated: bool) -> list[str]:
+    """Transcribe in a worker."""
+    results, _ = transcribe_here(checkpoint, EngineOptions(), requests)
+    return [result.hypothesis.text if result.hypothesis else "" for result in results]
 
 
-def throughput(workers: int, requests: list[Request]) -> tuple[float, list[str]]:
-    """Utterances a second of so many workers of one core each, and the texts."""
+def worker_throughput(workers: int, requests: list[Request]) -> tuple[float, list[str]]:
+    """Return utterances per second of this many workers with one core each, and the texts."""
     checkpoint = resolve(str(SMALL), trust_unpinned=True)
     os.environ["WINNOW_CORES"] = str(workers)
     settings = Curation(manifest="a", output="a", small="a", devices="local", dask=Dask(workers=workers))
@@ -94,50 +97,53 @@ def throughput(workers: int, requests: list[Request]) -> tuple[float, list[str]]
     try:
         with open_executor(settings) as devices, ThreadPoolExecutor(workers) as threads:
             for i in range(workers):
-                devices.run(read, requests[:20], checkpoint, placement=Placement(device_id=f"cpu:{i}"))
+                devices.run(transcribe_chunk, requests[:20], checkpoint, placement=Placement(device_id=f"cpu:{i}"))
             began = time.perf_counter()
-            texts = list(threads.map(lambda chunk: devices.run(read, chunk, checkpoint), chunks))
-            return len(requests) / (time.perf_counter() - began), [text for some in texts for text in some]
+            texts = list(threads.map(lambda chunk: devices.run(transcribe_chunk, chunk, checkpoint), chunks))
+            return len(requests) / (time.perf_counter() - began), [text for chunk in texts for text in chunk]
     finally:
         del os.environ["WINNOW_CORES"]
 
 
-def command(manifest: Path, output: Path) -> tuple[float, float]:
-    """CPU and wall seconds of a run by the command, over all its processes."""
-    before, began = children_seconds(), time.perf_counter()
-    finished(started(manifest, output))
-    return children_seconds() - before, time.perf_counter() - began
+def time_command(manifest: Path, output: Path) -> tuple[float, float]:
+    """Return CPU and wall-clock seconds of a run of the command, over all its processes."""
+    before, began = children_cpu_seconds(), time.perf_counter()
+    wait_for(start_command(manifest, output))
+    return children_cpu_seconds() - before, time.perf_counter() - began
 
 
-def most_memory(manifest: Path, output: Path) -> float:
-    """The most memory (MiB) of a run by the command, over all its processes."""
-    process, most = started(manifest, output), 0.0
+def peak_memory(manifest: Path, output: Path) -> float:
+    """Return the peak memory (MiB) of a run of the command, over all its processes."""
+    process, peak = start_command(manifest, output), 0.0
     while process.poll() is None:
-        most = max(most, memory(process.pid))
+        peak = max(peak, memory_of(process.pid))
         time.sleep(0.25)
-    finished(process)
-    return most
+    wait_for(process)
+    return peak
 
 
-def started(manifest: Path, output: Path) -> subprocess.Popen[bytes]:
-    words = ["curate", str(manifest), "--output", str(output), "--small", str(SMALL), "--trust-unpinned"]
-    line = [sys.executable, "-m", "cli.app", *words]
-    return subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+def start_command(manifest: Path, output: Path) -> subprocess.Popen[bytes]:
+    """Start `winnow curate`."""
+    command = [sys.executable, "-P", "-m", "cli.app"]
+    command += ["curate", str(manifest), "--output", str(output), "--small", str(SMALL), "--trust-unpinned"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
-def finished(process: subprocess.Popen[bytes]) -> None:
-    said = process.communicate()[1]
+def wait_for(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the command; raises RuntimeError with its output if it fails."""
+    _, output = process.communicate()
     if process.returncode:
-        raise RuntimeError(said.decode())
+        raise RuntimeError(output.decode())
 
 
-def children_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def children_cpu_seconds() -> float:
+    """Return the CPU seconds of all finished child processes."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
-def memory(pid: int) -> float:
-    """MiB of a process and all below it; what they share counts once."""
+def memory_of(pid: int) -> float:
+    """Return the memory (MiB) of a process and its descendants; shared pages count once."""
     total = 0
     with suppress(psutil.Error):
         for process in [(top := psutil.Process(pid)), *top.children(recursive=True)]:
@@ -146,67 +152,69 @@ def memory(pid: int) -> float:
     return total / 2**20
 
 
-def bare(*manifests: Path, cores: int | None = None) -> list[tuple[float, float]]:
-    """CPU and wall seconds of the engine by itself, a process for each manifest, all at once."""
-    given = os.environ | ({"WINNOW_CORES": str(cores)} if cores else {})
-    lines = [[sys.executable, "-c", BARE, str(manifest), str(SMALL)] for manifest in manifests]
-    running = [subprocess.Popen(line, env=given, stdout=subprocess.PIPE, text=True) for line in lines]
-    said = [process.communicate()[0].split() for process in running]
-    return [(float(cpu), float(wall)) for cpu, wall in said]
+def time_bare_engine(*manifests: Path, cores: int | None = None) -> list[tuple[float, float]]:
+    """Return CPU and wall-clock seconds of the bare engine, one process per manifest, all at once."""
+    environment = os.environ | ({"WINNOW_CORES": str(cores)} if cores else {})
+    commands = [[sys.executable, "-P", "-c", BARE, str(manifest), str(SMALL)] for manifest in manifests]
+    processes = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for command in commands]
+    outputs = [process.communicate()[0].split() for process in processes]
+    return [(float(cpu), float(wall)) for cpu, wall in outputs]
 
 
-def halves(manifest: Path) -> list[Path]:
-    """Every other line, and the rest."""
+def split_manifest(manifest: Path) -> list[Path]:
+    """Split a manifest into two, line by line."""
     lines = manifest.read_text().splitlines()
-    found = [manifest.with_suffix(f".{start}") for start in range(2)]
-    for start, path in enumerate(found):
+    halves = [manifest.with_suffix(f".{start}") for start in range(2)]
+    for start, path in enumerate(halves):
         path.write_text("\n".join(lines[start::2]) + "\n")
-    return found
+    return halves
 
 
 def compare(quick: bool, rounds: int) -> Iterator[dict[str, Any]]:
+    """Measure everything for some rounds, then yield a row for each figure."""
     copies, rounds = (QUICK_COPIES, 1) if quick else (COPIES, rounds)
-    with tempfile.TemporaryDirectory(dir=DEMO) as place:  # links need one disk
-        folder = Path(place)
-        some, many = written(folder, 1), written(folder, copies)
-        few = written(folder, 2, COMMAND)
-        requests = requests_of(many)
-        more = len(requests) - len(requests_of(some))
-        gains, machine, costs, each, walls, sizes, same = [], [], [], [], [], [], True
+    with tempfile.TemporaryDirectory(dir=DEMO) as name:  # hard links must stay on one disk
+        folder = Path(name)
+        base, large = write_manifest(folder, 1), write_manifest(folder, copies)
+        fixed = write_manifest(folder, 2, COMMAND_UTTERANCES)
+        requests = read_requests(large)
+        additional = len(requests) - len(read_requests(base))
+        worker_gains, machine_gains, cpu_ratios, each_ms, command_seconds, command_mib = [], [], [], [], [], []
+        texts_equal = True
         for turn in range(rounds):
-            one, texts = throughput(1, requests)
-            two, others = throughput(2, requests)
-            gains.append(two / one)
-            same = same and texts == others
-            alone, together = bare(many, cores=1), bare(*halves(many), cores=1)
-            machine.append(alone[0][1] / max(wall for _, wall in together))
-            run = command(many, folder / f"many{turn}")[0] - command(some, folder / f"some{turn}")[0]
-            costs.append(run / (bare(many)[0][0] - bare(some)[0][0]))
-            each.append(run / more * 1000)
-            for again in range(COMMANDS):
-                walls.append(command(few, folder / f"few{turn}-{again}")[1])
-            sizes.append(most_memory(few, folder / f"few{turn}"))
-        hours = sum(request.duration or 0 for request in requests) / 3600
-        corpus = f"{len(requests):,} utterances, {hours:.1f} h"
-        yield figure(
-            "workers", corpus, "two over one, utterances a second", gains, "1.7 or more", f"texts equal: {same}"
-        )
-        yield figure("machine", corpus, "two bare engines over one, utterances a second", machine, "", "")
-        yield figure("cpu", corpus, "a whole run over the bare engine, CPU seconds", costs, "1.25 or less", "")
-        yield figure("each", corpus, "an additional utterance, CPU milliseconds", each, "", "")
-        minutes = sum(request.duration or 0 for request in requests_of(few)) / 60
-        said = f"{COMMAND} utterances, {minutes:.0f} min"
-        yield figure("command", said, "from typing it to its end, seconds", walls, "25 or less", "")
-        yield figure("command", said, "all processes, MiB", sizes, "2,500 or less", "")
+            one_worker, texts = worker_throughput(1, requests)
+            two_workers, other_texts = worker_throughput(2, requests)
+            worker_gains.append(two_workers / one_worker)
+            texts_equal = texts_equal and texts == other_texts
+            alone, together = time_bare_engine(large, cores=1), time_bare_engine(*split_manifest(large), cores=1)
+            machine_gains.append(alone[0][1] / max(wall for _, wall in together))
+            run = time_command(large, folder / f"large{turn}")[0] - time_command(base, folder / f"base{turn}")[0]
+            cpu_ratios.append(run / (time_bare_engine(large)[0][0] - time_bare_engine(base)[0][0]))
+            each_ms.append(run / additional * 1000)
+            for number in range(COMMANDS_PER_ROUND):
+                command_seconds.append(time_command(fixed, folder / f"fixed{turn}-{number}")[1])
+            command_mib.append(peak_memory(fixed, folder / f"fixed{turn}"))
+        corpus, sample = describe_corpus(requests), describe_corpus(read_requests(fixed))
+        yield result_row("workers", corpus, "throughput, two workers / one", worker_gains, "1.7 or more") | {
+            "note": f"texts equal: {texts_equal}"
+        }
+        yield result_row("machine", corpus, "throughput, two bare engines / one", machine_gains)
+        yield result_row("cpu", corpus, "CPU seconds, whole run / bare engine", cpu_ratios, "1.25 or less")
+        yield result_row("each", corpus, "CPU milliseconds per additional utterance", each_ms)
+        yield result_row("command", sample, "seconds from start to end", command_seconds, "25 or less")
+        yield result_row("command", sample, "MiB of all processes", command_mib, "2,500 or less")
 
 
-def figure(name: str, corpus: str, what: str, found: list[float], wanted: str, beside: str) -> dict[str, Any]:
-    spread = f"{min(found):.3g} to {max(found):.3g}"
-    return {"part": name, "corpus": corpus, "what": what, "median": statistics.median(found)} | {
-        "spread": spread,
-        "wanted": wanted,
-        "beside": beside,
-    }
+def describe_corpus(requests: list[Request]) -> str:
+    """Return the number of utterances and their hours."""
+    return f"{len(requests):,} utterances, {sum(request.duration or 0 for request in requests) / 3600:.1f} h"
+
+
+def result_row(part: str, corpus: str, figure: str, values: list[float], target: str = "") -> dict[str, Any]:
+    """Return a row with the median and spread of a figure over the rounds, and its target."""
+    spread = f"{min(values):.3g} to {max(values):.3g}"
+    row = {"part": part, "corpus": corpus, "figure": figure, "median": statistics.median(values), "spread": spread}
+    return row | {"target": target, "note": ""}
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from random import Random
 from statistics import median
 from typing import Any
 
-from benchmarks.turns import Turn, Work, equal, main, ratio, take
+from benchmarks.turns import Turn, Work, equal_texts, main, ratio, take_turns
 
 PAIRS, QUICK_PAIRS = 200_000, 20_000
 
@@ -132,14 +132,14 @@ CASES: dict[str, tuple[Callable[[int], Work], Callable[[int], Work]]] = {
 def compare(quick: bool, rounds: int) -> Iterator[dict[str, Any]]:
     count = QUICK_PAIRS if quick else PAIRS
     for name, (winnow, jiwer) in CASES.items():
-        turns: dict[str, list[Turn]] = take({"winnow": winnow, "jiwer": jiwer}, count, rounds)
+        turns: dict[str, list[Turn]] = take_turns({"winnow": winnow, "jiwer": jiwer}, count, rounds)
         yield {
             "what": name,
             "pairs": f"{count:,}",
             "winnow_pairs_per_second": round(count / median(turn.wall for turn in turns["winnow"])),
             "jiwer_pairs_per_second": round(count / median(turn.wall for turn in turns["jiwer"])),
             "jiwer_times_cpu": ratio(turns["jiwer"], turns["winnow"], "cpu"),
-            "equal": equal(turns["jiwer"], turns["winnow"]),
+            "equal": equal_texts(turns["jiwer"], turns["winnow"]),
         }
 
 

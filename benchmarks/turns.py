@@ -1,7 +1,7 @@
-"""Contenders that take turns at the same work, each in a process of its own, and the table of their ratios.
+"""Contenders that take turns at the same work, each in its own process, and the table of their ratios.
 
-All benchmarks share this form: medians over the rounds of the ratio in each round, so that a machine whose speed drifts
-does not matter; `--quick` for a minute's worth, `--json FILE` for machines.
+All benchmarks report the median over rounds of the ratio within each round, so that a drift in the machine's speed
+cancels out. `--quick` takes about a minute; `--json FILE` writes the rows to a file.
 """
 
 import argparse
@@ -25,12 +25,12 @@ from rich.table import Table
 from winnow.engines.nemo.precision import bf16_speedup
 
 Work = Callable[[], tuple[list[str], dict[str, Any]]]
-"""A turn: the texts that it gave, and what there is to say of it."""
+"""The work of one turn; it returns texts and facts about them."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What a turn took (CPU and wall seconds, the process's peak memory in MiB so far) and gave."""
+    """The cost of a turn (CPU and wall-clock seconds, the process's peak memory in MiB so far) and its results."""
 
     cpu: float
     wall: float
@@ -39,8 +39,8 @@ class Turn:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def serve(make: Callable[[Any], Work], case: Any, orders: Connection) -> None:
-    """A contender's process: one turn for each order."""
+def run_contender(make: Callable[[Any], Work], case: Any, orders: Connection) -> None:
+    """Take one turn for each order that arrives; the process of a contender runs this."""
     work = make(case)
     while orders.recv():
         cpu, wall = time.process_time(), time.perf_counter()
@@ -49,41 +49,41 @@ def serve(make: Callable[[Any], Work], case: Any, orders: Connection) -> None:
         orders.send(Turn(*spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, texts, facts))
 
 
-def take(contenders: dict[str, Callable[[Any], Work]], case: Any, rounds: int) -> dict[str, list[Turn]]:
-    """The contenders' turns, in turn: a round to warm up, which does not count, and then `rounds`."""
+def take_turns(contenders: dict[str, Callable[[Any], Work]], case: Any, rounds: int) -> dict[str, list[Turn]]:
+    """Let contenders take turns for one warm-up round, which is discarded, and then for `rounds`."""
     context = multiprocessing.get_context("spawn")
-    lines, processes = {}, []
+    connections, processes = {}, []
     for name, make in contenders.items():
-        lines[name], theirs = context.Pipe()
-        processes.append(context.Process(target=serve, args=(make, case, theirs), daemon=True))
+        connections[name], orders = context.Pipe()
+        processes.append(context.Process(target=run_contender, args=(make, case, orders), daemon=True))
         processes[-1].start()
     turns: dict[str, list[Turn]] = {name: [] for name in contenders}
     for _ in range(rounds + 1):
-        for name, line in lines.items():
-            line.send(True)
-            turns[name].append(line.recv())
-    for line, process in zip(lines.values(), processes, strict=True):
-        line.send(False)
+        for name, connection in connections.items():
+            connection.send(True)
+            turns[name].append(connection.recv())
+    for connection, process in zip(connections.values(), processes, strict=True):
+        connection.send(False)
         process.join()
-    return {name: found[1:] for name, found in turns.items()}
+    return {name: taken[1:] for name, taken in turns.items()}
 
 
 def ratio(theirs: list[Turn], ours: list[Turn], figure: str) -> float:
-    """How many times as much the other took, the median over the rounds."""
+    """Return the median over rounds of their figure divided by ours."""
     return statistics.median(getattr(a, figure) / getattr(b, figure) for a, b in zip(theirs, ours, strict=True))
 
 
-def equal(theirs: list[Turn], ours: list[Turn]) -> float:
-    """The share of texts that are the same."""
+def equal_texts(theirs: list[Turn], ours: list[Turn]) -> float:
+    """Return the fraction of texts that are equal."""
     pairs = list(zip(ours[-1].texts, theirs[-1].texts, strict=True))
-    return sum(one == other for one, other in pairs) / len(pairs)
+    return sum(our_text == their_text for our_text, their_text in pairs) / len(pairs)
 
 
-def main(what: str, compare: Callable[[bool, int], Iterator[dict[str, Any]]]) -> None:
-    """A benchmark as a command: `compare` is given whether to be quick and how many rounds, and yields rows."""
-    parser = argparse.ArgumentParser(description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a version of a minute")
-    parser.add_argument("--rounds", type=int, help="rounds that count (5; 3 with --quick)")
+def main(description: str, compare: Callable[[bool, int], Iterator[dict[str, Any]]]) -> None:
+    """Run a benchmark as a command; `compare` gets `quick` and the number of rounds, and yields rows."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a shorter version of about a minute")
+    parser.add_argument("--rounds", type=int, help="measured rounds (default: 5, or 3 with --quick)")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args()
     rounds = options.rounds or (3 if options.quick else 5)
@@ -93,21 +93,23 @@ def main(what: str, compare: Callable[[bool, int], Iterator[dict[str, Any]]]) ->
     with Live(console=console, vertical_overflow="visible") as live:
         for row in compare(options.quick, rounds):
             rows.append(row)
-            live.update(table(rows))
+            live.update(results_table(rows))
             if options.json:
                 options.json.write_text(json.dumps([{"device": device(), **row} for row in rows], indent=1) + "\n")
 
 
-def table(rows: list[dict[str, Any]]) -> Table:
-    shown = Table(*[name.replace("_", " ") for name in rows[0]])
+def results_table(rows: list[dict[str, Any]]) -> Table:
+    """Tabulate rows for the terminal."""
+    table = Table(*[name.replace("_", " ") for name in rows[0]])
     for row in rows:
-        shown.add_row(*[f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()])
-    return shown
+        table.add_row(*[f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()])
+    return table
 
 
 def device() -> str:
+    """Describe the GPU, or the CPU with the speed of bf16 relative to fp32."""
     import torch
 
     if torch.cuda.is_available():
         return str(torch.cuda.get_device_name())
-    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, bf16 x {bf16_speedup():.1f}"
+    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, bf16 speedup {bf16_speedup():.1f}"
