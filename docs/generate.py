@@ -156,7 +156,7 @@ DESCRIPTIONS = {
     "agreement": "Mean agreement (0 to 1) of the other models with the hypothesis; null if one model transcribed",
     "char_rate": "Characters of the reference per second",
     "word_rate": "Words of the reference per second",
-    "decision": "keep, drop or quarantine",
+    "decision": "`keep`, `drop` or `quarantine`",
     "reasons": "Names of all rules that the row violates; null if there are none",
 }
 

@@ -1,7 +1,6 @@
 """Compare the hypotheses of a model with the references."""
 
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from prefect import task
@@ -12,8 +11,8 @@ from winnow.roles import Role, is_larger
 from winnow.runs.ledger import run_stage_on_shard
 from winnow.schema import SCORES, after_score, append_columns, replace_column, roles_of
 from winnow.text.hypothesis import Hypothesis
-from winnow.text.metrics import ErrorMeasures, compare_texts, word_error_rate
-from winnow.text.normalize import Normalizer, normalize, version_of
+from winnow.text.metrics import all_scores
+from winnow.text.normalize import Normalizer, version_of
 from winnow.text.rover import agreement_with
 
 
@@ -22,26 +21,15 @@ def score(shard: pa.Table, role: Role, normalizer: Normalizer, referenced: bool 
 
     If every utterance must have a reference (`referenced`), one without words is quarantined as EMPTY_REFERENCE.
     """
-    measures: list[ErrorMeasures | None] = []
-    exact_wer: list[float | None] = []
+    scores: list[dict[str, float] | None] = []
     reasons = shard["reason"].to_pylist()
     pairs = zip(shard["text"].to_pylist(), shard[f"{role}_pred_text"].to_pylist(), strict=True)
     for i, (reference, hypothesis) in enumerate(pairs):
-        errors = exact = None
-        if hypothesis is not None:
-            reference = reference or ""
-            errors = compare_texts(normalize(reference, normalizer), normalize(hypothesis, normalizer))
-            if errors is not None:
-                exact = word_error_rate(reference, hypothesis)
-            elif referenced:
-                reasons[i] = "EMPTY_REFERENCE"
-        measures.append(errors)
-        exact_wer.append(exact)
-    columns: dict[str, list[Any]] = {
-        name: [None if row is None else getattr(row, name) for row in measures] for name in ErrorMeasures._fields
-    }
-    columns["exact_wer"] = exact_wer
-    added = {f"{role}_{name}": pa.array(columns[name], kind) for name, kind in SCORES.items()}
+        row = None if hypothesis is None else all_scores(reference or "", hypothesis, normalizer)
+        if row is None and hypothesis is not None and referenced:
+            reasons[i] = "EMPTY_REFERENCE"
+        scores.append(row)
+    added = {f"{role}_{name}": pa.array([row and row[name] for row in scores], kind) for name, kind in SCORES.items()}
     if is_larger(role):
         added[f"{role}_agreement"] = agreements(shard, role, normalizer)
     return append_columns(replace_column(shard, "reason", reasons), after_score(shard.schema, role), added)

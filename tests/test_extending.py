@@ -32,7 +32,7 @@ assert (second.id, second.text, second.reason) == (2, "good night", None)
     "measurement of audio": """
 from winnow import judge
 from winnow.audio.decode import load_clip
-assert round(load_clip("a.wav", None, None, 16_000, longest=120).stats.dc_offset, 3) == 0.25
+assert round(load_clip("a.wav", None, None, 16_000, longest=120).stats["dc_offset"], 3) == 0.25
 assert judge([{"dc_offset": 0.25}], ["dc_offset <= 0.1"])[0].reason == "DC_OFFSET_ABOVE_MAX"
 """,
     "form of output": """

@@ -15,7 +15,7 @@ from winnow.rules.duplicates import count_duplicates, hash_references
 from winnow.rules.operands import Operands
 from winnow.rules.rule import Rules, parse, terms
 from winnow.schema import AGREEMENT, AUDIO_STATS, HYPOTHESIS, QUARANTINE_REASONS, SCORES, UTTERANCE, roles_of
-from winnow.text.metrics import compare_texts, word_error_rate
+from winnow.text.metrics import all_scores
 from winnow.text.normalize import Normalizer, normalize
 from winnow.validation.rules import check_rule
 
@@ -120,14 +120,9 @@ def _types(roles: list[str]) -> dict[str, pa.DataType]:
 
 
 def _scores(references: list[Any], hypotheses: list[Any], normalizer: Normalizer) -> Columns:
-    scores: Columns = {f"small_{name}": [] for name in SCORES}
-    for reference, hypothesis in zip(references, hypotheses, strict=True):
-        texts = [normalize(text, normalizer) for text in (reference, hypothesis) if text is not None]
-        measures = compare_texts(*texts) if len(texts) == 2 else None
-        row = measures._asdict() | {"exact_wer": word_error_rate(reference, hypothesis)} if measures else {}
-        for name in SCORES:
-            scores[f"small_{name}"].append(row.get(name))
-    return scores
+    pairs = zip(references, hypotheses, strict=True)
+    scores = [None if None in pair else all_scores(*pair, normalizer) for pair in pairs]
+    return {f"small_{name}": [row and row[name] for row in scores] for name in SCORES}
 
 
 def _as_json(rows: list[dict[str, Any]]) -> list[str]:

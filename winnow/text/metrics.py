@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple, get_type_hints
 
 from rapidfuzz.distance import Levenshtein
 
-from winnow.text.normalize import split_words
+from winnow.text.normalize import Normalizer, normalize, split_words
 
 EDGE_CHARACTERS = 10  # characters, as in NeMo's recipes
 
@@ -103,6 +103,14 @@ def compare_texts(reference: str, hypothesis: str) -> ErrorMeasures | None:
         deleted_run=longest["delete"],
         inserted_run=longest["insert"],
     )
+
+
+def all_scores(reference: str, hypothesis: str, normalizer: Normalizer) -> dict[str, float] | None:
+    """Return every score column of a hypothesis, by the names of METRICS; None if the reference has no words."""
+    errors = compare_texts(normalize(reference, normalizer), normalize(hypothesis, normalizer))
+    if errors is None:
+        return None
+    return errors._asdict() | {"exact_wer": word_error_rate(reference, hypothesis)}
 
 
 def edit_steps(expected: list[str], actual: list[str]) -> list[tuple[str, int, int, int, int]]:
