@@ -6,6 +6,8 @@ from winnow.parameters.selection import Domain, Quality
 
 
 class CatalogEntry(BaseModel):
+    """A part of a catalogue file; a key that it does not know is an error."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
