@@ -76,7 +76,7 @@ def test_benchmark_with_the_same_key_reports_what_changed(corpus, models, tmp_pa
         benchmark(**options | {"output": Path("/proc/figures")})
 
 
-def test_other_models_are_measured_before_the_one_that_fails_fails_the_run(corpus, models, tmp_path, prefect_server):
+def test_model_that_fails_does_not_stop_others_but_fails_the_benchmark(corpus, models, tmp_path, prefect_server):
     broken = tmp_path / "broken.jsonl"
     broken.write_text("{}")
     message = r"1 of 2 were not measured: .*broken\.jsonl:1: invalid transcript"

@@ -68,7 +68,7 @@ def rows_of_larger_models(rows: pa.Table, decision: str) -> pa.Table:
 
 
 def rescued_rows(rows: pa.Table, wer_limit: float | None) -> pa.Table:
-    """Select rows kept by a larger model's hypothesis whose small model's one has a WER above the limit."""
+    """Select rows kept with a larger model's hypothesis, where the small model's WER is above the limit."""
     kept = rows_of_larger_models(rows, "keep")
     above = pc.greater(kept["small_wer"], float("inf") if wer_limit is None else wer_limit)
     return kept.filter(pc.fill_null(above, False))
@@ -82,7 +82,7 @@ def relabelled_rows(rows: pa.Table) -> pa.Table:
 
 
 def lost_rows(rows: pa.Table, wer_limit: float | None) -> pa.Table:
-    """Select rows dropped by a larger model's hypothesis whose small model's one has a WER within the limit."""
+    """Select rows dropped with a larger model's hypothesis, where the small model's WER is within the limit."""
     limit = float("inf") if wer_limit is None else wer_limit
     dropped = rows_of_larger_models(rows, "drop")
     only_larger = pc.and_(pc.less_equal(dropped["small_wer"], limit), pc.greater(dropped["wer"], limit))

@@ -86,7 +86,7 @@ def audit_sentences(report: Report) -> list[str]:
     if report.gates and report.gates.audit:
         share = format_percent(report.gates.audit)
         sentences.append(
-            f"To audit the gate, the large model also transcribed {share} of what was accepted or rejected."
+            f"To audit the gate, the large model also transcribes a random {share} of what is accepted or rejected."
         )
     for name, band in report.bands.items():
         if not (audit := band.audit):

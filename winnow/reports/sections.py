@@ -71,7 +71,7 @@ def word_error_rates(context: ReportContext) -> str:
     ]
     return "\n\n".join(
         [
-            markdown_table(["", "Utterances", "Corpus", "Mean", "Capped", "Median", "Std"], rates),
+            markdown_table(["", "Utterances", "Corpus", "Mean", "Capped", "Median", "Std. dev."], rates),
             "Corpus: all errors divided by all reference words. Mean, median and standard deviation: over utterances. "
             "Capped: the mean with each utterance's WER limited to 100%.",
             markdown_table(["", *(f"{name.capitalize()} {limits[name]}" for name in WER_LEVELS)], levels),
