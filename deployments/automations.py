@@ -1,4 +1,4 @@
-"""What the server does by itself: runs without a sign of life are crashed, and failed ones are told of."""
+"""Prefect automations: mark runs that stopped sending heartbeats as crashed, and report failed runs to a webhook."""
 
 from datetime import timedelta
 
@@ -11,20 +11,20 @@ from pydantic import SecretStr
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
 ENDED = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
-SILENCE = timedelta(seconds=90)  # three heartbeats of prefect.yaml's deployments
-BLOCK = "winnow"
+HEARTBEAT_TIMEOUT = timedelta(seconds=90)  # three heartbeats of prefect.yaml's deployments
+WEBHOOK_BLOCK = "winnow"
 
 NOTIFICATION = """{"text": {{
     (flow.name ~ ": " ~ flow_run.name ~ " is " ~ flow_run.state.name ~ ". " ~ flow_run.state.message)|tojson
 }}, "url": {{ flow_run|ui_url|tojson }}}"""
-"""Slack and Mattermost show the text. Too much in quarantine fails a run, so that its reasons are in here."""
+"""The body of the POST, of which Slack and Mattermost show `text`."""
 
 
 def crash_zombies() -> AutomationCore:
-    """Runs whose process was killed, or whose machine was lost, do not stay Running."""
+    """Mark runs as crashed whose process was killed or whose machine was lost."""
     return AutomationCore(
         name="crash zombies",
-        description="A flow run that has given no sign of life for a minute and a half is crashed",
+        description="Mark a flow run as crashed if it has sent no heartbeat for 90 seconds",
         trigger=EventTrigger(
             after={HEARTBEAT},
             expect={HEARTBEAT, *ENDED},
@@ -32,18 +32,18 @@ def crash_zombies() -> AutomationCore:
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=SILENCE,
+            within=HEARTBEAT_TIMEOUT,
         ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="no sign of life from its process")],
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="its process sends no heartbeats")],
     )
 
 
-def notify_failures(address: str, flows: list[str]) -> AutomationCore:
-    """A run that failed (its quarantine was too large, say) or crashed is told of at an address, by POST."""
-    block = Webhook(url=SecretStr(address)).save(BLOCK, overwrite=True)
+def notify_failures(url: str, flows: list[str]) -> AutomationCore:
+    """POST to the URL when a run of these flows fails or crashes."""
+    block = Webhook(url=SecretStr(url)).save(WEBHOOK_BLOCK, overwrite=True)
     return AutomationCore(
-        name="tell of failures",
-        description="A flow run that failed or crashed is told of by a webhook",
+        name="notify of failures",
+        description="Call a webhook when a flow run fails or crashes",
         trigger=EventTrigger(
             expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
             match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
@@ -56,11 +56,11 @@ def notify_failures(address: str, flows: list[str]) -> AutomationCore:
 
 
 def create_automations(notify: str | None, flows: list[str]) -> list[str]:
-    """Create the automations in the place of older ones of their names; their names."""
-    wanted = [crash_zombies(), *([notify_failures(notify, flows)] if notify else [])]
+    """Create the automations, replacing those with the same names; return the names."""
+    automations = [crash_zombies(), *([notify_failures(notify, flows)] if notify else [])]
     with get_client(sync_client=True) as client:
-        for automation in wanted:
-            for old in client.read_automations_by_name(automation.name):
-                client.delete_automation(old.id)
+        for automation in automations:
+            for existing in client.read_automations_by_name(automation.name):
+                client.delete_automation(existing.id)
             client.create_automation(automation)
-    return [automation.name for automation in wanted]
+    return [automation.name for automation in automations]

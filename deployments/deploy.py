@@ -1,4 +1,4 @@
-"""Everything that a Prefect server needs to run Winnow: work pools, deployments and automations."""
+"""Create or update everything that a Prefect server needs for Winnow: work pools, deployments and automations."""
 
 import os
 import subprocess
@@ -24,10 +24,13 @@ PREFECT_YAML = CHECKOUT / "prefect.yaml" if IN_CHECKOUT else Path(__file__).with
 """The checkout's, or the copy that an installed wheel carries."""
 
 
-def deploy(notify: str | None = None, tell: Callable[[str], object] = print) -> None:
-    """Make it all on the server that is configured, or bring it up to date; and say so, and what to do next."""
+def deploy(notify: str | None = None, report: Callable[[str], object] = print) -> None:
+    """Create or update everything on the configured server; report each part and the next step.
+
+    `notify` is the URL that gets a POST for each run that fails or crashes.
+    """
     api = require_configured_server()
-    tell(f"work pools: {', '.join(create_pools())}")
+    report(f"work pools: {', '.join(create_pools())}")
     folder = CHECKOUT if IN_CHECKOUT else Path.cwd()
     rows = deployments(folder)
     register(rows, folder)
@@ -35,12 +38,12 @@ def deploy(notify: str | None = None, tell: Callable[[str], object] = print) -> 
     names = [f"{flow.name}/{row['name']}" for flow, row in zip(flows, rows, strict=True)]
     for flow, name in zip(flows, names, strict=True):
         set_form(flow, name)
-    tell(f"deployments: {', '.join(names)}")
+    report(f"deployments: {', '.join(names)}")
     automations = create_automations(notify, sorted({flow.name for flow in flows}))
-    tell(f"automations: {', '.join(automations)}")
+    report(f"automations: {', '.join(automations)}")
     if not notify:
-        tell("nobody is told of runs that fail: winnow deploy --notify ADDRESS")
-    tell(f"next: prefect worker start --pool cpu, then {api.removesuffix('/api')}/deployments")
+        report("failed runs are not reported: use winnow deploy --notify URL")
+    report(f"next: prefect worker start --pool cpu, then {api.removesuffix('/api')}/deployments")
 
 
 def deployments(folder: Path) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The work pools that prefect.yaml names: one for each kind of machine that a run may start on."""
+"""The work pools that prefect.yaml names: one for each kind of machine."""
 
 from prefect import get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
@@ -9,11 +9,11 @@ POOLS = {
     "cpu": "Machines without a GPU: small corpora, demo and tests",
     "gpu": "Machines with GPUs",
 }
-RUNS_AT_ONCE = 1  # a run fills its machine; who has more machines raises it, and keeps it
+RUNS_AT_ONCE = 1  # of a new pool: a run fills its machine; raise it if the pool has several machines
 
 
 def create_pools() -> list[str]:
-    """Create the pools; those that are there keep their kind and their limit. Their names."""
+    """Create the pools and return their names; an existing pool keeps its type and its limit."""
     with get_client(sync_client=True) as client:
         for name, description in POOLS.items():
             try:

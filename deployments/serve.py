@@ -1,4 +1,4 @@
-"""The simplest way to run from the UI, on one machine: no work pool, no worker, just this process."""
+"""The simplest way to start runs from Prefect's UI on one machine: this process, without a work pool or worker."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,19 +21,19 @@ from flows.refilter import refilter
 from flows.server.monitor import require_configured_server
 
 FLOWS: tuple[Flow[..., Any], ...] = (curate, ensemble, incremental, refilter, download_models, doctor, benchmark)
-NAME = "here"
+DEPLOYMENT_NAME = "here"
 RUNS_AT_ONCE = 1  # a run fills its machine
 
 
-def serve_flows(tell: Callable[[str], object] = print) -> None:
-    """Serve the flows as `curate/here` and so on, until the process is stopped."""
+def serve_flows(report: Callable[[str], object] = print) -> None:
+    """Serve all flows, as `curate/here` and so on, until the process is stopped."""
     api = require_configured_server()
     runner = Runner(limit=RUNS_AT_ONCE)
     for flow in FLOWS:
-        deployment = flow.to_deployment(NAME, entrypoint_type=EntrypointType.MODULE_PATH)
+        deployment = flow.to_deployment(DEPLOYMENT_NAME, entrypoint_type=EntrypointType.MODULE_PATH)
         runner.add_deployment(cast(RunnerDeployment, deployment))
-        set_form(flow, f"{flow.name}/{NAME}")
-        tell(f"serving {flow.name}/{NAME}")
-    tell(f"runs are started from {api.removesuffix('/api')}/deployments; Ctrl-C stops")
+        set_form(flow, f"{flow.name}/{DEPLOYMENT_NAME}")
+        report(f"serving {flow.name}/{DEPLOYMENT_NAME}")
+    report(f"start runs at {api.removesuffix('/api')}/deployments; stop with Ctrl-C")
     with suppress(KeyboardInterrupt):
         asyncio.run(runner.start())

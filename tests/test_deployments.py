@@ -148,7 +148,7 @@ def place(tmp_path_factory) -> Iterator[Place]:
                 "work pools: cpu, gpu",
                 "deployments: curate/cpu, curate/gpu, ensemble/cpu, ensemble/gpu, refilter/cpu, incremental/cpu, "
                 "download-models/cpu, download-models/gpu, doctor/cpu, doctor/gpu, benchmark/cpu, benchmark/gpu",
-                "automations: crash zombies, tell of failures",
+                "automations: crash zombies, notify of failures",
                 f"next: prefect worker start --pool cpu, then {api.removesuffix('/api')}/deployments",
             ]
         line = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "cpu"]
@@ -176,7 +176,7 @@ def test_deploy_makes_pools_deployments_and_automations_once(place):
     )
     assert set(made) == {f"flows.{name}" for name in flows}
     assert {made[f"flows.{name}"]["work_pool_name"] for name in flows[2:4]} == {"cpu"}
-    assert [one["name"] for one in place.ask("automations/filter")] == ["crash zombies", "tell of failures"]
+    assert [one["name"] for one in place.ask("automations/filter")] == ["crash zombies", "notify of failures"]
     assert place.deployment("curate/gpu")["parameters"] == {"devices": "local"}
     assert place.deployment("curate/cpu")["parameter_openapi_schema"]["properties"]["large"]["title"] == "Large model"
 

@@ -10,6 +10,7 @@ import pytest
 from winnow.errors import OutputError, OutputInUse, RunMismatch
 from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
+from winnow.parameters.ensemble import Ensemble
 from winnow.parameters.filter import Filter
 from winnow.runs import ledger
 from winnow.runs.run_dir import mark_complete, open_run
@@ -67,6 +68,11 @@ def test_every_name_of_a_checkpoint_is_found_from_another_folder_and_may_change(
     ]
     moved = {"extra_models": ["elsewhere.nemo"], "languages": {"de": {"small": "elsewhere.nemo"}}}
     opened(named.model_validate(named.model_dump() | moved), DIGESTS)
+
+
+@pytest.mark.parametrize("kind", [Curation, Ensemble, EngineOptions, Filter])
+def test_parameters_that_are_not_compared_or_are_paths_exist(kind):
+    assert set(kind.model_fields) >= kind.NOT_COMPARED | kind.PATHS
 
 
 def test_a_run_that_did_nothing_binds_nobody(settings):

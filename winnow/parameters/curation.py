@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -20,6 +20,14 @@ from winnow.text.normalize import Normalizer
 
 class Curation(Parameters):
     """The parameters of the flow `curate`."""
+
+    NOT_COMPARED: ClassVar = frozenset(  # where models are, of which the digests are compared, and where they run
+        ("output", "small", "large", "extra_models", "languages", "select", "catalog", "trust_unpinned")
+        + ("devices", "small_placement", "large_placement", "dask", "max_quarantined")
+    )
+    PATHS: ClassVar = frozenset(
+        ("manifest", "small", "large", "extra_models", "languages", "audio_root", "relative_to")
+    )
 
     manifest: Path = Field(
         title="Manifest",

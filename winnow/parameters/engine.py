@@ -13,6 +13,8 @@ class EngineOptions(Parameters):
     PERFORMANCE_ONLY: ClassVar = {"batch_seconds", "batch_size", "cuda_graphs"}
     """Options that change speed and memory, but not the texts."""
 
+    NOT_COMPARED: ClassVar = frozenset(PERFORMANCE_ONLY)
+
     batch_seconds: Seconds | None = Field(
         None,
         title="Batch size in seconds",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from copy import copy
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -54,6 +54,11 @@ class Rover(Parameters):
 
 class Ensemble(Parameters):
     """The parameters of the flow `ensemble`."""
+
+    NOT_COMPARED: ClassVar = frozenset(  # where models are, of which the digests are compared, and where they run
+        ("output", "models", "trust_unpinned", "devices", "models_placement", "dask", "max_quarantined")
+    )
+    PATHS: ClassVar = frozenset(("manifest", "models", "audio_root", "relative_to"))
 
     manifest: Path = Field(
         title="Manifest",

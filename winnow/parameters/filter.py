@@ -24,6 +24,8 @@ class Filter(Parameters):
     A rule replaces the preset's rule of the same name.
     """
 
+    NOT_COMPARED: ClassVar = frozenset({"phrases"})  # the digest of the phrases is compared
+
     LIMITS: ClassVar = {
         "min_duration": "duration >= {}",
         "max_duration": "duration <= {}",

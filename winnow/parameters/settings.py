@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
@@ -25,6 +25,12 @@ class Parameters(BaseModel):
     """A frozen set of options; unknown ones are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    NOT_COMPARED: ClassVar[frozenset[str]] = frozenset()
+    """Options that do not change the output: a run can be resumed with other ones."""
+
+    PATHS: ClassVar[frozenset[str]] = frozenset()
+    """Options with names of files, which a run records as absolute paths."""
 
     def complaints(self) -> Iterator[str]:
         """Say which options contradict each other, are unused or lack what they need."""

@@ -7,25 +7,11 @@ from typing import Any
 
 from winnow.errors import OutputError, RunMismatch
 from winnow.parameters.curation import Curation
-from winnow.parameters.engine import EngineOptions
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.parameters.filter import Filter
-from winnow.parameters.settings import AS_RECORDED
+from winnow.parameters.settings import AS_RECORDED, Parameters
 from winnow.runs.ledger import record_files
 from winnow.runs.storage import is_local, put, put_if_absent
-
-PLACEMENT_PARAMETERS = (
-    *("output", "small", "large", "extra_models", "languages", "models", "select", "catalog", "trust_unpinned"),
-    *("devices", "small_placement", "large_placement", "models_placement", "dask"),
-)
-NOT_COMPARED: Any = dict.fromkeys((*PLACEMENT_PARAMETERS, "max_quarantined"), True) | {
-    "engine": EngineOptions.PERFORMANCE_ONLY,
-    "filter": {"phrases"},
-}
-"""Parameters that do not change the output: where checkpoints and phrases lie (their digests are compared), where the
-models run, and the size of batches. True stands for a whole parameter, a set for fields of it."""
-
-PATH_PARAMETERS = ("manifest", "small", "large", "extra_models", "languages", "models", "audio_root", "relative_to")
 
 Record = dict[str, Any]
 
@@ -39,7 +25,8 @@ def check_same_run(run: Path, settings: Settings, inputs: dict[str, str | None],
     path, content = run / "run.json", json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"
     if put_if_absent(path, content):
         return
-    changes = differences(comparable(json.loads(path.read_bytes())), comparable(record))
+    before, now = (comparable(each, type(settings)) for each in (json.loads(path.read_bytes()), record))
+    changes = differences(before, now)
     has_results = not is_local(run) or bool(record_files(run))
     if changes and has_results:
         raise RunMismatch(f"{run} holds another run ({changes}): choose another output, or remove this one")
@@ -59,7 +46,7 @@ def load_settings(run: Path, filter: Filter | None = None) -> Settings:
 
 def make_record(settings: Settings, inputs: dict[str, str | None], versions: dict[str, str]) -> Record:
     parameters = settings.model_dump(mode="json")
-    parameters |= {name: absolute_paths(value) for name, value in parameters.items() if name in PATH_PARAMETERS}
+    parameters |= {name: absolute_paths(value) for name, value in parameters.items() if name in settings.PATHS}
     versions = versions | {name: version(name) for name in ("winnow", "prefect")}
     return {"parameters": parameters, "sha256": inputs, "versions": versions}
 
@@ -76,19 +63,19 @@ def absolute_paths(value: Any) -> Any:
     return f"{Path(path).absolute()}{at}{pin}" if Path(path).exists() else str(value)
 
 
-def comparable(record: Record) -> Record:
+def comparable(record: Record, kind: type[Parameters]) -> Record:
     """Return the part of a record that determines the output."""
-    return {"parameters": without(record["parameters"], NOT_COMPARED), "sha256": record["sha256"]}
+    return {"parameters": without_not_compared(record["parameters"], kind), "sha256": record["sha256"]}
 
 
-def without(values: dict[str, Any], names: Any) -> dict[str, Any]:
-    """Return the values except those named: a name with True, or with a set or dict of names in its value."""
-    kept = {}
-    for name, value in values.items():
-        inner = names.get(name) if isinstance(names, dict) else name in names
-        if inner is not True:
-            kept[name] = without(value, inner) if inner else value
-    return kept
+def without_not_compared(values: dict[str, Any], kind: type[Parameters]) -> dict[str, Any]:
+    """Return the values of parameters of this kind, and of those nested in them, except the NOT_COMPARED ones."""
+    compared = {name: value for name, value in values.items() if name not in kind.NOT_COMPARED}
+    for name, field in kind.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Parameters) and isinstance(compared.get(name), dict):
+            compared[name] = without_not_compared(compared[name], inner)
+    return compared
 
 
 def differences(before: Record, now: Record) -> str:
