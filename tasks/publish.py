@@ -7,11 +7,11 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.retry import RETRY
 from winnow.runs import ledger
-from winnow.runs.outputs import FILES, TABLES, FieldTypes, published_rows
+from winnow.runs.outputs import FILES, TABLES, OutputFields, published_rows
 from winnow.runs.storage import read_table, write_atomically
 
 
-def publish(shard: Path, fields: FieldTypes) -> list[Path]:
+def publish(shard: Path, fields: OutputFields) -> list[Path]:
     """Commit a judged shard's file in each folder of the output, also where it has no rows."""
     run, name = ledger.run_of(shard), ledger.name_of(shard)
     key = ledger.key_of("publish", shard.name, fields, sorted(TABLES))
@@ -23,12 +23,12 @@ def publish(shard: Path, fields: FieldTypes) -> list[Path]:
 
 
 @task(task_run_name="publish {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
-def publish_shard(shard: Path, fields: FieldTypes) -> list[Path]:
+def publish_shard(shard: Path, fields: OutputFields) -> list[Path]:
     return publish(shard, fields)
 
 
 @task(task_run_name="publish {name}", cache_policy=NO_CACHE, **RETRY)
-def publish_file(name: str, judged: list[Path], fields: FieldTypes, run: Path) -> Path:
+def publish_file(name: str, judged: list[Path], fields: OutputFields, run: Path) -> Path:
     """Write a single file of the output from all judged shards."""
     with write_atomically(run / name) as file:
         file.writelines(FILES[name].write(map(read_table, judged), fields))

@@ -18,7 +18,8 @@ from winnow.corpora.registry import open_source
 from winnow.corpora.utterance import resolve_path
 from winnow.errors import ManifestError
 from winnow.runs import ledger
-from winnow.schema import UTTERANCE, output_names
+from winnow.runs.outputs import output_names
+from winnow.schema import UTTERANCE
 
 ALL = 1e6  # hours, so that there is one shard
 
@@ -171,7 +172,7 @@ def test_a_second_split_finds_the_first_and_another_run_makes_the_same(manifest,
         (b"", "corpus.jsonl: no utterance: empty"),
         (b"\n\n", "corpus.jsonl: no utterance: empty"),
         (b"path,text\na.wav,hello\n", "no utterance in 2 rows; the first is BAD_JSON: the line is not a JSON object"),
-        (line(text=...) + b"\n", "no utterance in 1 row; the first is BAD_TEXT: no text to compare with"),
+        (line(text=...) + b"\n", "no utterance in 1 row; the first is BAD_TEXT: the reference text is missing"),
     ],
 )
 def test_a_manifest_without_an_utterance_is_refused(tmp_path, content, complaint):

@@ -1,26 +1,26 @@
-"""The columns of a shard, stage by stage. NeMo's names where NeMo has one; null always means unknown."""
+"""The columns of a shard after each stage, by NeMo's names where it has one. Null always means unknown."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
 from winnow.audio.measurements import MEASUREMENTS
-from winnow.roles import Role, band_of, is_larger
+from winnow.roles import ENSEMBLE, Role, band_of, is_larger
 from winnow.text.metrics import METRICS
 
 UTTERANCE = pa.schema(
     [
-        pa.field("id", pa.int64(), nullable=False),  # the line in the manifest, from 1
-        pa.field("audio_filepath", pa.string()),  # as the manifest has it
-        pa.field("path", pa.string()),  # where that is, absolute
-        pa.field("offset", pa.float64()),  # seconds; null: the whole file
+        pa.field("id", pa.int64(), nullable=False),  # line of the manifest, from 1
+        pa.field("audio_filepath", pa.string()),  # as in the manifest
+        pa.field("path", pa.string()),  # the same, absolute
+        pa.field("offset", pa.float64()),  # seconds; null means the whole file
         pa.field("duration", pa.float64()),  # seconds
         pa.field("text", pa.string()),  # the reference
-        pa.field("fields", pa.string()),  # the manifest's other fields, as JSON
-        pa.field("reason", pa.string()),  # why the utterance cannot be read; null while it can
-        pa.field("detail", pa.string()),  # what was found there, in words
+        pa.field("fields", pa.string()),  # the other fields of the manifest, as JSON
+        pa.field("reason", pa.string()),  # why the utterance is quarantined or dropped; null if it is not
+        pa.field("detail", pa.string()),  # what was found, in words
     ]
 )
 
@@ -41,6 +41,7 @@ AUDIO_STATS = pa.schema([pa.field(measurement.name, measurement.type) for measur
 
 
 def extend_schema(schema: pa.Schema, *fields: tuple[str, pa.DataType]) -> pa.Schema:
+    """Return the schema with more columns behind its own."""
     for name, kind in fields:
         schema = schema.append(pa.field(name, kind))
     return schema
@@ -54,62 +55,66 @@ HYPOTHESIS = {
     "tokens": pa.int32(),
     "confidence": pa.float64(),  # of the utterance, 0 to 1
     "word_confidence": pa.list_(pa.float64()),
-    "words": WORDS,  # where timestamps were asked for
-    "model": pa.string(),  # which checkpoint was asked, as the run names it
+    "words": WORDS,  # with engine.timestamps only
+    "model": pa.string(),  # the checkpoint, by its name in the run
 }
 
 SCORES = {name: {float: pa.float64(), int: pa.int32()}[metric.type] for name, metric in METRICS.items()}
 """The errors of a hypothesis, as `winnow.text.metrics` declares them."""
 
 AGREEMENT = {"agreement": pa.float64()}
-"""The mean share (0 to 1) of the models that have what the reading has; null where only one model read."""
+"""Mean share (0 to 1) of the models that agree with a hypothesis, word by word; null if only one model transcribed."""
 
 DECISION = {
-    "char_rate": pa.float64(),  # characters and words of the reference a second
+    "char_rate": pa.float64(),  # characters and words of the reference per second
     "word_rate": pa.float64(),
     "pred_text": pa.string(),
     "wer": pa.float64(),
     "cer": pa.float64(),
     "confidence": pa.float64(),
     "agreement": pa.float64(),
-    "model": pa.string(),  # whose reading counts
+    "model": pa.string(),  # the role of the model whose hypothesis was selected
     "decision": pa.string(),
-    "reasons": pa.list_(pa.string()),  # every rule that a dropped row breaks; `reason` is the first
+    "reasons": pa.list_(pa.string()),  # all rules that a dropped row violates; `reason` is the first
 }
-"""The reading that counts, what it is judged by, and keep, drop or quarantine."""
+"""The selected hypothesis, what it is judged by, and the decision: keep, drop or quarantine."""
 
 
 def after_transcribe(schema: pa.Schema, role: Role) -> pa.Schema:
-    """The schema after a pass: what the model of this role read; null where it was not asked. The first measures."""
+    """Return the schema after a pass of this role, whose columns are null in rows that it did not transcribe.
+
+    The first pass adds the audio measurements as well.
+    """
     measured = [] if "sample_rate" in schema.names else [(field.name, field.type) for field in AUDIO_STATS]
     return extend_schema(schema, *measured, *((f"{role}_{name}", kind) for name, kind in HYPOTHESIS.items()))
 
 
 def after_score(schema: pa.Schema, role: Role) -> pa.Schema:
-    """The schema after scoring a pass; that of a larger model is also compared with the readings before it."""
+    """Return the schema after a pass is scored; a larger model also gets its agreement with earlier hypotheses."""
     added = SCORES | AGREEMENT if is_larger(role) else SCORES
     return extend_schema(schema, *((f"{role}_{name}", kind) for name, kind in added.items()))
 
 
 def after_gate(schema: pa.Schema, role: Role) -> pa.Schema:
-    """The schema behind the gate of this model: accept, escalate or reject; behind the first one, what is audited."""
+    """Return the schema after the gate behind this model; the first gate also marks what is audited."""
     schema = extend_schema(schema, (band_of(role), pa.string()))
     return after_sample(schema) if role == "small" and "audit" not in schema.names else schema
 
 
 def after_sample(schema: pa.Schema) -> pa.Schema:
-    """The schema with what the large model reads although nothing depends on it."""
+    """Return the schema with the mark of rows that the large model transcribes for an audit or a sample only."""
     return extend_schema(schema, ("audit", pa.bool_()))
 
 
 def after_combine(schema: pa.Schema) -> pa.Schema:
-    """The schema after a vote: its reading, how good that is, and whose it is."""
-    given = {"pred_text": pa.string(), "confidence": pa.float64()} | AGREEMENT
-    return extend_schema(schema, *((f"ensemble_{name}", kind) for name, kind in given.items()), ("model", pa.string()))
+    """Return the schema after a vote: its hypothesis, confidence and agreement, and the role that it is from."""
+    added = {"pred_text": pa.string(), "confidence": pa.float64()} | AGREEMENT
+    columns = [(f"{ENSEMBLE}_{name}", kind) for name, kind in added.items()]
+    return extend_schema(schema, *columns, ("model", pa.string()))
 
 
 def after_filter(schema: pa.Schema) -> pa.Schema:
-    """The schema after the rules: the reading that counts, and keep, drop or quarantine."""
+    """Return the schema after the rules: the selected hypothesis and the decision."""
     added = DECISION.items()
     return extend_schema(schema, *((name, kind) for name, kind in added if name not in schema.names))
 
@@ -118,21 +123,21 @@ BEFORE_FILTER = after_score(
     after_transcribe(after_gate(after_score(after_transcribe(UTTERANCE, "small"), "small"), "small"), "large"), "large"
 )
 FILTERED = after_filter(BEFORE_FILTER)
-"""A shard after the last stage, with or without a large model."""
+"""A shard after the last stage of a cascade of one or two models."""
 
 DUPLICATES = pa.schema([pa.field("copies", pa.int64()), pa.field("occurrence", pa.int64())])
-"""How many rows of the run have this reference, and which of them this is; null where it cannot be told."""
+"""How many rows of the run have the same reference, and which of them a row is, from 1; null without a reference."""
 
 
 def roles_of(schema: pa.Schema) -> list[Role]:
-    """Whose readings a shard has, in the order in which they came."""
+    """Return the roles whose hypotheses a shard has, in the order of their passes."""
     return [name.removesuffix("_pred_text") for name in schema.names if name.endswith("_pred_text")]
 
 
 def append_columns(table: pa.Table, schema: pa.Schema, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> pa.Table:
     """Return the table with `columns` behind its own, which together are the columns of `schema`, in its order.
 
-    Raises ValueError where a column of the schema is missing, another is given, or one has a different type.
+    Raises ValueError if a column is missing, not in the schema, or of another type.
     """
     expected = schema.names[len(table.schema) :]
     if table.schema.names + expected != schema.names or set(columns) != set(expected):
@@ -144,15 +149,15 @@ def append_columns(table: pa.Table, schema: pa.Schema, columns: Mapping[str, pa.
 
 
 def replace_column(table: pa.Table, name: str, values: pa.Array | list[object]) -> pa.Table:
-    """The table with other values in one of its columns."""
-    at = table.schema.get_field_index(name)
-    field = table.schema.field(at)
+    """Return the table with other values in one of its columns."""
+    index = table.schema.get_field_index(name)
+    field = table.schema.field(index)
     column = values if isinstance(values, pa.ChunkedArray | pa.Array) else pa.array(values, field.type)
-    return table.set_column(at, field, column)
+    return table.set_column(index, field, column)
 
 
 def select_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table in the schema's columns; null in those that it lacks."""
+    """Return the table with the columns of the schema; null in those that it lacks."""
     columns = [
         table[field.name] if field.name in table.schema.names else pa.nulls(len(table), field.type) for field in schema
     ]
@@ -161,7 +166,7 @@ def select_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 @dataclass(frozen=True)
 class ShardedManifest:
-    """A manifest cut into shards (with the seconds of audio that each should have), and how many lines it has."""
+    """An input split into shards: their files, the seconds of audio that each states, and the lines in total."""
 
     shards: list[Path]
     seconds: list[float]
@@ -169,58 +174,34 @@ class ShardedManifest:
     blank: int
 
 
-FIELD_TYPES = {
-    "string": pa.string(),
-    "integer": pa.int64(),
-    "long": pa.int64(),  # beyond 2**53, where floats skip integers
-    "number": pa.float64(),
-    "boolean": pa.bool_(),
-}
-"""The columns of unknown fields; whatever else they hold (lists, objects, a mixture) is kept as JSON in a string."""
-
-
-def output_names(fields: Iterable[str], ours: Iterable[str] = FILTERED.names) -> dict[str, str]:
-    """What the manifest's own fields are called in the output: a name of ours gets `input_` before it, no two alike."""
-    columns = set(ours)
-    taken = set(fields) | columns
-    names = {}
-    for field in fields:
-        name = field
-        while name in columns or (name != field and name in taken):
-            name = f"input_{name}"
-        names[field] = name
-        taken.add(name)
-    return names
-
-
 QUARANTINE_REASONS = {
     "BAD_JSON": "the line is not a JSON object",
     "NOT_UTF8": "the line is not UTF-8",
-    "LONE_SURROGATE": "half of a character that is written as two, which no file can hold",
+    "LONE_SURROGATE": "the line has half of a surrogate pair, which no UTF-8 file can hold",
     "LINE_TOO_LONG": "the line is longer than 1 MiB",
-    "DUPLICATE_KEY": "a field is there twice, and nothing says which is meant",
-    "PATH_OUTSIDE_ROOT": "the path leads out of the audio root, or to a device or pipe",
-    "NO_AUDIO_PATH": "no path in audio_filepath",
+    "DUPLICATE_KEY": "a field occurs twice, so its value is ambiguous",
+    "PATH_OUTSIDE_ROOT": "the path leads outside the audio root, or to a device or pipe",
+    "NO_AUDIO_PATH": "audio_filepath has no path",
     "UNSUPPORTED_SCHEME": "audio_filepath is a URL or a command",
-    "BAD_OFFSET": "the offset is negative, no number, or past the end of the audio",
-    "BAD_DURATION": "the duration is zero, negative or no number",
-    "BAD_TEXT": "no text to compare with",
-    "DUPLICATE_UTT": "the same audio, offset and duration as an earlier line",
-    "EMPTY_REFERENCE": "no words in the text once punctuation is gone",
-    "AUDIO_MISSING": "the audio file is not there",
-    "AUDIO_IO": "the audio could not be read from its disk",
+    "BAD_OFFSET": "the offset is negative, not a number, or past the end of the audio",
+    "BAD_DURATION": "the duration is zero, negative, or not a number",
+    "BAD_TEXT": "the reference text is missing",
+    "DUPLICATE_UTT": "an earlier line has the same audio, offset and duration",
+    "EMPTY_REFERENCE": "the reference has no words once punctuation is removed",
+    "AUDIO_MISSING": "the audio file does not exist",
+    "AUDIO_IO": "the audio could not be read from disk",
     "AUDIO_UNREADABLE": "the audio cannot be decoded",
-    "BAD_FORMAT": "an absurd sample rate or number of channels",
-    "BAD_HEADER": "the header lies about how much audio there is",
-    "DURATION_MISMATCH": "the audio is not as long as stated: often a truncated file",
-    "TOO_SHORT": "less than 0.1 s of audio",
-    "TOO_LONG": "longer than the engine's limit",
-    "NONFINITE_AUDIO": "infinite, undefined or absurdly large samples",
+    "BAD_FORMAT": "the sample rate or the number of channels is out of range",
+    "BAD_HEADER": "the header misstates how much audio the file has",
+    "DURATION_MISMATCH": "the audio is shorter or longer than stated; often the file is truncated",
+    "TOO_SHORT": "the audio is shorter than 0.1 s",
+    "TOO_LONG": "the audio is longer than engine.max_seconds",
+    "NONFINITE_AUDIO": "samples are infinite, undefined, or far too large",
     "NONFINITE_SCORE": "the model's scores are not finite",
-    "MODEL_MISALIGNED": "the model gave no reading, or more than one",
-    "OOM_SINGLE": "the utterance by itself does not fit into the device's memory",
+    "MODEL_MISALIGNED": "the model returned no hypothesis, or more than one",
+    "OOM_SINGLE": "the utterance does not fit into device memory, even alone",
     "MODEL_ERROR": "the model failed on this utterance",
-    "WORKER_KILLED": "every process that heard it died",
+    "WORKER_KILLED": "every process that transcribed the utterance was killed",
     "TRANSCRIPT_MISSING": "the file of transcripts has none of this utterance",
 }
-"""Why there is nothing to judge, in words."""
+"""Why an utterance cannot be judged, in words."""

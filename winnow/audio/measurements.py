@@ -75,17 +75,21 @@ class Measurement:
 
 MEASUREMENTS = (
     Measurement(
-        "measured_duration", pa.float64(), "length in seconds", lambda signal: len(signal.samples) / signal.sample_rate
+        "measured_duration",
+        pa.float64(),
+        "Length of the audio, in seconds",
+        lambda signal: len(signal.samples) / signal.sample_rate,
     ),
-    Measurement("sample_rate", pa.int32(), "sample rate of the file in Hz", lambda signal: signal.sample_rate),
-    Measurement("channels", pa.int32(), "number of channels", lambda signal: signal.channels),
-    Measurement("peak", pa.float32(), "largest absolute sample of any channel; 1 is full scale", lambda s: s.peak),
+    Measurement("sample_rate", pa.int32(), "Sample rate of the file, in Hz", lambda signal: signal.sample_rate),
+    Measurement("channels", pa.int32(), "Channels of the file", lambda signal: signal.channels),
+    Measurement("peak", pa.float32(), "Largest sample of any channel; 1 is full scale", lambda s: s.peak),
+    Measurement("clipped", pa.float32(), "Share (0 to 1) of samples at full scale", lambda s: s.clipped),
+    Measurement("silent", pa.float32(), "Share (0 to 1) of 20 ms frames below -60 dB of full scale", silent_share),
     Measurement(
-        "clipped", pa.float32(), "share (0 to 1) of samples at full scale, of all channels", lambda s: s.clipped
-    ),
-    Measurement("silent", pa.float32(), "share (0 to 1) of 20 ms frames below -60 dB of full scale", silent_share),
-    Measurement(
-        "narrowband", pa.bool_(), "nothing above 4 kHz, as in telephone speech, at any sample rate", is_narrowband
+        "narrowband",
+        pa.bool_(),
+        "Whether nothing lies above 4 kHz, as in telephone speech, whatever the sample rate",
+        is_narrowband,
     ),
 )
 """All measurements, in the order of their columns."""

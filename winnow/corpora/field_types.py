@@ -1,16 +1,27 @@
-"""The kinds of value that the manifest's own fields have (see FIELD_TYPES), from which their columns' types follow."""
+"""Types of the manifest fields that have no column of their own, inferred from their values."""
 
 from collections.abc import Iterable
 from typing import Any
 
+import pyarrow as pa
+
 MAX_EXACT_INTEGER = 2**53  # integers up to here are floats as well
 
+FIELD_TYPES = {
+    "string": pa.string(),
+    "integer": pa.int64(),
+    "long": pa.int64(),  # beyond MAX_EXACT_INTEGER, so that they do not mix with floats
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+}
+"""The column type of each field type. Fields of the type `json` (lists, objects, mixtures) are strings of JSON."""
+
 FieldTypes = dict[str, str | None]
-"""By field, in the order of the manifest; None where it was only ever null."""
+"""The type of each field, in the order of the manifest; None for a field that is always null."""
 
 
 def type_of(value: object) -> str | None:
-    """The kind of a value; null is of any kind."""
+    """Return the type of a decoded JSON value; None for null, which is of any type."""
     match value:
         case None:
             return None
@@ -26,33 +37,33 @@ def type_of(value: object) -> str | None:
             return "json"
 
 
-def widen(one: str | None, other: str | None) -> str | None:
-    """The simplest kind that holds values of both."""
-    match {one, other} - {None}:
-        case kinds if len(kinds) < 2:
-            return one or other
-        case kinds if kinds == {"integer", "number"}:
+def widen(first: str | None, second: str | None) -> str | None:
+    """Return the simplest type that holds the values of both."""
+    match {first, second} - {None}:
+        case types if len(types) < 2:
+            return first or second
+        case types if types == {"integer", "number"}:
             return "number"
-        case kinds if kinds == {"integer", "long"}:
+        case types if types == {"integer", "long"}:
             return "long"
     return "json"
 
 
 def infer_types(rows: Iterable[dict[str, Any]]) -> FieldTypes:
-    """The kinds in rows of fields."""
-    found: FieldTypes = {}
+    """Return the type of each field over some rows."""
+    types: FieldTypes = {}
     for row in rows:
         for name, value in row.items():
-            now = type_of(value)
-            if name not in found or found[name] != now:
-                found[name] = widen(found.get(name), now)
-    return found
+            kind = type_of(value)
+            if name not in types or types[name] != kind:
+                types[name] = widen(types.get(name), kind)
+    return types
 
 
 def merge_types(parts: Iterable[FieldTypes]) -> FieldTypes:
-    """The kinds of all parts together."""
-    found: FieldTypes = {}
+    """Return the type of each field over parts whose types are known, whatever their order."""
+    types: FieldTypes = {}
     for part in parts:
-        for name, now in part.items():
-            found[name] = widen(found.get(name), now)
-    return found
+        for name, kind in part.items():
+            types[name] = widen(types.get(name), kind)
+    return types

@@ -14,7 +14,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from winnow.schema import FIELD_TYPES, output_names
+from winnow.corpora.field_types import FIELD_TYPES
+from winnow.schema import FILTERED
 
 INPUT_COLUMNS = ["id", "audio_filepath", "offset", "duration", "text"]
 REASON_COLUMNS = ["reason", "reasons", "detail"]
@@ -22,8 +23,8 @@ INTERNAL_COLUMNS = ["path", "fields", "audit"]
 HYPOTHESIS_FIELDS = ("id", "pred_text", "wer", "model")
 LABEL_FIELDS = ("confidence", "agreement")
 
-FieldTypes = dict[str, str]
-"""The type of each field of the input without a column, a key of `winnow.schema.FIELD_TYPES` or `json`."""
+OutputFields = dict[str, str]
+"""The type of each field of the input without a column, a key of FIELD_TYPES or `json`."""
 
 
 def kept(rows: pa.Table) -> pa.Table:
@@ -36,7 +37,7 @@ def rejected(rows: pa.Table) -> pa.Table:
     return rows.filter(pc.not_equal(rows["decision"], "keep"))
 
 
-def nemo_manifest(shards: Iterable[pa.Table], fields: FieldTypes) -> Iterator[bytes]:
+def nemo_manifest(shards: Iterable[pa.Table], fields: OutputFields) -> Iterator[bytes]:
     """Yield the kept rows as lines of a NeMo manifest, with absolute paths and every field of the input.
 
     The text of a row without a reference is its selected hypothesis, with its confidence and agreement.
@@ -67,7 +68,7 @@ class FileForm:
     the ids of the kept rows back, to verify the file against the tables; without it, its hash alone is verified.
     """
 
-    write: Callable[[Iterable[pa.Table], FieldTypes], Iterator[bytes]]
+    write: Callable[[Iterable[pa.Table], OutputFields], Iterator[bytes]]
     kept_ids: Callable[[Path], list[int]] | None = None
 
 
@@ -83,7 +84,7 @@ FILES: dict[str, FileForm] = {
 """Single files, by name."""
 
 
-def published_rows(judged: pa.Table, fields: FieldTypes) -> pa.Table:
+def published_rows(judged: pa.Table, fields: OutputFields) -> pa.Table:
     """Return judged rows as they are published, with the input's fields as columns."""
     columns = {name: judged[name] for name in INPUT_COLUMNS}
     rows = [msgspec.json.decode(row) if row else {} for row in judged["fields"].to_pylist()]
@@ -91,6 +92,20 @@ def published_rows(judged: pa.Table, fields: FieldTypes) -> pa.Table:
         columns[output] = typed_column([row.get(name) for row in rows], fields[name])
     added = [name for name in judged.schema.names if name not in (*INPUT_COLUMNS, *INTERNAL_COLUMNS, *REASON_COLUMNS)]
     return pa.table(columns | {name: judged[name] for name in [*added, *REASON_COLUMNS]})
+
+
+def output_names(fields: Iterable[str], columns: Iterable[str] = FILTERED.names) -> dict[str, str]:
+    """Return a unique output name for each field; one that is the name of a column gets `input_` before it."""
+    reserved = set(columns)
+    taken = set(fields) | reserved
+    names = {}
+    for field in fields:
+        name = field
+        while name in reserved or (name != field and name in taken):
+            name = f"input_{name}"
+        names[field] = name
+        taken.add(name)
+    return names
 
 
 def typed_column(values: list[Any], kind: str) -> pa.Array:
