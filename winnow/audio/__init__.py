@@ -1,1 +1,1 @@
-"""From a file to samples: decoded, measured, or refused with a reason."""
+"""Audio: opened safely, decoded, measured, or refused with a reason."""

@@ -1,1 +1,1 @@
-"""Reading a manifest: where its shards lie, what its lines say, which of them are no utterances."""
+"""Sources of utterances: forms of input, their rows and their languages."""

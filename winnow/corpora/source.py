@@ -41,7 +41,7 @@ class CorpusSummary(NamedTuple):
 class Source(Protocol):
     """One form of input: where its utterances are and how they are parsed.
 
-    Audio is opened by `winnow.audio.open_audio`, by the form of a row's `path`.
+    A row's audio is opened at its `path` by `winnow.audio.safe_open.open_audio`, which today is for local files.
     """
 
     location: str

@@ -1,0 +1,1 @@
+"""NeMo manifests, the one source today: a JSON object on each line."""

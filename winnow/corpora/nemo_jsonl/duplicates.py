@@ -1,4 +1,4 @@
-"""Which utterances are in a manifest twice: those whose hashes are the same are read again, and compared."""
+"""Find utterances that occur twice: lines with equal hashes are parsed again and compared exactly."""
 
 import hashlib
 from array import array
@@ -18,13 +18,13 @@ STEP = 1 << 16  # lines
 
 
 class DuplicateLines(NamedTuple):
-    """Lines with the path, offset and duration of an earlier line, in order, and which lines those are."""
+    """Lines with the path, offset and duration of an earlier line, in order, and the first such line of each."""
 
     duplicate_line: Integers
     first_line: Integers
 
     def among(self, first: int, lines: int) -> "DuplicateLines":
-        """Those in a slice."""
+        """Return those in a slice of the manifest."""
         begin, end = np.searchsorted(self.duplicate_line, [first, first + lines])
         return DuplicateLines(self.duplicate_line[begin:end], self.first_line[begin:end])
 
@@ -32,32 +32,32 @@ class DuplicateLines(NamedTuple):
 def find_duplicates(
     manifest: Path, folder: str, hashes: "array[int]", limit: int = MAX_LINE, referenced: bool = True
 ) -> DuplicateLines:
-    """The utterances that are there twice, given a hash of every line (see `cut`); lines that are none have no twin."""
+    """Find duplicate utterances, given the hash of every line from `cut_shards`; other lines have no duplicates."""
     ordered = np.sort(np.asarray(hashes, np.int64))
-    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    again = again[again != NOT_AN_UTTERANCE_HASH]
+    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    repeated = repeated[repeated != NOT_AN_UTTERANCE_HASH]
     del ordered
     numbers, keys = array("q"), bytearray()
-    if len(again):
-        for number, key in utterance_keys(manifest, folder, is_hash_repeated(hashes, again), limit, referenced):
+    if len(repeated):
+        for number, key in utterance_keys(manifest, folder, is_hash_repeated(hashes, repeated), limit, referenced):
             numbers.append(number)
             keys += key
     return group_by_key(np.asarray(numbers, np.int64), np.frombuffer(keys, np.uint64).reshape(-1, 2))
 
 
-def is_hash_repeated(hashes: "array[int]", again: Integers) -> Iterator[int]:
-    """For each line, whether its hash is among these."""
+def is_hash_repeated(hashes: "array[int]", repeated: Integers) -> Iterator[int]:
+    """Yield for each line whether its hash is among the repeated ones, which are sorted."""
     steps = (np.asarray(hashes[i : i + STEP], np.int64) for i in range(0, len(hashes), STEP))
-    found = (again[np.minimum(np.searchsorted(again, step), len(again) - 1)] == step for step in steps)
-    return chain.from_iterable(mask.tobytes() for mask in found)
+    masks = (repeated[np.minimum(np.searchsorted(repeated, step), len(repeated) - 1)] == step for step in steps)
+    return chain.from_iterable(mask.tobytes() for mask in masks)
 
 
 def utterance_keys(
-    manifest: Path, folder: str, wanted: Iterator[int], limit: int, referenced: bool
+    manifest: Path, folder: str, is_candidate: Iterator[int], limit: int, referenced: bool
 ) -> Iterator[tuple[int, bytes]]:
-    """The wanted lines that are good utterances: their numbers, and 128 bits that tell utterances apart."""
+    """Yield the number of each candidate line that is an utterance, and 16 bytes that identify the utterance."""
     with manifest.open("rb") as file:
-        for number, line in compress(enumerate(read_lines(file.readline, limit), 1), wanted):
+        for number, line in compress(enumerate(read_lines(file.readline, limit), 1), is_candidate):
             row = parse_line(line, folder, referenced)
             if row["reason"] is None:
                 utterance = repr((row["path"], row["offset"] or 0.0, row["duration"]))
@@ -65,11 +65,11 @@ def utterance_keys(
 
 
 def group_by_key(numbers: Integers, keys: NDArray[np.uint64]) -> DuplicateLines:
-    """Of the lines with the same key, all but the first, with the first."""
+    """Return all but the first of the lines with equal keys."""
     order = np.lexsort(keys.T)
     numbers, keys = numbers[order], keys[order]
     first = np.ones(len(numbers), bool)
     first[1:] = (keys[1:] != keys[:-1]).any(axis=1)
-    earlier = numbers[first][np.cumsum(first) - 1] if len(numbers) else numbers
-    found = np.argsort(numbers[~first])
-    return DuplicateLines(numbers[~first][found], earlier[~first][found])
+    earliest = numbers[first][np.cumsum(first) - 1] if len(numbers) else numbers
+    by_number = np.argsort(numbers[~first])
+    return DuplicateLines(numbers[~first][by_number], earliest[~first][by_number])

@@ -1,6 +1,6 @@
-"""Where a manifest's shards begin and end, without a row being built.
+"""Find where the shards of a manifest begin and end.
 
-One pass looks at each line for its path, offset and duration only; what it keeps of a line is eight bytes.
+One pass decodes path, offset and duration of each line, builds no rows, and keeps eight bytes per line.
 """
 
 import os
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from winnow.corpora.nemo_jsonl.line_reader import BLOCK, MAX_LINE, Blocks, is_blank, read_blocks, strip_line
 from winnow.corpora.utterance import resolve_path
 
-UNKNOWN_SECONDS = 10.0  # what an utterance counts for if its duration is unknown, or too short to be heard
+UNKNOWN_SECONDS = 10.0  # assumed if a duration is not stated, or too short to be transcribed
 MIN_SECONDS = 0.1
-MAX_SHARDS = 1_000  # Prefect's server keeps up with so many tasks of a kind in a run
-MAX_SECONDS = 1e9  # more than this counts as this, so that sums stay exact enough
+MAX_SHARDS = 1_000  # the most tasks of a kind in a run that Prefect's server keeps up with
+MAX_SECONDS = 1e9  # longer durations count as this, so that sums stay exact enough
 
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], np.uint64).view(np.int64)  # odd; xxHash's
@@ -43,7 +43,7 @@ class Slice(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A line's end: how many bytes, lines, blank lines and seconds of audio there are up to it."""
+    """The end of a line: the bytes, lines, blank lines and seconds of audio up to it."""
 
     bytes: int = 0
     lines: int = 0
@@ -52,7 +52,7 @@ class Mark(NamedTuple):
 
 
 class Glance(msgspec.Struct, frozen=True, gc=False):
-    """What of a line decides where it goes; its other fields are skipped."""
+    """The fields of a line that decide which shard it is in; all others are skipped."""
 
     audio_filepath: str = ""
     offset: float | None = 0.0
@@ -66,20 +66,20 @@ decoder = msgspec.json.Decoder(Glance)
 def cut_shards(
     manifest: Path, folder: str, hours: float, limit: int = MAX_LINE, block: int = BLOCK, most: int = MAX_SHARDS
 ) -> tuple[list[Slice], "array[int]"]:
-    """The manifest in slices of about so many hours of audio, and a hash of each line's utterance.
+    """Split the manifest into slices of about `hours` of audio; also return a hash of each line's utterance.
 
-    Where that would be more than `most` slices, each is twice as long, or four times, and so on. Utterances that are
-    the same have the same hash, but not the other way round, and only in this process.
+    If that were more than `most` slices, each is twice as long, or four times, and so on. Equal utterances have equal
+    hashes, but not vice versa. Hashes differ between processes.
     """
     hashes = array("q")
     with manifest.open("rb") as file:
         marks = thin_marks(shard_ends(read_blocks(file, limit, block), folder, hours * 3600, hashes, limit), most)
-        slices = [slice_between(file, a, b) for a, b in pairwise(marks) if a != b]
+        slices = [slice_between(file, begin, end) for begin, end in pairwise(marks) if begin != end]
     return slices, hashes
 
 
 def thin_marks(marks: Iterator[Mark], most: int) -> list[Mark]:
-    """Every mark, or every second, fourth and so on, so that there are no more than `most` slices; the ends always."""
+    """Keep every mark, or every second, fourth and so on, for at most `most` slices; the first and last are kept."""
     kept, last, step = [next(marks)], Mark(), 1
     for number, last in enumerate((mark for mark in marks if mark != last), 1):
         if len(kept) > most:
@@ -89,13 +89,14 @@ def thin_marks(marks: Iterator[Mark], most: int) -> list[Mark]:
     return kept if kept[-1] == last else [*kept, last]
 
 
-def slice_between(file: IO[bytes], a: Mark, b: Mark) -> Slice:
-    xxh3 = hash_bytes(file, a.bytes, b.bytes)
-    return Slice(a.bytes, b.bytes, a.lines + 1, b.lines - a.lines, b.blank - a.blank, b.seconds - a.seconds, xxh3)
+def slice_between(file: IO[bytes], begin: Mark, end: Mark) -> Slice:
+    lines, blank, seconds = end.lines - begin.lines, end.blank - begin.blank, end.seconds - begin.seconds
+    xxh3 = hash_bytes(file, begin.bytes, end.bytes)
+    return Slice(begin.bytes, end.bytes, begin.lines + 1, lines, blank, seconds, xxh3)
 
 
 def shard_ends(parts: Blocks, folder: str, seconds: float, hashes: "array[int]", limit: int) -> Iterator[Mark]:
-    """The marks between slices, the manifest's two ends among them."""
+    """Yield the marks between slices, from the start of the manifest to its end."""
     yield (mark := Mark())
     filled = 0.0
     for block, size in parts:
@@ -116,7 +117,7 @@ def shard_ends(parts: Blocks, folder: str, seconds: float, hashes: "array[int]",
 
 
 def glance_block(block: bytes, breaks: Integers, limit: int) -> tuple[list[Glance], list[int]]:
-    """A glance at each line, and which of them are blank."""
+    """Decode the glance of each line in a block, and return the indices of blank lines."""
     try:
         if len(block) <= limit and one_object_per_line(block, breaks):
             rows = decoder.decode_lines(block)
@@ -132,9 +133,10 @@ def glance_block(block: bytes, breaks: Integers, limit: int) -> tuple[list[Glanc
 
 
 def one_object_per_line(block: bytes, breaks: Integers) -> bool:
-    """Whether each line begins and ends as an object does; if there are as many of them as lines, each line is one.
+    """Tell whether each line begins and ends like an object.
 
-    The decoder of lines would take two objects on a line for two lines, and one over two lines for one.
+    Then, if as many objects are decoded as there are lines, each line is one. The decoder alone would take two objects
+    on a line for two lines, and one over two lines for one.
     """
     letters = np.frombuffer(block, np.uint8)
     inner = breaks[:-1] if block.endswith(b"\n") else breaks
@@ -151,23 +153,24 @@ def glance_line(line: bytes, limit: int) -> Glance:
 
 
 def hash_utterances(rows: list[Glance], durations: NDArray[np.float64], folder: str) -> Integers:
-    """A hash of each line's utterance: its place, offset and duration."""
+    """Hash the path, offset and duration of each line."""
     offsets = np.array([row.offset for row in rows], float)
     offsets[np.isnan(offsets)] = 0.0
-    found = np.fromiter(map(hash, canonical_paths([row.audio_filepath for row in rows], folder)), np.int64, len(rows))
+    paths = canonical_paths([row.audio_filepath for row in rows], folder)
+    hashes = np.fromiter(map(hash, paths), np.int64, len(rows))
     for number, factor in zip((offsets, durations), FACTORS, strict=True):
-        found ^= (number + 0.0).view(np.int64) * factor  # + 0.0 since there is a -0.0
-    return found
+        hashes ^= (number + 0.0).view(np.int64) * factor  # + 0.0 since there is a -0.0
+    return hashes
 
 
 def canonical_paths(paths: list[str], folder: str) -> list[str]:
-    """The paths, spelled such that those to the same file are the same."""
+    """Return the paths in a spelling that is the same for the same file, below `folder` if possible."""
     prefix = f"{folder.rstrip('/')}/"
-    together = "/\n".join(["", *paths, ""])
-    letters = np.frombuffer(together.encode(), np.uint8)  # numpy, since str.find takes half as long as decoding
+    joined = "/\n".join(["", *paths, ""])
+    letters = np.frombuffer(joined.encode(), np.uint8)  # numpy, since str.find takes half as long as decoding
     slash, dot = letters == ord("/"), letters == ord(".")
-    odd = slash[1:] & (slash[:-1] | dot[:-1])
-    if not odd.any() and f"\n{prefix}" not in together:
+    not_canonical = slash[1:] & (slash[:-1] | dot[:-1])
+    if not not_canonical.any() and f"\n{prefix}" not in joined:
         return paths
     return [resolve_path(folder, path).removeprefix(prefix) for path in paths]
 
@@ -176,25 +179,28 @@ NOT_AN_UTTERANCE_HASH = int(hash_utterances([EMPTY_GLANCE], np.array([np.nan]), 
 
 
 def line_seconds(durations: NDArray[np.float64], blank: list[int]) -> NDArray[np.float64]:
-    """The seconds that each line counts for."""
+    """Return the seconds that each line counts for."""
     seconds = np.where(durations >= MIN_SECONDS, durations, UNKNOWN_SECONDS)
     seconds[blank] = 0
     return np.minimum(seconds, MAX_SECONDS)
 
 
 def cut_points(total: NDArray[np.float64], filled: float, most: float) -> tuple[list[int], float]:
-    """After how many lines a slice is full, each time, and how far the last one is filled, given sums of seconds."""
-    done, cuts = -filled, []
-    while (at := int(np.searchsorted(total, done + most))) < len(total):
-        cuts.append(at + 1)
-        done = float(total[at])
-    return cuts, float(total[-1]) - done
+    """Return after how many lines each slice is full, and the seconds in the incomplete last one.
+
+    `total` are cumulative seconds by line, `filled` those of earlier lines in the first slice, `most` those of a slice.
+    """
+    start, cuts = -filled, []
+    while (index := int(np.searchsorted(total, start + most))) < len(total):
+        cuts.append(index + 1)
+        start = float(total[index])
+    return cuts, float(total[-1]) - start
 
 
 def hash_bytes(file: IO[bytes], start: int, end: int) -> str:
-    """The hash of some of the file's bytes; where it is being read does not change."""
-    found = xxhash.xxh3_128()
+    """Return the xxh3 of a range of the file, without moving its position."""
+    digest = xxhash.xxh3_128()
     while start < end and (piece := os.pread(file.fileno(), min(BLOCK, end - start), start)):
-        found.update(piece)
+        digest.update(piece)
         start += len(piece)
-    return found.hexdigest()
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""JSON, strictly: one object, no key twice, no half characters, not too deep. Complaints never show the content."""
+"""Strict JSON: one object, unique keys, whole characters, limited depth. Messages never quote the content."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import msgspec
 
 from winnow.corpora.utterance import PARSERS, BadUtterance, json_type
 
-MAX_DEPTH = 100  # objects and lists in each other; the interpreter's own limit varies with who calls
+MAX_DEPTH = 100  # levels of objects and lists; the interpreter's own limit depends on the caller
 
 TOKEN = re.compile(
     rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|(?P<opens>[\[{])|(?P<closes>[\]}])|(?P<number>-?\d[\d.eE+-]*)', re.DOTALL
@@ -22,46 +22,44 @@ INNER = (dict, list)
 
 
 def decode_object(line: bytes) -> dict[str, Any]:
-    """The object that the line is."""
+    """Decode a line that is one JSON object; raises BadUtterance for anything else."""
     if line.count(b"[") + line.count(b"{") > MAX_DEPTH:
         check_depth(line)
     try:
-        found = msgspec.json.decode(line)
+        fields = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise explain_failure(line, error) from None
-    if not isinstance(found, dict):
-        raise BadUtterance("BAD_JSON", f"byte 0: {json_type(found)}, no object")
-    if line.count(b":") != count_keys(found):  # a pair has a colon: with as many as keys, no key can be there twice
+    if not isinstance(fields, dict):
+        raise BadUtterance("BAD_JSON", f"byte 0: expected an object, got {json_type(fields)}")
+    if line.count(b":") != count_keys(fields):  # each pair has a colon: if there are no more, no key is repeated
         json.loads(line, object_pairs_hook=refuse_duplicate_keys, parse_int=str, parse_float=str)
-    return found
+    return fields
 
 
 def check_depth(line: bytes) -> None:
+    """Raise BadUtterance if objects and lists are nested deeper than MAX_DEPTH."""
     depth = 0
     for token in TOKEN.finditer(line):
         depth += bool(token["opens"]) - bool(token["closes"])
         if depth > MAX_DEPTH:
-            raise BadUtterance(
-                "BAD_JSON", f"byte {token.start()}: more than {MAX_DEPTH} objects or lists in each other"
-            )
+            raise BadUtterance("BAD_JSON", f"byte {token.start()}: nested deeper than {MAX_DEPTH} levels")
 
 
 def explain_failure(line: bytes, error: Exception) -> BadUtterance:
-    """Why a line could not be decoded."""
+    """Return why a line could not be decoded, as a reason and the byte where it went wrong."""
     try:
         line.decode()
-    except UnicodeDecodeError as found:
-        return BadUtterance("NOT_UTF8", f"byte {found.start}: {found.reason}")
+    except UnicodeDecodeError as fault:
+        return BadUtterance("NOT_UTF8", f"byte {fault.start}: {fault.reason}")
     halves = [escape.start() for escape in ESCAPE.finditer(line) if escape[1]]
     if halves and decodes(ESCAPE.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], line)):
         return BadUtterance("LONE_SURROGATE", f"byte {halves[0]}: half of a surrogate pair")
     words = str(error).removeprefix("JSON is malformed: ").partition(" - at ")[0].lower()
     if place := PLACE.search(words):
         return BadUtterance("BAD_JSON", f"byte {place[1]}: {words[: place.start()]}")
-    at = (token.start() for token in TOKEN.finditer(line) if token["number"] and not decodes(token["number"]))
-    return BadUtterance(
-        "BAD_JSON", f"byte {next(at, len(line))}: {words}"
-    )  # a number out of range, or an end too early
+    # the error states no byte for a number out of range, nor for an input that ends too early
+    numbers = (token.start() for token in TOKEN.finditer(line) if token["number"] and not decodes(token["number"]))
+    return BadUtterance("BAD_JSON", f"byte {next(numbers, len(line))}: {words}")
 
 
 def decodes(line: bytes) -> bool:
@@ -73,12 +71,13 @@ def decodes(line: bytes) -> bool:
 
 
 def count_keys(value: dict[str, Any] | list[Any]) -> int:
-    """How many keys there are, at any depth."""
+    """Count the keys at any depth."""
     own, inner = (len(value), value.values()) if isinstance(value, dict) else (0, value)
     return own + sum([count_keys(item) for item in inner if isinstance(item, INNER)])
 
 
 def refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> None:
+    """Raise BadUtterance if a key occurs twice in an object; the key is named only if it is one with a column."""
     seen = set()
     for key, _ in pairs:
         if key in seen:
