@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from winnow.corpora.nemo_jsonl.glance import NOT_AN_UTTERANCE_HASH, Integers
 from winnow.corpora.nemo_jsonl.line_reader import MAX_LINE, read_lines
 from winnow.corpora.nemo_jsonl.parse_line import parse_line
-from winnow.corpora.nemo_jsonl.sharding import NOT_AN_UTTERANCE_HASH, Integers
 
 STEP = 1 << 16  # lines
 

@@ -10,9 +10,10 @@ import xxhash
 
 from winnow.corpora.languages import LanguageFields
 from winnow.corpora.nemo_jsonl.duplicates import find_duplicates
+from winnow.corpora.nemo_jsonl.glance import UNDECODABLE
 from winnow.corpora.nemo_jsonl.line_reader import BLOCK, MAX_LINE, is_blank, read_lines, strip_line
 from winnow.corpora.nemo_jsonl.parse_line import parse_line
-from winnow.corpora.nemo_jsonl.sharding import MAX_SECONDS, UNDECODABLE, cut_shards
+from winnow.corpora.nemo_jsonl.sharding import MAX_SECONDS, cut_shards
 from winnow.corpora.source import CorpusSummary, Shard, Source, changed, summarize, unreadable
 from winnow.corpora.utterance import Row
 from winnow.digests import sha256_of

@@ -1,0 +1,87 @@
+"""Decode of each line no more than decides which shard it is in, and hash it to find duplicates."""
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from winnow.corpora.nemo_jsonl.line_reader import is_blank, strip_line
+from winnow.corpora.utterance import resolve_path
+
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], np.uint64).view(np.int64)  # odd; xxHash's
+
+Integers = NDArray[np.int64]
+
+
+class Glance(msgspec.Struct, frozen=True, gc=False):
+    """The fields of a line that decide which shard it is in; all others are skipped."""
+
+    audio_filepath: str = ""
+    offset: float | None = 0.0
+    duration: float | None = None
+
+
+EMPTY_GLANCE = Glance()
+decoder = msgspec.json.Decoder(Glance)
+
+
+def glance_block(block: bytes, breaks: Integers, limit: int) -> tuple[list[Glance], list[int]]:
+    """Decode the glance of each line in a block, and return the indices of blank lines."""
+    try:
+        if len(block) <= limit and one_object_per_line(block, breaks):
+            rows = decoder.decode_lines(block)
+            if len(rows) == len(breaks) + (not block.endswith(b"\n")):
+                return rows, []
+    except UNDECODABLE:
+        pass
+    lines = block.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    blank = [i for i, line in enumerate(lines) if len(line) <= limit and is_blank(line)]
+    return [glance_line(line, limit) for line in lines], blank
+
+
+def one_object_per_line(block: bytes, breaks: Integers) -> bool:
+    """Tell whether each line begins and ends like an object.
+
+    Then, if as many objects are decoded as there are lines, each line is one. The decoder alone would take two objects
+    on a line for two lines, and one over two lines for one.
+    """
+    letters = np.frombuffer(block, np.uint8)
+    inner = breaks[:-1] if block.endswith(b"\n") else breaks
+    return block.startswith(b"{") and bool(
+        (letters[inner - 1] == ord("}")).all() and (letters[inner + 1] == ord("{")).all()
+    )
+
+
+def glance_line(line: bytes, limit: int) -> Glance:
+    try:
+        return decoder.decode(strip_line(line)) if len(line) <= limit else EMPTY_GLANCE
+    except UNDECODABLE:
+        return EMPTY_GLANCE
+
+
+def hash_utterances(rows: list[Glance], durations: NDArray[np.float64], folder: str) -> Integers:
+    """Hash the path, offset and duration of each line."""
+    offsets = np.array([row.offset for row in rows], float)
+    offsets[np.isnan(offsets)] = 0.0
+    paths = canonical_paths([row.audio_filepath for row in rows], folder)
+    hashes = np.fromiter(map(hash, paths), np.int64, len(rows))
+    for number, factor in zip((offsets, durations), FACTORS, strict=True):
+        hashes ^= (number + 0.0).view(np.int64) * factor  # + 0.0 since there is a -0.0
+    return hashes
+
+
+def canonical_paths(paths: list[str], folder: str) -> list[str]:
+    """Return the paths in a spelling that is the same for the same file, below `folder` if possible."""
+    prefix = f"{folder.rstrip('/')}/"
+    joined = "/\n".join(["", *paths, ""])
+    letters = np.frombuffer(joined.encode(), np.uint8)  # numpy, since str.find takes half as long as decoding
+    slash, dot = letters == ord("/"), letters == ord(".")
+    not_canonical = slash[1:] & (slash[:-1] | dot[:-1])
+    if not not_canonical.any() and f"\n{prefix}" not in joined:
+        return paths
+    return [resolve_path(folder, path).removeprefix(prefix) for path in paths]
+
+
+NOT_AN_UTTERANCE_HASH = int(hash_utterances([EMPTY_GLANCE], np.array([np.nan]), "")[0])
