@@ -151,6 +151,8 @@ def test_help_and_the_library_import_nothing_heavy(code):
     assert result.stdout.splitlines()[-1] == "set()"
 
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+DECLARED = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
 GENERIC = {"utils", "helpers", "common", "core", "base", "manager", "handler"}
 NAMED_LIKE_ITS_LIBRARY = {"nemo"}
 """The package of an engine is named like the library that it wraps."""
@@ -172,10 +174,8 @@ def test_no_module_is_named_like_one_of_the_standard_library():
 
 
 def test_no_module_is_named_like_a_dependency():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    required = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
     distributions = packages_distributions()
-    libraries = {name for name in distributions if required & set(map(canonicalize_name, distributions[name]))}
+    libraries = {name for name in distributions if DECLARED & set(map(canonicalize_name, distributions[name]))}
     assert module_names() & (libraries - NAMED_LIKE_ITS_LIBRARY) == set()
 
 
@@ -204,3 +204,12 @@ def test_row_39_no_decision_reads_a_clock():
         assert not CLOCK.findall(path.read_text()), module
         names = all_imports(path) - {"datetime.timedelta"}
         assert not {name for name in names if name.startswith(("datetime.", "time.time"))}, module
+
+
+def test_every_imported_library_is_a_declared_dependency():
+    """What `make demo` and a wheel install is enough to run: test tools come with the extra `dev` only."""
+    imported = {name.partition(".")[0] for _, path in shipped_modules() for name in all_imports(path)}
+    imported |= {name.partition(".")[0] for path in (ROOT / "demo").glob("*.py") for name in all_imports(path)}
+    libraries = imported - set(sys.stdlib_module_names) - {*SHIPPED, "demo"}
+    distributions = packages_distributions()
+    assert {name for name in libraries if not DECLARED & set(map(canonicalize_name, distributions[name]))} == set()
