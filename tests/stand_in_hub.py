@@ -48,10 +48,10 @@ class Answer(BaseHTTPRequestHandler):
     def answer(self, body: bool) -> None:
         requests = f"{self.command} {self.path} {self.headers.get('Range', '')}".strip()
         self.server.requests.append(requests)
-        found = RESOLVE.fullmatch(self.path)
-        path = self.server.folder / found["repository"] / found["file"] if found else None
-        if path is None or not path.is_file() or found["revision"] not in ("main", COMMIT):
-            self.refuse(found is not None)
+        match = RESOLVE.fullmatch(self.path)
+        path = self.server.folder / match["repository"] / match["file"] if match else None
+        if path is None or not path.is_file() or match["revision"] not in ("main", COMMIT):
+            self.refuse(match is not None)
             return
         content = path.read_bytes()
         start = int(re.fullmatch(r"bytes=(\d+)-", self.headers["Range"])[1]) if "Range" in self.headers else 0

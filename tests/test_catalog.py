@@ -74,7 +74,7 @@ def test_models_in_the_list_of_nemo_are_marked_as_listed():
     from nemo.collections.asr.models import ASRModel
 
     names = {model.pretrained_model_name for model in ASRModel.list_available_models()}
-    assert {model.name for model in CATALOG.models if model.listed} == {one.name for one in CATALOG.models} & names
+    assert {model.name for model in CATALOG.models if model.listed} == {model.name for model in CATALOG.models} & names
     assert all("/" in model.checkpoint or model.name in names for model in CATALOG.models)
 
 
@@ -108,14 +108,14 @@ def test_unknown_name_is_refused_with_the_nearest_one(name, nearest):
 
 def test_own_catalogue_precedes_the_built_in_one(tmp_path, monkeypatch):
     monkeypatch.setenv("WINNOW_CATALOG", str(DEMO / "catalog.yaml"))
-    found = open_catalog()
-    assert [model.name for model in found.models][:2] == ["demo-small", "demo-large"]
-    assert found.pairs[0].small == "demo-small"
+    catalog = open_catalog()
+    assert [model.name for model in catalog.models][:2] == ["demo-small", "demo-large"]
+    assert catalog.pairs[0].small == "demo-small"
     sums = (DEMO / "SHA256SUMS").read_text()
-    for model in found.models[:2]:
+    for model in catalog.models[:2]:
         assert f"{model.sha256}  {model.name.removeprefix('demo-')}.nemo\n" in sums
         assert resolve(model.run_name).family == model.family
-    assert found.get("parakeet-tdt-0.6b-v3").licence == "CC-BY-4.0"
+    assert catalog.get("parakeet-tdt-0.6b-v3").licence == "CC-BY-4.0"
 
 
 MODEL = "{name: m, checkpoint: m.nemo, decoder: CTC, languages: [en]}"

@@ -71,9 +71,9 @@ def run_all(workers, work, calls, placement):
 
 def test_work_runs_on_the_device_that_its_placement_names(two):
     for name in ("cpu:0", "cpu:1"):
-        found = run_all(two, where, [[i] for i in range(8)], Placement(device_id=name, share=0.25))
-        assert {(device, cores) for device, _, _, cores in found} == {(name, "1")}
-        assert len({pid for _, pid, _, _ in found}) == 1
+        results = run_all(two, where, [[i] for i in range(8)], Placement(device_id=name, share=0.25))
+        assert {(device, cores) for device, _, _, cores in results} == {(name, "1")}
+        assert len({pid for _, pid, _, _ in results}) == 1
     both = run_all(two, where, [[i] for i in range(8)], Placement())
     assert {device for device, *_ in both} == {"cpu:0", "cpu:1"}
     assert two.slots() == 2
@@ -90,9 +90,9 @@ def test_device_runs_as_many_shares_at_once_as_it_has(two, tmp_path, share, at_o
 
 def test_worker_loads_a_model_once_for_all_shares(two, hears):
     model = resolve(hears(small={"a.wav": "good morning"})["small"])
-    found = run_all(two, load, [[model, i] for i in range(16)], Placement(share=0.25))
-    assert {device for device, *_ in found} == {"cpu:0", "cpu:1"}
-    assert len(set(found)) == 2
+    loaded = run_all(two, load, [[model, i] for i in range(16)], Placement(share=0.25))
+    assert {device for device, *_ in loaded} == {"cpu:0", "cpu:1"}
+    assert len(set(loaded)) == 2
 
 
 def test_dead_worker_costs_one_attempt_of_its_own_work(two, tmp_path):

@@ -39,8 +39,8 @@ def test_features_and_encoder_output_equal_those_of_nemo(demo_small, waves):
     assert torch.equal(ours[1], theirs[1])
     assert torch.equal(ours[3], theirs[3])
     torch.testing.assert_close(ours[0], theirs[0], rtol=0, atol=1e-4)
-    for one, other, steps in zip(ours[2], theirs[2], ours[3], strict=True):
-        torch.testing.assert_close(one[:, :steps], other[:, :steps], rtol=0, atol=1e-4)
+    for our_output, their_output, steps in zip(ours[2], theirs[2], ours[3], strict=True):
+        torch.testing.assert_close(our_output[:, :steps], their_output[:, :steps], rtol=0, atol=1e-4)
 
 
 def test_modules_with_unusual_settings_are_not_replaced(demo_small):

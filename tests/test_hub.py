@@ -20,7 +20,7 @@ FETCH = """
 import sys
 from winnow.doctor.checkpoint_check import check_checkpoint, why_not_runnable
 from winnow.engines.hub import bytes_to_download, fetch, progress_callback
-progress_callback.set(lambda there, size: print("told", there, size, flush=True))
+progress_callback.set(lambda downloaded, size: print("progress", downloaded, size, flush=True))
 repository, _, revision = sys.argv[1].partition("@")
 if bytes_to_download(repository, "speech.nemo", None):
     print(check_checkpoint(sys.argv[1], True).finding.message, "/", why_not_runnable([sys.argv[1]]).remedy)
@@ -52,9 +52,9 @@ def fetch(served, tmp_path) -> Callable[..., subprocess.Popen[str]]:
 
 
 def outcome(process: subprocess.Popen[str]) -> list[str]:
-    said, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
-    return said.splitlines()
+    return output.splitlines()
 
 
 def downloads(served: Hub) -> list[str]:
@@ -68,7 +68,7 @@ def test_file_is_downloaded_once_and_then_comes_from_the_cache(served, fetch):
         "acme/speech: not fetched yet, 24.0 MB / winnow download-models acme/speech",
         f"missing {SIZE}",
     ]
-    assert first[-2] == f"told {SIZE} {SIZE}"
+    assert first[-2] == f"progress {SIZE} {SIZE}"
     assert Path(first[-1]).read_bytes() == (served.folder / "acme" / "speech" / "speech.nemo").read_bytes()
     for name, more in (("acme/speech", {}), (f"acme/speech@{COMMIT}", {}), ("acme/speech", {"HF_HUB_OFFLINE": "1"})):
         assert outcome(fetch(name, **more)) == ["missing None", first[-1]]
@@ -77,10 +77,10 @@ def test_file_is_downloaded_once_and_then_comes_from_the_cache(served, fetch):
 
 def test_download_resumes_after_a_broken_connection(served, fetch):
     served.cut = [12_000_000]
-    said = outcome(fetch())
+    output = outcome(fetch())
     assert downloads(served) == ["0-", f"{CHUNK}-"]
-    content = Path(said[-1]).read_bytes()
-    assert hashlib.sha256(content).hexdigest() == Path(said[-1]).resolve().name
+    content = Path(output[-1]).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == Path(output[-1]).resolve().name
 
 
 def test_download_resumes_after_its_process_was_killed(served, fetch, tmp_path):
@@ -89,17 +89,17 @@ def test_download_resumes_after_its_process_was_killed(served, fetch, tmp_path):
     part = until(lambda: next((p for p in (tmp_path / "home").rglob("*.part") if p.stat().st_size), None))
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    there = part.stat().st_size
+    downloaded = part.stat().st_size
     served.pause = None
-    said = outcome(fetch())
-    assert downloads(served) == ["0-", f"{there}-"]
-    assert Path(said[-1]).stat().st_size == SIZE
+    output = outcome(fetch())
+    assert downloads(served) == ["0-", f"{downloaded}-"]
+    assert Path(output[-1]).stat().st_size == SIZE
     assert not list((tmp_path / "home").rglob("*.part"))
 
 
-def until(found: Callable[[], Path | None]) -> Path:
+def until(find: Callable[[], Path | None]) -> Path:
     end = time.monotonic() + 30
-    while (path := found()) is None:
+    while (path := find()) is None:
         assert time.monotonic() < end
         time.sleep(0.05)
     return path

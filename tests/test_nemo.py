@@ -23,12 +23,12 @@ from winnow.validation.engine_options import check_options
 
 def requests(count: int) -> list[Request]:
     """Return requests for the first utterances of the demo corpus."""
-    found = []
+    first_requests = []
     for line in (DEMO / "corpus" / "manifest.jsonl").read_text().splitlines():
         if line.startswith("{") and '"audio/0' in line:
             row = json.loads(line)
-            found.append(Request(str(DEMO / "corpus" / row["audio_filepath"]), None, row["duration"]))
-    return found[:count]
+            first_requests.append(Request(str(DEMO / "corpus" / row["audio_filepath"]), None, row["duration"]))
+    return first_requests[:count]
 
 
 def nemo(checkpoint, branch=None, **decoding):
@@ -45,12 +45,12 @@ def nemo(checkpoint, branch=None, **decoding):
 def nemo_texts(checkpoint, utterances, branch=None, **decoding):
     """Return the texts of NeMo's own transcribe(), one utterance at a time."""
     model = nemo(checkpoint, branch, **decoding)
-    return [model.transcribe([one.path], batch_size=1, verbose=False)[0].text for one in utterances]
+    return [model.transcribe([request.path], batch_size=1, verbose=False)[0].text for request in utterances]
 
 
 def texts(network, utterances, **options):
-    heard, _ = transcribe_requests(network, utterances, EngineOptions(**options))
-    return [one.hypothesis.text for one in heard]
+    results, _ = transcribe_requests(network, utterances, EngineOptions(**options))
+    return [result.hypothesis.text for result in results]
 
 
 @pytest.mark.parametrize(("model", "branch"), [("small", None), ("large", None), ("large", "ctc")])
@@ -58,11 +58,11 @@ def test_hypotheses_equal_those_of_nemo_one_at_a_time(model, branch):
     checkpoint = trusted(DEMO / f"{model}.nemo")
     utterances = requests(24)
     options = EngineOptions(decoder=branch, batch_seconds=15)
-    heard, spent = transcribe_requests(get_model(checkpoint, options), utterances, options)
-    assert [one.hypothesis.text for one in heard] == nemo_texts(checkpoint, utterances, branch)
-    assert spent["utterances"] == 24
-    assert spent["audio_seconds"] == pytest.approx(sum(one.duration for one in utterances), abs=0.1)
-    assert (spent["device"], spent["precision"]) == ("cpu", "fp32")
+    results, usage = transcribe_requests(get_model(checkpoint, options), utterances, options)
+    assert [result.hypothesis.text for result in results] == nemo_texts(checkpoint, utterances, branch)
+    assert usage["utterances"] == 24
+    assert usage["audio_seconds"] == pytest.approx(sum(request.duration for request in utterances), abs=0.1)
+    assert (usage["device"], usage["precision"]) == ("cpu", "fp32")
 
 
 @pytest.mark.parametrize(("model", "branch"), [("small", None), ("large", None), ("large", "ctc")])
@@ -96,17 +96,17 @@ def test_every_family_transcribes_as_nemo_does(random_model, name, family, decod
 
 
 def first_hypothesis(checkpoint, **options):
-    (one,) = requests(1)
+    (request,) = requests(1)
     network = NemoModel(checkpoint, EngineOptions(**options))
-    return network.transcribe([[(one, load_clip(one.path, None, None, network.sample_rate, 60))]])[0]
+    return network.transcribe([[(request, load_clip(request.path, None, None, network.sample_rate, 60))]])[0]
 
 
 def test_prompt_has_language_task_and_punctuation(random_model):
     checkpoint = random_model("canary")
 
-    def prompt(said=None, **options):
+    def prompt(row_language=None, **options):
         network = NemoModel(checkpoint, EngineOptions(**options))
-        return network.model.tokenizer.ids_to_tokens(network.decoder.prompt(said).tolist())[1:]
+        return network.model.tokenizer.ids_to_tokens(network.decoder.prompt(row_language).tolist())[1:]
 
     assert prompt() == ["<|en|>", "<|transcribe|>", "<|en|>", "<|pnc|>"]
     assert prompt(language="de") == ["<|de|>", "<|transcribe|>", "<|de|>", "<|pnc|>"]
@@ -122,14 +122,15 @@ def test_prompt_has_the_language_of_its_row(random_model):
     checkpoint = random_model("canary")
     network, utterances = NemoModel(checkpoint, EngineOptions()), requests(4)
     spoken = [
-        replace(one, language=language) for one, language in zip(utterances, ["de", None, "en", "de-at"], strict=True)
+        replace(request, language=language)
+        for request, language in zip(utterances, ["de", None, "en", "de-at"], strict=True)
     ]
-    clips = [load_clip(one.path, None, None, network.sample_rate, 60) for one in utterances]
-    mixed = [one.text for one in network.transcribe([list(zip(spoken, clips, strict=True))])]
+    clips = [load_clip(request.path, None, None, network.sample_rate, 60) for request in utterances]
+    mixed = [hypothesis.text for hypothesis in network.transcribe([list(zip(spoken, clips, strict=True))])]
     english, german = (
         [
-            one.text
-            for one in NemoModel(checkpoint, EngineOptions(language=tag)).transcribe(
+            hypothesis.text
+            for hypothesis in NemoModel(checkpoint, EngineOptions(language=tag)).transcribe(
                 [list(zip(utterances, clips, strict=True))]
             )
         ]
@@ -145,10 +146,10 @@ def test_prompted_transducer_is_told_the_language(random_model, family):
     checkpoint, utterances = random_model(family), requests(3)
     assert checkpoint.family == family
     network = NemoModel(checkpoint, EngineOptions())
-    german = [replace(one, language="de-at") for one in utterances]
+    german = [replace(request, language="de-at") for request in utterances]
     model = restore_model(checkpoint, "cpu")
     model.preprocessor.featurizer.dither = 0.0
-    clips = [load_clip(one.path, None, None, network.sample_rate, 60).samples for one in utterances]
+    clips = [load_clip(request.path, None, None, network.sample_rate, 60).samples for request in utterances]
 
     def theirs(language):
         return [model.transcribe([c], batch_size=1, verbose=False, target_lang=language)[0].text for c in clips]
@@ -156,7 +157,7 @@ def test_prompted_transducer_is_told_the_language(random_model, family):
     assert texts(network, utterances) == theirs("auto")
     assert texts(network, german) == theirs("de-AT") != theirs("auto")
     assert texts(NemoModel(checkpoint, EngineOptions(language="de-AT")), utterances) == theirs("de-AT")
-    assert [network.decoder.prompt_number(one) for one in (None, "en", "de", "en-us")] == [0, 1, 2, 1]
+    assert [network.decoder.prompt_number(tag) for tag in (None, "en", "de", "en-us")] == [0, 1, 2, 1]
     with pytest.raises(
         CheckpointError, match=r"no language 'fr' in its prompt .*: expected one of auto, en-US, de-DE, de-AT"
     ):
@@ -165,20 +166,20 @@ def test_prompted_transducer_is_told_the_language(random_model, family):
 
 def test_words_have_confidence_and_times(demo_small, demo_large):
     for checkpoint, branch in ((demo_small, None), (demo_large, None), (demo_large, "ctc")):
-        found = first_hypothesis(checkpoint, decoder=branch, timestamps=True)
-        words = found.text.split()
-        assert [word.word for word in found.words] == words
-        starts = [word.start for word in found.words]
+        hypothesis = first_hypothesis(checkpoint, decoder=branch, timestamps=True)
+        words = hypothesis.text.split()
+        assert [word.word for word in hypothesis.words] == words
+        starts = [word.start for word in hypothesis.words]
         assert starts == sorted(starts)
-        assert all(0 <= word.start < word.end < 7.05 for word in found.words)  # seconds of audio
-        assert len(found.word_confidence) == len(words)
-        assert all(0 < confidence < 1 for confidence in [*found.word_confidence, found.confidence])
-        assert found.tokens >= len(words)
+        assert all(0 <= word.start < word.end < 7.05 for word in hypothesis.words)  # seconds of audio
+        assert len(hypothesis.word_confidence) == len(words)
+        assert all(0 < confidence < 1 for confidence in [*hypothesis.word_confidence, hypothesis.confidence])
+        assert hypothesis.tokens >= len(words)
     assert first_hypothesis(demo_small).words is None
 
 
 def test_confidence_equals_that_of_nemo(demo_large):
-    (one,) = requests(1)
+    (request,) = requests(1)
     model = restore_model(demo_large, "cpu")
     model.preprocessor.featurizer.dither = 0.0
     settings = {"preserve_word_confidence": True, "preserve_token_confidence": True}
@@ -187,7 +188,7 @@ def test_confidence_equals_that_of_nemo(demo_large):
         model.change_decoding_strategy(
             {**config, "strategy": "greedy_batch", "confidence_cfg": settings}, decoder_type=branch, verbose=False
         )
-        (theirs,) = model.transcribe([one.path], batch_size=1, return_hypotheses=True, verbose=False)
+        (theirs,) = model.transcribe([request.path], batch_size=1, return_hypotheses=True, verbose=False)
         ours = first_hypothesis(demo_large, decoder="ctc" if branch == "ctc" else None)
         assert ours.word_confidence == pytest.approx([float(value) for value in theirs.word_confidence], abs=1e-4)
 
@@ -212,7 +213,7 @@ def test_bf16_gives_the_same_hypotheses(demo_large):
     }
     assert next(networks["bf16"].model.encoder.parameters()).dtype == torch.bfloat16
     exact, rough = (texts(network, utterances) for network in networks.values())
-    assert sum(one == other for one, other in zip(exact, rough, strict=True)) >= 38
+    assert sum(text == other_text for text, other_text in zip(exact, rough, strict=True)) >= 38
 
 
 def test_small_model_on_a_cpu_runs_in_fp32(demo_small):
@@ -276,10 +277,10 @@ def test_batch_seconds_follow_from_free_memory():
 
 def test_timestamps_equal_the_frames_of_nemo(demo_large):
     """A word starts at the frame in which NeMo's transducer emits its first token."""
-    (one,) = requests(1)
+    (request,) = requests(1)
     model = restore_model(demo_large, "cpu")
     model.preprocessor.featurizer.dither = 0.0
-    (theirs,) = model.transcribe([one.path], batch_size=1, timestamps=True, verbose=False)
+    (theirs,) = model.transcribe([request.path], batch_size=1, timestamps=True, verbose=False)
     ours = first_hypothesis(demo_large, timestamps=True)
-    found = [Word(word["word"], round(word["start"], 3), round(word["end"], 3)) for word in theirs.timestamp["word"]]
-    assert [(word.word, word.start) for word in ours.words] == [(word.word, word.start) for word in found]
+    expected = [Word(word["word"], round(word["start"], 3), round(word["end"], 3)) for word in theirs.timestamp["word"]]
+    assert [(word.word, word.start) for word in ours.words] == [(word.word, word.start) for word in expected]

@@ -23,9 +23,12 @@ from winnow.text.hypothesis import Hypothesis
 @pytest.fixture
 def routed_pass(hears):
     """A pass with stand-ins for a German model, no model for Armenian, and a model for all other languages."""
-    found = {name: resolve(path) for name, path in hears(rest={"a.wav": "one"}, german={"a.wav": "eins"}).items()}
+    checkpoints = {name: resolve(path) for name, path in hears(rest={"a.wav": "one"}, german={"a.wav": "eins"}).items()}
     return Pass(
-        role="large", checkpoint=found["rest"], languages={"de": found["german"], "hy": None}, options=EngineOptions()
+        role="large",
+        checkpoint=checkpoints["rest"],
+        languages={"de": checkpoints["german"], "hy": None},
+        options=EngineOptions(),
     )
 
 
@@ -38,16 +41,21 @@ def test_row_has_the_checkpoint_of_its_language(routed_pass):
 def test_results_come_in_the_order_of_the_requests_with_the_usage_of_each_model(routed_pass):
     def recognise(checkpoint, options, requests):
         name = checkpoint.path.stem
-        found = [Result(Hypothesis(f"{name} {request.path}")) for request in requests]
-        return found, {"utterances": len(found), "seconds": 1.0, "device": name}
+        results = [Result(Hypothesis(f"{name} {request.path}")) for request in requests]
+        return results, {"utterances": len(results), "seconds": 1.0, "device": name}
 
     spoken = ["de", None, "de-ch", "fr"]
     requests = [Request(f"{i}.wav", None, None, language=language) for i, language in enumerate(spoken)]
-    found, usage = transcribe_by_language(routed_pass, recognise, requests)
-    assert [one.hypothesis.text for one in found] == ["german 0.wav", "rest 1.wav", "german 2.wav", "rest 3.wav"]
+    results, usage = transcribe_by_language(routed_pass, recognise, requests)
+    assert [result.hypothesis.text for result in results] == [
+        "german 0.wav",
+        "rest 1.wav",
+        "german 2.wav",
+        "rest 3.wav",
+    ]
     assert (usage["utterances"], usage["seconds"]) == (4, 2.0)
-    rest, german = (one.sha256 for one in routed_pass.checkpoints)
-    assert {sha256: one["utterances"] for sha256, one in usage["models"].items()} == {rest: 2, german: 2}
+    rest, german = (checkpoint.sha256 for checkpoint in routed_pass.checkpoints)
+    assert {sha256: model["utterances"] for sha256, model in usage["models"].items()} == {rest: 2, german: 2}
 
 
 @pytest.fixture
@@ -101,7 +109,11 @@ def test_run_routes_each_row_by_its_language(corpus, models, tmp_path):
         ["armenian", None, "drop"],
         ["small", None, "keep"],
     ]
-    assert {(role, names[one.checkpoint]): one.utterances for role, s in report.speed.items() for one in s.models} == {
+    assert {
+        (role, names[speed.checkpoint]): speed.utterances
+        for role, by_role in report.speed.items()
+        for speed in by_role.models
+    } == {
         ("small", "small"): 3,
         ("small", "german"): 2,
         ("small", "armenian"): 2,
@@ -152,18 +164,18 @@ def test_two_real_checkpoints_transcribe_the_rows_of_their_languages(two_languag
     report = curate(output=run, small="auto", languages=routes, catalog=two_languages / "own.yaml", **given)
     rows = published(run)
     for tag, role in (("en", "small"), ("de", "large")):
-        mine = [row for row in rows if row["lang"] == tag]
-        requests = [Request(str(DEMO / "corpus" / row["audio_filepath"]), None, row["duration"]) for row in mine]
-        alone, _ = transcribe_requests(get_model(resolve(pinned(role)), EngineOptions()), requests, EngineOptions())
-        assert [row["small_pred_text"] for row in mine] == [one.hypothesis.text for one in alone]
+        own_rows = [row for row in rows if row["lang"] == tag]
+        requests = [Request(str(DEMO / "corpus" / row["audio_filepath"]), None, row["duration"]) for row in own_rows]
+        expected, _ = transcribe_requests(get_model(resolve(pinned(role)), EngineOptions()), requests, EngineOptions())
+        assert [row["small_pred_text"] for row in own_rows] == [result.hypothesis.text for result in expected]
     assert {(row["lang"], row["small_model"]) for row in rows} == {
         ("en", str(DEMO / "small.nemo")),
         ("de", str(DEMO / "large.nemo")),
     }
-    assert [(one.checkpoint, one.utterances) for one in report.speed["small"].models] == [
+    assert [(result.checkpoint, result.utterances) for result in report.speed["small"].models] == [
         (str(DEMO / "small.nemo"), 16),
         (str(DEMO / "large.nemo"), 8),
     ]
-    asked = load_settings(run)
-    assert (asked.small, asked.catalog) == (pinned("small"), None)
-    assert asked.languages["de"].small == pinned("large")
+    recorded = load_settings(run)
+    assert (recorded.small, recorded.catalog) == (pinned("small"), None)
+    assert recorded.languages["de"].small == pinned("large")

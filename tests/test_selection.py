@@ -34,8 +34,8 @@ FLASH, CANARY = "canary-1b-flash", "canary-1b-v2"
 GERMAN, ARMENIAN = "stt_de_fastconformer_hybrid_large_pc", "stt_hy_fastconformer_hybrid_large_pc"
 
 
-def names(choice):
-    return tuple(model.name for model in choice.models.values())
+def names(selected):
+    return tuple(model.name for model in selected.models.values())
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def names(choice):
     ],
 )
 def test_selection_gives_the_pair_that_suits_it_and_the_reason(options, pair, reason):
-    found = select_models(Selection(**options), CATALOG, A100)
-    assert names(found) == pair
-    assert reason in "\n".join(selection_reasons(found))
+    selected = select_models(Selection(**options), CATALOG, A100)
+    assert names(selected) == pair
+    assert reason in "\n".join(selection_reasons(selected))
 
 
 @pytest.mark.parametrize(
@@ -93,17 +93,17 @@ def test_selection_that_nothing_suits_says_why(options, complaint):
 
 
 def test_pair_that_does_not_fit_into_memory_is_rejected():
-    found = select_models(Selection(language="en", memory=6), CATALOG, A100)
-    assert names(found) == (SMALL, V2)
-    refused, *others = selection_reasons(found)
-    assert refused == (
+    selected = select_models(Selection(language="en", memory=6), CATALOG, A100)
+    assert names(selected) == (SMALL, V2)
+    rejected, *others = selection_reasons(selected)
+    assert rejected == (
         f"not {SMALL} then {FLASH}: their weights take 4.0 GB, more than half of the 6.0 GB of NVIDIA A100"
     )
     assert "no other pair is balanced" in others
 
 
 @pytest.mark.parametrize(
-    ("machine", "placements", "said"),
+    ("machine", "placements", "sentence"),
     [
         (A100, (Placement(share=0.25, cpus=1, memory=4), Placement(share=1, cpus=4, memory=16)), "64 utterances"),
         (
@@ -119,16 +119,16 @@ def test_pair_that_does_not_fit_into_memory_is_rejected():
         ),
     ],
 )
-def test_shard_takes_at_most_what_the_machine_has(machine, placements, said):
-    found = select_models(Selection(language="en"), CATALOG, machine)
-    assert tuple(found.placements.values()) == placements
-    assert said in "\n".join(resource_needs(found))
+def test_shard_takes_at_most_what_the_machine_has(machine, placements, sentence):
+    selected = select_models(Selection(language="en"), CATALOG, machine)
+    assert tuple(selected.placements.values()) == placements
+    assert sentence in "\n".join(resource_needs(selected))
 
 
 def test_selection_without_a_cascade_gives_one_model():
-    found = select_models(Selection(language="en", memory=2), CATALOG, A100, cascade=False)
-    assert names(found) == (SMALL,)
-    (reason,) = selection_reasons(found)
+    selected = select_models(Selection(language="en", memory=2), CATALOG, A100, cascade=False)
+    assert names(selected) == (SMALL,)
+    (reason,) = selection_reasons(selected)
     assert reason.startswith(f"{SMALL} (in a cascade, before {FLASH}): the fastest English model")
 
 
@@ -168,9 +168,9 @@ def test_manifest_is_summarized_by_hours_and_languages(manifest):
         b"\xff",
         tones=False,
     )
-    found = open_source(corpus).summary()
-    assert found.hours == 1.5
-    assert list(found.languages.items()) == [("de-ch", 1.0), ("en", 0.5)]
+    summary = open_source(corpus).summary()
+    assert summary.hours == 1.5
+    assert list(summary.languages.items()) == [("de-ch", 1.0), ("en", 0.5)]
 
 
 def curation(manifest, **parameters):
@@ -179,9 +179,9 @@ def curation(manifest, **parameters):
 
 def test_auto_becomes_checkpoints_and_logs_the_reasons(manifest, said):
     corpus = manifest({"audio_filepath": "a.wav", "duration": 3.6e6 * 2, "lang": "en"}, tones=False)
-    found = resolve_models(curation(corpus, select=Selection(domain="noisy", quality="highest")), A100)
-    assert (found.small, found.large) == (f"nvidia/{V2}", f"nvidia/{FLASH}")
-    assert (found.select, found.small_placement, found.engine.language) == (Selection(), Placement(), "en")
+    resolved = resolve_models(curation(corpus, select=Selection(domain="noisy", quality="highest")), A100)
+    assert (resolved.small, resolved.large) == (f"nvidia/{V2}", f"nvidia/{FLASH}")
+    assert (resolved.select, resolved.small_placement, resolved.engine.language) == (Selection(), Placement(), "en")
     assert any("selected for en: noisy: no model here was made for noise" in line for line in said)
 
 
@@ -195,8 +195,8 @@ def test_model_with_a_prompt_is_told_the_selected_language_unless_rows_differ(ma
 
 def test_placements_of_the_user_are_kept(manifest):
     corpus = manifest({"audio_filepath": "a.wav", "lang": "en"}, tones=False)
-    found = resolve_models(curation(corpus, devices="local", large_placement=Placement(share=0.5)), A100)
-    assert (found.small_placement, found.large_placement) == (
+    resolved = resolve_models(curation(corpus, devices="local", large_placement=Placement(share=0.5)), A100)
+    assert (resolved.small_placement, resolved.large_placement) == (
         Placement(share=0.25, cpus=1, memory=4),
         Placement(share=0.5),
     )
@@ -205,9 +205,9 @@ def test_placements_of_the_user_are_kept(manifest):
 def test_each_language_gets_its_own_pair_and_the_rest_another(manifest):
     rows = [{"audio_filepath": f"{tag}.wav", "duration": 60, "lang": tag} for tag in ("hy", "de", "fr")]
     routes = {"hy": {"small": "auto", "large": "auto"}}
-    found = resolve_models(curation(manifest(*rows, tones=False), languages=routes), A100)
-    assert (found.small, found.large) == (f"nvidia/{V3}", f"nvidia/{CANARY}")
-    assert found.languages["hy"].model_dump() == {"small": f"nvidia/{ARMENIAN}", "large": None}
+    resolved = resolve_models(curation(manifest(*rows, tones=False), languages=routes), A100)
+    assert (resolved.small, resolved.large) == (f"nvidia/{V3}", f"nvidia/{CANARY}")
+    assert resolved.languages["hy"].model_dump() == {"small": f"nvidia/{ARMENIAN}", "large": None}
 
 
 def test_licence_that_forbids_the_use_is_logged_before_the_run(manifest, said):
@@ -218,10 +218,10 @@ def test_licence_that_forbids_the_use_is_logged_before_the_run(manifest, said):
 
 def test_unknown_licence_is_logged_before_the_run(manifest, said):
     corpus = manifest({"audio_filepath": "a.wav", "lang": "ka"}, tones=False)
-    found = resolve_models(curation(corpus, select=Selection(use="research")), A100)
-    assert (found.small, found.large) == ("nvidia/stt_ka_fastconformer_hybrid_large_pc", None)
-    warned = [line for line in said if line.startswith("WARNING")]
-    assert [line.partition(":")[2] for line in warned] == [
+    resolved = resolve_models(curation(corpus, select=Selection(use="research")), A100)
+    assert (resolved.small, resolved.large) == ("nvidia/stt_ka_fastconformer_hybrid_large_pc", None)
+    warnings = [line for line in said if line.startswith("WARNING")]
+    assert [line.partition(":")[2] for line in warnings] == [
         " its licence is unknown: read the model card before using the data"
     ]
 
@@ -243,8 +243,8 @@ def test_parameters_that_need_a_large_model_are_refused_without_one(manifest, ot
 def test_hours_of_a_language_are_those_of_its_rows(manifest, said):
     rows = [{"audio_filepath": f"{i}.wav", "duration": 2e6, "lang": tag} for i, tag in enumerate(["de", "de-AT", "en"])]
     routes = {"de": {"small": "auto", "large": "auto"}}
-    found = resolve_models(curation(manifest(*rows, tones=False), languages=routes), A100)
-    assert found.languages["de"].small == f"nvidia/{GERMAN}"
+    resolved = resolve_models(curation(manifest(*rows, tones=False), languages=routes), A100)
+    assert resolved.languages["de"].small == f"nvidia/{GERMAN}"
     assert "INFO selected for de: over 1,000 h of audio (1,111 h): fastest instead of balanced" in said
 
 
@@ -299,7 +299,7 @@ SMI = """0, GPU-aa, NVIDIA H100 80GB HBM3, 81559, 9.0
 
 
 @pytest.mark.parametrize(
-    ("visible", "found"),
+    ("visible", "gpus"),
     [
         (None, [("NVIDIA H100 80GB HBM3", 85.5, 9.0), ("Tesla T4", 16.1, 7.5), ("NVIDIA GB10", math.inf, 12.1)]),
         ("1", [("Tesla T4", 16.1, 7.5)]),
@@ -307,11 +307,11 @@ SMI = """0, GPU-aa, NVIDIA H100 80GB HBM3, 81559, 9.0
         ("", []),
     ],
 )
-def test_gpus_are_those_that_the_process_may_use(visible, found, monkeypatch):
+def test_gpus_are_those_that_the_process_may_use(visible, gpus, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert [
         (gpu.name, round(gpu.memory, 1) if gpu.memory < math.inf else gpu.memory, gpu.compute_capability)
         for gpu in parse_gpus(SMI, visible_ids())
-    ] == found
+    ] == gpus

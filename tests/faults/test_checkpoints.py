@@ -375,9 +375,9 @@ def test_unpinned_checkpoint_requires_trust(nemo):
         resolve(str(nemo))
     assert f"pin today's as {nemo}@sha256:{sha256}" in str(refused.value)
     assert "--trust-unpinned" in str(refused.value)
-    found = resolve(f"{nemo}@sha256:{sha256.upper()}")
-    assert (found.name, found.sha256, found.pinned) == (str(nemo), sha256, True)
-    assert found == resolve(str(nemo), trust_unpinned=True).model_copy(update={"pinned": True})
+    checkpoint = resolve(f"{nemo}@sha256:{sha256.upper()}")
+    assert (checkpoint.name, checkpoint.sha256, checkpoint.pinned) == (str(nemo), sha256, True)
+    assert checkpoint == resolve(str(nemo), trust_unpinned=True).model_copy(update={"pinned": True})
 
 
 @pytest.mark.parametrize(
@@ -397,10 +397,10 @@ def test_wrong_or_invalid_pin_is_refused(nemo, pin, complaint):
 
 def test_private_copy_stays_what_passed_the_preflight(nemo):
     nemo.write_bytes(archived())
-    found = trusted(nemo)
+    checkpoint = trusted(nemo)
     nemo.write_bytes(HOSTILE["code"][0])
-    assert sha256_of(found.path) == found.sha256
-    assert found.path.parent.parent == nemo.parent / "cache"
+    assert sha256_of(checkpoint.path) == checkpoint.sha256
+    assert checkpoint.path.parent.parent == nemo.parent / "cache"
 
 
 def test_damaged_copy_is_replaced(nemo):

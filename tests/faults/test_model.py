@@ -49,7 +49,7 @@ def small(demo_small):
 @pytest.fixture(scope="module")
 def alone(small):
     """The hypothesis of each utterance transcribed alone."""
-    return [transcribe_requests(small, [one], EngineOptions())[0][0].hypothesis.text for one in REQUESTS]
+    return [transcribe_requests(small, [request], EngineOptions())[0][0].hypothesis.text for request in REQUESTS]
 
 
 def paths(batches):
@@ -57,11 +57,11 @@ def paths(batches):
 
 
 def assert_only_the_culprit(results, alone, reason, detail):
-    expected = [None if one.path == CULPRIT else text for one, text in zip(REQUESTS, alone, strict=True)]
-    assert [one.hypothesis and one.hypothesis.text for one in results] == expected
-    (bad,) = [one for one in results if one.reason]
-    assert (bad.reason, bad.detail) == (reason, detail)
-    assert bad.stats.seconds == pytest.approx(REQUESTS[5].duration, abs=0.01)
+    expected = [None if request.path == CULPRIT else text for request, text in zip(REQUESTS, alone, strict=True)]
+    assert [result.hypothesis and result.hypothesis.text for result in results] == expected
+    (failed,) = [result for result in results if result.reason]
+    assert (failed.reason, failed.detail) == (reason, detail)
+    assert failed.stats.seconds == pytest.approx(REQUESTS[5].duration, abs=0.01)
 
 
 class TooMany(Faulty):
@@ -75,8 +75,8 @@ class TooFew(Faulty):
     """Returns no hypothesis for the culprit."""
 
     def transcribe(self, batches):
-        found = zip(paths(batches), super().transcribe(batches), strict=True)
-        return [reading for path, reading in found if path != CULPRIT]
+        pairs = zip(paths(batches), super().transcribe(batches), strict=True)
+        return [hypothesis for path, hypothesis in pairs if path != CULPRIT]
 
 
 class Raises(Faulty):
@@ -90,8 +90,8 @@ class NotFinite(Faulty):
     """Returns no finite scores for the culprit."""
 
     def transcribe(self, batches):
-        found = zip(paths(batches), super().transcribe(batches), strict=True)
-        return [Hypothesis("", finite=False) if path == CULPRIT else reading for path, reading in found]
+        pairs = zip(paths(batches), super().transcribe(batches), strict=True)
+        return [Hypothesis("", finite=False) if path == CULPRIT else hypothesis for path, hypothesis in pairs]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_batch_that_exceeds_memory_is_halved_and_its_size_remembered(small, alon
     second, _ = transcribe_requests(narrow, REQUESTS, EngineOptions())
     again = sum(padded > 9.0 for padded in narrow.state["tried"])
     for results in (first, second):
-        assert [one.hypothesis.text for one in results] == alone
+        assert [result.hypothesis.text for result in results] == alone
     assert 0 == again < failed
 
 
@@ -162,11 +162,11 @@ def test_error_keeps_no_device_memory(small):
                 buffer = np.zeros(10)
                 kept.append(weakref.ref(buffer))
                 raise torch.OutOfMemoryError("CUDA out of memory")
-            assert [one for one in kept if one() is not None] == []
+            assert [buffer for buffer in kept if buffer() is not None] == []
             return super().transcribe(batches)
 
     results, _ = transcribe_requests(Wasteful(small), REQUESTS, EngineOptions())
-    assert [one.reason for one in results if one.reason] == ["OOM_SINGLE"]
+    assert [result.reason for result in results if result.reason] == ["OOM_SINGLE"]
     assert kept
 
 

@@ -79,12 +79,12 @@ def cmdline(process: psutil.Process) -> list[str]:
 
 
 @contextmanager
-def storm(kill: Callable[[random.Random], bool], seed: int, every: float) -> Iterator[list[float]]:
+def storm(kill: Callable[[random.Random], bool], seed: int, interval: float) -> Iterator[list[float]]:
     """Call `kill` at random moments during the block, until it has killed KILLS times."""
     pick, over, kills = random.Random(seed), threading.Event(), []
 
     def rage() -> None:
-        while not over.wait(pick.uniform(0.5, 1.5) * every) and len(kills) < KILLS:
+        while not over.wait(pick.uniform(0.5, 1.5) * interval) and len(kills) < KILLS:
             if kill(pick):
                 kills.append(time.monotonic())
 
@@ -102,18 +102,18 @@ def assert_only_the_poison_differs(run: Path, whole: Path) -> None:
     expected = decided(whole)
     expected[POISON] = (POISON + 1, None, None, None, "quarantine", "WORKER_KILLED")
     assert decided(run) == expected
-    there, undisturbed = dataset(run), dataset(whole)
-    same = [name for name in undisturbed if there.get(name) == undisturbed[name]]
+    output, undisturbed = dataset(run), dataset(whole)
+    same = [name for name in undisturbed if output.get(name) == undisturbed[name]]
     assert len(undisturbed) - len(same) <= 3  # the manifest, and the poison's shard in data and in rejects
 
 
 def task_runs(run: Path) -> list[TaskRun]:
     """Return the task runs of a flow run."""
-    name, found = FlowRunFilter(name=FlowRunFilterName(like_=str(run))), []
+    name, runs = FlowRunFilter(name=FlowRunFilterName(like_=str(run))), []
     with get_client(sync_client=True) as client:
-        while page := client.read_task_runs(flow_run_filter=name, offset=len(found), limit=200):
-            found += page
-    return found
+        while page := client.read_task_runs(flow_run_filter=name, offset=len(runs), limit=200):
+            runs += page
+    return runs
 
 
 def assert_every_task_run_ended(run: Path) -> None:
@@ -137,7 +137,7 @@ def test_rows_25_and_26_run_survives_killed_workers_and_a_fatal_utterance(corpus
                 return True
         return False
 
-    with storm(kill, seed, every=2) as kills:
+    with storm(kill, seed, interval=2) as kills:
         curate(**corpus, output=tmp_path / "run", devices="local", dask={"workers": 2})
     print(f"seed {seed}: {len(kills)} kills of workers, one poisonous utterance")
     assert kills
@@ -206,7 +206,7 @@ def test_run_survives_killed_hosts_and_scheduler(corpus, cluster, tmp_path):
     def kill(pick: random.Random) -> bool:
         return started(tmp_path / "run") and pick.choice(hosts).kill()
 
-    with storm(kill, seed, every=4) as kills:
+    with storm(kill, seed, interval=4) as kills:
         curate(**corpus, output=tmp_path / "run", devices=address)
     print(f"seed {seed}: {len(kills)} kills of hosts")
     assert kills

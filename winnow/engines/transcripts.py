@@ -44,7 +44,7 @@ class TranscriptEngine(Engine):
         return {}
 
     def refuses(self, checkpoint: Checkpoint, options: EngineOptions) -> dict[str, str]:
-        given = {
+        requested = {
             "decoder": options.decoder is not None,
             "cuda_graphs": bool(options.cuda_graphs),
             "timestamps": options.timestamps,
@@ -52,7 +52,7 @@ class TranscriptEngine(Engine):
             "target_language": options.target_language is not None,
             "punctuation": options.punctuation is not None,
         }
-        return {option: "requires a model that is run here" for option, is_given in given.items() if is_given}
+        return {option: "requires a model that is run here" for option, is_set in requested.items() if is_set}
 
     def find_downloaded(self, model_name: str) -> Path | None:
         path = Path(model_name).expanduser()

@@ -67,8 +67,8 @@ def resource_needs(selected: SelectedModels) -> Iterator[str]:
     request, models = selected.request, selected.models
     unknown = [model.name for model in models.values() if model.parameters is None]
     without = f" (without {', '.join(unknown)}, of unknown size)" if unknown else ""
-    available = "" if math.isinf(request.memory) else f" of {request.memory:.1f} GB"
-    yield f"weights: {weights_gb(models):.2f} GB in fp32, as loaded{without},{available} ({request.machine.device})"
+    available = "" if math.isinf(request.memory) else f", of {request.memory:.1f} GB"
+    yield f"weights: {weights_gb(models):.2f} GB in fp32, as loaded{without}{available} ({request.machine.device})"
     if request.machine.gpu:
         for role, model in models.items():
             profile = request.catalog.size(model)

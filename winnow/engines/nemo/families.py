@@ -47,6 +47,6 @@ def unsupported_options(family: str, options: EngineOptions) -> dict[str, str]:
     }
     return {
         option: f"requires {requirement}"
-        for option, (given, families, requirement) in requirements.items()
-        if given and family not in families
+        for option, (is_set, families, requirement) in requirements.items()
+        if is_set and family not in families
     }
