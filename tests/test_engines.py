@@ -9,9 +9,12 @@ from flows.curate import curate
 from tests.conftest import published
 from winnow.engines.batching import BatchLimits
 from winnow.engines.engine import Checkpoint, Engine
-from winnow.engines.registry import ENGINES, engine_for, is_path
-from winnow.errors import CheckpointError
+from winnow.engines.registry import ENGINES, engine_for, is_path, versions_for
+from winnow.errors import CheckpointError, OptionError
+from winnow.models.resolve import resolve
+from winnow.parameters.engine import EngineOptions
 from winnow.text.hypothesis import Hypothesis
+from winnow.validation.engine_options import check_options
 
 
 class ToyModel:
@@ -81,3 +84,23 @@ def test_model_name_belongs_to_the_engine_of_its_form(model_name, engine, path):
 def test_name_of_no_engine_is_refused_with_the_forms_that_there_are(model_name):
     with pytest.raises(CheckpointError, match=f"{model_name}: not the name of a model: expected a .jsonl file of"):
         engine_for(model_name)
+
+
+def test_versions_are_those_of_the_engines_in_use(hears, demo_small):
+    transcripts = resolve(hears(small={"a.wav": "good morning"})["small"])
+    assert versions_for([transcripts]) == {}
+    assert versions_for([transcripts, demo_small]).keys() == {"nemo_toolkit", "torch"}
+
+
+def test_option_is_refused_only_if_no_model_of_the_run_can_follow_it(hears, demo_small):
+    transcripts = resolve(hears(small={"a.wav": "good morning"})["small"])
+    check_options(EngineOptions(timestamps=True), [transcripts, demo_small])
+    with pytest.raises(
+        OptionError, match=r"engine.timestamps requires a model that is run here; .* small.jsonl \(transcripts\)$"
+    ):
+        check_options(EngineOptions(timestamps=True), [transcripts])
+
+
+def test_transcripts_cannot_be_pinned(hears):
+    with pytest.raises(CheckpointError, match=r"small.jsonl@sha256:0{64}: a file of transcripts cannot be pinned"):
+        resolve(f"{hears(small={})['small']}@sha256:{'0' * 64}")
