@@ -64,7 +64,7 @@ def test_models_are_downloaded_once_and_failures_stop_no_other(served, command):
     assert "demo/page: failed its preflight: not a NeMo checkpoint" in rows[3]["cause"]
     assert [row["bytes"] for row in rows] == [1_945_600, None, 11_008_000, None]
     assert f"pinned: demo/small@sha256:{DIGESTS['small']}" in done.stdout.splitlines()
-    assert done.stderr.splitlines()[-1].startswith("winnow: 2 of 4 models are not ready: ")
+    assert done.stderr.splitlines()[-1].startswith("winnow: 2 of 4 models could not be downloaded: ")
 
     served.requests.clear()
     done, rows = command(rows[0]["pin"], names[2])

@@ -65,7 +65,7 @@ def downloads(served: Hub) -> list[str]:
 def test_file_is_downloaded_once_and_then_comes_from_the_cache(served, fetch):
     first = outcome(fetch())
     assert first[:2] == [
-        "acme/speech: not fetched yet, 24.0 MB / winnow download-models acme/speech",
+        "acme/speech: not downloaded yet (24.0 MB) / winnow download-models acme/speech",
         f"missing {SIZE}",
     ]
     assert first[-2] == f"progress {SIZE} {SIZE}"

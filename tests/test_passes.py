@@ -145,7 +145,7 @@ def two_languages(tmp_path_factory):
     for model, role in zip(models, ("small", "large"), strict=True):
         model["sha256"] = pinned(role).split(":")[-1]
     pairs = [{"small": model["name"], "why": f"it was trained for {model['name']}"} for model in models]
-    licences = {"own": {"words": "is our own", "permissive": True}}
+    licences = {"own": {"terms": "is our own", "permissive": True}}
     (folder / "own.yaml").write_text(yaml.safe_dump({"models": models, "pairs": pairs, "licences": licences}))
     lines = (DEMO / "corpus" / "manifest.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines if line.startswith("{") and '"audio/0' in line][:24]
