@@ -1,6 +1,7 @@
-"""One reading out of those of several models, and how far they agree with it."""
+"""Combine the hypotheses of several models into one, with their agreement on it."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 from prefect import task
@@ -17,43 +18,52 @@ from winnow.text.normalize import Normalizer, version_of
 from winnow.text.rover import Consensus, VoteWeights, most_confident, rover
 
 
-def combine(heard: pa.Table, roles: list[Role], method: Method, votes: VoteWeights, normalizer: Normalizer) -> pa.Table:
-    """Add the ensemble's reading, whose it is, and the models' agreement with it; null where a model has none."""
-    found: list[tuple[Consensus, float | None, Role] | None] = []
-    by_role = zip(*(hypotheses_of(heard, role) for role in roles), strict=True)
-    for number, reason, row in zip(heard["id"].to_pylist(), heard["reason"].to_pylist(), by_role, strict=True):
-        given = [reading for reading in row if reading is not None]
-        if reason is not None or len(given) < len(roles):
-            found.append(None)
+class Combination(NamedTuple):
+    """An ensemble's hypothesis with its confidence, and the role whose text it is."""
+
+    consensus: Consensus
+    confidence: float | None
+    model: Role
+
+
+def combine(
+    transcribed: pa.Table, roles: list[Role], method: Method, votes: VoteWeights, normalizer: Normalizer
+) -> pa.Table:
+    """Add the ensemble's hypothesis, its confidence and agreement, and its model; null if a model has no hypothesis."""
+    combinations: list[Combination | None] = []
+    by_role = zip(*(hypotheses_of(transcribed, role) for role in roles), strict=True)
+    rows = zip(transcribed["id"].to_pylist(), transcribed["reason"].to_pylist(), by_role, strict=True)
+    for line, reason, row in rows:
+        hypotheses = [hypothesis for hypothesis in row if hypothesis is not None]
+        if reason is not None or len(hypotheses) < len(roles):
+            combinations.append(None)
         elif method == "rover":
-            found.append((rover(given, normalizer, votes), None, ENSEMBLE))
+            combinations.append(Combination(rover(hypotheses, normalizer, votes), None, ENSEMBLE))
         else:
-            check_confidence(number, roles, given)
-            consensus, best = most_confident(given, normalizer)
-            found.append((consensus, given[best].confidence, roles[best]))
+            check_confidence(line, roles, hypotheses)
+            consensus, best = most_confident(hypotheses, normalizer)
+            combinations.append(Combination(consensus, hypotheses[best].confidence, roles[best]))
     columns = {
-        "ensemble_pred_text": pa.array([one and one[0].text for one in found], pa.string()),
-        "ensemble_confidence": pa.array([one and one[1] for one in found], pa.float64()),
-        "ensemble_agreement": pa.array([one and one[0].agreement for one in found], pa.float64()),
-        "model": pa.array([one and one[2] for one in found], pa.string()),
+        "ensemble_pred_text": pa.array([row and row.consensus.text for row in combinations], pa.string()),
+        "ensemble_confidence": pa.array([row and row.confidence for row in combinations], pa.float64()),
+        "ensemble_agreement": pa.array([row and row.consensus.agreement for row in combinations], pa.float64()),
+        "model": pa.array([row and row.model for row in combinations], pa.string()),
     }
-    return append_columns(heard, after_combine(heard.schema), columns)
+    return append_columns(transcribed, after_combine(transcribed.schema), columns)
 
 
-def hypotheses_of(heard: pa.Table, role: Role) -> list[Hypothesis | None]:
-    """What a model read."""
+def hypotheses_of(transcribed: pa.Table, role: Role) -> list[Hypothesis | None]:
+    """Return a model's hypotheses; None where it has none."""
     names = ("pred_text", "tokens", "confidence", "word_confidence")
-    rows = zip(*(heard[f"{role}_{name}"].to_pylist() for name in names), strict=True)
+    rows = zip(*(transcribed[f"{role}_{name}"].to_pylist() for name in names), strict=True)
     return [None if row[0] is None else Hypothesis(*row) for row in rows]
 
 
-def check_confidence(number: int, roles: list[Role], given: list[Hypothesis]) -> None:
-    """Raise where a reading says something and not how sure it is."""
-    for role, reading in zip(roles, given, strict=True):
-        if reading.text and reading.confidence is None:
-            raise OptionError(
-                f"method confidence: {role} read line {number} without a confidence; only rover does without"
-            )
+def check_confidence(line: int, roles: list[Role], hypotheses: list[Hypothesis]) -> None:
+    """Raise OptionError if a hypothesis with a text has no confidence."""
+    for role, hypothesis in zip(roles, hypotheses, strict=True):
+        if hypothesis.text and hypothesis.confidence is None:
+            raise OptionError(f"--method confidence: {role} has no confidence for line {line}: use --method rover")
 
 
 @task(task_run_name="combine {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)

@@ -1,4 +1,4 @@
-"""A file for each shard with how often its references are in the run, before its rows are judged."""
+"""Count how often each reference occurs in the run, before its rows are judged."""
 
 from pathlib import Path
 
@@ -13,18 +13,18 @@ from winnow.text.normalize import Normalizer, version_of
 
 
 def count_and_commit(shards: list[Path], normalizer: Normalizer) -> list[Path]:
-    """A file of repeats for each shard, in their order."""
+    """Return a file of the table `DUPLICATES` for each loaded shard, in their order."""
     run = ledger.run_of(shards[0])
     key = ledger.key_of("duplicates", [shard.name for shard in shards], normalizer, version_of(normalizer))
-    if (done := ledger.find_record(run, key)) is None:
+    if (record := ledger.find_record(run, key)) is None:
         hashes = (hash_references(read_table(shard, columns=["text", "reason"]), normalizer) for shard in shards)
         tables = zip(shards, count_duplicates(hashes), strict=True)
         folder = run / ledger.STAGES / "duplicates"
         files = [ledger.store_table(folder, ledger.name_of(shard), rows) for shard, rows in tables]
-        done = ledger.commit(run, key, files, stage="duplicates", shard="all")
-    return ledger.files_of(shards, done)
+        record = ledger.commit(run, key, files, stage="duplicates", shard="all")
+    return ledger.files_of(shards, record)
 
 
-@task(task_run_name="count texts that are there again", cache_policy=NO_CACHE, **RETRY)
+@task(task_run_name="count duplicates", cache_policy=NO_CACHE, **RETRY)
 def duplicates_run(shards: list[Path], normalizer: Normalizer) -> list[Path]:
     return count_and_commit(shards, normalizer)

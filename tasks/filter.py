@@ -1,4 +1,4 @@
-"""The rules: which utterances are kept, and for each other one the reasons why not."""
+"""Decide by rules which utterances are kept, and give the reasons for all others."""
 
 from pathlib import Path
 
@@ -16,17 +16,21 @@ from winnow.runs.storage import read_table
 from winnow.schema import BEFORE_FILTER, after_filter, append_columns, replace_column, roles_of, select_columns
 
 
-def filter(heard: pa.Table, rules: Rules, duplicates: pa.Table | None = None) -> pa.Table:
-    """Add the reading that counts, and the decision with every rule that a dropped row breaks."""
-    if roles_of(heard.schema) == ["small"]:
-        heard = select_columns(heard, BEFORE_FILTER)
-    values = Operands(heard, rules, duplicates)
-    judged = decide(rules, values)
-    schema = after_filter(heard.schema)
-    found = {"decision": judged.decision, "reasons": judged.reasons}
-    added = schema.names[len(heard.schema) :]
-    columns = {name: found[name] if name in found else values.of(Term(name), RULE_COLUMNS[name]) for name in added}
-    return append_columns(replace_column(heard, "reason", judged.reason), schema, columns)
+def filter(scored: pa.Table, rules: Rules, duplicates: pa.Table | None = None) -> pa.Table:
+    """Add the selected hypothesis, the decision (keep, drop or quarantine) and every rule that a dropped row violates.
+
+    `duplicates` is needed if a rule compares an utterance with the whole run.
+    """
+    if roles_of(scored.schema) == ["small"]:
+        scored = select_columns(scored, BEFORE_FILTER)
+    operands = Operands(scored, rules, duplicates)
+    decisions = decide(rules, operands)
+    schema = after_filter(scored.schema)
+    columns = {"decision": decisions.decision, "reasons": decisions.reasons}
+    for name in schema.names[len(scored.schema) :]:
+        if name not in columns:
+            columns[name] = operands.of(Term(name), RULE_COLUMNS[name])
+    return append_columns(replace_column(scored, "reason", decisions.reason), schema, columns)
 
 
 @task(task_run_name="filter {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)

@@ -63,7 +63,9 @@ def test_the_most_confident_reading_says_whose_it_is():
         "model2_confidence": [0.9],
     }
     assert chosen("confidence", **columns) == [("a c", "model2", 0.5)]
-    with pytest.raises(OptionError, match="model3 read line 1 without a confidence"):
+    with pytest.raises(
+        OptionError, match="--method confidence: model3 has no confidence for line 1: use --method rover"
+    ):
         chosen("confidence", **columns | {"model3_pred_text": ["a"]})
 
 

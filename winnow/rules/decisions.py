@@ -24,11 +24,11 @@ class Decisions(NamedTuple):
     reasons: pa.Array
 
 
-def decide(rules: Rules, values: Operands) -> Decisions:
+def decide(rules: Rules, operands: Operands) -> Decisions:
     """Judge every row; a row that already has a reason could not be transcribed and is quarantined with it."""
-    quarantined = np.asarray(pc.is_valid(values.rows["reason"]), bool)
-    violations, names = merge_by_name(evaluate(rules, values) & ~quarantined[:, np.newaxis], rules)
-    reason = pc.coalesce(values.rows["reason"], first_reason(violations, names))
+    quarantined = np.asarray(pc.is_valid(operands.rows["reason"]), bool)
+    violations, names = merge_by_name(evaluate(rules, operands) & ~quarantined[:, np.newaxis], rules)
+    reason = pc.coalesce(operands.rows["reason"], first_reason(violations, names))
     decision = pc.if_else(pa.array(quarantined), "quarantine", pc.if_else(pc.is_valid(reason), "drop", "keep"))
     return Decisions(decision, reason, reason_lists(violations, names))
 
@@ -52,6 +52,7 @@ def reason_lists(violations: NDArray[np.bool_], names: list[str]) -> pa.Array:
 
 
 def first_reason(violations: NDArray[np.bool_], names: list[str]) -> pa.Array:
+    """Return for each row the first rule that it violates; null if there is none."""
     if not names:
         return pa.nulls(len(violations), pa.string())
     first = pa.array(violations.argmax(axis=1), mask=~violations.any(axis=1))

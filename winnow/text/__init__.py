@@ -1,1 +1,1 @@
-"""Texts made alike, compared with each other, and put to the vote."""
+"""Texts: normalize them, compare them, measure them and combine them by vote."""

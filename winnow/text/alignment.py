@@ -1,7 +1,7 @@
-"""Readings of one utterance aligned into a network: slots, in each of which every reading has a unit or nothing.
+"""Alignment of several hypotheses of an utterance into a network of slots.
 
-One reading after the other is aligned to all those before it, not to the first alone, and what is new in it makes slots
-of its own, in which the others have nothing: units behind an insertion stay where they are.
+In each slot, every hypothesis has a token or nothing. Each hypothesis is aligned with all earlier ones at once, and its
+new tokens get slots of their own, so tokens after an insertion stay aligned.
 """
 
 from collections import Counter
@@ -10,47 +10,47 @@ from itertools import takewhile
 
 from winnow.text.vote_tokens import VoteToken
 
-SUBSTITUTION, GAP = 4, 3  # sclite's costs, which ROVER has as well
+SUBSTITUTION, GAP = 4, 3  # costs of sclite and ROVER
 
 NO_TOKEN = VoteToken("", "", None)
 
 Slot = list[VoteToken]
-"""What each reading has at one place; NOTHING where it has none."""
+"""The token of each hypothesis at one place; NO_TOKEN for those without one."""
 
 
-def build_network(readings: list[list[VoteToken]]) -> list[Slot]:
-    """The slots, in each of which every reading has its say, in the order of the readings."""
+def build_network(hypotheses: list[list[VoteToken]]) -> list[Slot]:
+    """Align hypotheses, given as tokens; each slot has one entry per hypothesis, in their order."""
     slots: list[Slot] = []
-    for number, reading in enumerate(readings):
-        absent = [NO_TOKEN] * number
-        slots = [[*(slot or absent), unit or NO_TOKEN] for slot, unit in alignment_path(slots, reading, number)]
+    for count, tokens in enumerate(hypotheses):
+        absent = [NO_TOKEN] * count
+        slots = [[*(slot or absent), token or NO_TOKEN] for slot, token in alignment_path(slots, tokens, count)]
     return slots
 
 
 def alignment_path(
-    slots: list[Slot], reading: list[VoteToken], number: int
+    slots: list[Slot], tokens: list[VoteToken], count: int
 ) -> Iterator[tuple[Slot | None, VoteToken | None]]:
-    """The cheapest way through a network of so many readings and one more: slots with its units, and either alone."""
-    words, said = [Counter(unit.word for unit in slot) for slot in slots], [unit.word for unit in reading]
-    head = shared_prefix(words, said, number)
-    tail = shared_prefix(words[head:][::-1], said[head:][::-1], number)
-    end, last = len(slots) - tail, len(said) - tail
-    yield from zip(slots[:head], reading[:head], strict=True)
-    for i, j in aligned_pairs(words[head:end], said[head:last], number):
-        yield None if i is None else slots[head + i], None if j is None else reading[head + j]
-    yield from zip(slots[end:], reading[last:], strict=True)
+    """Yield the cheapest alignment of one more hypothesis with a network of `count`: pairs of slot and token."""
+    words, added = [Counter(token.word for token in slot) for slot in slots], [token.word for token in tokens]
+    head = shared_prefix(words, added, count)
+    tail = shared_prefix(words[head:][::-1], added[head:][::-1], count)
+    end, last = len(slots) - tail, len(added) - tail
+    yield from zip(slots[:head], tokens[:head], strict=True)
+    for i, j in aligned_pairs(words[head:end], added[head:last], count):
+        yield None if i is None else slots[head + i], None if j is None else tokens[head + j]
+    yield from zip(slots[end:], tokens[last:], strict=True)
 
 
-def aligned_pairs(words: list[Counter[str]], said: list[str], number: int) -> Iterator[tuple[int | None, int | None]]:
-    """The cheapest way where there is something to align, as indices."""
-    rest = cost_table(words, said, number)
+def aligned_pairs(words: list[Counter[str]], added: list[str], count: int) -> Iterator[tuple[int | None, int | None]]:
+    """Yield the cheapest alignment as indices of slot and word; None where one has no partner."""
+    rest = cost_table(words, added, count)
     i = j = 0
-    while i < len(words) or j < len(said):
+    while i < len(words) or j < len(added):
         cost = rest[i][j]
-        if i < len(words) and j < len(said) and cost == match_cost(words[i], said[j], number) + rest[i + 1][j + 1]:
+        if i < len(words) and j < len(added) and cost == match_cost(words[i], added[j], count) + rest[i + 1][j + 1]:
             yield i, j
             i, j = i + 1, j + 1
-        elif i < len(words) and cost == skip_cost(words[i], number) + rest[i + 1][j]:
+        elif i < len(words) and cost == skip_cost(words[i], count) + rest[i + 1][j]:
             yield i, None
             i += 1
         else:
@@ -58,30 +58,30 @@ def aligned_pairs(words: list[Counter[str]], said: list[str], number: int) -> It
             j += 1
 
 
-def shared_prefix(words: list[Counter[str]], said: list[str], number: int) -> int:
-    """How many slots from the first on have nothing but the word of one more reading: there is nothing to align."""
-    same = takewhile(lambda pair: pair[0][pair[1]] == number, zip(words, said, strict=False))
+def shared_prefix(words: list[Counter[str]], added: list[str], count: int) -> int:
+    """Count the first slots in which all hypotheses have the same word as the new one: they need no alignment."""
+    same = takewhile(lambda pair: pair[0][pair[1]] == count, zip(words, added, strict=False))
     return sum(1 for _ in same)
 
 
-def cost_table(words: list[Counter[str]], said: list[str], number: int) -> list[list[int]]:
-    """What is still to be paid, from each slot and each word of a reading on."""
-    new = GAP * number
-    rest = [[new * left for left in range(len(said), -1, -1)]]
-    for has in reversed(words):
-        below, skip = rest[-1], skip_cost(has, number)
+def cost_table(words: list[Counter[str]], added: list[str], count: int) -> list[list[int]]:
+    """Return the lowest cost of aligning the rest, from each slot and each word on."""
+    new = GAP * count
+    rest = [[new * left for left in range(len(added), -1, -1)]]
+    for slot in reversed(words):
+        below, skip = rest[-1], skip_cost(slot, count)
         row = [skip + below[-1]]
-        for j in range(len(said) - 1, -1, -1):
-            row.append(min(match_cost(has, said[j], number) + below[j + 1], skip + below[j], new + row[-1]))
+        for j in range(len(added) - 1, -1, -1):
+            row.append(min(match_cost(slot, added[j], count) + below[j + 1], skip + below[j], new + row[-1]))
         rest.append(row[::-1])
     return rest[::-1]
 
 
-def match_cost(has: Counter[str], word: str, number: int) -> int:
-    """What a word costs in a slot: what it would against each reading there."""
-    return SUBSTITUTION * (number - has[word]) - (SUBSTITUTION - GAP) * has[""]
+def match_cost(slot: Counter[str], word: str, count: int) -> int:
+    """Return the cost of a word in a slot, summed over the hypotheses there."""
+    return SUBSTITUTION * (count - slot[word]) - (SUBSTITUTION - GAP) * slot[""]
 
 
-def skip_cost(has: Counter[str], number: int) -> int:
-    """What no word costs in a slot."""
-    return GAP * (number - has[""])
+def skip_cost(slot: Counter[str], count: int) -> int:
+    """Return the cost of no word in a slot."""
+    return GAP * (count - slot[""])

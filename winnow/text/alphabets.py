@@ -1,4 +1,4 @@
-"""The letters of languages, in lower case: what a text in that language is written with, white space aside."""
+"""The lower-case letters of languages."""
 
 _LATIN = "abcdefghijklmnopqrstuvwxyz"
 _CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюя"

@@ -1,11 +1,11 @@
-"""What a model wrote down for an utterance: its text, and how sure it is of each word."""
+"""The result of a model for one utterance: its text, and its confidence in it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word of a reading and where it was heard, in seconds from the start of the utterance."""
+    """A word of a hypothesis, with its start and end in seconds from the start of the utterance."""
 
     word: str
     start: float
@@ -14,9 +14,9 @@ class Word:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """What a model read. Confidences lie between 0 and 1; null where the model gives none.
+    """A model's text for an utterance. Confidences lie between 0 and 1; None if the model gives none.
 
-    `finite` is false where the model's scores were not finite: the text means nothing then.
+    `finite` is false if the model's scores were not finite, in which case the text is meaningless.
     """
 
     text: str

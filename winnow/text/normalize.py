@@ -1,4 +1,4 @@
-"""Texts made alike, and the words of a text."""
+"""Normalize texts before they are compared, and split them into words."""
 
 import re
 import unicodedata
@@ -28,20 +28,20 @@ Normalizer = Literal[
 ]
 
 BASIC_VERSION = 2
-"""Raised when `basic`, or what is made of it, gives another text for the same one, or `words` other words."""
+"""Increased when `basic`, or a normalizer based on it, or `split_words` gives another result for the same text."""
 
 SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
-"""Scripts that are written without spaces; a character of theirs, with the marks on it, counts as a word."""
+"""Scripts that are written without spaces; each of their characters, with its marks, counts as a word."""
 
 CHARACTER = rf"[{SPACELESS}]\p{{M}}*"
 WORD = rf"{CHARACTER}|[^\s\p{{Z}}{SPACELESS}]+"
 
-_PLAIN = re.compile("[a-z0-9 ]*")  # as it is already, as many a model's readings are
+_PLAIN = re.compile("[a-z0-9 ]*")  # already normalized, as the output of many models is
 _EDGE_APOSTROPHES = re.compile(r"(?<!\S)'+|'+(?!\S)")
 
 
 class _Folds(dict[int, str]):
-    """What becomes of each character: punctuation and symbols part words, format characters vanish."""
+    """Maps each character: punctuation and symbols separate words, format characters are removed."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
@@ -59,7 +59,7 @@ class _Folds(dict[int, str]):
 
 
 class _Letters(dict[int, str]):
-    """What becomes of each character where only these letters count: any other one parts words."""
+    """Maps each character to itself if it is one of these letters; all others separate words."""
 
     def __init__(self, letters: str) -> None:
         super().__init__((ord(letter), letter) for letter in letters)
@@ -72,7 +72,7 @@ _FOLDS = _Folds()
 
 
 def basic(text: str) -> str:
-    """Unicode form (NFKC), case, punctuation and symbols folded; apostrophes inside a word stay."""
+    """Normalize Unicode form (NFKC) and case, and remove punctuation and symbols but apostrophes inside a word."""
     if _PLAIN.fullmatch(text):
         return text
     if not text.isascii():
@@ -93,44 +93,46 @@ def _function(normalizer: Normalizer) -> Callable[[str], str]:
     from whisper_normalizer.basic import BasicTextNormalizer
     from whisper_normalizer.english import EnglishTextNormalizer
 
-    found: Callable[[str], str] = EnglishTextNormalizer() if normalizer == "whisper-english" else BasicTextNormalizer()
-    return found
+    whisper: Callable[[str], str] = (
+        EnglishTextNormalizer() if normalizer == "whisper-english" else BasicTextNormalizer()
+    )
+    return whisper
 
 
 def basic_letters(language: str) -> str:
-    """The letters of a language as `basic` leaves them: ß, for one, becomes two."""
+    """Return the letters of a language as `basic` writes them; it turns ß, for example, into ss."""
     return "".join(sorted(set(ALPHABETS[language].casefold())))
 
 
 def normalize(text: str, normalizer: Normalizer) -> str:
-    """The text as it is compared; whatever the normalizer, white space is one space, and none at the ends."""
+    """Return the text as it is compared. Every normalizer reduces white space to single spaces between words."""
     return " ".join(_function(normalizer)(text).split())
 
 
 def version_of(normalizer: Normalizer) -> str:
-    """What changes when the normalizer gives another text, or other words, for the same one."""
-    theirs = version("whisper_normalizer") if normalizer.startswith("whisper") else unicodedata.unidata_version
-    return f"{BASIC_VERSION} {theirs}"
+    """Return a version that changes whenever the normalizer may give another result for the same text."""
+    library = version("whisper_normalizer") if normalizer.startswith("whisper") else unicodedata.unidata_version
+    return f"{BASIC_VERSION} {library}"
 
 
 @cache
 def _finder() -> Callable[[str], list[str]]:
     import regex
 
-    found: Callable[[str], list[str]] = regex.compile(WORD).findall
-    return found
+    findall: Callable[[str], list[str]] = regex.compile(WORD).findall
+    return findall
 
 
 @cache
 def _spaceless() -> Callable[[str], object]:
     import regex
 
-    found: Callable[[str], object] = regex.compile(f"[{SPACELESS}]").search
-    return found
+    search: Callable[[str], object] = regex.compile(f"[{SPACELESS}]").search
+    return search
 
 
 def split_words(text: str) -> list[str]:
-    """What lies between spaces; of a script without them, each character with its marks."""
+    """Split a text at white space; in scripts without spaces, each character with its marks is a word."""
     if text.isascii() or not _spaceless()(text):
         return text.split()
     return _finder()(text)
