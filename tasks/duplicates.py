@@ -12,7 +12,8 @@ from winnow.runs.storage import read_table
 from winnow.text.normalize import Normalizer, version_of
 
 
-def count_and_commit(shards: list[Path], normalizer: Normalizer) -> list[Path]:
+@task(task_run_name="count duplicates", cache_policy=NO_CACHE, **RETRY)
+def duplicates_run(shards: list[Path], normalizer: Normalizer) -> list[Path]:
     """Return a file of the table `DUPLICATES` for each loaded shard, in their order."""
     run = ledger.run_of(shards[0])
     key = ledger.key_of("duplicates", [shard.name for shard in shards], normalizer, version_of(normalizer))
@@ -23,8 +24,3 @@ def count_and_commit(shards: list[Path], normalizer: Normalizer) -> list[Path]:
         files = [ledger.store_table(folder, ledger.name_of(shard), rows) for shard, rows in tables]
         record = ledger.commit(run, key, files, stage="duplicates", shard="all")
     return ledger.files_of(shards, record)
-
-
-@task(task_run_name="count duplicates", cache_policy=NO_CACHE, **RETRY)
-def duplicates_run(shards: list[Path], normalizer: Normalizer) -> list[Path]:
-    return count_and_commit(shards, normalizer)
