@@ -110,7 +110,7 @@ def nemo_waveforms(case: Case) -> Work:
 
 
 def forward_only(case: Case) -> Work:
-    """The lower bound: the engine's batches, already on the device, through features and encoder only."""
+    """Time the lower bound: the engine's batches, already on the device, through features and encoder only."""
     import torch
 
     model = NemoModel(resolve(str(case.checkpoint), trust_unpinned=True), case.options)

@@ -47,7 +47,7 @@ class Spoken:
 
 
 def demo_speech() -> list[Spoken]:
-    """The demo's 435 plain utterances, with what was said in truth."""
+    """List the demo's 435 undamaged utterances, each with its true text."""
     rows = []
     for line in (CORPUS / "manifest.jsonl").read_text().splitlines():
         if line.startswith('{"audio_filepath": "audio/') and line.endswith("}"):
@@ -58,7 +58,7 @@ def demo_speech() -> list[Spoken]:
 
 
 def louder(spoken: list[Spoken], folder: Path) -> Iterator[Spoken]:
-    """The same with more noise over it, at LOUD decibels and of all five kinds in turn."""
+    """Yield the same with more noise, of the five kinds in turn, at a signal-to-noise ratio of LOUD decibels."""
     pick = np.random.default_rng(SEED)
     speech = [load_clip(str(one.path), None, None, SAMPLE_RATE, 60.0).samples for one in spoken]
     for i, (one, samples) in enumerate(zip(spoken, speech, strict=True)):

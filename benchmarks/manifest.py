@@ -57,7 +57,7 @@ print(json.dumps(done))
 
 
 def write(path: Path, rows: int) -> float:
-    """A manifest like NeMo's, of ten words a row and no utterance twice; its size in MB."""
+    """Write a NeMo manifest of ten words per row, no utterance twice; return its size in MB."""
     pick = Random(1)
     letters = "abcdefghijklmnopqrstuvwxyz"
     words = ["".join(pick.choices(letters, k=pick.randint(2, 9))) for _ in range(5_000)]

@@ -134,7 +134,7 @@ def judged(policy: Policy, limits: tuple[float, ...], rows: Evidence, some: Flag
 
 
 def chosen(policy: Policy, choices: list[tuple[float, ...]], rows: Evidence, some: Flags) -> tuple[float, ...]:
-    """The limits with the highest F1 there; of equals the ones that cost least, and then those near the defaults."""
+    """Return the limits with the highest F1; of equals the cheapest, then those closest to the defaults."""
 
     def worth(limits: tuple[float, ...]) -> tuple[float, float, float]:
         found = judged(policy, limits, rows, some)
@@ -144,7 +144,7 @@ def chosen(policy: Policy, choices: list[tuple[float, ...]], rows: Evidence, som
 
 
 def corpora(folder: Path) -> Iterator[tuple[str, Evidence]]:
-    """The demo corpus, the same in more noise, and real digits with models of their own if they are there."""
+    """Yield the demo corpus, the same in more noise, and real digits with their own models if they exist."""
     models = {name: pinned(name) for name in ("small", "large")}
     said = {line["audio_filepath"]: line["text"] for line in map(json.loads, plain(CORPUS / "manifest.jsonl"))}
     spoken = demo_speech()
@@ -159,7 +159,7 @@ def corpora(folder: Path) -> Iterator[tuple[str, Evidence]]:
 
 
 def plain(manifest: Path) -> list[str]:
-    """The lines that are whole utterances."""
+    """Return the lines of undamaged utterances."""
     lines = manifest.read_text().splitlines()
     return [line for line in lines if line.startswith('{"audio_filepath": "audio/') and line.endswith("}")]
 
@@ -186,7 +186,7 @@ def rates(references: list[str], texts: list[str]) -> Numbers:
 
 
 def compare() -> Iterator[dict[str, Any]]:
-    """A row for each policy and corpus."""
+    """Yield a row for each policy and corpus."""
     with tempfile.TemporaryDirectory() as folder:
         for corpus, rows in corpora(Path(folder)):
             even = rows.ids % 2 == 0

@@ -80,7 +80,7 @@ def shard(number: int) -> pa.Table:
 
 
 def finished(run: Path, shards: int) -> None:
-    """A run's folder with so many shards of readings, judged by the default rules."""
+    """Write a finished run of `shards` shards of hypotheses, filtered by the default rules."""
     manifest = run.parent / "corpus.jsonl"
     manifest.write_text(json.dumps({"audio_filepath": "a.wav", "text": "a", "dnsmos": 3.5}) + "\n")
     settings = Curation(manifest=manifest, output=str(run), small="s.nemo", large="l.nemo")

@@ -22,7 +22,7 @@ Pairs = tuple[list[str], list[str]]
 
 
 def pairs(count: int) -> Pairs:
-    """References, and readings in which a tenth of the words are wrong, lost or there twice."""
+    """Return references, and hypotheses in which a tenth of the words are wrong, missing or doubled."""
     pick = Random(1)
     words = ["".join(pick.choices("abcdefghijklmnopqrstuvwxyz", k=pick.randint(2, 9))) for _ in range(5_000)]
     references = [pick.choices(words, k=10) for _ in range(count)]
@@ -58,7 +58,7 @@ def their_rates(count: int) -> Work:
 
 
 def our_corpus(count: int) -> Work:
-    """The rate of all pairs together, from that of each."""
+    """Compute the word error rate of all pairs together from the rate of each."""
     from winnow.text.metrics import word_error_rate
 
     references, readings = pairs(count)

@@ -70,7 +70,7 @@ class Cascade:
         return passes
 
     def transcribe_all(self, shard: Path) -> Futures:
-        """The first pass: every row of the shard."""
+        """Submit the first pass, which transcribes every row of the shard."""
         loaded = self.pipeline.load(shard)
         hypotheses = self.pipeline.transcribe(loaded, self.passes[0])
         return [loaded, hypotheses, self.pipeline.score(hypotheses, "small")]
@@ -83,7 +83,7 @@ class Cascade:
             yield self.transcribe_escalated(model_pass)
 
     def gate(self, before: Pass, model_pass: Pass, gates: Gates) -> Step:
-        """The gate after the pass `before`, which decides what the next pass transcribes."""
+        """Return the gate after the pass `before`, which decides what the next pass transcribes."""
 
         def submit(shard: Path) -> Futures:
             scored = [self.pipeline.score(shard, before.role)] if before.role != "small" else []
@@ -94,7 +94,7 @@ class Cascade:
         return Step(submit, grouping=self.groups(model_pass.role), on_result=[self.escalated(model_pass.role)])
 
     def transcribe_escalated(self, model_pass: Pass) -> Step:
-        """A pass of a larger model, which takes several shards at once because few of their rows are escalated."""
+        """Return a larger model's pass; it takes several shards at once because few of their rows are escalated."""
 
         def submit(shards: list[Path]) -> Futures:
             return [self.pipeline.orchestrator.submit(transcribe_shards, shards, model_pass, self.pipeline.devices)]

@@ -12,10 +12,10 @@ R = TypeVar("R")
 
 
 def with_parameters(model: type[M]) -> Callable[[Callable[[M], R]], Callable[..., R]]:
-    """A function of the model's fields, as keywords, in place of one of the model.
+    """Turn a function of a model into one of the model's fields, as keywords.
 
-    Prefect reads signatures and docstrings: this one's have the description, the limits and the default of every field,
-    so that forms show them and a trigger with a wrong value is refused.
+    Prefect reads signatures and docstrings. Those of the new function have the description, the limits and the default
+    of every field, so that forms show them and a trigger with a wrong value is refused.
     """
 
     def decorate(function: Callable[[M], R]) -> Callable[..., R]:

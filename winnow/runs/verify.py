@@ -113,7 +113,7 @@ def check_reasons(output: Output) -> Verification:
 
 
 def check_output_file(output: Output, name: str, form: FileForm) -> Verification:
-    """A single file is as it was written, and has the kept rows if its form can be read back."""
+    """Check that a single file is as it was written and, if its form can be read back, has the kept rows."""
     path = output.run / name
     digests = read_object(output.run / "_SUCCESS.json").get("sha256", {})
     unaltered = path.exists() and sha256_if_exists(path) == digests.get(name)
@@ -128,7 +128,7 @@ def check_output_file(output: Output, name: str, form: FileForm) -> Verification
 
 
 def check_report(output: Output) -> Verification:
-    """The counts in `_SUCCESS.json` and `report.json` are equal, and are those of the published rows."""
+    """Check that `_SUCCESS.json` and `report.json` have the same counts, which are those of the published rows."""
     success = read_object(output.run / "_SUCCESS.json")
     success.pop("sha256", None)
     if not success:
@@ -156,13 +156,13 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def check_orphans(output: Output) -> Verification:
-    """Every file is named by a record."""
+    """Check that a record names every file."""
     orphans = find_orphans(output.run)
     return Verification(f"{len(orphans)} files that no record names", not orphans)
 
 
 def check_input(output: Output) -> Verification:
-    """The manifest still is what the run read, if it can be reached from here."""
+    """Check that the manifest is still what the run read, if it is on this machine."""
     path = Path(output.recorded_run["parameters"]["manifest"])
     try:
         sha256 = open_source(path).digest()
