@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,14 @@ def test_own_rules_counts_what_each_rule_drops(home: Path, curated: tuple[Path, 
     assert shown.startswith("0 of 13 rows kept, 0.000 h\n")
     assert "12  SHORT" in shown
     assert "1  AUDIO_MISSING" in shown
+
+
+def test_python_lines_of_the_readme_run(home: Path, curated: tuple[Path, str]):
+    """With a small run in the place of the demo's."""
+    (block,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    script = home / "readme.py"
+    script.write_text(block.replace('"demo/run"', repr(str(curated[0]))))
+    run_script(script, home=home)
 
 
 def test_every_cell_of_the_notebook_runs_and_none_is_stored_with_output(home: Path, curated: tuple[Path, str]):
