@@ -1,4 +1,4 @@
-"""Gates: who is believed, read again or given up, what that costs, and what it loses."""
+"""Gates: bands, audit, budget, and cascades of several models."""
 
 import json
 import re
@@ -58,7 +58,7 @@ def banded(settings: Curation, **columns: list) -> list[str | None]:
         ({"gate": Gate(preset="guide", reject=1)}, ["escalate"] * 5 + ["reject"] * 2 + [None]),
     ],
 )
-def test_the_gate_has_three_bands(parameters, expected):
+def test_gate_assigns_three_bands(parameters, expected):
     missing = [None if wer is None else "a" for wer in WERS]
     assert banded(curation(**parameters), small_wer=WERS, small_pred_text=missing) == expected
 
@@ -73,7 +73,7 @@ SURE = {"accept_confidence": 0.9, "reject_confidence": 0.2}
         ("confidence", ["reject", "accept", "accept", "escalate", "reject", "escalate"]),
     ],
 )
-def test_without_a_reference_the_gate_goes_by_confidence(by, expected):
+def test_gate_compares_confidence_without_a_reference(by, expected):
     gated = banded(
         curation(gate=Gate(by=by, **SURE), references="optional"),
         small_wer=[0.0, 0.5, None, None, None, None],
@@ -82,18 +82,18 @@ def test_without_a_reference_the_gate_goes_by_confidence(by, expected):
     assert gated == expected
 
 
-def test_a_reading_without_a_confidence_is_not_believed_for_it():
+def test_hypothesis_without_a_confidence_is_not_accepted():
     assert banded(curation(references="optional", gate=Gate(accept_confidence=0.1)), small_wer=[None]) == ["escalate"]
 
 
-def test_the_gate_lets_the_small_model_decide_where_a_language_has_no_other():
+def test_small_model_decides_in_languages_without_a_large_one():
     spoken = ['{"lang": "hy"}', '{"lang": "hy-AM"}', '{"lang": "de"}', "{}"]
     rows = shard(READ, small_wer=[0.0, 0.5, 0.5, 0.5], small_pred_text=["a"] * 4, fields=spoken)
     gated = gate(rows, "small", curation().gates_after_small, ["hy"])
     assert gated["band"].to_pylist() == [None, None, "escalate", "escalate"]
 
 
-def test_behind_the_large_model_goes_on_what_the_filter_would_drop_and_the_gate_not_give_up():
+def test_gate_after_the_large_model_escalates_what_the_filter_would_drop():
     columns = {"large_pred_text": ["a", "a", "a", None], "large_wer": [0.3, 0.31, 1.1, None]}
     settings = curation(gate=Gate(accept=0.1), filter=Filter(max_wer=0.3), extra_models=["b.nemo"])
     rows = shard(READ_AGAIN, **columns)
@@ -187,7 +187,7 @@ def test_unknown_criterion_is_refused():
         Gate(by="noise")
 
 
-def test_the_audit_is_a_share_of_what_is_believed_or_given_up_and_depends_on_ids_alone():
+def test_audit_is_a_share_of_accepted_and_rejected_rows_drawn_by_id():
     rows = shard(READ, small_wer=[0.0, 0.5, 2.0] * 1000, small_pred_text=["a"] * 3000)
     gates = curation(gate=Gate(audit=0.1)).gates_after_small
     gated = gate(rows, "small", gates)
@@ -204,7 +204,7 @@ def test_the_audit_is_a_share_of_what_is_believed_or_given_up_and_depends_on_ids
     ("found", "of", "expected"),
     [(0, 0, (0.0, 1.0)), (0, 10, (0.0, 0.2775)), (5, 10, (0.2366, 0.7634)), (1, 100, (0.0018, 0.0545))],
 )
-def test_the_interval_is_wilsons(found, of, expected):
+def test_wilson_interval(found, of, expected):
     assert wilson_interval(found, of) == pytest.approx(expected, abs=1e-4)
 
 
@@ -218,7 +218,7 @@ def spending(values: list[float], seconds: list[float], sampled: list[bool], res
     return BudgetRows(np.array(values), np.array(seconds), np.array(sampled), np.array(rescued))
 
 
-def test_a_budget_is_spent_where_the_sample_was_rescued():
+def test_budget_is_spent_where_the_sample_was_rescued():
     values = [0.3] * 10 + [0.6] * 10 + [2.0] * 10
     sampled = ([True] * 4 + [False] * 6) * 3
     rescued = [False] * 10 + [True] * 4 + [False] * 16
@@ -229,7 +229,7 @@ def test_a_budget_is_spent_where_the_sample_was_rescued():
     assert best_band(spending([0.1], [1.0], [True], [False]), 0.25, 1.0, 0.5) == (0.5, 0.5)
 
 
-def test_a_budget_gives_up_nothing_that_would_be_kept_without_it():
+def test_budget_rejects_nothing_that_would_be_kept_without_it():
     values = [0.3] * 10 + [0.6] * 10 + [0.9] * 10
     sampled = ([True] * 4 + [False] * 6) * 3
     rescued = [True] * 4 + [False] * 26
@@ -243,7 +243,7 @@ ROW = st.tuples(st.sampled_from([0.0, 0.2, 0.3, 0.5, 1.0, 3.0]), st.floats(0.1, 
 
 
 @given(st.lists(ROW, min_size=1, max_size=60), st.floats(0, 1))
-def test_a_budget_is_never_exceeded(rows, share):
+def test_budget_is_never_exceeded(rows, share):
     seconds = np.array([row[1] for row in rows])
     drawn, wanted = draw_numbers(pa.array(range(1, len(rows) + 1), pa.int64())), np.array([row[3] for row in rows])
     sampled = wanted & (drawn < sample_share(drawn, wanted, seconds, share * seconds.sum()))
@@ -256,7 +256,7 @@ def test_a_budget_is_never_exceeded(rows, share):
 
 
 @pytest.mark.parametrize("parameters", [{"references": "optional"}, {"gate": Gate(preset="budget", by="confidence")}])
-def test_a_budget_that_rescues_nothing_gives_nothing_up(parameters):
+def test_budget_that_rescues_nothing_rejects_nothing(parameters):
     settings = curation(**{"gate": Gate(preset="budget")} | parameters)
     texts = {name: ["a b"] * 4 for name in ("small_pred_text", "large_pred_text")}
     wers = [None] * 4 if settings.references == "optional" else [0.0] * 4
@@ -273,7 +273,7 @@ LABELS = Rules(
 )
 
 
-def test_without_references_a_budget_goes_where_the_large_model_reads_otherwise():
+def test_budget_without_references_is_spent_where_the_large_model_differs():
     sure, texts = [0.9] * 20 + [0.5] * 20 + [0.1] * 20, ["a b"] * 40 + ["a c"] * 20
     columns = {"small_pred_text": texts, "small_confidence": sure, "large_pred_text": ["a b"] * 60}
     rows = shard(after_score(after_transcribe(after_sample(READ), "large"), "large"), duration=[1.0] * 60, **columns)
@@ -343,7 +343,7 @@ def spoken(manifest, hears):
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_a_budget_is_measured_kept_and_the_same_when_a_run_goes_on(spoken, tmp_path):
+def test_budget_is_kept_and_a_resumed_run_has_the_same_limits(spoken, tmp_path):
     settings, run = spoken() | {"gate": {"preset": "budget", "budget": 0.3}}, tmp_path / "run"
     report = curate(output=run, **settings)
     rows = published(run)
@@ -368,7 +368,7 @@ def contents(run):
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_an_audit_changes_nothing_but_the_columns_of_the_large_model_and_says_what_is_lost(spoken, tmp_path):
+def test_audit_changes_only_the_large_models_columns_and_estimates_the_loss(spoken, tmp_path):
     settings = spoken() | {"gate": {"reject": 0.45}}
     runs = {}
     for audit in (0.0, 0.6):
@@ -402,7 +402,7 @@ def unlarge(row: dict) -> dict:
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_each_further_model_reads_what_the_one_before_left(manifest, hears, tmp_path):
+def test_each_extra_model_transcribes_what_the_one_before_escalated(manifest, hears, tmp_path):
     text = "one two three four"
     rows = [{"audio_filepath": f"{name}.wav", "duration": 1.0, "text": text} for name in "abcd"]
     models = hears(
@@ -431,7 +431,7 @@ def test_each_further_model_reads_what_the_one_before_left(manifest, hears, tmp_
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_without_references_readings_are_labels_with_their_quality(manifest, tmp_path):
+def test_hypotheses_become_texts_with_confidence_and_agreement_without_references(manifest, tmp_path):
     rows = [
         {"audio_filepath": "sure.wav", "duration": 1.0},
         {"audio_filepath": "alike.wav", "duration": 1.0, "text": None},

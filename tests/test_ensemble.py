@@ -1,4 +1,4 @@
-"""Ensembles: what several models read in a corpus, what comes out of it, and what is kept."""
+"""Ensembles: hypotheses of several models combined, and what is kept of them."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def chosen(method: str = "rover", votes: VoteWeights | None = None, **columns: l
     ]
 
 
-def test_the_reading_of_the_ensemble_is_that_of_most_models():
+def test_rover_ensemble_has_the_words_of_most_models():
     rows = chosen(
         model1_pred_text=["good morning", "a", None, "x"],
         model2_pred_text=["Good morning.", "a b", "a", "x"],
@@ -54,7 +54,7 @@ def test_the_reading_of_the_ensemble_is_that_of_most_models():
     ]
 
 
-def test_the_most_confident_reading_says_whose_it_is():
+def test_most_confident_hypothesis_names_its_model():
     columns = {
         "model1_pred_text": ["a b"],
         "model2_pred_text": ["a c"],
@@ -85,7 +85,7 @@ def test_the_most_confident_reading_says_whose_it_is():
         (Filter(), {"reason": ["AUDIO_MISSING"], "ensemble_pred_text": [None]}, ("quarantine", "AUDIO_MISSING")),
     ],
 )
-def test_what_has_a_reference_is_kept_by_its_wer_and_the_rest_by_agreement(rules, columns, expected):
+def test_rows_are_kept_by_wer_with_a_reference_and_by_agreement_without(rules, columns, expected):
     rows = shard(
         after_score(after_combine(READ), ENSEMBLE), **{"duration": [2.0], "ensemble_pred_text": ["a"]} | columns
     )
@@ -111,7 +111,7 @@ def test_what_has_a_reference_is_kept_by_its_wer_and_the_rest_by_agreement(rules
         ({"models": ["a.nemo", "https://me:secret@host/b.nemo"]}, "credentials"),
     ],
 )
-def test_parameters_without_sense_are_refused(parameters, complaint):
+def test_contradicting_parameters_are_refused(parameters, complaint):
     with pytest.raises(ValueError, match=complaint):
         Ensemble(**{"manifest": "a.jsonl", "output": "out", "models": ["a.nemo", "b.nemo"]} | parameters)
 
@@ -151,7 +151,7 @@ HEARD = {
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_a_manifest_needs_no_references_and_is_labelled_with_what_the_models_agree_on(manifest, hears, tmp_path):
+def test_manifest_without_references_gets_the_text_that_models_agree_on(manifest, hears, tmp_path):
     run = tmp_path / "run"
     models = list(hears(**HEARD).values())
     settings = {"manifest": manifest(*CORPUS), "output": run, "models": models}
@@ -189,7 +189,7 @@ def test_a_manifest_needs_no_references_and_is_labelled_with_what_the_models_agr
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_without_any_reference_the_report_is_about_agreement(manifest, hears, tmp_path):
+def test_report_without_references_is_about_agreement(manifest, hears, tmp_path):
     models = hears(one={"a.wav": "yes", "b.wav": "one two"}, two={"a.wav": "Yes!", "b.wav": "one too"})
     corpus = manifest({"audio_filepath": "a.wav"}, {"audio_filepath": "b.wav"})
     rules = {"rules": ["copies(text) <= 1"]}  # it does not concern them
@@ -208,6 +208,6 @@ def in_noise(tmp_path_factory) -> tuple[list, list]:
     return spoken, readings(spoken)
 
 
-def test_rover_of_the_demos_three_checkpoints_reads_better_in_noise_than_the_best_of_them(in_noise):
+def test_rover_of_the_demos_models_has_a_lower_wer_in_noise_than_the_best_of_them(in_noise):
     rates = {name: word_error_rate(*in_noise, method) for name, method in methods().items()}
     assert rates["ROVER"] < min(rates[name] for name in MODELS), rates

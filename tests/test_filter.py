@@ -1,4 +1,4 @@
-"""The rules: which rows they keep, and what they say of the others."""
+"""The filter: which rows rules keep, and the reasons for dropping others."""
 
 import json
 
@@ -23,7 +23,7 @@ def judged(rules: Filter, **columns: list) -> list[tuple]:
     return [tuple(row[name] for name in ("model", "wer", "decision", "reason")) for row in table.to_pylist()]
 
 
-def test_the_large_models_reading_counts_where_it_read():
+def test_large_models_hypothesis_is_selected_where_there_is_one():
     rows = judged(
         Filter(),
         text=["a b"] * 5,
@@ -57,7 +57,7 @@ def test_the_large_models_reading_counts_where_it_read():
         (Filter(max_wer=0.1, rules=("duration > 2",)), ["WER_ABOVE_MAX", "DURATION_BELOW_MIN"]),
     ],
 )
-def test_every_broken_rule_is_named_and_the_first_counts(rules, reasons):
+def test_every_violated_rule_is_named_and_the_first_is_the_reason(rules, reasons):
     # eleven characters in two seconds
     columns = {"duration": [2.0], "text": ["hello world"], "small_pred_text": ["hello word"], "small_wer": [0.2]}
     (row,) = filter(shard(BEFORE_FILTER, **columns), Rules(rules=tuple(map(str, rules.active_rules)))).to_pylist()
@@ -66,7 +66,7 @@ def test_every_broken_rule_is_named_and_the_first_counts(rules, reasons):
     assert (row["char_rate"], row["word_rate"]) == (5.5, 1.0)
 
 
-def test_what_the_gate_gave_up_says_so():
+def test_row_rejected_by_the_gate_has_its_reason():
     columns = {"text": ["a"], "small_pred_text": ["b c"], "small_wer": [2.0], "band": ["reject"]}
     assert judged(Filter(preset="none"), **columns) == [("small", 2.0, "drop", "REJECTED_BY_GATE")]
 
@@ -74,21 +74,21 @@ def test_what_the_gate_gave_up_says_so():
 @pytest.mark.parametrize(
     ("band", "decision"), [("reject", "drop"), ("escalate", "keep"), ("accept", "keep"), (None, "keep")]
 )
-def test_what_a_later_gate_gave_up_is_dropped_as_well(band, decision):
+def test_row_rejected_by_a_later_gate_is_dropped(band, decision):
     three = after_score(after_transcribe(after_gate(BEFORE_FILTER, "large"), "large2"), "large2")
     rows = shard(three, small_pred_text=["a"], band=["escalate"], large_pred_text=["a"], large_band=[band])
     rules = Rules(rules=tuple(map(str, Filter(preset="none").active_rules)))
     assert filter(rows, rules)["decision"].to_pylist() == [decision]
 
 
-def test_a_rule_and_one_for_labels_of_the_same_name_are_one_reason():
+def test_two_rules_of_one_name_give_one_reason():
     rules = Rules(rules=("confidence >= 0.9",), unreferenced=("confidence >= 0.8",))
     rows = filter(shard(BEFORE_FILTER, small_pred_text=["a"], small_confidence=[0.5]), rules)
     assert rows["reasons"].to_pylist() == [["CONFIDENCE_BELOW_MIN"]]
 
 
 @pytest.mark.parametrize("rule", ["LARGE: large_wer <= 0.3", "LARGE: words(large_pred_text) > 0"])
-def test_what_the_large_model_read_for_an_audit_keeps_no_rule(rule):
+def test_audited_hypothesis_satisfies_no_rule(rule):
     columns = {"small_pred_text": ["a"] * 2, "large_pred_text": ["a"] * 2, "large_wer": [0.0] * 2}
     rows = filter(
         shard(BEFORE_FILTER, **columns, band=["accept", "escalate"], audit=[True, False]), Rules(rules=(rule,))
@@ -118,7 +118,7 @@ WERS = [0.2, 0.3, 0.4, None]
         ("RANGE: small_wer in 0.25..0.35", [False, True, False, False]),
     ],
 )
-def test_each_operator_and_an_unknown_value_breaks_any_but_one(rule, expected):
+def test_unknown_value_violates_every_operator_but_unequal(rule, expected):
     rows = filter(shard(BEFORE_FILTER, small_wer=WERS), Rules(rules=tuple(map(str, parse(rule)))))
     assert [row["decision"] == "keep" for row in rows.to_pylist()] == expected
 
@@ -159,7 +159,7 @@ def test_each_operator_and_an_unknown_value_breaks_any_but_one(rule, expected):
         ("known_phrase(text) == false", {"text": ["thanks", "Thank you!", "you thank"]}, [True, False, True]),
     ],
 )
-def test_each_rule_and_what_it_keeps(rule, columns, expected):
+def test_rule_keeps_the_rows_that_satisfy_it(rule, columns, expected):
     readings = {"small_pred_text": ["x", "x", "x"], "large_pred_text": [None, "x", "x"]}
     assert held(rule, phrases=("thank you",), **readings | columns) == expected
 
@@ -180,7 +180,7 @@ def test_each_rule_and_what_it_keeps(rule, columns, expected):
         ("dnsmos <= duration", [False, True, False]),
     ],
 )
-def test_fields_of_the_manifest_are_compared_as_what_the_rule_asks_for(rule, expected):
+def test_fields_of_the_manifest_are_compared_by_the_type_in_the_rule(rule, expected):
     good = {"dnsmos": 3.5, "lang": "en", "text_lang": "en", "checked": True, "note": "abc", "wer": 0.1, "wanted": 3}
     bad = {"dnsmos": 2, "lang": "de", "text_lang": "en", "checked": False, "note": "abcd", "wer": 0.9, "wanted": 2}
     strange = {"dnsmos": "3.5", "wanted": 10**400, "lang": 5, "checked": "true", "note": None, "wer": True}
@@ -199,7 +199,7 @@ TEXTS = [["Hello!", "one", None], ["hello", "two", "hello"], ["", "two", "three"
         ("copies(text) < 3", [[False, True], [False, True, False], [True, True]]),
     ],
 )
-def test_references_that_are_there_again_are_found_over_the_whole_run(rule, expected):
+def test_duplicate_references_are_counted_over_the_whole_run(rule, expected):
     tables = [shard(BEFORE_FILTER, text=texts, reason=[None if t else "BAD_TEXT" for t in texts]) for texts in TEXTS]
     found = list(count_duplicates(hash_references(table, "basic") for table in tables))
     for table, repeated, keeps in zip(tables, found, expected, strict=True):
@@ -207,7 +207,7 @@ def test_references_that_are_there_again_are_found_over_the_whole_run(rule, expe
         assert [row["decision"] == "keep" for row in rows if row["decision"] != "quarantine"] == keeps
 
 
-def test_a_run_without_rows_has_no_repeats():
+def test_run_without_rows_has_no_duplicates():
     empty = hash_references(
         shard(BEFORE_FILTER, text=pa.array([], pa.string()), reason=pa.array([], pa.string())), "basic"
     )
@@ -250,7 +250,7 @@ ROWS = st.fixed_dictionaries(
 
 
 @given(rows=st.lists(ROWS, max_size=6), one=st.lists(RULES, max_size=4), other=st.lists(RULES, max_size=3))
-def test_under_any_rules_every_row_comes_out_once_with_its_reasons(rows, one, other):
+def test_every_row_is_decided_once_with_its_reasons_under_any_rules(rows, one, other):
     table = pa.Table.from_pylist([{"id": i} | row for i, row in enumerate(rows, 1)], BEFORE_FILTER)
     repeated = pa.table([[1] * len(rows)] * 2, schema=DUPLICATES)
 

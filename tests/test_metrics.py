@@ -48,7 +48,7 @@ def test_word_error_rate(reference, hypothesis, rate):
         ("", "a", None),
     ],
 )
-def test_differences(reference, hypothesis, expected):
+def test_error_measures(reference, hypothesis, expected):
     found = compare_texts(reference, hypothesis)
     assert (found and {name: getattr(found, name) for name in expected}) == expected
 
@@ -66,7 +66,7 @@ def pairs(count: int) -> list[tuple[str, str]]:
     return found
 
 
-def test_a_hundred_thousand_pairs_are_counted_as_jiwer_counts_them():
+def test_word_errors_of_100_000_pairs_equal_jiwers():
     found = pairs(100_000)
     said = jiwer.process_words([r for r, _ in found], [h for _, h in found])
     for (reference, hypothesis), chunks in zip(found, said.alignments, strict=True):
@@ -79,7 +79,7 @@ def test_a_hundred_thousand_pairs_are_counted_as_jiwer_counts_them():
         assert ours.wer == word_error_rate(reference, hypothesis) == wrong / len(reference.split())
 
 
-def test_characters_are_counted_as_jiwer_counts_them():
+def test_character_error_rate_equals_jiwers():
     for reference, hypothesis in pairs(2_000):
         assert character_error_rate(reference, hypothesis) == pytest.approx(jiwer.cer(reference, hypothesis))
 

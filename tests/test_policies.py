@@ -1,4 +1,4 @@
-"""The comparison of policies: what each keeps and has the large model read, and how limits are chosen."""
+"""The comparison of policies: what each keeps and transcribes, and how its limits are chosen."""
 
 import numpy as np
 import pytest
@@ -25,12 +25,12 @@ ROWS = Evidence(
         ("ROVER of both", (0.25,), [1, 2, 3, 6], [1, 2, 3, 4, 5, 6]),
     ],
 )
-def test_each_policy_keeps_and_reads_its_own(name, limits, kept, read):
+def test_policy_keeps_and_transcribes_its_rows(name, limits, kept, read):
     found = POLICIES[name][0](ROWS, *limits)
     assert [ROWS.ids[flags].astype(int).tolist() for flags in found] == [kept, read]
 
 
-def test_figures_are_of_some_rows_and_limits_chosen_by_f1_then_cost():
+def test_limits_are_chosen_by_f1_then_cost():
     policy, choices = POLICIES["bands, chosen"]
     every, some = np.full(6, True), ROWS.ids > 2
     found = judged(policy, (0.25, 1.05, 0.25), ROWS, some)
@@ -39,7 +39,7 @@ def test_figures_are_of_some_rows_and_limits_chosen_by_f1_then_cost():
     assert chosen(policy, choices, ROWS, every)[:2] == (0.3, 0.8)
 
 
-def test_a_budget_is_kept():
+def test_policies_keep_their_budget():
     for share in (20, 40):
         kept, read = POLICIES[f"budget of {share}%"][0](ROWS, 0.25)
         assert ROWS.seconds[read].sum() <= share / 100 * ROWS.seconds.sum()

@@ -1,4 +1,4 @@
-"""What deployments/ has for other machines: it parses, and names only what there is."""
+"""The recipes in deployments/: they parse and name only what exists."""
 
 import configparser
 import json
@@ -63,7 +63,7 @@ def started(tmp_path, monkeypatch):
     return run
 
 
-def test_a_gpu_has_a_worker_of_its_own_that_ends_with_the_script(started):
+def test_script_starts_a_worker_per_gpu_and_ends_them(started):
     name = os.uname().nodename
     code, _, lines = started("gpu", workers=2, CUDA_VISIBLE_DEVICES="0,2")
     assert lines == [
@@ -75,7 +75,7 @@ def test_a_gpu_has_a_worker_of_its_own_that_ends_with_the_script(started):
     assert code == 0
 
 
-def test_another_pool_has_one_worker(started):
+def test_script_starts_one_worker_for_another_pool(started):
     assert started("cpu", workers=1)[2] == [
         f"any worker start --pool cpu --name {os.uname().nodename}:cpu --limit 1",
         "ended",
@@ -90,13 +90,13 @@ def test_another_pool_has_one_worker(started):
         ("gpu", {"CUDA_VISIBLE_DEVICES": ""}, "no GPU to be seen here"),
     ],
 )
-def test_a_worker_that_cannot_be_started_says_why(started, pool, environment, said):
+def test_worker_that_cannot_start_says_why(started, pool, environment, said):
     code, error, lines = started(pool, **environment)
     assert (code, lines) == (2, [])
     assert said in error
 
 
-def test_the_unit_starts_the_script():
+def test_systemd_unit_starts_the_script():
     unit = configparser.RawConfigParser()
     unit.optionxform = str
     unit.read(HERE / "systemd" / "winnow-worker@.service")
@@ -106,13 +106,13 @@ def test_the_unit_starts_the_script():
     assert os.access(SCRIPT, os.X_OK)
 
 
-def test_the_image_copies_what_there_is():
+def test_image_copies_existing_files():
     lines = [line for line in (HERE / "Dockerfile").read_text().splitlines() if line.startswith("COPY")]
     for name in {word for line in lines for word in line.split()[1:-1] if not word.startswith("--")}:
         assert (ROOT / name).exists(), name
 
 
-def test_services_run_commands_that_there_are():
+def test_services_run_existing_commands():
     services = COMPOSE["services"]
     build = services["server"]["build"]
     assert (HERE / build["context"]).resolve() == ROOT
@@ -134,7 +134,7 @@ def test_services_run_commands_that_there_are():
 @pytest.mark.parametrize(
     "command", [COMPOSE["services"]["server"]["command"], ["prefect", "worker", "start", "--pool", "--name", "--limit"]]
 )
-def test_prefect_has_the_options_that_are_used(command):
+def test_prefect_accepts_the_options_used(command):
     words = [word for word in command[1:] if word.isalpha()]
     line = [sys.executable, "-m", "prefect", *words, "--help"]
     said = subprocess.run(line, capture_output=True, text=True, check=True).stdout
@@ -142,7 +142,7 @@ def test_prefect_has_the_options_that_are_used(command):
 
 
 @pytest.mark.parametrize(("name", "command"), [("scheduler", dask_scheduler.main), ("worker", dask_worker.main)])
-def test_dask_takes_the_options_of_its_manifest(name, command):
+def test_dask_accepts_the_options_of_its_manifest(name, command):
     (deployment,) = (
         part for part in DASK if part["kind"] == "Deployment" and part["metadata"]["labels"]["part"] == name
     )
@@ -167,7 +167,7 @@ def test_dask_takes_the_options_of_its_manifest(name, command):
     assert mounted == {volume["name"] for volume in pod["spec"]["volumes"]}
 
 
-def test_the_template_of_a_job_asks_only_for_what_it_declares():
+def test_job_template_uses_only_declared_variables():
     asked = set(re.findall(r"{{ (\w+) }}", json.dumps(POOL["job_configuration"])))
     assert asked == set(POOL["variables"]["properties"])
     (container,) = POOL["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]["containers"]
@@ -177,7 +177,7 @@ def test_the_template_of_a_job_asks_only_for_what_it_declares():
     assert all(one["title"] and one["description"] and one["type"] for one in described)
 
 
-def test_a_pool_that_is_there_keeps_its_kind_and_its_limit(prefect_server):
+def test_existing_pool_keeps_its_type_and_limit(prefect_server):
     with get_client(sync_client=True) as client:
         for name in POOLS:
             with suppress(ObjectNotFound):

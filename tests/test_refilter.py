@@ -1,4 +1,4 @@
-"""Other rules over the readings of a finished run: the same decisions as if it had been judged by them at once."""
+"""Refilter and sweep: other rules for a complete run decide as if they had been its own."""
 
 import json
 from pathlib import Path
@@ -87,7 +87,7 @@ def judged(rules: tuple[str, ...]) -> pa.Table:
     return whole.filter(pa.compute.not_equal(whole["decision"], "quarantine"))
 
 
-def test_what_would_be_kept_is_what_judging_keeps(run):
+def test_sweep_keeps_what_the_filter_stage_keeps(run):
     found = gather_outcomes(run_stages(run), Rules(rules=ASKED), "basic")
     rows = judged(ASKED).to_pylist()
     assert found.kept.tolist() == [row["decision"] == "keep" for row in rows]
@@ -101,7 +101,7 @@ def test_what_would_be_kept_is_what_judging_keeps(run):
     ]
 
 
-def test_a_rules_own_cost_is_what_only_it_drops(run):
+def test_cost_of_a_rule_counts_what_only_it_drops(run):
     rows = judged(ASKED).to_pylist()
     for cost in rule_costs(gather_outcomes(run_stages(run), Rules(rules=ASKED), "basic")):
         mine = [row for row in rows if cost.rule.name in (row["reasons"] or [])]
@@ -110,7 +110,7 @@ def test_a_rules_own_cost_is_what_only_it_drops(run):
 
 
 @pytest.mark.parametrize("name", ["WER", "SLOW", "NOISY", "SAID"])
-def test_every_point_of_a_curve_is_what_that_threshold_would_keep(run, name):
+def test_each_point_of_a_curve_is_what_its_threshold_keeps(run, name):
     (cost,) = (
         cost
         for cost in rule_costs(gather_outcomes(run_stages(run), Rules(rules=ASKED), "basic"))
@@ -127,7 +127,7 @@ def test_every_point_of_a_curve_is_what_that_threshold_would_keep(run, name):
         assert point.kept.wer == pytest.approx(found.of(found.kept).wer)
 
 
-def test_a_curve_counts_what_its_rule_is_not_asked_of_as_kept():
+def test_curve_counts_rows_to_which_its_rule_does_not_apply_as_kept():
     columns = {
         "duration": [1.0] * 6,
         "small_pred_text": ["a"] * 6,
@@ -143,7 +143,7 @@ def test_a_curve_counts_what_its_rule_is_not_asked_of_as_kept():
     assert kept == [{0.0: 3, 0.2: 4, 0.25: 4, 0.5: 5}, {1.0: 4, 0.8: 4, 0.5: 5}]
 
 
-def test_the_lab_shows_costs_and_writes_its_curves(run, capsys):
+def test_sweep_prints_costs_and_writes_curves(run, capsys):
     sweep.compare(str(run), Filter(max_wer=0.5))
     sweep.sweep(str(run), None)
     shown = " ".join(capsys.readouterr().out.split())
@@ -159,7 +159,7 @@ def test_the_lab_shows_costs_and_writes_its_curves(run, capsys):
     assert "data:image/png;base64," in (run / "sweep.html").read_text()
 
 
-def test_a_preset_that_is_given_takes_the_place_of_the_runs_own_rules(run):
+def test_given_preset_replaces_the_rules_of_the_run(run):
     app(["sweep", str(run), "--filter.preset", "none"], result_action="return_value")
     none = json.loads((run / "sweep.json").read_text())
     app(["sweep", str(run), "--filter.preset", "winnow"], result_action="return_value")
@@ -170,13 +170,13 @@ def test_a_preset_that_is_given_takes_the_place_of_the_runs_own_rules(run):
     ]
 
 
-def test_rules_that_a_run_cannot_follow_are_refused_before_a_server_is_asked(run, monkeypatch):
+def test_invalid_rules_are_refused_before_a_server_is_contacted(run, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     with pytest.raises(RuleError, match="this run has no large9 model"):
         command.refilter(str(run), "elsewhere", Filter(rules=("large9_wer < 1",)))
 
 
-def test_a_run_whose_rules_its_gate_would_not_have_gone_with_can_be_read_again(run):
+def test_settings_of_a_refiltered_run_are_loaded_although_its_gate_contradicts_them(run):
     """As refilter leaves one: the gate believed what these rules drop."""
     asked = json.loads((run / "run.json").read_text())
     asked["parameters"]["gate"]["accept"], asked["parameters"]["filter"]["max_wer"] = 0.25, 0.1
@@ -186,14 +186,14 @@ def test_a_run_whose_rules_its_gate_would_not_have_gone_with_can_be_read_again(r
         Curation(**asked["parameters"])
 
 
-def test_a_run_that_did_not_end_has_nothing_to_try_rules_on(run):
+def test_incomplete_run_is_refused(run):
     (run / "_SUCCESS.json").unlink()
     with pytest.raises(OutputError, match="finish it with winnow resume"):
         sweep.compare(str(run), Filter())
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_refilter_makes_the_run_that_these_rules_would_have_made_without_a_model(manifest, hears, tmp_path):
+def test_refilter_gives_the_run_of_other_rules_without_a_model(manifest, hears, tmp_path):
     texts = {"a": "good morning", "b": "good night", "c": "no", "d": "good morning to you", "e": "no"}
     heard = {"a": "good morning", "b": "good day", "c": "no", "d": "good morning", "e": "no"}
     corpus = manifest(*[{"audio_filepath": f"{n}.wav", "duration": 1.0, "text": t, "snr": 5} for n, t in texts.items()])

@@ -1,4 +1,4 @@
-"""ROVER: what several models read, and the one text that comes out."""
+"""ROVER: one text from the hypotheses of several models."""
 
 import functools
 
@@ -51,7 +51,7 @@ def said(*texts: str) -> str:
         (["", "", "a"], ""),
     ],
 )
-def test_most_votes_win_wherever_words_are_missing_or_too_many(texts, expected):
+def test_rover_selects_the_most_frequent_word_in_each_slot(texts, expected):
     assert said(*texts) == expected
 
 
@@ -59,14 +59,14 @@ def reading(text: str, *confidence: float) -> Hypothesis:
     return Hypothesis(text, confidence=sum(confidence) / len(confidence), word_confidence=list(confidence))
 
 
-def test_one_model_that_is_sure_outvotes_two_that_are_not():
+def test_one_confident_model_outvotes_two_unconfident_ones():
     doubtful = [reading("turn of the light", 0.9, 0.001, 0.9, 0.9)] * 2
     sure = reading("turn on the light", 0.9, 0.95, 0.9, 0.9)
     assert rover([*doubtful, sure], "basic", VOTES).text == "turn of the light"
     assert rover([*doubtful, sure], "basic", VoteWeights()).text == "turn on the light"
 
 
-def test_models_that_run_two_words_into_one_do_not_outvote_the_one_that_is_sure_of_both():
+def test_models_that_merge_two_words_do_not_outvote_a_confident_one_that_has_both():
     run_together = [reading("anna wantsread and rice", 0.6, 0.008, 0.6, 0.6)] * 2
     sure = reading("anna wants bread and rice", 0.6, 0.36, 0.36, 0.6, 0.6)
     assert rover([*run_together, sure], "basic", VoteWeights()).text == "anna wants bread and rice"
@@ -74,17 +74,17 @@ def test_models_that_run_two_words_into_one_do_not_outvote_the_one_that_is_sure_
 
 
 @pytest.mark.parametrize(("null_confidence", "expected"), [(0.2, "a b c"), (0.9, "a c"), (None, "a c")])
-def test_how_sure_a_missing_word_is_decides_against_a_word(null_confidence, expected):
+def test_null_confidence_decides_between_a_word_and_none(null_confidence, expected):
     both = [reading("a b c", 0.9, 0.8, 0.9), reading("a c", 0.9, 0.9)]
     assert rover(both, "basic", VoteWeights(null_confidence=null_confidence)).text == expected
 
 
-def test_where_one_reading_knows_no_confidence_votes_alone_count():
+def test_only_votes_count_if_a_hypothesis_has_no_confidence():
     both = [reading("a", 0.1), Hypothesis("a"), reading("b", 1.0)]
     assert rover(both, "basic", VoteWeights(alpha=0.0)).text == "a"
 
 
-def test_agreement_is_the_mean_share_of_the_votes_of_what_was_chosen():
+def test_agreement_is_the_mean_share_of_votes_for_the_selected_words():
     assert rover([Hypothesis("a b c"), Hypothesis("a b d"), Hypothesis("a b c e")], "basic", VOTES) == (
         "a b c",
         pytest.approx(5 / 6),
@@ -92,12 +92,12 @@ def test_agreement_is_the_mean_share_of_the_votes_of_what_was_chosen():
     assert rover([Hypothesis(""), Hypothesis("?!")], "basic", VOTES) == ("", None)
 
 
-def test_the_most_confident_reading_is_taken_as_it_is():
+def test_most_confident_hypothesis_is_selected_unchanged():
     three = [Hypothesis("a b", confidence=0.5), Hypothesis("A, c!", confidence=0.9), Hypothesis("a c", confidence=0.7)]
     assert most_confident(three, "basic") == (("A, c!", pytest.approx(5 / 6)), 1)
 
 
-def test_a_word_that_the_first_reading_lacks_is_one_place_for_all_that_have_it():
+def test_word_missing_in_the_first_hypothesis_is_one_slot_for_all_others():
     sure = Hypothesis("c d", confidence=0.9)  # is aligned first
     consensus = rover(
         [sure, Hypothesis("a b c d", confidence=0.8), Hypothesis("a b c d", confidence=0.7)], "basic", VOTES
@@ -106,21 +106,21 @@ def test_a_word_that_the_first_reading_lacks_is_one_place_for_all_that_have_it()
 
 
 @given(reading=readings(), copies=st.integers(1, 4), how=HOW, norm=NORMALIZERS)
-def test_one_model_or_several_that_read_alike_come_out_as_they_went_in(reading, copies, how, norm):
+def test_rover_of_equal_hypotheses_is_that_hypothesis(reading, copies, how, norm):
     words = vote_tokens(reading, norm)
     text = " ".join(reading.text.split()) if words else ""
     assert rover([reading] * copies, norm, how) == (text, 1.0 if words else None)
 
 
 @given(some=st.lists(readings(), min_size=2, max_size=4), how=HOW, data=st.data())
-def test_in_which_order_the_models_come_makes_no_difference(some, how, data):
+def test_order_of_hypotheses_does_not_matter(some, how, data):
     other = data.draw(st.permutations(some))
     assert rover(some, "basic", how) == rover(other, "basic", how)
     assert most_confident(some, "basic")[0] == most_confident(other, "basic")[0]
 
 
 @given(text=TEXTS, places=st.lists(st.integers(0, 8), max_size=6), others=st.integers(2, 4), data=st.data())
-def test_words_that_one_model_inserts_never_shift_the_votes_behind_them(text, places, others, data):
+def test_inserted_words_do_not_shift_the_votes_after_them(text, places, others, data):
     words = text.split()
     for place in places:
         words.insert(place, data.draw(WORDS))
@@ -139,7 +139,7 @@ def cost(one: str, other: str) -> int:
 
 
 @given(some=st.lists(TEXTS, min_size=1, max_size=3), more=TEXTS)
-def test_a_reading_is_aligned_to_all_the_others_at_the_least_cost(some, more):
+def test_hypothesis_is_aligned_with_all_others_at_the_lowest_cost(some, more):
     earlier, words = build_network([vote_tokens(Hypothesis(text), "basic") for text in some]), more.split()
 
     @functools.cache

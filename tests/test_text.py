@@ -1,4 +1,4 @@
-"""Texts made alike, and cut into words."""
+"""Normalizing texts and splitting them into words."""
 
 from typing import get_args
 
@@ -23,11 +23,11 @@ from winnow.text.normalize import Normalizer, normalize, split_words, version_of
         ("?!", ""),
     ],
 )
-def test_basic_folds_form_case_and_punctuation(text, normalized):
+def test_basic_normalizes_form_case_and_punctuation(text, normalized):
     assert normalize(text, "basic") == normalized
 
 
-def test_none_folds_white_space_only():
+def test_none_normalizes_white_space_only():
     assert normalize("  Good\tMorning, Sir! ", "none") == "Good Morning, Sir!"
 
 
@@ -65,5 +65,5 @@ def test_every_alphabet_is_a_normalizer_and_every_normalizer_has_a_version():
         ("ស្រី", ["ស្", "រី"]),
     ],
 )
-def test_a_script_without_spaces_has_a_word_a_character(text, found):
+def test_each_character_of_a_script_without_spaces_is_a_word(text, found):
     assert split_words(text) == found
