@@ -186,7 +186,7 @@ PLANTED = {
         lambda tmp: [check_checkpoint(truncated_checkpoint(tmp), trust_unpinned=True).finding],
         "failed",
         "failed its preflight",
-        "get it again from its publisher",
+        "download it again from its publisher",
     ),
     "missing checkpoint": (
         lambda tmp: [check_checkpoint(str(tmp / "no.nemo"), trust_unpinned=True).finding],
@@ -197,7 +197,7 @@ PLANTED = {
     "another file than the pin says": (
         lambda tmp: [check_checkpoint(f"{DEMO / 'small.nemo'}@sha256:{'0' * 64}", trust_unpinned=False).finding],
         "failed",
-        "and was to be 0000",
+        "checksum mismatch: expected sha256 0000",
         "give another model: ",
     ),
     "unpinned checkpoint": (
