@@ -1,4 +1,4 @@
-"""What tests are made of: small corpora, and what a model would hear in them."""
+"""Fixtures of the tests: small corpora, stand-ins for models, and Prefect servers."""
 
 import functools
 import json
@@ -40,7 +40,7 @@ os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1",
 
 @pytest.fixture(scope="session", autouse=True)
 def cache() -> Iterator[None]:
-    """A place of the tests' own for private copies of checkpoints."""
+    """Keep private copies of checkpoints in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WINNOW_CACHE"] = folder
         yield
@@ -61,7 +61,7 @@ def measured_children(child_coverage: str | None, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[str]:
-    """The address of a Prefect server of the tests' own; they share it, since it takes long to start."""
+    """Start a Prefect server that all tests share, because it takes long to start; return its address."""
     from prefect.settings import get_current_settings
     from prefect.testing.utilities import prefect_test_harness
 
@@ -70,17 +70,17 @@ def prefect_server() -> Iterator[str]:
 
 
 @contextmanager
-def server_of_its_own(home: Path, *options: str) -> Iterator[str]:
-    """The address of a server in a process of its own, as `prefect server start` starts it; killed at the end."""
+def running_server(home: Path, *options: str) -> Iterator[str]:
+    """Run `prefect server start` in a process that is killed at the end; yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     api = f"http://127.0.0.1:{port}/api"
     home.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"PREFECT_HOME": str(home), "PREFECT_API_URL": api}
-    line = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port), *options]
+    command = [sys.executable, "-P", "-m", "prefect", "server", "start", "--port", str(port), *options]
     with (home / "server.log").open("w") as log:
-        server = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
         for _ in range(600):
             try:
@@ -98,7 +98,7 @@ def server_of_its_own(home: Path, *options: str) -> Iterator[str]:
 
 @pytest.fixture
 def said() -> Iterator[list[str]]:
-    """What Winnow says in its log, whatever handlers Prefect gives or takes from it."""
+    """Collect the lines of Winnow's log, whatever handlers Prefect adds or removes."""
     log, lines = logging.getLogger("winnow"), []
 
     def listen(record: logging.LogRecord) -> bool:
@@ -113,7 +113,7 @@ def said() -> Iterator[list[str]]:
 
 @pytest.fixture
 def tone(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a second of tone (or as long as asked) under a name whose ending is its format."""
+    """Write a tone of one second, or of another length, to a file whose name ends with its format."""
 
     def write(name: str, seconds: float = 1.0, rate: int = 16_000, channels: int = 1, **options: Any) -> Path:
         path = tmp_path / name
@@ -128,7 +128,7 @@ def tone(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def manifest(tmp_path: Path, tone: Callable[..., Path]) -> Callable[..., Path]:
-    """A manifest of rows, or of raw lines; a row that names audio which is not there gets a second of tone."""
+    """Write a manifest of rows or raw lines; missing audio files are written as a tone of one second."""
 
     def write(*rows: dict[str, Any] | bytes, tones: bool = True) -> Path:
         lines = []
@@ -148,7 +148,7 @@ def manifest(tmp_path: Path, tone: Callable[..., Path]) -> Callable[..., Path]:
 
 @pytest.fixture
 def hears(tmp_path: Path) -> Callable[..., dict[str, str]]:
-    """Stand-ins for the models: what each of them hears in each file."""
+    """Write stand-ins for models: the transcript of each model for each audio file."""
 
     def write(**models: dict[str, str]) -> dict[str, str]:
         for role, texts in models.items():
@@ -160,7 +160,7 @@ def hears(tmp_path: Path) -> Callable[..., dict[str, str]]:
 
 
 def trusted(path: Path) -> Checkpoint:
-    """A checkpoint that is not pinned."""
+    """Resolve a checkpoint that is not pinned."""
     return resolve(str(path), trust_unpinned=True)
 
 
@@ -176,7 +176,7 @@ def demo_large() -> Checkpoint:
 
 @pytest.fixture(scope="session")
 def random_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Checkpoint]:
-    """The checkpoint of a family with random weights."""
+    """Make a checkpoint of a model family with random weights."""
     from tests.models import make
 
     @functools.cache
@@ -187,12 +187,12 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ch
 
 
 def shard(schema: pa.Schema, **columns: list) -> pa.Table:
-    """Rows with these columns, and null in the schema's others."""
+    """Make a table of the schema with these columns; the others are null."""
     size = len(next(iter(columns.values())))
     return select_columns(pa.table({"id": list(range(1, size + 1))} | columns), schema)
 
 
 def published(run: Path) -> list[dict[str, Any]]:
-    """All rows of a run, kept or not, by id."""
+    """Read all published rows of a run, kept or not, in the order of their ids."""
     tables = [pq.read_table(run / part) for part in ("data", "rejects") if (run / part).exists()]
     return sorted(pa.concat_tables(tables).to_pylist(), key=lambda row: row["id"])

@@ -11,24 +11,24 @@ pytestmark = pytest.mark.usefixtures("measured_children")
 ROOT = Path(__file__).parent.parent
 
 
-def winnow(*words: object, server: str | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cli.app", *map(str, words)]
+def winnow(*arguments: object, server: str | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cli.app", *map(str, arguments)]
     environment = os.environ | ({"PREFECT_API_URL": server} if server else {})
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
 
 
 @pytest.mark.parametrize("command", [["cli.app", "curate"], ["flows.curate"]])
 def test_help_shows_every_parameter(command):
-    shown = subprocess.run([sys.executable, "-m", *command, "--help"], cwd=ROOT, capture_output=True, text=True).stdout
+    output = subprocess.run([sys.executable, "-m", *command, "--help"], cwd=ROOT, capture_output=True, text=True).stdout
     for flag in ("MANIFEST", "--output", "--small", "--large", "--gate.preset", "--filter.max-wer", "--devices"):
-        assert flag in shown
+        assert flag in output
 
 
 CURATE = ["curate", "a.jsonl", "--output", "out", "--small", "s.nemo"]
 
 
 @pytest.mark.parametrize(
-    ("words", "complaints"),
+    ("arguments", "errors"),
     [
         (
             [*CURATE, "--shard-hours", "0", "--gate.preset", "x"],
@@ -52,26 +52,26 @@ CURATE = ["curate", "a.jsonl", "--output", "out", "--small", "s.nemo"]
         ),
     ],
 )
-def test_a_wrong_value_is_refused_before_anything_starts(words, complaints):
-    done = winnow(*words)
-    assert done.returncode == 2
-    assert done.stderr.splitlines() == complaints
+def test_wrong_value_is_refused_before_anything_starts(arguments, errors):
+    process = winnow(*arguments)
+    assert process.returncode == 2
+    assert process.stderr.splitlines() == errors
 
 
-def test_a_run_says_what_came_of_it_and_an_error_what_to_do(manifest, hears, tmp_path, prefect_server):
+def test_run_prints_a_summary_and_each_error_one_line_with_its_exit_code(manifest, hears, tmp_path, prefect_server):
     corpus = manifest(
         {"audio_filepath": "a.wav", "text": "hello there"},
         {"audio_filepath": "b.wav", "text": "hello there"},
     )
     models = hears(small={"a.wav": "hello there", "b.wav": "low hair"}, large={"b.wav": "good day"})
-    words = ["curate", corpus, "--output", tmp_path / "out", "--small", models["small"], "--large", models["large"]]
-    done = winnow(*words, server=prefect_server)
-    assert done.returncode == 0, done.stderr
-    assert "transcribe small 00000: 2 utterances" in done.stderr
-    assert [line.split()[:2] for line in done.stdout.splitlines()[1:3]] == [["kept", "1"], ["dropped", "1"]]
+    arguments = ["curate", corpus, "--output", tmp_path / "out", "--small", models["small"], "--large", models["large"]]
+    process = winnow(*arguments, server=prefect_server)
+    assert process.returncode == 0, process.stderr
+    assert "transcribe small 00000: 2 utterances" in process.stderr
+    assert [line.split()[:2] for line in process.stdout.splitlines()[1:3]] == [["kept", "1"], ["dropped", "1"]]
     assert json.loads((tmp_path / "out" / "report.json").read_text())["kept"] == 1
 
-    refused = winnow(*words, "--filter.max-wer", "0.1", server=prefect_server)
+    refused = winnow(*arguments, "--filter.max-wer", "0.1", server=prefect_server)
     assert refused.returncode == 8
     assert refused.stderr.splitlines()[-1].startswith("winnow: ")
     assert "Traceback" not in refused.stderr
@@ -82,7 +82,7 @@ def test_a_run_says_what_came_of_it_and_an_error_what_to_do(manifest, hears, tmp
     assert winnow("curate", corpus, *elsewhere, "no.nemo", server=prefect_server).returncode == 7
     broken = tmp_path / "broken.jsonl"
     broken.write_text("{}")
-    done = winnow("curate", corpus, *elsewhere, broken, server=prefect_server)
-    assert done.returncode == 7, done.stderr
-    assert done.stderr.splitlines()[-1].startswith(f"winnow: {broken}:1: no reading")
-    assert "in small, shard 00000" in done.stderr
+    process = winnow("curate", corpus, *elsewhere, broken, server=prefect_server)
+    assert process.returncode == 7, process.stderr
+    assert process.stderr.splitlines()[-1].startswith(f"winnow: {broken}:1: invalid transcript: ")
+    assert "in transcribe-small, shard 00000" in process.stderr

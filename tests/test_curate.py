@@ -22,7 +22,7 @@ from winnow.validation.rules import required_columns, rules_for
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
-def test_the_large_model_hears_only_what_the_small_one_got_wrong(manifest, hears, tmp_path):
+def test_large_model_transcribes_only_escalated_rows(manifest, hears, tmp_path):
     corpus = manifest(
         {"audio_filepath": "right.wav", "duration": 1.0, "text": "good morning to you"},
         {"audio_filepath": "doubtful.wav", "duration": 1.0, "text": "good morning to you"},
@@ -50,7 +50,7 @@ def test_the_large_model_hears_only_what_the_small_one_got_wrong(manifest, hears
     assert (report.rescued.utterances, report.alike) == (1, 1)
 
 
-def test_every_field_of_the_manifest_comes_out_again(manifest, hears, tmp_path):
+def test_every_field_of_the_manifest_is_published(manifest, hears, tmp_path):
     given = {"audio_filepath": "a.wav", "duration": 1.0, "text": "Hello!", "speaker": "anna"}
     corpus = manifest(given | {"pred_text": "of another model", "tags": ["x"]})
     curate(manifest=corpus, output=tmp_path / "run", **hears(small={"a.wav": "hello"}))
@@ -69,7 +69,7 @@ def times(run):
     return {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file() and path.parent != run}
 
 
-def test_a_second_run_does_nothing_twice_and_other_parameters_are_refused(manifest, hears, tmp_path):
+def test_second_run_repeats_no_work_and_other_parameters_are_refused(manifest, hears, tmp_path):
     corpus = manifest({"audio_filepath": "a.wav", "text": "hello"}, {"audio_filepath": "b.wav", "text": "goodbye"})
     settings = {"manifest": corpus, "output": tmp_path / "run", **hears(small={"a.wav": "hello", "b.wav": "hello"})}
     first = curate(**settings)
@@ -80,7 +80,7 @@ def test_a_second_run_does_nothing_twice_and_other_parameters_are_refused(manife
         curate(**settings, filter={"max_wer": 0.5})
 
 
-def test_a_run_that_was_interrupted_goes_on_to_the_same_bytes(manifest, hears, tmp_path):
+def test_interrupted_run_resumes_to_the_same_bytes(manifest, hears, tmp_path):
     rows = [{"audio_filepath": f"{i}.wav", "duration": 1.0, "text": f"good morning {i}"} for i in range(5)]
     models = hears(
         small={f"{i}.wav": f"good morning {i % 3}" for i in range(5)},
@@ -101,7 +101,7 @@ def contents(run):
     return {path.relative_to(run): path.read_bytes() for part in ("data", "rejects") for path in (run / part).iterdir()}
 
 
-def test_an_output_of_an_output_keeps_what_the_first_said(manifest, hears, tmp_path):
+def test_output_used_as_input_keeps_the_fields_of_the_first_run(manifest, hears, tmp_path):
     models = hears(small={str(tmp_path / "a.wav"): "hello"})
     corpus = manifest({"audio_filepath": "a.wav", "text": "Hello!", "id": "x1"})
     curate(manifest=corpus, output=tmp_path / "one", **models)
@@ -110,7 +110,7 @@ def test_an_output_of_an_output_keeps_what_the_first_said(manifest, hears, tmp_p
     assert (row["id"], row["input_id"], row["input_input_id"]) == (1, "x1", 1)
 
 
-def test_the_guides_cascade_has_the_large_model_read_whatever_the_small_one_did_not_drop(manifest, hears, tmp_path):
+def test_guide_preset_escalates_everything_that_the_small_model_does_not_reject(manifest, hears, tmp_path):
     corpus = manifest(*[{"audio_filepath": f"{name}.wav", "text": "one two three four"} for name in "abc"])
     models = hears(
         small={"a.wav": "one two three four", "b.wav": "one two three", "c.wav": "five six seven"},
@@ -126,7 +126,7 @@ def test_the_guides_cascade_has_the_large_model_read_whatever_the_small_one_did_
     assert (report.rescued.utterances, report.lost.utterances) == (0, 1)
 
 
-def test_a_corpus_of_which_nothing_is_left_is_published_all_the_same(manifest, hears, tmp_path):
+def test_run_that_keeps_nothing_is_published(manifest, hears, tmp_path):
     corpus = manifest({"audio_filepath": "a.wav", "text": "hello"})
     report = curate(manifest=corpus, output=tmp_path / "run", **hears(small={"a.wav": "goodbye"}))
     assert (report.kept, report.dropped) == (0, 1)
@@ -150,7 +150,7 @@ BROKEN = {
 }
 
 
-def test_every_line_of_the_demo_comes_out_once(demo_run):
+def test_every_line_of_the_demo_is_published_once(demo_run):
     run, report = demo_run
     lines = (DEMO / "corpus" / "manifest.jsonl").read_bytes().split(b"\n")[:-1]
     rows = published(run)
@@ -175,7 +175,7 @@ def test_every_line_of_the_demo_comes_out_once(demo_run):
             }
 
 
-def test_every_preset_judges_the_demo_or_says_which_columns_it_lacks(demo_run, tmp_path):
+def test_every_preset_filters_the_demo_or_names_the_columns_it_lacks(demo_run, tmp_path):
     run, report = demo_run
     (tmp_path / "phrases.txt").write_text("thank you for watching\n")
     scored = sorted((run / "_stages" / "score-large").glob("*.parquet"))
@@ -203,7 +203,7 @@ def test_every_preset_judges_the_demo_or_says_which_columns_it_lacks(demo_run, t
     assert kept["none"] > kept["curator-moderate"] > kept["curator-excellent"] > kept["gigaspeech-clean"] > 0
 
 
-def test_a_rule_over_the_whole_run_waits_for_all_its_shards(manifest, hears, tmp_path):
+def test_rule_over_the_whole_run_waits_for_all_shards(manifest, hears, tmp_path):
     texts = {"a": "one", "b": "two", "c": "One!", "d": "three", "e": "two", "f": "one"}
     corpus = manifest(*[{"audio_filepath": f"{n}.wav", "duration": 1.0, "text": text} for n, text in texts.items()])
     models = hears(small={f"{name}.wav": text for name, text in texts.items()})
@@ -215,7 +215,7 @@ def test_a_rule_over_the_whole_run_waits_for_all_its_shards(manifest, hears, tmp
         assert report.kept + report.dropped == len(texts)
 
 
-def test_the_cascade_finds_the_wrong_references_of_the_demo(demo_run):
+def test_cascade_finds_the_wrong_references_of_the_demo(demo_run):
     run, report = demo_run
     rows = [row for row in published(run) if row["decision"] != "quarantine"]
     wrong = {row["id"] for row in rows if row["text"] != row["true_text"]}
@@ -227,7 +227,7 @@ def test_the_cascade_finds_the_wrong_references_of_the_demo(demo_run):
     assert escalated[0] < escalated[1]
 
 
-def test_the_kept_rows_of_the_demo_are_a_manifest_that_nemo_loads(demo_run):
+def test_nemo_loads_the_manifest_of_kept_rows(demo_run):
     run, report = demo_run
     from nemo.collections.common.parts.preprocessing.manifest import item_iter
 
@@ -236,7 +236,7 @@ def test_the_kept_rows_of_the_demo_are_a_manifest_that_nemo_loads(demo_run):
     assert sum(item["duration"] for item in items) == pytest.approx(report.kept_hours * 3600, abs=0.01)
 
 
-def test_what_readers_need_is_where_the_readme_says(demo_run):
+def test_output_files_are_where_the_readme_says(demo_run):
     run, report = demo_run
     top = json.loads((run / "report.json").read_text())
     names = ["lines", "blank", "kept", "dropped", "quarantined", "hours", "kept_hours", "escalated_hours"]

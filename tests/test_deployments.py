@@ -1,4 +1,4 @@
-"""What prefect.yaml and `winnow deploy` promise, on a server with a worker."""
+"""Deployments, forms and automations of `winnow deploy`, on a server with a worker."""
 
 import json
 import os
@@ -35,7 +35,7 @@ from flows.curate import curate
 from flows.doctor import doctor
 from flows.download_models import download_models
 from flows.refilter import refilter
-from tests.conftest import CHROMIUM, ROOT, published, server_of_its_own
+from tests.conftest import CHROMIUM, ROOT, published, running_server
 from winnow.runs.lock import lock_folder
 
 CHROMEDRIVER = shutil.which("chromedriver")
@@ -44,7 +44,7 @@ DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["entrypoint"])
-def test_every_deployment_names_a_flow_its_parameters_and_a_pool(deployment):
+def test_every_deployment_has_a_flow_valid_parameters_and_a_pool(deployment):
     flow = load_flow_from_entrypoint(deployment["entrypoint"])
     models = ["small.nemo", "large.nemo"]
     given = {"manifest": "corpus.jsonl", "output": "out", "small": models[0], "models": models, "run": "out"}
@@ -53,15 +53,15 @@ def test_every_deployment_names_a_flow_its_parameters_and_a_pool(deployment):
     assert deployment["work_pool"]["name"] in POOLS
 
 
-def test_the_nightly_deployment_reads_the_demo_as_it_was_trained():
-    (nightly,) = (one for one in DEPLOYMENTS if "incremental" in one["entrypoint"])
+def test_incremental_deployment_pins_the_demo_checkpoints():
+    (incremental,) = (deployment for deployment in DEPLOYMENTS if "incremental" in deployment["entrypoint"])
     sums = (ROOT / "demo" / "SHA256SUMS").read_text()
     for role in ("small", "large"):
-        path, _, digest = nightly["parameters"][role].partition("@sha256:")
+        path, _, digest = incremental["parameters"][role].partition("@sha256:")
         assert f"{digest}  {Path(path).name}\n" in sums
 
 
-def test_the_form_shows_unit_limits_and_choices_of_every_parameter():
+def test_form_shows_unit_limits_and_choices_of_every_parameter():
     schema = form(curate)
     assert schema["required"] == ["manifest", "output", "small"]
     assert schema["properties"]["shard_hours"] | {"position": 0} == {
@@ -84,64 +84,65 @@ def test_the_form_shows_unit_limits_and_choices_of_every_parameter():
     assert all(p["title"] and p["description"] for p in [*described, *schema["properties"].values()])
 
 
-class Place:
-    """A server that `winnow deploy` was called for, with a worker, and what was told to the address for failures."""
+class DeployedServer:
+    """A server with deployments and a worker, and the notifications that its automation sent."""
 
-    def __init__(self, api: str, told: list[dict[str, str]]) -> None:
-        self.api, self.told = api, told
+    def __init__(self, api: str, notifications: list[dict[str, str]]) -> None:
+        self.api, self.notifications = api, notifications
 
-    def ask(self, path: str, **body: Any) -> Any:
+    def post(self, path: str, **body: Any) -> Any:
         return httpx.post(f"{self.api}/{path}", json=body, timeout=30).raise_for_status().json()
 
     def deployment(self, name: str) -> dict[str, Any]:
         return httpx.get(f"{self.api}/deployments/name/{name}", timeout=30).raise_for_status().json()
 
     def trigger(self, name: str, **parameters: Any) -> httpx.Response:
-        """Start a run as the UI does; again where the server's database is busy (503)."""
+        """Start a run as the UI does; try again while the server's database is busy (503)."""
         address = f"{self.api}/deployments/{self.deployment(name)['id']}/create_flow_run"
 
         def answer() -> httpx.Response | None:
-            given = httpx.post(address, json={"parameters": parameters}, timeout=30)
-            return None if given.status_code == 503 else given
+            response = httpx.post(address, json={"parameters": parameters}, timeout=30)
+            return None if response.status_code == 503 else response
 
         return until(answer)
 
-    def ended(self, run: dict[str, Any]) -> dict[str, Any]:
-        """The run once it has ended."""
-        return until(lambda: ended_of(httpx.get(f"{self.api}/flow_runs/{run['id']}", timeout=30).json()), seconds=300)
+    def wait_for(self, run: dict[str, Any]) -> dict[str, Any]:
+        """Return the run once it has ended."""
+        return until(lambda: if_ended(httpx.get(f"{self.api}/flow_runs/{run['id']}", timeout=30).json()), seconds=300)
 
 
-def ended_of(run: dict[str, Any]) -> dict[str, Any] | None:
+def if_ended(run: dict[str, Any]) -> dict[str, Any] | None:
     return run if run["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
 
 
-def until(found: Callable[[], Any], seconds: float = 120) -> Any:
-    end = time.monotonic() + seconds
-    while (what := found()) is None or what == []:
-        assert time.monotonic() < end
+def until(ask: Callable[[], Any], seconds: float = 120) -> Any:
+    """Ask until the answer is neither None nor []."""
+    deadline = time.monotonic() + seconds
+    while (answer := ask()) is None or answer == []:
+        assert time.monotonic() < deadline
         time.sleep(0.5)
-    return what
+    return answer
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Iterator[Place]:
-    told: list[dict[str, str]] = []
+def server(tmp_path_factory) -> Iterator[DeployedServer]:
+    notifications: list[dict[str, str]] = []
 
-    class Ear(BaseHTTPRequestHandler):
+    class Webhook(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            notifications.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_: object) -> None: ...
 
-    ear = ThreadingHTTPServer(("127.0.0.1", 0), Ear)
-    threading.Thread(target=ear.serve_forever, daemon=True).start()
+    webhook = ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
+    threading.Thread(target=webhook.serve_forever, daemon=True).start()
     home = tmp_path_factory.mktemp("prefect")
-    with server_of_its_own(home) as api:
+    with running_server(home) as api:
         own = {"PREFECT_HOME": str(home), "PREFECT_API_URL": api, "PREFECT_WORKER_QUERY_SECONDS": "1"}
         environment = os.environ | own
-        deploy = [sys.executable, "-m", "cli.app", "deploy", "--notify", f"http://127.0.0.1:{ear.server_port}"]
+        deploy = [sys.executable, "-m", "cli.app", "deploy", "--notify", f"http://127.0.0.1:{webhook.server_port}"]
         for _ in range(2):
             done = subprocess.run(deploy, cwd=home, env=environment, capture_output=True, text=True, check=True)
             assert done.stdout.splitlines() == [
@@ -154,15 +155,18 @@ def place(tmp_path_factory) -> Iterator[Place]:
         line = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "cpu"]
         with (home / "worker.log").open("w") as log:
             worker = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
-        yield Place(api, told)
+        yield DeployedServer(api, notifications)
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
-    ear.shutdown()
+    webhook.shutdown()
 
 
-def test_deploy_makes_pools_deployments_and_automations_once(place):
-    assert {pool["name"]: pool["concurrency_limit"] for pool in place.ask("work_pools/filter")} == {"cpu": 1, "gpu": 1}
-    made = {one["entrypoint"]: one for one in place.ask("deployments/filter")}
+def test_deploy_creates_pools_deployments_and_automations_once(server):
+    assert {pool["name"]: pool["concurrency_limit"] for pool in server.post("work_pools/filter")} == {
+        "cpu": 1,
+        "gpu": 1,
+    }
+    made = {one["entrypoint"]: one for one in server.post("deployments/filter")}
     flows = (
         *(
             "curate.curate",
@@ -176,29 +180,29 @@ def test_deploy_makes_pools_deployments_and_automations_once(place):
     )
     assert set(made) == {f"flows.{name}" for name in flows}
     assert {made[f"flows.{name}"]["work_pool_name"] for name in flows[2:4]} == {"cpu"}
-    assert [one["name"] for one in place.ask("automations/filter")] == ["crash zombies", "notify of failures"]
-    assert place.deployment("curate/gpu")["parameters"] == {"devices": "local"}
-    assert place.deployment("curate/cpu")["parameter_openapi_schema"]["properties"]["large"]["title"] == "Large model"
+    assert [one["name"] for one in server.post("automations/filter")] == ["crash zombies", "notify of failures"]
+    assert server.deployment("curate/gpu")["parameters"] == {"devices": "local"}
+    assert server.deployment("curate/cpu")["parameter_openapi_schema"]["properties"]["large"]["title"] == "Large model"
 
 
 @pytest.mark.parametrize("flow", [refilter, download_models, doctor, benchmark], ids=lambda flow: flow.name)
-def test_the_forms_of_the_flows_around_a_curation_have_titles_and_descriptions(flow):
+def test_forms_of_maintenance_flows_have_titles_and_descriptions(flow):
     schema = form(flow)
     described = [p for d in schema.get("definitions", {}).values() for p in d["properties"].values()]
     assert all(p["title"] and p["description"] for p in [*described, *schema["properties"].values()])
     assert not any("anyOf" in p and "default" not in p for p in schema["properties"].values())
 
 
-def test_the_nightly_deployment_is_scheduled(place):
-    name = place.deployment("incremental/cpu")["id"]
+def test_incremental_deployment_is_scheduled(server):
+    name = server.deployment("incremental/cpu")["id"]
     chosen = {"deployments": {"id": {"any_": [name]}}, "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
-    run = until(lambda: place.ask("flow_runs/filter", limit=1, **chosen))[0]
+    run = until(lambda: server.post("flow_runs/filter", limit=1, **chosen))[0]
     assert run["auto_scheduled"]
     assert run["expected_start_time"][14:19] == "00:00"
 
 
 @pytest.mark.parametrize(
-    ("parameters", "complaint"),
+    ("parameters", "error"),
     [
         ({"shard_hours": 0}, "Validation failed for field 'shard_hours'. Failure reason: 0 is less than or equal to"),
         ({"gate": {"preset": "all"}}, "'all' is not one of ['bands', 'guide', 'everything', 'budget']"),
@@ -207,49 +211,51 @@ def test_the_nightly_deployment_is_scheduled(place):
         ({"languages": {"de": {"large": "x.nemo"}}}, "'small' is a required property"),
     ],
 )
-def test_a_wrong_value_is_refused_at_the_trigger(place, parameters, complaint):
-    answer = place.trigger("curate/cpu", **{"manifest": "a.jsonl", "output": "out", "small": "a.nemo"} | parameters)
+def test_wrong_value_is_refused_when_a_run_is_triggered(server, parameters, error):
+    answer = server.trigger("curate/cpu", **{"manifest": "a.jsonl", "output": "out", "small": "a.nemo"} | parameters)
     assert answer.status_code in (409, 422)
-    assert complaint in answer.json()["detail"]
+    assert error in answer.json()["detail"]
 
 
-def test_runs_are_triggered_refused_and_told_of(place, manifest, hears, tmp_path):
+def test_triggered_runs_complete_or_fail_with_a_notification(server, manifest, hears, tmp_path):
     corpus = manifest({"audio_filepath": "a.wav", "text": "hello"}, {"audio_filepath": "b.wav", "text": "goodbye"})
     models = hears(small={"a.wav": "hello", "b.wav": "hello"}, german={"c.wav": "hallo"})
     routes = {"de": {"small": models["german"], "large": None}}
     given = {"manifest": str(corpus), "small": models["small"], "large": None, "languages": routes}
     (tmp_path / "taken").mkdir()
     with lock_folder(tmp_path / "taken", {"name": "another run"}):
-        refused = place.trigger("curate/cpu", **given, output=str(tmp_path / "taken")).raise_for_status().json()
-        done = place.trigger("curate/cpu", **given, output=str(tmp_path / "run")).raise_for_status().json()
-        night = place.trigger("incremental/cpu", **given, output=str(tmp_path / "nights")).raise_for_status().json()
-        refused = place.ended(refused)
+        refused = server.trigger("curate/cpu", **given, output=str(tmp_path / "taken")).raise_for_status().json()
+        done = server.trigger("curate/cpu", **given, output=str(tmp_path / "run")).raise_for_status().json()
+        increment = (
+            server.trigger("incremental/cpu", **given, output=str(tmp_path / "increments")).raise_for_status().json()
+        )
+        refused = server.wait_for(refused)
     assert refused["state"]["type"] == "FAILED"
     assert f"{tmp_path / 'taken'} is in use by another run" in refused["state"]["message"]
-    assert refused["state"]["message"] in until(lambda: place.told)[0]["text"]
+    assert refused["state"]["message"] in until(lambda: server.notifications)[0]["text"]
 
-    assert place.ended(done)["state"]["type"] == "COMPLETED"
+    assert server.wait_for(done)["state"]["type"] == "COMPLETED"
     assert [row["decision"] for row in published(tmp_path / "run")] == ["keep", "drop"]
-    artifacts = place.ask("artifacts/filter", artifacts={"flow_run_id": {"any_": [done["id"]]}})
+    artifacts = server.post("artifacts/filter", artifacts={"flow_run_id": {"any_": [done["id"]]}})
     assert {one["key"] for one in artifacts} == {"progress", "quality-report", "reasons"}
     assert "**1 of 2 utterances kept**" in next(one["data"] for one in artifacts if one["key"] == "quality-report")
 
-    assert place.ended(night)["state"]["type"] == "COMPLETED"
-    assert [row["decision"] for row in published(tmp_path / "nights" / "0001")] == ["keep", "drop"]
-    assert len(place.told) == 1
+    assert server.wait_for(increment)["state"]["type"] == "COMPLETED"
+    assert [row["decision"] for row in published(tmp_path / "increments" / "0001")] == ["keep", "drop"]
+    assert len(server.notifications) == 1
 
 
-def test_models_are_warmed_up_measured_and_looked_at_by_deployments(place, manifest, hears, tmp_path):
+def test_deployments_download_measure_and_check_models(server, manifest, hears, tmp_path):
     small = pinned("small")
     corpus = manifest({"audio_filepath": "a.wav", "text": "hello"})
     models = hears(one={"a.wav": "hello"})
-    asked = {
+    triggers = {
         "download-models/cpu": {"models": [small]},
         "benchmark/cpu": {"manifest": str(corpus), "models": [models["one"]], "output": str(tmp_path / "figures")},
         "doctor/cpu": {"small": str(tmp_path / "no.nemo")},
     }
-    runs = {name: place.trigger(name, **given).raise_for_status().json() for name, given in asked.items()}
-    ended = {name: place.ended(run)["state"] for name, run in runs.items()}
+    runs = {name: server.trigger(name, **parameters).raise_for_status().json() for name, parameters in triggers.items()}
+    ended = {name: server.wait_for(run)["state"] for name, run in runs.items()}
     assert {name: state["type"] for name, state in ended.items()} == {
         "download-models/cpu": "COMPLETED",
         "benchmark/cpu": "COMPLETED",
@@ -257,7 +263,7 @@ def test_models_are_warmed_up_measured_and_looked_at_by_deployments(place, manif
     }
     assert "no.nemo: no such file (remedy: give another model: " in ended["doctor/cpu"]["message"]
     tables = {
-        name: {one["key"]: one["data"] for one in place.ask("artifacts/filter", artifacts=of(run))}
+        name: {one["key"]: one["data"] for one in server.post("artifacts/filter", artifacts=of(run))}
         for name, run in runs.items()
     }
     (row,) = json.loads(tables["download-models/cpu"]["download-models"])
@@ -274,10 +280,10 @@ class Browser:
     def __init__(self, driver: WebDriver, ui: str) -> None:
         self.driver, self.ui = driver, ui
 
-    def find(self, place: str) -> WebElement:
-        """What there is at an XPath, as soon as it can be clicked."""
+    def find(self, xpath: str) -> WebElement:
+        """Return the element at an XPath as soon as it can be clicked."""
         patient = WebDriverWait(self.driver, 60, ignored_exceptions=[StaleElementReferenceException])
-        return patient.until(expected.element_to_be_clickable((By.XPATH, place)))
+        return patient.until(expected.element_to_be_clickable((By.XPATH, xpath)))
 
     def open(self, path: str, shows: str) -> None:
         """Open a page, and wait until it shows these words."""
@@ -304,7 +310,7 @@ def output() -> Iterator[str]:
 
 
 @pytest.fixture
-def browser(place) -> Iterator[Browser]:
+def browser(server) -> Iterator[Browser]:
     if not CHROMIUM or not CHROMEDRIVER:
         assert not PICTURES, "pictures need chromium and its driver"
         pytest.skip("needs chromium and its driver")
@@ -313,14 +319,14 @@ def browser(place) -> Iterator[Browser]:
     for flag in ("headless=new", "no-sandbox", "disable-gpu", "window-size=1400,1500", "disable-background-networking"):
         options.add_argument(f"--{flag}")
     driver = webdriver.Chrome(options, Service(CHROMEDRIVER))
-    yield Browser(driver, f"{place.api.removesuffix('/api')}/v2")
+    yield Browser(driver, f"{server.api.removesuffix('/api')}/v2")
     driver.quit()
 
 
-def test_a_run_is_asked_for_in_the_form_and_its_report_is_seen(place, browser, output):
-    """As the README walks through it."""
-    asked = place.deployment("curate/cpu")["id"]
-    browser.open(f"deployments/deployment/{asked}/run", "Small model")
+def test_run_is_started_from_the_form_and_its_report_is_shown(server, browser, output):
+    """As the documentation describes it."""
+    deployment_id = server.deployment("curate/cpu")["id"]
+    browser.open(f"deployments/deployment/{deployment_id}/run", "Small model")
     browser.fill("Manifest", "demo/corpus/manifest.jsonl")
     browser.fill("Output", output)
     browser.fill("Small model", "demo/small.nemo")
@@ -329,14 +335,14 @@ def test_a_run_is_asked_for_in_the_form_and_its_report_is_seen(place, browser, o
     browser.find(f"{trust}/following::button[@role='switch'][1]").click()
     browser.picture("form.png", 1500, "//label[starts-with(normalize-space(.), 'Manifest')]")
     browser.find("//button[normalize-space(.)='Submit']").click()
-    runs = {"flow_runs": {"deployment_id": {"any_": [asked]}}}
+    runs = {"flow_runs": {"deployment_id": {"any_": [deployment_id]}}}
     (run,) = until(
-        lambda: [one for one in place.ask("flow_runs/filter", **runs) if one["parameters"].get("large") is not None]
+        lambda: [one for one in server.post("flow_runs/filter", **runs) if one["parameters"].get("large") is not None]
     )
-    assert place.ended(run)["state"]["type"] == "COMPLETED"
+    assert server.wait_for(run)["state"]["type"] == "COMPLETED"
     browser.open(f"runs/flow-run/{run['id']}", "Completed")
     browser.picture("run.png", 1200)
-    artifacts = place.ask("artifacts/filter", artifacts=of(run))
+    artifacts = server.post("artifacts/filter", artifacts=of(run))
     (report,) = (one["id"] for one in artifacts if one["key"] == "quality-report")
     browser.open(f"artifacts/artifact/{report}", "utterances kept")
     assert browser.driver.find_elements(By.XPATH, "//img[starts-with(@src, 'data:image/png')]")

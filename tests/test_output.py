@@ -1,4 +1,4 @@
-"""A run's folder: who may use it, and for what."""
+"""A run's folder: which run may use it, and what is in it."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from winnow.runs.run_record import load_settings
 from winnow.runs.verify import verify_run
 
 
-def opened(settings, digests):
+def open_and_close(settings, digests):
     with open_run(settings, digests) as run:
         return run
 
@@ -31,43 +31,43 @@ def settings(tmp_path):
 DIGESTS = {"manifest": "00", "small": "aa", "large": None}
 
 
-def test_an_output_belongs_to_one_set_of_parameters(settings, tmp_path):
-    run = opened(settings, DIGESTS)
+def test_output_belongs_to_one_set_of_parameters(settings, tmp_path):
+    run = open_and_close(settings, DIGESTS)
     ledger.commit(run, "key", [])
-    assert opened(settings, DIGESTS) == run == tmp_path / "run"
+    assert open_and_close(settings, DIGESTS) == run == tmp_path / "run"
 
     stricter = settings.model_copy(update={"filter": Filter(max_wer=0.1)})
     with pytest.raises(RunMismatch, match=r"parameters.filter.max_wer was None, now 0.1"):
-        opened(stricter, DIGESTS)
+        open_and_close(stricter, DIGESTS)
     with pytest.raises(RunMismatch, match=r"sha256.manifest was 00, now 11"):
-        opened(settings, DIGESTS | {"manifest": "11"})
+        open_and_close(settings, DIGESTS | {"manifest": "11"})
 
 
-def test_where_and_in_what_batches_a_run_goes_on_is_free(settings):
-    ledger.commit(opened(settings, DIGESTS), "key", [])
-    elsewhere = {"small": "elsewhere/small.nemo", "trust_unpinned": True, "engine": EngineOptions(batch_seconds=10)}
-    elsewhere["filter"] = Filter(phrases="elsewhere/phrases.txt")
-    moved = settings.model_copy(update=elsewhere)
-    opened(moved, DIGESTS)
+def test_run_may_resume_with_other_paths_and_batch_sizes(settings):
+    ledger.commit(open_and_close(settings, DIGESTS), "key", [])
+    other = {"small": "elsewhere/small.nemo", "trust_unpinned": True, "engine": EngineOptions(batch_seconds=10)}
+    other["filter"] = Filter(phrases="elsewhere/phrases.txt")
+    moved = settings.model_copy(update=other)
+    open_and_close(moved, DIGESTS)
 
 
-def test_every_name_of_a_checkpoint_is_found_from_another_folder_and_may_change(settings, tmp_path, monkeypatch):
+def test_checkpoint_names_are_recorded_as_absolute_paths_and_may_change(settings, tmp_path, monkeypatch):
     (tmp_path / "a.nemo").touch()
     monkeypatch.chdir(tmp_path)
     names = {"small": "a.nemo", "large": "owner/b", "extra_models": ["a.nemo@sha256:00", "owner/c"]}
     routes = {"de": {"small": "a.nemo", "large": "owner/d"}, "hy": {"small": "owner/e"}}
     named = settings.model_validate(settings.model_dump() | names | {"languages": routes})
-    run = opened(named, DIGESTS)
+    run = open_and_close(named, DIGESTS)
     ledger.commit(run, "key", [])
     here = str(tmp_path / "a.nemo")
-    asked = load_settings(run)
-    assert (asked.small, asked.large, asked.extra_models) == (here, "owner/b", [f"{here}@sha256:00", "owner/c"])
-    assert [route.model_dump() for route in asked.languages.values()] == [
+    loaded = load_settings(run)
+    assert (loaded.small, loaded.large, loaded.extra_models) == (here, "owner/b", [f"{here}@sha256:00", "owner/c"])
+    assert [route.model_dump() for route in loaded.languages.values()] == [
         {"small": here, "large": "owner/d"},
         {"small": "owner/e", "large": None},
     ]
     moved = {"extra_models": ["elsewhere.nemo"], "languages": {"de": {"small": "elsewhere.nemo"}}}
-    opened(named.model_validate(named.model_dump() | moved), DIGESTS)
+    open_and_close(named.model_validate(named.model_dump() | moved), DIGESTS)
 
 
 @pytest.mark.parametrize("kind", [Curation, Ensemble, EngineOptions, Filter])
@@ -75,22 +75,22 @@ def test_parameters_that_are_not_compared_or_are_paths_exist(kind):
     assert set(kind.model_fields) >= kind.NOT_COMPARED | kind.PATHS
 
 
-def test_a_run_that_did_nothing_binds_nobody(settings):
-    opened(settings, DIGESTS)
-    opened(settings, DIGESTS | {"manifest": "11"})
+def test_output_without_results_accepts_other_parameters(settings):
+    open_and_close(settings, DIGESTS)
+    open_and_close(settings, DIGESTS | {"manifest": "11"})
 
 
-def test_a_folder_with_other_files_is_no_output(settings, tmp_path):
+def test_folder_with_other_files_is_refused_as_output(settings, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "manifest.jsonl").write_text("{}")
     with pytest.raises(OutputError, match=r"run: not a run's folder, and not empty"):
-        opened(settings, DIGESTS)
+        open_and_close(settings, DIGESTS)
     assert (tmp_path / "run" / "manifest.jsonl").read_text() == "{}"
     with pytest.raises(OutputError, match=r"cannot be written to \(Not a directory"):
-        opened(settings.model_copy(update={"output": tmp_path / "run" / "manifest.jsonl" / "x"}), DIGESTS)
+        open_and_close(settings.model_copy(update={"output": tmp_path / "run" / "manifest.jsonl" / "x"}), DIGESTS)
 
 
-def test_only_one_run_at_a_time(settings):
+def test_output_that_another_run_uses_is_refused(settings):
     with open_run(settings, DIGESTS, {"name": "the first"}) as run:
         with (
             pytest.raises(OutputInUse, match=r"is in use by the first \(process \d+ on "),
@@ -98,10 +98,10 @@ def test_only_one_run_at_a_time(settings):
         ):
             pass
         assert not (run / ".tmp-probe").exists()
-    opened(settings, DIGESTS)
+    open_and_close(settings, DIGESTS)
 
 
-def test_the_lock_of_a_dead_process_is_free_and_says_who_it_was(settings):
+def test_lock_of_a_dead_process_is_released_and_names_its_owner(settings):
     code = (
         "import os, signal, sys\n"
         "from winnow.parameters.curation import Curation\n"
@@ -111,38 +111,40 @@ def test_the_lock_of_a_dead_process_is_free_and_says_who_it_was(settings):
     )
     done = subprocess.run([sys.executable, "-c", code, settings.model_dump_json()])
     assert done.returncode == -9
-    died = []
-    with open_run(settings, DIGESTS, on_dead_owner=died.append):
+    dead = []
+    with open_run(settings, DIGESTS, on_dead_owner=dead.append):
         pass
-    assert [owner["name"] for owner in died] == ["the dead"]
-    with open_run(settings, DIGESTS, on_dead_owner=died.append):
+    assert [owner["name"] for owner in dead] == ["the dead"]
+    with open_run(settings, DIGESTS, on_dead_owner=dead.append):
         pass
-    assert len(died) == 1
+    assert len(dead) == 1
 
 
-def test_what_was_asked_can_be_asked_again(settings, tmp_path):
-    asked = settings.model_copy(update={"filter": Filter(max_wer=0.1)})
-    run = opened(asked, DIGESTS)
-    assert load_settings(run) == asked
+def test_settings_of_a_run_can_be_loaded(settings, tmp_path):
+    loaded = settings.model_copy(update={"filter": Filter(max_wer=0.1)})
+    run = open_and_close(loaded, DIGESTS)
+    assert load_settings(run) == loaded
     with pytest.raises(OutputError, match=r"not a run's folder: run\.json is missing or damaged"):
         load_settings(tmp_path / "nowhere")
 
 
-def test_a_run_that_ends_leaves_nothing_that_no_record_names(settings):
+def test_complete_run_has_no_files_without_a_record(settings):
     with open_run(settings, DIGESTS) as run:
-        named, orphan = (ledger.store_table(run / "data", name, pa.table({"id": [1]})) for name in ("00000", "00001"))
-        ledger.commit(run, "key", [named], stage="publish")
+        recorded, orphan = (
+            ledger.store_table(run / "data", name, pa.table({"id": [1]})) for name in ("00000", "00001")
+        )
+        ledger.commit(run, "key", [recorded], stage="publish")
         assert not (run / "_SUCCESS.json").exists()
-        mark_complete(run, {named}, {"kept": 1})
-    assert named.exists()
+        mark_complete(run, {recorded}, {"kept": 1})
+    assert recorded.exists()
     assert not orphan.exists()
     assert json.loads((run / "_SUCCESS.json").read_text()) == {"kept": 1, "sha256": {"manifest.jsonl": None}}
-    opened(settings, DIGESTS)
+    open_and_close(settings, DIGESTS)
     assert not (run / "_SUCCESS.json").exists()  # until it ends again
 
 
-def test_what_was_published_before_and_is_not_of_this_run_any_more_goes(settings):
-    """A pass that was done again may differ in the last bit; every later file has another name then."""
+def test_outdated_published_files_are_removed(settings):
+    """A repeated pass may differ in its last bit, and then every later file has another name."""
     with open_run(settings, DIGESTS) as run:
         before, now = (ledger.store_table(run / "data", "00000", pa.table({"id": [1], "x": [n]})) for n in (1, 2))
         for key, file in (("old", before), ("new", now)):
@@ -153,7 +155,7 @@ def test_what_was_published_before_and_is_not_of_this_run_any_more_goes(settings
     assert [path.name.split("-")[0] for path in (run / "_ledger" / "aside").iterdir()] == ["old"]
 
 
-def test_what_harms_no_row_but_the_manifest_of_kept_rows_is_found(settings):
+def test_altered_manifest_and_malformed_record_are_found(settings):
     with open_run(settings, DIGESTS) as run:
         (run / "manifest.jsonl").write_text('{"id": 1, "text": "good"}\n')
         mark_complete(run, set(), {"kept": 1})

@@ -1,4 +1,4 @@
-"""The Prefect server that a command starts for itself where none is configured."""
+"""The temporary Prefect server that a command starts if none is configured."""
 
 import os
 import sqlite3
@@ -15,16 +15,22 @@ from tests.conftest import ROOT
 
 @pytest.fixture
 def curate(manifest, hears, tmp_path):
-    """Starts `winnow curate` with a model that is none, and a home of Prefect's where no server is configured."""
+    """Start `winnow curate` with a stand-in for a model, and no configured Prefect server."""
     corpus = manifest({"audio_filepath": "a.wav", "text": "hello there"})
     models = hears(small={"a.wav": "hello there"})
-    words = ["curate", str(corpus), "--output", str(tmp_path / "run"), "--small", str(models["small"])]
+    arguments = ["curate", str(corpus), "--output", str(tmp_path / "run"), "--small", str(models["small"])]
 
-    def start(**more: str) -> subprocess.Popen[str]:
-        own = os.environ | {"PREFECT_HOME": str(tmp_path / "home"), "PREFECT_API_URL": ""} | more
-        line = [sys.executable, "-m", "cli.app", *words]
+    def start(**variables: str) -> subprocess.Popen[str]:
+        environment = os.environ | {"PREFECT_HOME": str(tmp_path / "home"), "PREFECT_API_URL": ""} | variables
+        line = [sys.executable, "-P", "-m", "cli.app", *arguments]
         return subprocess.Popen(
-            line, cwd=ROOT, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+            line,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
 
     return start
@@ -40,11 +46,11 @@ def server_of(process: subprocess.Popen[str]) -> psutil.Process:
     raise TimeoutError("no server was started")
 
 
-def test_a_command_s_own_server_knows_how_all_ended_and_ends_with_it(curate, tmp_path):
+def test_temporary_server_records_every_state_and_ends_with_the_command(curate, tmp_path):
     process = curate()
     server = server_of(process)
-    _, said = process.communicate(timeout=240)
-    assert process.returncode == 0, said
+    _, log = process.communicate(timeout=240)
+    assert process.returncode == 0, log
     assert not server.is_running()
     with sqlite3.connect(tmp_path / "home" / "prefect.db") as database:
         assert database.execute("select state_name from flow_run").fetchall() == [("Completed",)]
@@ -55,18 +61,18 @@ def test_a_command_s_own_server_knows_how_all_ended_and_ends_with_it(curate, tmp
     assert reports[0] > 0
 
 
-def test_a_command_that_is_killed_leaves_no_server_behind(curate):
+def test_killed_command_leaves_no_server_behind(curate):
     process = curate()
     server = server_of(process)
     process.kill()
     server.wait(timeout=30)
 
 
-def test_a_server_that_cannot_start_says_why_in_a_line(curate, tmp_path):
+def test_server_that_cannot_start_is_explained_in_one_line(curate, tmp_path):
     process = curate(PREFECT_API_DATABASE_CONNECTION_URL="sqlite+aiosqlite:////proc/winnow/prefect.db")
-    _, said = process.communicate(timeout=120)
+    _, log = process.communicate(timeout=120)
     assert process.returncode == 3
-    assert "the temporary Prefect server ended with exit code 3 while it started" in said.splitlines()[-1]
-    assert "unable to open database file" in said.splitlines()[-1]
-    assert "Traceback" not in said
+    assert "the temporary Prefect server ended with exit code 3 while it started" in log.splitlines()[-1]
+    assert "unable to open database file" in log.splitlines()[-1]
+    assert "Traceback" not in log
     assert not (tmp_path / "run").exists()

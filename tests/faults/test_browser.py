@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import CHROMIUM, server_of_its_own
+from tests.conftest import CHROMIUM, running_server
 from tests.test_report import MANIFEST, SETTINGS, rows, throughput
 from winnow.reports.render import render_page
 
@@ -73,7 +73,7 @@ def report_with(texts: list[str]) -> str:
 
 
 def test_row_38_markup_runs_nothing_and_fetches_nothing_in_a_browser(tmp_path):
-    with canary_server() as (address, requested), server_of_its_own(tmp_path / "prefect", "--no-services") as api:
+    with canary_server() as (address, requested), running_server(tmp_path / "prefect", "--no-services") as api:
         texts = [text.replace("{}", address) for text in HOSTILE]
         text = report_with(texts)
         (tmp_path / "report.html").write_text(render_page(text, "Quality report"))

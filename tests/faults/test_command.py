@@ -1,4 +1,4 @@
-"""The real command, through Prefect: killed and resumed, refused, over budget, and left by its server."""
+"""The real command with Prefect: killed and resumed, refused, stopped by its quarantine limit, without its server."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import DEMO, ROOT, server_of_its_own
+from tests.conftest import DEMO, ROOT, running_server
 from tests.faults.test_kills import dataset
 from winnow.runs.ledger import read_records
 from winnow.runs.storage import location
@@ -28,22 +28,22 @@ SMALL_SHARDS = ["--shard-hours", "0.05"]  # ten of the demo's corpus
 def command(*words: object, api: str | None, **options: object) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API")}
     environment |= {"PREFECT_API_URL": api} if api else {}
-    line = [sys.executable, "-m", "cli.app", *map(str, words)]
+    line = [sys.executable, "-P", "-m", "cli.app", *map(str, words)]
     return subprocess.Popen(line, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, **options)
 
 
-def curated(output: Path, *words: object) -> list[object]:
+def curate_demo(output: Path, *words: object) -> list[object]:
     models = ["--small", DEMO / "small.nemo", "--large", DEMO / "large.nemo", "--trust-unpinned"]
     return ["curate", DEMO / "corpus" / "manifest.jsonl", "--output", output, *models, *SMALL_SHARDS, *words]
 
 
 def passes(lines: list[str]) -> list[str]:
-    """The passes that were done, and not found done."""
+    """Find the passes in a log that did any work."""
     return re.findall(r"((?:small|large) pass [\d-]+): [\d,]+ utterances", "\n".join(lines))
 
 
-def readings(run: Path) -> set[str]:
-    """The passes that are committed."""
+def committed_passes(run: Path) -> set[str]:
+    """Read the passes from the ledger."""
     return {
         f"{r['stage'].replace('-', ' ')} {r['shard']}"
         for r in read_records(run).values()
@@ -51,11 +51,11 @@ def readings(run: Path) -> set[str]:
     }
 
 
-def test_a_command_that_is_killed_and_resumed_ends_as_if_it_had_not(tmp_path, prefect_server):
-    whole = command(*curated(tmp_path / "whole"), api=prefect_server)
-    began = time.monotonic()
+def test_killed_command_resumes_to_the_same_bytes_and_repeats_no_pass(tmp_path, prefect_server):
+    whole = command(*curate_demo(tmp_path / "whole"), api=prefect_server)
+    start = time.monotonic()
     assert whole.wait(timeout=300) == 0, whole.stderr.read()
-    usual = time.monotonic() - began
+    duration = time.monotonic() - start
     seed = int(os.environ.get("WINNOW_SEED", random.randrange(10**6)))
     pick = random.Random(seed)
     kills = outputs = shown = 0
@@ -63,56 +63,58 @@ def test_a_command_that_is_killed_and_resumed_ends_as_if_it_had_not(tmp_path, pr
         run, lines, ended = tmp_path / f"killed{outputs}", [], None
         outputs += 1
         while ended != 0:
-            process = command(*(["resume", run] if (run / "run.json").exists() else curated(run)), api=prefect_server)
-            committed = readings(run)
+            process = command(
+                *(["resume", run] if (run / "run.json").exists() else curate_demo(run)), api=prefect_server
+            )
+            committed = committed_passes(run)
             if kills < KILLS:
-                time.sleep(pick.uniform(0.3, 0.8) * usual)
+                time.sleep(pick.uniform(0.3, 0.8) * duration)
                 process.kill()
-            said = process.communicate(timeout=300)[1].splitlines()
+            log = process.communicate(timeout=300)[1].splitlines()
             ended = process.returncode
-            assert ended in (0, -signal.SIGKILL), f"seed {seed}: {said}"
-            assert not committed & set(passes(said)), f"seed {seed}: read again"
+            assert ended in (0, -signal.SIGKILL), f"seed {seed}: {log}"
+            assert not committed & set(passes(log)), f"seed {seed}: a committed pass was repeated"
             kills += ended == -signal.SIGKILL
-            lines += said
+            lines += log
         assert [check.sentence for check in verify_run(run) if not check.holds] == []
         assert dataset(run) == dataset(tmp_path / "whole"), f"seed {seed}"
         done = passes(lines)
-        assert len(done) == len(set(done)), f"seed {seed}: a committed shard was read again: {done}"
+        assert len(done) == len(set(done)), f"seed {seed}: a committed pass was repeated: {done}"
         shown += len(done)
     print(
         f"seed {seed}: {kills} kills of the command, {outputs} outputs, {shown} passes shown, none twice, bytes equal"
     )
 
 
-def test_a_second_command_on_the_same_output_is_refused(tmp_path, prefect_server):
-    first = command(*curated(tmp_path / "run"), api=prefect_server)
+def test_second_command_on_the_same_output_is_refused(tmp_path, prefect_server):
+    first = command(*curate_demo(tmp_path / "run"), api=prefect_server)
     while not (tmp_path / "run" / "run.json").exists():
         assert first.poll() is None, first.stderr.read()
         time.sleep(0.1)
-    second = command(*curated(tmp_path / "run"), api=prefect_server)
-    said = second.communicate(timeout=120)[1].splitlines()[-1]
+    second = command(*curate_demo(tmp_path / "run"), api=prefect_server)
+    log = second.communicate(timeout=120)[1].splitlines()[-1]
     assert second.returncode == 6
-    assert f"is in use by manifest.jsonl to {tmp_path / 'run'} (process {first.pid} on {socket.gethostname()})" in said
+    assert f"is in use by manifest.jsonl to {tmp_path / 'run'} (process {first.pid} on {socket.gethostname()})" in log
     first.send_signal(signal.SIGTERM)
-    began = time.monotonic()
+    start = time.monotonic()
     assert first.wait(timeout=30) == 143
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - start < 30
     states = httpx.post(f"{prefect_server}/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 2}).json()
     assert {state["state"]["name"] for state in states} == {"Cancelled", "Failed"}
 
 
-def test_an_interrupted_command_is_gone_and_says_how_to_go_on(tmp_path, prefect_server):
-    process = command(*curated(tmp_path / "run"), api=prefect_server)
+def test_interrupted_command_ends_and_says_how_to_resume(tmp_path, prefect_server):
+    process = command(*curate_demo(tmp_path / "run"), api=prefect_server)
     while not (tmp_path / "run" / "run.json").exists():
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=30)[1]
+    log = process.communicate(timeout=30)[1]
     assert process.returncode == 130
-    assert "interrupted: resume with the same command, or with `winnow resume`" in said
+    assert "interrupted: resume with the same command, or with `winnow resume`" in log
 
 
-def test_too_much_quarantined_stops_a_run_that_a_higher_budget_lets_go_on(manifest, hears, tmp_path, prefect_server):
+def test_run_with_too_much_quarantined_stops_and_resumes_with_a_higher_limit(manifest, hears, tmp_path, prefect_server):
     good = {f"{i}.wav": "hello there" for i in range(5)}
     corpus = manifest(
         *({"audio_filepath": name, "text": text} for name, text in good.items()),
@@ -120,9 +122,9 @@ def test_too_much_quarantined_stops_a_run_that_a_higher_budget_lets_go_on(manife
     )
     words = ["curate", corpus, "--output", tmp_path / "run", "--small", hears(small=good)["small"]]
     stopped = command(*words, api=prefect_server)
-    said = stopped.communicate(timeout=120)[1].splitlines()[-1]
+    log = stopped.communicate(timeout=120)[1].splitlines()[-1]
     assert stopped.returncode == 10
-    assert "12 of 17 utterances are quarantined, more than max_quarantined (5.0%) allows: BAD_TEXT 12." in said
+    assert "12 of 17 utterances are quarantined, more than max_quarantined (5.0%) allows: BAD_TEXT 12." in log
     assert not (tmp_path / "run" / "_SUCCESS.json").exists()
     again = command("resume", tmp_path / "run", "--max-quarantined", "0.8", api=prefect_server)
     assert "transcribe small 00000: already done" in again.communicate(timeout=120)[1]
@@ -130,30 +132,30 @@ def test_too_much_quarantined_stops_a_run_that_a_higher_budget_lets_go_on(manife
     assert json.loads((tmp_path / "run" / "_SUCCESS.json").read_text())["quarantined"] == 12
 
 
-def test_without_the_server_that_was_asked_for_nothing_begins(tmp_path):
-    began = time.monotonic()
-    process = command(*curated(tmp_path / "run"), api="http://127.0.0.1:9/api")
-    said = process.communicate(timeout=60)[1].splitlines()[-1]
+def test_command_without_its_configured_server_does_nothing(tmp_path):
+    start = time.monotonic()
+    process = command(*curate_demo(tmp_path / "run"), api="http://127.0.0.1:9/api")
+    log = process.communicate(timeout=60)[1].splitlines()[-1]
     assert process.returncode == 3
-    assert time.monotonic() - began < 40
-    assert "no Prefect server at http://127.0.0.1:9/api" in said
+    assert time.monotonic() - start < 40
+    assert "no Prefect server at http://127.0.0.1:9/api" in log
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("place", ["/proc/winnow", "/dev/full/run"])
-def test_an_output_that_cannot_be_written_is_refused_before_any_model_loads(place, prefect_server):
-    process = command(*curated(Path(place)), api=prefect_server)
-    said = process.communicate(timeout=120)[1].splitlines()[-1]
+def test_output_that_cannot_be_written_is_refused_before_a_model_loads(place, prefect_server):
+    process = command(*curate_demo(Path(place)), api=prefect_server)
+    log = process.communicate(timeout=120)[1].splitlines()[-1]
     assert process.returncode == 2
-    assert f"{place}: cannot be written to" in said
+    assert f"{place}: cannot be written to" in log
 
 
-def test_a_run_whose_server_dies_completes_its_data(tmp_path):
+def test_run_completes_its_data_when_its_server_dies(tmp_path):
     run = tmp_path / "run"
-    with server_of_its_own(tmp_path / "prefect", "--no-services") as api:
-        process = command(*curated(run), api=api)
-        for said in process.stderr:
-            if "transcribe small 00002" in said:
+    with running_server(tmp_path / "prefect", "--no-services") as api:
+        process = command(*curate_demo(run), api=api)
+        for line in process.stderr:
+            if "transcribe small 00002" in line:
                 break
     killed = time.monotonic()
     rest = process.communicate(timeout=300)[1]
@@ -164,7 +166,7 @@ def test_a_run_whose_server_dies_completes_its_data(tmp_path):
     assert [check.sentence for check in verify_run(location(run)) if not check.holds] == []
 
 
-def test_a_planted_secret_is_found_nowhere(manifest, tone, hears, tmp_path, prefect_server):
+def test_planted_secret_appears_nowhere(manifest, tone, hears, tmp_path, prefect_server):
     secret = "hunter2-planted"
     url = f"https://ann:{secret}@host/a.wav?token={secret}"
     tone("a.wav")
@@ -177,13 +179,13 @@ def test_a_planted_secret_is_found_nowhere(manifest, tone, hears, tmp_path, pref
     models = hears(small={"a.wav": "hello there"})
     words = ["curate", corpus, "--output", tmp_path / "run", "--small", models["small"]]
     process = command(*words, api=prefect_server, stdout=subprocess.PIPE)
-    said = "".join(process.communicate(timeout=120))
-    assert process.returncode == 0, said
+    log = "".join(process.communicate(timeout=120))
+    assert process.returncode == 0, log
     files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
     shown = [str(pq.read_table(path).to_pylist()) for path in files if path.suffix == ".parquet"]
     shown += [path.read_text() for path in files if path.suffix != ".parquet"]
-    for what in ("flow_runs", "task_runs", "artifacts", "logs"):
-        shown.append(httpx.post(f"{prefect_server}/{what}/filter", json={"limit": 200}).raise_for_status().text)
+    for kind in ("flow_runs", "task_runs", "artifacts", "logs"):
+        shown.append(httpx.post(f"{prefect_server}/{kind}/filter", json={"limit": 200}).raise_for_status().text)
     assert len(shown) > 20
-    assert [text for text in (said, *shown) if secret in text] == []
+    assert [text for text in (log, *shown) if secret in text] == []
     assert "https://***@host/a.wav?token=***" in "".join(shown)

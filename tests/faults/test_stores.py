@@ -1,4 +1,4 @@
-"""Runs in an object store, by a stand-in for S3 on this machine."""
+"""Runs in an object store: moto serves S3 on this machine."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -15,7 +15,7 @@ from winnow.runs.verify import verify_run
 
 @pytest.fixture(scope="module")
 def bucket():
-    """The address of an empty bucket."""
+    """Create an empty bucket and return its URL."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -32,7 +32,7 @@ def bucket():
     server.stop()
 
 
-def test_the_first_object_of_a_name_stays(bucket):
+def test_put_if_absent_keeps_the_first_object(bucket):
     path = location(f"{bucket}/a.json")
     assert put_if_absent(path, b"first")
     assert not put_if_absent(path, b"second")
@@ -41,8 +41,8 @@ def test_the_first_object_of_a_name_stays(bucket):
     assert path.read_bytes() == b"third"
 
 
-class Forgetful:
-    """A store whose answer is lost on the way: the object is there, and the writer sees an error."""
+class LostAnswer:
+    """A store whose answer is lost: the object is created, but the writer gets an error."""
 
     def __init__(self, path):
         self.path, self.real, self.fs = path.path, path, self
@@ -58,14 +58,14 @@ class Forgetful:
         return self.real.read_bytes()
 
 
-def test_after_a_lost_answer_the_store_is_asked_who_won(bucket):
+def test_content_decides_after_a_lost_answer(bucket):
     path = location(f"{bucket}/b.json")
-    assert put_if_absent(Forgetful(path), b"mine")
-    assert not put_if_absent(Forgetful(path), b"another's")
-    assert path.read_bytes() == b"mine"
+    assert put_if_absent(LostAnswer(path), b"ours")
+    assert not put_if_absent(LostAnswer(path), b"another's")
+    assert path.read_bytes() == b"ours"
 
 
-def test_of_racing_attempts_one_record_is_everyones(bucket):
+def test_racing_attempts_all_get_the_same_record(bucket):
     run = location(f"{bucket}/races")
     racers = 4
     for race in range(50):
@@ -84,7 +84,7 @@ def test_of_racing_attempts_one_record_is_everyones(bucket):
     assert len(ledger.read_records(run)) == 50
 
 
-def test_a_whole_run_in_a_store_and_once_more(bucket, manifest, hears, prefect_server):
+def test_run_in_an_object_store_is_complete_and_repeats_no_work(bucket, manifest, hears, prefect_server):
     from flows.curate import curate
 
     corpus = manifest(*({"audio_filepath": f"{i}.wav", "duration": 1.0, "text": f"good day {i}"} for i in range(4)))

@@ -49,6 +49,7 @@ def location(text: str | Path) -> Path:
 
 
 def is_local(path: Path) -> bool:
+    """Tell a local path from one in an object store."""
     return isinstance(path, Path)
 
 
