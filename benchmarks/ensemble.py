@@ -1,4 +1,4 @@
-"""How well ensembles of the demo's three checkpoints read in noise, against each of them alone.
+"""The word error rate of ensembles of the demo's three checkpoints in noise, compared with each checkpoint.
 
 python -m benchmarks.ensemble            # the tables of demo/README.md
 python -m benchmarks.ensemble --tune     # other speech, by which ROVER's defaults were chosen (needs espeak-ng)
@@ -33,13 +33,13 @@ from winnow.text.normalize import normalize
 from winnow.text.rover import VoteWeights, most_confident, rover
 
 MODELS = ("small", "large", "third")
-LOUD = (0.0, 10.0)  # dB: the range of the noise that is laid over the demo corpus
+LOUD = (0.0, 10.0)  # dB: the range of signal-to-noise ratios after noise is added to the demo corpus
 SEED = 7
 
 
 @dataclass(frozen=True)
 class Spoken:
-    """An utterance: what was said, in which file, over which noise (dB), and what each model reads."""
+    """An utterance: what was said, its file, and its signal-to-noise ratio (dB)."""
 
     text: str
     path: Path
@@ -68,7 +68,7 @@ def louder(spoken: list[Spoken], folder: Path) -> Iterator[Spoken]:
 
 
 def other_speech(folder: Path, utterances: int = 300) -> Iterator[Spoken]:
-    """Sentences that are new to the demo and to its models, by its voices at other pitch and speed, in such noise."""
+    """Yield sentences unknown to the demo and its models, by its voices at other pitch and speed, in the same noise."""
     words, pick, voices = Random(SEED), np.random.default_rng(SEED + 1), corpus_voices(SEED)
     known = {*training_texts(Random(TRAINING_SEED)), *(one.text for one in demo_speech())}
     texts = list(islice((text for _ in iter(int, 1) if (text := sentence(words)) not in known), utterances))
@@ -85,7 +85,7 @@ def written(path: Path, text: str, samples: Samples, snr: float) -> Spoken:
 
 
 def readings(spoken: list[Spoken]) -> list[list[Hypothesis]]:
-    """For each utterance, what each of MODELS reads."""
+    """Return for each utterance the hypotheses of MODELS."""
     requests = [Request(str(one.path), None, None) for one in spoken]
     found = [transcribe_here(resolve(pinned(name)), EngineOptions(), requests)[0] for name in MODELS]
     return [[heard.hypothesis for heard in row if heard.hypothesis] for row in zip(*found, strict=True)]
@@ -99,7 +99,7 @@ def voted(**how: float | None) -> Method:
 
 
 def methods() -> dict[str, Method]:
-    """How one text comes of the readings; the first three take that of one model."""
+    """Return ways to make one text of the hypotheses; the first three take that of one model."""
     alone: dict[str, Method] = {name: lambda row, i=i: row[i].text for i, name in enumerate(MODELS)}  # type: ignore[misc]
     return alone | {
         "ROVER": voted(),
@@ -110,13 +110,13 @@ def methods() -> dict[str, Method]:
 
 
 def word_error_rate(spoken: list[Spoken], rows: list[list[Hypothesis]], method: Method) -> float:
-    """Errors of all utterances over their words."""
+    """Return the errors of all utterances divided by their words."""
     pairs = [(one.text.split(), normalize(method(row), "basic").split()) for one, row in zip(spoken, rows, strict=True)]
     return sum(Levenshtein.distance(*pair) for pair in pairs) / sum(len(words) for words, _ in pairs)
 
 
 def compare() -> Iterator[list[str]]:
-    """WER of each model and of each method, on the demo corpus and with more noise over it; then by agreement."""
+    """Yield the WER of each method on the demo corpus, also with more noise, and then the WER by agreement."""
     with tempfile.TemporaryDirectory() as folder:
         spoken = demo_speech()
         loud = list(louder(spoken, Path(folder)))
@@ -142,7 +142,7 @@ def compare() -> Iterator[list[str]]:
 def agreed(
     spoken: list[Spoken], rows: list[list[Hypothesis]], least: float
 ) -> tuple[list[Spoken], list[list[Hypothesis]]]:
-    """Utterances on which the models agree at least so much, and what was read in them."""
+    """Return the utterances with at least this agreement, and their hypotheses."""
     at = [i for i, row in enumerate(rows) if (rover(row, "basic", VoteWeights()).agreement or 0.0) >= least]
     return [spoken[i] for i in at], [rows[i] for i in at]
 
@@ -150,13 +150,13 @@ def agreed(
 def taken(
     spoken: list[Spoken], rows: list[list[Hypothesis]], snr: float
 ) -> tuple[list[Spoken], list[list[Hypothesis]]]:
-    """Utterances with at most this signal-to-noise ratio (dB), and what was read in them."""
+    """Return the utterances with at most this signal-to-noise ratio (dB), and their hypotheses."""
     at = [i for i, one in enumerate(spoken) if one.snr <= snr]
     return [spoken[i] for i in at], [rows[i] for i in at]
 
 
 def tune() -> Iterator[list[str]]:
-    """WER on other speech, for weights of the votes (across), exponents and confidences in nothing (down)."""
+    """Yield the WER on other speech by alpha (across), null_confidence and exponent (down)."""
     with tempfile.TemporaryDirectory() as folder:
         spoken = list(other_speech(Path(folder)))
         rows = readings(spoken)

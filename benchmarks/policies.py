@@ -1,11 +1,11 @@
-"""How well policies tell good references from bad ones, and how much of the audio the large model reads for that.
+"""How well policies separate good references from bad ones, and how much audio the large model transcribes for that.
 
     python -m benchmarks.policies                # the tables of README.md
     python -m benchmarks.policies --json FILE    # the rows for machines
 
-Both models read each corpus once; after that, readings are judged again and again. Limits are chosen on the utterances
-with even numbers (by F1, then by what they cost), and the figures are of the others. A budget is for all of them: its
-gate sees readings, and never what was said.
+Both models transcribe each corpus once; their hypotheses are then judged by every policy. Limits are chosen on the
+utterances with even numbers (by F1, then by cost), and the figures are those of the others. A budget is for all
+utterances, since its gate knows the hypotheses but not what was said.
 """
 
 import argparse
@@ -44,7 +44,7 @@ REJECTS = (0.5, 0.8, 1.05, 1.5)
 
 @dataclass(frozen=True)
 class Evidence:
-    """Of each utterance its number, its seconds, whether its reference is what was said, and the WER of readings."""
+    """The number, seconds and WERs of each utterance, and whether its reference is what was said."""
 
     ids: Numbers
     seconds: Numbers
@@ -54,15 +54,16 @@ class Evidence:
     voted: Numbers
 
     def only(self, rows: Flags) -> "Evidence":
+        """Return some of the utterances."""
         return Evidence(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 Policy = Callable[..., tuple[Flags, Flags]]
-"""Given the evidence and limits, what is kept, and what the large model read."""
+"""Takes the evidence and limits; returns what is kept and what the large model transcribes."""
 
 
 def alone(name: str) -> Policy:
-    """By one reading of everything."""
+    """Keep utterances by one model's hypothesis of everything."""
     return lambda rows, limit: (getattr(rows, name) <= limit, np.full(len(rows.ids), name != "small"))
 
 
@@ -82,8 +83,8 @@ def budget(share: float) -> Policy:
         wanted = (rows.small > limit) | (drawn < AUDIT)
         sampled = wanted & (drawn < sample_share(drawn, wanted, rows.seconds, seconds))
         rescued = sampled & (rows.small > limit) & (rows.large <= limit)
-        found = best_band(BudgetRows(rows.small, rows.seconds, sampled, rescued), limit, seconds, limit)
-        kept, read = bands(rows, *found, limit)
+        band = best_band(BudgetRows(rows.small, rows.seconds, sampled, rescued), limit, seconds, limit)
+        kept, read = bands(rows, *band, limit)
         return kept, read | sampled
 
     return spend
@@ -93,7 +94,7 @@ POLICIES: dict[str, tuple[Policy, list[tuple[float, ...]]]] = {
     "small only": (alone("small"), [(limit,) for limit in LIMITS]),
     "large only": (alone("large"), [(limit,) for limit in LIMITS]),
     "the guide's cascade": (guide, [(limit,) for limit in LIMITS]),
-    "bands, as they are by default": (bands, [(GATE_PRESETS["bands"].accept, GATE_PRESETS["bands"].reject, LIMIT)]),
+    "bands, by default": (bands, [(GATE_PRESETS["bands"].accept, GATE_PRESETS["bands"].reject, LIMIT)]),
     "bands, chosen": (bands, [(a, r, t) for a, r, t in product(LIMITS, REJECTS, LIMITS) if a <= t]),
     "budget of 20%": (budget(0.2), [(limit,) for limit in LIMITS]),
     "budget of 40%": (budget(0.4), [(limit,) for limit in LIMITS]),

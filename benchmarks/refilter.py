@@ -1,13 +1,12 @@
-"""How quickly other rules are tried on the readings of a finished run, and in how much memory.
+"""How fast other rules are tried on a complete run, and in how much memory.
 
     python -m benchmarks.refilter                 # a million rows in a thousand shards
     python -m benchmarks.refilter --quick         # fifty thousand in fifty
     python -m benchmarks.refilter --json FILE     # the rows for machines
 
-The readings are made up. Every measurement has a process of its own on one core, with its peak memory as the system
-counts it (VmHWM), the interpreter and all imports included. `refilter` is what `winnow refilter` shows: what is
-kept now, what would be kept by the rules, and what each of them drops; `sweep` is the curves of `winnow sweep`, drawn
-and written.
+The hypotheses are made up. Every measurement runs in its own process on one core; peak memory is the system's (VmHWM)
+and includes the interpreter and all imports. `refilter` is what `winnow refilter` prints: what is kept now, what the
+rules would keep, and what each of them drops; `sweep` is drawing and writing the curves of `winnow sweep`.
 """
 
 import json
@@ -52,7 +51,7 @@ print(json.dumps(done))
 
 
 def shard(number: int) -> pa.Table:
-    """Rows as they are before they are judged, of ten words each."""
+    """Return scored rows of ten words each."""
     pick = np.random.default_rng(number)
     words = np.array([f"word{i}" for i in range(2_000)])
     texts = [" ".join(row) for row in words[pick.integers(0, len(words), (SHARD, 10))]]
@@ -70,10 +69,10 @@ def shard(number: int) -> pa.Table:
         "small_pred_text": texts,
         "large_pred_text": pa.array(texts, mask=~large),
     }
-    for role, errors, asked in (("small", wrong[0], ~large | large), ("large", wrong[1], large)):
+    for role, errors, transcribed in (("small", wrong[0], ~large | large), ("large", wrong[1], large)):
         scores = {"substitutions": errors, "deletions": errors * 0, "insertions": errors * 0, "hits": 10 - errors}
         scores |= {"wer": errors / 10, "cer": errors / 25}
-        columns |= {f"{role}_{name}": pa.array(value, mask=~asked) for name, value in scores.items()}
+        columns |= {f"{role}_{name}": pa.array(value, mask=~transcribed) for name, value in scores.items()}
     types = {name: BEFORE_FILTER.field(name).type for name in columns}
     arrays = [pa.array(column).cast(types[name]) for name, column in columns.items()]
     return select_columns(pa.table(arrays, names=list(columns)), BEFORE_FILTER)
@@ -90,8 +89,8 @@ def finished(run: Path, shards: int) -> None:
         for stage, table in (("load", rows), ("score-large", rows), ("filter", filter(rows, rules))):
             file = ledger.store_table(run / ledger.STAGES / stage, f"{number:05}", table)
             ledger.commit(run, ledger.key_of(stage, number), [file], stage=stage, shard=f"{number:05}")
-    asked = {"parameters": settings.model_dump(mode="json"), "sha256": {}}
-    (run / "run.json").write_text(json.dumps(asked))
+    record = {"parameters": settings.model_dump(mode="json"), "sha256": {}}
+    (run / "run.json").write_text(json.dumps(record))
     (run / "_SUCCESS.json").write_text("{}")
 
 
@@ -108,8 +107,8 @@ def compare(quick: bool, rounds: int) -> Iterator[dict[str, Any]]:
         finished(run, shards)
         for command in ("refilter", "sweep"):
             for name, rules in RULES.items():
-                found = [measure(command, str(run), *rules) for _ in range(rounds)]
-                middle = {figure: statistics.median(turn[figure] for turn in found) for figure in found[0]}
+                turns = [measure(command, str(run), *rules) for _ in range(rounds)]
+                middle = {figure: statistics.median(turn[figure] for turn in turns) for figure in turns[0]}
                 yield {
                     "command": command,
                     "rules": name,

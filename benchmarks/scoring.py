@@ -1,12 +1,12 @@
-"""How quickly readings are compared with their references, against jiwer, in turns on the same pairs.
+"""How fast hypotheses are compared with their references, in turns with jiwer on the same pairs.
 
     python -m benchmarks.scoring                 # 200,000 pairs of ten words, a tenth of them wrong
     python -m benchmarks.scoring --quick         # 20,000
     python -m benchmarks.scoring --json FILE     # the rows for machines
 
-Both are given texts that differ in their words only. jiwer gets them one pair at a time, or all at once (`batched`),
-which is quicker. `equal` is the share of results that are the same. `stage` is all that `score` does to a shard:
-normalizing it, every difference and the WER of the texts as they are, against jiwer's counts by themselves.
+The texts differ only in their words. jiwer gets them one pair at a time or, which is faster, all at once (`batched`).
+`equal` is the share of equal results. `stage` is all that `score` does to a shard (normalization, every metric, and the
+WER before normalization), compared with jiwer's counts alone.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,21 +26,21 @@ def pairs(count: int) -> Pairs:
     pick = Random(1)
     words = ["".join(pick.choices("abcdefghijklmnopqrstuvwxyz", k=pick.randint(2, 9))) for _ in range(5_000)]
     references = [pick.choices(words, k=10) for _ in range(count)]
-    readings = []
+    hypotheses = []
     for reference in references:
-        heard = []
+        spoken: list[str] = []
         for word in reference:
-            heard += pick.choices(([word], ["wrong"], [], [word, word]), (90, 6, 2, 2))[0]
-        readings.append(" ".join(heard))
-    return [" ".join(reference) for reference in references], readings
+            spoken += pick.choices(([word], ["wrong"], [], [word, word]), (90, 6, 2, 2))[0]
+        hypotheses.append(" ".join(spoken))
+    return [" ".join(reference) for reference in references], hypotheses
 
 
 def each(compare: Callable[[str, str], object]) -> Callable[[int], Work]:
-    """One pair at a time."""
+    """Return a benchmark that compares one pair at a time."""
 
     def make(count: int) -> Work:
-        references, readings = pairs(count)
-        return lambda: ([str(compare(*pair)) for pair in zip(references, readings, strict=True)], {})
+        references, hypotheses = pairs(count)
+        return lambda: ([str(compare(*pair)) for pair in zip(references, hypotheses, strict=True)], {})
 
     return make
 
@@ -61,10 +61,10 @@ def our_corpus(count: int) -> Work:
     """Compute the word error rate of all pairs together from the rate of each."""
     from winnow.text.metrics import word_error_rate
 
-    references, readings = pairs(count)
+    references, hypotheses = pairs(count)
 
     def work() -> tuple[list[str], dict[str, Any]]:
-        rates = [word_error_rate(*pair) for pair in zip(references, readings, strict=True)]
+        rates = [word_error_rate(*pair) for pair in zip(references, hypotheses, strict=True)]
         lengths = [reference.count(" ") + 1 for reference in references]
         wrong = sum(round((rate or 0) * length) for rate, length in zip(rates, lengths, strict=True))
         return [f"{wrong / sum(lengths):.12g}"], {}
@@ -75,17 +75,17 @@ def our_corpus(count: int) -> Work:
 def their_corpus(count: int) -> Work:
     import jiwer
 
-    references, readings = pairs(count)
-    return lambda: ([f"{jiwer.wer(references, readings):.12g}"], {})
+    references, hypotheses = pairs(count)
+    return lambda: ([f"{jiwer.wer(references, hypotheses):.12g}"], {})
 
 
 def our_counts(count: int) -> Work:
     from winnow.text.metrics import compare_texts
 
-    def counts(reference: str, reading: str) -> list[int]:
-        found = compare_texts(reference, reading)
-        assert found is not None
-        return [found.hits, found.substitutions, found.deletions, found.insertions]
+    def counts(reference: str, hypothesis: str) -> list[int]:
+        errors = compare_texts(reference, hypothesis)
+        assert errors is not None
+        return [errors.hits, errors.substitutions, errors.deletions, errors.insertions]
 
     return each(counts)(count)
 
@@ -93,9 +93,9 @@ def our_counts(count: int) -> Work:
 def their_counts(count: int) -> Work:
     import jiwer
 
-    def counts(reference: str, reading: str) -> list[int]:
-        found = jiwer.process_words(reference, reading)
-        return [found.hits, found.substitutions, found.deletions, found.insertions]
+    def counts(reference: str, hypothesis: str) -> list[int]:
+        errors = jiwer.process_words(reference, hypothesis)
+        return [errors.hits, errors.substitutions, errors.deletions, errors.insertions]
 
     return each(counts)(count)
 
@@ -106,8 +106,8 @@ def our_stage(count: int) -> Work:
     from tasks.score import score
     from winnow.schema import UTTERANCE, after_transcribe, select_columns
 
-    references, readings = pairs(count)
-    columns = {"id": range(count), "text": references, "small_pred_text": readings}
+    references, hypotheses = pairs(count)
+    columns = {"id": range(count), "text": references, "small_pred_text": hypotheses}
     shard = select_columns(
         pa.table({name: list(column) for name, column in columns.items()}), after_transcribe(UTTERANCE, "small")
     )
@@ -124,7 +124,7 @@ def our_stage(count: int) -> Work:
 CASES: dict[str, tuple[Callable[[int], Work], Callable[[int], Work]]] = {
     "WER": (our_rates, their_rates),
     "WER, jiwer batched": (our_corpus, their_corpus),
-    "all differences": (our_counts, their_counts),
+    "all metrics": (our_counts, their_counts),
     "stage": (our_stage, their_counts),
 }
 
