@@ -51,7 +51,7 @@ from pathlib import Path
 from winnow.engines.isolation import transcribe_here
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
-from winnow.engines.recogniser import Request
+from winnow.engines.engine import Request
 rows = [json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()]
 requests = [Request(row["audio_filepath"], None, row["duration"]) for row in rows]
 transcribe_here(resolve(sys.argv[2], trust_unpinned=True), EngineOptions(), requests[:20])
