@@ -1,12 +1,12 @@
-"""How quickly a manifest is cut into shards, on one core and in how much memory, and how quickly shards are read.
+"""Measure how fast a manifest is split into shards and loaded, on one core, and in how much memory.
 
     python -m benchmarks.manifest                 # two million rows, like NeMo's
     python -m benchmarks.manifest --quick         # two hundred thousand
-    python -m benchmarks.manifest --json FILE     # the rows for machines
+    python -m benchmarks.manifest --json FILE     # also write the rows as JSON
 
-Every measurement has a process of its own on one core, with its peak memory as the system counts it (VmHWM), the
-interpreter and all imports included. `cut` finds where shards begin and which utterances are there twice: all that is
-done before shards can be read side by side. `read` is the strict parse of the first shards, some 50,000 rows.
+Every measurement runs in a process on one core. Its peak memory is the system's (VmHWM), with the interpreter and all
+imports. `shard` finds where shards begin and which utterances are duplicates, before shards can be loaded in parallel.
+`load` strictly parses the first shards, about 50,000 rows.
 """
 
 import json
@@ -22,8 +22,8 @@ from typing import Any
 from benchmarks.turns import main
 
 ROWS, QUICK_ROWS = 2_000_000, 200_000
-READ = 50_000  # rows
-SHARD = 2_000  # rows, so that there are a thousand shards, as the README plans for
+LOADED_ROWS = 50_000
+SHARD_ROWS = 2_000  # so that there are a thousand shards, the most that a run has
 SECONDS = 10.5  # of an utterance, on average
 
 START = """
@@ -32,27 +32,27 @@ from pathlib import Path
 os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 manifest, hours, rows = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
 """
-CUT = """
-from winnow.corpora.nemo_jsonl.sharding import cut
-from winnow.corpora.nemo_jsonl.duplicates import find_duplicates
-began = time.perf_counter(), time.process_time()
-slices, hashes = cut(manifest, "/audio", hours)
-twice = find_duplicates(manifest, "/audio", hashes)
-done = {"rows": len(hashes), "shards": len(slices), "twice": len(twice.duplicate_line)}
+SHARD = """
+from winnow.corpora.registry import open_source
+start = time.perf_counter(), time.process_time()
+shards = list(open_source(manifest, "/audio").shards(hours))
+figures = {"rows": sum(shard.lines for shard in shards), "shards": len(shards)}
 """
-READING = """
-from tasks.shard import sliced
-from tasks.load import read
-tables, *_ = sliced(manifest, "/audio", hours)
-began, done = (time.perf_counter(), time.process_time()), {"rows": 0, "shards": 0}
+LOAD = """
+from tasks.load import load
+from tasks.shard import shard_table
+from winnow.corpora.registry import open_source
+source = open_source(manifest, "/audio")
+tables = [shard_table(source, shard) for shard in source.shards(hours)]
+start, figures = (time.perf_counter(), time.process_time()), {"rows": 0, "shards": 0}
 for table in tables:
-    if done["rows"] < rows:
-        done = {"rows": done["rows"] + read(table)[0].num_rows, "shards": done["shards"] + 1}
+    if figures["rows"] < rows:
+        figures = {"rows": figures["rows"] + load(table)[0].num_rows, "shards": figures["shards"] + 1}
 """
 END = """
-done |= {"wall": time.perf_counter() - began[0], "cpu": time.process_time() - began[1]}
-done["mebibytes"] = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
-print(json.dumps(done))
+figures |= {"wall": time.perf_counter() - start[0], "cpu": time.process_time() - start[1]}
+figures["mebibytes"] = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
+print(json.dumps(figures))
 """
 
 
@@ -70,8 +70,8 @@ def write(path: Path, rows: int) -> float:
 
 
 def measure(code: str, path: Path) -> dict[str, Any]:
-    hours = SHARD * SECONDS / 3600
-    command = [sys.executable, "-c", START + code + END, str(path), str(hours), str(READ)]
+    hours = SHARD_ROWS * SECONDS / 3600
+    command = [sys.executable, "-c", START + code + END, str(path), str(hours), str(LOADED_ROWS)]
     return dict(json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout))
 
 
@@ -80,12 +80,12 @@ def compare(quick: bool, rounds: int) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "corpus.jsonl"
         size = write(path, rows)
-        turns: dict[str, list[dict[str, Any]]] = {"cut": [], "read": []}
+        turns: dict[str, list[dict[str, Any]]] = {"shard": [], "load": []}
         for _ in range(rounds + 1):  # the first warms up
-            turns["cut"].append(measure(CUT, path))
-            turns["read"].append(measure(READING, path))
-        for name, found in turns.items():
-            middle = {figure: statistics.median(turn[figure] for turn in found[1:]) for figure in found[0]}
+            turns["shard"].append(measure(SHARD, path))
+            turns["load"].append(measure(LOAD, path))
+        for name, rounds_ in turns.items():
+            middle = {figure: statistics.median(turn[figure] for turn in rounds_[1:]) for figure in rounds_[0]}
             yield {
                 "stage": name,
                 "manifest": f"{rows:,} rows, {size:.0f} MB",

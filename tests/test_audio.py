@@ -18,22 +18,22 @@ RATE = 16_000
 SPEECH = DEMO / "corpus" / "audio" / "000.flac"
 
 
-def sound(path, offset=None, duration=None, longest=60.0, **options):
+def stats_of(path, offset=None, duration=None, longest=60.0, **options):
     return load_clip(str(path), offset, duration, RATE, longest, **options).stats
 
 
 def fault(path, offset=None, duration=None, longest=60.0, **options):
-    """The reason, what was found, and the seconds measured."""
-    with pytest.raises(BadAudio) as found:
+    """Return reason, detail and measured seconds of the audio that is refused."""
+    with pytest.raises(BadAudio) as caught:
         load_clip(str(path), offset, duration, RATE, longest, **options)
-    problem = found.value
-    assert str(problem) == problem.reason
-    return problem.reason, problem.detail, problem.stats and problem.stats.seconds
+    error = caught.value
+    assert str(error) == error.reason
+    return error.reason, error.detail, error.stats and error.stats.seconds
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
-def test_any_format_and_rate_becomes_mono_at_the_models_rate(tone, name, rate):
+def test_any_format_and_rate_is_decoded_to_mono_at_the_models_rate(tone, name, rate):
     clip = load_clip(str(tone(name, rate=rate, channels=2)), None, None, RATE, 60)
     assert clip.samples.ndim == 1
     assert clip.samples.dtype == np.float32
@@ -44,8 +44,8 @@ def test_any_format_and_rate_becomes_mono_at_the_models_rate(tone, name, rate):
     assert np.argmax(spectrum) * 2 == pytest.approx(440, abs=4)
 
 
-def test_opus_is_read(tone):
-    assert sound(tone("a.opus", format="OGG", subtype="OPUS"), None, 1.0).seconds == pytest.approx(1.0)
+def test_opus_is_decoded(tone):
+    assert stats_of(tone("a.opus", format="OGG", subtype="OPUS"), None, 1.0).seconds == pytest.approx(1.0)
 
 
 def test_channels_are_averaged(tmp_path):
@@ -56,7 +56,7 @@ def test_channels_are_averaged(tmp_path):
     )
 
 
-def test_an_offset_means_a_slice(tmp_path):
+def test_offset_and_duration_select_a_slice(tmp_path):
     ramp = np.linspace(0, 0.5, 3 * RATE)
     soundfile.write(tmp_path / "a.wav", ramp, RATE, subtype="FLOAT")
     clip = load_clip(str(tmp_path / "a.wav"), 1.0, 0.5, RATE, 60)
@@ -67,23 +67,23 @@ def test_an_offset_means_a_slice(tmp_path):
     )
 
 
-def test_a_long_file_may_be_read_in_slices(tone):
-    assert sound(tone("a.wav", seconds=5), 3.0, 1.0, longest=2).seconds == 1.0
+def test_length_limit_applies_to_slices_not_files(tone):
+    assert stats_of(tone("a.wav", seconds=5), 3.0, 1.0, longest=2).seconds == 1.0
 
 
-def test_what_is_longer_than_a_block_is_whole(tmp_path):
+def test_audio_longer_than_a_block_is_complete(tmp_path):
     ramp = np.linspace(-1, 1, 2 * BLOCK_VALUES + 100, dtype=np.float32)
     soundfile.write(tmp_path / "a.wav", ramp, RATE, subtype="FLOAT")
     assert np.array_equal(load_clip(str(tmp_path / "a.wav"), None, None, RATE, 200).samples, ramp)
 
 
 def square(seconds=1.0, loud=1.0):
-    """A buzz of 100 Hz, half of it at the top and half at the bottom."""
+    """Return a square wave of 100 Hz."""
     return loud * np.where(np.arange(round(seconds * RATE)) // (RATE // 200) % 2, 1.0, -1.0)
 
 
 def tones(*loud, pitch=440.0):
-    """A second of tone for each loudness."""
+    """Return a second of tone at each amplitude."""
     at = np.arange(RATE) / RATE
     return np.concatenate([level * np.sin(2 * np.pi * pitch * at) for level in loud])
 
@@ -97,7 +97,7 @@ QUIET = 0.0009  # a tone's RMS is 3 dB below its peak, so this is -64 dB
 
 
 @pytest.mark.parametrize(
-    ("samples", "subtype", "found"),
+    ("samples", "subtype", "expected"),
     [
         (tones(0.25), "FLOAT", stats(1.0, RATE, 1, 0.25, 0.0, 0.0, True)),
         (tones(0.25, pitch=6000), "FLOAT", stats(1.0, RATE, 1, 0.25, 0.0, 0.0, False)),
@@ -115,12 +115,12 @@ QUIET = 0.0009  # a tone's RMS is 3 dB below its peak, so this is -64 dB
         (np.stack([square(), 0 * square()], 1), "FLOAT", stats(1.0, RATE, 2, 1.0, 0.5, 0.0, False)),
     ],
 )
-def test_what_is_measured(tmp_path, samples, subtype, found):
+def test_measurements_of_known_signals(tmp_path, samples, subtype, expected):
     soundfile.write(tmp_path / "a.wav", samples, RATE, subtype=subtype)
-    assert sound(tmp_path / "a.wav") == pytest.approx(found, abs=1e-3)
+    assert stats_of(tmp_path / "a.wav") == pytest.approx(expected, abs=1e-3)
 
 
-def test_seconds_are_those_of_the_file_before_resampling(tone):
+def test_duration_is_measured_before_resampling(tone):
     clip = load_clip(str(tone("a.wav", seconds=1.00005, rate=44_100)), None, None, RATE, 60)
     assert (clip.seconds, clip.stats["sample_rate"], len(clip.samples)) == (44_102 / 44_100, 44_100, 16_001)
 
@@ -131,22 +131,22 @@ def test_seconds_are_those_of_the_file_before_resampling(tone):
 )
 @pytest.mark.parametrize("rate", [16_000, 48_000])
 @pytest.mark.parametrize("loud", [1.0, 0.1])
-def test_telephone_speech_is_known_at_any_rate(tmp_path, name, subtype, rate, loud):
+def test_telephone_speech_is_narrowband_at_any_rate(tmp_path, name, subtype, rate, loud):
     speech, _ = soundfile.read(SPEECH, dtype="float32")
     wide, narrow = soxr.resample(speech, RATE, rate), soxr.resample(soxr.resample(speech, RATE, 8_000), 8_000, rate)
-    found = []
+    narrowband = []
     for samples in (wide, narrow):
         soundfile.write(tmp_path / name, loud * samples, rate, subtype=subtype)
-        found.append(sound(tmp_path / name)["narrowband"])
-    assert found == [False, True]
+        narrowband.append(stats_of(tmp_path / name)["narrowband"])
+    assert narrowband == [False, True]
 
 
-def test_the_demos_recording_at_8_khz_is_narrowband():
-    assert sound(DEMO / "corpus" / "audio" / "8khz.wav")["narrowband"] is True
+def test_demo_recording_at_8_khz_is_narrowband():
+    assert stats_of(DEMO / "corpus" / "audio" / "8khz.wav")["narrowband"] is True
 
 
 @pytest.mark.parametrize(
-    ("offset", "duration", "found"),
+    ("offset", "duration", "expected"),
     [
         (None, 2.0, ("DURATION_MISMATCH", "stated 2.00 s, measured 1.00 s", 1.0)),
         (None, 0.8, ("DURATION_MISMATCH", "stated 0.80 s, measured 1.00 s", 1.0)),
@@ -158,17 +158,17 @@ def test_the_demos_recording_at_8_khz_is_narrowband():
         (0.95, None, ("TOO_SHORT", "0.050 s", 0.05)),
     ],
 )
-def test_a_slice_that_is_not_there(tone, offset, duration, found):
-    assert fault(tone("a.wav"), offset, duration) == found
+def test_slice_outside_the_file_is_refused(tone, offset, duration, expected):
+    assert fault(tone("a.wav"), offset, duration) == expected
 
 
 @pytest.mark.parametrize("stated", [0.95, 1.0, 1.05])
-def test_a_stated_duration_may_be_a_little_off(tone, stated):
-    assert sound(tone("a.wav"), None, stated).seconds == 1.0
+def test_stated_duration_may_differ_by_50_ms(tone, stated):
+    assert stats_of(tone("a.wav"), None, stated).seconds == 1.0
 
 
-def test_a_stated_duration_may_be_off_by_a_hundredth(tone):
-    assert sound(tone("a.wav", seconds=20), None, 20.19).seconds == 20.0
+def test_stated_duration_may_differ_by_one_percent(tone):
+    assert stats_of(tone("a.wav", seconds=20), None, 20.19).seconds == 20.0
     assert fault(tone("a.wav", seconds=20), None, 20.25)[0] == "DURATION_MISMATCH"
 
 
@@ -191,7 +191,7 @@ def test_a_stated_duration_may_be_off_by_a_hundredth(tone):
         ("a" * 300, "AUDIO_IO", "ENAMETOOLONG: File name too long"),
     ],
 )
-def test_what_is_no_audio(tmp_path, tone, monkeypatch, name, reason, detail):
+def test_path_without_audio_has_its_reason(tmp_path, tone, monkeypatch, name, reason, detail):
     tone("whole.flac")
     (tmp_path / "empty.wav").touch()
     (tmp_path / "page.wav").write_text("<html></html>")
@@ -200,13 +200,13 @@ def test_what_is_no_audio(tmp_path, tone, monkeypatch, name, reason, detail):
     for link, to in {"loop.wav": "loop.wav", "dangling.wav": "missing.wav", "device.wav": "/dev/zero"}.items():
         (tmp_path / link).symlink_to(to)
     os.mkfifo(tmp_path / "pipe.wav")
-    monkeypatch.chdir(tmp_path)  # a socket's path may have a hundred letters
+    monkeypatch.chdir(tmp_path)  # the path of a socket is limited to about 100 characters
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket.wav")
         assert fault(tmp_path / name, duration=1.0) == (reason, detail, None)
 
 
-def test_what_a_header_promises(tmp_path, tone):
+def test_header_duration_is_zero_if_it_is_not_stated(tmp_path, tone):
     os.mkfifo(tmp_path / "pipe.wav")
     (tmp_path / "page.wav").write_text("<html></html>")
     paths = [tone("a.wav", seconds=2), relabelled(tone("b.flac"), 0), relabelled(tone("c.flac"), 80_000)]
@@ -216,48 +216,47 @@ def test_what_a_header_promises(tmp_path, tone):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_not_asked_again(tone):
+def test_permission_errors_are_not_retried(tone):
     path = tone("a.wav")
     path.chmod(0)
     assert fault(path, delays=(60,)) == ("AUDIO_IO", "EACCES: Permission denied", None)
 
 
 @pytest.mark.parametrize("name", ["audio/a.wav", "audio/link.wav", "linked/a.wav", "audio/../audio/a.wav"])
-def test_what_lies_in_the_root_is_read(tmp_path, tone, name):
+def test_audio_inside_the_root_is_opened(tmp_path, tone, name):
     (tmp_path / "linked").symlink_to("audio")
     (tone("audio/a.wav").parent / "link.wav").symlink_to("a.wav")
     for root in ("audio", "linked"):
-        assert sound(tmp_path / name, root=tmp_path / root).seconds == 1.0
+        assert stats_of(tmp_path / name, root=tmp_path / root).seconds == 1.0
 
 
 @pytest.mark.parametrize(
     "name", ["b.wav", "audio/../b.wav", "audio/link.wav", "audio/away/b.wav", "audio2/b.wav", "no"]
 )
-def test_what_lies_outside_the_root_is_not_opened(tmp_path, tone, name):
+def test_audio_outside_the_root_is_not_opened(tmp_path, tone, name):
     tone("audio/a.wav")
     tone("audio2/b.wav")
     (tmp_path / "audio" / "link.wav").symlink_to(tone("b.wav"))
     (tmp_path / "audio" / "away").symlink_to(tmp_path)
-    found = fault(tmp_path / name, root=tmp_path / "audio")
-    assert found == ("PATH_OUTSIDE_ROOT", "leads out of the audio root", None)
+    assert fault(tmp_path / name, root=tmp_path / "audio") == ("PATH_OUTSIDE_ROOT", "leads out of the audio root", None)
 
 
 MEMORY = "/proc/self/mem"  # a regular file whose first bytes are a real EIO
 
 
 @pytest.mark.skipif(not os.path.exists(MEMORY), reason="needs /proc")  # noqa: PTH110
-def test_an_error_of_the_disk_is_not_blamed_on_the_file(tmp_path):
+def test_disk_error_is_not_reported_as_unreadable_audio(tmp_path):
     (tmp_path / "a.wav").symlink_to(MEMORY)
     assert fault(tmp_path / "a.wav", delays=(0, 0, 0)) == ("AUDIO_IO", "EIO: Input/output error", None)
 
 
 @pytest.mark.skipif(not os.path.exists(MEMORY), reason="needs /proc")  # noqa: PTH110
-def test_an_error_of_the_disk_may_pass(tmp_path, tone):
+def test_transient_disk_error_is_retried(tmp_path, tone):
     path, whole = tmp_path / "a.wav", tone("whole.wav")
     path.symlink_to(MEMORY)
     mended = Timer(0.05, lambda: whole.replace(path))
     mended.start()
-    assert sound(path, delays=(0, 0.2, 1.6)).seconds == 1.0
+    assert stats_of(path, delays=(0, 0.2, 1.6)).seconds == 1.0
     mended.join()
 
 
@@ -270,21 +269,21 @@ def test_an_error_of_the_disk_may_pass(tmp_path, tone):
         ("cut.mp3", "BAD_HEADER", "the header states 8.00 s, the file has 3.85 s"),
     ],
 )
-def test_a_truncated_file_is_found_out(tmp_path, tone, name, reason, detail):
+def test_truncated_file_is_detected(tmp_path, tone, name, reason, detail):
     whole = tone(name, seconds=8).read_bytes()
     (tmp_path / name).write_bytes(whole[: len(whole) // 2])
     assert fault(tmp_path / name)[:2] == (reason, detail)
     assert fault(tmp_path / name, duration=8.0)[0] in ("DURATION_MISMATCH", "AUDIO_UNREADABLE")
 
 
-def test_a_truncated_ogg_is_found_out_by_the_stated_duration(tmp_path, tone):
+def test_truncated_ogg_is_detected_by_the_stated_duration(tmp_path, tone):
     whole = tone("a.ogg", seconds=8).read_bytes()
     (tmp_path / "a.ogg").write_bytes(whole[: len(whole) // 2])
     assert fault(tmp_path / "a.ogg", duration=8.0)[0] == "DURATION_MISMATCH"
 
 
 def relabelled(path, frames):
-    """The same 16-bit mono wav, or flac, whose header says that it has so many frames (of a wav: bytes)."""
+    """Make the header of a 16-bit mono wav or flac state so many frames (of a wav: bytes)."""
     data = bytearray(path.read_bytes())
     if path.suffix == ".wav":
         at = data.index(b"data") + 4
@@ -299,17 +298,17 @@ def relabelled(path, frames):
 @pytest.mark.parametrize(
     ("name", "frames"), [("a.flac", 0), *(("a.wav", size) for size in (0xFFFF_FFFF, 0x7FFF_FFFF, 0x8000_0000))]
 )
-def test_a_length_that_a_stream_did_not_know_is_no_lie(tone, name, frames):
+def test_header_of_a_stream_may_state_no_length(tone, name, frames):
     path = relabelled(tone(name, seconds=5), frames)
-    assert sound(path).seconds == 5.0
-    assert sound(path, None, 5.0).seconds == 5.0
-    assert sound(path, 2.0, 1.0).seconds == 1.0
+    assert stats_of(path).seconds == 5.0
+    assert stats_of(path, None, 5.0).seconds == 5.0
+    assert stats_of(path, 2.0, 1.0).seconds == 1.0
     assert fault(path, 7.0, 1.0)[0] == "BAD_OFFSET"
     assert fault(path, None, 6.0)[0] == "DURATION_MISMATCH"
 
 
 @pytest.mark.parametrize(
-    ("name", "frames", "found"),
+    ("name", "frames", "expected"),
     [
         ("a.flac", 2**36 - 1, ("BAD_HEADER", "the header states 4294967.30 s, the file has 5.00 s", 5.0)),
         ("a.flac", 160_000, ("BAD_HEADER", "the header states 10.00 s, the file has 5.00 s", 5.0)),
@@ -318,23 +317,23 @@ def test_a_length_that_a_stream_did_not_know_is_no_lie(tone, name, frames):
         ("a.wav", 0, ("BAD_HEADER", "160000 of 160044 bytes come after the last frame", 0.0)),
     ],
 )
-def test_a_header_that_lies(tone, name, frames, found):
-    assert fault(relabelled(tone(name, seconds=5), frames)) == found
+def test_header_that_misstates_the_length_is_refused(tone, name, frames, expected):
+    assert fault(relabelled(tone(name, seconds=5), frames)) == expected
 
 
-def test_a_flac_that_holds_more_than_its_header_says(tone):
+def test_flac_with_more_audio_than_stated_is_refused(tone):
     reason, detail, seconds = fault(relabelled(tone("a.flac", seconds=5), 16_000))
     assert (reason, detail.partition(" bytes ")[2], seconds) == ("BAD_HEADER", "come after the last frame", 1.0)
 
 
-def test_tags_at_the_end_of_a_file_are_no_lie(tmp_path, tone):
+def test_tags_at_the_end_of_a_file_are_accepted(tmp_path, tone):
     path = tone("a.flac")
     path.write_bytes(path.read_bytes() + b"TAG" + bytes(125))
-    assert sound(path).seconds == 1.0
+    assert stats_of(path).seconds == 1.0
 
 
 def ten_hours(path):
-    """Half a megabyte of flac that becomes 600 MB of samples."""
+    """Write half a megabyte of flac that decodes to 600 MB of samples."""
     with soundfile.SoundFile(path, "w", 4_000, 1) as file:
         for _ in range(600):
             file.write(np.zeros(60 * 4_000, np.int16))
@@ -354,7 +353,7 @@ def test_ten_hours_in_half_a_megabyte_are_not_decoded(tmp_path):
         tracemalloc.stop()
 
 
-def test_limits(tone):
+def test_length_rate_and_channels_are_limited(tone):
     assert fault(tone("long.wav", seconds=3), longest=2) == ("TOO_LONG", "more than 2 s", None)
     assert fault(tone("blip.wav", seconds=0.05)) == ("TOO_SHORT", "0.050 s", 0.05)
     assert fault(tone("nothing.wav", seconds=0)) == ("TOO_SHORT", "0.000 s", 0.0)
@@ -365,7 +364,7 @@ def test_limits(tone):
 
 @pytest.mark.parametrize("channel", [0, 1])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
-def test_undefined_samples_never_reach_the_model(tmp_path, value, channel):
+def test_nonfinite_samples_are_refused(tmp_path, value, channel):
     samples = np.zeros((RATE, 2), np.float32)
     samples[100, channel] = value
     soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tests.conftest import ROOT
 from winnow.audio.measurements import MEASUREMENTS
-from winnow.rules.operands import column_kind, kind_of
+from winnow.rules.columns import column_type, type_of
 from winnow.schema import AUDIO_STATS, BEFORE_FILTER
 
 NEW = """
@@ -53,7 +53,7 @@ def test_schema_and_rules_follow_from_the_registry():
     assert pa.schema([(measurement.name, measurement.type) for measurement in MEASUREMENTS]) == AUDIO_STATS
     for measurement in MEASUREMENTS:
         assert BEFORE_FILTER.field(measurement.name).type == measurement.type
-        assert column_kind(measurement.name) == kind_of(measurement.type)
+        assert column_type(measurement.name) == type_of(measurement.type)
 
 
 def test_the_documentation_names_every_measurement():

@@ -1,4 +1,4 @@
-"""Rows 8 to 17 of the table of faults: what bad audio costs, and whom, when a real model reads a shard of it."""
+"""Rows 8 to 17 of the table of faults: bad audio has its reason and affects no other utterance of a real model."""
 
 import json
 import os
@@ -41,14 +41,14 @@ def model(demo_small):
 
 @pytest.fixture
 def root(tmp_path):
-    """The folder of the shard's audio; beside it lies what no shard may read."""
+    """The audio root of the shard; the folder above it has audio that must not be opened."""
     (tmp_path / "audio").mkdir()
     return tmp_path / "audio"
 
 
 @pytest.fixture
 def good(root):
-    """Utterances of the demo corpus, in the root."""
+    """Utterances of the demo corpus, copied into the root."""
     rows = []
     for line in (DEMO / "corpus" / "manifest.jsonl").read_text().splitlines():
         if line.startswith("{") and '"audio/0' in line:
@@ -58,8 +58,8 @@ def good(root):
     return rows[:GOOD]
 
 
-def heard(rows: list[Row], model: Any, root: Path | None) -> list[Answer]:
-    """What becomes of each row."""
+def transcribed(rows: list[Row], model: Any, root: Path | None) -> list[Answer]:
+    """Return the hypothesis, reason and detail of each row."""
     shard = select_columns(pa.Table.from_pylist([{"id": i, **row} for i, row in enumerate(rows)], UTTERANCE), UTTERANCE)
     stand_in = Checkpoint(name="model", path=Path("model.nemo"), family="ctc", sha256="")
     reader = Pass(role="small", checkpoint=stand_in, options=EngineOptions(), root=root)
@@ -68,7 +68,7 @@ def heard(rows: list[Row], model: Any, root: Path | None) -> list[Answer]:
 
 
 def mixed(good: list[Row], bad: list[Row]) -> list[Row]:
-    """The good ones spread evenly among the bad ones; which is which shows in where they came from."""
+    """Return the good rows spread evenly among the bad ones."""
     return [row for _, row in sorted([*spread(good), *spread(bad)], key=lambda item: item[0])]
 
 
@@ -76,20 +76,20 @@ def spread(rows: list[Row]) -> list[tuple[float, Row]]:
     return [((i + 0.5) / len(rows), row) for i, row in enumerate(rows)]
 
 
-def cost(good: list[Row], bad: list[Row], model: Any, root: Path | None) -> list[Answer]:
-    """What became of the bad ones, after making sure that every good one reads as it does without them."""
+def faults_of(good: list[Row], bad: list[Row], model: Any, root: Path | None) -> list[Answer]:
+    """Return the outcome of the bad rows, after checking that every good row has the same outcome without them."""
     rows = mixed(good, bad)
-    answers = dict(zip(map(id, rows), heard(rows, model, root), strict=True))
-    assert [answers[id(row)] for row in good] == heard(good, model, root)
+    answers = dict(zip(map(id, rows), transcribed(rows, model, root), strict=True))
+    assert [answers[id(row)] for row in good] == transcribed(good, model, root)
     return [answers[id(row)] for row in bad]
 
 
-# the rows of each fault: file, offset, stated duration, reason, and detail where it does not hang on an encoder
+# the rows of each fault: file, offset, stated duration, reason, and detail unless it depends on an encoder
 NO_FILE, NO_FORMAT, OUTSIDE = "no such file", "Format not recognised.", "leads out of the audio root"
 
 
 def links(root: Path, tone: Callable[..., Path]) -> None:
-    """Row 8: ways out of the root, and what is no file in it."""
+    """Row 8: ways out of the root, and entries of it that are not files."""
     tone("outside.wav")
     (root / "link.wav").symlink_to(root.parent / "outside.wav")
     (root / "folder-link").symlink_to(root.parent)
@@ -97,7 +97,7 @@ def links(root: Path, tone: Callable[..., Path]) -> None:
     os.mkfifo(root / "pipe.wav")
     listening = socket.socket(socket.AF_UNIX)
     here = Path.cwd()
-    os.chdir(root)  # a socket's path may have a hundred letters
+    os.chdir(root)  # the path of a socket is limited to about 100 characters
     listening.bind("socket.wav")
     os.chdir(here)
     listening.close()
@@ -142,7 +142,7 @@ ROW_11 = [
 
 
 def absent(root: Path, _: Callable[..., Path]) -> None:
-    """Rows 12 and 14: what is not there, and what cannot be reached."""
+    """Rows 12 and 14: files that are missing or cannot be reached."""
     (root / "dangling.wav").symlink_to(root / "nowhere.wav")
     (root / "loop.wav").symlink_to(root / "loop.wav")
 
@@ -213,7 +213,7 @@ ROW_15 = [
 
 
 def undefined(root: Path, _: Callable[..., Path]) -> None:
-    """Row 16: one sample that is no number, in one of two channels."""
+    """Row 16: one sample that is not finite, in one of two channels."""
     for name, value in {"nan": np.nan, "inf": np.inf, "minus": -np.inf, "huge": 1e30}.items():
         samples = np.zeros((RATE, 2), np.float32)
         samples[RATE // 2, 1] = value
@@ -230,11 +230,11 @@ ROW_16 = [
 NAMED = [*ROW_8, *ROW_10, *ROW_11, *ROWS_12_14, *ROW_13, *ROW_15, *ROW_16]
 
 
-def test_each_bad_file_has_its_reason_and_costs_nobody_else(root, tone, good, model):
+def test_each_bad_file_has_its_reason_and_affects_no_other(root, tone, good, model):
     for make in (links, cut, absent, garbage, absurd, undefined):
         make(root, tone)
     bad = [{"path": str(root / name), "offset": offset, "duration": stated} for name, offset, stated, _, _ in NAMED]
-    found = cost(good, bad, model, root)
+    found = faults_of(good, bad, model, root)
     assert all(detail for *_, detail in found)
     known = [(*rest, detail if row[-1] else None) for (*rest, detail), row in zip(found, NAMED, strict=True)]
     assert known == [(None, reason, detail) for *_, reason, detail in NAMED]
@@ -242,22 +242,22 @@ def test_each_bad_file_has_its_reason_and_costs_nobody_else(root, tone, good, mo
 
 
 @pytest.mark.skipif(not os.path.exists(MEMORY), reason="needs /proc")  # noqa: PTH110
-def test_errors_of_the_disk_and_devices_cost_nobody_else(root, good, model):
+def test_disk_errors_and_devices_affect_no_other_file(root, good, model):
     for name in ("a.wav", "b.flac", "c.ogg"):
         (root / name).symlink_to(MEMORY)
     bad = [{"path": str(root / name), "duration": 1.0} for name in ("a.wav", "b.flac", "c.ogg")]
     bad += [{"path": device} for device in ("/dev/zero", "/dev/null")]
-    assert cost(good, bad, model, root=None) == [
+    assert faults_of(good, bad, model, root=None) == [
         *[(None, "AUDIO_IO", "EIO: Input/output error")] * 3,
         *[(None, "PATH_OUTSIDE_ROOT", "a device")] * 2,
     ]
 
 
-def test_silence_is_heard_like_anything_else(root, tone, good, model):
+def test_silence_is_transcribed_and_measured(root, tone, good, model):
     soundfile.write(root / "still.wav", np.zeros(2 * RATE), RATE)
     soundfile.write(root / "hush.flac", 1e-4 * np.random.default_rng(0).standard_normal(RATE), RATE)
     still = [{"path": str(root / name)} for name in ("still.wav", "hush.flac")]
-    found = cost(good, still, model, root)
+    found = faults_of(good, still, model, root)
     assert [(reason, detail) for _, reason, detail in found] == [(None, None)] * 2
     assert [load_clip(row["path"], None, None, RATE, 60).stats["silent"] for row in still] == [1.0, 1.0]
 
@@ -298,7 +298,7 @@ def descriptors() -> int:
     return len(list(Path("/dev/fd").iterdir()))
 
 
-def test_mutated_files_cost_nobody_else(root, good, model):
+def test_mutated_files_affect_no_other_file(root, good, model):
     """The number in WINNOW_MUTATIONS; each is made by a seed of its own, which its file is named after."""
     speech, _ = soundfile.read(good[0]["path"], frames=RATE)
     wholes = []
@@ -315,7 +315,7 @@ def test_mutated_files_cost_nobody_else(root, good, model):
     before = descriptors()
     assert [row for row in bad if not whole_or_explained(row)] == []
     assert descriptors() == before
-    found = cost(good, bad, model, root)
+    found = faults_of(good, bad, model, root)
     lost = [(row, answer) for row, answer in zip(bad, found, strict=True) if (answer[0] is None) == (answer[1] is None)]
     assert not lost
     assert not [row for row, (_, reason, _) in zip(bad, found, strict=True) if reason == "MODEL_ERROR"]

@@ -1,6 +1,6 @@
-"""Rows 1 to 7, 9, 12 and 18 of the table of faults, and whatever else stands in manifests: no line is lost or doubled.
+"""Rows 1 to 7, 9, 11, 12 and 18 of the table of faults, and generated manifests: no line is lost or repeated.
 
-WINNOW_EXAMPLES says how many manifests are generated; they are the same ones every time.
+WINNOW_EXAMPLES is how many manifests are generated, the same ones every time.
 """
 
 import json
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from flows.curate import curate
 from tasks.shard import shard
 from tests.conftest import published
-from tests.test_manifest import as_utterances, line, rows_of
+from tests.test_nemo_jsonl import as_utterances, line, rows_of
 from winnow.corpora.field_types import infer_types, merge_types
 from winnow.corpora.nemo_jsonl.line_reader import MAX_LINE
 from winnow.corpora.nemo_jsonl.sharding import cut_shards
@@ -37,7 +37,7 @@ Row = dict[str, Any]
 Answer = tuple[str | None, str | None]
 """The reason and the detail."""
 
-# the lines of each fault, with what they must become
+# the lines of each fault, with the expected detail or row
 
 ROW_1 = {
     b"nonsense": "byte 4: invalid character",
@@ -159,7 +159,7 @@ NO_TEXTS = {None: "null", 7: "a number", ...: "missing", True: "a boolean"}
 
 @pytest.fixture
 def among(tmp_path):
-    """What becomes of lines among good ones, after making sure that these are as they are without them."""
+    """The rows of lines among good ones, after checking that these have the same rows without them."""
 
     def lines(*bad: bytes, **how: Any) -> list[Row]:
         good = [line(audio_filepath=f"good/{i}.wav") for i in range(len(bad) + 1)]
@@ -174,30 +174,30 @@ def among(tmp_path):
 
 
 def unreadable(reason: str, details: Any) -> list[Row]:
-    """Rows that hold a reason and a detail and nothing else."""
+    """Return rows with a reason and a detail and nothing else."""
     rows = [NULLS | {"reason": reason, "detail": detail} for detail in details]
     return [{name: value for name, value in row.items() if name != "id"} for row in rows]
 
 
 def utterance(name: str | None = "a.wav", **changes: Any) -> Row:
-    """The row of `line()` with some columns changed, in the folder /audio."""
+    """Return the row of `line()` in the folder /audio, with some columns changed."""
     row = {"audio_filepath": name, "path": name and f"/audio/{name}", "offset": None, "duration": 1.5}
     return row | {"text": "good morning", "fields": "{}", "reason": None, "detail": None} | changes
 
 
-def test_row_1_what_is_no_json_object_is_said_without_a_word_of_it(among):
+def test_row_1_malformed_json_is_described_without_quoting_it(among):
     assert among(*ROW_1) == unreadable("BAD_JSON", ROW_1.values())
 
 
-def test_row_2_bytes_that_are_no_text(among):
+def test_row_2_bytes_that_are_not_utf_8(among):
     assert among(*NOT_UTF_8) == unreadable("NOT_UTF8", NOT_UTF_8.values())
 
 
-def test_row_2_half_a_surrogate_pair(among):
+def test_row_2_lone_surrogate(among):
     assert among(*SURROGATES) == unreadable("LONE_SURROGATE", SURROGATES.values())
 
 
-def test_row_3_marks_line_ends_blank_lines_and_separators_are_accepted(tmp_path):
+def test_row_3_byte_order_marks_line_ends_blank_lines_and_separators_are_accepted(tmp_path):
     names = [line(audio_filepath=f"{i}.wav") for i in range(6)]
     separated = json.dumps({"audio_filepath": "6.wav", "text": "a\u2028b\u2029c\x85d"}, ensure_ascii=False).encode()
     lines = [
@@ -216,14 +216,14 @@ def test_row_3_marks_line_ends_blank_lines_and_separators_are_accepted(tmp_path)
     assert found == [{"id": id_} | row for id_, row in zip([1, 2, 7, 8, 9, 10, 11], good, strict=True)]
 
 
-def test_row_4_a_line_over_the_limit_is_not_read(among):
+def test_row_4_line_over_the_limit_is_not_parsed(among):
     whole = line(text="a" * (MAX_LINE - len(line(text=""))))
     assert len(whole) == MAX_LINE
     assert among(*ROW_4, whole)[:-1] == unreadable("LINE_TOO_LONG", ROW_4.values())
     assert among(whole)[0]["reason"] is None
 
 
-def test_row_4_a_line_over_the_limit_is_never_held(tmp_path):
+def test_row_4_line_over_the_limit_is_never_held_in_memory(tmp_path):
     path = tmp_path / "corpus.jsonl"
     with path.open("wb") as file:
         file.write(line() + b"\n" + b'{"text": "')
@@ -239,18 +239,18 @@ def test_row_4_a_line_over_the_limit_is_never_held(tmp_path):
     assert peak < 8 * MAX_LINE
 
 
-def test_row_5_a_key_that_is_there_twice_never_wins(among):
+def test_row_5_repeated_key_is_a_fault(among):
     assert among(*ROW_5) == unreadable("DUPLICATE_KEY", ROW_5.values())
 
 
-def test_row_5_colons_and_the_same_key_in_other_objects_are_fine(among):
+def test_row_5_colons_and_equal_keys_of_other_objects_are_accepted(among):
     fine = [{"text": "12:30 \": ' {}"}, {"words": [{"word": "a"}, {"word": "b"}]}, {"text": ":", "a": {"text": ":"}}]
     assert [row["reason"] for row in among(*[line(audio_filepath=f"{i}", **row) for i, row in enumerate(fine)])] == [
         None
     ] * len(fine)
 
 
-def test_row_6_the_same_utterance_counts_where_it_is_first(tmp_path):
+def test_row_6_only_the_first_of_equal_utterances_is_used(tmp_path):
     lines = [
         line(text=None),
         line(),
@@ -274,14 +274,14 @@ def test_row_6_the_same_utterance_counts_where_it_is_first(tmp_path):
     first = {3: 2, 4: 2, 5: 2, 6: 2, 8: 7, 9: 2, 10: 2, 13: 12, 18: 2}
     for hours in (1e6, 1e-9):
         found = rows_of(tmp_path / "corpus.jsonl", b"\n".join(lines), hours)
-        twins = {row["id"]: row["detail"] for row in found if row["reason"] == "DUPLICATE_UTT"}
-        assert twins == {id_: f"as line {other}" for id_, other in first.items()}
+        duplicates = {row["id"]: row["detail"] for row in found if row["reason"] == "DUPLICATE_UTT"}
+        assert duplicates == {id_: f"as line {other}" for id_, other in first.items()}
         assert found[4] == {"id": 5} | utterance(
             "/audio//a.wav", path="/audio/a.wav", fields='{"lang":"en"}', reason="DUPLICATE_UTT", detail="as line 2"
         )
 
 
-def test_row_6_two_objects_on_a_line_and_one_over_two_lines_shift_no_other_line(tmp_path):
+def test_row_6_misplaced_line_breaks_do_not_shift_other_lines(tmp_path):
     broken = b'{"text":\n"one"}'
     lines = [line() + line(), line(audio_filepath="b.wav"), broken, line(audio_filepath="b.wav")]
     found = rows_of(tmp_path / "corpus.jsonl", b"\n".join(lines), 1e6)
@@ -289,7 +289,7 @@ def test_row_6_two_objects_on_a_line_and_one_over_two_lines_shift_no_other_line(
     assert [(row["id"], row["reason"]) for row in found] == list(enumerate(reasons, 1))
 
 
-def test_row_7_no_path(among):
+def test_row_7_missing_or_invalid_path(among):
     assert among(*NO_PATH) == [
         utterance(None, reason="NO_AUDIO_PATH", detail=detail) | rest for detail, rest in NO_PATH.values()
     ]
@@ -304,7 +304,7 @@ def test_row_7_urls_pipes_and_commands_are_never_run(among, tmp_path, monkeypatc
     assert not (tmp_path / "ran").exists()
 
 
-def test_row_9_a_duration_that_is_none(among):
+def test_row_9_invalid_duration(among):
     assert among(*[line(duration=value) for value in BAD_DURATIONS]) == [
         utterance(duration=None, fields=json.dumps({"duration": value}).replace(" ", ""))
         | {"reason": "BAD_DURATION", "detail": detail}
@@ -312,12 +312,12 @@ def test_row_9_a_duration_that_is_none(among):
     ]
 
 
-def test_row_9_a_duration_that_is_not_stated(among):
+def test_row_9_missing_duration_is_accepted(among):
     lines = [line(duration=...), line(duration=None, audio_filepath="b.wav")]
     assert among(*lines) == [utterance(duration=None), utterance("b.wav", duration=None)]
 
 
-def test_row_11_an_offset_that_is_none(among):
+def test_row_11_invalid_offset(among):
     assert among(*[line(offset=value) for value in BAD_OFFSETS]) == [
         utterance(fields=json.dumps({"offset": value}).replace(" ", ""), reason="BAD_OFFSET", detail=detail)
         for value, detail in BAD_OFFSETS.items()
@@ -325,7 +325,7 @@ def test_row_11_an_offset_that_is_none(among):
 
 
 @pytest.mark.parametrize(("there", "refused"), [(0, True), (49, True), (50, False), (100, False)])
-def test_row_12_a_corpus_whose_audio_is_not_mounted_is_refused_at_once(tmp_path, there, refused):
+def test_row_12_corpus_whose_audio_is_not_mounted_is_refused_at_once(tmp_path, there, refused):
     (tmp_path / "corpus.jsonl").write_bytes(
         b"\n".join([b"nonsense", *[line(audio_filepath=f"{i}.wav") for i in range(100)]])
     )
@@ -342,7 +342,7 @@ def test_row_12_a_corpus_whose_audio_is_not_mounted_is_refused_at_once(tmp_path,
     assert not (tmp_path / "run").exists()
 
 
-def test_row_12_the_first_two_hundred_say_it(tmp_path):
+def test_row_12_only_the_first_200_files_are_checked(tmp_path):
     path = tmp_path / "corpus.jsonl"
     for i in range(100):
         (tmp_path / f"{i}.wav").touch()
@@ -353,7 +353,7 @@ def test_row_12_the_first_two_hundred_say_it(tmp_path):
         shard(open_source(path), tmp_path / "other", 1)
 
 
-def test_row_18_no_text(among):
+def test_row_18_missing_or_invalid_text(among):
     kept = [{} if value in (None, ...) else {"text": value} for value in NO_TEXTS]
     assert among(*[line(text=value) for value in NO_TEXTS]) == [
         utterance(text=None, fields=json.dumps(rest).replace(" ", ""), reason="BAD_TEXT", detail=detail)
@@ -361,14 +361,14 @@ def test_row_18_no_text(among):
     ]
 
 
-def test_the_first_of_several_faults_is_told(among):
+def test_first_of_several_faults_is_the_reason(among):
     every = {"audio_filepath": None, "offset": -1, "duration": 0, "text": None}
     expected = ["NO_AUDIO_PATH", "BAD_OFFSET", "BAD_DURATION", "BAD_TEXT"]
     lines = [line(**dict(list(every.items())[i:])) for i in range(4)]
     assert [row["reason"] for row in among(*lines)] == expected
 
 
-def test_credentials_do_not_come_out_again(among):
+def test_credentials_are_redacted(among):
     hidden = "https://***@host/a.wav?token=***"
     given = hidden.replace("***", "s3cret")
     found = among(line(audio_filepath=given), line(source=given, text=given), line(audio_filepath=[given]))
@@ -380,7 +380,7 @@ def test_credentials_do_not_come_out_again(among):
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_every_fault_in_one_manifest_costs_only_its_line(manifest, hears, tmp_path):
+def test_each_fault_in_a_manifest_costs_only_its_line(manifest, hears, tmp_path):
     bad = [*ROW_1, *NOT_UTF_8, *SURROGATES, *ROW_4, *ROW_5, *NO_PATH]
     bad += [line(audio_filepath=path) for path in NO_FILE]
     bad += [line(duration=value) for value in BAD_DURATIONS] + [line(text=value) for value in NO_TEXTS]
@@ -452,13 +452,13 @@ WRITTEN = st.builds(written, OBJECTS, st.booleans(), st.sampled_from(["", " "]))
 
 @st.composite
 def doubled(draw: Any) -> bytes:
-    """Two objects written as one, so that some keys are there twice."""
+    """Two objects written as one, so that some keys are repeated."""
     return draw(WRITTEN)[:-1] + b"," + draw(WRITTEN)[1:]
 
 
 @st.composite
 def mutated(draw: Any) -> bytes:
-    """A good line in which some bytes are others, fewer or more."""
+    """A good line in which some bytes are replaced, removed or inserted."""
     line_ = bytearray(draw(WRITTEN))
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(line_)))
@@ -529,7 +529,7 @@ def account_for_every_line_once(path, content, limit, block, seconds):
     check_slices(path, content, whole, limit, block, seconds / 3600)
 
 
-def test_every_line_of_any_manifest_is_accounted_for_once(path):
+def test_every_line_of_a_generated_manifest_is_accounted_for_once(path):
     account_for_every_line_once(path)
     print(f"{EXAMPLES:,} generated manifests: every line accounted for, no exception")
 
@@ -543,7 +543,7 @@ def blank(line_: bytes, limit: int) -> bool:
 
 
 def check_row(row: Row, line_: bytes, limit: int, seen: dict[Any, int]) -> None:
-    """That the row says of the line what Python's own JSON would, strictly read, and tells twins from others."""
+    """Check the row against Python's own JSON, parsed strictly, and against earlier rows."""
     reason, strict = row["reason"], strictly(bare(line_)) if len(line_) <= limit else "LINE_TOO_LONG"
     assert (reason is None) == (row["detail"] is None)
     if isinstance(strict, str):
@@ -564,7 +564,7 @@ def check_row(row: Row, line_: bytes, limit: int, seen: dict[Any, int]) -> None:
 
 
 def strictly(line_: bytes) -> Any:
-    """The line's object, or the reason why it is none, by another way than ours."""
+    """Return the object of a line, or the reason why it is not one, by other code than Winnow's."""
     try:
         text = line_.decode()
     except UnicodeDecodeError:
@@ -595,7 +595,7 @@ def finite(word: str) -> float:
 
 
 def nested(line_: bytes) -> bool:
-    """Whether brackets outside of strings are more than a hundred deep."""
+    """Tell whether brackets outside of strings are nested deeper than 100 levels."""
     depth, inside, escaped = 0, False, False
     for byte in line_:
         if inside:
@@ -609,7 +609,7 @@ def nested(line_: bytes) -> bool:
 
 
 def check_slices(path: Path, content: bytes, whole: list[Row], limit: int, block: int, hours: float) -> None:
-    """That shards of any size, read in blocks of any size, hold the same rows, and lie end to end."""
+    """Check that shards of any size, read in blocks of any size, have the same rows and no gaps."""
     slices, _ = cut_shards(path, "/audio", hours, limit, block)
     ends = [(one.start, one.end) for one in slices]
     assert [0, *[end for _, end in ends]] == [*[start for start, _ in ends], len(content)]

@@ -1,4 +1,4 @@
-"""A manifest that grows: what each night reads, and that all nights together have every utterance once."""
+"""Increments of a growing manifest: each has what is new, and all together have every utterance once."""
 
 import json
 
@@ -21,11 +21,11 @@ def models(hears):
     return hears(small={f"{n}.wav": f"good morning {n}" for n in NAMES})
 
 
-def read(run):
+def texts_and_decisions(run):
     return [(row["text"], row["decision"]) for row in published(run)]
 
 
-def test_each_night_reads_what_is_new_and_nothing_else(manifest, models, tmp_path):
+def test_each_increment_has_only_new_utterances(manifest, models, tmp_path):
     root, settings = tmp_path / "out", {"output": tmp_path / "out", **models}
     first = incremental(manifest=manifest(ROWS["a"], ROWS["b"], b"nonsense"), **settings)
     assert [(run, report.kept) for run, report in first.items()] == [(str(root / "0001"), 2)]
@@ -33,18 +33,18 @@ def test_each_night_reads_what_is_new_and_nothing_else(manifest, models, tmp_pat
     corrected = ROWS["b"] | {"text": "good morning bob"}
     second = incremental(manifest=manifest(ROWS["a"] | {"speaker": "x"}, corrected, b"nonsense", ROWS["c"]), **settings)
     assert list(second) == [str(root / "0002")]
-    assert read(root / "0002") == [("good morning bob", "drop"), ("good morning c", "keep")]
+    assert texts_and_decisions(root / "0002") == [("good morning bob", "drop"), ("good morning c", "keep")]
 
     before = sorted(path for path in root.rglob("*"))
     assert incremental(manifest=manifest(corrected, ROWS["a"], b"nonsense", b"more nonsense"), **settings) == {}
     assert sorted(path for path in root.rglob("*")) == before
 
     third = incremental(manifest=manifest(b"more nonsense", ROWS["d"]), **settings)
-    assert read(root / "0003") == [(None, "quarantine"), ("good morning d", "keep")]
+    assert texts_and_decisions(root / "0003") == [(None, "quarantine"), ("good morning d", "keep")]
     assert [report.lines for report in third.values()] == [2]
 
 
-def test_a_night_that_was_interrupted_is_finished_before_another_begins(manifest, models, tmp_path):
+def test_interrupted_increment_is_finished_before_the_next(manifest, models, tmp_path):
     root, settings = tmp_path / "out", {"output": tmp_path / "out", "shard_hours": 1 / 3600, **models}
     incremental(manifest=manifest(ROWS["a"], ROWS["b"]), **settings)
     done = set(read_records(root / "0001"))
@@ -58,24 +58,30 @@ def test_a_night_that_was_interrupted_is_finished_before_another_begins(manifest
     assert list(both) == [str(root / "0001"), str(root / "0002")]
     assert set(read_records(root / "0001")) == done
     assert {path: path.stat().st_mtime_ns for path in passes} == passes
-    assert [read(root / night) for night in ("0001", "0002")] == [
+    assert [texts_and_decisions(root / name) for name in ("0001", "0002")] == [
         [("good morning a", "keep"), ("good morning b", "keep")],
         [("good morning c", "keep")],
     ]
 
 
-def test_where_references_are_optional_what_has_none_is_new_too(manifest, models, tmp_path):
+def test_utterances_without_references_are_new_once(manifest, models, tmp_path):
     settings = {"output": tmp_path / "out", "references": "optional", **models}
     bare = {name: value for name, value in ROWS["b"].items() if name != "text"}
     assert [report.kept for report in incremental(manifest=manifest(bare), **settings).values()] == [1]
     assert incremental(manifest=manifest(bare), **settings) == {}
     incremental(manifest=manifest(bare, ROWS["a"]), **settings)
-    assert read(tmp_path / "out" / "0002") == [("good morning a", "keep")]
+    assert texts_and_decisions(tmp_path / "out" / "0002") == [("good morning a", "keep")]
 
 
-def test_a_folder_with_anything_else_in_it_is_no_place_for_nights(tmp_path):
+def test_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
-    with pytest.raises(OutputError, match=r"thesis\.tex is none of a night's"), open_increments(str(tmp_path), {}):
+    with (
+        pytest.raises(OutputError, match=r"expected increments only, found thesis\.tex: choose another output"),
+        open_increments(str(tmp_path), {}),
+    ):
         pass
-    with pytest.raises(OutputError, match="not in an object store"), open_increments("s3://bucket/out", {}):
+    with (
+        pytest.raises(OutputError, match="s3://bucket/out: increments need a local folder, got a URL"),
+        open_increments("s3://bucket/out", {}),
+    ):
         pass

@@ -46,7 +46,7 @@ def line(**changes: object) -> bytes:
     return json.dumps({k: v for k, v in row.items() if v is not ...}).encode()
 
 
-def test_an_utterance_keeps_its_place_and_every_field(rows):
+def test_row_keeps_line_number_and_all_fields(rows):
     assert rows(line(offset=2, lang="en", tags=["a"])) == [
         {
             "id": 1,
@@ -62,7 +62,7 @@ def test_an_utterance_keeps_its_place_and_every_field(rows):
     ]
 
 
-def test_numbers_come_through_as_they_are(rows):
+def test_numbers_are_kept_exactly(rows):
     given = {"long": 2**53 + 1, "least": -(2**63), "vast": 2**64 + 1, "many": 10**4000 + 1, "x": 0.1, "tiny": 5e-324}
     assert json.loads(rows(line(**given))[0]["fields"]) == given
 
@@ -72,59 +72,59 @@ def test_numbers_come_through_as_they_are(rows):
     ["a.wav", "/a.wav", "./a", "a/./b", "a//b", "a/", "a/.", ".", "..", "../a", "a/../b", ".a", "/", "//a", "a."],
 )
 @pytest.mark.parametrize("folder", ["/audio", "/"])
-def test_a_path_leads_where_pathlib_says(path, folder):
+def test_paths_are_joined_like_pathlib_does(path, folder):
     assert resolve_path(folder, path) == str(Path(folder) / path)
 
 
-def test_a_broken_row_keeps_what_could_be_read_of_it(rows):
+def test_invalid_row_keeps_its_valid_fields(rows):
     (row,) = rows(line(duration="long", speaker="anna"))
     assert row["text"] == "good morning"
     assert json.loads(row["fields"]) == {"speaker": "anna", "duration": "long"}
 
 
-def test_shards_hold_about_the_hours_asked_for_in_order(manifest, tmp_path):
+def test_shards_have_about_the_requested_hours_in_order(manifest, tmp_path):
     path = manifest(*[{"audio_filepath": f"{i}.wav", "duration": 100.0, "text": "a"} for i in range(10)])
-    found = [
+    tables = [
         pq.read_table(ledger.run_stage_on_shard(part, "load", load))
         for part in shard(open_source(path), tmp_path / "run", 0.1).shards
     ]
-    assert [shard["id"].to_pylist() for shard in found] == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
-    assert all(shard.schema == UTTERANCE for shard in found)
+    assert [table["id"].to_pylist() for table in tables] == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
+    assert all(table.schema == UTTERANCE for table in tables)
 
 
 @pytest.mark.parametrize("unknown", [{}, {"duration": None}, {"duration": 0.01}, {"duration": "?"}, {"duration": -1e9}])
-def test_what_has_no_duration_that_can_be_heard_counts_for_ten_seconds(tmp_path, unknown):
+def test_unknown_or_too_short_durations_count_as_ten_seconds(tmp_path, unknown):
     (tmp_path / "corpus.jsonl").write_bytes((line(**({"duration": ...} | unknown)) + b"\n") * 12)
     slices, _ = cut_shards(tmp_path / "corpus.jsonl", "/audio", 60 / 3600)
-    assert [(one.first, one.lines) for one in slices] == [(1, 6), (7, 6)]
+    assert [(part.first, part.lines) for part in slices] == [(1, 6), (7, 6)]
 
 
-def test_absurd_durations_and_shards_of_any_length_end(tmp_path):
+def test_extreme_durations_and_shard_lengths_are_sharded(tmp_path):
     (tmp_path / "corpus.jsonl").write_bytes(b"\n".join([line(duration=1e308)] * 3 + [line(duration=1e-308)] * 3))
-    assert [one.lines for one in cut_shards(tmp_path / "corpus.jsonl", "/audio", 1)[0]] == [1, 1, 1, 3]
+    assert [part.lines for part in cut_shards(tmp_path / "corpus.jsonl", "/audio", 1)[0]] == [1, 1, 1, 3]
     for hours, lines in [(1e-300, [1] * 6), (float("inf"), [6])]:
-        assert [one.lines for one in cut_shards(tmp_path / "corpus.jsonl", "/audio", hours)[0]] == lines
+        assert [part.lines for part in cut_shards(tmp_path / "corpus.jsonl", "/audio", hours)[0]] == lines
 
 
-def test_there_are_never_more_shards_than_the_server_keeps_up_with(tmp_path):
+def test_number_of_shards_is_limited(tmp_path):
     path = tmp_path / "corpus.jsonl"
     path.write_bytes(b"\n".join([line()] * 50))
     for most, lines in [(50, [1] * 50), (49, [2] * 25), (12, [8] * 6 + [2]), (1, [50])]:
-        assert [one.lines for one in cut_shards(path, "/audio", 1 / 3600, most=most)[0]] == lines
+        assert [part.lines for part in cut_shards(path, "/audio", 1 / 3600, most=most)[0]] == lines
 
 
-def test_slices_are_all_of_the_manifest_and_the_blank_end_is_no_shard(tmp_path):
+def test_slices_cover_the_manifest_including_a_blank_end(tmp_path):
     path = tmp_path / "corpus.jsonl"
     path.write_bytes((line() + b"\r\n") * 2 + b"\n \n\xef\xbb\xbf\r\n" + line() + b"\n\n")
     slices, _ = cut_shards(path, "/audio", 1 / 3600)
     ends = [0, len(line()) + 2, 2 * len(line()) + 4, path.stat().st_size - 1, path.stat().st_size]
-    assert [(one.start, one.end) for one in slices] == list(itertools.pairwise(ends))
-    assert [(one.first, one.lines, one.blank) for one in slices] == [(1, 1, 0), (2, 1, 0), (3, 4, 3), (7, 1, 1)]
+    assert [(part.start, part.end) for part in slices] == list(itertools.pairwise(ends))
+    assert [(part.first, part.lines, part.blank) for part in slices] == [(1, 1, 0), (2, 1, 0), (3, 4, 3), (7, 1, 1)]
     shards = list(NemoJsonl(str(path), "/audio").shards(1 / 3600))
     assert [(shard.lines, shard.blank) for shard in shards] == [(1, 0), (1, 0), (4, 3), (1, 1)]
 
 
-def test_hashes_that_meet_by_chance_make_no_twins(tmp_path):
+def test_hash_collisions_are_not_duplicates(tmp_path):
     path = tmp_path / "corpus.jsonl"
     path.write_bytes(b"\n".join([line(), line(audio_filepath="b.wav"), line(), line(audio_filepath="c.wav")]))
     _, hashes = cut_shards(path, "/audio", 1)
@@ -132,20 +132,20 @@ def test_hashes_that_meet_by_chance_make_no_twins(tmp_path):
     assert [part.tolist() for part in find_duplicates(path, "/audio", hashes)] == [[3], [1]]
 
 
-def test_unknown_fields_get_the_simplest_type_that_holds_them_over_all_shards(manifest, tmp_path):
+def test_fields_get_the_simplest_type_over_all_shards(manifest, tmp_path):
     one = {"n": 1, "x": 1, "s": "a", "b": True, "mixed": 1, "list": [1], "long": 1, "huge": 2**60, "vast": 2**64}
     other = {"n": 2, "x": 2.5, "s": None, "mixed": "one", "none": None, "long": 2**60, "huge": 0.5}
     path = manifest({"audio_filepath": "a.wav", "text": "a"} | one, {"audio_filepath": "b.wav", "text": "b"} | other)
     kinds = {"n": "integer", "x": "number", "s": "string", "b": "boolean", "mixed": "json", "list": "json"}
     kinds |= {"long": "long", "huge": "json", "vast": "json", "none": "string"}
     for hours, shards in [(1, 1), (1e-9, 2)]:
-        found = shard(open_source(path), tmp_path / f"{shards}", hours)
-        read_ = [ledger.run_stage_on_shard(shard, "load", load) for shard in found.shards]
-        assert len(read_) == shards
-        assert list(fields(read_).items()) == list(kinds.items())
+        files = shard(open_source(path), tmp_path / f"{shards}", hours).shards
+        loaded = [ledger.run_stage_on_shard(file, "load", load) for file in files]
+        assert len(loaded) == shards
+        assert list(fields(loaded).items()) == list(kinds.items())
 
 
-def test_kinds_may_be_put_together_in_any_order():
+def test_types_are_merged_in_any_order():
     kinds = [None, "integer", "long", "number", "string", "boolean", "json"]
     for a in kinds:
         for b in kinds:
@@ -154,7 +154,7 @@ def test_kinds_may_be_put_together_in_any_order():
                 assert one == merge_types([merge_types([{"x": c}, {"x": a}]), {"x": b}])
 
 
-def test_a_second_split_finds_the_first_and_another_run_makes_the_same(manifest, tmp_path):
+def test_sharding_is_done_once_per_run_and_is_deterministic(manifest, tmp_path):
     path = manifest({"audio_filepath": "a.wav", "text": "a"}, b"", {"audio_filepath": "a.wav", "text": "a"})
     first = shard(open_source(path), tmp_path / "run", 1)
     times = [shard.stat().st_mtime_ns for shard in first.shards]
@@ -167,7 +167,7 @@ def test_a_second_split_finds_the_first_and_another_run_makes_the_same(manifest,
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("content", "message"),
     [
         (b"", "corpus.jsonl: no utterance: empty"),
         (b"\n\n", "corpus.jsonl: no utterance: empty"),
@@ -175,19 +175,19 @@ def test_a_second_split_finds_the_first_and_another_run_makes_the_same(manifest,
         (line(text=...) + b"\n", "no utterance in 1 row; the first is BAD_TEXT: the reference text is missing"),
     ],
 )
-def test_a_manifest_without_an_utterance_is_refused(tmp_path, content, complaint):
+def test_manifest_without_utterances_is_refused(tmp_path, content, message):
     (tmp_path / "corpus.jsonl").write_bytes(content)
-    with pytest.raises(ManifestError, match=complaint):
+    with pytest.raises(ManifestError, match=message):
         shard(open_source(tmp_path / "corpus.jsonl"), tmp_path / "run", 1)
 
 
-def test_a_manifest_that_is_not_there_is_refused(tmp_path):
+def test_missing_manifest_is_refused(tmp_path):
     with pytest.raises(ManifestError, match=r"corpus.jsonl: cannot read the manifest: No such file"):
         open_source(tmp_path / "corpus.jsonl").digest()
 
 
 @pytest.mark.parametrize("change", [lambda old: old.replace(b"one", b"two"), lambda old: old[:-5], lambda _: b""])
-def test_a_manifest_that_changes_in_mid_run_is_refused(manifest, tmp_path, change):
+def test_manifest_that_changes_during_the_run_is_refused(manifest, tmp_path, change):
     path = manifest({"audio_filepath": "a.wav", "text": "one"})
     (part,) = shard(open_source(path), tmp_path / "run", 1).shards
     path.write_bytes(change(path.read_bytes()))
@@ -201,7 +201,7 @@ def test_a_manifest_that_changes_in_mid_run_is_refused(manifest, tmp_path, chang
         ledger.run_stage_on_shard(part, "load", load)
 
 
-def test_a_field_named_like_one_of_ours_keeps_its_value_under_another_name():
+def test_field_with_the_name_of_a_column_is_renamed():
     names = ["id", "input_id", "speaker", "input_input_id", "pred_text"]
     assert list(output_names(names).values()) == [
         "input_input_input_id",
