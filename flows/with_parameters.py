@@ -1,4 +1,4 @@
-"""A pydantic model's fields as the parameters of a flow, so that both are declared once."""
+"""The fields of a pydantic model as the parameters of a flow, so that each is declared once."""
 
 import functools
 import inspect

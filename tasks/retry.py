@@ -1,4 +1,4 @@
-"""Which failures are retried: those of a device, a disk or a network, never bad input."""
+"""Retries of tasks: a failure of a device, a disk or a network may pass, bad input does not."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ TRANSIENT = (OSError, RuntimeError, MemoryError)
 
 
 def is_retryable(task: object, run: object, state: Any) -> bool:
-    """Tell Prefect whether to retry: Winnow's own errors know it, others by their class."""
+    """Tell Prefect whether to retry a task: Winnow's own errors say so, other errors count by their class."""
     failure = state.result(raise_on_failure=False)
     return bool(getattr(failure, "retryable", isinstance(failure, TRANSIENT)))
 

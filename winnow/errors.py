@@ -8,12 +8,12 @@
     │   ├── MissingColumns              a rule needs a field that the manifest does not have
     │   ├── UnknownModel                a name that no catalogue has
     │   ├── OutputError                 the output cannot be a run's folder
-    │   └── NoDevice                    no device is what a pass asks for
+    │   └── NoDevice                    no device fits the placement of a pass
     ├── ServerUnavailable           3   the Prefect server does not answer or does not start
     ├── ServerLost                  4   the data is complete, but the Prefect server was lost
     ├── DiskFull                    5   no space left for a file
     ├── OutputInUse                 6   another run is using the output
-    ├── CheckpointError             7   a checkpoint cannot be had, or fails its pre-flight
+    ├── CheckpointError             7   a checkpoint is not available, or fails its preflight
     │   └── DownloadFailed              some models could not be downloaded
     ├── RunMismatch                 8   the output belongs to a run with other parameters
     ├── InsecureScheduler           9   a Dask scheduler that other machines reach without TLS
@@ -25,7 +25,7 @@
     ├── MeasurementFailed           1   a model could not be benchmarked
     └── ChecksFailed                1   the doctor found something that would stop a run
 
-What goes wrong with one utterance is not an error but a row with a reason (`schema.QUARANTINE_REASONS`).
+A problem with a single utterance is not an error but a row with a reason (`schema.QUARANTINE_REASONS`).
 """
 
 from collections.abc import Iterator
@@ -76,7 +76,7 @@ class OutputError(InputError):
 
 
 class NoDevice(InputError):
-    """No device is what a pass asks for."""
+    """No device fits the placement of a pass."""
 
 
 class ServerUnavailable(WinnowError):
@@ -108,7 +108,7 @@ class OutputInUse(WinnowError):
 
 
 class CheckpointError(WinnowError):
-    """A checkpoint cannot be had, is not one, or fails its pre-flight."""
+    """A checkpoint is not available, is not a checkpoint, or fails its preflight."""
 
     exit_code = 7
     meaning = "checkpoint refused"
@@ -131,7 +131,7 @@ class RunMismatch(WinnowError):
 
 
 class InsecureScheduler(WinnowError):
-    """A Dask scheduler that other machines reach without TLS: anybody there can have it run anything."""
+    """A Dask scheduler that other machines reach without TLS: anyone there can run any code on it."""
 
     exit_code = 9
     meaning = "Dask scheduler reachable from other machines without TLS"
