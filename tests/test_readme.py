@@ -1,7 +1,10 @@
 """The README and the pages of docs/ say what is true: commands parse, links lead somewhere, tables match the code."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -125,6 +128,18 @@ def test_every_file_named_in_the_documentation_exists():
             continue
         for path in re.findall(rf"`((?:{tops})/[\w./@-]+)`", page):
             assert (ROOT / path).exists() or "/run/" in path, f"{name}: {path}"
+
+
+def test_the_site_asks_nothing_of_other_sites(tmp_path: Path):
+    """Built strictly, so that a broken link or reference is an error; a link to another site is no request."""
+    subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path)],
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        check=True,
+    )
+    for file in tmp_path.glob("*.html"):
+        assert not re.findall(r"""<(?:script|link|img|iframe)[^>]+(?:src|href)=["']?(?:https?:)?//""", file.read_text())
 
 
 def test_every_fault_has_a_test_that_is_there():

@@ -66,7 +66,7 @@ class Corpus:
 
 
 def open_corpus(path: str | Path, *, folder: str | Path | None = None, require_text: bool = True) -> Corpus:
-    """Open a NeMo manifest: a JSON object per line with `audio_filepath`, `text` and, if known, `duration`.
+    """Open a corpus: a NeMo manifest, or any other form of input that has a source.
 
     Relative audio paths start at `folder`, by default the manifest's. With `require_text=False` a row without text is
     usable. Raises `ManifestError` if the file does not exist.

@@ -27,7 +27,7 @@ DERIVED = {"char_rate", "word_rate", "last_band", "model"}
 
 @dataclass(frozen=True)
 class Decision:
-    """What the rules say of a row: keep, drop or quarantine, and every reason why it is not kept.
+    """The decision on a row: keep, drop or quarantine, and every reason why it is not kept.
 
     The reasons of a dropped row are the names of the rules that it violates, in the order of the rules; that of a
     quarantined row is the one that it came with.
@@ -86,7 +86,7 @@ def _columns(rows: pa.Table | Iterable[Mapping[str, Any]]) -> Columns:
 
 
 def _shard(columns: Columns, normalizer: Normalizer) -> pa.Table:
-    """Arrange rows as the filter expects a shard; the hypotheses of rows that are nobody's are the small model's."""
+    """Arrange rows as a shard. Columns without a role, such as `pred_text`, become the small model's."""
     size = len(next(iter(columns.values()), []))
     roles = [name.removesuffix("_pred_text") for name in columns if name.endswith("_pred_text")]
     if not roles:

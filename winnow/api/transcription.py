@@ -29,7 +29,7 @@ def transcribe(
     Utterances are sorted by length and batched, so pass many at once; the loaded model stays in memory for later calls.
 
     A result has a `hypothesis`, or the `reason` why there is none: bad audio is not an error. Raises `CheckpointError`
-    if the model cannot be had or fails its pre-flight, `OptionError` if it cannot follow an option, and `ModelBroken`
+    if the model is not found or fails its preflight, `OptionError` if it cannot follow an option, and `ModelBroken`
     if it fails on everything.
     """
     utterances = [item if isinstance(item, Utterance) else Utterance(0, path=_absolute(item)) for item in audio]
