@@ -96,7 +96,7 @@ def test_option_is_refused_only_if_no_model_of_the_run_can_follow_it(hears, demo
     transcripts = resolve(hears(small={"a.wav": "good morning"})["small"])
     check_options(EngineOptions(timestamps=True), [transcripts, demo_small])
     with pytest.raises(
-        OptionError, match=r"engine.timestamps requires a model that is run here; .* small.jsonl \(transcripts\)$"
+        OptionError, match=r"engine.timestamps requires a model that is run here; .*small.jsonl \(transcripts\)$"
     ):
         check_options(EngineOptions(timestamps=True), [transcripts])
 
