@@ -74,4 +74,4 @@ def test_commands_import_nothing_from_the_current_folder(winnow, manifest, hears
     processes.append(winnow("resume", tmp_path / "curate"))  # with a server of its own
     assert [process.stderr for process in processes if process.returncode] == []
     assert [row["reason"] for row in published(tmp_path / "curate")] == [None, None, "WORKER_KILLED"]
-    assert "an utterance went through a whole run" in processes[2].stdout
+    assert "one utterance went through a complete run" in processes[2].stdout
