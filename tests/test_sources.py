@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.curate import curate
-from tests.conftest import published
+from tests.conftest import ROOT, published
 from winnow.benchmarking.sample import draw_sample
 from winnow.corpora.nemo_jsonl.source import NemoJsonl
 from winnow.corpora.registry import SOURCES, open_source
@@ -90,6 +90,12 @@ def test_a_changed_input_is_refused(table):
         ManifestError, match=r"corpus.csv: changed during the run: restore it, or choose another output"
     ):
         list(open_source(table).rows(shard.locator))
+
+
+def test_only_increments_know_a_form_of_input():
+    files = [path for top in ("winnow", "tasks", "flows", "cli") for path in (ROOT / top).rglob("*.py")]
+    users = {str(path.relative_to(ROOT)) for path in files if "corpora.nemo_jsonl" in path.read_text()}
+    assert {name for name in users if not name.startswith("winnow/corpora/")} == {"winnow/runs/incremental.py"}
 
 
 def test_increments_are_of_nemo_manifests_only(table, tmp_path):
