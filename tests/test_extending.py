@@ -68,9 +68,12 @@ assert data_uri(chart.draw(context)).startswith("data:image/png")
 
 
 def apply(change: str, text: str) -> str:
-    """Apply a block of a diff without line numbers; its context must occur once in the text."""
+    """Apply a block of a diff without line numbers: its context occurs once; imports alone go before the others."""
     lines = change.splitlines(keepends=True)
     before, after = ("".join(line[1:] for line in lines if line[0] not in sign) for sign in "+-")
+    if not before and after.startswith("from winnow."):
+        before = re.findall(r"^from winnow\..*\n", text, re.MULTILINE)[0]
+        after += before
     assert text.count(before) == 1, before
     return text.replace(before, after)
 
