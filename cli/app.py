@@ -79,7 +79,7 @@ def ensemble(settings: Annotated[Ensemble, Parameter(name="*")]) -> None:
 def incremental(settings: Annotated[Curation, Parameter(name="*")]) -> None:
     """Curate what is new in a growing manifest, each time as a new run in a folder below the output.
 
-    A run that was interrupted is finished first. If nothing is new, no run is made.
+    An interrupted run is finished first. If nothing is new, no run is started.
     """
     from cli.run import incremental
 
@@ -92,7 +92,7 @@ def resume(output: str, *, max_quarantined: Share | None = None) -> None:
 
     Args:
         output: Folder of the run, local or in an object store (s3://bucket/folder)
-        max_quarantined: Share of the utterances (0 to 1) that may be quarantined. Default: as at the start
+        max_quarantined: Share (0 to 1) of the utterances that may be quarantined. Default: as when it was started
     """
     from cli.run import curate, ensemble
     from winnow.runs.run_record import load_settings
@@ -109,9 +109,9 @@ def resume(output: str, *, max_quarantined: Share | None = None) -> None:
 
 @app.command
 def verify(output: str) -> None:
-    """Check a run's output: every line of the manifest is published once, every file is as it was recorded.
+    """Check that a run's output has every line of the manifest exactly once and that its files are unchanged.
 
-    The exit code is 0 if every check holds, else 1.
+    The exit code is 0 if every check holds, otherwise 1.
 
     Args:
         output: Folder of the run, local or in an object store (s3://bucket/folder)
@@ -135,7 +135,7 @@ def list_models(
         language: Only models of this language, such as de
         permissive: Only models whose licence is known to allow any use
         offline: Only models that are already on this machine
-        catalog: YAML file of your own models, in the form of winnow/models/catalog.yaml
+        catalog: YAML file of your own models, in the format of winnow/models/catalog.yaml
     """
     from cli.models import show_all
 
@@ -148,7 +148,7 @@ def show(name: str, *, catalog: Path | None = None) -> None:
 
     Args:
         name: Name of the model in the catalogue, or as a run takes it
-        catalog: YAML file of your own models, in the form of winnow/models/catalog.yaml
+        catalog: YAML file of your own models, in the format of winnow/models/catalog.yaml
     """
     from cli.models import show_one
 
@@ -166,7 +166,7 @@ def choose(
 
     Args:
         manifest: NeMo manifest; its hours and languages are used unless the flags give them
-        catalog: YAML file of your own models, in the form of winnow/models/catalog.yaml
+        catalog: YAML file of your own models, in the format of winnow/models/catalog.yaml
     """
     from cli.models import show_choice
 
@@ -179,11 +179,11 @@ def download_models(
 ) -> None:
     """Download and check models before a run needs them, and print the name that pins each.
 
-    A model that is already here is not downloaded again, and an interrupted download is continued. If one fails, the
-    others are downloaded all the same.
+    A model that is already on this machine is not downloaded again, and an interrupted download is continued. If one
+    model fails, the others are still downloaded.
 
     Args:
-        json: File for the result of each model
+        json: File to which the result of each model is written
     """
     from cli.download_models import download_models
 
@@ -194,11 +194,11 @@ def download_models(
 def doctor(settings: Annotated[Doctor, Parameter(name="*")] = NO_SETTINGS, *, json: Path | None = None) -> None:
     """Check for anything that would stop a run on this machine, and name the remedy.
 
-    Each check prints one line: ok, warning or failed. The last check is a run over one utterance, so all of them take
-    most of a minute. The exit code is 0 if no check failed, else 1.
+    Each check prints one line: ok, warning or failed. The last check is a whole run over one utterance, so the command
+    takes up to a minute. The exit code is 0 if no check failed, otherwise 1.
 
     Args:
-        json: File for the findings
+        json: File to which the findings are written
     """
     from cli.doctor import doctor
 
@@ -209,7 +209,7 @@ def doctor(settings: Annotated[Doctor, Parameter(name="*")] = NO_SETTINGS, *, js
 def benchmark(settings: Annotated[Benchmark, Parameter(name="*", consume_multiple=True, negative_iterable="")]) -> None:
     """Measure the accuracy, speed, memory and load time of models on a manifest and this machine.
 
-    Earlier figures in the output for the same models, manifest and device are compared with.
+    Results are compared with earlier ones in the output folder, for the same models, manifest and device.
     """
     from cli.benchmark import benchmark
 
@@ -226,7 +226,7 @@ def refilter(
 
     Args:
         run: Folder of the finished run
-        output: Folder for a new run with what these rules keep
+        output: Folder for a new run with the rows that these rules keep. Default: none, only show what they would keep
         filter: The rules, instead of the run's own. Default: the preset winnow
     """
     rules = filter or Filter()
@@ -244,7 +244,7 @@ def refilter(
 def sweep(run: str, *, filter: Annotated[Filter | None, Parameter(name="filter")] = None) -> None:
     """Show what each rule of a finished run drops, and the hours kept and their WER at other thresholds.
 
-    The curves are written to sweep.html and sweep.json in its folder.
+    The curves are written to sweep.html and sweep.json in the run's folder.
 
     Args:
         run: Folder of the finished run
@@ -282,7 +282,7 @@ def deploy(*, notify: str | None = None) -> None:
 
 @app.command
 def serve() -> None:
-    """Run flows on this machine that are started from Prefect's UI, without a work pool or worker, until stopped."""
+    """Run flows that are started from Prefect's UI on this machine, without work pools or workers, until stopped."""
     from cli.console import console
     from deployments.serve import serve_flows
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Prefect workers on this machine, each of which takes one run at a time.
+# Start Prefect workers on this machine, each of which executes one run at a time.
 #
 #   worker.sh cpu     one worker for the work pool cpu (or any other)
-#   worker.sh gpu     one worker for each GPU, which sees no other; CUDA_VISIBLE_DEVICES=0,2 chooses among them
+#   worker.sh gpu     one worker for each GPU, which sees only that GPU; CUDA_VISIBLE_DEVICES=0,2 selects GPUs
 #
-# PREFECT_API_URL says where the server is. A worker that ends is started again, and the others do not notice.
+# PREFECT_API_URL is the server's address. A worker that ends is started again, without affecting the others.
 set -euo pipefail
 
 fail() {
@@ -13,8 +13,8 @@ fail() {
 }
 
 pool=${1-}
-[ -n "$pool" ] || fail "which work pool? worker.sh cpu, or worker.sh gpu"
-[ -n "${PREFECT_API_URL-}" ] || fail "PREFECT_API_URL is not set: the server's address, such as http://server:4200/api"
+[ -n "$pool" ] || fail "no work pool given: run worker.sh cpu, or worker.sh gpu"
+[ -n "${PREFECT_API_URL-}" ] || fail "PREFECT_API_URL is not set: set it to the server's address, e.g. http://server:4200/api"
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PATH="$PWD/.venv/bin:$PATH" PYTHONSAFEPATH=1
@@ -34,7 +34,7 @@ if [ "$pool" != gpu ]; then
 fi
 
 devices=${CUDA_VISIBLE_DEVICES-$(nvidia-smi --query-gpu=uuid --format=csv,noheader 2>/dev/null | paste -sd, || true)}
-[ -n "$devices" ] || fail "no GPU to be seen here (nvidia-smi, CUDA_VISIBLE_DEVICES): worker.sh cpu?"
+[ -n "$devices" ] || fail "no GPU found (nvidia-smi, CUDA_VISIBLE_DEVICES): did you mean worker.sh cpu?"
 
 trap 'kill $(jobs -p) 2>/dev/null; wait; exit 0' TERM INT
 number=0

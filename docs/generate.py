@@ -128,16 +128,16 @@ def page(parts: Iterable[str]) -> str:
 PARAMETERS_INTRODUCTION = """# Parameters
 
 Every parameter of every command. Those of a run are the same for the Python flow (`curate(manifest=…, gate={"preset":
-"guide"})`), for Prefect's form and for `prefect.yaml`. An empty default means that there is none, or that the text says
-what is used instead. This page is generated from the code by `python -m docs.generate`."""
+"guide"})`), for Prefect's form and for `prefect.yaml`. If the default is empty, there is none, or the text
+says what is used instead. This page is generated from the code by `python -m docs.generate`."""
 
 COLUMNS_INTRODUCTION = """# Columns
 
 The columns of `OUT/data/*.parquet` (kept rows) and `OUT/rejects/*.parquet` (dropped and quarantined rows). Rates are
-fractions, durations are seconds, and null means unknown. This page is generated from the code by
+fractions, durations are in seconds, and null means unknown. This page is generated from the code by
 `python -m docs.generate`."""
 
-REASONS = "A row that cannot be judged is quarantined with one of these in `reason`, and often more in `detail`."
+REASONS = "A row that cannot be judged is quarantined with one of these in `reason`, and often with more in `detail`."
 
 DESCRIPTIONS = {
     "id": "Line in the manifest, from 1",
@@ -152,7 +152,7 @@ DESCRIPTIONS = {
     "confidence": "Confidence of the hypothesis (0 to 1): NeMo's entropy-based one",
     "word_confidence": "Confidence of each word (0 to 1)",
     "words": "Words with start and end, in seconds from the start of the utterance; only with `--engine.timestamps`",
-    "model": "In a model's columns, the checkpoint that transcribed; without a prefix, whose hypothesis was used",
+    "model": "With a model's prefix, the checkpoint that transcribed; without, the role whose hypothesis was selected",
     "agreement": "Mean agreement (0 to 1) of the other models with the hypothesis; null if one model transcribed",
     "char_rate": "Characters of the reference per second",
     "word_rate": "Words of the reference per second",
@@ -163,14 +163,14 @@ DESCRIPTIONS = {
 COLUMN_SECTIONS = (
     (
         "From the manifest",
-        "Every other field of the manifest is a column as well. One that is named like a column of this page is called "
-        "`input_` and its name. Lists, objects and fields of mixed types are JSON.",
+        "Every other field of the manifest is a column as well. A field with the name of a column on this page gets "
+        "the prefix `input_`. Lists, objects and fields of mixed types are written as JSON.",
         types_of(UTTERANCE, leave_out=("path", "fields", "reason", "detail")),
     ),
     ("Measured in the audio", "Measured before the audio is resampled.", types_of(AUDIO_STATS)),
     (
         "Of each model",
-        "Each model has these columns, with its role and `_` before the name: `small_pred_text`, `large_pred_text`, "
+        "Each model has these columns, with its role as a prefix: `small_pred_text`, `large_pred_text`, "
         "`large2_pred_text` in a cascade; `model1_pred_text`, `model2_pred_text` in an ensemble. They are null if the "
         "model did not transcribe the row.",
         types_of(HYPOTHESIS),
@@ -189,7 +189,7 @@ COLUMN_SECTIONS = (
     ),
     (
         "The decision",
-        "The columns without a prefix are those of the hypothesis that was used: the last model's of a cascade, or the "
+        "The columns without a prefix are those of the selected hypothesis: the last model's of a cascade, or the "
         "ensemble's.",
         [*types_of(DECISION), ("reason", pa.string()), ("detail", pa.string())],
     ),

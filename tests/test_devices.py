@@ -100,7 +100,7 @@ def test_dead_worker_costs_one_attempt_of_its_own_work(two, tmp_path):
     beside = threading.Thread(target=lambda: others.extend(two.run(where, i) for i in range(5)))
     beside.start()
     for attempt in (1, 2):
-        with pytest.raises(DeviceLost, match=f"died at this work, attempt {attempt}"):
+        with pytest.raises(DeviceLost, match=f"died during this work, attempt {attempt}"):
             two.run(die, "poison", place)
     assert two.run(die, "poison", place) == "done"
     beside.join()

@@ -102,7 +102,7 @@ PLANTED = {
         lambda tmp: framework_check.check_devices(HEALTHY | {"devices": [GPU | {"free": 3 * GIB}]}, 8, GIB, GIB),
         "warning",
         "H100, 3.0 GiB of 80.0 GiB free",
-        "see nvidia-smi for the processes that use the rest, or choose another GPU by CUDA_VISIBLE_DEVICES",
+        "see nvidia-smi for the processes that use the rest, or choose another GPU with CUDA_VISIBLE_DEVICES",
     ),
     "weights that run code": (
         lambda tmp: check_environment({"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}),
@@ -119,8 +119,8 @@ PLANTED = {
     "cache that others may write to": (
         lambda tmp: disk_space.check_checkpoint_cache(folder_open_to_all(tmp), 0, 10 * GIB),
         "failed",
-        "others may write to it",
-        "make it yours alone, or set WINNOW_CACHE to another",
+        "other users can write to it",
+        "run chmod 700 on it, or set WINNOW_CACHE to another folder",
     ),
     "cache that cannot be written to": (
         lambda tmp: disk_space.check_checkpoint_cache(Path("/proc/winnow/checkpoints"), 0, 10 * GIB),

@@ -179,7 +179,7 @@ def test_transcripts_replace_a_model_that_was_run_elsewhere(tone, hears):
         ('{"audio_filepath": "a.wav"}', "small.jsonl:1: invalid transcript: .* missing required field `pred_text`"),
         ('{"audio_filepath": "a.wav", "pred_text": 7}', "small.jsonl:1: invalid transcript: Expected `str`, got `int`"),
         ('\n{"audio_filepath": "a.wav", "pred_text": "a"}\n{"audio_filepath": "a.wav", "pred_text": "b"}',
-         "small.jsonl:3: second transcript of a.wav at 0.0 s"),
+         "small.jsonl:3: duplicate transcript of a.wav at 0.0 s"),
     ],
 )  # fmt: skip
 def test_invalid_transcripts_are_refused_with_their_line(tmp_path, lines, complaint):

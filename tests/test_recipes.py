@@ -85,9 +85,9 @@ def test_script_starts_one_worker_for_another_pool(started):
 @pytest.mark.parametrize(
     ("pool", "environment", "said"),
     [
-        ("", {}, "which work pool?"),
+        ("", {}, "no work pool given"),
         ("cpu", {"PREFECT_API_URL": ""}, "PREFECT_API_URL is not set"),
-        ("gpu", {"CUDA_VISIBLE_DEVICES": ""}, "no GPU to be seen here"),
+        ("gpu", {"CUDA_VISIBLE_DEVICES": ""}, "no GPU found"),
     ],
 )
 def test_worker_that_cannot_start_says_why(started, pool, environment, said):

@@ -199,7 +199,7 @@ def test_recommended_options_are_those_that_the_run_accepts(report, gate, option
 
 
 def test_a_lost_or_doubled_row_is_an_error():
-    lost = r"rows were lost or doubled: expected 6 \(7 lines, 1 of them blank\), got 5 rows with 5 different ids"
+    lost = r"rows were lost or duplicated: expected 6 \(7 lines, 1 of them blank\), got 5 rows with 5 different ids"
     with pytest.raises(CountMismatch, match=lost):
         summarize(CASCADE, replace(MANIFEST, lines=7), {}, SETTINGS)
     doubled = pa.concat_tables([CASCADE.slice(0, 4), CASCADE.slice(0, 1)])

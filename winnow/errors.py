@@ -20,7 +20,7 @@
     ├── TooManyQuarantined         10   more utterances are quarantined than allowed
     ├── ModelBroken                11   the model fails on every utterance
     ├── DeviceLost                  1   a device or worker failed; another attempt may succeed
-    ├── CountMismatch               1   rows were lost or doubled
+    ├── CountMismatch               1   rows were lost or duplicated
     ├── DeploymentFailed            1   Prefect refused the deployments
     ├── MeasurementFailed           1   a model could not be benchmarked
     └── ChecksFailed                1   the doctor found something that would stop a run
@@ -158,7 +158,7 @@ class DeviceLost(WinnowError, RuntimeError):
 
 
 class CountMismatch(WinnowError):
-    """Rows were lost or doubled."""
+    """Rows were lost or duplicated."""
 
 
 class DeploymentFailed(WinnowError):

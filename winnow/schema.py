@@ -31,17 +31,17 @@ SHARD = pa.schema(
         pa.field("lines", pa.int64(), nullable=False),
         pa.field("blank", pa.int64(), nullable=False),
         pa.field("seconds", pa.float64(), nullable=False),  # of audio, as the input states
-        pa.field("locator", pa.string(), nullable=False),  # JSON, by which the source finds these rows
+        pa.field("locator", pa.string(), nullable=False),  # JSON; the source finds the rows of the shard with it
     ]
 )
-"""A shard before it is loaded: one row that says which part of which input it is."""
+"""A shard before it is loaded: one row that says which part of which input the shard is."""
 
 AUDIO_STATS = pa.schema([pa.field(measurement.name, measurement.type) for measurement in MEASUREMENTS])
 """The columns that are measured in the audio."""
 
 
 def extend_schema(schema: pa.Schema, *fields: tuple[str, pa.DataType]) -> pa.Schema:
-    """Return the schema with more columns behind its own."""
+    """Return the schema with more columns after its own."""
     for name, kind in fields:
         schema = schema.append(pa.field(name, kind))
     return schema
@@ -77,7 +77,7 @@ DECISION = {
     "decision": pa.string(),
     "reasons": pa.list_(pa.string()),  # all rules that a dropped row violates; `reason` is the first
 }
-"""The selected hypothesis, what it is judged by, and the decision: keep, drop or quarantine."""
+"""The selected hypothesis, the scores that rules compare, and the decision: keep, drop or quarantine."""
 
 
 def after_transcribe(schema: pa.Schema, role: Role) -> pa.Schema:
@@ -96,7 +96,7 @@ def after_score(schema: pa.Schema, role: Role) -> pa.Schema:
 
 
 def after_gate(schema: pa.Schema, role: Role) -> pa.Schema:
-    """Return the schema after the gate behind this model; the first gate also marks what is audited."""
+    """Return the schema after the gate that follows this model; the first gate also marks what is audited."""
     schema = extend_schema(schema, (band_of(role), pa.string()))
     return after_sample(schema) if role == "small" and "audit" not in schema.names else schema
 
@@ -135,13 +135,13 @@ def roles_of(schema: pa.Schema) -> list[Role]:
 
 
 def append_columns(table: pa.Table, schema: pa.Schema, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> pa.Table:
-    """Return the table with `columns` behind its own, which together are the columns of `schema`, in its order.
+    """Return the table with `columns` after its own; together they are the columns of `schema`, in its order.
 
     Raises ValueError if a column is missing, not in the schema, or of another type.
     """
     expected = schema.names[len(table.schema) :]
     if table.schema.names + expected != schema.names or set(columns) != set(expected):
-        raise ValueError(f"columns {sorted(columns)}: expected {sorted(expected)} behind {table.schema.names}")
+        raise ValueError(f"columns {sorted(columns)}: expected {sorted(expected)} after {table.schema.names}")
     for name, column in columns.items():
         if column.type != schema.field(name).type:
             raise ValueError(f"column {name}: expected {schema.field(name).type}, got {column.type}")
@@ -202,6 +202,6 @@ QUARANTINE_REASONS = {
     "OOM_SINGLE": "the utterance does not fit into device memory, even alone",
     "MODEL_ERROR": "the model failed on this utterance",
     "WORKER_KILLED": "every process that transcribed the utterance was killed",
-    "TRANSCRIPT_MISSING": "the file of transcripts has none of this utterance",
+    "TRANSCRIPT_MISSING": "the file of transcripts has no entry for this utterance",
 }
 """Why an utterance cannot be judged, in words."""

@@ -424,7 +424,7 @@ def test_preflight_runs_once_under_the_same_rules(nemo):
 def test_cache_that_others_may_write_to_is_refused(nemo):
     nemo.write_bytes(archived())
     checkpoint_cache.private_folder().chmod(0o777)
-    with pytest.raises(CheckpointError, match="others may write to it"):
+    with pytest.raises(CheckpointError, match="other users can write to it"):
         trusted(nemo)
 
 

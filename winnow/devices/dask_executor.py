@@ -74,7 +74,7 @@ class DaskExecutor:
                 return self._run_on(device, work, *args, placement=placement, isolated=isolated)
             except KilledWorker as error:
                 self._deaths[name] += 1
-                raise DeviceLost(f"worker {device.name} died at this work, attempt {self._deaths[name]}") from error
+                raise DeviceLost(f"worker {device.name} died during this work, attempt {self._deaths[name]}") from error
             except RuntimeError as error:
                 if is_device_fault(error):
                     self._restart_or_drop(device.name)
@@ -89,7 +89,7 @@ class DaskExecutor:
             future = client.submit(work, *args, **options, workers=[device.address], resources=demand, pure=False)
         except Exception as error:  # the work itself has not begun
             self._reconnect(client)
-            raise DeviceLost(f"worker {device.name} cannot be given work: {error}") from error
+            raise DeviceLost(f"worker {device.name} does not accept work: {error}") from error
         try:
             result: R = self._wait(future, device)
             return result
@@ -174,7 +174,9 @@ def local_workers(options: Dask, placements: list[Placement]) -> dict[str, Any]:
         workers[name] = worker_spec(name, {"GPU": 1, "CPU": cores()}, CUDA_VISIBLE_DEVICES=gpu)
     cpu_named = any("cpu" in (placement.device_id or "") for placement in placements)
     if workers and options.workers and not cpu_named:
-        raise OptionError("dask.workers: this machine has GPUs, and no pass names a CPU worker (device_id cpu:0)")
+        raise OptionError(
+            "dask.workers: not used, because this machine has GPUs and no pass names a CPU worker (device_id cpu:0)"
+        )
     if not workers or cpu_named:
         count = options.workers or 1
         share = max(1, cores() // count)

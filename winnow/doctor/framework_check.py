@@ -67,7 +67,9 @@ def check_devices(facts: Facts, cores: int, free: int, total: int) -> Iterator[F
             message = f"{memory}: this build of torch ({', '.join(facts['archs'])}) does not support this GPU"
             yield failed(name, message, install_torch("this GPU"))
         elif gpu["free"] < MIN_FREE_FRACTION * gpu["total"]:
-            remedy = "see nvidia-smi for the processes that use the rest, or choose another GPU by CUDA_VISIBLE_DEVICES"
+            remedy = (
+                "see nvidia-smi for the processes that use the rest, or choose another GPU with CUDA_VISIBLE_DEVICES"
+            )
             yield warning(name, memory, remedy)
         else:
             yield ok(name, memory)

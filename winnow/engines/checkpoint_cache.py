@@ -21,7 +21,9 @@ def private_folder(folder: Path | None = None) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = folder.stat()
     if status.st_uid != os.getuid() or status.st_mode & 0o022:
-        raise CheckpointError(f"{folder}: others may write to it; make it yours alone, or set WINNOW_CACHE to another")
+        raise CheckpointError(
+            f"{folder}: other users can write to it; run chmod 700 on it, or set WINNOW_CACHE to another folder"
+        )
     return folder
 
 

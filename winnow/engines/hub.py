@@ -100,7 +100,9 @@ def verify_checksum(part: Path, etag: str) -> None:
     """Remove the file and raise ChecksumMismatch if it is not what its etag says; the hub's is a sha256 if large."""
     if SHA256.fullmatch(etag) and (sha256 := sha256_of(part)) != etag:
         part.unlink()
-        raise ChecksumMismatch(f"checksum mismatch: expected sha256 {etag}, got {sha256}: removed, try again")
+        raise ChecksumMismatch(
+            f"checksum mismatch: expected sha256 {etag}, got {sha256}: the file was removed, try again"
+        )
 
 
 class ProgressAdapter:

@@ -83,7 +83,7 @@ class PrecomputedHypotheses:
                 ) from error
             key = os.path.normpath(checkpoint.path.parent / row.audio_filepath), row.offset
             if key in self.hypotheses:
-                raise CheckpointError(f"{place}: second transcript of {row.audio_filepath} at {row.offset} s")
+                raise CheckpointError(f"{place}: duplicate transcript of {row.audio_filepath} at {row.offset} s")
             self.hypotheses[key] = Hypothesis(row.pred_text, confidence=row.confidence)
 
     def transcribe(self, batches: list[Batch]) -> list[Hypothesis]:

@@ -72,7 +72,9 @@ def select_models(
     Raises OptionError if there is none, or the language is unknown.
     """
     if not selection.languages:
-        raise OptionError("select.language: the language of the corpus is unknown: give it, e.g. de, or de,fr")
+        raise OptionError(
+            "select.language: the language of the corpus is unknown: set this option, e.g. to de, or de,fr"
+        )
     request = SelectionRequest(selection, catalog, machine, fixed or {}, cascade)
     rejected = []
     for pair in sorted(catalog.pairs, key=lambda pair: preference(pair, request)):

@@ -45,7 +45,7 @@ class Curation(Parameters):
         title="Small model",
         description="Checkpoint that transcribes every utterance: a .nemo file, or a model on the Hugging Face hub "
         "(nvidia/parakeet-tdt_ctc-110m) or NGC, pinned with @sha256:DIGEST or, on the hub, @COMMIT. Also accepted: a "
-        "manifest (.jsonl) with transcripts of another system as pred_text; auto: selected as select.* says",
+        "manifest (.jsonl) with transcripts of another system as pred_text; auto: a model is selected by select.*",
     )
     large: str | None = Field(
         None,
@@ -58,8 +58,8 @@ class Curation(Parameters):
         [],
         kw_only=True,
         title="Extra models",
-        description="Further checkpoints in order. Each transcribes what the model before it neither got right enough "
-        "for the filter nor so wrong that the gate rejects it; not used for the languages of --languages",
+        description="Further checkpoints in order. Each transcribes the utterances whose WER after the previous model "
+        "is above the filter's limit, but not above the gate's reject. Not used for the languages of --languages",
     )
     references: Literal["required", "optional"] = Field(
         "required",
@@ -72,8 +72,8 @@ class Curation(Parameters):
         {},
         kw_only=True,
         title="Languages",
-        description="Other models for rows with this lang: --languages.de.small …, --languages.de.large …, or in a "
-        'form {"de": {"small": …, "large": …}}. All other rows go to small and large',
+        description="Other models for rows with a certain lang: --languages.de.small …, --languages.de.large …, or in "
+        'a form {"de": {"small": …, "large": …}}. All other rows go to small and large',
     )
     select: Selection = Field(
         Selection(), kw_only=True, title="Selection", description="What a model given as auto must be able to do"

@@ -43,7 +43,7 @@ class EngineOptions(Parameters):
     cuda_graphs: bool | None = Field(
         None,
         title="CUDA graphs",
-        description="Decode transducers in CUDA graphs. Default: if there is a GPU",
+        description="Use CUDA graphs to decode transducers. Default: yes, if there is a GPU",
     )
     local_attention: Annotated[int, Field(ge=1)] | None = Field(
         None,
@@ -60,8 +60,8 @@ class EngineOptions(Parameters):
     target_language: str | None = Field(
         None,
         title="Target language",
-        description="Language of the text for models with a prompt; one that is not spoken asks for a translation. "
-        "Default: the spoken language",
+        description="Language of the text for models with a prompt; if it is not the spoken language, the "
+        "model translates. Default: the spoken language",
     )
     punctuation: bool | None = Field(
         None,

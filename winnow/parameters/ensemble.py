@@ -31,13 +31,13 @@ class Rover(Parameters):
     alpha: Share = Field(
         0.5,
         title="Weight of votes",
-        description="Weight (0 to 1) of the share of models that have a word; the rest is the weight of their "
-        "confidence. 1: count votes only, as is always done if a hypothesis has no confidence",
+        description="Weight (0 to 1) of the votes, i.e. the share of models that have a word; the rest is the weight "
+        "of their confidence. 1: only count votes, as always if a hypothesis has no confidence",
     )
     exponent: Annotated[float, Field(gt=0)] = Field(
         0.25,
         title="Exponent",
-        description="Power to which confidences are raised before they are weighed, because NeMo's differ by orders of "
+        description="Power to which confidences are raised before weighting, because NeMo's differ by orders of "
         "magnitude; 1: use them unchanged",
     )
     null_confidence: Share | None = Field(

@@ -31,15 +31,15 @@ class Gate(Parameters):
         title="Preset",
         description="bands: accept the small model's result up to WER 0.25, reject above 1.05, escalate the rest to "
         "the large model; guide: escalate up to WER 0.5, reject the rest; everything: escalate all utterances; budget: "
-        "escalate the band in which the large model rescues most for the time it may take, as a sample shows after the "
+        "escalate where the large model rescues most within its budget; the limits are found on a sample, after the "
         "small model has transcribed everything",
     )
     by: str = Field(
         "auto",
         title="Criterion",
         description="What the gate compares. wer: word error rate; confidence: the model's confidence; agreement: "
-        "agreement with earlier models (after the small model as auto); auto: WER if there is a reference, else "
-        "confidence",
+        "agreement with earlier models (after the small model, as with auto); auto: WER if there is a reference, "
+        "otherwise confidence",
         json_schema_extra=list_criteria,
     )
     budget: Share | None = Field(
@@ -57,8 +57,8 @@ class Gate(Parameters):
     reject: Fraction | None = Field(
         None,
         title="Reject above WER",
-        description="WER (1 = 100 %) above which an utterance is dropped without asking the large model. Default: the "
-        "preset's",
+        description="WER (1 = 100 %) above which an utterance is dropped without running the large model. Default: "
+        "the preset's",
     )
     accept_confidence: Share | None = Field(
         None,
@@ -82,7 +82,7 @@ class Gate(Parameters):
         0.005,
         title="Audit",
         description="Share (0 to 1) of the accepted and rejected utterances that the large model transcribes as well, "
-        "to estimate in the report what the gate loses; it changes no decision",
+        "so that the report can estimate what the gate loses. The audit changes no decision",
     )
 
     @field_validator("by")

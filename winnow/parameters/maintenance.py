@@ -67,7 +67,7 @@ class Doctor(Parameters):
         None,
         kw_only=True,
         title="Output",
-        description="Folder that a run will write to, or of a run whose models are checked. Default: none",
+        description="Folder that a run will write to, or of an existing run, whose models are checked. Default: none",
     )
 
 
@@ -82,8 +82,8 @@ class Benchmark(Parameters):
     output: Path = Field(
         kw_only=True,
         title="Output",
-        description="Folder for the tables (.md) and figures (.json). Earlier results in it for the same models, "
-        "manifest and device are compared with",
+        description="Folder for the tables (.md) and figures (.json). Results are compared with earlier ones in it, "
+        "for the same models, manifest and device",
     )
     batch_seconds: list[Seconds] = Field(
         [],
@@ -96,8 +96,8 @@ class Benchmark(Parameters):
         1.0,
         kw_only=True,
         title="Hours",
-        description="Hours of audio that each model transcribes: a sample of the manifest, the same every time. Leave "
-        "empty in the form for all audio",
+        description="Hours of audio that each model transcribes: a sample of the manifest, the same every time. To "
+        "transcribe all audio, leave the field empty in the form",
     )
     trust_unpinned: bool = Field(False, kw_only=True, title="Trust unpinned models", description=TRUST)
     relative_to: Path | None = Field(

@@ -18,7 +18,7 @@ class Placement(Parameters):
     pool: str | None = Field(
         None,
         title="Worker pool",
-        description="Use only Dask workers of this pool, i.e. those started with it as a resource (a100 for "
+        description="Use only Dask workers that were started with this name as a resource (a100 for "
         '--resources "GPU=1 a100=1"). Default: workers with a GPU, or all workers if none has one',
     )
     device_id: str | None = Field(
@@ -34,13 +34,13 @@ class Placement(Parameters):
     cpus: Annotated[float, Field(gt=0)] | None = Field(
         None,
         title="CPU cores",
-        description="CPU cores that one shard takes of a worker started with --resources CPU=16. Default: not counted",
+        description="CPU cores that one shard takes, if workers state theirs (--resources CPU=16). Default: no limit",
     )
     memory: Annotated[float, Field(gt=0)] | None = Field(
         None,
         title="Memory",
-        description="Main memory in GB that one shard takes of a worker started with --resources MEMORY=64. Default: "
-        "not counted",
+        description="Main memory in GB that one shard takes, if workers state theirs (--resources MEMORY=64). Default: "
+        "no limit",
     )
 
 
@@ -54,7 +54,9 @@ class Dask(Parameters):
         "Default: 1",
     )
     tls_ca_file: Path | None = Field(
-        None, title="TLS authority", description="Certificate of the authority that signed those of the workers"
+        None,
+        title="TLS authority",
+        description="Certificate of the authority that signed the scheduler's and workers' certificates",
     )
     tls_cert: Path | None = Field(None, title="TLS certificate", description="Certificate of this client")
     tls_key: Path | None = Field(None, title="TLS key", description="Private key of this client's certificate")

@@ -67,15 +67,15 @@ def check_conservation(ids: pa.ChunkedArray, manifest: ShardedManifest) -> None:
     expected = manifest.lines - manifest.blank
     if not len(ids) == distinct == expected:
         raise CountMismatch(
-            f"rows were lost or doubled: expected {expected} ({manifest.lines} lines, {manifest.blank} of them blank), "
-            f"got {len(ids)} rows with {distinct} different ids"
+            f"rows were lost or duplicated: expected {expected} ({manifest.lines} lines, {manifest.blank} of them "
+            f"blank), got {len(ids)} rows with {distinct} different ids"
         )
 
 
 def count_decisions(rows: pa.Table, manifest: ShardedManifest, limits: Filter) -> dict[str, Any]:
     """Count all rows of a run by decision and reason, as the report's fields of these names.
 
-    Raises `CountMismatch` if rows were lost or doubled.
+    Raises `CountMismatch` if rows were lost or duplicated.
     """
     check_conservation(rows["id"], manifest)
     kept, dropped, quarantined = (rows_where(rows, "decision", name) for name in ("keep", "drop", "quarantine"))

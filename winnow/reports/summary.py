@@ -93,7 +93,7 @@ def summarize(
 ) -> Report:
     """Compute the report of a cascade from all its filtered rows.
 
-    Raises `CountMismatch` if rows were lost or doubled.
+    Raises `CountMismatch` if rows were lost or duplicated.
     """
     transcribed = transcribed_rows(rows)
     kept, dropped = rows_where(rows, "decision", "keep"), rows_where(rows, "decision", "drop")
@@ -124,7 +124,7 @@ def summarize_ensemble(
 ) -> Report:
     """Compute the report of an ensemble from all its filtered rows.
 
-    Raises `CountMismatch` if rows were lost or doubled.
+    Raises `CountMismatch` if rows were lost or duplicated.
     """
     transcribed = transcribed_rows(rows)
     wer = {"all": wer_distribution(transcribed), "kept": wer_distribution(rows_where(rows, "decision", "keep"))}

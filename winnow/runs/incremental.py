@@ -1,7 +1,7 @@
 """Runs over what is new in a manifest that grows.
 
-Below a root, `0001.jsonl` has the lines that were new in the first increment, and `0001` is the run over them. No
-clock decides what is new, but what earlier increments have.
+Below a root, `0001.jsonl` has the lines that were new in the first increment, and `0001` is the run over them. A line
+is new if no earlier increment has it; no clock is involved.
 """
 
 import logging
@@ -48,7 +48,11 @@ class Increments:
         lines = partial(new_lines, manifest, known, folder, self.referenced)
         if not any(usable for _, usable in lines()):
             if waiting := sum(1 for _ in lines()):
-                log.warning("%s: none of %d new lines is an utterance; they wait for one", manifest, waiting)
+                log.warning(
+                    "%s: none of the %d new lines is a valid utterance, so no run is started for them yet",
+                    manifest,
+                    waiting,
+                )
             return None
         run = self.root / f"{len(self.runs) + 1:04}"
         with write_atomically(manifest_path(run)) as file:
