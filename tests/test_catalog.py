@@ -15,27 +15,30 @@ from winnow.models.resolve import resolve
 CATALOG = open_catalog()
 
 GUIDE = {
-    "stt_en_fastconformer_hybrid_large_pc": ("nvidia/stt_en_fastconformer_hybrid_large_pc", "it exists by this name"),
-    "stt_en_fastconformer_hybrid_medium_pc": ("nvidia/parakeet-tdt_ctc-110m", "there never was a medium one"),
-    "stt_en_fastconformer_hybrid_small_pc": ("nvidia/parakeet-tdt_ctc-110m", "there never was a small one"),
-    "stt_en_fastconformer_telephony_large": ("nvidia/parakeet-tdt-0.6b-v2", "there never was one for telephony"),
+    "stt_en_fastconformer_hybrid_large_pc": ("nvidia/stt_en_fastconformer_hybrid_large_pc", "this model exists"),
+    "stt_en_fastconformer_hybrid_medium_pc": (
+        "nvidia/parakeet-tdt_ctc-110m",
+        "no medium model for whole utterances was ever",
+    ),
+    "stt_en_fastconformer_hybrid_small_pc": ("nvidia/parakeet-tdt_ctc-110m", "no small model was ever"),
+    "stt_en_fastconformer_telephony_large": ("nvidia/parakeet-tdt-0.6b-v2", "no model for telephony was ever"),
     "stt_en_fastconformer_streaming_large": (
         "nvidia/stt_en_fastconformer_hybrid_large_streaming_multi",
-        "what the streaming model is really called",
+        "this is the real name of the streaming model",
     ),
-    "stt_en_fastconformer_noisy_large": ("nvidia/parakeet-tdt-0.6b-v2", "there never was one for noise"),
+    "stt_en_fastconformer_noisy_large": ("nvidia/parakeet-tdt-0.6b-v2", "no model for noise was ever"),
     "stt_multilingual_fastconformer_hybrid_large_pc": (
         "stt_multilingual_fastconformer_hybrid_large_pc",
-        "on NGC only, so without nvidia/, and knows 10 languages",
+        "only on NGC, so its name has no nvidia/, and it supports 10 languages",
     ),
-    "stt_es_fastconformer_hybrid_large_pc": ("nvidia/stt_es_fastconformer_hybrid_large_pc", "it exists by this name"),
-    "stt_de_fastconformer_hybrid_large_pc": ("nvidia/stt_de_fastconformer_hybrid_large_pc", "it exists by this name"),
-    "stt_fr_fastconformer_hybrid_large_pc": ("nvidia/stt_fr_fastconformer_hybrid_large_pc", "it exists by this name"),
-    "stt_it_fastconformer_hybrid_large_pc": ("nvidia/stt_it_fastconformer_hybrid_large_pc", "it exists by this name"),
-    "stt_hy_fastconformer_hybrid_large_pc": ("nvidia/stt_hy_fastconformer_hybrid_large_pc", "no newer model knows"),
+    "stt_es_fastconformer_hybrid_large_pc": ("nvidia/stt_es_fastconformer_hybrid_large_pc", "this model exists"),
+    "stt_de_fastconformer_hybrid_large_pc": ("nvidia/stt_de_fastconformer_hybrid_large_pc", "this model exists"),
+    "stt_fr_fastconformer_hybrid_large_pc": ("nvidia/stt_fr_fastconformer_hybrid_large_pc", "this model exists"),
+    "stt_it_fastconformer_hybrid_large_pc": ("nvidia/stt_it_fastconformer_hybrid_large_pc", "this model exists"),
+    "stt_hy_fastconformer_hybrid_large_pc": ("nvidia/stt_hy_fastconformer_hybrid_large_pc", "no newer model supports"),
     "stt_zh_fastconformer_hybrid_large_pc": (
         "nvidia/nemotron-3.5-asr-streaming-0.6b",
-        "never was a FastConformer for Chinese alone",
+        "no FastConformer for Chinese alone was ever",
     ),
     "stt_multilingual_fastconformer_streaming_large": (
         "nvidia/nemotron-3.5-asr-streaming-0.6b",

@@ -31,11 +31,11 @@ def test_a_new_form_of_output_is_written_recorded_and_verified(manifest, hears, 
     path = tmp_path / "run" / "kept.csv"
     assert path.read_text() == 'id,text\n1,"good morning"\n3,"good morning"\n'
     checks = {check.sentence: check.holds for check in verify_run(tmp_path / "run")}
-    assert checks["kept.csv has the 2 kept rows, as written"]
+    assert checks["kept.csv has the 2 kept rows, and is unchanged"]
     assert all(checks.values())
     path.write_text('id,text\n1,"good evening"\n3,"good morning"\n')
     failed = [check.sentence for check in verify_run(tmp_path / "run") if not check.holds]
-    assert failed == ["kept.csv has the 2 kept rows, as written"]
+    assert failed == ["kept.csv has the 2 kept rows, and is unchanged"]
 
 
 @pytest.mark.usefixtures("prefect_server")

@@ -59,12 +59,12 @@ def names(selected):
         ({"language": "EN-us", "domain": "telephony"}, (SMALL, V2), "no model here was made for 8 kHz"),
         ({"language": "en-US"}, (SMALL, FLASH), "published (open-asr-en)"),
         ({"language": "en", "domain": "noisy"}, (SMALL, V2), "no model here was made for noise"),
-        ({"language": "en", "domain": "streaming"}, (SMALL, FLASH), "models that stream see less"),
+        ({"language": "en", "domain": "streaming"}, (SMALL, FLASH), "streaming models see only part of an utterance"),
         ({"language": "de"}, (V3, CANARY), "published (open-asr-ml): WER 4.81% and 4.60%"),
         ({"language": "de", "quality": "fastest"}, (GERMAN, V3), "a model for German alone"),
-        ({"language": "de,fr,pl"}, (V3, CANARY), "both know 25 European languages"),
-        ({"language": "de,fr", "quality": "fastest"}, (V3, CANARY), "both know 25 European languages"),
-        ({"language": "en,de"}, (V3, CANARY), "both know 25 European languages"),
+        ({"language": "de,fr,pl"}, (V3, CANARY), "both support 25 European languages"),
+        ({"language": "de,fr", "quality": "fastest"}, (V3, CANARY), "both support 25 European languages"),
+        ({"language": "en,de"}, (V3, CANARY), "both support 25 European languages"),
         ({"language": "hy"}, (ARMENIAN,), "no second model is known, so there is no cascade"),
     ],
 )
@@ -138,7 +138,7 @@ def test_fixed_model_stays_and_gets_a_second_one():
     unknown = select_models(Selection(language="en"), CATALOG, A100, {"small": "mine.nemo"})
     assert names(unknown) == (FLASH,)
     assert selection_reasons(unknown) == [
-        f"{FLASH}: to go with mine.nemo",
+        f"{FLASH}: selected to go with mine.nemo",
         "mine.nemo is not in the catalogue, so how it differs is unknown",
     ]
 

@@ -32,7 +32,7 @@ def model_reasons(selected: SelectedModels) -> Iterator[str]:
     request, pair, models = selected.request, selected.pair, selected.models
     names = model_names(request.selected_from(models))
     if request.fixed:
-        yield f"{names}: to go with {' and '.join(request.fixed.values())}"
+        yield f"{names}: selected to go with {' and '.join(request.fixed.values())}"
     elif pair.large and not request.cascade:
         yield f"{names} (in a cascade, before {pair.large}): {pair.why}"
     else:

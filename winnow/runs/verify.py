@@ -1,4 +1,4 @@
-"""Whether the output of a run is what it promises: everything is counted and hashed again, from the bytes."""
+"""Whether the output of a run keeps its promises: all files are read, counted and hashed again."""
 
 import json
 from collections import Counter
@@ -102,7 +102,7 @@ def check_unique_lines(output: Output) -> Verification:
     repeated = sorted(number for number, count in ids.items() if count > 1)
     unknown = sorted(number for number in ids if not 1 <= number <= lines)
     problem = f"; line {repeated[0]} more than once" if repeated else f"; no line {unknown[0]}" if unknown else ""
-    return Verification(f"every published row is another line{problem}", not problem)
+    return Verification(f"every published row is a different line of the manifest{problem}", not problem)
 
 
 def check_reasons(output: Output) -> Verification:
@@ -113,18 +113,18 @@ def check_reasons(output: Output) -> Verification:
 
 
 def check_output_file(output: Output, name: str, form: FileForm) -> Verification:
-    """Check that a single file is as it was written and, if its form can be read back, has the kept rows."""
+    """Check that a single file is unchanged and, if its form can be read back, has the kept rows."""
     path = output.run / name
     digests = read_object(output.run / "_SUCCESS.json").get("sha256", {})
     unaltered = path.exists() and sha256_if_exists(path) == digests.get(name)
     if form.kept_ids is None:
-        return Verification(f"{name} is as written", unaltered)
+        return Verification(f"{name} is unchanged", unaltered)
     expected = sorted(kept(output.rows)["id"].to_pylist())
     try:
         complete = sorted(form.kept_ids(path)) == expected
     except (OSError, ValueError, KeyError) as error:
         return Verification(f"{name}: {error}", False)
-    return Verification(f"{name} has the {len(expected):,} kept rows, as written", complete and unaltered)
+    return Verification(f"{name} has the {len(expected):,} kept rows, and is unchanged", complete and unaltered)
 
 
 def check_report(output: Output) -> Verification:
@@ -158,7 +158,7 @@ def read_object(path: Path) -> dict[str, Any]:
 def check_orphans(output: Output) -> Verification:
     """Check that a record names every file."""
     orphans = find_orphans(output.run)
-    return Verification(f"{len(orphans)} files that no record names", not orphans)
+    return Verification(f"{len(orphans)} files are not in any record", not orphans)
 
 
 def check_input(output: Output) -> Verification:
