@@ -1,4 +1,4 @@
-"""Curate a corpus with two models, and read what came out.
+"""Curate a corpus with two models, and read the results.
 
 python examples/curate_and_read.py [MANIFEST [OUTPUT]]
 """
