@@ -58,7 +58,7 @@ class NemoJsonl(Source):
             yield row
 
     def lines_of(self, locator: dict[str, Any]) -> Iterator[bytes | None]:
-        """Yield the lines of a slice; raises ManifestError after the last one if its bytes are not those that were hashed."""
+        """Yield the lines of a slice; raise ManifestError after the last one if the bytes have changed since sharding."""
         digest = xxhash.xxh3_128()
         try:
             file = self.path.open("rb")
