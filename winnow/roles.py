@@ -8,7 +8,7 @@ ENSEMBLE = "ensemble"
 
 
 def band_of(role: Role) -> str:
-    """Return the column with the band that the gate after this model decided on: accept, escalate or reject."""
+    """Return the column with the decision of the gate after this model: accept, escalate or reject."""
     return "band" if role == "small" else f"{role}_band"
 
 

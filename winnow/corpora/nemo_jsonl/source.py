@@ -58,7 +58,7 @@ class NemoJsonl(Source):
             yield row
 
     def lines_of(self, locator: dict[str, Any]) -> Iterator[bytes | None]:
-        """Yield the lines of a slice; raise ManifestError after the last one if the bytes have changed since sharding."""
+        """Yield the lines of a slice; raise ManifestError after the last one if the bytes have changed since."""
         digest = xxhash.xxh3_128()
         try:
             file = self.path.open("rb")
