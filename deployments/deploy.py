@@ -49,7 +49,7 @@ def deploy(notify: str | None = None, report: Callable[[str], object] = print) -
 def deployments(folder: Path) -> list[dict[str, Any]]:
     """Return the deployments of prefect.yaml, without those whose manifest does not exist below `folder`.
 
-    An installed wheel does not carry the demo, hence not the deployment that curates it every night.
+    An installed wheel does not contain the demo, so the deployment that curates it every night is left out.
     """
     rows: list[dict[str, Any]] = yaml.safe_load(PREFECT_YAML.read_text())["deployments"]
     return [row for row in rows if (folder / row.get("parameters", {}).get("manifest", "")).exists()]

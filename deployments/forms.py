@@ -2,7 +2,7 @@
 
 Prefect makes forms from the signature of a flow: fields are labelled with the names of parameters, and an optional one
 is shown as a choice between its type and null. The forms here have the parameters' titles, and a plain field for an
-optional one. The server accepts null for it all the same.
+optional one. The server still accepts null for it.
 """
 
 from typing import Any

@@ -73,7 +73,7 @@ def benchmark(settings: Benchmark) -> BenchmarkFigures:
 
 
 def measure_row(checkpoint: Checkpoint, batch: float | None, measurement: Measurement) -> ModelFigures:
-    """Measure a model in a task of its own, and log its accuracy and speed."""
+    """Measure a model in a separate task, and log its accuracy and speed."""
     future = measure_model.submit(checkpoint, batch, measurement.row)
     future.wait()
     row = cast(ModelFigures, future.state.result(raise_on_failure=False))

@@ -27,7 +27,7 @@ class Cascade:
     passes: list[Pass]
     progress: Progress
     transcriptions: list[tuple[Pass, Step]] = field(default_factory=list)
-    """Each pass with its step; a sample for the large model is a step of its own."""
+    """Each pass with its step; a sample for the large model is a separate step."""
     gates: Gates | None = None
     """The limits of the gate after the small model."""
 

@@ -26,7 +26,7 @@ class Future(Protocol):
 
 
 class Orchestrator(Artifacts, Protocol):
-    """What a flow needs from whoever runs it."""
+    """What a flow needs to run its tasks."""
 
     def submit(self, task: Task[..., Any], *arguments: Any) -> Future:
         """Start a task."""

@@ -6,7 +6,7 @@ PREFECT_DEFAULTS = {
     # the terminal shows Winnow's own log; Prefect's is in its UI
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "winnow",
-    # by default each event is written by itself, which is slower than events arrive; what overflows the queue is lost
+    # by default events are written one by one, slower than they arrive, and those that overflow the queue are lost
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

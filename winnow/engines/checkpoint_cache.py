@@ -36,7 +36,7 @@ def checkpoint_digest(path: Path, model_name: str) -> str:
 
 
 def private_copy(path: Path, model_name: str, sha256: str) -> Path:
-    """Return the private copy of the file with this sha256, made anew if it is missing or damaged."""
+    """Return the private copy of the file with this sha256, copied again if it is missing or damaged."""
     try:
         copy = private_folder() / f"{sha256}{path.suffix}"
         if not copy.is_file() or sha256_of(copy) != sha256:

@@ -19,7 +19,7 @@ from winnow.text.hypothesis import Hypothesis
 PIN_PREFIX = "@sha256:"
 
 LanguagePrompt = Literal["none", "optional", "required"]
-"""Whether a model is told the language: never, if it is known, or always."""
+"""Whether a model gets the language: never, if it is known, or always."""
 
 
 class Checkpoint(BaseModel, frozen=True):
@@ -56,7 +56,7 @@ def split_pin(model_name: str) -> tuple[str, str | None]:
 class Request:
     """An utterance to transcribe: the whole file, or the slice of `duration` seconds from `offset` on.
 
-    The file must lie in the folder `root`, if there is one. `language` is given only if the model is told it.
+    The file must lie in the folder `root`, if there is one. `language` is given only to models that use it.
     """
 
     path: str
@@ -126,7 +126,7 @@ class Engine(Protocol):
         ...
 
     def versions(self) -> dict[str, str]:
-        """Return the versions of everything that a hypothesis depends on; other versions transcribe anew."""
+        """Return the versions of everything that a hypothesis depends on; other versions transcribe again."""
         ...
 
     def refuses(self, checkpoint: Checkpoint, options: EngineOptions) -> dict[str, str]:
@@ -134,7 +134,7 @@ class Engine(Protocol):
         return {}
 
     def language_prompt(self, family: str) -> LanguagePrompt:
-        """Tell whether models of a family are told the language."""
+        """Tell whether models of a family get the language."""
         return "none"
 
     def preload(self) -> None:

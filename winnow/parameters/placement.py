@@ -13,7 +13,7 @@ ADDRESSES = ("tcp://", "tls://")
 
 
 class Placement(Parameters):
-    """Which devices a pass runs on, and how much of a worker each of its shards takes."""
+    """Which devices a pass runs on, and which part of a worker each of its shards takes."""
 
     pool: str | None = Field(
         None,

@@ -82,15 +82,19 @@ FILTERS: dict[PresetName, Preset] = {
     ),
     "curator-excellent": Preset("NeMo-Curator's levels of WER", ("wer <= 0.1",)),
     "curator-good": Preset(
-        "NeMo-Curator's levels of WER", ("wer <= 0.25",), "35 % for conversations, 15 % for broadcasts"
+        "NeMo-Curator's levels of WER",
+        ("wer <= 0.25",),
+        "the guide's limit is 35 % for conversations and 15 % for broadcasts",
     ),
     "curator-moderate": Preset(
-        "NeMo-Curator's levels of WER", ("wer <= 0.5",), "60 % for conversations, 25 % for broadcasts"
+        "NeMo-Curator's levels of WER",
+        ("wer <= 0.5",),
+        "the guide's limit is 60 % for conversations and 25 % for broadcasts",
     ),
     "curator-hallucination": Preset(
         "NeMo-Curator, stages/audio/text_filtering/whisper_hallucination.py",
         (*HALLUCINATION, "char_rate(pred_text) <= 40"),
-        "35 characters for the longest word in agglutinative languages",
+        "allow 35 characters for the longest word in agglutinative languages",
     ),
     "granary": Preset(
         f"{SDP}/multilingual/granary",
@@ -117,7 +121,7 @@ FILTERS: dict[PresetName, Preset] = {
             "tgt_lid_prob > 0.3",
             "cometoid_score > 0.75",
         ),
-        "the recipe makes the translation and its scores",
+        "the recipe also translates, and computes these scores",
     ),
     "sdp-mls-es": Preset(
         f"{SDP}/spanish/mls",
@@ -173,10 +177,10 @@ FILTERS: dict[PresetName, Preset] = {
             "duration in 3..30",
             "chars(text) >= 2",
         ),
-        "the recipe also separates, segments and levels audio, and excludes outliers in speech rate",
+        "the recipe also separates sources, segments audio, normalizes loudness and excludes outliers in speech rate",
     ),
     "gigaspeech": Preset(
-        "SpeechColab/GigaSpeech, XL", ("wer <= 0.04",), "the recipe takes the WER of its own alignment"
+        "SpeechColab/GigaSpeech, XL", ("wer <= 0.04",), "the recipe uses the WER of its own forced alignment"
     ),
     "gigaspeech-clean": Preset("SpeechColab/GigaSpeech, L, M, S and XS", ("wer <= 0",)),
     "gigaspeech2": Preset(
@@ -188,17 +192,17 @@ FILTERS: dict[PresetName, Preset] = {
     "wenetspeech": Preset(
         "wenet-e2e/WenetSpeech, strong labels",
         ("confidence >= 0.95",),
-        "the recipe takes the confidence of its own validation",
+        "the recipe uses the confidence of its own validation",
     ),
     "wenetspeech-weak": Preset("wenet-e2e/WenetSpeech, strong and weak labels", ("confidence >= 0.6",)),
     "distil-whisper": Preset(
         "huggingface/distil-whisper, training",
         ("wer < 0.1", "all_caps(pred_text) == false"),
-        "use it with --normalizer whisper-english (else whisper); the recipe also packs utterances to 30 s",
+        "use --normalizer whisper-english (whisper for other languages); the recipe also joins utterances to 30 s",
     ),
     "podcast-rover": Preset(
         "KyuDan1/Audio-data-centric",
         ("ngram_copies(pred_text, 15) <= 5",),
-        "the recipe lets three systems vote",
+        "the recipe combines three systems by a vote",
     ),
 }

@@ -1,4 +1,4 @@
-"""Decoders of models with a prompt: they are told the language of each utterance, and how to write."""
+"""Decoders of models with a prompt, which states the language of each utterance and whether to write punctuation."""
 
 import functools
 import threading
