@@ -1,15 +1,16 @@
 """Python files in the current folder are never imported, even if they are named like ours, a library's or Python's."""
 
+import ast
 import os
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.conftest import published
+from tests.conftest import ROOT, published
 
+TOPS = ("winnow", "tasks", "flows", "deployments", "cli")
 NAMES = ("cli", "deployments", "flows/__init__", "json", "prefect", "tasks", "torch", "types", "winnow")
 
 HOSTILE = """
@@ -52,26 +53,22 @@ def winnow(tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
-def test_commands_import_nothing_from_the_current_folder(winnow, manifest, hears, tmp_path, prefect_server):
+def test_a_run_imports_nothing_from_the_current_folder(winnow, manifest, hears, tmp_path):
+    """It starts a Prefect server and a Dask worker, which dies at an utterance that is then isolated."""
     names = ["a.wav", "b.wav", "poison.wav"]
     corpus = manifest(*[{"audio_filepath": name, "duration": 1.0, "text": "hello there"} for name in names])
-    models = hears(small=dict.fromkeys(names, "hello there"), other=dict.fromkeys(names[:2], "hello their"))
+    words = ["--output", tmp_path / "run", "--max-quarantined", 0.5, "--devices", "local", "--dask.workers", 1]
+    words += ["--small", hears(small=dict.fromkeys(names, "hello there"))["small"]]
+    process = winnow("curate", corpus, *words, PYTHONPATH=str(tmp_path / "site"))
+    assert process.returncode == 0, process.stderr
+    assert [row["reason"] for row in published(tmp_path / "run")] == [None, None, "WORKER_KILLED"]
 
-    def run(command: str, *words: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        line = [command, corpus, "--output", tmp_path / command, "--max-quarantined", 0.5, *words]
-        return winnow(*line, PREFECT_API_URL=prefect_server, **variables)
 
-    deadly = {"PYTHONPATH": str(tmp_path / "site")}
-    with ThreadPoolExecutor() as pool:
-        runs = [
-            # its worker dies at the poison, which is then isolated
-            pool.submit(run, "curate", "--small", models["small"], "--devices", "local", "--dask.workers", 1, **deadly),
-            pool.submit(run, "ensemble", "--models", models["small"], models["other"]),
-            # a smoke run of `winnow curate`, inline and with a server of its own
-            pool.submit(winnow, "doctor"),
-        ]
-        processes = [run.result() for run in runs]
-    processes.append(winnow("resume", tmp_path / "curate"))  # with a server of its own
-    assert [process.stderr for process in processes if process.returncode] == []
-    assert [row["reason"] for row in published(tmp_path / "curate")] == [None, None, "WORKER_KILLED"]
-    assert "one utterance went through a complete run" in processes[2].stdout
+def test_every_process_that_is_started_ignores_the_current_folder():
+    starts = []
+    for path in sorted(path for top in TOPS for path in (ROOT / top).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.List) and node.elts and ast.unparse(node.elts[0]) == "sys.executable":
+                starts.append(f"{path.name}: {ast.unparse(node.elts[1])}")
+    assert len(starts) >= 6
+    assert [start for start in starts if not start.endswith(": '-P'")] == []
