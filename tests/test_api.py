@@ -32,12 +32,12 @@ def test_every_public_name_exists_and_is_documented():
     assert set(winnow.__all__) <= set(dir(winnow))
 
 
-def test_an_unknown_public_name_is_an_attribute_error():
+def test_unknown_public_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'transcribe_all'"):
         _ = winnow.transcribe_all
 
 
-def test_the_package_is_marked_as_typed():
+def test_package_is_marked_as_typed():
     assert (Path(winnow.__file__).parent / "py.typed").exists()
 
 
@@ -58,7 +58,7 @@ def test_corpus_yields_every_row_with_its_reason(manifest: Write):
     assert [row.reason for row in open_corpus(path, require_text=False)] == [None, None, "BAD_JSON"]
 
 
-def test_a_manifest_that_does_not_exist_is_refused(tmp_path: Path):
+def test_nonexistent_manifest_is_refused(tmp_path: Path):
     with pytest.raises(ManifestError, match="no such manifest"):
         open_corpus(tmp_path / "none.jsonl")
 
@@ -75,12 +75,12 @@ def test_results_come_in_the_order_of_the_files(demo_small: Checkpoint):
     assert len(short.hypothesis.text) < len(long.hypothesis.text)
 
 
-def test_a_model_that_is_not_pinned_must_be_trusted():
+def test_unpinned_model_requires_trust():
     with pytest.raises(CheckpointError, match="not pinned"):
         transcribe([], DEMO / "small.nemo")
 
 
-def test_utterances_of_a_corpus_can_be_transcribed_and_bad_rows_keep_their_reason(manifest: Write, hears: Write):
+def test_transcribed_corpus_keeps_the_reasons_of_bad_rows(manifest: Write, hears: Write):
     path = manifest({"audio_filepath": "a.wav", "text": "good morning"}, {"audio_filepath": "b.wav"})
     results = transcribe(open_corpus(path), hears(small={"a.wav": "good evening"})["small"])
     assert [result.hypothesis and result.hypothesis.text for result in results] == ["good evening", None]
@@ -192,7 +192,7 @@ def test_run_has_the_hypotheses_of_each_model(run: Run):
         run.hypotheses("medium")
 
 
-def test_judging_the_rows_of_a_run_by_its_own_rules_gives_its_own_decisions(run: Run):
+def test_judging_a_run_by_its_own_rules_repeats_its_decisions(run: Run):
     rows = list(run)
     decisions = judge(rows, ['REJECTED_BY_GATE: last_band != "reject"', "wer <= 0.25"])
     assert [decision.decision for decision in decisions] == [row["decision"] for row in rows]
@@ -203,11 +203,11 @@ def test_run_is_verified_from_its_bytes(run: Run):
     assert all(promise.holds for promise in run.verify())
 
 
-def test_what_is_not_a_finished_run_is_refused(tmp_path: Path):
+def test_folder_without_a_complete_run_is_refused(tmp_path: Path):
     with pytest.raises(OutputError):
         open_run(tmp_path)
 
 
-def test_an_unknown_column_of_a_run_is_refused(run: Run):
+def test_unknown_column_of_a_run_is_refused(run: Run):
     with pytest.raises(InputError, match="no column 'mood'"):
         run.data(["id", "mood"])

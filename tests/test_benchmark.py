@@ -50,7 +50,7 @@ def test_each_model_is_measured_with_each_batch_size(corpus, models, tmp_path, p
     assert json.loads((tmp_path / "out" / f"{figures.key}.json").read_text()) == json.loads(figures.model_dump_json())
 
 
-def test_benchmark_with_the_same_key_reports_what_changed(corpus, models, tmp_path, prefect_server):
+def test_benchmark_with_the_same_key_reports_the_changes(corpus, models, tmp_path, prefect_server):
     options = {"manifest": corpus, "models": [models["wrong"]], "output": tmp_path}
     first = benchmark(**options)
     path = tmp_path / f"{first.key}.json"
@@ -89,7 +89,7 @@ def test_model_that_fails_does_not_stop_others_but_fails_the_benchmark(corpus, m
         benchmark(manifest=corpus, models=["no.nemo"], output=tmp_path / "out")
 
 
-def test_sample_is_the_same_every_time_and_has_the_requested_length(corpus, manifest, tmp_path):
+def test_sample_is_deterministic_and_has_the_requested_length(corpus, manifest, tmp_path):
     sample = draw_sample(corpus, tmp_path, 4 / 3600)
     assert sample == draw_sample(corpus, tmp_path, 4 / 3600)
     assert (len(sample.requests), sample.seconds) == (4, 4.0)

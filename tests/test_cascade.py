@@ -86,14 +86,14 @@ def test_hypothesis_without_a_confidence_is_not_accepted():
     assert banded(curation(references="optional", gate=Gate(accept_confidence=0.1)), small_wer=[None]) == ["escalate"]
 
 
-def test_small_model_decides_in_languages_without_a_large_one():
+def test_small_model_decides_in_languages_without_a_large_model():
     spoken = ['{"lang": "hy"}', '{"lang": "hy-AM"}', '{"lang": "de"}', "{}"]
     rows = shard(READ, small_wer=[0.0, 0.5, 0.5, 0.5], small_pred_text=["a"] * 4, fields=spoken)
     gated = gate(rows, "small", curation().gates_after_small, ["hy"])
     assert gated["band"].to_pylist() == [None, None, "escalate", "escalate"]
 
 
-def test_gate_after_the_large_model_escalates_what_the_filter_would_drop():
+def test_gate_after_the_large_model_escalates_rows_that_the_filter_would_drop():
     columns = {"large_pred_text": ["a", "a", "a", None], "large_wer": [0.3, 0.31, 1.1, None]}
     settings = curation(gate=Gate(accept=0.1), filter=Filter(max_wer=0.3), extra_models=["b.nemo"])
     rows = shard(READ_AGAIN, **columns)
@@ -177,7 +177,7 @@ def test_gate_after_the_large_model_escalates_what_the_filter_would_drop():
         ),
     ],
 )
-def test_options_of_the_gate_that_contradict_each_other_or_do_nothing_are_refused(parameters, complaint):
+def test_contradictory_or_unused_gate_options_are_refused(parameters, complaint):
     with pytest.raises(ValueError, match=re.escape(complaint)):
         curation(**parameters)
 
@@ -402,7 +402,7 @@ def unlarge(row: dict) -> dict:
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_each_extra_model_transcribes_what_the_one_before_escalated(manifest, hears, tmp_path):
+def test_each_extra_model_transcribes_rows_that_the_previous_model_escalated(manifest, hears, tmp_path):
     text = "one two three four"
     rows = [{"audio_filepath": f"{name}.wav", "duration": 1.0, "text": text} for name in "abcd"]
     models = hears(
@@ -431,7 +431,7 @@ def test_each_extra_model_transcribes_what_the_one_before_escalated(manifest, he
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_hypotheses_become_texts_with_confidence_and_agreement_without_references(manifest, tmp_path):
+def test_without_references_hypotheses_become_texts_with_confidence_and_agreement(manifest, tmp_path):
     rows = [
         {"audio_filepath": "sure.wav", "duration": 1.0},
         {"audio_filepath": "alike.wav", "duration": 1.0, "text": None},

@@ -47,12 +47,12 @@ GUIDE = {
 }
 
 
-def test_the_guide_has_fourteen_names():
+def test_guide_has_fourteen_names():
     assert {f"nvidia/{name}" for name in GUIDE} == CATALOG.guide.keys()
 
 
 @pytest.mark.parametrize("name", GUIDE)
-def test_guide_name_means_a_real_model_and_says_why(name, capsys):
+def test_guide_name_stands_for_a_real_model_with_a_reason(name, capsys):
     checkpoint, why = GUIDE[name]
     assert CATALOG.get(f"nvidia/{name}").checkpoint == checkpoint
     assert CATALOG.get(name).checkpoint.rpartition("/")[2] == checkpoint.rpartition("/")[2]
@@ -104,12 +104,12 @@ def test_pair_is_a_fast_model_and_a_better_or_different_one(pair):
     ("name", "nearest"),
     [("parakeet-tdt-0.6b-v4", "parakeet-tdt-0.6b-v"), ("nvidia/canary-1b-v3", "nvidia/canary-1b-v2")],
 )
-def test_unknown_name_is_refused_with_the_nearest_one(name, nearest):
+def test_unknown_name_is_refused_with_the_nearest_name(name, nearest):
     with pytest.raises(UnknownModel, match=f"{name}: not in the catalogue; the nearest is {nearest}"):
         CATALOG.get(name)
 
 
-def test_own_catalogue_precedes_the_built_in_one(tmp_path, monkeypatch):
+def test_user_catalogue_precedes_the_built_in_one(tmp_path, monkeypatch):
     monkeypatch.setenv("WINNOW_CATALOG", str(DEMO / "catalog.yaml"))
     catalog = open_catalog()
     assert [model.name for model in catalog.models][:2] == ["demo-small", "demo-large"]

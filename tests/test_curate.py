@@ -236,7 +236,7 @@ def test_nemo_loads_the_manifest_of_kept_rows(demo_run):
     assert sum(item["duration"] for item in items) == pytest.approx(report.kept_hours * 3600, abs=0.01)
 
 
-def test_output_files_are_where_the_readme_says(demo_run):
+def test_output_files_match_the_readme(demo_run):
     run, report = demo_run
     top = json.loads((run / "report.json").read_text())
     names = ["lines", "blank", "kept", "dropped", "quarantined", "hours", "kept_hours", "escalated_hours"]

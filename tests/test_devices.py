@@ -81,7 +81,7 @@ def test_work_runs_on_the_device_that_its_placement_names(two):
 
 
 @pytest.mark.parametrize(("share", "at_once"), [(1.0, 1), (0.5, 2), (0.25, 4)])
-def test_device_runs_as_many_shares_at_once_as_it_has(two, tmp_path, share, at_once):
+def test_device_runs_all_its_shares_at_once(two, tmp_path, share, at_once):
     run_all(two, busy, [[tmp_path, i] for i in range(6 * at_once)], Placement(share=share))
     for device in ("cpu:0", "cpu:1"):
         times = [tuple(map(float, path.read_text().split())) for path in tmp_path.glob(f"{device}-*")]

@@ -260,7 +260,7 @@ def test_each_check_of_a_healthy_machine_passes(check, tmp_path):
     assert [finding.state for finding in check(tmp_path)] == ["ok"]
 
 
-def test_check_that_raises_is_a_finding():
+def test_exception_in_a_check_becomes_a_finding():
     def broken():
         raise ImportError("no module named soundfile; see https://user:secret@index.example")
 
@@ -277,13 +277,13 @@ def test_installed_wheel_is_checked_against_its_own_metadata(tmp_path):
     assert finding.state == "ok"
 
 
-def test_without_the_demo_and_a_model_the_doctor_names_one_to_give():
+def test_smoke_run_without_the_demo_or_a_model_is_not_tried():
     (finding,) = check_by_run(True, [], False, smoke_run.smoke_run)
     assert finding.message == "not tried: no model was given, and the demo's is only in a checkout"
     assert finding.remedy == "give a model, e.g. winnow doctor --small nvidia/parakeet-tdt_ctc-110m --trust-unpinned"
 
 
-def test_without_the_demo_the_smoke_run_transcribes_a_tone(tmp_path):
+def test_smoke_run_without_the_demo_transcribes_a_tone(tmp_path):
     manifest, audio = smoke_run.write_manifest(tmp_path, demo=tmp_path / "none.jsonl")
     assert json.loads(manifest.read_text()) == {"audio_filepath": "tone.wav", "duration": 2.0, "text": "tone"}
     assert (audio / "tone.wav").stat().st_size > 60_000
@@ -345,7 +345,7 @@ def test_command_reports_all_problems_at_once_even_if_torch_cannot_be_imported(t
     assert "failed   server: " in done.stdout
 
 
-def test_on_a_healthy_machine_one_utterance_goes_through_a_complete_run(tmp_path):
+def test_smoke_run_curates_one_utterance_on_a_healthy_machine(tmp_path):
     done = doctor(tmp_path, "--output", tmp_path / "out", PREFECT_API_URL="")
     assert done.returncode == 0, done.stdout
     findings = {row["check"]: row for row in json.loads((tmp_path / "findings.json").read_text())}

@@ -50,7 +50,7 @@ def command(served, tmp_path, prefect_server):
     return run
 
 
-def test_models_are_downloaded_once_and_failures_stop_no_other(served, command):
+def test_models_are_downloaded_once_and_a_failure_does_not_stop_the_rest(served, command):
     names = ["demo/small", "demo/none", f"demo/large@{COMMIT}", "demo/page"]
     done, rows = command(*names, "--trust-unpinned")
     assert done.returncode == 7
@@ -73,7 +73,7 @@ def test_models_are_downloaded_once_and_failures_stop_no_other(served, command):
     assert not [requests for requests in served.requests if requests.startswith("GET")]
 
 
-def test_folder_stands_for_its_checkpoints_which_are_copied_once(tmp_path, prefect_server, monkeypatch):
+def test_checkpoints_of_a_folder_are_copied_once(tmp_path, prefect_server, monkeypatch):
     monkeypatch.setenv("WINNOW_CACHE", str(tmp_path / "cache"))
     (tmp_path / "models").mkdir()
     for name in ("small", "large"):

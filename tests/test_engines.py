@@ -51,7 +51,7 @@ class ToyEngine(Engine):
         return {"toy": "1"}
 
 
-def test_corpus_is_curated_with_an_engine_registered_in_one_line(manifest, tmp_path, monkeypatch, prefect_server):
+def test_registered_engine_curates_a_corpus(manifest, tmp_path, monkeypatch, prefect_server):
     monkeypatch.setitem(ENGINES, "toy", ToyEngine())
     rows = [{"audio_filepath": f"{name}.wav", "duration": 1.0, "text": "good morning"} for name in "ab"]
     report = curate(
@@ -75,24 +75,24 @@ def test_corpus_is_curated_with_an_engine_registered_in_one_line(manifest, tmp_p
         ("stt_en_fastconformer_ctc_large", "nemo", False),
     ],
 )
-def test_model_name_belongs_to_the_engine_of_its_form(model_name, engine, path):
+def test_form_of_a_model_name_selects_its_engine(model_name, engine, path):
     assert engine_for(model_name).name == engine
     assert is_path(model_name) == path
 
 
 @pytest.mark.parametrize("model_name", ["whisper:large-v3", "hf:openai/whisper-large-v3", "no model"])
-def test_name_of_no_engine_is_refused_with_the_forms_that_there_are(model_name):
+def test_unknown_model_name_is_refused_with_the_accepted_forms(model_name):
     with pytest.raises(CheckpointError, match=f"{model_name}: not the name of a model: expected a .jsonl file of"):
         engine_for(model_name)
 
 
-def test_versions_are_those_of_the_engines_in_use(hears, demo_small):
+def test_only_engines_in_use_report_versions(hears, demo_small):
     transcripts = resolve(hears(small={"a.wav": "good morning"})["small"])
     assert versions_for([transcripts]) == {}
     assert versions_for([transcripts, demo_small]).keys() == {"nemo_toolkit", "torch"}
 
 
-def test_option_is_refused_only_if_no_model_of_the_run_can_follow_it(hears, demo_small):
+def test_option_is_refused_only_if_no_model_of_the_run_supports_it(hears, demo_small):
     transcripts = resolve(hears(small={"a.wav": "good morning"})["small"])
     check_options(EngineOptions(timestamps=True), [transcripts, demo_small])
     with pytest.raises(

@@ -189,7 +189,7 @@ def test_manifest_without_references_gets_the_text_that_models_agree_on(manifest
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_report_without_references_is_about_agreement(manifest, hears, tmp_path):
+def test_report_without_references_shows_agreement(manifest, hears, tmp_path):
     models = hears(one={"a.wav": "yes", "b.wav": "one two"}, two={"a.wav": "Yes!", "b.wav": "one too"})
     corpus = manifest({"audio_filepath": "a.wav"}, {"audio_filepath": "b.wav"})
     rules = {"rules": ["copies(text) <= 1"]}  # it does not concern them
@@ -208,6 +208,6 @@ def in_noise(tmp_path_factory) -> tuple[list, list]:
     return spoken, readings(spoken)
 
 
-def test_rover_of_the_demos_models_has_a_lower_wer_in_noise_than_the_best_of_them(in_noise):
+def test_rover_has_a_lower_wer_in_noise_than_the_best_demo_model(in_noise):
     rates = {name: word_error_rate(*in_noise, method) for name, method in methods().items()}
     assert rates["ROVER"] < min(rates[name] for name in MODELS), rates

@@ -56,7 +56,7 @@ def test_transcribe_and_score_prints_a_rate_for_each_utterance(home: Path, manif
     assert "line 13: AUDIO_MISSING (no such file)" in shown
 
 
-def test_own_rules_counts_what_each_rule_drops(home: Path, curated: tuple[Path, str]):
+def test_own_rules_example_counts_the_drops_of_each_rule(home: Path, curated: tuple[Path, str]):
     shown = run_script(EXAMPLES / "own_rules.py", curated[0], "duration <= 5", "SHORT: words(text) >= 100", home=home)
     assert shown.startswith("0 of 13 rows kept, 0.000 h\n")
     assert "12  SHORT" in shown

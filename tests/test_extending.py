@@ -94,7 +94,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("section", CHECKS)
-def test_an_example_works_where_the_page_puts_it(extended: Path, section: str):
+def test_example_works_where_the_page_puts_it(extended: Path, section: str):
     environment = os.environ | {"PYTHONPATH": str(extended)}
     line = [sys.executable, "-c", f"import winnow; assert {str(extended)!r} in winnow.__file__\n{CHECKS[section]}"]
     done = subprocess.run(line, cwd=extended, env=environment, capture_output=True, text=True)
@@ -102,7 +102,7 @@ def test_an_example_works_where_the_page_puts_it(extended: Path, section: str):
 
 
 @pytest.mark.parametrize("section", CHECKS)
-def test_an_example_is_short(section: str):
+def test_example_is_short(section: str):
     blocks = [content for _, _, content in BLOCK.findall(SECTIONS[section])]
     code = [line for block in blocks for line in block.splitlines() if line.strip() and " import " not in line]
     assert 0 < len(code) <= MOST_LINES

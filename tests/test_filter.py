@@ -23,7 +23,7 @@ def judged(rules: Filter, **columns: list) -> list[tuple]:
     return [tuple(row[name] for name in ("model", "wer", "decision", "reason")) for row in table.to_pylist()]
 
 
-def test_large_models_hypothesis_is_selected_where_there_is_one():
+def test_large_models_hypothesis_is_selected_if_it_exists():
     rows = judged(
         Filter(),
         text=["a b"] * 5,
@@ -81,7 +81,7 @@ def test_row_rejected_by_a_later_gate_is_dropped(band, decision):
     assert filter(rows, rules)["decision"].to_pylist() == [decision]
 
 
-def test_two_rules_of_one_name_give_one_reason():
+def test_two_rules_with_the_same_name_give_one_reason():
     rules = Rules(rules=("confidence >= 0.9",), unreferenced=("confidence >= 0.8",))
     rows = filter(shard(BEFORE_FILTER, small_pred_text=["a"], small_confidence=[0.5]), rules)
     assert rows["reasons"].to_pylist() == [["CONFIDENCE_BELOW_MIN"]]

@@ -64,7 +64,7 @@ def test_interrupted_increment_is_finished_before_the_next(manifest, models, tmp
     ]
 
 
-def test_utterances_without_references_are_new_once(manifest, models, tmp_path):
+def test_utterances_without_references_are_added_only_once(manifest, models, tmp_path):
     settings = {"output": tmp_path / "out", "references": "optional", **models}
     bare = {name: value for name, value in ROWS["b"].items() if name != "text"}
     assert [report.kept for report in incremental(manifest=manifest(bare), **settings).values()] == [1]

@@ -119,7 +119,7 @@ def test_batches_hold_clips_of_similar_length_within_the_limits():
     assert list(fill_batches(lengths, BatchLimits(1_000, utterances=2))) == [[5, 1], [3, 2], [0, 4]]
 
 
-def test_batch_that_did_not_fit_limits_later_batches_of_such_clips():
+def test_batch_that_did_not_fit_limits_later_batches_of_clips_of_that_length():
     limits = BatchLimits(100)
     assert limits.fits(10, 10.0)
     limits.learn(10, 10.0)
@@ -225,7 +225,7 @@ def test_cache_keeps_all_models_of_a_cascade(tmp_path, hears, monkeypatch):
     assert model_cache._size == 4
 
 
-def test_models_are_evicted_for_one_that_does_not_fit(hears):
+def test_models_are_evicted_until_a_new_model_fits(hears):
     model = resolve(hears(small={"a.wav": "good morning"})["small"])
     kept, left = get_model(model, EngineOptions()), [RuntimeError("CUDA out of memory")]
 

@@ -109,7 +109,7 @@ def test_packages_import_downwards_only():
     assert upwards == []
 
 
-def test_packages_of_one_layer_import_each_other_in_no_ring():
+def test_packages_of_one_layer_import_each_other_without_cycles():
     remaining = {
         importer: {package for package in packages if LAYER_OF[package] == LAYER_OF[importer]}
         for importer, packages in package_imports().items()
@@ -123,7 +123,7 @@ def test_library_does_not_import_prefect():
     assert {module for module in importers_of("prefect") if module.startswith("winnow")} == set()
 
 
-def test_only_its_engine_and_the_doctor_import_nemo():
+def test_only_the_nemo_engine_and_the_doctor_import_nemo():
     others = {module for module in importers_of("nemo") if not module.startswith("winnow.engines.nemo.")}
     assert others == {"winnow.doctor.framework_check"}
 
@@ -169,7 +169,7 @@ def test_no_module_has_a_generic_name():
     assert module_names() & GENERIC == set()
 
 
-def test_no_module_is_named_like_one_of_the_standard_library():
+def test_no_module_is_named_like_a_standard_module():
     assert module_names() & (set(sys.stdlib_module_names) - {"__main__"}) == set()
 
 

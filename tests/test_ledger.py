@@ -45,7 +45,7 @@ def test_failed_stage_leaves_no_files(shard, tmp_path):
     assert not (tmp_path / "_ledger").exists()
 
 
-def test_missing_file_is_made_again(shard):
+def test_missing_file_is_written_again(shard):
     calls = []
     first = ledger.run_stage_on_shard(shard, "doubled", doubling_stage(calls))
     first.unlink()
@@ -54,7 +54,7 @@ def test_missing_file_is_made_again(shard):
     assert calls == [2, 2]
 
 
-def test_altered_file_is_made_again_and_its_record_put_aside(shard, tmp_path):
+def test_altered_file_is_written_again_and_its_record_moved_aside(shard, tmp_path):
     calls = []
     first = ledger.run_stage_on_shard(shard, "doubled", doubling_stage(calls))
     good = first.read_bytes()

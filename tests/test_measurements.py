@@ -37,7 +37,7 @@ print(json.dumps(kept.select(["level", "silent", "decision", "reason"]).to_pylis
 """
 
 
-def test_a_new_measurement_is_a_column_that_rules_compare(tone, tmp_path):
+def test_registered_measurement_becomes_a_column_that_rules_compare(tone, tmp_path):
     """It is added in a process of its own, since the schema is built when it is imported."""
     loud, quiet = tone("loud.wav"), tmp_path / "quiet.wav"
     quiet.write_bytes(loud.read_bytes()[:44] + bytes(32_000))
@@ -56,6 +56,6 @@ def test_schema_and_rules_follow_from_the_registry():
         assert column_type(measurement.name) == type_of(measurement.type)
 
 
-def test_the_documentation_names_every_measurement():
+def test_documentation_names_every_measurement():
     pages = [(ROOT / "README.md").read_text(), *(page.read_text() for page in (ROOT / "docs").rglob("*.md"))]
     assert {measurement.name for measurement in MEASUREMENTS} <= set(re.findall(r"`(\w+)`", "".join(pages)))

@@ -141,7 +141,7 @@ def test_prompt_has_the_language_of_its_row(random_model):
 
 
 @pytest.mark.parametrize("family", ["prompted transducer", "prompted hybrid"])
-def test_prompted_transducer_is_told_the_language(random_model, family):
+def test_prompted_transducer_uses_the_language(random_model, family):
     """NeMo 3.0.0 accepts the language only with samples, not with files."""
     checkpoint, utterances = random_model(family), requests(3)
     assert checkpoint.family == family
@@ -254,7 +254,7 @@ def test_local_attention_limits_the_context(demo_small):
         ({"punctuation": False}, "engine.punctuation requires a multitask checkpoint"),
     ],
 )
-def test_option_that_no_model_can_follow_is_refused(demo_small, options, complaint):
+def test_option_supported_by_no_model_is_refused(demo_small, options, complaint):
     with pytest.raises(OptionError, match=complaint):
         check_options(EngineOptions(**options), [demo_small])
 

@@ -23,7 +23,7 @@ def csv_ids(path):
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_a_new_form_of_output_is_written_recorded_and_verified(manifest, hears, tmp_path, monkeypatch):
+def test_registered_output_is_written_recorded_and_verified(manifest, hears, tmp_path, monkeypatch):
     monkeypatch.setitem(FILES, "kept.csv", FileForm(kept_csv, csv_ids))
     corpus = manifest(*({"audio_filepath": f"{name}.wav", "text": "good morning"} for name in "abc"))
     models = hears(small={"a.wav": "good morning", "b.wav": "good night", "c.wav": "good morning"})
@@ -39,7 +39,7 @@ def test_a_new_form_of_output_is_written_recorded_and_verified(manifest, hears, 
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_the_published_manifest_is_a_source_again(manifest, hears, tmp_path):
+def test_published_manifest_is_a_source(manifest, hears, tmp_path):
     corpus = manifest({"audio_filepath": "a.wav", "text": "good morning", "speaker": 7})
     curate(manifest=corpus, output=tmp_path / "run", **hears(small={"a.wav": "good morning"}))
     (row,) = open_source(tmp_path / "run" / "manifest.jsonl").scan()

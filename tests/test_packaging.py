@@ -129,5 +129,5 @@ def test_installed_deployments_are_those_of_the_checkout_but_for_the_demo(instal
     assert [row for row in deployments(ROOT) if row != demo] == rows
 
 
-def test_the_hooks_before_a_commit_are_valid(tmp_path):
+def test_hooks_before_a_commit_are_valid(tmp_path):
     run(sys.executable, "-m", "pre_commit", "validate-config", ROOT / ".pre-commit-config.yaml", cwd=tmp_path)

@@ -35,7 +35,7 @@ def commands(pattern: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("page", "command"), commands(r"^ {4}(winnow .*)$"))
-def test_a_command_in_a_code_block_can_be_typed(page: str, command: str):
+def test_commands_in_code_blocks_parse(page: str, command: str):
     try:
         app.parse_args(shlex.split(command)[1:], exit_on_error=False, print_error=False)
     except CycloptsError as error:
@@ -43,7 +43,7 @@ def test_a_command_in_a_code_block_can_be_typed(page: str, command: str):
 
 
 @pytest.mark.parametrize(("page", "command"), commands(r"`(winnow [^`\n]+)`"))
-def test_a_command_in_a_sentence_exists(page: str, command: str):
+def test_commands_in_sentences_exist(page: str, command: str):
     """Such as `winnow resume out`, or only `winnow ensemble`; arguments may be missing, but not unknown."""
     words = shlex.split(command.replace("COMMAND", "curate"))[1:]
     try:
@@ -79,11 +79,11 @@ def test_every_flag_in_the_documentation_exists():
             assert flag in known or flag in prefixes or base in ("--languages",), f"{name}: {flag}"
 
 
-def test_the_readme_is_short():
+def test_readme_is_short():
     assert len(README.splitlines()) <= 150
 
 
-def test_the_generated_pages_are_up_to_date():
+def test_generated_pages_are_up_to_date():
     """After a change of a parameter or a column: python -m docs.generate."""
     assert PAGES["docs/parameters.md"] == parameters_page()
     assert PAGES["docs/columns.md"] == columns_page()
@@ -130,7 +130,7 @@ def test_every_file_named_in_the_documentation_exists():
             assert (ROOT / path).exists() or "/run/" in path, f"{name}: {path}"
 
 
-def test_the_site_asks_nothing_of_other_sites(tmp_path: Path):
+def test_site_requests_nothing_from_other_sites(tmp_path: Path):
     """Built strictly, so that a broken link or reference is an error; a link to another site is no request."""
     subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path)],
@@ -142,7 +142,7 @@ def test_the_site_asks_nothing_of_other_sites(tmp_path: Path):
         assert not re.findall(r"""<(?:script|link|img|iframe)[^>]+(?:src|href)=["']?(?:https?:)?//""", file.read_text())
 
 
-def test_every_fault_has_a_test_that_is_there():
+def test_every_fault_names_existing_tests():
     table = re.findall(
         r"^\| (\d+) \|.*\| (.*) \|$", PAGES["docs/reliability.md"].partition("## Faults")[2], re.MULTILINE
     )

@@ -90,7 +90,7 @@ def test_script_starts_one_worker_for_another_pool(started):
         ("gpu", {"CUDA_VISIBLE_DEVICES": ""}, "no GPU found"),
     ],
 )
-def test_worker_that_cannot_start_says_why(started, pool, environment, said):
+def test_worker_that_cannot_start_prints_the_cause(started, pool, environment, said):
     code, error, lines = started(pool, **environment)
     assert (code, lines) == (2, [])
     assert said in error

@@ -87,7 +87,7 @@ def judged(rules: tuple[str, ...]) -> pa.Table:
     return whole.filter(pa.compute.not_equal(whole["decision"], "quarantine"))
 
 
-def test_sweep_keeps_what_the_filter_stage_keeps(run):
+def test_sweep_keeps_the_same_rows_as_the_filter_stage(run):
     found = gather_outcomes(run_stages(run), Rules(rules=ASKED), "basic")
     rows = judged(ASKED).to_pylist()
     assert found.kept.tolist() == [row["decision"] == "keep" for row in rows]
@@ -101,7 +101,7 @@ def test_sweep_keeps_what_the_filter_stage_keeps(run):
     ]
 
 
-def test_cost_of_a_rule_counts_what_only_it_drops(run):
+def test_cost_of_a_rule_counts_rows_that_violate_no_other_rule(run):
     rows = judged(ASKED).to_pylist()
     for cost in rule_costs(gather_outcomes(run_stages(run), Rules(rules=ASKED), "basic")):
         mine = [row for row in rows if cost.rule.name in (row["reasons"] or [])]
@@ -110,7 +110,7 @@ def test_cost_of_a_rule_counts_what_only_it_drops(run):
 
 
 @pytest.mark.parametrize("name", ["WER", "SLOW", "NOISY", "SAID"])
-def test_each_point_of_a_curve_is_what_its_threshold_keeps(run, name):
+def test_each_point_of_a_curve_counts_the_rows_kept_at_its_threshold(run, name):
     (cost,) = (
         cost
         for cost in rule_costs(gather_outcomes(run_stages(run), Rules(rules=ASKED), "basic"))
@@ -159,7 +159,7 @@ def test_sweep_prints_costs_and_writes_curves(run, capsys):
     assert "data:image/png;base64," in (run / "sweep.html").read_text()
 
 
-def test_given_preset_replaces_the_rules_of_the_run(run):
+def test_preset_replaces_the_rules_of_the_run(run):
     app(["sweep", str(run), "--filter.preset", "none"], result_action="return_value")
     none = json.loads((run / "sweep.json").read_text())
     app(["sweep", str(run), "--filter.preset", "winnow"], result_action="return_value")
@@ -176,7 +176,7 @@ def test_invalid_rules_are_refused_before_a_server_is_contacted(run, monkeypatch
         command.refilter(str(run), "elsewhere", Filter(rules=("large9_wer < 1",)))
 
 
-def test_settings_of_a_refiltered_run_are_loaded_although_its_gate_contradicts_them(run):
+def test_settings_of_a_refiltered_run_load_although_they_contradict_its_gate(run):
     """As refilter leaves one: the gate believed what these rules drop."""
     asked = json.loads((run / "run.json").read_text())
     asked["parameters"]["gate"]["accept"], asked["parameters"]["filter"]["max_wer"] = 0.25, 0.1
@@ -193,7 +193,7 @@ def test_incomplete_run_is_refused(run):
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_refilter_gives_the_run_of_other_rules_without_a_model(manifest, hears, tmp_path):
+def test_refilter_equals_a_new_run_with_the_same_rules(manifest, hears, tmp_path):
     texts = {"a": "good morning", "b": "good night", "c": "no", "d": "good morning to you", "e": "no"}
     heard = {"a": "good morning", "b": "good day", "c": "no", "d": "good morning", "e": "no"}
     corpus = manifest(*[{"audio_filepath": f"{n}.wav", "duration": 1.0, "text": t, "snr": 5} for n, t in texts.items()])

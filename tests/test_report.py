@@ -62,7 +62,7 @@ def report() -> Report:
     return summarize(CASCADE, MANIFEST, {"small": throughput(4, 36), "large": throughput(2, 72)}, SETTINGS)
 
 
-def test_figures_of_a_cascade(report):
+def test_report_counts_bands_rescued_rows_and_saved_time(report):
     assert (report.lines, report.blank, report.kept, report.dropped, report.quarantined) == (6, 1, 2, 2, 1)
     assert (report.hours, report.kept_hours, report.dropped_hours, report.escalated_hours) == (4, 2, 2, 2)
     assert {name: (band.utterances, band.kept) for name, band in report.bands.items()} == {
@@ -95,7 +95,7 @@ def test_report_names_the_limits_that_the_first_gate_compared(report, by, limits
     assert gate_limits(report.model_copy(update={"gates": gates})) == limits
 
 
-def test_each_rule_has_its_condition_its_violations_and_what_only_it_drops(report):
+def test_report_shows_each_rules_condition_violations_and_sole_drops(report):
     assert {name: (n.rule, n.violations, n.only_this_rule) for name, n in report.reasons.items()} == {
         "WER_ABOVE_MAX": ("wer <= 0.25", 2, 1),
         "REJECTED_BY_GATE": ('last_band != "reject"', 1, 0),
@@ -127,7 +127,7 @@ def test_corpus_wer_mean_wer_and_capped_wer_differ():
     assert (wer_distribution(large).corpus, wer_distribution(large, "small").corpus) == (0.2, 0.1)
 
 
-def test_utterance_that_both_models_have_right_is_neither_rescued_nor_lost():
+def test_utterance_transcribed_correctly_by_both_models_is_neither_rescued_nor_lost():
     def row(small: float, large: float) -> dict:
         scores = {"band": "escalate", "model": "large", "small_wer": small, "large_wer": large, "wer": large}
         decision = {"decision": "keep"} if large <= 0.25 else {"decision": "drop", "reason": "WER_ABOVE_MAX"}
@@ -139,7 +139,7 @@ def test_utterance_that_both_models_have_right_is_neither_rescued_nor_lost():
     assert (report.rescued.utterances, report.lost.utterances) == (1, 1)
 
 
-def test_only_a_reference_rescues_an_utterance():
+def test_utterance_without_a_reference_is_relabelled_not_rescued():
     escalated = {"band": "escalate", "model": "large", "decision": "keep"}
     filtered = rows(
         escalated | {"small_wer": 0.5, "agreement": 0.5},
@@ -154,7 +154,7 @@ def test_only_a_reference_rescues_an_utterance():
     assert (report.rescued.utterances, report.bands["escalate"].relabelled.utterances) == (1, 1)
 
 
-def test_levels_include_their_limits():
+def test_wer_levels_include_their_limits():
     wer = wer_distribution(rows(*({"wer": wer} for wer in (0.0, 0.10, 0.25, 0.26, 0.5, 0.51, None))))
     assert wer.levels == {"excellent": 2, "good": 1, "fair": 2, "poor": 1}
     assert wer.utterances == 6
@@ -191,14 +191,14 @@ def test_recommendations_follow_from_the_figures(report):
         ({"by": "confidence"}, ["a better small model", "setting `gate.accept_confidence`"]),
     ],
 )
-def test_recommended_options_are_those_that_the_run_accepts(report, gate, options):
+def test_recommended_options_are_accepted_by_a_run(report, gate, options):
     settings = Curation(**SETTINGS.model_dump(include={"manifest", "output", "small", "large"}), gate=gate)
     report = report.model_copy(update={"escalated_hours": 3.0})
     expected = f"75% of the audio was escalated: {' or '.join(options)} would make the cascade faster."
     assert expected in recommend(report, settings)
 
 
-def test_a_lost_or_doubled_row_is_an_error():
+def test_lost_or_doubled_row_is_an_error():
     lost = r"rows were lost or duplicated: expected 6 \(7 lines, 1 of them blank\), got 5 rows with 5 different ids"
     with pytest.raises(CountMismatch, match=lost):
         summarize(CASCADE, replace(MANIFEST, lines=7), {}, SETTINGS)
@@ -237,11 +237,11 @@ def test_markup_in_a_transcript_is_shown_as_text(text):
     assert not re.search(r"https?://|www\.|\w@\w", unescape(cell))  # viewers link these without any markup
 
 
-def test_a_long_text_is_truncated():
+def test_long_text_is_truncated():
     assert len(unescape(escape_markdown("word " * 100_000))) == 202
 
 
-def test_page_fetches_nothing(report):
+def test_report_page_fetches_nothing(report):
     html = render_page(render_markdown(report, CASCADE, SETTINGS), "Quality report: <corpus>")
     assert "<title>Quality report: &lt;corpus&gt;</title>" in html
     assert "default-src 'none'" in html

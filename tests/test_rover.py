@@ -59,14 +59,14 @@ def reading(text: str, *confidence: float) -> Hypothesis:
     return Hypothesis(text, confidence=sum(confidence) / len(confidence), word_confidence=list(confidence))
 
 
-def test_one_confident_model_outvotes_two_unconfident_ones():
+def test_one_confident_model_outvotes_two_unconfident_models():
     doubtful = [reading("turn of the light", 0.9, 0.001, 0.9, 0.9)] * 2
     sure = reading("turn on the light", 0.9, 0.95, 0.9, 0.9)
     assert rover([*doubtful, sure], "basic", VOTES).text == "turn of the light"
     assert rover([*doubtful, sure], "basic", VoteWeights()).text == "turn on the light"
 
 
-def test_models_that_merge_two_words_do_not_outvote_a_confident_one_that_has_both():
+def test_models_that_merge_two_words_do_not_outvote_a_confident_model_with_both_words():
     run_together = [reading("anna wantsread and rice", 0.6, 0.008, 0.6, 0.6)] * 2
     sure = reading("anna wants bread and rice", 0.6, 0.36, 0.36, 0.6, 0.6)
     assert rover([*run_together, sure], "basic", VoteWeights()).text == "anna wants bread and rice"

@@ -42,7 +42,7 @@ def test_rules_on_columns_fields_and_statistics_are_accepted(run_with, rule):
     assert rule.split()[0] in rules_for(run_with(rules=(rule,))).rules[-1]
 
 
-def test_limits_for_utterances_without_a_reference_are_refused_where_there_are_none(run_with):
+def test_limits_without_a_reference_are_refused_if_every_utterance_has_one(run_with):
     other = run_with().model_copy(update={"filter": Filter(preset="none", min_confidence=0.5)})  # as refilter does
     with pytest.raises(
         RuleError, match=r"--filter\.min-confidence: not used, because every utterance of this run has a reference"
@@ -116,7 +116,7 @@ def test_phrases_are_normalized_and_read_once(run_with, tmp_path):
         rules_for(run_with(rules=("known_phrase(pred_text) == false",), phrases=tmp_path / "none.txt"))
 
 
-def test_references_are_counted_only_if_a_rule_needs_it(run_with):
+def test_references_are_counted_only_if_a_rule_needs_the_counts(run_with):
     assert rules_for(run_with(rules=("occurrence(text) <= 1",))).needs_whole_run
     assert not rules_for(run_with(rules=("chars(text) >= 1",))).needs_whole_run
 

@@ -94,7 +94,7 @@ def test_max_kept_wer_is_the_lowest_limit_of_the_active_rules(given, limit):
     assert given.max_kept_wer == limit
 
 
-def test_two_rules_of_one_name_are_refused():
+def test_two_rules_with_the_same_name_are_refused():
     with pytest.raises(ValueError, match="two rules are named WER_ABOVE_MAX: give one of them another name"):
         Filter(rules=("wer <= 0.3", "wer < 0.4"))
 

@@ -29,6 +29,6 @@ def test_missing_extra_or_swapped_columns_are_refused(columns, complaint):
         append_columns(TABLE, SCHEMA, columns)
 
 
-def test_a_schema_that_does_not_begin_with_the_columns_of_the_table_is_refused():
+def test_schema_that_does_not_begin_with_the_columns_of_the_table_is_refused():
     with pytest.raises(ValueError, match=r"behind \['id'\]"):
         append_columns(TABLE, pa.schema([("number", pa.int64()), ("wer", pa.float64())]), {"wer": WER})

@@ -68,7 +68,7 @@ def names(selected):
         ({"language": "hy"}, (ARMENIAN,), "no second model is known, so there is no cascade"),
     ],
 )
-def test_selection_gives_the_pair_that_suits_it_and_the_reason(options, pair, reason):
+def test_selection_returns_a_suitable_pair_with_the_reason(options, pair, reason):
     selected = select_models(Selection(**options), CATALOG, A100)
     assert names(selected) == pair
     assert reason in "\n".join(selection_reasons(selected))
@@ -87,7 +87,7 @@ def test_selection_gives_the_pair_that_suits_it_and_the_reason(options, pair, re
         ({"language": "hy", "memory": 0.5}, "weights take 0.5 GB, more than half of the 0.5 GB of NVIDIA A100"),
     ],
 )
-def test_selection_that_nothing_suits_says_why(options, complaint):
+def test_selection_without_a_suitable_model_is_refused_with_the_reason(options, complaint):
     with pytest.raises(OptionError, match=complaint):
         select_models(Selection(**options), CATALOG, A100)
 
@@ -119,7 +119,7 @@ def test_pair_that_does_not_fit_into_memory_is_rejected():
         ),
     ],
 )
-def test_shard_takes_at_most_what_the_machine_has(machine, placements, sentence):
+def test_resources_of_a_shard_fit_the_machine(machine, placements, sentence):
     selected = select_models(Selection(language="en"), CATALOG, machine)
     assert tuple(selected.placements.values()) == placements
     assert sentence in "\n".join(resource_needs(selected))
@@ -132,7 +132,7 @@ def test_selection_without_a_cascade_gives_one_model():
     assert reason.startswith(f"{SMALL} (in a cascade, before {FLASH}): the fastest English model")
 
 
-def test_fixed_model_stays_and_gets_a_second_one():
+def test_fixed_model_is_paired_with_a_second_model():
     known = select_models(Selection(language="en"), CATALOG, A100, {"small": f"nvidia/{V2}@{'0' * 40}"})
     assert names(known) == (V2, FLASH)
     unknown = select_models(Selection(language="en"), CATALOG, A100, {"small": "mine.nemo"})
@@ -185,7 +185,7 @@ def test_auto_becomes_checkpoints_and_logs_the_reasons(manifest, said):
     assert any("selected for en: noisy: no model here was made for noise" in line for line in said)
 
 
-def test_model_with_a_prompt_is_told_the_selected_language_unless_rows_differ(manifest):
+def test_prompt_has_the_selected_language_unless_rows_differ(manifest):
     silent = manifest({"audio_filepath": "a.wav"}, tones=False)
     assert resolve_models(curation(silent, select=Selection(language="de-CH")), A100).engine.language == "de"
     assert resolve_models(curation(silent, select=Selection(language="de,fr")), A100).engine.language is None
@@ -202,7 +202,7 @@ def test_placements_of_the_user_are_kept(manifest):
     )
 
 
-def test_each_language_gets_its_own_pair_and_the_rest_another(manifest):
+def test_each_language_gets_its_own_pair_and_other_languages_a_default_pair(manifest):
     rows = [{"audio_filepath": f"{tag}.wav", "duration": 60, "lang": tag} for tag in ("hy", "de", "fr")]
     routes = {"hy": {"small": "auto", "large": "auto"}}
     resolved = resolve_models(curation(manifest(*rows, tones=False), languages=routes), A100)
@@ -240,7 +240,7 @@ def test_parameters_that_need_a_large_model_are_refused_without_one(manifest, ot
         resolve_models(curation(corpus, select=Selection(use="research"), **others), A100)
 
 
-def test_hours_of_a_language_are_those_of_its_rows(manifest, said):
+def test_hours_of_a_language_are_summed_over_its_rows(manifest, said):
     rows = [{"audio_filepath": f"{i}.wav", "duration": 2e6, "lang": tag} for i, tag in enumerate(["de", "de-AT", "en"])]
     routes = {"de": {"small": "auto", "large": "auto"}}
     resolved = resolve_models(curation(manifest(*rows, tones=False), languages=routes), A100)
@@ -269,7 +269,7 @@ def test_names_of_the_catalogue_become_checkpoints(name, taken):
     assert resolve_models(Curation(manifest="c.jsonl", output="out", small=name)).small == taken
 
 
-def test_names_of_an_own_catalogue_become_its_pinned_files():
+def test_names_of_a_user_catalogue_become_its_pinned_files():
     given = Curation(manifest="c.jsonl", output="out", small="demo-small", catalog=DEMO / "catalog.yaml")
     sums = (DEMO / "SHA256SUMS").read_text().split()
     assert resolve_models(given).small == f"{DEMO / 'small.nemo'}@sha256:{sums[sums.index('small.nemo') - 1]}"
@@ -307,7 +307,7 @@ SMI = """0, GPU-aa, NVIDIA H100 80GB HBM3, 81559, 9.0
         ("", []),
     ],
 )
-def test_gpus_are_those_that_the_process_may_use(visible, gpus, monkeypatch):
+def test_only_visible_gpus_are_counted(visible, gpus, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)

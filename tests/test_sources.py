@@ -50,13 +50,13 @@ def table(tmp_path, tone, monkeypatch):
     return tmp_path / "corpus.csv"
 
 
-def test_the_first_source_that_claims_a_location_opens_it(table):
+def test_first_source_that_claims_a_location_opens_it(table):
     assert type(open_source(table)) is CsvSource
     assert type(open_source(table.with_suffix(".jsonl"))) is NemoJsonl
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_a_new_form_of_input_is_curated_like_any_other(table, hears, tmp_path):
+def test_registered_source_is_curated_like_a_manifest(table, hears, tmp_path):
     models = hears(small={"a.wav": "good morning", "b.wav": "good night"})
     report = curate(manifest=table, output=tmp_path / "run", **models)
     assert (report.lines, report.kept, report.dropped, report.quarantined) == (3, 1, 1, 1)
@@ -71,7 +71,7 @@ def test_a_new_form_of_input_is_curated_like_any_other(table, hears, tmp_path):
     assert load_settings(tmp_path / "run").manifest == table
 
 
-def test_what_looks_at_a_manifest_looks_at_any_form(table):
+def test_head_summary_and_sample_accept_every_source(table):
     assert list(open_source(table).head(1)) == [
         {"id": 1, "audio_filepath": "a.wav", "path": str(table.with_name("a.wav")), "text": "good morning"}
         | dict.fromkeys(("offset", "duration", "reason", "detail"))
@@ -83,7 +83,7 @@ def test_what_looks_at_a_manifest_looks_at_any_form(table):
     assert sample.unusable == {"UNSUPPORTED_SCHEME": 1}
 
 
-def test_a_changed_input_is_refused(table):
+def test_changed_input_is_refused(table):
     (shard,) = open_source(table).shards(1.0)
     table.write_text("a.wav,good morning\n")
     with pytest.raises(
@@ -92,12 +92,12 @@ def test_a_changed_input_is_refused(table):
         list(open_source(table).rows(shard.locator))
 
 
-def test_only_increments_know_a_form_of_input():
+def test_only_increments_import_a_particular_source():
     files = [path for top in ("winnow", "tasks", "flows", "cli") for path in (ROOT / top).rglob("*.py")]
     users = {str(path.relative_to(ROOT)) for path in files if "corpora.nemo_jsonl" in path.read_text()}
     assert {name for name in users if not name.startswith("winnow/corpora/")} == {"winnow/runs/incremental.py"}
 
 
-def test_increments_are_of_nemo_manifests_only(table, tmp_path):
+def test_increments_accept_only_nemo_manifests(table, tmp_path):
     with pytest.raises(ManifestError, match=r"corpus.csv: expected a NeMo manifest: increments are kept as lines"):
         Increments(tmp_path / "out").add(table, str(tmp_path))

@@ -43,7 +43,7 @@ def test_none_normalizes_white_space_only():
         ("letters-en", "naïve café", "na ve caf"),
     ],
 )
-def test_other_normalizers(normalizer, text, normalized):
+def test_normalizers_of_single_languages_and_of_whisper(normalizer, text, normalized):
     assert normalize(text, normalizer) == normalized
 
 

@@ -350,7 +350,7 @@ def test_hostile_checkpoint_is_refused_before_it_is_opened(nemo, content, compla
     assert left == {"model.nemo", f"{sha256_of(nemo)}.nemo"}
 
 
-def test_good_checkpoint_behind_the_hostile_ones_passes(nemo):
+def test_unmodified_checkpoint_passes(nemo):
     for content in (archived(), configured({}), weighted(rezipped(lambda *entry: [entry]))):
         nemo.write_bytes(content)
         assert trusted(nemo).family == "ctc"
@@ -395,7 +395,7 @@ def test_wrong_or_invalid_pin_is_refused(nemo, pin, complaint):
     assert not list(checkpoint_cache.private_folder().iterdir())
 
 
-def test_private_copy_stays_what_passed_the_preflight(nemo):
+def test_private_copy_does_not_change_with_the_original(nemo):
     nemo.write_bytes(archived())
     checkpoint = trusted(nemo)
     nemo.write_bytes(HOSTILE["code"][0])

@@ -132,7 +132,7 @@ def test_run_with_too_much_quarantined_stops_and_resumes_with_a_higher_limit(man
     assert json.loads((tmp_path / "run" / "_SUCCESS.json").read_text())["quarantined"] == 12
 
 
-def test_command_without_its_configured_server_does_nothing(tmp_path):
+def test_command_whose_server_is_unreachable_does_nothing(tmp_path):
     start = time.monotonic()
     process = command(*curate_demo(tmp_path / "run"), api="http://127.0.0.1:9/api")
     log = process.communicate(timeout=60)[1].splitlines()[-1]

@@ -164,7 +164,7 @@ def test_commit_cut_off_at_any_step_is_repeated(settings, tmp_path, step, nth):
     assert records < len(ledger.read_records(run))
 
 
-def test_complete_run_does_no_work_again(settings):
+def test_complete_run_repeats_no_work(settings):
     run = Path(settings.output)
     before = {path: path.read_bytes() for path in ledger.record_files(run)}
     curate(settings)
@@ -198,7 +198,7 @@ def test_wrong_counts_in_report_and_success_file_are_found(settings):
 
 
 @pytest.mark.parametrize("harm", ["missing", "altered", "truncated"])
-def test_damaged_committed_file_is_made_again(settings, harm):
+def test_damaged_committed_file_is_written_again(settings, harm):
     run = Path(settings.output)
     before = dataset(run)
     for name in (next(run.glob("data/*")), next(run.glob("_stages/transcribe-small/*"))):

@@ -189,11 +189,11 @@ def test_row_1_malformed_json_is_described_without_quoting_it(among):
     assert among(*ROW_1) == unreadable("BAD_JSON", ROW_1.values())
 
 
-def test_row_2_bytes_that_are_not_utf_8(among):
+def test_row_2_invalid_utf_8_is_quarantined(among):
     assert among(*NOT_UTF_8) == unreadable("NOT_UTF8", NOT_UTF_8.values())
 
 
-def test_row_2_lone_surrogate(among):
+def test_row_2_lone_surrogate_is_quarantined(among):
     assert among(*SURROGATES) == unreadable("LONE_SURROGATE", SURROGATES.values())
 
 
@@ -239,7 +239,7 @@ def test_row_4_line_over_the_limit_is_never_held_in_memory(tmp_path):
     assert peak < 8 * MAX_LINE
 
 
-def test_row_5_repeated_key_is_a_fault(among):
+def test_row_5_repeated_key_is_quarantined(among):
     assert among(*ROW_5) == unreadable("DUPLICATE_KEY", ROW_5.values())
 
 
@@ -289,7 +289,7 @@ def test_row_6_misplaced_line_breaks_do_not_shift_other_lines(tmp_path):
     assert [(row["id"], row["reason"]) for row in found] == list(enumerate(reasons, 1))
 
 
-def test_row_7_missing_or_invalid_path(among):
+def test_row_7_missing_or_invalid_path_is_quarantined(among):
     assert among(*NO_PATH) == [
         utterance(None, reason="NO_AUDIO_PATH", detail=detail) | rest for detail, rest in NO_PATH.values()
     ]
@@ -304,7 +304,7 @@ def test_row_7_urls_pipes_and_commands_are_never_run(among, tmp_path, monkeypatc
     assert not (tmp_path / "ran").exists()
 
 
-def test_row_9_invalid_duration(among):
+def test_row_9_invalid_duration_is_quarantined(among):
     assert among(*[line(duration=value) for value in BAD_DURATIONS]) == [
         utterance(duration=None, fields=json.dumps({"duration": value}).replace(" ", ""))
         | {"reason": "BAD_DURATION", "detail": detail}
@@ -317,7 +317,7 @@ def test_row_9_missing_duration_is_accepted(among):
     assert among(*lines) == [utterance(duration=None), utterance("b.wav", duration=None)]
 
 
-def test_row_11_invalid_offset(among):
+def test_row_11_invalid_offset_is_quarantined(among):
     assert among(*[line(offset=value) for value in BAD_OFFSETS]) == [
         utterance(fields=json.dumps({"offset": value}).replace(" ", ""), reason="BAD_OFFSET", detail=detail)
         for value, detail in BAD_OFFSETS.items()
@@ -353,7 +353,7 @@ def test_row_12_only_the_first_200_files_are_checked(tmp_path):
         shard(open_source(path), tmp_path / "other", 1)
 
 
-def test_row_18_missing_or_invalid_text(among):
+def test_row_18_missing_or_invalid_text_is_quarantined(among):
     kept = [{} if value in (None, ...) else {"text": value} for value in NO_TEXTS]
     assert among(*[line(text=value) for value in NO_TEXTS]) == [
         utterance(text=None, fields=json.dumps(rest).replace(" ", ""), reason="BAD_TEXT", detail=detail)
