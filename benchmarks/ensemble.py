@@ -60,35 +60,35 @@ def demo_speech() -> list[Spoken]:
 def louder(spoken: list[Spoken], folder: Path) -> Iterator[Spoken]:
     """Yield the same with more noise, of the five kinds in turn, at a signal-to-noise ratio of LOUD decibels."""
     pick = np.random.default_rng(SEED)
-    speech = [load_clip(str(one.path), None, None, SAMPLE_RATE, 60.0).samples for one in spoken]
-    for i, (one, samples) in enumerate(zip(spoken, speech, strict=True)):
+    speech = [load_clip(str(utterance.path), None, None, SAMPLE_RATE, 60.0).samples for utterance in spoken]
+    for i, (utterance, samples) in enumerate(zip(spoken, speech, strict=True)):
         snr = float(pick.uniform(*LOUD))
         added = make_noise(NOISES[i % len(NOISES)], len(samples), pick, speech)
-        yield written(folder / f"{i:03}.wav", one.text, mix_noise(samples, added, snr), snr)
+        yield write_utterance(folder / f"{i:03}.wav", utterance.text, mix_noise(samples, added, snr), snr)
 
 
 def other_speech(folder: Path, utterances: int = 300) -> Iterator[Spoken]:
     """Yield sentences unknown to the demo and its models, by its voices at other pitch and speed, in the same noise."""
     words, pick, voices = Random(SEED), np.random.default_rng(SEED + 1), corpus_voices(SEED)
-    known = {*training_texts(Random(TRAINING_SEED)), *(one.text for one in demo_speech())}
+    known = {*training_texts(Random(TRAINING_SEED)), *(utterance.text for utterance in demo_speech())}
     texts = list(islice((text for _ in iter(int, 1) if (text := sentence(words)) not in known), utterances))
     speech = [speak(text, voices[i % len(voices)]) for i, text in enumerate(texts)]
     for i, (text, samples) in enumerate(zip(texts, speech, strict=True)):
         snr = float(pick.uniform(*LOUD))
         added = make_noise(NOISES[i % len(NOISES)], len(samples), pick, speech)
-        yield written(folder / f"{i:03}.wav", text, mix_noise(samples, added, snr), snr)
+        yield write_utterance(folder / f"{i:03}.wav", text, mix_noise(samples, added, snr), snr)
 
 
-def written(path: Path, text: str, samples: Samples, snr: float) -> Spoken:
+def write_utterance(path: Path, text: str, samples: Samples, snr: float) -> Spoken:
     soundfile.write(path, samples, SAMPLE_RATE)
     return Spoken(text, path, snr)
 
 
-def readings(spoken: list[Spoken]) -> list[list[Hypothesis]]:
+def transcribe_utterances(spoken: list[Spoken]) -> list[list[Hypothesis]]:
     """Return for each utterance the hypotheses of MODELS."""
-    requests = [Request(str(one.path), None, None) for one in spoken]
-    found = [transcribe_here(resolve(pinned(name)), EngineOptions(), requests)[0] for name in MODELS]
-    return [[heard.hypothesis for heard in row if heard.hypothesis] for row in zip(*found, strict=True)]
+    requests = [Request(str(utterance.path), None, None) for utterance in spoken]
+    results = [transcribe_here(resolve(pinned(name)), EngineOptions(), requests)[0] for name in MODELS]
+    return [[result.hypothesis for result in row if result.hypothesis] for row in zip(*results, strict=True)]
 
 
 Method = Callable[[list[Hypothesis]], str]
@@ -111,7 +111,10 @@ def methods() -> dict[str, Method]:
 
 def word_error_rate(spoken: list[Spoken], rows: list[list[Hypothesis]], method: Method) -> float:
     """Return the errors of all utterances divided by their words."""
-    pairs = [(one.text.split(), normalize(method(row), "basic").split()) for one, row in zip(spoken, rows, strict=True)]
+    pairs = [
+        (utterance.text.split(), normalize(method(row), "basic").split())
+        for utterance, row in zip(spoken, rows, strict=True)
+    ]
     return sum(Levenshtein.distance(*pair) for pair in pairs) / sum(len(words) for words, _ in pairs)
 
 
@@ -120,12 +123,12 @@ def compare() -> Iterator[list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         spoken = demo_speech()
         loud = list(louder(spoken, Path(folder)))
-        rows, loud_rows = readings(spoken), readings(loud)
+        rows, loud_rows = transcribe_utterances(spoken), transcribe_utterances(loud)
     parts = {
-        "the demo": taken(spoken, rows, 30),
-        "the demo, SNR up to 10 dB": taken(spoken, rows, 10),
-        "more noise, SNR 0 to 10 dB": taken(loud, loud_rows, 10),
-        "more noise, SNR 0 to 5 dB": taken(loud, loud_rows, 5),
+        "the demo": up_to_snr(spoken, rows, 30),
+        "the demo, SNR up to 10 dB": up_to_snr(spoken, rows, 10),
+        "more noise, SNR 0 to 10 dB": up_to_snr(loud, loud_rows, 10),
+        "more noise, SNR 0 to 5 dB": up_to_snr(loud, loud_rows, 5),
     }
     yield ["", *(f"{name} ({len(some)})" for name, (some, _) in parts.items())]
     yield ["---"] * (1 + len(parts))
@@ -147,11 +150,11 @@ def agreed(
     return [spoken[i] for i in at], [rows[i] for i in at]
 
 
-def taken(
+def up_to_snr(
     spoken: list[Spoken], rows: list[list[Hypothesis]], snr: float
 ) -> tuple[list[Spoken], list[list[Hypothesis]]]:
     """Return the utterances with at most this signal-to-noise ratio (dB), and their hypotheses."""
-    at = [i for i, one in enumerate(spoken) if one.snr <= snr]
+    at = [i for i, utterance in enumerate(spoken) if utterance.snr <= snr]
     return [spoken[i] for i in at], [rows[i] for i in at]
 
 
@@ -159,14 +162,18 @@ def tune() -> Iterator[list[str]]:
     """Yield the WER on other speech by alpha (across), null_confidence and exponent (down)."""
     with tempfile.TemporaryDirectory() as folder:
         spoken = list(other_speech(Path(folder)))
-        rows = readings(spoken)
+        rows = transcribe_utterances(spoken)
     for name, method in methods().items():
         yield [name, f"{word_error_rate(spoken, rows, method):.2%}"]
     alphas = [step / 5 for step in range(6)]
     yield ["null_confidence", "exponent", *(f"alpha {alpha}" for alpha in alphas)]
-    for nothing, exponent in product((None, 0.1, 0.3, 0.5, 0.7), (1.0, 0.5, 0.25, 0.125)):
-        found = [voted(alpha=alpha, exponent=exponent, null_confidence=nothing) for alpha in alphas]
-        yield [f"{nothing}", f"{exponent}", *(f"{word_error_rate(spoken, rows, method):.2%}" for method in found)]
+    for null_confidence, exponent in product((None, 0.1, 0.3, 0.5, 0.7), (1.0, 0.5, 0.25, 0.125)):
+        variants = [voted(alpha=alpha, exponent=exponent, null_confidence=null_confidence) for alpha in alphas]
+        yield [
+            f"{null_confidence}",
+            f"{exponent}",
+            *(f"{word_error_rate(spoken, rows, method):.2%}" for method in variants),
+        ]
 
 
 if __name__ == "__main__":

@@ -138,8 +138,8 @@ def chosen(policy: Policy, choices: list[tuple[float, ...]], rows: Evidence, som
     """Return the limits with the highest F1; of equals the cheapest, then those closest to the defaults."""
 
     def worth(limits: tuple[float, ...]) -> tuple[float, float, float]:
-        found = judged(policy, limits, rows, some)
-        return round(found.f1, 6), -round(found.cost, 6), -sum(abs(limit - LIMIT) for limit in limits)
+        outcome = judged(policy, limits, rows, some)
+        return round(outcome.f1, 6), -round(outcome.cost, 6), -sum(abs(limit - LIMIT) for limit in limits)
 
     return max(choices, key=worth)
 
@@ -147,9 +147,11 @@ def chosen(policy: Policy, choices: list[tuple[float, ...]], rows: Evidence, som
 def corpora(folder: Path) -> Iterator[tuple[str, Evidence]]:
     """Yield the demo corpus, the same in more noise, and real digits with their own models if they exist."""
     models = {name: pinned(name) for name in ("small", "large")}
-    said = {line["audio_filepath"]: line["text"] for line in map(json.loads, plain(CORPUS / "manifest.jsonl"))}
+    references_by_file = {
+        line["audio_filepath"]: line["text"] for line in map(json.loads, plain(CORPUS / "manifest.jsonl"))
+    }
     spoken = demo_speech()
-    texts = [said[str(one.path.relative_to(CORPUS))] for one in spoken]
+    texts = [references_by_file[str(utterance.path.relative_to(CORPUS))] for utterance in spoken]
     yield "demo corpus", evidence(spoken, texts, models)
     yield "demo corpus in noise", evidence(list(louder(spoken, folder)), texts, models)
     if SPEECH.exists():
@@ -166,24 +168,24 @@ def plain(manifest: Path) -> list[str]:
 
 
 def evidence(spoken: list[Spoken], references: list[str], models: dict[str, str]) -> Evidence:
-    requests = [Request(str(one.path), None, None) for one in spoken]
-    heard = [
+    requests = [Request(str(result.path), None, None) for result in spoken]
+    results = [
         transcribe_here(resolve(name, trust_unpinned=True), EngineOptions(), requests)[0] for name in models.values()
     ]
-    readings = [[one.hypothesis or Hypothesis("") for one in row] for row in zip(*heard, strict=True)]
-    voted = [rover(row, "basic", VoteWeights()).text for row in readings]
-    texts = {"small": [row[0].text for row in readings], "large": [row[1].text for row in readings], "voted": voted}
+    hypotheses = [[result.hypothesis or Hypothesis("") for result in row] for row in zip(*results, strict=True)]
+    voted = [rover(row, "basic", VoteWeights()).text for row in hypotheses]
+    texts = {"small": [row[0].text for row in hypotheses], "large": [row[1].text for row in hypotheses], "voted": voted}
     return Evidence(
         ids=np.arange(1.0, len(spoken) + 1),
-        seconds=np.array([one.stats.seconds if one.stats else 0.0 for one in heard[0]]),
-        good=np.array([one.text == text for one, text in zip(spoken, references, strict=True)]),
-        **{name: rates(references, found) for name, found in texts.items()},
+        seconds=np.array([result.stats.seconds if result.stats else 0.0 for result in results[0]]),
+        good=np.array([result.text == text for result, text in zip(spoken, references, strict=True)]),
+        **{name: rates(references, outcome) for name, outcome in texts.items()},
     )
 
 
 def rates(references: list[str], texts: list[str]) -> Numbers:
     pairs = ((normalize(a, "basic"), normalize(b, "basic")) for a, b in zip(references, texts, strict=True))
-    return np.array([found.wer if (found := compare_texts(*pair)) else np.nan for pair in pairs])
+    return np.array([outcome.wer if (outcome := compare_texts(*pair)) else np.nan for pair in pairs])
 
 
 def compare() -> Iterator[dict[str, Any]]:
@@ -193,14 +195,14 @@ def compare() -> Iterator[dict[str, Any]]:
             even = rows.ids % 2 == 0
             for name, (policy, choices) in POLICIES.items():
                 limits = chosen(policy, choices, rows, even)
-                found = shown(judged(policy, limits, rows, ~even))
-                yield {"corpus": corpus, "policy": name, "limits": limits} | found
+                outcome = shown(judged(policy, limits, rows, ~even))
+                yield {"corpus": corpus, "policy": name, "limits": limits} | outcome
 
 
-def shown(found: Figures) -> dict[str, Any]:
-    return {"precision": found.precision, "recall": found.recall, "f1": found.f1} | {
-        "bad_kept": f"{found.bad_kept} of {found.bad}",
-        "cost": found.cost,
+def shown(outcome: Figures) -> dict[str, Any]:
+    return {"precision": outcome.precision, "recall": outcome.recall, "f1": outcome.f1} | {
+        "bad_kept": f"{outcome.bad_kept} of {outcome.bad}",
+        "cost": outcome.cost,
     }
 
 

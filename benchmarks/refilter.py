@@ -44,9 +44,9 @@ os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 began = time.perf_counter(), time.process_time()
 from cli.app import app
 app(sys.argv[1:], result_action="return_value")
-done = {"wall": time.perf_counter() - began[0], "cpu": time.process_time() - began[1]}
-done["mebibytes"] = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
-print(json.dumps(done))
+figures = {"wall": time.perf_counter() - began[0], "cpu": time.process_time() - began[1]}
+figures["mebibytes"] = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
+print(json.dumps(figures))
 """
 
 
@@ -96,8 +96,10 @@ def finished(run: Path, shards: int) -> None:
 
 def measure(*words: str) -> dict[str, Any]:
     command = [sys.executable, "-c", MEASURED, *words]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=os.environ | {"PYTHONPATH": "."})
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    process = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=True, env=os.environ | {"PYTHONPATH": "."}
+    )
+    return dict(json.loads(process.stdout.splitlines()[-1]))
 
 
 def compare(quick: bool, rounds: int) -> Iterator[dict[str, Any]]:

@@ -21,7 +21,7 @@ from winnow.devices.executors import Executor
 from winnow.engines.engine import Request
 from winnow.engines.inference import Result
 from winnow.engines.isolation import Transcribed, transcribe_here, transcribe_isolated
-from winnow.engines.model_cache import set_cache_size
+from winnow.engines.model_cache import PROCESS_CACHE
 from winnow.engines.registry import versions_for
 from winnow.models.passes import Pass, rows_to_transcribe, transcribe_by_language
 from winnow.parameters.engine import EngineOptions
@@ -108,7 +108,7 @@ def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated
     With `isolated`, child processes transcribe: what killed the device's own process costs only the fatal utterance.
     """
     # the models of this pass and of those before it
-    set_cache_size(max(2, position_of(model_pass.role)) * len(model_pass.checkpoints))
+    PROCESS_CACHE.reserve(max(2, position_of(model_pass.role)) * len(model_pass.checkpoints))
     recognise = partial(transcribe_by_language, model_pass, transcribe_isolated if isolated else transcribe_here)
 
     def stage(table: pa.Table, **_: Any) -> tuple[pa.Table, ledger.Facts]:

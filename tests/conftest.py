@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -97,22 +97,22 @@ def running_server(home: Path, *options: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def said() -> Iterator[list[str]]:
+def log_lines() -> Iterator[list[str]]:
     """Collect the lines of Winnow's log, whatever handlers Prefect adds or removes."""
     log, lines = logging.getLogger("winnow"), []
 
-    def listen(record: logging.LogRecord) -> bool:
+    def collect(record: logging.LogRecord) -> bool:
         lines.append(f"{record.levelname} {record.getMessage()}")
         return True
 
-    log.addFilter(listen)
+    log.addFilter(collect)
     log.setLevel(logging.INFO)
     yield lines
-    log.removeFilter(listen)
+    log.removeFilter(collect)
 
 
 @pytest.fixture
-def tone(tmp_path: Path) -> Callable[..., Path]:
+def write_tone(tmp_path: Path) -> Callable[..., Path]:
     """Write a tone of one second, or of another length, to a file whose name ends with its format."""
 
     def write(name: str, seconds: float = 1.0, rate: int = 16_000, channels: int = 1, **options: Any) -> Path:
@@ -127,7 +127,7 @@ def tone(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def manifest(tmp_path: Path, tone: Callable[..., Path]) -> Callable[..., Path]:
+def manifest(tmp_path: Path, write_tone: Callable[..., Path]) -> Callable[..., Path]:
     """Write a manifest of rows or raw lines; missing audio files are written as a tone of one second."""
 
     def write(*rows: dict[str, Any] | bytes, tones: bool = True) -> Path:
@@ -136,7 +136,7 @@ def manifest(tmp_path: Path, tone: Callable[..., Path]) -> Callable[..., Path]:
             if isinstance(row, dict):
                 name = row.get("audio_filepath")
                 if tones and isinstance(name, str) and not (tmp_path / name).exists():
-                    tone(name)
+                    write_tone(name)
                 row = json.dumps(row).encode()
             lines.append(row + b"\n")
         path = tmp_path / "corpus.jsonl"
@@ -159,40 +159,57 @@ def hears(tmp_path: Path) -> Callable[..., dict[str, str]]:
     return write
 
 
-def trusted(path: Path) -> Checkpoint:
+@pytest.fixture
+def register() -> Iterator[Callable[..., None]]:
+    """Add an entry to a registry (of engines, sources, outputs or criteria) for the time of a test."""
+    with ExitStack() as added:
+
+        def add(registry: dict[str, Any] | list[Any], entry: Any, name: str = "") -> None:
+            if isinstance(registry, list):
+                registry.insert(0, entry)  # the first that claims something gets it
+                added.callback(registry.remove, entry)
+            else:
+                assert name not in registry
+                registry[name] = entry
+                added.callback(registry.pop, name)
+
+        yield add
+
+
+def resolve_unpinned(path: Path) -> Checkpoint:
     """Resolve a checkpoint that is not pinned."""
     return resolve(str(path), trust_unpinned=True)
 
 
 @pytest.fixture(scope="session")
 def demo_small() -> Checkpoint:
-    return trusted(DEMO / "small.nemo")
+    return resolve_unpinned(DEMO / "small.nemo")
 
 
 @pytest.fixture(scope="session")
 def demo_large() -> Checkpoint:
-    return trusted(DEMO / "large.nemo")
+    return resolve_unpinned(DEMO / "large.nemo")
 
 
 @pytest.fixture(scope="session")
 def random_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Checkpoint]:
     """Make a checkpoint of a model family with random weights."""
-    from tests.models import make
+    from tests.models import make_checkpoint
 
     @functools.cache
-    def of(name: str) -> Checkpoint:
-        return trusted(make(name, tmp_path_factory.mktemp(name)))
+    def load(name: str) -> Checkpoint:
+        return resolve_unpinned(make_checkpoint(name, tmp_path_factory.mktemp(name)))
 
-    return of
+    return load
 
 
-def shard(schema: pa.Schema, **columns: list) -> pa.Table:
+def shard_table(schema: pa.Schema, **columns: list) -> pa.Table:
     """Make a table of the schema with these columns; the others are null."""
     size = len(next(iter(columns.values())))
     return select_columns(pa.table({"id": list(range(1, size + 1))} | columns), schema)
 
 
-def published(run: Path) -> list[dict[str, Any]]:
+def published_rows(run: Path) -> list[dict[str, Any]]:
     """Read all published rows of a run, kept or not, in the order of their ids."""
     tables = [pq.read_table(run / part) for part in ("data", "rejects") if (run / part).exists()]
     return sorted(pa.concat_tables(tables).to_pylist(), key=lambda row: row["id"])

@@ -18,7 +18,7 @@ DURATIONS = [0, 1, 2, 3, 4]
 NLP = "nemo.collections.asr.modules.transformer"
 
 
-def tokens(folder: Path) -> Path:
+def extract_tokenizer(folder: Path) -> Path:
     """Extract the SentencePiece model of the demo's checkpoints into a folder, as NeMo expects it."""
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(DEMO / "small.nemo") as archive:
@@ -29,7 +29,7 @@ def tokens(folder: Path) -> Path:
     return folder
 
 
-def letters(folder: Path) -> Any:
+def character_ctc(folder: Path) -> Any:
     """Return the class and configuration of a CTC model of characters."""
     from nemo.collections.asr.models import EncDecCTCModel
 
@@ -43,7 +43,7 @@ def letters(folder: Path) -> Any:
 def rnnt(folder: Path) -> Any:
     from nemo.collections.asr.models import EncDecRNNTBPEModel
 
-    config = configuration(SIZE, tokens(folder), hybrid=True)
+    config = configuration(SIZE, extract_tokenizer(folder), hybrid=True)
     del config["aux_ctc"]
     return EncDecRNNTBPEModel, config
 
@@ -58,21 +58,21 @@ def tdt(folder: Path) -> Any:
 
 
 def prompted(folder: Path) -> Any:
-    """Return those of a transducer that is prompt_settings the language, like nemotron-3.5-asr-streaming."""
+    """Return those of a transducer with the language as its prompt, like nemotron-3.5-asr-streaming."""
     from nemo.collections.asr.models import EncDecRNNTBPEModelWithPrompt
 
     _, config = rnnt(folder)
-    return EncDecRNNTBPEModelWithPrompt, config | prompt_settings(config)
+    return EncDecRNNTBPEModelWithPrompt, config | language_prompt(config)
 
 
 def prompted_hybrid(folder: Path) -> Any:
     from nemo.collections.asr.models import EncDecHybridRNNTCTCBPEModelWithPrompt
 
-    config = configuration(SIZE, tokens(folder), hybrid=True)
-    return EncDecHybridRNNTCTCBPEModelWithPrompt, config | prompt_settings(config)
+    config = configuration(SIZE, extract_tokenizer(folder), hybrid=True)
+    return EncDecHybridRNNTCTCBPEModelWithPrompt, config | language_prompt(config)
 
 
-def prompt_settings(config: dict[str, Any]) -> dict[str, Any]:
+def language_prompt(config: dict[str, Any]) -> dict[str, Any]:
     languages = {"auto": 0, "en-US": 1, "de-DE": 2, "de-AT": 3}
     prompt = {"initialize_prompt_feature": True, "num_prompts": 5, "prompt_dictionary": languages}
     return {"model_defaults": config["model_defaults"] | prompt}
@@ -84,7 +84,7 @@ def canary(folder: Path) -> Any:
     from nemo.collections.common.tokenizers.canary_tokenizer import CanaryTokenizer
 
     CanaryTokenizer.build_special_tokenizer(["en", "de", "transcribe", "translate"], folder / "special")
-    spoken = {language: {"dir": str(tokens(folder / language)), "type": "bpe"} for language in ("en", "de")}
+    spoken = {language: {"dir": str(extract_tokenizer(folder / language)), "type": "bpe"} for language in ("en", "de")}
     base = configuration(SIZE, folder, hybrid=False)
     width = {"hidden_size": SIZE.width, "inner_size": 64, "num_attention_heads": 2}
     layers = {"num_layers": 2, "attn_score_dropout": 0.0, "attn_layer_dropout": 0.0, "ffn_dropout": 0.1}
@@ -174,7 +174,7 @@ def amplify(model: Any) -> None:
 
 def quartznet(folder: Path) -> Any:
     """Return those of a CTC model of characters with a convolutional encoder."""
-    kind, config = letters(folder)
+    kind, config = character_ctc(folder)
     block = {
         "filters": 32,
         "repeat": 1,
@@ -196,7 +196,7 @@ def quartznet(folder: Path) -> Any:
 
 
 FAMILIES: dict[str, Callable[[Path], Any]] = {
-    "letters": letters,
+    "letters": character_ctc,
     "quartznet": quartznet,
     "rnnt": rnnt,
     "tdt": tdt,
@@ -206,7 +206,7 @@ FAMILIES: dict[str, Callable[[Path], Any]] = {
 }
 
 
-def make(name: str, folder: Path) -> Path:
+def make_checkpoint(name: str, folder: Path) -> Path:
     """Save a checkpoint of a family with random weights, and return its path."""
     import torch
 

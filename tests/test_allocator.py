@@ -67,17 +67,17 @@ def test_lease_waits_for_a_device_that_joins_late():
 
 def test_concurrent_leases_never_exceed_a_device():
     allocator = Allocator(lambda: GPUS)
-    lock, now, most, done = threading.Lock(), Counter(), Counter(), Counter()
+    lock, running, most, finished = threading.Lock(), Counter(), Counter(), Counter()
 
     def work(on: Placement) -> None:
         with allocator.lease(on, patience=0) as device:
             with lock:
-                now[device.name] += on.share
-                most[device.name] = max(most[device.name], now[device.name])
-                done[device.name, on.share] += 1
+                running[device.name] += on.share
+                most[device.name] = max(most[device.name], running[device.name])
+                finished[device.name, on.share] += 1
             time.sleep(0.01)
             with lock:
-                now[device.name] -= on.share
+                running[device.name] -= on.share
 
     shares = [0.25] * 40 + [1.0] * 10 + [0.5] * 20
     threads = [threading.Thread(target=work, args=[Placement(share=share)]) for share in shares]
@@ -85,9 +85,9 @@ def test_concurrent_leases_never_exceed_a_device():
         thread.start()
     for thread in threads:
         thread.join()
-    assert done.total() == len(shares)
+    assert finished.total() == len(shares)
     assert most == {"cuda:0": 1.0, "cuda:1": 1.0}
-    assert not any(now.values())
+    assert not any(running.values())
 
 
 def test_least_loaded_device_is_leased_first():

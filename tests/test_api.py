@@ -158,8 +158,8 @@ def run(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
         write_lines(folder / "small.jsonl", "pred_text", small),
         write_lines(folder / "large.jsonl", "pred_text", {"b.wav": "hello there"}),
     ]
-    given = dict(zip(("manifest", "small", "large"), map(str, paths), strict=True))
-    curate(**given, output=str(folder / "run"), gate={"audit": 0.0})
+    parameters = dict(zip(("manifest", "small", "large"), map(str, paths), strict=True))
+    curate(**parameters, output=str(folder / "run"), gate={"audit": 0.0})
     return open_run(folder / "run")
 
 

@@ -33,8 +33,8 @@ def fault(path, offset=None, duration=None, longest=60.0, **options):
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
-def test_any_format_and_rate_is_decoded_to_mono_at_the_models_rate(tone, name, rate):
-    clip = load_clip(str(tone(name, rate=rate, channels=2)), None, None, RATE, 60)
+def test_any_format_and_rate_is_decoded_to_mono_at_the_models_rate(write_tone, name, rate):
+    clip = load_clip(str(write_tone(name, rate=rate, channels=2)), None, None, RATE, 60)
     assert clip.samples.ndim == 1
     assert clip.samples.dtype == np.float32
     assert clip.samples.flags.c_contiguous
@@ -44,8 +44,8 @@ def test_any_format_and_rate_is_decoded_to_mono_at_the_models_rate(tone, name, r
     assert np.argmax(spectrum) * 2 == pytest.approx(440, abs=4)
 
 
-def test_opus_is_decoded(tone):
-    assert stats_of(tone("a.opus", format="OGG", subtype="OPUS"), None, 1.0).seconds == pytest.approx(1.0)
+def test_opus_is_decoded(write_tone):
+    assert stats_of(write_tone("a.opus", format="OGG", subtype="OPUS"), None, 1.0).seconds == pytest.approx(1.0)
 
 
 def test_channels_are_averaged(tmp_path):
@@ -67,8 +67,8 @@ def test_offset_and_duration_select_a_slice(tmp_path):
     )
 
 
-def test_length_limit_applies_to_slices_not_files(tone):
-    assert stats_of(tone("a.wav", seconds=5), 3.0, 1.0, longest=2).seconds == 1.0
+def test_length_limit_applies_to_slices_not_files(write_tone):
+    assert stats_of(write_tone("a.wav", seconds=5), 3.0, 1.0, longest=2).seconds == 1.0
 
 
 def test_audio_longer_than_a_block_is_complete(tmp_path):
@@ -120,8 +120,8 @@ def test_measurements_of_known_signals(tmp_path, samples, subtype, expected):
     assert stats_of(tmp_path / "a.wav") == pytest.approx(expected, abs=1e-3)
 
 
-def test_duration_is_measured_before_resampling(tone):
-    clip = load_clip(str(tone("a.wav", seconds=1.00005, rate=44_100)), None, None, RATE, 60)
+def test_duration_is_measured_before_resampling(write_tone):
+    clip = load_clip(str(write_tone("a.wav", seconds=1.00005, rate=44_100)), None, None, RATE, 60)
     assert (clip.seconds, clip.stats["sample_rate"], len(clip.samples)) == (44_102 / 44_100, 44_100, 16_001)
 
 
@@ -158,18 +158,18 @@ def test_demo_recording_at_8_khz_is_narrowband():
         (0.95, None, ("TOO_SHORT", "0.050 s", 0.05)),
     ],
 )
-def test_slice_outside_the_file_is_refused(tone, offset, duration, expected):
-    assert fault(tone("a.wav"), offset, duration) == expected
+def test_slice_outside_the_file_is_refused(write_tone, offset, duration, expected):
+    assert fault(write_tone("a.wav"), offset, duration) == expected
 
 
 @pytest.mark.parametrize("stated", [0.95, 1.0, 1.05])
-def test_stated_duration_may_differ_by_50_ms(tone, stated):
-    assert stats_of(tone("a.wav"), None, stated).seconds == 1.0
+def test_stated_duration_may_differ_by_50_ms(write_tone, stated):
+    assert stats_of(write_tone("a.wav"), None, stated).seconds == 1.0
 
 
-def test_stated_duration_may_differ_by_one_percent(tone):
-    assert stats_of(tone("a.wav", seconds=20), None, 20.19).seconds == 20.0
-    assert fault(tone("a.wav", seconds=20), None, 20.25)[0] == "DURATION_MISMATCH"
+def test_stated_duration_may_differ_by_one_percent(write_tone):
+    assert stats_of(write_tone("a.wav", seconds=20), None, 20.19).seconds == 20.0
+    assert fault(write_tone("a.wav", seconds=20), None, 20.25)[0] == "DURATION_MISMATCH"
 
 
 @pytest.mark.parametrize(
@@ -191,8 +191,8 @@ def test_stated_duration_may_differ_by_one_percent(tone):
         ("a" * 300, "AUDIO_IO", "ENAMETOOLONG: File name too long"),
     ],
 )
-def test_path_without_audio_has_its_reason(tmp_path, tone, monkeypatch, name, reason, detail):
-    tone("whole.flac")
+def test_path_without_audio_has_its_reason(tmp_path, write_tone, monkeypatch, name, reason, detail):
+    write_tone("whole.flac")
     (tmp_path / "empty.wav").touch()
     (tmp_path / "page.wav").write_text("<html></html>")
     (tmp_path / "folder.wav").mkdir()
@@ -206,26 +206,30 @@ def test_path_without_audio_has_its_reason(tmp_path, tone, monkeypatch, name, re
         assert fault(tmp_path / name, duration=1.0) == (reason, detail, None)
 
 
-def test_header_duration_is_zero_if_it_is_not_stated(tmp_path, tone):
+def test_header_duration_is_zero_if_it_is_not_stated(tmp_path, write_tone):
     os.mkfifo(tmp_path / "pipe.wav")
     (tmp_path / "page.wav").write_text("<html></html>")
-    paths = [tone("a.wav", seconds=2), relabelled(tone("b.flac"), 0), relabelled(tone("c.flac"), 80_000)]
+    paths = [
+        write_tone("a.wav", seconds=2),
+        relabelled(write_tone("b.flac"), 0),
+        relabelled(write_tone("c.flac"), 80_000),
+    ]
     paths += [tmp_path / name for name in ("pipe.wav", "page.wav", "missing.wav")]
     assert [header_duration(str(path)) for path in paths] == [2.0, 0.0, 5.0, 0.0, 0.0, 0.0]
     assert header_duration(str(paths[0]), root=tmp_path / "audio") == 0.0
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_permission_errors_are_not_retried(tone):
-    path = tone("a.wav")
+def test_permission_errors_are_not_retried(write_tone):
+    path = write_tone("a.wav")
     path.chmod(0)
     assert fault(path, delays=(60,)) == ("AUDIO_IO", "EACCES: Permission denied", None)
 
 
 @pytest.mark.parametrize("name", ["audio/a.wav", "audio/link.wav", "linked/a.wav", "audio/../audio/a.wav"])
-def test_audio_inside_the_root_is_opened(tmp_path, tone, name):
+def test_audio_inside_the_root_is_opened(tmp_path, write_tone, name):
     (tmp_path / "linked").symlink_to("audio")
-    (tone("audio/a.wav").parent / "link.wav").symlink_to("a.wav")
+    (write_tone("audio/a.wav").parent / "link.wav").symlink_to("a.wav")
     for root in ("audio", "linked"):
         assert stats_of(tmp_path / name, root=tmp_path / root).seconds == 1.0
 
@@ -233,10 +237,10 @@ def test_audio_inside_the_root_is_opened(tmp_path, tone, name):
 @pytest.mark.parametrize(
     "name", ["b.wav", "audio/../b.wav", "audio/link.wav", "audio/away/b.wav", "audio2/b.wav", "no"]
 )
-def test_audio_outside_the_root_is_not_opened(tmp_path, tone, name):
-    tone("audio/a.wav")
-    tone("audio2/b.wav")
-    (tmp_path / "audio" / "link.wav").symlink_to(tone("b.wav"))
+def test_audio_outside_the_root_is_not_opened(tmp_path, write_tone, name):
+    write_tone("audio/a.wav")
+    write_tone("audio2/b.wav")
+    (tmp_path / "audio" / "link.wav").symlink_to(write_tone("b.wav"))
     (tmp_path / "audio" / "away").symlink_to(tmp_path)
     assert fault(tmp_path / name, root=tmp_path / "audio") == ("PATH_OUTSIDE_ROOT", "leads out of the audio root", None)
 
@@ -251,8 +255,8 @@ def test_disk_error_is_not_reported_as_unreadable_audio(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists(MEMORY), reason="needs /proc")  # noqa: PTH110
-def test_transient_disk_error_is_retried(tmp_path, tone):
-    path, whole = tmp_path / "a.wav", tone("whole.wav")
+def test_transient_disk_error_is_retried(tmp_path, write_tone):
+    path, whole = tmp_path / "a.wav", write_tone("whole.wav")
     path.symlink_to(MEMORY)
     mended = Timer(0.05, lambda: whole.replace(path))
     mended.start()
@@ -269,15 +273,15 @@ def test_transient_disk_error_is_retried(tmp_path, tone):
         ("cut.mp3", "BAD_HEADER", "the header states 8.00 s, the file has 3.85 s"),
     ],
 )
-def test_truncated_file_is_detected(tmp_path, tone, name, reason, detail):
-    whole = tone(name, seconds=8).read_bytes()
+def test_truncated_file_is_detected(tmp_path, write_tone, name, reason, detail):
+    whole = write_tone(name, seconds=8).read_bytes()
     (tmp_path / name).write_bytes(whole[: len(whole) // 2])
     assert fault(tmp_path / name)[:2] == (reason, detail)
     assert fault(tmp_path / name, duration=8.0)[0] in ("DURATION_MISMATCH", "AUDIO_UNREADABLE")
 
 
-def test_truncated_ogg_is_detected_by_the_stated_duration(tmp_path, tone):
-    whole = tone("a.ogg", seconds=8).read_bytes()
+def test_truncated_ogg_is_detected_by_the_stated_duration(tmp_path, write_tone):
+    whole = write_tone("a.ogg", seconds=8).read_bytes()
     (tmp_path / "a.ogg").write_bytes(whole[: len(whole) // 2])
     assert fault(tmp_path / "a.ogg", duration=8.0)[0] == "DURATION_MISMATCH"
 
@@ -298,8 +302,8 @@ def relabelled(path, frames):
 @pytest.mark.parametrize(
     ("name", "frames"), [("a.flac", 0), *(("a.wav", size) for size in (0xFFFF_FFFF, 0x7FFF_FFFF, 0x8000_0000))]
 )
-def test_header_of_a_stream_may_state_no_length(tone, name, frames):
-    path = relabelled(tone(name, seconds=5), frames)
+def test_header_of_a_stream_may_state_no_length(write_tone, name, frames):
+    path = relabelled(write_tone(name, seconds=5), frames)
     assert stats_of(path).seconds == 5.0
     assert stats_of(path, None, 5.0).seconds == 5.0
     assert stats_of(path, 2.0, 1.0).seconds == 1.0
@@ -317,17 +321,17 @@ def test_header_of_a_stream_may_state_no_length(tone, name, frames):
         ("a.wav", 0, ("BAD_HEADER", "160000 of 160044 bytes come after the last frame", 0.0)),
     ],
 )
-def test_header_that_misstates_the_length_is_refused(tone, name, frames, expected):
-    assert fault(relabelled(tone(name, seconds=5), frames)) == expected
+def test_header_that_misstates_the_length_is_refused(write_tone, name, frames, expected):
+    assert fault(relabelled(write_tone(name, seconds=5), frames)) == expected
 
 
-def test_flac_with_more_audio_than_stated_is_refused(tone):
-    reason, detail, seconds = fault(relabelled(tone("a.flac", seconds=5), 16_000))
+def test_flac_with_more_audio_than_stated_is_refused(write_tone):
+    reason, detail, seconds = fault(relabelled(write_tone("a.flac", seconds=5), 16_000))
     assert (reason, detail.partition(" bytes ")[2], seconds) == ("BAD_HEADER", "come after the last frame", 1.0)
 
 
-def test_tags_at_the_end_of_a_file_are_accepted(tmp_path, tone):
-    path = tone("a.flac")
+def test_tags_at_the_end_of_a_file_are_accepted(tmp_path, write_tone):
+    path = write_tone("a.flac")
     path.write_bytes(path.read_bytes() + b"TAG" + bytes(125))
     assert stats_of(path).seconds == 1.0
 
@@ -353,13 +357,13 @@ def test_ten_hours_in_half_a_megabyte_are_not_decoded(tmp_path):
         tracemalloc.stop()
 
 
-def test_length_rate_and_channels_are_limited(tone):
-    assert fault(tone("long.wav", seconds=3), longest=2) == ("TOO_LONG", "more than 2 s", None)
-    assert fault(tone("blip.wav", seconds=0.05)) == ("TOO_SHORT", "0.050 s", 0.05)
-    assert fault(tone("nothing.wav", seconds=0)) == ("TOO_SHORT", "0.000 s", 0.0)
-    assert fault(tone("slow.wav", rate=1_000)) == ("BAD_FORMAT", "1000 Hz, channels: 1", None)
-    assert fault(tone("fast.wav", rate=400_000)) == ("BAD_FORMAT", "400000 Hz, channels: 1", None)
-    assert fault(tone("many.wav", channels=9)) == ("BAD_FORMAT", "16000 Hz, channels: 9", None)
+def test_length_rate_and_channels_are_limited(write_tone):
+    assert fault(write_tone("long.wav", seconds=3), longest=2) == ("TOO_LONG", "more than 2 s", None)
+    assert fault(write_tone("blip.wav", seconds=0.05)) == ("TOO_SHORT", "0.050 s", 0.05)
+    assert fault(write_tone("nothing.wav", seconds=0)) == ("TOO_SHORT", "0.000 s", 0.0)
+    assert fault(write_tone("slow.wav", rate=1_000)) == ("BAD_FORMAT", "1000 Hz, channels: 1", None)
+    assert fault(write_tone("fast.wav", rate=400_000)) == ("BAD_FORMAT", "400000 Hz, channels: 1", None)
+    assert fault(write_tone("many.wav", channels=9)) == ("BAD_FORMAT", "16000 Hz, channels: 9", None)
 
 
 @pytest.mark.parametrize("channel", [0, 1])

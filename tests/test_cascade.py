@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from flows.curate import curate
 from tasks.filter import filter
 from tasks.gate import gate
-from tests.conftest import published, shard
+from tests.conftest import published_rows, shard_table
 from winnow.errors import RunMismatch
 from winnow.gates.budget import Budget, BudgetRows, best_band, choose_gates
 from winnow.gates.candidates import share_to_sample
@@ -31,8 +31,8 @@ from winnow.rules.rule import Rules
 from winnow.runs.verify import verify_run
 from winnow.schema import UTTERANCE, after_gate, after_sample, after_score, after_transcribe
 
-READ = after_score(after_transcribe(UTTERANCE, "small"), "small")
-READ_AGAIN = after_score(after_transcribe(after_gate(READ, "small"), "large"), "large")
+SMALL_SCORED = after_score(after_transcribe(UTTERANCE, "small"), "small")
+LARGE_SCORED = after_score(after_transcribe(after_gate(SMALL_SCORED, "small"), "large"), "large")
 WERS = [0.0, 0.25, 0.26, 0.5, 0.51, 1.05, 1.06, None]
 
 
@@ -40,9 +40,9 @@ def curation(**parameters) -> Curation:
     return Curation(**{"manifest": "a.jsonl", "output": "out", "small": "s.nemo", "large": "l.nemo"} | parameters)
 
 
-def banded(settings: Curation, **columns: list) -> list[str | None]:
+def bands_of(settings: Curation, **columns: list) -> list[str | None]:
     size = len(next(iter(columns.values())))
-    rows = shard(READ, **{"small_pred_text": ["a"] * size} | columns)
+    rows = shard_table(SMALL_SCORED, **{"small_pred_text": ["a"] * size} | columns)
     return gate(rows, "small", settings.gates_after_small)["band"].to_pylist()
 
 
@@ -60,7 +60,7 @@ def banded(settings: Curation, **columns: list) -> list[str | None]:
 )
 def test_gate_assigns_three_bands(parameters, expected):
     missing = [None if wer is None else "a" for wer in WERS]
-    assert banded(curation(**parameters), small_wer=WERS, small_pred_text=missing) == expected
+    assert bands_of(curation(**parameters), small_wer=WERS, small_pred_text=missing) == expected
 
 
 SURE = {"accept_confidence": 0.9, "reject_confidence": 0.2}
@@ -74,7 +74,7 @@ SURE = {"accept_confidence": 0.9, "reject_confidence": 0.2}
     ],
 )
 def test_gate_compares_confidence_without_a_reference(by, expected):
-    gated = banded(
+    gated = bands_of(
         curation(gate=Gate(by=by, **SURE), references="optional"),
         small_wer=[0.0, 0.5, None, None, None, None],
         small_confidence=[0.1, 0.95, 0.9, 0.5, 0.1, 0.2],
@@ -83,12 +83,12 @@ def test_gate_compares_confidence_without_a_reference(by, expected):
 
 
 def test_hypothesis_without_a_confidence_is_not_accepted():
-    assert banded(curation(references="optional", gate=Gate(accept_confidence=0.1)), small_wer=[None]) == ["escalate"]
+    assert bands_of(curation(references="optional", gate=Gate(accept_confidence=0.1)), small_wer=[None]) == ["escalate"]
 
 
 def test_small_model_decides_in_languages_without_a_large_model():
-    spoken = ['{"lang": "hy"}', '{"lang": "hy-AM"}', '{"lang": "de"}', "{}"]
-    rows = shard(READ, small_wer=[0.0, 0.5, 0.5, 0.5], small_pred_text=["a"] * 4, fields=spoken)
+    spoken_corpus = ['{"lang": "hy"}', '{"lang": "hy-AM"}', '{"lang": "de"}', "{}"]
+    rows = shard_table(SMALL_SCORED, small_wer=[0.0, 0.5, 0.5, 0.5], small_pred_text=["a"] * 4, fields=spoken_corpus)
     gated = gate(rows, "small", curation().gates_after_small, ["hy"])
     assert gated["band"].to_pylist() == [None, None, "escalate", "escalate"]
 
@@ -96,17 +96,17 @@ def test_small_model_decides_in_languages_without_a_large_model():
 def test_gate_after_the_large_model_escalates_rows_that_the_filter_would_drop():
     columns = {"large_pred_text": ["a", "a", "a", None], "large_wer": [0.3, 0.31, 1.1, None]}
     settings = curation(gate=Gate(accept=0.1), filter=Filter(max_wer=0.3), extra_models=["b.nemo"])
-    rows = shard(READ_AGAIN, **columns)
+    rows = shard_table(LARGE_SCORED, **columns)
     assert gate(rows, "large", settings.gates_after_larger)["large_band"].to_pylist() == [
         "accept",
         "escalate",
         "reject",
         None,
     ]
-    audited = shard(READ_AGAIN, large_pred_text=["a"], large_wer=[0.4], audit=[True])
+    audited = shard_table(LARGE_SCORED, large_pred_text=["a"], large_wer=[0.4], audit=[True])
     assert gate(audited, "large", settings.gates_after_larger)["large_band"].to_pylist() == [None]
     agreed = curation(gate=Gate(by="agreement", accept_agreement=0.75), extra_models=["b.nemo"])
-    rows = shard(READ_AGAIN, large_pred_text=["a", "a", "a"], large_agreement=[1.0, 0.75, 0.5])
+    rows = shard_table(LARGE_SCORED, large_pred_text=["a", "a", "a"], large_agreement=[1.0, 0.75, 0.5])
     assert gate(rows, "large", agreed.gates_after_larger)["large_band"].to_pylist() == ["accept", "accept", "escalate"]
 
 
@@ -188,7 +188,7 @@ def test_unknown_criterion_is_refused():
 
 
 def test_audit_is_a_share_of_accepted_and_rejected_rows_drawn_by_id():
-    rows = shard(READ, small_wer=[0.0, 0.5, 2.0] * 1000, small_pred_text=["a"] * 3000)
+    rows = shard_table(SMALL_SCORED, small_wer=[0.0, 0.5, 2.0] * 1000, small_pred_text=["a"] * 3000)
     gates = curation(gate=Gate(audit=0.1)).gates_after_small
     gated = gate(rows, "small", gates)
     bands = Counter(gated.filter(gated["audit"])["band"].to_pylist())
@@ -201,11 +201,11 @@ def test_audit_is_a_share_of_accepted_and_rejected_rows_drawn_by_id():
 
 
 @pytest.mark.parametrize(
-    ("found", "of", "expected"),
+    ("count", "total", "expected"),
     [(0, 0, (0.0, 1.0)), (0, 10, (0.0, 0.2775)), (5, 10, (0.2366, 0.7634)), (1, 100, (0.0018, 0.0545))],
 )
-def test_wilson_interval(found, of, expected):
-    assert wilson_interval(found, of) == pytest.approx(expected, abs=1e-4)
+def test_wilson_interval(count, total, expected):
+    assert wilson_interval(count, total) == pytest.approx(expected, abs=1e-4)
 
 
 def budget_of(settings: Curation) -> Budget:
@@ -214,7 +214,7 @@ def budget_of(settings: Curation) -> Budget:
     )
 
 
-def spending(values: list[float], seconds: list[float], sampled: list[bool], rescued: list[bool]) -> BudgetRows:
+def budget_rows(values: list[float], seconds: list[float], sampled: list[bool], rescued: list[bool]) -> BudgetRows:
     return BudgetRows(np.array(values), np.array(seconds), np.array(sampled), np.array(rescued))
 
 
@@ -222,18 +222,18 @@ def test_budget_is_spent_where_the_sample_was_rescued():
     values = [0.3] * 10 + [0.6] * 10 + [2.0] * 10
     sampled = ([True] * 4 + [False] * 6) * 3
     rescued = [False] * 10 + [True] * 4 + [False] * 16
-    rows = spending(values, [1.0] * 30, sampled, rescued)
+    rows = budget_rows(values, [1.0] * 30, sampled, rescued)
     assert best_band(rows, 0.25, 18.0, 0.5) == (0.3, 0.6)
     assert best_band(rows, 0.25, 17.9, 0.5) == (0.5, 0.5)  # the sample took 12, and one whole value takes 6 more
     assert best_band(rows, 0.25, 100.0, 0.5).reject >= 0.6
-    assert best_band(spending([0.1], [1.0], [True], [False]), 0.25, 1.0, 0.5) == (0.5, 0.5)
+    assert best_band(budget_rows([0.1], [1.0], [True], [False]), 0.25, 1.0, 0.5) == (0.5, 0.5)
 
 
 def test_budget_rejects_nothing_that_would_be_kept_without_it():
     values = [0.3] * 10 + [0.6] * 10 + [0.9] * 10
     sampled = ([True] * 4 + [False] * 6) * 3
     rescued = [True] * 4 + [False] * 26
-    rows = spending(values, [1.0] * 30, sampled, rescued)
+    rows = budget_rows(values, [1.0] * 30, sampled, rescued)
     assert best_band(rows, 0.0, 18.0, 0.25) == (0.0, 0.3)
     assert best_band(rows, 0.0, 18.0, 0.5) == (0.3, 0.6)  # not (0.0, 0.3): what is between that and 0.5 is kept
     assert best_band(rows, -1.0, 24.0, 1.0) == (0.3, 0.9)
@@ -250,8 +250,8 @@ def test_budget_is_never_exceeded(rows, share):
     assert seconds[sampled].sum() <= share * seconds.sum() + 1e-9
     values = np.array([row[0] for row in rows])
     rescued = np.array([row[2] for row in rows]) & sampled
-    found = best_band(BudgetRows(values, seconds, sampled, rescued), 0.25, share * seconds.sum(), 0.5)
-    escalated = (values > found.accept) & (values <= found.reject)
+    band = best_band(BudgetRows(values, seconds, sampled, rescued), 0.25, share * seconds.sum(), 0.5)
+    escalated = (values > band.accept) & (values <= band.reject)
     assert seconds[sampled | escalated].sum() <= share * seconds.sum() + 1e-9
 
 
@@ -262,9 +262,9 @@ def test_budget_that_rescues_nothing_rejects_nothing(parameters):
     wers = [None] * 4 if settings.references == "optional" else [0.0] * 4
     references = [None if wer is None else "a b" for wer in wers]
     columns = {"duration": [1.0] * 4, "small_confidence": [0.0, 0.5, None, 1.0], "small_wer": wers, "text": references}
-    rows = shard(READ_AGAIN, **texts, **columns)
+    rows = shard_table(LARGE_SCORED, **texts, **columns)
     gates = choose_gates([rows], budget_of(settings), 0.5)
-    assert gate(rows.select(READ.names), "small", gates)["band"].to_pylist() == ["accept"] * 4
+    assert gate(rows.select(SMALL_SCORED.names), "small", gates)["band"].to_pylist() == ["accept"] * 4
 
 
 LABELS = Rules(
@@ -276,7 +276,9 @@ LABELS = Rules(
 def test_budget_without_references_is_spent_where_the_large_model_differs():
     sure, texts = [0.9] * 20 + [0.5] * 20 + [0.1] * 20, ["a b"] * 40 + ["a c"] * 20
     columns = {"small_pred_text": texts, "small_confidence": sure, "large_pred_text": ["a b"] * 60}
-    rows = shard(after_score(after_transcribe(after_sample(READ), "large"), "large"), duration=[1.0] * 60, **columns)
+    rows = shard_table(
+        after_score(after_transcribe(after_sample(SMALL_SCORED), "large"), "large"), duration=[1.0] * 60, **columns
+    )
     settings = curation(references="optional", gate=Gate(preset="budget", budget=0.5))
     budget = budget_of(settings)
     share = share_to_sample([rows], budget.gates, budget.share)
@@ -285,7 +287,7 @@ def test_budget_without_references_is_spent_where_the_large_model_differs():
     assert unaffordable.limits["confidence"] == GateLimits(0.0, 0.0)  # the small model decides
 
 
-READING = st.fixed_dictionaries(
+SCORED_ROW = st.fixed_dictionaries(
     {
         "reason": st.sampled_from([None, None, None, "AUDIO_MISSING"]),
         "text": st.sampled_from(["a b", None]),
@@ -298,21 +300,21 @@ READING = st.fixed_dictionaries(
 
 
 @given(
-    st.lists(READING, max_size=12),
+    st.lists(SCORED_ROW, max_size=12),
     st.sampled_from(["auto", "confidence"]),
     st.tuples(st.none() | st.floats(0, 1), st.none() | st.floats(1, 2)),
     st.tuples(st.none() | st.floats(0.5, 1), st.none() | st.floats(0, 0.5)),
     st.floats(0, 1),
 )
 def test_every_utterance_is_decided_once_under_any_gate(rows, by, wer, confidence, audit):
-    table = pa.Table.from_pylist([{"id": i} | row for i, row in enumerate(rows, 1)], READ)
+    table = pa.Table.from_pylist([{"id": i} | row for i, row in enumerate(rows, 1)], SMALL_SCORED)
     limits = {"wer": GateLimits(*wer), "confidence": GateLimits(*confidence), "agreement": GateLimits()}
     gates = Gates(by=by, limits=limits, audit=audit)
     gated = gate(table, "small", gates)
     judged = filter(gated, LABELS).to_pylist()
     assert [row["id"] for row in judged] == list(range(1, len(rows) + 1))
     assert all((row["decision"] == "keep") == (row["reason"] is None) for row in judged)
-    assert all(row["decision"] == "quarantine" for row, given in zip(judged, rows, strict=True) if given["reason"])
+    assert all(row["decision"] == "quarantine" for row, source in zip(judged, rows, strict=True) if source["reason"])
     assert all(row["decision"] != "keep" for row in judged if row["band"] == "reject")
 
 
@@ -334,7 +336,7 @@ def corpus(utterances: int, seed: int = 1) -> tuple[list[dict], dict[str, dict[s
 
 
 @pytest.fixture
-def spoken(manifest, hears):
+def spoken_corpus(manifest, hears):
     def write(utterances: int = 120) -> dict:
         rows, models = corpus(utterances)
         return {"manifest": manifest(*rows), **hears(**models), "shard_hours": 30 / 3600}
@@ -343,12 +345,12 @@ def spoken(manifest, hears):
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_budget_is_kept_and_a_resumed_run_has_the_same_limits(spoken, tmp_path):
-    settings, run = spoken() | {"gate": {"preset": "budget", "budget": 0.3}}, tmp_path / "run"
+def test_budget_is_kept_and_a_resumed_run_has_the_same_limits(spoken_corpus, tmp_path):
+    settings, run = spoken_corpus() | {"gate": {"preset": "budget", "budget": 0.3}}, tmp_path / "run"
     report = curate(output=run, **settings)
-    rows = published(run)
-    asked = [row for row in rows if row["large_pred_text"] is not None]
-    assert 0.15 * 120 < len(asked) <= 0.3 * 120
+    rows = published_rows(run)
+    escalated = [row for row in rows if row["large_pred_text"] is not None]
+    assert 0.15 * 120 < len(escalated) <= 0.3 * 120
     assert report.gates.limits["wer"].accept >= 0.25
     assert report.rescued.utterances > 10
     assert report.bands["escalate"].kept / report.bands["escalate"].utterances > 0.8  # not spent on the hopeless
@@ -368,8 +370,8 @@ def contents(run):
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_audit_changes_only_the_large_models_columns_and_estimates_the_loss(spoken, tmp_path):
-    settings = spoken() | {"gate": {"reject": 0.45}}
+def test_audit_changes_only_the_large_models_columns_and_estimates_the_loss(spoken_corpus, tmp_path):
+    settings = spoken_corpus() | {"gate": {"reject": 0.45}}
     runs = {}
     for audit in (0.0, 0.6):
         gate_ = settings["gate"] | {"audit": audit}
@@ -377,7 +379,7 @@ def test_audit_changes_only_the_large_models_columns_and_estimates_the_loss(spok
     without, with_audit = (
         [
             {name: value for name, value in row.items() if not name.startswith("large_")}
-            for row in published(tmp_path / f)
+            for row in published_rows(tmp_path / f)
         ]
         for f in ("0.0", "0.6")
     )
@@ -387,17 +389,19 @@ def test_audit_changes_only_the_large_models_columns_and_estimates_the_loss(spok
     assert "no accepted utterance was drawn" in (tmp_path / "0.0" / "report.html").read_text()
     assert (bands["accept"].audit.wrong, bands["reject"].audit.wrong > 5) == (0, True)
     assert bands["escalate"].audit is None
-    found = bands["reject"].audit
-    rejected = [row for row in published(tmp_path / "0.6") if row["band"] == "reject"]
+    audit_result = bands["reject"].audit
+    rejected = [row for row in published_rows(tmp_path / "0.6") if row["band"] == "reject"]
     audited = [row for row in rejected if row["large_pred_text"] is not None]
-    assert found.utterances == len(audited) < len(rejected)
-    assert found.wrong == sum(row["large_wer"] == 0.0 for row in audited)
-    assert (found.low, found.high) == wilson_interval(found.wrong, found.utterances)
-    assert found.hours == pytest.approx((found.low * len(rejected) / 3600, found.high * len(rejected) / 3600))
+    assert audit_result.utterances == len(audited) < len(rejected)
+    assert audit_result.wrong == sum(row["large_wer"] == 0.0 for row in audited)
+    assert (audit_result.low, audit_result.high) == wilson_interval(audit_result.wrong, audit_result.utterances)
+    assert audit_result.hours == pytest.approx(
+        (audit_result.low * len(rejected) / 3600, audit_result.high * len(rejected) / 3600)
+    )
     assert "the large model would have kept" in (tmp_path / "0.6" / "report.html").read_text()
 
 
-def unlarge(row: dict) -> dict:
+def without_large_columns(row: dict) -> dict:
     return {name: value for name, value in row.items() if not name.startswith("large_")}
 
 
@@ -411,12 +415,12 @@ def test_each_extra_model_transcribes_rows_that_the_previous_model_escalated(man
         third={"c.wav": text, "d.wav": "two two"},
         fourth={"d.wav": "one two three four"},
     )
-    further = [models.pop("third"), models.pop("fourth")]
-    asked = {"manifest": manifest(*rows), "output": tmp_path / "run", "gate": {"audit": 0}} | models
-    report = curate(**asked, extra_models=further)
+    extra_models = [models.pop("third"), models.pop("fourth")]
+    settings = {"manifest": manifest(*rows), "output": tmp_path / "run", "gate": {"audit": 0}} | models
+    report = curate(**settings, extra_models=extra_models)
     with pytest.raises(RunMismatch, match="large2 was"):
-        curate(**asked, extra_models=further[::-1])
-    rows = published(tmp_path / "run")
+        curate(**settings, extra_models=extra_models[::-1])
+    rows = published_rows(tmp_path / "run")
     names = ("band", "large_band", "large2_band", "model", "wer", "decision")
     assert [[row[name] for name in names] for row in rows] == [
         ["accept", None, None, "small", 0.0, "keep"],
@@ -439,7 +443,7 @@ def test_without_references_hypotheses_become_texts_with_confidence_and_agreemen
         {"audio_filepath": "silent.wav", "duration": 1.0},
         {"audio_filepath": "known.wav", "duration": 1.0, "text": "good night"},
     ]
-    readings = {
+    hypotheses = {
         "small": {
             "sure": ("Yes.", 0.9),
             "alike": ("good morning all", 0.4),
@@ -450,7 +454,7 @@ def test_without_references_hypotheses_become_texts_with_confidence_and_agreemen
         "large": {"alike": ("Good morning all", 0.7), "unlike": ("see you", 0.7), "silent": ("", 0.3)},
     }
     models = {}
-    for role, texts in readings.items():
+    for role, texts in hypotheses.items():
         lines = [{"audio_filepath": f"{name}.wav", "pred_text": t, "confidence": c} for name, (t, c) in texts.items()]
         models[role] = str(tmp_path / f"{role}.jsonl")
         (tmp_path / f"{role}.jsonl").write_text("\n".join(map(json.dumps, lines)))
@@ -458,7 +462,7 @@ def test_without_references_hypotheses_become_texts_with_confidence_and_agreemen
     report = curate(manifest=manifest(*rows), output=tmp_path / "run", **models, **settings)
     assert (report.compared, report.agreement.mean, report.rescued.utterances) == (1, 0.75, 0)
     names = ("band", "pred_text", "wer", "confidence", "agreement", "reason")
-    assert [[row[name] for name in names] for row in published(tmp_path / "run")] == [
+    assert [[row[name] for name in names] for row in published_rows(tmp_path / "run")] == [
         ["accept", "Yes.", None, 0.9, None, None],
         ["escalate", "Good morning all", None, 0.7, 1.0, None],
         ["escalate", "see you", None, 0.7, 0.5, "AGREEMENT_BELOW_MIN"],
@@ -478,15 +482,15 @@ def test_without_references_hypotheses_become_texts_with_confidence_and_agreemen
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_criterion_added_to_the_registry_gates_a_run_and_is_reported(manifest, hears, tmp_path, monkeypatch):
+def test_criterion_added_to_the_registry_gates_a_run_and_is_reported(manifest, hears, tmp_path, register):
     cer = Criterion(label="CER", column="cer", unknown=1.0, lower_is_better=True, default_accept=0.2)
-    monkeypatch.setitem(CRITERIA, "cer", cer)
+    register(CRITERIA, cer, name="cer")
     texts = {"a": "good mornings to you", "b": "could warning to yes"}
     corpus = manifest(
         *({"audio_filepath": f"{name}.wav", "duration": 1.0, "text": "good morning to you"} for name in texts)
     )
     models = hears(small={f"{name}.wav": text for name, text in texts.items()}, large={"b.wav": "good morning to you"})
     report = curate(manifest=corpus, output=tmp_path / "run", **models, gate={"by": "cer", "audit": 0})
-    assert [row["band"] for row in published(tmp_path / "run")] == ["accept", "escalate"]
+    assert [row["band"] for row in published_rows(tmp_path / "run")] == ["accept", "escalate"]
     assert report.gates.limits["cer"] == GateLimits(accept=0.2)
     assert "CER: accept up to 0.2, reject nothing, escalate the rest" in (tmp_path / "run/report.html").read_text()

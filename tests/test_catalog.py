@@ -144,17 +144,17 @@ def test_invalid_catalogue_is_refused_with_the_place(content, complaint, tmp_pat
         open_catalog(tmp_path / "own.yaml")
 
 
-def listed(capsys, *words):
+def listed_models(capsys, *words):
     app(["models", *map(str, words)], result_action="return_value")
     return {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()}
 
 
 def test_models_are_listed_by_language_licence_and_presence(capsys):
-    german = listed(capsys, "--language", "de", "--permissive")
+    german = listed_models(capsys, "--language", "de", "--permissive")
     assert {"parakeet-tdt-0.6b-v3", "stt_de_fastconformer_hybrid_large_pc"} <= german
     assert not {"canary-1b", "stt_es_fastconformer_hybrid_large_pc", "parakeet-tdt-0.6b-v2"} & german
-    assert "canary-1b" in listed(capsys, "--language", "de")
-    here = listed(capsys, "--offline", "--catalog", DEMO / "catalog.yaml")
+    assert "canary-1b" in listed_models(capsys, "--language", "de")
+    here = listed_models(capsys, "--offline", "--catalog", DEMO / "catalog.yaml")
     assert {"demo-small", "demo-large"} <= here
     assert "canary-1b" not in here
 
@@ -162,8 +162,8 @@ def test_models_are_listed_by_language_licence_and_presence(capsys):
 def test_listing_models_imports_nothing_heavy():
     heavy = "print({'prefect', 'torch', 'nemo', 'matplotlib'} & set(sys.modules))"
     code = f"import sys, cli.app; cli.app.app(['models'], result_action='return_value'); {heavy}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "set()"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.splitlines()[-1] == "set()"
 
 
 def test_selection_is_shown_with_its_reasons(capsys, manifest):

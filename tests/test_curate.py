@@ -11,7 +11,7 @@ import pytest
 from demo.__main__ import pinned
 from flows.curate import curate
 from tasks.filter import filter
-from tests.conftest import DEMO, published
+from tests.conftest import DEMO, published_rows
 from winnow.errors import MissingColumns, RunMismatch
 from winnow.parameters.filter import Filter
 from winnow.rules.duplicates import count_duplicates, hash_references
@@ -39,7 +39,7 @@ def test_large_model_transcribes_only_escalated_rows(manifest, hears, tmp_path):
         large={"doubtful.wav": "good morning to you", "wrong.wav": "see you later then"},
     )
     report = curate(manifest=corpus, output=tmp_path / "run", **models)
-    rows = published(tmp_path / "run")
+    rows = published_rows(tmp_path / "run")
     assert [[row[n] for n in ("id", "band", "model", "large_wer", "decision", "reason")] for row in rows] == [
         [1, "accept", "small", None, "keep", None],
         [2, "escalate", "large", 0.0, "keep", None],
@@ -51,12 +51,12 @@ def test_large_model_transcribes_only_escalated_rows(manifest, hears, tmp_path):
 
 
 def test_every_field_of_the_manifest_is_published(manifest, hears, tmp_path):
-    given = {"audio_filepath": "a.wav", "duration": 1.0, "text": "Hello!", "speaker": "anna"}
-    corpus = manifest(given | {"pred_text": "of another model", "tags": ["x"]})
+    fields = {"audio_filepath": "a.wav", "duration": 1.0, "text": "Hello!", "speaker": "anna"}
+    corpus = manifest(fields | {"pred_text": "of another model", "tags": ["x"]})
     curate(manifest=corpus, output=tmp_path / "run", **hears(small={"a.wav": "hello"}))
 
-    expected = given | {"input_pred_text": "of another model", "tags": '["x"]'}
-    (row,) = published(tmp_path / "run")
+    expected = fields | {"input_pred_text": "of another model", "tags": '["x"]'}
+    (row,) = published_rows(tmp_path / "run")
     assert {name: row[name] for name in expected} == expected
 
     (line,) = map(json.loads, (tmp_path / "run" / "manifest.jsonl").read_text().splitlines())
@@ -64,7 +64,7 @@ def test_every_field_of_the_manifest_is_published(manifest, hears, tmp_path):
     assert line == expected | {"audio_filepath": str(tmp_path / "a.wav"), "tags": ["x"]} | added
 
 
-def times(run):
+def modification_times(run):
     """When each committed file was written; report and manifest are written anew by every run."""
     return {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file() and path.parent != run}
 
@@ -73,9 +73,9 @@ def test_second_run_repeats_no_work_and_other_parameters_are_refused(manifest, h
     corpus = manifest({"audio_filepath": "a.wav", "text": "hello"}, {"audio_filepath": "b.wav", "text": "goodbye"})
     settings = {"manifest": corpus, "output": tmp_path / "run", **hears(small={"a.wav": "hello", "b.wav": "hello"})}
     first = curate(**settings)
-    before = times(tmp_path / "run")
+    before = modification_times(tmp_path / "run")
     assert curate(**settings) == first
-    assert times(tmp_path / "run") == before
+    assert modification_times(tmp_path / "run") == before
     with pytest.raises(RunMismatch, match=r"filter\.max_wer"):
         curate(**settings, filter={"max_wer": 0.5})
 
@@ -106,7 +106,7 @@ def test_output_used_as_input_keeps_the_fields_of_the_first_run(manifest, hears,
     corpus = manifest({"audio_filepath": "a.wav", "text": "Hello!", "id": "x1"})
     curate(manifest=corpus, output=tmp_path / "one", **models)
     curate(manifest=tmp_path / "one" / "manifest.jsonl", output=tmp_path / "two", **models)
-    (row,) = published(tmp_path / "two")
+    (row,) = published_rows(tmp_path / "two")
     assert (row["id"], row["input_id"], row["input_input_id"]) == (1, "x1", 1)
 
 
@@ -117,7 +117,7 @@ def test_guide_preset_escalates_everything_that_the_small_model_does_not_reject(
         large={"a.wav": "one two", "b.wav": "one two three four"},
     )
     report = curate(manifest=corpus, output=tmp_path / "run", gate={"preset": "guide"}, **models)
-    rows = published(tmp_path / "run")
+    rows = published_rows(tmp_path / "run")
     assert [[row[n] for n in ("band", "model", "decision", "reason")] for row in rows] == [
         ["escalate", "large", "drop", "WER_ABOVE_MAX"],
         ["escalate", "large", "keep", None],
@@ -153,7 +153,7 @@ BROKEN = {
 def test_every_line_of_the_demo_is_published_once(demo_run):
     run, report = demo_run
     lines = (DEMO / "corpus" / "manifest.jsonl").read_bytes().split(b"\n")[:-1]
-    rows = published(run)
+    rows = published_rows(run)
     assert [row["id"] for row in rows] == [number for number, line in enumerate(lines, 1) if line.strip()]
     assert report.lines == len(lines)
     assert report.lines == report.blank + report.kept + report.dropped + report.quarantined
@@ -165,13 +165,13 @@ def test_every_line_of_the_demo_is_published_once(demo_run):
     assert reasons == Counter([*BROKEN.values(), *once, "UNSUPPORTED_SCHEME", "BAD_JSON", "BAD_JSON"])
     for row in rows:
         try:
-            given = json.loads(lines[row["id"] - 1])
+            fields = json.loads(lines[row["id"] - 1])
         except ValueError:
             assert row["reason"] == "BAD_JSON"
         else:
             bad = {"BAD_DURATION": "duration"}.get(row["reason"])
-            assert {name: row[name] for name in given if name != bad and given[name] is not None} == {
-                name: value for name, value in given.items() if name != bad and value is not None
+            assert {name: row[name] for name in fields if name != bad and fields[name] is not None} == {
+                name: value for name, value in fields.items() if name != bad and value is not None
             }
 
 
@@ -179,17 +179,17 @@ def test_every_preset_filters_the_demo_or_names_the_columns_it_lacks(demo_run, t
     run, report = demo_run
     (tmp_path / "phrases.txt").write_text("thank you for watching\n")
     scored = sorted((run / "_stages" / "score-large").glob("*.parquet"))
-    heard = pa.concat_tables(map(pq.read_table, scored))
-    (again,) = count_duplicates([hash_references(heard, "basic")])
+    rows = pa.concat_tables(map(pq.read_table, scored))
+    (duplicates,) = count_duplicates([hash_references(rows, "basic")])
     kept, lacking = {}, {}
     for name in FILTERS:
-        given = Filter(preset=name, phrases=tmp_path / "phrases.txt")
+        preset = Filter(preset=name, phrases=tmp_path / "phrases.txt")
         try:
-            rules = rules_for(load_settings(run).model_copy(update={"filter": given}))
+            rules = rules_for(load_settings(run).model_copy(update={"filter": preset}))
         except MissingColumns as error:
-            lacking[name] = [column for column in required_columns(given.preset_rules) if column in str(error)]
+            lacking[name] = [column for column in required_columns(rules.preset_rules) if column in str(error)]
             continue
-        decisions = Counter(filter(heard, rules, again)["decision"].to_pylist())
+        decisions = Counter(filter(rows, rules, duplicates)["decision"].to_pylist())
         assert decisions["keep"] + decisions["drop"] == report.kept + report.dropped
         kept[name] = decisions["keep"]
     assert lacking == {
@@ -210,14 +210,14 @@ def test_rule_over_the_whole_run_waits_for_all_shards(manifest, hears, tmp_path)
     settings = {"manifest": corpus, "shard_hours": 2 / 3600, **models}
     for rule, kept in {"copies(text) <= 1": "d", "occurrence(text) <= 1": "abd"}.items():
         report = curate(output=tmp_path / kept, filter={"rules": [rule]}, **settings)
-        rows = [row for row in published(tmp_path / kept) if row["decision"] == "keep"]
+        rows = [row for row in published_rows(tmp_path / kept) if row["decision"] == "keep"]
         assert "".join(row["audio_filepath"][0] for row in rows) == kept
         assert report.kept + report.dropped == len(texts)
 
 
 def test_cascade_finds_the_wrong_references_of_the_demo(demo_run):
     run, report = demo_run
-    rows = [row for row in published(run) if row["decision"] != "quarantine"]
+    rows = [row for row in published_rows(run) if row["decision"] != "quarantine"]
     wrong = {row["id"] for row in rows if row["text"] != row["true_text"]}
     dropped = {row["id"] for row in rows if row["decision"] == "drop"}
     assert len(wrong & dropped) / len(wrong) >= 0.95

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import ROOT, published
+from tests.conftest import ROOT, published_rows
 
 TOPS = ("winnow", "tasks", "flows", "deployments", "cli")
 NAMES = ("cli", "deployments", "flows/__init__", "json", "prefect", "tasks", "torch", "types", "winnow")
@@ -61,7 +61,7 @@ def test_a_run_imports_nothing_from_the_current_folder(winnow, manifest, hears, 
     words += ["--small", hears(small=dict.fromkeys(names, "hello there"))["small"]]
     process = winnow("curate", corpus, *words, PYTHONPATH=str(tmp_path / "site"))
     assert process.returncode == 0, process.stderr
-    assert [row["reason"] for row in published(tmp_path / "run")] == [None, None, "WORKER_KILLED"]
+    assert [row["reason"] for row in published_rows(tmp_path / "run")] == [None, None, "WORKER_KILLED"]
 
 
 def test_every_process_that_is_started_ignores_the_current_folder():

@@ -35,7 +35,7 @@ from flows.curate import curate
 from flows.doctor import doctor
 from flows.download_models import download_models
 from flows.refilter import refilter
-from tests.conftest import CHROMIUM, ROOT, published, running_server
+from tests.conftest import CHROMIUM, ROOT, published_rows, running_server
 from winnow.runs.lock import lock_folder
 
 CHROMEDRIVER = shutil.which("chromedriver")
@@ -47,8 +47,8 @@ DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 def test_every_deployment_has_a_flow_valid_parameters_and_a_pool(deployment):
     flow = load_flow_from_entrypoint(deployment["entrypoint"])
     models = ["small.nemo", "large.nemo"]
-    given = {"manifest": "corpus.jsonl", "output": "out", "small": models[0], "models": models, "run": "out"}
-    required = {name: value for name, value in given.items() if name in flow.parameters.required}
+    values = {"manifest": "corpus.jsonl", "output": "out", "small": models[0], "models": models, "run": "out"}
+    required = {name: value for name, value in values.items() if name in flow.parameters.required}
     flow.validate_parameters(required | deployment.get("parameters", {}))
     assert deployment["work_pool"]["name"] in POOLS
 
@@ -74,8 +74,8 @@ def test_form_shows_unit_limits_and_choices_of_every_parameter():
         "position": 0,
     }
     plain = [schema["properties"]["large"], schema["definitions"]["Filter"]["properties"]["min_duration"]]
-    assert [one["type"] for one in plain] == ["string", "number"]  # what may be left out has one field, not two kinds
-    assert not any("default" in one for one in plain)  # and the form sends nothing for it
+    assert [item["type"] for item in plain] == ["string", "number"]  # what may be left out has one field, not two kinds
+    assert not any("default" in item for item in plain)  # and the form sends nothing for it
     assert schema["properties"]["filter"]["default"] == {"preset": "winnow", "rules": [], "min_agreement": 0.8}
     assert schema["definitions"]["Filter"]["properties"]["rules"]["items"] == {"type": "string"}
     gate = schema["definitions"]["Gate"]["properties"]
@@ -104,18 +104,20 @@ class DeployedServer:
             response = httpx.post(address, json={"parameters": parameters}, timeout=30)
             return None if response.status_code == 503 else response
 
-        return until(answer)
+        return wait_until(answer)
 
     def wait_for(self, run: dict[str, Any]) -> dict[str, Any]:
         """Return the run once it has ended."""
-        return until(lambda: if_ended(httpx.get(f"{self.api}/flow_runs/{run['id']}", timeout=30).json()), seconds=300)
+        return wait_until(
+            lambda: ended_or_none(httpx.get(f"{self.api}/flow_runs/{run['id']}", timeout=30).json()), seconds=300
+        )
 
 
-def if_ended(run: dict[str, Any]) -> dict[str, Any] | None:
+def ended_or_none(run: dict[str, Any]) -> dict[str, Any] | None:
     return run if run["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
 
 
-def until(ask: Callable[[], Any], seconds: float = 120) -> Any:
+def wait_until(ask: Callable[[], Any], seconds: float = 120) -> Any:
     """Ask until the answer is neither None nor []."""
     deadline = time.monotonic() + seconds
     while (answer := ask()) is None or answer == []:
@@ -144,8 +146,8 @@ def server(tmp_path_factory) -> Iterator[DeployedServer]:
         environment = os.environ | own
         deploy = [sys.executable, "-m", "cli.app", "deploy", "--notify", f"http://127.0.0.1:{webhook.server_port}"]
         for _ in range(2):
-            done = subprocess.run(deploy, cwd=home, env=environment, capture_output=True, text=True, check=True)
-            assert done.stdout.splitlines() == [
+            process = subprocess.run(deploy, cwd=home, env=environment, capture_output=True, text=True, check=True)
+            assert process.stdout.splitlines() == [
                 "work pools: cpu, gpu",
                 "deployments: curate/cpu, curate/gpu, ensemble/cpu, ensemble/gpu, refilter/cpu, incremental/cpu, "
                 "download-models/cpu, download-models/gpu, doctor/cpu, doctor/gpu, benchmark/cpu, benchmark/gpu",
@@ -166,7 +168,7 @@ def test_deploy_creates_pools_deployments_and_automations_once(server):
         "cpu": 1,
         "gpu": 1,
     }
-    made = {one["entrypoint"]: one for one in server.post("deployments/filter")}
+    made = {item["entrypoint"]: item for item in server.post("deployments/filter")}
     flows = (
         *(
             "curate.curate",
@@ -180,7 +182,7 @@ def test_deploy_creates_pools_deployments_and_automations_once(server):
     )
     assert set(made) == {f"flows.{name}" for name in flows}
     assert {made[f"flows.{name}"]["work_pool_name"] for name in flows[2:4]} == {"cpu"}
-    assert [one["name"] for one in server.post("automations/filter")] == ["crash zombies", "notify of failures"]
+    assert [item["name"] for item in server.post("automations/filter")] == ["crash zombies", "notify of failures"]
     assert server.deployment("curate/gpu")["parameters"] == {"devices": "local"}
     assert server.deployment("curate/cpu")["parameter_openapi_schema"]["properties"]["large"]["title"] == "Large model"
 
@@ -196,7 +198,7 @@ def test_forms_of_maintenance_flows_have_titles_and_descriptions(flow):
 def test_incremental_deployment_is_scheduled(server):
     name = server.deployment("incremental/cpu")["id"]
     chosen = {"deployments": {"id": {"any_": [name]}}, "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
-    run = until(lambda: server.post("flow_runs/filter", limit=1, **chosen))[0]
+    run = wait_until(lambda: server.post("flow_runs/filter", limit=1, **chosen))[0]
     assert run["auto_scheduled"]
     assert run["expected_start_time"][14:19] == "00:00"
 
@@ -221,27 +223,31 @@ def test_triggered_runs_complete_or_fail_with_a_notification(server, manifest, h
     corpus = manifest({"audio_filepath": "a.wav", "text": "hello"}, {"audio_filepath": "b.wav", "text": "goodbye"})
     models = hears(small={"a.wav": "hello", "b.wav": "hello"}, german={"c.wav": "hallo"})
     routes = {"de": {"small": models["german"], "large": None}}
-    given = {"manifest": str(corpus), "small": models["small"], "large": None, "languages": routes}
+    parameters = {"manifest": str(corpus), "small": models["small"], "large": None, "languages": routes}
     (tmp_path / "taken").mkdir()
     with lock_folder(tmp_path / "taken", {"name": "another run"}):
-        refused = server.trigger("curate/cpu", **given, output=str(tmp_path / "taken")).raise_for_status().json()
-        done = server.trigger("curate/cpu", **given, output=str(tmp_path / "run")).raise_for_status().json()
+        refused = server.trigger("curate/cpu", **parameters, output=str(tmp_path / "taken")).raise_for_status().json()
+        complete = server.trigger("curate/cpu", **parameters, output=str(tmp_path / "run")).raise_for_status().json()
         increment = (
-            server.trigger("incremental/cpu", **given, output=str(tmp_path / "increments")).raise_for_status().json()
+            server.trigger("incremental/cpu", **parameters, output=str(tmp_path / "increments"))
+            .raise_for_status()
+            .json()
         )
         refused = server.wait_for(refused)
     assert refused["state"]["type"] == "FAILED"
     assert f"{tmp_path / 'taken'} is in use by another run" in refused["state"]["message"]
-    assert refused["state"]["message"] in until(lambda: server.notifications)[0]["text"]
+    assert refused["state"]["message"] in wait_until(lambda: server.notifications)[0]["text"]
 
-    assert server.wait_for(done)["state"]["type"] == "COMPLETED"
-    assert [row["decision"] for row in published(tmp_path / "run")] == ["keep", "drop"]
-    artifacts = server.post("artifacts/filter", artifacts={"flow_run_id": {"any_": [done["id"]]}})
-    assert {one["key"] for one in artifacts} == {"progress", "quality-report", "reasons"}
-    assert "**1 of 2 utterances kept**" in next(one["data"] for one in artifacts if one["key"] == "quality-report")
+    assert server.wait_for(complete)["state"]["type"] == "COMPLETED"
+    assert [row["decision"] for row in published_rows(tmp_path / "run")] == ["keep", "drop"]
+    artifacts = server.post("artifacts/filter", artifacts={"flow_run_id": {"any_": [complete["id"]]}})
+    assert {artifact["key"] for artifact in artifacts} == {"progress", "quality-report", "reasons"}
+    assert "**1 of 2 utterances kept**" in next(
+        artifact["data"] for artifact in artifacts if artifact["key"] == "quality-report"
+    )
 
     assert server.wait_for(increment)["state"]["type"] == "COMPLETED"
-    assert [row["decision"] for row in published(tmp_path / "increments" / "0001")] == ["keep", "drop"]
+    assert [row["decision"] for row in published_rows(tmp_path / "increments" / "0001")] == ["keep", "drop"]
     assert len(server.notifications) == 1
 
 
@@ -263,14 +269,17 @@ def test_deployments_download_measure_and_check_models(server, manifest, hears, 
     }
     assert "no.nemo: no such file (remedy: give another model: " in ended["doctor/cpu"]["message"]
     tables = {
-        name: {one["key"]: one["data"] for one in server.post("artifacts/filter", artifacts=of(run))}
+        name: {
+            artifact["key"]: artifact["data"]
+            for artifact in server.post("artifacts/filter", artifacts=of_flow_run(run))
+        }
         for name, run in runs.items()
     }
     (row,) = json.loads(tables["download-models/cpu"]["download-models"])
     assert (row["model"], row["sha256"], row["cause"]) == (small, small.partition("@sha256:")[2], None)
     assert "## Memory by batches" in tables["benchmark/cpu"]["benchmark"]
     assert "| one.jsonl | own choice (600 s) |  | 0.00% (0.00% to 0.00%) |" in tables["benchmark/cpu"]["benchmark"]
-    states = {one["check"]: one["state"] for one in json.loads(tables["doctor/cpu"]["doctor"])}
+    states = {artifact["check"]: artifact["state"] for artifact in json.loads(tables["doctor/cpu"]["doctor"])}
     assert (states["packages"], states["server"], states["no.nemo"]) == ("ok", "ok", "failed")
 
 
@@ -336,18 +345,20 @@ def test_run_is_started_from_the_form_and_its_report_is_shown(server, browser, o
     browser.picture("form.png", 1500, "//label[starts-with(normalize-space(.), 'Manifest')]")
     browser.find("//button[normalize-space(.)='Submit']").click()
     runs = {"flow_runs": {"deployment_id": {"any_": [deployment_id]}}}
-    (run,) = until(
-        lambda: [one for one in server.post("flow_runs/filter", **runs) if one["parameters"].get("large") is not None]
+    (run,) = wait_until(
+        lambda: [
+            item for item in server.post("flow_runs/filter", **runs) if item["parameters"].get("large") is not None
+        ]
     )
     assert server.wait_for(run)["state"]["type"] == "COMPLETED"
     browser.open(f"runs/flow-run/{run['id']}", "Completed")
     browser.picture("run.png", 1200)
-    artifacts = server.post("artifacts/filter", artifacts=of(run))
-    (report,) = (one["id"] for one in artifacts if one["key"] == "quality-report")
+    artifacts = server.post("artifacts/filter", artifacts=of_flow_run(run))
+    (report,) = (item["id"] for item in artifacts if item["key"] == "quality-report")
     browser.open(f"artifacts/artifact/{report}", "utterances kept")
     assert browser.driver.find_elements(By.XPATH, "//img[starts-with(@src, 'data:image/png')]")
     browser.picture("report.png", 2100)
 
 
-def of(run: dict[str, Any]) -> dict[str, Any]:
+def of_flow_run(run: dict[str, Any]) -> dict[str, Any]:
     return {"flow_run_id": {"any_": [run["id"]]}}

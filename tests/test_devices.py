@@ -26,17 +26,17 @@ def curation(**parameters):
 
 
 @pytest.fixture(scope="module")
-def two():
+def two_workers():
     """Two workers with one core each."""
     with open_executor(curation(devices="local", dask=Dask(workers=2))) as workers:
         yield workers
 
 
-def where(number: int, *, device: str, isolated: bool) -> tuple[str, int, bool, str | None]:
+def report_place(number: int, *, device: str, isolated: bool) -> tuple[str, int, bool, str | None]:
     return device, os.getpid(), isolated, os.environ.get("WINNOW_CORES")
 
 
-def busy(folder: Path, number: int, *, device: str, isolated: bool) -> str:
+def record_times(folder: Path, number: int, *, device: str, isolated: bool) -> str:
     """Write down when it began and ended."""
     began = time.monotonic()
     time.sleep(0.4)
@@ -44,7 +44,7 @@ def busy(folder: Path, number: int, *, device: str, isolated: bool) -> str:
     return device
 
 
-def die(work: str, place: Path, *, device: str, isolated: bool) -> str:
+def kill_worker(work: str, place: Path, *, device: str, isolated: bool) -> str:
     """Kill its worker, unless it is isolated."""
     with place.open("a") as log:
         log.write(f"{device} {isolated}\n")
@@ -53,13 +53,13 @@ def die(work: str, place: Path, *, device: str, isolated: bool) -> str:
     return "done"
 
 
-def lose(work: str, *, device: str, isolated: bool) -> str:
+def fail_on_first_device(work: str, *, device: str, isolated: bool) -> str:
     if device == "cpu:0":
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
     return device
 
 
-def load(model: Checkpoint, number: int, *, device: str, isolated: bool) -> tuple[str, int, int]:
+def load_model(model: Checkpoint, number: int, *, device: str, isolated: bool) -> tuple[str, int, int]:
     """Return the process, and the identity of the model in it."""
     return device, os.getpid(), id(get_model(model, EngineOptions()))
 
@@ -69,40 +69,40 @@ def run_all(workers, work, calls, placement):
         return list(threads.map(lambda call: workers.run(work, *call, placement=placement), calls))
 
 
-def test_work_runs_on_the_device_that_its_placement_names(two):
+def test_work_runs_on_the_device_that_its_placement_names(two_workers):
     for name in ("cpu:0", "cpu:1"):
-        results = run_all(two, where, [[i] for i in range(8)], Placement(device_id=name, share=0.25))
+        results = run_all(two_workers, report_place, [[i] for i in range(8)], Placement(device_id=name, share=0.25))
         assert {(device, cores) for device, _, _, cores in results} == {(name, "1")}
         assert len({pid for _, pid, _, _ in results}) == 1
-    both = run_all(two, where, [[i] for i in range(8)], Placement())
+    both = run_all(two_workers, report_place, [[i] for i in range(8)], Placement())
     assert {device for device, *_ in both} == {"cpu:0", "cpu:1"}
-    assert two.slots() == 2
-    assert two.slots(Placement(share=0.25, device_id="cpu:1")) == 4
+    assert two_workers.slots() == 2
+    assert two_workers.slots(Placement(share=0.25, device_id="cpu:1")) == 4
 
 
 @pytest.mark.parametrize(("share", "at_once"), [(1.0, 1), (0.5, 2), (0.25, 4)])
-def test_device_runs_all_its_shares_at_once(two, tmp_path, share, at_once):
-    run_all(two, busy, [[tmp_path, i] for i in range(6 * at_once)], Placement(share=share))
+def test_device_runs_all_its_shares_at_once(two_workers, tmp_path, share, at_once):
+    run_all(two_workers, record_times, [[tmp_path, i] for i in range(6 * at_once)], Placement(share=share))
     for device in ("cpu:0", "cpu:1"):
         times = [tuple(map(float, path.read_text().split())) for path in tmp_path.glob(f"{device}-*")]
         assert max(sum(a <= began < b for a, b in times) for began, _ in times) == at_once
 
 
-def test_worker_loads_a_model_once_for_all_shares(two, hears):
+def test_worker_loads_a_model_once_for_all_shares(two_workers, hears):
     model = resolve(hears(small={"a.wav": "good morning"})["small"])
-    loaded = run_all(two, load, [[model, i] for i in range(16)], Placement(share=0.25))
+    loaded = run_all(two_workers, load_model, [[model, i] for i in range(16)], Placement(share=0.25))
     assert {device for device, *_ in loaded} == {"cpu:0", "cpu:1"}
     assert len(set(loaded)) == 2
 
 
-def test_dead_worker_costs_one_attempt_of_its_own_work(two, tmp_path):
+def test_dead_worker_costs_one_attempt_of_its_own_work(two_workers, tmp_path):
     place, others = tmp_path / "deaths", []
-    beside = threading.Thread(target=lambda: others.extend(two.run(where, i) for i in range(5)))
+    beside = threading.Thread(target=lambda: others.extend(two_workers.run(report_place, i) for i in range(5)))
     beside.start()
     for attempt in (1, 2):
         with pytest.raises(DeviceLost, match=f"died during this work, attempt {attempt}"):
-            two.run(die, "poison", place)
-    assert two.run(die, "poison", place) == "done"
+            two_workers.run(kill_worker, "poison", place)
+    assert two_workers.run(kill_worker, "poison", place) == "done"
     beside.join()
     assert len(others) == 5
     assert [line.split()[1] for line in place.read_text().splitlines()] == ["False", "False", "True"]
@@ -110,15 +110,16 @@ def test_dead_worker_costs_one_attempt_of_its_own_work(two, tmp_path):
 
 def test_device_that_fails_twice_is_dropped():
     with open_executor(curation(devices="local", dask=Dask(workers=2))) as workers:
-        before = workers.run(where, 0, placement=Placement(device_id="cpu:0"))[1]
+        before = workers.run(report_place, 0, placement=Placement(device_id="cpu:0"))[1]
         for _ in range(2):
             with pytest.raises(DeviceLost, match="the device of worker cpu:0 failed"):
-                workers.run(lose, "shard", placement=Placement(device_id="cpu:0"))
+                workers.run(fail_on_first_device, "shard", placement=Placement(device_id="cpu:0"))
             assert (
-                workers.allocator.dropped or workers.run(where, 0, placement=Placement(device_id="cpu:0"))[1] != before
+                workers.allocator.dropped
+                or workers.run(report_place, 0, placement=Placement(device_id="cpu:0"))[1] != before
             )
         assert workers.allocator.dropped == {"cpu:0"}
-        assert Counter(workers.run(lose, "shard") for _ in range(4)) == {"cpu:1": 4}
+        assert Counter(workers.run(fail_on_first_device, "shard") for _ in range(4)) == {"cpu:1": 4}
 
 
 def test_inline_executor_isolates_work_after_a_lost_device():
@@ -185,10 +186,10 @@ def test_contradictory_devices_are_refused(parameters, complaint):
         curation(**parameters)
 
 
-def test_workers_end_with_the_run(two):
+def test_workers_end_with_the_run(two_workers):
     with open_executor(curation(devices="local")) as workers:
         assert isinstance(workers, DaskExecutor)
-        _, pid, _, cores = workers.run(where, 0)
+        _, pid, _, cores = workers.run(report_place, 0)
         assert cores == str(len(os.sched_getaffinity(0)))
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

@@ -300,7 +300,7 @@ def test_command_reports_all_problems_at_once_even_if_torch_cannot_be_imported(t
     (tmp_path / "torch").mkdir()
     (tmp_path / "torch" / "__init__.py").write_text("raise OSError('libtorch.so: not there')")
     api = f"http://127.0.0.1:{free_port()}/api"
-    done = doctor(
+    process = doctor(
         tmp_path,
         *(
             "--small",
@@ -316,7 +316,7 @@ def test_command_reports_all_problems_at_once_even_if_torch_cannot_be_imported(t
         HF_HUB_OFFLINE="0",
         HF_ENDPOINT=api.removesuffix("/api"),
     )
-    assert done.returncode == 1, done.stderr
+    assert process.returncode == 1, process.stderr
     findings = {row["check"]: row for row in json.loads((tmp_path / "findings.json").read_text())}
     states = {name: finding["state"] for name, finding in findings.items()}
     assert states == {
@@ -338,16 +338,16 @@ def test_command_reports_all_problems_at_once_even_if_torch_cannot_be_imported(t
     assert findings["NeMo, torch"]["message"] == "import failed: OSError: libtorch.so: not there"
     assert f"{api} does not answer" in findings["server"]["message"]
     assert "prefect server start" in findings["server"]["remedy"]
-    lines = done.stdout.splitlines()
+    lines = process.stdout.splitlines()
     assert sum(line.startswith("         remedy: ") for line in lines) == sum(
         finding["remedy"] is not None for finding in findings.values()
     )
-    assert "failed   server: " in done.stdout
+    assert "failed   server: " in process.stdout
 
 
 def test_smoke_run_curates_one_utterance_on_a_healthy_machine(tmp_path):
-    done = doctor(tmp_path, "--output", tmp_path / "out", PREFECT_API_URL="")
-    assert done.returncode == 0, done.stdout
+    process = doctor(tmp_path, "--output", tmp_path / "out", PREFECT_API_URL="")
+    assert process.returncode == 0, process.stdout
     findings = {row["check"]: row for row in json.loads((tmp_path / "findings.json").read_text())}
     assert {finding["state"] for finding in findings.values()} == {"ok"}
     assert "small.nemo: ctc, 1.9 MB, pinned" in findings["small.nemo"]["message"]

@@ -22,7 +22,7 @@ DIGESTS = {
 
 
 @pytest.fixture
-def served(tmp_path):
+def hub_server(tmp_path):
     """A hub with the demo's checkpoints, and a file that is not a checkpoint."""
     for name in ("small", "large"):
         (tmp_path / "hub" / "demo" / name).mkdir(parents=True)
@@ -34,26 +34,26 @@ def served(tmp_path):
 
 
 @pytest.fixture
-def command(served, tmp_path, prefect_server):
-    """Runs `winnow download-models` with caches of its own; what it said, and what it wrote."""
+def run_download(hub_server, tmp_path, prefect_server):
+    """Run `winnow download-models` with empty caches; return the process and the rows that it wrote."""
 
-    def run(*words, **more):
-        own = {"HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
-        own |= {"WINNOW_CACHE": str(tmp_path / "cache"), "PREFECT_API_URL": prefect_server}
+    def run(*words, **variables):
+        settings = {"HF_ENDPOINT": hub_server.endpoint, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
+        settings |= {"WINNOW_CACHE": str(tmp_path / "cache"), "PREFECT_API_URL": prefect_server}
         line = [sys.executable, "-m", "cli.app", "download-models", *words, "--json", tmp_path / "models.json"]
-        environment = os.environ | own | more
-        done = subprocess.run(
+        environment = os.environ | settings | variables
+        process = subprocess.run(
             list(map(str, line)), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
         )
-        return done, json.loads((tmp_path / "models.json").read_text())
+        return process, json.loads((tmp_path / "models.json").read_text())
 
     return run
 
 
-def test_models_are_downloaded_once_and_a_failure_does_not_stop_the_rest(served, command):
+def test_models_are_downloaded_once_and_a_failure_does_not_stop_the_rest(hub_server, run_download):
     names = ["demo/small", "demo/none", f"demo/large@{COMMIT}", "demo/page"]
-    done, rows = command(*names, "--trust-unpinned")
-    assert done.returncode == 7
+    process, rows = run_download(*names, "--trust-unpinned")
+    assert process.returncode == 7
     assert [(row["model"], row["state"], row["sha256"]) for row in rows] == [
         ("demo/small", "fetched", DIGESTS["small"]),
         ("demo/none", "failed", None),
@@ -63,14 +63,14 @@ def test_models_are_downloaded_once_and_a_failure_does_not_stop_the_rest(served,
     assert "none.nemo cannot be downloaded from the hub" in rows[1]["cause"]
     assert "demo/page: failed its preflight: not a NeMo checkpoint" in rows[3]["cause"]
     assert [row["bytes"] for row in rows] == [1_945_600, None, 11_008_000, None]
-    assert f"pinned: demo/small@sha256:{DIGESTS['small']}" in done.stdout.splitlines()
-    assert done.stderr.splitlines()[-1].startswith("winnow: 2 of 4 models could not be downloaded: ")
+    assert f"pinned: demo/small@sha256:{DIGESTS['small']}" in process.stdout.splitlines()
+    assert process.stderr.splitlines()[-1].startswith("winnow: 2 of 4 models could not be downloaded: ")
 
-    served.requests.clear()
-    done, rows = command(rows[0]["pin"], names[2])
-    assert done.returncode == 0, done.stderr
+    hub_server.requests.clear()
+    process, rows = run_download(rows[0]["pin"], names[2])
+    assert process.returncode == 0, process.stderr
     assert [row["state"] for row in rows] == ["cached", "cached"]
-    assert not [requests for requests in served.requests if requests.startswith("GET")]
+    assert not [requests for requests in hub_server.requests if requests.startswith("GET")]
 
 
 def test_checkpoints_of_a_folder_are_copied_once(tmp_path, prefect_server, monkeypatch):
@@ -78,9 +78,9 @@ def test_checkpoints_of_a_folder_are_copied_once(tmp_path, prefect_server, monke
     (tmp_path / "models").mkdir()
     for name in ("small", "large"):
         shutil.copy(DEMO / f"{name}.nemo", tmp_path / "models")
-    given = {"models": [str(tmp_path / "models"), str(tmp_path / "models" / "large.nemo")], "trust_unpinned": True}
+    parameters = {"models": [str(tmp_path / "models"), str(tmp_path / "models" / "large.nemo")], "trust_unpinned": True}
     for state in ("copied", "cached"):
-        rows = download_models(**given)
+        rows = download_models(**parameters)
         assert [(row.model, row.state) for row in rows] == [
             (str(tmp_path / "models" / f"{name}.nemo"), state) for name in ("large", "small")
         ]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.curate import curate
-from tests.conftest import published
+from tests.conftest import published_rows
 from winnow.engines.batching import BatchLimits
 from winnow.engines.engine import Checkpoint, Engine
 from winnow.engines.registry import ENGINES, engine_for, is_path, versions_for
@@ -18,7 +18,7 @@ from winnow.validation.engine_options import check_options
 
 
 class ToyModel:
-    """A model that hears the same words in every file."""
+    """A model that transcribes the same words for every file."""
 
     sample_rate, threads, batches_per_call, batch_limits, runtime = 16_000, 1, 1, BatchLimits(60), {"device": "toy"}
 
@@ -51,14 +51,14 @@ class ToyEngine(Engine):
         return {"toy": "1"}
 
 
-def test_registered_engine_curates_a_corpus(manifest, tmp_path, monkeypatch, prefect_server):
-    monkeypatch.setitem(ENGINES, "toy", ToyEngine())
+def test_registered_engine_curates_a_corpus(manifest, tmp_path, register, prefect_server):
+    register(ENGINES, ToyEngine(), name="toy")
     rows = [{"audio_filepath": f"{name}.wav", "duration": 1.0, "text": "good morning"} for name in "ab"]
     report = curate(
         manifest=manifest(*rows), output=str(tmp_path / "run"), small="toy:good evening", large="toy:good morning"
     )
     assert report.kept == 2
-    assert [(row["small_pred_text"], row["pred_text"]) for row in published(tmp_path / "run")] == [
+    assert [(row["small_pred_text"], row["pred_text"]) for row in published_rows(tmp_path / "run")] == [
         ("good evening", "good morning")
     ] * 2
 

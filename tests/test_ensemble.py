@@ -3,14 +3,13 @@
 import json
 import re
 
-import pyarrow as pa
 import pytest
 
-from benchmarks.ensemble import MODELS, demo_speech, louder, methods, readings, word_error_rate
+from benchmarks.ensemble import MODELS, demo_speech, louder, methods, transcribe_utterances, word_error_rate
 from flows.ensemble import ensemble
 from tasks.combine import combine
 from tasks.filter import filter
-from tests.conftest import published
+from tests.conftest import published_rows, shard_table
 from winnow.errors import OptionError, RunMismatch
 from winnow.parameters.ensemble import Ensemble
 from winnow.parameters.filter import Filter
@@ -18,29 +17,23 @@ from winnow.roles import ENSEMBLE
 from winnow.rules.rule import Rules
 from winnow.runs.run_record import load_settings
 from winnow.runs.verify import verify_run
-from winnow.schema import UTTERANCE, after_combine, after_score, after_transcribe, select_columns
+from winnow.schema import UTTERANCE, after_combine, after_score, after_transcribe
 from winnow.text.rover import VoteWeights
 
-
-def shard(schema: pa.Schema, **columns: list) -> pa.Table:
-    size = len(next(iter(columns.values())))
-    return select_columns(pa.table({"id": list(range(1, size + 1))} | columns), schema)
-
-
-READ = after_transcribe(after_transcribe(after_transcribe(UTTERANCE, "model1"), "model2"), "model3")
+TRANSCRIBED = after_transcribe(after_transcribe(after_transcribe(UTTERANCE, "model1"), "model2"), "model3")
 ROLES = ["model1", "model2", "model3"]
 
 
-def chosen(method: str = "rover", votes: VoteWeights | None = None, **columns: list) -> list[tuple]:
-    table = combine(shard(READ, **columns), ROLES, method, votes or VoteWeights(), "basic")
-    assert table.schema == after_combine(READ)
+def combined_rows(method: str = "rover", votes: VoteWeights | None = None, **columns: list) -> list[tuple]:
+    table = combine(shard_table(TRANSCRIBED, **columns), ROLES, method, votes or VoteWeights(), "basic")
+    assert table.schema == after_combine(TRANSCRIBED)
     return [
         tuple(row[name] for name in ("ensemble_pred_text", "model", "ensemble_agreement")) for row in table.to_pylist()
     ]
 
 
 def test_rover_ensemble_has_the_words_of_most_models():
-    rows = chosen(
+    rows = combined_rows(
         model1_pred_text=["good morning", "a", None, "x"],
         model2_pred_text=["Good morning.", "a b", "a", "x"],
         model3_pred_text=["could morning", "a b", "a", "x"],
@@ -62,11 +55,11 @@ def test_most_confident_hypothesis_names_its_model():
         "model1_confidence": [0.6],
         "model2_confidence": [0.9],
     }
-    assert chosen("confidence", **columns) == [("a c", "model2", 0.5)]
+    assert combined_rows("confidence", **columns) == [("a c", "model2", 0.5)]
     with pytest.raises(
         OptionError, match="--method confidence: model3 has no confidence for line 1: use --method rover"
     ):
-        chosen("confidence", **columns | {"model3_pred_text": ["a"]})
+        combined_rows("confidence", **columns | {"model3_pred_text": ["a"]})
 
 
 @pytest.mark.parametrize(
@@ -86,8 +79,8 @@ def test_most_confident_hypothesis_names_its_model():
     ],
 )
 def test_rows_are_kept_by_wer_with_a_reference_and_by_agreement_without(rules, columns, expected):
-    rows = shard(
-        after_score(after_combine(READ), ENSEMBLE), **{"duration": [2.0], "ensemble_pred_text": ["a"]} | columns
+    rows = shard_table(
+        after_score(after_combine(TRANSCRIBED), ENSEMBLE), **{"duration": [2.0], "ensemble_pred_text": ["a"]} | columns
     )
     table = filter(
         rows, Rules(rules=tuple(map(str, rules.active_rules)), unreferenced=tuple(map(str, rules.unreferenced_rules)))
@@ -157,7 +150,7 @@ def test_manifest_without_references_gets_the_text_that_models_agree_on(manifest
     settings = {"manifest": manifest(*CORPUS), "output": run, "models": models}
     report = ensemble(**settings)
     columns = ("id", "pred_text", "wer", "agreement", "decision", "reason")
-    assert [tuple(row[name] for name in columns) for row in published(run)] == [
+    assert [tuple(row[name] for name in columns) for row in published_rows(run)] == [
         (1, "good morning to you", 0.0, pytest.approx(5 / 6), "keep", None),
         (2, "good evening", 1.0, 1.0, "drop", "WER_ABOVE_MAX"),
         (3, "How do you do?", None, 1.0, "keep", None),
@@ -171,7 +164,7 @@ def test_manifest_without_references_gets_the_text_that_models_agree_on(manifest
     names = ("text", "speaker", "agreement", "wer")
     assert [pseudo[name] for name in names] == ["How do you do?", "anna", 1.0, None]
 
-    assert {name: found.mean for name, found in report.wer.items()} == {
+    assert {name: distribution.mean for name, distribution in report.wer.items()} == {
         "all": 0.5,
         "kept": 0.0,
         "model1": 0.625,
@@ -202,12 +195,12 @@ def test_report_without_references_shows_agreement(manifest, hears, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def in_noise(tmp_path_factory) -> tuple[list, list]:
-    """Every second utterance of the demo under more noise, and what its three checkpoints read."""
-    spoken = list(louder(demo_speech(), tmp_path_factory.mktemp("noise")))[::2]
-    return spoken, readings(spoken)
+def noisy_speech(tmp_path_factory) -> tuple[list, list]:
+    """Return every second utterance of the demo with more noise, and the hypotheses of its three checkpoints."""
+    utterances = list(louder(demo_speech(), tmp_path_factory.mktemp("noise")))[::2]
+    return utterances, transcribe_utterances(utterances)
 
 
-def test_rover_has_a_lower_wer_in_noise_than_the_best_demo_model(in_noise):
-    rates = {name: word_error_rate(*in_noise, method) for name, method in methods().items()}
+def test_rover_has_a_lower_wer_in_noise_than_the_best_demo_model(noisy_speech):
+    rates = {name: word_error_rate(*noisy_speech, method) for name, method in methods().items()}
     assert rates["ROVER"] < min(rates[name] for name in MODELS), rates

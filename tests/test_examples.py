@@ -17,9 +17,9 @@ EXAMPLES = ROOT / "examples"
 def run_script(*words: str | Path, home: Path) -> str:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(home), "PREFECT_LOGGING_LEVEL": "ERROR"}
     line = [sys.executable, *map(str, words)]
-    done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3_000:]
-    return done.stdout
+    process = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr[-3_000:]
+    return process.stdout
 
 
 @pytest.fixture(scope="module")

@@ -97,8 +97,8 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_example_works_where_the_page_puts_it(extended: Path, section: str):
     environment = os.environ | {"PYTHONPATH": str(extended)}
     line = [sys.executable, "-c", f"import winnow; assert {str(extended)!r} in winnow.__file__\n{CHECKS[section]}"]
-    done = subprocess.run(line, cwd=extended, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2_000:]
+    process = subprocess.run(line, cwd=extended, env=environment, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr[-2_000:]
 
 
 @pytest.mark.parametrize("section", CHECKS)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.test_nemo import requests
+from tests.test_nemo import demo_requests
 from winnow.audio.decode import load_clip
 from winnow.engines.nemo.fast_paths import apply_fast_paths, log_mel, subsample
 from winnow.engines.nemo.model import restore_model
@@ -11,7 +11,7 @@ from winnow.engines.nemo.model import restore_model
 
 @pytest.fixture(scope="module")
 def waves():
-    clips = [torch.from_numpy(load_clip(r.path, None, None, 16_000, 60).samples) for r in requests(6)]
+    clips = [torch.from_numpy(load_clip(r.path, None, None, 16_000, 60).samples) for r in demo_requests(6)]
     clips.append(clips[0][:1_700])
     return torch.nn.utils.rnn.pad_sequence(clips, batch_first=True), torch.tensor([len(clip) for clip in clips])
 

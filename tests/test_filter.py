@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.filter import filter
-from tests.conftest import shard
+from tests.conftest import shard_table
 from winnow.parameters.filter import Filter
 from winnow.rules.columns import RULE_COLUMNS
 from winnow.rules.duplicates import count_duplicates, hash_references
@@ -17,14 +17,14 @@ from winnow.schema import BEFORE_FILTER, DUPLICATES, FILTERED, after_gate, after
 from winnow.text.text_stats import TEXT_STATS
 
 
-def judged(rules: Filter, **columns: list) -> list[tuple]:
-    table = filter(shard(BEFORE_FILTER, **columns), Rules(rules=tuple(map(str, rules.active_rules))))
+def judged_rows(rules: Filter, **columns: list) -> list[tuple]:
+    table = filter(shard_table(BEFORE_FILTER, **columns), Rules(rules=tuple(map(str, rules.active_rules))))
     assert table.schema == FILTERED
     return [tuple(row[name] for name in ("model", "wer", "decision", "reason")) for row in table.to_pylist()]
 
 
 def test_large_models_hypothesis_is_selected_if_it_exists():
-    rows = judged(
+    rows = judged_rows(
         Filter(),
         text=["a b"] * 5,
         small_pred_text=["a b", "x b", "x y", None, "x b"],
@@ -60,7 +60,7 @@ def test_large_models_hypothesis_is_selected_if_it_exists():
 def test_every_violated_rule_is_named_and_the_first_is_the_reason(rules, reasons):
     # eleven characters in two seconds
     columns = {"duration": [2.0], "text": ["hello world"], "small_pred_text": ["hello word"], "small_wer": [0.2]}
-    (row,) = filter(shard(BEFORE_FILTER, **columns), Rules(rules=tuple(map(str, rules.active_rules)))).to_pylist()
+    (row,) = filter(shard_table(BEFORE_FILTER, **columns), Rules(rules=tuple(map(str, rules.active_rules)))).to_pylist()
     assert (row["reasons"], row["reason"]) == (reasons, reasons and reasons[0])
     assert row["decision"] == ("drop" if reasons else "keep")
     assert (row["char_rate"], row["word_rate"]) == (5.5, 1.0)
@@ -68,7 +68,7 @@ def test_every_violated_rule_is_named_and_the_first_is_the_reason(rules, reasons
 
 def test_row_rejected_by_the_gate_has_its_reason():
     columns = {"text": ["a"], "small_pred_text": ["b c"], "small_wer": [2.0], "band": ["reject"]}
-    assert judged(Filter(preset="none"), **columns) == [("small", 2.0, "drop", "REJECTED_BY_GATE")]
+    assert judged_rows(Filter(preset="none"), **columns) == [("small", 2.0, "drop", "REJECTED_BY_GATE")]
 
 
 @pytest.mark.parametrize(
@@ -76,14 +76,14 @@ def test_row_rejected_by_the_gate_has_its_reason():
 )
 def test_row_rejected_by_a_later_gate_is_dropped(band, decision):
     three = after_score(after_transcribe(after_gate(BEFORE_FILTER, "large"), "large2"), "large2")
-    rows = shard(three, small_pred_text=["a"], band=["escalate"], large_pred_text=["a"], large_band=[band])
+    rows = shard_table(three, small_pred_text=["a"], band=["escalate"], large_pred_text=["a"], large_band=[band])
     rules = Rules(rules=tuple(map(str, Filter(preset="none").active_rules)))
     assert filter(rows, rules)["decision"].to_pylist() == [decision]
 
 
 def test_two_rules_with_the_same_name_give_one_reason():
     rules = Rules(rules=("confidence >= 0.9",), unreferenced=("confidence >= 0.8",))
-    rows = filter(shard(BEFORE_FILTER, small_pred_text=["a"], small_confidence=[0.5]), rules)
+    rows = filter(shard_table(BEFORE_FILTER, small_pred_text=["a"], small_confidence=[0.5]), rules)
     assert rows["reasons"].to_pylist() == [["CONFIDENCE_BELOW_MIN"]]
 
 
@@ -91,14 +91,16 @@ def test_two_rules_with_the_same_name_give_one_reason():
 def test_audited_hypothesis_satisfies_no_rule(rule):
     columns = {"small_pred_text": ["a"] * 2, "large_pred_text": ["a"] * 2, "large_wer": [0.0] * 2}
     rows = filter(
-        shard(BEFORE_FILTER, **columns, band=["accept", "escalate"], audit=[True, False]), Rules(rules=(rule,))
+        shard_table(BEFORE_FILTER, **columns, band=["accept", "escalate"], audit=[True, False]), Rules(rules=(rule,))
     )
     assert rows["decision"].to_pylist() == ["drop", "keep"]
 
 
-def held(rule: str, phrases: tuple[str, ...] = (), repeated: pa.Table | None = None, **columns: list) -> list[bool]:
+def rows_kept(
+    rule: str, phrases: tuple[str, ...] = (), repeated: pa.Table | None = None, **columns: list
+) -> list[bool]:
     """Which rows keep the rule."""
-    rows = filter(shard(BEFORE_FILTER, **columns), Rules(rules=(rule,), phrases=phrases), repeated)
+    rows = filter(shard_table(BEFORE_FILTER, **columns), Rules(rules=(rule,), phrases=phrases), repeated)
     return [row["decision"] == "keep" for row in rows.to_pylist()]
 
 
@@ -119,14 +121,14 @@ WERS = [0.2, 0.3, 0.4, None]
     ],
 )
 def test_unknown_value_violates_every_operator_but_unequal(rule, expected):
-    rows = filter(shard(BEFORE_FILTER, small_wer=WERS), Rules(rules=tuple(map(str, parse(rule)))))
+    rows = filter(shard_table(BEFORE_FILTER, small_wer=WERS), Rules(rules=tuple(map(str, parse(rule)))))
     assert [row["decision"] == "keep" for row in rows.to_pylist()] == expected
 
 
 @pytest.mark.parametrize(
     ("rule", "columns", "expected"),
     [
-        # the reading that counts
+        # the selected hypothesis
         ("cer <= 0.1", {"small_cer": [0.0, 0.5, 0.0], "large_cer": [None, 0.0, 0.5]}, [True, True, False]),
         ("tokens >= 9", {"small_tokens": [9, 5, None], "large_tokens": [None, 9, 1]}, [True, True, False]),
         ("wrong_run < 5", {"small_wrong_run": [4, 9, 0], "large_wrong_run": [None, 5, 4]}, [True, False, True]),
@@ -160,8 +162,8 @@ def test_unknown_value_violates_every_operator_but_unequal(rule, expected):
     ],
 )
 def test_rule_keeps_the_rows_that_satisfy_it(rule, columns, expected):
-    readings = {"small_pred_text": ["x", "x", "x"], "large_pred_text": [None, "x", "x"]}
-    assert held(rule, phrases=("thank you",), **readings | columns) == expected
+    hypotheses = {"small_pred_text": ["x", "x", "x"], "large_pred_text": [None, "x", "x"]}
+    assert rows_kept(rule, phrases=("thank you",), **hypotheses | columns) == expected
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,7 @@ def test_fields_of_the_manifest_are_compared_by_the_type_in_the_rule(rule, expec
     bad = {"dnsmos": 2, "lang": "de", "text_lang": "en", "checked": False, "note": "abcd", "wer": 0.9, "wanted": 2}
     strange = {"dnsmos": "3.5", "wanted": 10**400, "lang": 5, "checked": "true", "note": None, "wer": True}
     rows = [json.dumps(fields) for fields in (good, bad, strange)]
-    assert held(rule, fields=rows, duration=[3.0, 3.0, 3.0]) == expected
+    assert rows_kept(rule, fields=rows, duration=[3.0, 3.0, 3.0]) == expected
 
 
 TEXTS = [["Hello!", "one", None], ["hello", "two", "hello"], ["", "two", "three"]]
@@ -200,16 +202,18 @@ TEXTS = [["Hello!", "one", None], ["hello", "two", "hello"], ["", "two", "three"
     ],
 )
 def test_duplicate_references_are_counted_over_the_whole_run(rule, expected):
-    tables = [shard(BEFORE_FILTER, text=texts, reason=[None if t else "BAD_TEXT" for t in texts]) for texts in TEXTS]
-    found = list(count_duplicates(hash_references(table, "basic") for table in tables))
-    for table, repeated, keeps in zip(tables, found, expected, strict=True):
+    tables = [
+        shard_table(BEFORE_FILTER, text=texts, reason=[None if t else "BAD_TEXT" for t in texts]) for texts in TEXTS
+    ]
+    counts = list(count_duplicates(hash_references(table, "basic") for table in tables))
+    for table, repeated, keeps in zip(tables, counts, expected, strict=True):
         rows = filter(table, Rules(rules=(rule,)), repeated).to_pylist()
         assert [row["decision"] == "keep" for row in rows if row["decision"] != "quarantine"] == keeps
 
 
 def test_run_without_rows_has_no_duplicates():
     empty = hash_references(
-        shard(BEFORE_FILTER, text=pa.array([], pa.string()), reason=pa.array([], pa.string())), "basic"
+        shard_table(BEFORE_FILTER, text=pa.array([], pa.string()), reason=pa.array([], pa.string())), "basic"
     )
     assert [table.num_rows for table in count_duplicates([empty, empty])] == [0, 0]
 
@@ -249,23 +253,23 @@ ROWS = st.fixed_dictionaries(
 )
 
 
-@given(rows=st.lists(ROWS, max_size=6), one=st.lists(RULES, max_size=4), other=st.lists(RULES, max_size=3))
-def test_every_row_is_decided_once_with_its_reasons_under_any_rules(rows, one, other):
+@given(rows=st.lists(ROWS, max_size=6), some_rules=st.lists(RULES, max_size=4), other_rules=st.lists(RULES, max_size=3))
+def test_every_row_is_decided_once_with_its_reasons_under_any_rules(rows, some_rules, other_rules):
     table = pa.Table.from_pylist([{"id": i} | row for i, row in enumerate(rows, 1)], BEFORE_FILTER)
     repeated = pa.table([[1] * len(rows)] * 2, schema=DUPLICATES)
 
-    def by(asked: list[str]) -> list[dict]:
-        rules = [f"R{i}: {rule}" for i, rule in enumerate(asked)]
+    def judge_by(conditions: list[str]) -> list[dict]:
+        rules = [f"R{i}: {rule}" for i, rule in enumerate(conditions)]
         return filter(table, Rules(rules=tuple(rules)), repeated).to_pylist()
 
-    found, first, second = by(one + other), by(one), by(other)
-    assert [row["id"] for row in found] == table["id"].to_pylist()
-    for row, given_row in zip(found, rows, strict=True):
-        if given_row["reason"]:
-            assert (row["decision"], row["reason"], row["reasons"]) == ("quarantine", given_row["reason"], None)
+    decided, first, second = judge_by(some_rules + other_rules), judge_by(some_rules), judge_by(other_rules)
+    assert [row["id"] for row in decided] == table["id"].to_pylist()
+    for row, source in zip(decided, rows, strict=True):
+        if source["reason"]:
+            assert (row["decision"], row["reason"], row["reasons"]) == ("quarantine", source["reason"], None)
         elif row["reasons"]:
             assert (row["decision"], row["reason"]) == ("drop", row["reasons"][0])
         else:
             assert (row["decision"], row["reason"], row["reasons"]) == ("keep", None, None)
-    kept = [{row["id"] for row in rows if row["decision"] == "keep"} for rows in (found, first, second)]
+    kept = [{row["id"] for row in rows if row["decision"] == "keep"} for rows in (decided, first, second)]
     assert kept[0] == kept[1] & kept[2]

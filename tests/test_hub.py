@@ -30,7 +30,7 @@ print(fetch(repository, "speech.nemo", revision or None))
 
 
 @pytest.fixture
-def served(tmp_path) -> Iterator[Hub]:
+def hub_server(tmp_path) -> Iterator[Hub]:
     folder = tmp_path / "hub" / "acme" / "speech"
     folder.mkdir(parents=True)
     (folder / "speech.nemo").write_bytes(bytes(range(250)) * (SIZE // 250))
@@ -39,11 +39,11 @@ def served(tmp_path) -> Iterator[Hub]:
 
 
 @pytest.fixture
-def fetch(served, tmp_path) -> Callable[..., subprocess.Popen[str]]:
+def fetch(hub_server, tmp_path) -> Callable[..., subprocess.Popen[str]]:
     """Return a function that starts a download of acme/speech; huggingface_hub reads its settings on import."""
 
     def start(name: str = "acme/speech", **more: str) -> subprocess.Popen[str]:
-        own = {"HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
+        own = {"HF_ENDPOINT": hub_server.endpoint, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
         line = [sys.executable, "-c", FETCH, name]
         pipe = subprocess.PIPE
         return subprocess.Popen(line, env=os.environ | own | more, stdout=pipe, stderr=pipe, text=True)
@@ -51,53 +51,53 @@ def fetch(served, tmp_path) -> Callable[..., subprocess.Popen[str]]:
     return start
 
 
-def outcome(process: subprocess.Popen[str]) -> list[str]:
+def output_lines(process: subprocess.Popen[str]) -> list[str]:
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     return output.splitlines()
 
 
-def downloads(served: Hub) -> list[str]:
+def download_offsets(hub_server: Hub) -> list[str]:
     """Return the byte at which each download started."""
-    return [requests.partition("bytes=")[2] or "0-" for requests in served.requests if requests.startswith("GET")]
+    return [requests.partition("bytes=")[2] or "0-" for requests in hub_server.requests if requests.startswith("GET")]
 
 
-def test_file_is_downloaded_once_and_then_comes_from_the_cache(served, fetch):
-    first = outcome(fetch())
+def test_file_is_downloaded_once_and_then_comes_from_the_cache(hub_server, fetch):
+    first = output_lines(fetch())
     assert first[:2] == [
         "acme/speech: not downloaded yet (24.0 MB) / winnow download-models acme/speech",
         f"missing {SIZE}",
     ]
     assert first[-2] == f"progress {SIZE} {SIZE}"
-    assert Path(first[-1]).read_bytes() == (served.folder / "acme" / "speech" / "speech.nemo").read_bytes()
+    assert Path(first[-1]).read_bytes() == (hub_server.folder / "acme" / "speech" / "speech.nemo").read_bytes()
     for name, more in (("acme/speech", {}), (f"acme/speech@{COMMIT}", {}), ("acme/speech", {"HF_HUB_OFFLINE": "1"})):
-        assert outcome(fetch(name, **more)) == ["missing None", first[-1]]
-    assert downloads(served) == ["0-"]
+        assert output_lines(fetch(name, **more)) == ["missing None", first[-1]]
+    assert download_offsets(hub_server) == ["0-"]
 
 
-def test_download_resumes_after_a_broken_connection(served, fetch):
-    served.cut = [12_000_000]
-    output = outcome(fetch())
-    assert downloads(served) == ["0-", f"{CHUNK}-"]
+def test_download_resumes_after_a_broken_connection(hub_server, fetch):
+    hub_server.cut = [12_000_000]
+    output = output_lines(fetch())
+    assert download_offsets(hub_server) == ["0-", f"{CHUNK}-"]
     content = Path(output[-1]).read_bytes()
     assert hashlib.sha256(content).hexdigest() == Path(output[-1]).resolve().name
 
 
-def test_download_resumes_after_its_process_was_killed(served, fetch, tmp_path):
-    served.pause = 12_000_000
+def test_download_resumes_after_its_process_was_killed(hub_server, fetch, tmp_path):
+    hub_server.pause = 12_000_000
     process = fetch()
-    part = until(lambda: next((p for p in (tmp_path / "home").rglob("*.part") if p.stat().st_size), None))
+    part = wait_for_file(lambda: next((p for p in (tmp_path / "home").rglob("*.part") if p.stat().st_size), None))
     process.send_signal(signal.SIGKILL)
     process.communicate()
     downloaded = part.stat().st_size
-    served.pause = None
-    output = outcome(fetch())
-    assert downloads(served) == ["0-", f"{downloaded}-"]
+    hub_server.pause = None
+    output = output_lines(fetch())
+    assert download_offsets(hub_server) == ["0-", f"{downloaded}-"]
     assert Path(output[-1]).stat().st_size == SIZE
     assert not list((tmp_path / "home").rglob("*.part"))
 
 
-def until(find: Callable[[], Path | None]) -> Path:
+def wait_for_file(find: Callable[[], Path | None]) -> Path:
     end = time.monotonic() + 30
     while (path := find()) is None:
         assert time.monotonic() < end
@@ -105,12 +105,12 @@ def until(find: Callable[[], Path | None]) -> Path:
     return path
 
 
-def test_download_with_another_checksum_is_removed(served, fetch, tmp_path):
+def test_download_with_another_checksum_is_removed(hub_server, fetch, tmp_path):
     part = tmp_path / "home" / "hub" / "models--acme--speech" / "blobs"
     part.mkdir(parents=True)
-    digest = hashlib.sha256((served.folder / "acme" / "speech" / "speech.nemo").read_bytes()).hexdigest()
+    digest = hashlib.sha256((hub_server.folder / "acme" / "speech" / "speech.nemo").read_bytes()).hexdigest()
     (part / f"{digest}.part").write_bytes(b"something else")
     _, errors = (process := fetch()).communicate()
     assert process.returncode
     assert "ChecksumMismatch" in errors.splitlines()[-1]
-    assert Path(outcome(fetch())[-1]).stat().st_size == SIZE
+    assert Path(output_lines(fetch())[-1]).stat().st_size == SIZE

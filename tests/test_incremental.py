@@ -5,7 +5,7 @@ import json
 import pytest
 
 from flows.incremental import incremental
-from tests.conftest import published
+from tests.conftest import published_rows
 from winnow.errors import OutputError
 from winnow.runs.incremental import open_increments
 from winnow.runs.ledger import read_records
@@ -22,7 +22,7 @@ def models(hears):
 
 
 def texts_and_decisions(run):
-    return [(row["text"], row["decision"]) for row in published(run)]
+    return [(row["text"], row["decision"]) for row in published_rows(run)]
 
 
 def test_each_increment_has_only_new_utterances(manifest, models, tmp_path):
@@ -47,7 +47,7 @@ def test_each_increment_has_only_new_utterances(manifest, models, tmp_path):
 def test_interrupted_increment_is_finished_before_the_next(manifest, models, tmp_path):
     root, settings = tmp_path / "out", {"output": tmp_path / "out", "shard_hours": 1 / 3600, **models}
     incremental(manifest=manifest(ROWS["a"], ROWS["b"]), **settings)
-    done = set(read_records(root / "0001"))
+    committed = set(read_records(root / "0001"))
     for record in (root / "0001" / "_ledger").glob("*.json"):
         if json.loads(record.read_bytes())["stage"] in ("filter", "publish"):
             record.unlink()
@@ -56,7 +56,7 @@ def test_interrupted_increment_is_finished_before_the_next(manifest, models, tmp
 
     both = incremental(manifest=manifest(ROWS["a"], ROWS["b"], ROWS["c"]), **settings, filter={"max_wer": 0.1})
     assert list(both) == [str(root / "0001"), str(root / "0002")]
-    assert set(read_records(root / "0001")) == done
+    assert set(read_records(root / "0001")) == committed
     assert {path: path.stat().st_mtime_ns for path in passes} == passes
     assert [texts_and_decisions(root / name) for name in ("0001", "0002")] == [
         [("good morning a", "keep"), ("good morning b", "keep")],

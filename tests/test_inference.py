@@ -5,6 +5,7 @@ import multiprocessing
 import re
 import statistics
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -12,15 +13,15 @@ import pytest
 import torch
 
 from tasks.transcribe import transcribe_files
-from tests.conftest import shard
-from tests.test_nemo import requests
+from tests.conftest import shard_table
+from tests.test_nemo import demo_requests
 from winnow.audio.decode import Clip
 from winnow.audio.measurements import AudioStats
-from winnow.engines import model_cache
 from winnow.engines.batching import BatchLimits
 from winnow.engines.engine import Checkpoint, Request
 from winnow.engines.inference import fill_batches, plan_calls, transcribe_batches, transcribe_requests
-from winnow.engines.model_cache import get_model, load_with_eviction, set_cache_size
+from winnow.engines.isolation import run_in_child
+from winnow.engines.model_cache import PROCESS_CACHE, ModelCache, get_model
 from winnow.errors import CheckpointError, ModelBroken
 from winnow.models.passes import Pass
 from winnow.models.resolve import resolve
@@ -99,16 +100,16 @@ class Broken(Model):
     ("error", "calls"),
     [(ValueError("wrong shape"), 7), (RuntimeError("CUDA error: device-side assert triggered"), 1)],
 )
-def test_model_that_fails_on_everything_ends_the_run(tone, error, calls):
-    requested = [Request(str(tone(name)), None, None) for name in ("a.wav", "b.wav", "c.wav", "d.wav")]
+def test_model_that_fails_on_everything_ends_the_run(write_tone, error, calls):
+    requested = [Request(str(write_tone(name)), None, None) for name in ("a.wav", "b.wav", "c.wav", "d.wav")]
     model = Broken(error)
     with pytest.raises((ModelBroken, RuntimeError), match=re.escape(str(error))):
         transcribe_requests(model, requested, EngineOptions())
     assert model.calls == calls
 
 
-def test_two_failures_are_blamed_on_the_utterances(tone):
-    requested = [Request(str(tone(name)), None, None) for name in ("a.wav", "b.wav")]
+def test_two_failures_are_blamed_on_the_utterances(write_tone):
+    requested = [Request(str(write_tone(name)), None, None) for name in ("a.wav", "b.wav")]
     results, _ = transcribe_requests(Broken(ValueError("wrong shape")), requested, EngineOptions())
     assert [(result.reason, result.detail) for result in results] == [("MODEL_ERROR", "wrong shape")] * 2
 
@@ -142,7 +143,7 @@ def test_padding_stays_small_on_the_lengths_of_librispeech(window, most):
 
 def left_after_shards(checkpoint: Checkpoint, shards: int) -> tuple[list[int], list[int]]:
     """Return the bytes of this process, and of the tensors that are left, after each shard but the first."""
-    model, requested = get_model(checkpoint, EngineOptions()), requests(40)
+    model, requested = get_model(checkpoint, EngineOptions()), demo_requests(40)
     transcribe_requests(model, requested, EngineOptions())
     gc.freeze()  # what exists by now is not counted
     used, tensors = [], []
@@ -162,11 +163,11 @@ def test_memory_stays_constant_over_shards(demo_small):
     assert not any(tensors)
 
 
-def test_transcripts_replace_a_model_that_was_run_elsewhere(tone, hears):
-    path = tone("a.wav")
+def test_transcripts_replace_a_model_that_was_run_elsewhere(write_tone, hears):
+    path = write_tone("a.wav")
     model = get_model(resolve(hears(small={"a.wav": "good morning"})["small"]), EngineOptions())
     good, bad = transcribe_requests(
-        model, [Request(str(path), None, None), Request(str(tone("b.wav")), None, None)], EngineOptions()
+        model, [Request(str(path), None, None), Request(str(write_tone("b.wav")), None, None)], EngineOptions()
     )[0]
     assert (good.hypothesis, good.reason) == (Hypothesis("good morning"), None)
     assert (bad.hypothesis, bad.reason) == (None, "TRANSCRIPT_MISSING")
@@ -209,35 +210,39 @@ def test_unavailable_checkpoint_is_refused_with_the_cause(tmp_path, name, conten
 
 
 def test_cache_keeps_as_many_models_as_a_run_has(hears):
-    set_cache_size(3)
-    models = [resolve(path) for path in hears(**{name: {f"{name}.wav": name} for name in "abc"}).values()]
-    first = [get_model(model, EngineOptions()) for model in models]
-    assert [get_model(model, EngineOptions()) for model in models] == first
+    cache = ModelCache(size=2)
+    cache.reserve(3)
+    checkpoints = [resolve(path) for path in hears(**{name: {f"{name}.wav": name} for name in "abc"}).values()]
+    first = [cache.get(checkpoint, EngineOptions()) for checkpoint in checkpoints]
+    assert [cache.get(checkpoint, EngineOptions()) for checkpoint in checkpoints] == first
 
 
-def test_cache_keeps_all_models_of_a_cascade(tmp_path, hears, monkeypatch):
-    monkeypatch.setattr(model_cache, "_size", 2)
-    reader = Pass(role="large3", checkpoint=resolve(hears(a={})["a"]), options=EngineOptions())
+def cache_size_after(rows: Path, model_pass: Pass) -> tuple[int, int]:
+    """Run a pass; return the rows that it wrote, and the size of this process's cache."""
+    return transcribe_files([rows], model_pass, "inline")["rows"], PROCESS_CACHE.size
+
+
+def test_cache_keeps_all_models_of_a_cascade(tmp_path, hears):
+    third_large = Pass(role="large3", checkpoint=resolve(hears(a={})["a"]), options=EngineOptions())
     rows = ledger.store_table(
-        tmp_path / ledger.STAGES / "gate-small", "00000", shard(BEFORE_FILTER, reason=["AUDIO_MISSING"])
+        tmp_path / ledger.STAGES / "gate-small", "00000", shard_table(BEFORE_FILTER, reason=["AUDIO_MISSING"])
     )
-    assert transcribe_files([rows], reader, "inline")["rows"] == 1
-    assert model_cache._size == 4
+    assert run_in_child(cache_size_after, rows, third_large) == (1, 4)
 
 
 def test_models_are_evicted_until_a_new_model_fits(hears):
-    model = resolve(hears(small={"a.wav": "good morning"})["small"])
-    kept, left = get_model(model, EngineOptions()), [RuntimeError("CUDA out of memory")]
+    cache, checkpoint = ModelCache(), resolve(hears(small={"a.wav": "good morning"})["small"])
+    model, errors = cache.get(checkpoint, EngineOptions()), [RuntimeError("CUDA out of memory")]
 
     def load():
-        if left:
-            raise left.pop()
-        return kept
+        if errors:
+            raise errors.pop()
+        return model
 
-    assert load_with_eviction(load) is kept
-    left = [RuntimeError("CUDA out of memory")] * 100
+    assert cache.load_with_eviction(load) is model
+    errors = [RuntimeError("CUDA out of memory")] * 100
     with pytest.raises(RuntimeError, match="out of memory"):
-        load_with_eviction(load)
-    assert get_model(model, EngineOptions()) is not kept
+        cache.load_with_eviction(load)
+    assert cache.get(checkpoint, EngineOptions()) is not model
     with pytest.raises(ValueError, match="broken"):
-        load_with_eviction(lambda: int("broken"))
+        cache.load_with_eviction(lambda: int("broken"))

@@ -195,7 +195,7 @@ def test_every_reason_for_quarantine_is_explained():
 
 
 CLOCK = re.compile(r"\btime\.(time|time_ns|localtime|gmtime|ctime)\b|\.st_[macb]time|\.get[mac]time\b")
-"""What tells the time of day or of a file; clocks that only measure a duration are allowed."""
+"""Names of functions that tell the time of day or of a file; clocks that only measure a duration are allowed."""
 
 
 def test_row_39_no_decision_reads_a_clock():
@@ -207,7 +207,7 @@ def test_row_39_no_decision_reads_a_clock():
 
 
 def test_every_imported_library_is_a_declared_dependency():
-    """What `make demo` and a wheel install is enough to run: test tools come with the extra `dev` only."""
+    """The dependencies of `make demo` and of the wheel suffice to run: test tools come with the extra `dev` only."""
     imported = {name.partition(".")[0] for _, path in shipped_modules() for name in all_imports(path)}
     imported |= {name.partition(".")[0] for path in (ROOT / "demo").glob("*.py") for name in all_imports(path)}
     libraries = imported - set(sys.stdlib_module_names) - {*SHIPPED, "demo"}

@@ -78,7 +78,7 @@ def test_malformed_record_is_ignored(shard, tmp_path, content):
 
 
 def test_first_of_two_records_counts(tmp_path):
-    one, other = (ledger.store_table(tmp_path / "data", "00000", pa.table({"id": [n]})) for n in (1, 2))
-    assert ledger.commit(tmp_path, "key", [one], attempt=1)["attempt"] == 1
-    assert ledger.commit(tmp_path, "key", [other], attempt=2)["attempt"] == 1
-    assert ledger.records_by_file(tmp_path).keys() == {one}
+    first, second = (ledger.store_table(tmp_path / "data", "00000", pa.table({"id": [n]})) for n in (1, 2))
+    assert ledger.commit(tmp_path, "key", [first], attempt=1)["attempt"] == 1
+    assert ledger.commit(tmp_path, "key", [second], attempt=2)["attempt"] == 1
+    assert ledger.records_by_file(tmp_path).keys() == {first}

@@ -23,7 +23,7 @@ measurements.MEASUREMENTS += (
 
 from tasks.filter import filter
 from tasks.transcribe import audio_columns
-from tests.conftest import shard
+from tests.conftest import shard_table
 from winnow.audio.decode import load_clip
 from winnow.engines.inference import Result
 from winnow.rules.rule import Rules
@@ -31,15 +31,15 @@ from winnow.schema import BEFORE_FILTER, after_filter
 
 results = [Result(stats=load_clip(path, None, None, 16_000, 60).stats) for path in sys.argv[1:]]
 texts = {name: ["good"] * len(results) for name in ("text", "small_pred_text")}
-rows = shard(BEFORE_FILTER, **texts, **audio_columns([*results]))
+rows = shard_table(BEFORE_FILTER, **texts, **audio_columns([*results]))
 kept = filter(rows, Rules(rules=("level >= 0.1",)))
 print(json.dumps(kept.select(["level", "silent", "decision", "reason"]).to_pylist()))
 """
 
 
-def test_registered_measurement_becomes_a_column_that_rules_compare(tone, tmp_path):
-    """It is added in a process of its own, since the schema is built when it is imported."""
-    loud, quiet = tone("loud.wav"), tmp_path / "quiet.wav"
+def test_registered_measurement_becomes_a_column_that_rules_compare(write_tone, tmp_path):
+    """The measurement is added in a child process, because the schema is built on import."""
+    loud, quiet = write_tone("loud.wav"), tmp_path / "quiet.wav"
     quiet.write_bytes(loud.read_bytes()[:44] + bytes(32_000))
     command = [sys.executable, "-c", NEW, str(loud), str(quiet)]
     output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.score import score
-from tests.conftest import shard
+from tests.conftest import shard_table
 from winnow.schema import SCORES, UTTERANCE, after_score, after_transcribe
 from winnow.text.metrics import character_error_rate, compare_texts, word_error_rate
 
@@ -49,27 +49,29 @@ def test_word_error_rate(reference, hypothesis, rate):
     ],
 )
 def test_error_measures(reference, hypothesis, expected):
-    found = compare_texts(reference, hypothesis)
-    assert (found and {name: getattr(found, name) for name in expected}) == expected
+    measures = compare_texts(reference, hypothesis)
+    assert (measures and {name: getattr(measures, name) for name in expected}) == expected
 
 
 def pairs(count: int) -> list[tuple[str, str]]:
-    """References of up to twelve words, with a few of them lost, doubled and replaced; and some of other words."""
+    """Return references of up to twelve words, and hypotheses with lost, doubled, replaced or unrelated words."""
     pick = random.Random(7)
     words = ["a", "b", "bc", "cd", "cde", "d\u00e9j\u00e0", "it's", "zero", "\u0434\u0430", "x" * 12]
-    found = []
+    text_pairs = []
     for _ in range(count):
         reference = pick.choices(words, k=pick.randint(1, 12))
-        heard = [word for one in reference for word in pick.choices([[one], [], [one, one], ["y"]], [8, 1, 1, 1])[0]]
+        hypothesis = [
+            word for token in reference for word in pick.choices([[token], [], [token, token], ["y"]], [8, 1, 1, 1])[0]
+        ]
         other = pick.choices(words, k=pick.randint(0, 12))
-        found.append((" ".join(reference), " ".join(pick.choice([heard, heard, other]))))
-    return found
+        text_pairs.append((" ".join(reference), " ".join(pick.choice([hypothesis, hypothesis, other]))))
+    return text_pairs
 
 
 def test_word_errors_of_100_000_pairs_equal_jiwers():
-    found = pairs(100_000)
-    said = jiwer.process_words([r for r, _ in found], [h for _, h in found])
-    for (reference, hypothesis), chunks in zip(found, said.alignments, strict=True):
+    text_pairs = pairs(100_000)
+    reference_result = jiwer.process_words([r for r, _ in text_pairs], [h for _, h in text_pairs])
+    for (reference, hypothesis), chunks in zip(text_pairs, reference_result.alignments, strict=True):
         counts = {"equal": 0, "substitute": 0, "delete": 0, "insert": 0}
         for chunk in chunks:
             counts[chunk.type] += max(chunk.ref_end_idx - chunk.ref_start_idx, chunk.hyp_end_idx - chunk.hyp_start_idx)
@@ -86,11 +88,13 @@ def test_character_error_rate_equals_jiwers():
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=8), st.lists(st.sampled_from("abcd"), max_size=8))
 def test_counts_add_up(reference, hypothesis):
-    found = compare_texts(" ".join(reference), " ".join(hypothesis))
-    assert found.hits + found.substitutions + found.deletions == len(reference)
-    assert found.hits + found.substitutions + found.insertions == len(hypothesis)
-    assert max(found.deleted_run, found.inserted_run) <= found.wrong_run <= max(len(reference), len(hypothesis))
-    assert (found.wrong_run == 0) == (found.wer == 0) == (reference == hypothesis)
+    measures = compare_texts(" ".join(reference), " ".join(hypothesis))
+    assert measures.hits + measures.substitutions + measures.deletions == len(reference)
+    assert measures.hits + measures.substitutions + measures.insertions == len(hypothesis)
+    assert (
+        max(measures.deleted_run, measures.inserted_run) <= measures.wrong_run <= max(len(reference), len(hypothesis))
+    )
+    assert (measures.wrong_run == 0) == (measures.wer == 0) == (reference == hypothesis)
 
 
 REFERENCE = "The quick brown fox jumps over a lazy dog and then it sleeps all day long in warm."
@@ -117,7 +121,7 @@ def test_each_score_is_in_the_column_of_its_name():
     assert len(set(ERRORS.values())) == len(ERRORS)  # so that no two can be swapped unseen
     transcribed = after_transcribe(UTTERANCE, "small")
     columns = {"text": [REFERENCE, "a", "?"], "small_pred_text": [HYPOTHESIS, None, "a"]}
-    scored = score(shard(transcribed, **columns), "small", "basic")
+    scored = score(shard_table(transcribed, **columns), "small", "basic")
     assert scored.schema == after_score(transcribed, "small")
     rows = scored.select([f"small_{name}" for name in SCORES]).to_pylist()
     assert rows == [
@@ -129,7 +133,7 @@ def test_each_score_is_in_the_column_of_its_name():
 
 
 def test_score_compares_normalized_texts_and_quarantines_empty_references():
-    table = shard(
+    table = shard_table(
         after_transcribe(UTTERANCE, "small"),
         text=["Good morning, Sir.", "good morning", "good morning", "?!"],
         small_pred_text=["good morning sir", "", None, "hello"],

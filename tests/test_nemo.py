@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import DEMO, trusted
+from tests.conftest import DEMO, resolve_unpinned
 from winnow.audio.decode import load_clip
 from winnow.engines.batching import batch_seconds_for
 from winnow.engines.engine import Request
@@ -21,7 +21,7 @@ from winnow.text.hypothesis import Word
 from winnow.validation.engine_options import check_options
 
 
-def requests(count: int) -> list[Request]:
+def demo_requests(count: int) -> list[Request]:
     """Return requests for the first utterances of the demo corpus."""
     first_requests = []
     for line in (DEMO / "corpus" / "manifest.jsonl").read_text().splitlines():
@@ -31,7 +31,7 @@ def requests(count: int) -> list[Request]:
     return first_requests[:count]
 
 
-def nemo(checkpoint, branch=None, **decoding):
+def open_with_nemo(checkpoint, branch=None, **decoding):
     """Return the checkpoint as NeMo opens it."""
     model = restore_model(checkpoint, "cpu")
     model.preprocessor.featurizer.dither = 0.0
@@ -44,19 +44,19 @@ def nemo(checkpoint, branch=None, **decoding):
 
 def nemo_texts(checkpoint, utterances, branch=None, **decoding):
     """Return the texts of NeMo's own transcribe(), one utterance at a time."""
-    model = nemo(checkpoint, branch, **decoding)
+    model = open_with_nemo(checkpoint, branch, **decoding)
     return [model.transcribe([request.path], batch_size=1, verbose=False)[0].text for request in utterances]
 
 
-def texts(network, utterances, **options):
+def hypothesis_texts(network, utterances, **options):
     results, _ = transcribe_requests(network, utterances, EngineOptions(**options))
     return [result.hypothesis.text for result in results]
 
 
 @pytest.mark.parametrize(("model", "branch"), [("small", None), ("large", None), ("large", "ctc")])
 def test_hypotheses_equal_those_of_nemo_one_at_a_time(model, branch):
-    checkpoint = trusted(DEMO / f"{model}.nemo")
-    utterances = requests(24)
+    checkpoint = resolve_unpinned(DEMO / f"{model}.nemo")
+    utterances = demo_requests(24)
     options = EngineOptions(decoder=branch, batch_seconds=15)
     results, usage = transcribe_requests(get_model(checkpoint, options), utterances, options)
     assert [result.hypothesis.text for result in results] == nemo_texts(checkpoint, utterances, branch)
@@ -69,11 +69,11 @@ def test_hypotheses_equal_those_of_nemo_one_at_a_time(model, branch):
 def test_resampled_audio_gives_the_hypothesis_of_nemo_for_the_same_samples(model, branch):
     """NeMo resamples files with a shorter filter than soxr's, so it is given the samples."""
     telephone = Request(str(DEMO / "corpus" / "audio" / "8khz.wav"), None, None)
-    checkpoint = trusted(DEMO / f"{model}.nemo")
+    checkpoint = resolve_unpinned(DEMO / f"{model}.nemo")
     network = get_model(checkpoint, EngineOptions(decoder=branch, batch_seconds=15))
     samples = load_clip(telephone.path, None, None, network.sample_rate, 60).samples
-    theirs = nemo(checkpoint, branch).transcribe([samples], batch_size=1, verbose=False)
-    assert texts(network, [telephone]) == [theirs[0].text]
+    theirs = open_with_nemo(checkpoint, branch).transcribe([samples], batch_size=1, verbose=False)
+    assert hypothesis_texts(network, [telephone]) == [theirs[0].text]
 
 
 @pytest.mark.parametrize(
@@ -89,14 +89,14 @@ def test_resampled_audio_gives_the_hypothesis_of_nemo_for_the_same_samples(model
 def test_every_family_transcribes_as_nemo_does(random_model, name, family, decoding):
     checkpoint = random_model(name)
     assert checkpoint.family == family
-    utterances = requests(5)
-    read = texts(NemoModel(checkpoint, EngineOptions()), utterances)
-    assert read == nemo_texts(checkpoint, utterances, **decoding)
-    assert len(set(read)) > 2  # the weights are random, but depend on the audio
+    utterances = demo_requests(5)
+    hypotheses = hypothesis_texts(NemoModel(checkpoint, EngineOptions()), utterances)
+    assert hypotheses == nemo_texts(checkpoint, utterances, **decoding)
+    assert len(set(hypotheses)) > 2  # the weights are random, but depend on the audio
 
 
 def first_hypothesis(checkpoint, **options):
-    (request,) = requests(1)
+    (request,) = demo_requests(1)
     network = NemoModel(checkpoint, EngineOptions(**options))
     return network.transcribe([[(request, load_clip(request.path, None, None, network.sample_rate, 60))]])[0]
 
@@ -120,7 +120,7 @@ def test_prompt_has_language_task_and_punctuation(random_model):
 
 def test_prompt_has_the_language_of_its_row(random_model):
     checkpoint = random_model("canary")
-    network, utterances = NemoModel(checkpoint, EngineOptions()), requests(4)
+    network, utterances = NemoModel(checkpoint, EngineOptions()), demo_requests(4)
     spoken = [
         replace(request, language=language)
         for request, language in zip(utterances, ["de", None, "en", "de-at"], strict=True)
@@ -143,7 +143,7 @@ def test_prompt_has_the_language_of_its_row(random_model):
 @pytest.mark.parametrize("family", ["prompted transducer", "prompted hybrid"])
 def test_prompted_transducer_uses_the_language(random_model, family):
     """NeMo 3.0.0 accepts the language only with samples, not with files."""
-    checkpoint, utterances = random_model(family), requests(3)
+    checkpoint, utterances = random_model(family), demo_requests(3)
     assert checkpoint.family == family
     network = NemoModel(checkpoint, EngineOptions())
     german = [replace(request, language="de-at") for request in utterances]
@@ -154,9 +154,9 @@ def test_prompted_transducer_uses_the_language(random_model, family):
     def theirs(language):
         return [model.transcribe([c], batch_size=1, verbose=False, target_lang=language)[0].text for c in clips]
 
-    assert texts(network, utterances) == theirs("auto")
-    assert texts(network, german) == theirs("de-AT") != theirs("auto")
-    assert texts(NemoModel(checkpoint, EngineOptions(language="de-AT")), utterances) == theirs("de-AT")
+    assert hypothesis_texts(network, utterances) == theirs("auto")
+    assert hypothesis_texts(network, german) == theirs("de-AT") != theirs("auto")
+    assert hypothesis_texts(NemoModel(checkpoint, EngineOptions(language="de-AT")), utterances) == theirs("de-AT")
     assert [network.decoder.prompt_number(tag) for tag in (None, "en", "de", "en-us")] == [0, 1, 2, 1]
     with pytest.raises(
         CheckpointError, match=r"no language 'fr' in its prompt .*: expected one of auto, en-US, de-DE, de-AT"
@@ -179,7 +179,7 @@ def test_words_have_confidence_and_times(demo_small, demo_large):
 
 
 def test_confidence_equals_that_of_nemo(demo_large):
-    (request,) = requests(1)
+    (request,) = demo_requests(1)
     model = restore_model(demo_large, "cpu")
     model.preprocessor.featurizer.dither = 0.0
     settings = {"preserve_word_confidence": True, "preserve_token_confidence": True}
@@ -194,7 +194,7 @@ def test_confidence_equals_that_of_nemo(demo_large):
 
 
 def test_noise_lowers_confidence(demo_large):
-    utterances = requests(1)[0]
+    utterances = demo_requests(1)[0]
     network = NemoModel(demo_large, EngineOptions())
     clip = load_clip(utterances.path, None, None, network.sample_rate, 60)
     noise = np.random.default_rng(0).normal(0, 0.1, len(clip.samples)).astype(np.float32)
@@ -205,14 +205,14 @@ def test_noise_lowers_confidence(demo_large):
 
 
 def test_bf16_gives_the_same_hypotheses(demo_large):
-    utterances = requests(40)
+    utterances = demo_requests(40)
     networks = {precision: NemoModel(demo_large, EngineOptions(precision=precision)) for precision in ("fp32", "bf16")}
     assert {name: network.runtime["precision"] for name, network in networks.items()} == {
         "fp32": "fp32",
         "bf16": "bf16",
     }
     assert next(networks["bf16"].model.encoder.parameters()).dtype == torch.bfloat16
-    exact, rough = (texts(network, utterances) for network in networks.values())
+    exact, rough = (hypothesis_texts(network, utterances) for network in networks.values())
     assert sum(text == other_text for text, other_text in zip(exact, rough, strict=True)) >= 38
 
 
@@ -221,11 +221,10 @@ def test_small_model_on_a_cpu_runs_in_fp32(demo_small):
     assert choose_precision(network.model.encoder, EngineOptions()) == "fp32"
 
 
-def test_bf16_is_chosen_if_it_is_measured_to_be_faster(monkeypatch):
+def test_bf16_is_chosen_if_it_is_measured_to_be_faster():
     large = torch.nn.Linear(3_000, 2_000)
     for gain, precision in ((6.0, "bf16"), (0.5, "fp32")):
-        monkeypatch.setattr("winnow.engines.nemo.precision.bf16_speedup", lambda gain=gain: gain)
-        assert choose_precision(large, EngineOptions()) == precision
+        assert choose_precision(large, EngineOptions(), speedup=lambda gain=gain: gain) == precision
 
 
 def test_fp16_is_refused_without_a_gpu(demo_small):
@@ -236,10 +235,10 @@ def test_fp16_is_refused_without_a_gpu(demo_small):
 def test_local_attention_limits_the_context(demo_small):
     network = NemoModel(demo_small, EngineOptions(local_attention=4))
     assert network.model.encoder.self_attention_model == "rel_pos_local_attn"
-    far = requests(4)
-    wide = texts(NemoModel(demo_small, EngineOptions(local_attention=512)), far)
-    assert wide == texts(get_model(demo_small, EngineOptions()), far)
-    assert texts(network, far) != wide
+    far = demo_requests(4)
+    wide = hypothesis_texts(NemoModel(demo_small, EngineOptions(local_attention=512)), far)
+    assert wide == hypothesis_texts(get_model(demo_small, EngineOptions()), far)
+    assert hypothesis_texts(network, far) != wide
 
 
 @pytest.mark.parametrize(
@@ -277,7 +276,7 @@ def test_batch_seconds_follow_from_free_memory():
 
 def test_timestamps_equal_the_frames_of_nemo(demo_large):
     """A word starts at the frame in which NeMo's transducer emits its first token."""
-    (request,) = requests(1)
+    (request,) = demo_requests(1)
     model = restore_model(demo_large, "cpu")
     model.preprocessor.featurizer.dither = 0.0
     (theirs,) = model.transcribe([request.path], batch_size=1, timestamps=True, verbose=False)

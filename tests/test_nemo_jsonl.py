@@ -63,8 +63,8 @@ def test_row_keeps_line_number_and_all_fields(rows):
 
 
 def test_numbers_are_kept_exactly(rows):
-    given = {"long": 2**53 + 1, "least": -(2**63), "vast": 2**64 + 1, "many": 10**4000 + 1, "x": 0.1, "tiny": 5e-324}
-    assert json.loads(rows(line(**given))[0]["fields"]) == given
+    numbers = {"long": 2**53 + 1, "least": -(2**63), "vast": 2**64 + 1, "many": 10**4000 + 1, "x": 0.1, "tiny": 5e-324}
+    assert json.loads(rows(line(**numbers))[0]["fields"]) == numbers
 
 
 @pytest.mark.parametrize(
@@ -133,9 +133,9 @@ def test_hash_collisions_are_not_duplicates(tmp_path):
 
 
 def test_fields_get_the_simplest_type_over_all_shards(manifest, tmp_path):
-    one = {"n": 1, "x": 1, "s": "a", "b": True, "mixed": 1, "list": [1], "long": 1, "huge": 2**60, "vast": 2**64}
-    other = {"n": 2, "x": 2.5, "s": None, "mixed": "one", "none": None, "long": 2**60, "huge": 0.5}
-    path = manifest({"audio_filepath": "a.wav", "text": "a"} | one, {"audio_filepath": "b.wav", "text": "b"} | other)
+    first = {"n": 1, "x": 1, "s": "a", "b": True, "mixed": 1, "list": [1], "long": 1, "huge": 2**60, "vast": 2**64}
+    second = {"n": 2, "x": 2.5, "s": None, "mixed": "one", "none": None, "long": 2**60, "huge": 0.5}
+    path = manifest({"audio_filepath": "a.wav", "text": "a"} | first, {"audio_filepath": "b.wav", "text": "b"} | second)
     kinds = {"n": "integer", "x": "number", "s": "string", "b": "boolean", "mixed": "json", "list": "json"}
     kinds |= {"long": "long", "huge": "json", "vast": "json", "none": "string"}
     for hours, shards in [(1, 1), (1e-9, 2)]:
@@ -150,8 +150,8 @@ def test_types_are_merged_in_any_order():
     for a in kinds:
         for b in kinds:
             for c in kinds:
-                one = merge_types([{"x": a}, merge_types([{"x": b}, {"x": c}])])
-                assert one == merge_types([merge_types([{"x": c}, {"x": a}]), {"x": b}])
+                merged = merge_types([{"x": a}, merge_types([{"x": b}, {"x": c}])])
+                assert merged == merge_types([merge_types([{"x": c}, {"x": a}]), {"x": b}])
 
 
 def test_sharding_is_done_once_per_run_and_is_deterministic(manifest, tmp_path):

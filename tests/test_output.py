@@ -109,8 +109,8 @@ def test_lock_of_a_dead_process_is_released_and_names_its_owner(settings):
         "settings = Curation.model_validate_json(sys.argv[1])\n"
         "with open_run(settings, {}, {'name': 'the dead'}): os.kill(os.getpid(), signal.SIGKILL)"
     )
-    done = subprocess.run([sys.executable, "-c", code, settings.model_dump_json()])
-    assert done.returncode == -9
+    process = subprocess.run([sys.executable, "-c", code, settings.model_dump_json()])
+    assert process.returncode == -9
     dead = []
     with open_run(settings, DIGESTS, on_dead_owner=dead.append):
         pass

@@ -23,8 +23,8 @@ def csv_ids(path):
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_registered_output_is_written_recorded_and_verified(manifest, hears, tmp_path, monkeypatch):
-    monkeypatch.setitem(FILES, "kept.csv", FileForm(kept_csv, csv_ids))
+def test_registered_output_is_written_recorded_and_verified(manifest, hears, tmp_path, register):
+    register(FILES, FileForm(kept_csv, csv_ids), name="kept.csv")
     corpus = manifest(*({"audio_filepath": f"{name}.wav", "text": "good morning"} for name in "abc"))
     models = hears(small={"a.wav": "good morning", "b.wav": "good night", "c.wav": "good morning"})
     curate(manifest=corpus, output=tmp_path / "run", shard_hours=1e-9, **models)

@@ -7,7 +7,7 @@ import yaml
 
 from demo.__main__ import pinned
 from flows.curate import curate
-from tests.conftest import DEMO, published
+from tests.conftest import DEMO, published_rows
 from winnow.engines.engine import Request
 from winnow.engines.inference import Result, transcribe_requests
 from winnow.engines.model_cache import get_model
@@ -67,7 +67,7 @@ def corpus(manifest):
 
 @pytest.fixture
 def models(hears):
-    """What each model hears; it has no hypothesis for any other file."""
+    """Write the transcripts of each model; none has a transcript of any other file."""
     right, half, wrong = "one two three", "one two", "four five six seven eight"
     return hears(
         small={"c.wav": right, "d.wav": half, "g.wav": right},
@@ -99,7 +99,7 @@ def test_run_routes_each_row_by_its_language(corpus, models, tmp_path):
     run = tmp_path / "run"
     report = curate(manifest=corpus, output=run, shard_hours=2 / 3600, **routed(models))
     names = {path: name for name, path in models.items()} | {None: None}
-    rows = [[names[row["small_model"]], names[row["large_model"]], row["decision"]] for row in published(run)]
+    rows = [[names[row["small_model"]], names[row["large_model"]], row["decision"]] for row in published_rows(run)]
     assert rows == [
         ["german", "german_large", "keep"],
         ["german", None, "keep"],
@@ -158,11 +158,11 @@ def two_languages(tmp_path_factory):
 @pytest.mark.usefixtures("prefect_server")
 def test_two_real_checkpoints_transcribe_the_rows_of_their_languages(two_languages, tmp_path):
     """Every hypothesis is that of the checkpoint alone."""
-    given = {"manifest": two_languages / "corpus.jsonl", "relative_to": DEMO / "corpus", "shard_hours": 0.01}
+    settings = {"manifest": two_languages / "corpus.jsonl", "relative_to": DEMO / "corpus", "shard_hours": 0.01}
     routes = {"de": {"small": "auto"}}
     run = tmp_path / "routed"
-    report = curate(output=run, small="auto", languages=routes, catalog=two_languages / "own.yaml", **given)
-    rows = published(run)
+    report = curate(output=run, small="auto", languages=routes, catalog=two_languages / "own.yaml", **settings)
+    rows = published_rows(run)
     for tag, role in (("en", "small"), ("de", "large")):
         own_rows = [row for row in rows if row["lang"] == tag]
         requests = [Request(str(DEMO / "corpus" / row["audio_filepath"]), None, row["duration"]) for row in own_rows]

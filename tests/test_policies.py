@@ -16,7 +16,7 @@ ROWS = Evidence(
 
 
 @pytest.mark.parametrize(
-    ("name", "limits", "kept", "read"),
+    ("name", "limits", "kept", "transcribed"),
     [
         ("small only", (0.25,), [1, 2], []),
         ("large only", (0.25,), [1, 3, 6], [1, 2, 3, 4, 5, 6]),
@@ -25,22 +25,22 @@ ROWS = Evidence(
         ("ROVER of both", (0.25,), [1, 2, 3, 6], [1, 2, 3, 4, 5, 6]),
     ],
 )
-def test_policy_keeps_and_transcribes_its_rows(name, limits, kept, read):
-    found = POLICIES[name][0](ROWS, *limits)
-    assert [ROWS.ids[flags].astype(int).tolist() for flags in found] == [kept, read]
+def test_policy_keeps_and_transcribes_its_rows(name, limits, kept, transcribed):
+    policy_rows = POLICIES[name][0](ROWS, *limits)
+    assert [ROWS.ids[flags].astype(int).tolist() for flags in policy_rows] == [kept, transcribed]
 
 
 def test_limits_are_chosen_by_f1_then_cost():
     policy, choices = POLICIES["bands, chosen"]
-    every, some = np.full(6, True), ROWS.ids > 2
-    found = judged(policy, (0.25, 1.05, 0.25), ROWS, some)
-    assert (found.precision, found.recall, found.bad_kept, found.bad, found.f1) == (1.0, 1.0, 0, 2, 1.0)
-    assert found.cost == pytest.approx(7 / 8)
-    assert chosen(policy, choices, ROWS, every)[:2] == (0.3, 0.8)
+    all_rows, later_rows = np.full(6, True), ROWS.ids > 2
+    result = judged(policy, (0.25, 1.05, 0.25), ROWS, later_rows)
+    assert (result.precision, result.recall, result.bad_kept, result.bad, result.f1) == (1.0, 1.0, 0, 2, 1.0)
+    assert result.cost == pytest.approx(7 / 8)
+    assert chosen(policy, choices, ROWS, all_rows)[:2] == (0.3, 0.8)
 
 
 def test_policies_keep_their_budget():
     for share in (20, 40):
-        kept, read = POLICIES[f"budget of {share}%"][0](ROWS, 0.25)
-        assert ROWS.seconds[read].sum() <= share / 100 * ROWS.seconds.sum()
+        kept, transcribed = POLICIES[f"budget of {share}%"][0](ROWS, 0.25)
+        assert ROWS.seconds[transcribed].sum() <= share / 100 * ROWS.seconds.sum()
         assert not (kept & ~ROWS.good).any()

@@ -25,13 +25,13 @@ PAGES = {
 
 def commands(pattern: str) -> list[tuple[str, str]]:
     """List the winnow commands that match a pattern, each with its page; comments behind them are left out."""
-    found = {
+    blocks = {
         (name, re.sub(r" +#.*", "", line))
         for name, page in PAGES.items()
         if name != "CHANGELOG.md"
         for line in re.findall(pattern, page, re.MULTILINE)
     }
-    return sorted(found)
+    return sorted(blocks)
 
 
 @pytest.mark.parametrize(("page", "command"), commands(r"^ {4}(winnow .*)$"))
@@ -150,9 +150,9 @@ def test_every_fault_names_existing_tests():
     for row, cell in table:
         file = None
         assert "`" in cell, f"row {row}"
-        for name, every in re.findall(r"`([^`]+)`( \(all\))?", cell):
+        for name, all_tests in re.findall(r"`([^`]+)`( \(all\))?", cell):
             path, _, test = name.partition("::")
-            assert test or every, f"row {row}: which test of {path}?"
+            assert test or all_tests, f"row {row}: which test of {path}?"
             file = Path(path) if path != "…" else file
             assert file is not None
             text = (ROOT / (file if file.parts[0] == "tests" else Path("tests/faults") / file)).read_text()

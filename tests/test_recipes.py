@@ -37,8 +37,8 @@ wait
 
 
 @pytest.fixture
-def started(tmp_path, monkeypatch):
-    """What worker.sh started, with a `prefect` that only says so."""
+def start_worker(tmp_path, monkeypatch):
+    """Return a function that runs worker.sh with a stand-in for `prefect`, which logs its arguments."""
     (tmp_path / "prefect").write_text(STAND_IN)
     (tmp_path / "prefect").chmod(0o755)
     root = tmp_path / "checkout" / "deployments"
@@ -57,15 +57,15 @@ def started(tmp_path, monkeypatch):
             time.sleep(0.05)
         if workers:
             process.terminate()
-        said = process.communicate(timeout=60)[1]
-        return process.returncode, said, sorted(log.read_text().splitlines())
+        errors = process.communicate(timeout=60)[1]
+        return process.returncode, errors, sorted(log.read_text().splitlines())
 
     return run
 
 
-def test_script_starts_a_worker_per_gpu_and_ends_them(started):
+def test_script_starts_a_worker_per_gpu_and_ends_them(start_worker):
     name = os.uname().nodename
-    code, _, lines = started("gpu", workers=2, CUDA_VISIBLE_DEVICES="0,2")
+    code, _, lines = start_worker("gpu", workers=2, CUDA_VISIBLE_DEVICES="0,2")
     assert lines == [
         f"0 worker start --pool gpu --name {name}:gpu:0 --limit 1",
         f"2 worker start --pool gpu --name {name}:gpu:1 --limit 1",
@@ -75,25 +75,25 @@ def test_script_starts_a_worker_per_gpu_and_ends_them(started):
     assert code == 0
 
 
-def test_script_starts_one_worker_for_another_pool(started):
-    assert started("cpu", workers=1)[2] == [
+def test_script_starts_one_worker_for_another_pool(start_worker):
+    assert start_worker("cpu", workers=1)[2] == [
         f"any worker start --pool cpu --name {os.uname().nodename}:cpu --limit 1",
         "ended",
     ]
 
 
 @pytest.mark.parametrize(
-    ("pool", "environment", "said"),
+    ("pool", "environment", "cause"),
     [
         ("", {}, "no work pool given"),
         ("cpu", {"PREFECT_API_URL": ""}, "PREFECT_API_URL is not set"),
         ("gpu", {"CUDA_VISIBLE_DEVICES": ""}, "no GPU found"),
     ],
 )
-def test_worker_that_cannot_start_prints_the_cause(started, pool, environment, said):
-    code, error, lines = started(pool, **environment)
+def test_worker_that_cannot_start_prints_the_cause(start_worker, pool, environment, cause):
+    code, error, lines = start_worker(pool, **environment)
     assert (code, lines) == (2, [])
-    assert said in error
+    assert cause in error
 
 
 def test_systemd_unit_starts_the_script():
@@ -137,8 +137,10 @@ def test_services_run_existing_commands():
 def test_prefect_accepts_the_options_used(command):
     words = [word for word in command[1:] if word.isalpha()]
     line = [sys.executable, "-m", "prefect", *words, "--help"]
-    said = subprocess.run(line, capture_output=True, text=True, check=True).stdout
-    assert set(command) & set(re.findall(r"--[a-z-]+", said)) == {word for word in command if word.startswith("--")}
+    help_text = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    assert set(command) & set(re.findall(r"--[a-z-]+", help_text)) == {
+        word for word in command if word.startswith("--")
+    }
 
 
 @pytest.mark.parametrize(("name", "command"), [("scheduler", dask_scheduler.main), ("worker", dask_worker.main)])
@@ -151,30 +153,30 @@ def test_dask_accepts_the_options_of_its_manifest(name, command):
     (container,) = pod["spec"]["containers"]
     program, verb, *options = container["args"]
     assert (program, verb) == ("dask", name)
-    given = [re.sub(r"/tls/.*", str(SCRIPT), option) for option in options]  # a file that there is
-    taken = command.make_context(f"dask {name}", given).params
-    assert taken["tls_ca_file"] == taken["tls_cert"] == taken["tls_key"] == str(SCRIPT)
+    arguments = [re.sub(r"/tls/.*", str(SCRIPT), option) for option in options]  # a file that there is
+    parameters = command.make_context(f"dask {name}", arguments).params
+    assert parameters["tls_ca_file"] == parameters["tls_cert"] == parameters["tls_key"] == str(SCRIPT)
     if name == "worker":
-        assert taken["scheduler"] == f"tls://{DASK[0]['metadata']['name']}:{DASK[0]['spec']['ports'][0]['port']}"
-        assert taken["resources"].split()[0] == "GPU=1"
+        assert parameters["scheduler"] == f"tls://{DASK[0]['metadata']['name']}:{DASK[0]['spec']['ports'][0]['port']}"
+        assert parameters["resources"].split()[0] == "GPU=1"
         assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
     else:
-        assert int(taken["port"]) == DASK[0]["spec"]["ports"][0]["port"]
+        assert int(parameters["port"]) == DASK[0]["spec"]["ports"][0]["port"]
         assert container["env"] == [{"name": "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "value": "0"}]
-        given = dask.config.collect_env({one["name"]: one["value"] for one in container["env"]})
-        assert dask.config.get("distributed.scheduler.allowed-failures", config=given) == 0
+        arguments = dask.config.collect_env({one["name"]: one["value"] for one in container["env"]})
+        assert dask.config.get("distributed.scheduler.allowed-failures", config=arguments) == 0
     mounted = {mount["name"] for mount in container["volumeMounts"]}
     assert mounted == {volume["name"] for volume in pod["spec"]["volumes"]}
 
 
 def test_job_template_uses_only_declared_variables():
-    asked = set(re.findall(r"{{ (\w+) }}", json.dumps(POOL["job_configuration"])))
-    assert asked == set(POOL["variables"]["properties"])
+    variables = set(re.findall(r"{{ (\w+) }}", json.dumps(POOL["job_configuration"])))
+    assert variables == set(POOL["variables"]["properties"])
     (container,) = POOL["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]["containers"]
     pod = POOL["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
     assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
     described = POOL["variables"]["properties"].values()
-    assert all(one["title"] and one["description"] and one["type"] for one in described)
+    assert all(variable["title"] and variable["description"] and variable["type"] for variable in described)
 
 
 def test_existing_pool_keeps_its_type_and_limit(prefect_server):

@@ -14,7 +14,7 @@ from winnow.text.vote_tokens import vote_tokens
 VOTES = VoteWeights(alpha=1.0)
 WORDS = st.sampled_from("one two three four five six".split())
 TEXTS = st.lists(WORDS, max_size=8).map(" ".join)
-HOW = st.builds(
+WEIGHTS = st.builds(
     VoteWeights, alpha=st.floats(0, 1), exponent=st.floats(0.1, 2), null_confidence=st.none() | st.floats(0, 1)
 )
 NORMALIZERS = st.sampled_from(["basic", "none"])
@@ -22,7 +22,7 @@ CONFIDENCES = st.one_of(st.none(), st.floats(0, 1))
 
 
 @st.composite
-def readings(draw: st.DrawFn) -> Hypothesis:
+def hypotheses(draw: st.DrawFn) -> Hypothesis:
     text = draw(st.one_of(TEXTS, st.text(max_size=20)))
     words = draw(
         st.one_of(st.none(), st.lists(st.floats(0, 1), min_size=len(text.split()), max_size=len(text.split())))
@@ -30,7 +30,7 @@ def readings(draw: st.DrawFn) -> Hypothesis:
     return Hypothesis(text, confidence=draw(CONFIDENCES), word_confidence=words)
 
 
-def said(*texts: str) -> str:
+def rover_text(*texts: str) -> str:
     return rover([Hypothesis(text) for text in texts], "basic", VOTES).text
 
 
@@ -52,35 +52,35 @@ def said(*texts: str) -> str:
     ],
 )
 def test_rover_selects_the_most_frequent_word_in_each_slot(texts, expected):
-    assert said(*texts) == expected
+    assert rover_text(*texts) == expected
 
 
-def reading(text: str, *confidence: float) -> Hypothesis:
+def with_confidences(text: str, *confidence: float) -> Hypothesis:
     return Hypothesis(text, confidence=sum(confidence) / len(confidence), word_confidence=list(confidence))
 
 
 def test_one_confident_model_outvotes_two_unconfident_models():
-    doubtful = [reading("turn of the light", 0.9, 0.001, 0.9, 0.9)] * 2
-    sure = reading("turn on the light", 0.9, 0.95, 0.9, 0.9)
+    doubtful = [with_confidences("turn of the light", 0.9, 0.001, 0.9, 0.9)] * 2
+    sure = with_confidences("turn on the light", 0.9, 0.95, 0.9, 0.9)
     assert rover([*doubtful, sure], "basic", VOTES).text == "turn of the light"
     assert rover([*doubtful, sure], "basic", VoteWeights()).text == "turn on the light"
 
 
 def test_models_that_merge_two_words_do_not_outvote_a_confident_model_with_both_words():
-    run_together = [reading("anna wantsread and rice", 0.6, 0.008, 0.6, 0.6)] * 2
-    sure = reading("anna wants bread and rice", 0.6, 0.36, 0.36, 0.6, 0.6)
+    run_together = [with_confidences("anna wantsread and rice", 0.6, 0.008, 0.6, 0.6)] * 2
+    sure = with_confidences("anna wants bread and rice", 0.6, 0.36, 0.36, 0.6, 0.6)
     assert rover([*run_together, sure], "basic", VoteWeights()).text == "anna wants bread and rice"
     assert rover([*run_together, sure], "basic", VoteWeights(null_confidence=0.9)).text == "anna wants and rice"
 
 
 @pytest.mark.parametrize(("null_confidence", "expected"), [(0.2, "a b c"), (0.9, "a c"), (None, "a c")])
 def test_null_confidence_decides_between_a_word_and_none(null_confidence, expected):
-    both = [reading("a b c", 0.9, 0.8, 0.9), reading("a c", 0.9, 0.9)]
+    both = [with_confidences("a b c", 0.9, 0.8, 0.9), with_confidences("a c", 0.9, 0.9)]
     assert rover(both, "basic", VoteWeights(null_confidence=null_confidence)).text == expected
 
 
 def test_only_votes_count_if_a_hypothesis_has_no_confidence():
-    both = [reading("a", 0.1), Hypothesis("a"), reading("b", 1.0)]
+    both = [with_confidences("a", 0.1), Hypothesis("a"), with_confidences("b", 1.0)]
     assert rover(both, "basic", VoteWeights(alpha=0.0)).text == "a"
 
 
@@ -105,18 +105,18 @@ def test_word_missing_in_the_first_hypothesis_is_one_slot_for_all_others():
     assert consensus == ("a b c d", pytest.approx(5 / 6))
 
 
-@given(reading=readings(), copies=st.integers(1, 4), how=HOW, norm=NORMALIZERS)
-def test_rover_of_equal_hypotheses_is_that_hypothesis(reading, copies, how, norm):
-    words = vote_tokens(reading, norm)
-    text = " ".join(reading.text.split()) if words else ""
-    assert rover([reading] * copies, norm, how) == (text, 1.0 if words else None)
+@given(hypothesis=hypotheses(), copies=st.integers(1, 4), weights=WEIGHTS, norm=NORMALIZERS)
+def test_rover_of_equal_hypotheses_is_that_hypothesis(hypothesis, copies, weights, norm):
+    words = vote_tokens(hypothesis, norm)
+    text = " ".join(hypothesis.text.split()) if words else ""
+    assert rover([hypothesis] * copies, norm, weights) == (text, 1.0 if words else None)
 
 
-@given(some=st.lists(readings(), min_size=2, max_size=4), how=HOW, data=st.data())
-def test_order_of_hypotheses_does_not_matter(some, how, data):
-    other = data.draw(st.permutations(some))
-    assert rover(some, "basic", how) == rover(other, "basic", how)
-    assert most_confident(some, "basic")[0] == most_confident(other, "basic")[0]
+@given(drawn=st.lists(hypotheses(), min_size=2, max_size=4), weights=WEIGHTS, data=st.data())
+def test_order_of_hypotheses_does_not_matter(drawn, weights, data):
+    reordered = data.draw(st.permutations(drawn))
+    assert rover(drawn, "basic", weights) == rover(reordered, "basic", weights)
+    assert most_confident(drawn, "basic")[0] == most_confident(reordered, "basic")[0]
 
 
 @given(text=TEXTS, places=st.lists(st.integers(0, 8), max_size=6), others=st.integers(2, 4), data=st.data())
@@ -124,35 +124,35 @@ def test_inserted_words_do_not_shift_the_votes_after_them(text, places, others, 
     words = text.split()
     for place in places:
         words.insert(place, data.draw(WORDS))
-    everyone = data.draw(st.permutations([text] * others + [" ".join(words)]))
+    variants = data.draw(st.permutations([text] * others + [" ".join(words)]))
     slots = len(text.split()) + len(places)
     share = others / (others + 1)
     unanimous = (len(text.split()) + share * len(places)) / slots if slots else None
-    assert rover([Hypothesis(one) for one in everyone], "basic", VOTES) == (
+    assert rover([Hypothesis(variant) for variant in variants], "basic", VOTES) == (
         text,
         unanimous and pytest.approx(unanimous),
     )
 
 
-def cost(one: str, other: str) -> int:
-    return 0 if one == other else SUBSTITUTION if one and other else GAP
+def cost(word: str, other: str) -> int:
+    return 0 if word == other else SUBSTITUTION if word and other else GAP
 
 
-@given(some=st.lists(TEXTS, min_size=1, max_size=3), more=TEXTS)
-def test_hypothesis_is_aligned_with_all_others_at_the_lowest_cost(some, more):
-    earlier, words = build_network([vote_tokens(Hypothesis(text), "basic") for text in some]), more.split()
+@given(texts=st.lists(TEXTS, min_size=1, max_size=3), added=TEXTS)
+def test_hypothesis_is_aligned_with_all_others_at_the_lowest_cost(texts, added):
+    earlier, words = build_network([vote_tokens(Hypothesis(text), "basic") for text in texts]), added.split()
 
     @functools.cache
-    def least(i: int, j: int) -> int:
+    def lowest_cost(i: int, j: int) -> int:
         slot, rest = [unit.word for unit in earlier[i]] if i < len(earlier) else [], words[j:]
         ways = []
         if slot:
-            ways.append(sum(cost(word, "") for word in slot) + least(i + 1, j))
+            ways.append(sum(cost(word, "") for word in slot) + lowest_cost(i + 1, j))
         if rest:
-            ways.append(GAP * len(some) + least(i, j + 1))
+            ways.append(GAP * len(texts) + lowest_cost(i, j + 1))
         if slot and rest:
-            ways.append(sum(cost(word, rest[0]) for word in slot) + least(i + 1, j + 1))
+            ways.append(sum(cost(word, rest[0]) for word in slot) + lowest_cost(i + 1, j + 1))
         return min(ways, default=0)
 
-    joined = build_network([vote_tokens(Hypothesis(text), "basic") for text in [*some, more]])
-    assert sum(cost(unit.word, slot[-1].word) for slot in joined for unit in slot[:-1]) == least(0, 0)
+    joined = build_network([vote_tokens(Hypothesis(text), "basic") for text in [*texts, added]])
+    assert sum(cost(unit.word, slot[-1].word) for slot in joined for unit in slot[:-1]) == lowest_cost(0, 0)

@@ -17,11 +17,11 @@ def run_with(manifest):
     """Returns the parameters of a run over a manifest with these fields and an invalid line."""
     corpus = manifest(b"{", ROW, ROW | {"note": "x"}, tones=False)
 
-    def of(large: str | None = None, **parameters) -> Curation:
-        given = Filter(**{"preset": "none"} | parameters)
-        return Curation(manifest=corpus, output="out", small="s.nemo", large=large, filter=given)
+    def settings_with(large: str | None = None, **parameters) -> Curation:
+        rules = Filter(**{"preset": "none"} | parameters)
+        return Curation(manifest=corpus, output="out", small="s.nemo", large=large, filter=rules)
 
-    return of
+    return settings_with
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_preset_names_every_field_that_the_manifest_lacks(run_with):
 
 def test_phrases_are_normalized_and_read_once(run_with, tmp_path):
     (tmp_path / "phrases.txt").write_text("Thank you!\n\nthank  you\nBye.\n")
-    given = run_with(rules=("known_phrase(pred_text) == false",), phrases=tmp_path / "phrases.txt")
-    assert rules_for(given).phrases == ("bye", "thank you")
+    settings = run_with(rules=("known_phrase(pred_text) == false",), phrases=tmp_path / "phrases.txt")
+    assert rules_for(settings).phrases == ("bye", "thank you")
     with pytest.raises(RuleError, match=r"cannot read the phrases of --filter\.phrases"):
         rules_for(run_with(rules=("known_phrase(pred_text) == false",), phrases=tmp_path / "none.txt"))
 

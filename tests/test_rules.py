@@ -69,17 +69,17 @@ def test_invalid_rule_is_refused_with_what_was_expected(text, complaint):
 
 
 def test_limits_and_rules_replace_the_rules_of_a_preset_with_the_same_name():
-    given = Filter(preset="sdp-voxpopuli-es", max_duration=30, rules=("wer <= 0.5", "cer <= 0.4"))
-    conditions = {rule.name: rule.condition for rule in given.active_rules}
+    parameters = Filter(preset="sdp-voxpopuli-es", max_duration=30, rules=("wer <= 0.5", "cer <= 0.4"))
+    conditions = {rule.name: rule.condition for rule in parameters.active_rules}
     assert conditions["DURATION_ABOVE_MAX"] == "duration <= 30"
     assert conditions["WER_ABOVE_MAX"] == "wer <= 0.5"
     assert conditions["CHAR_RATE_BELOW_MIN"] == "char_rate >= 5"
     assert conditions["CER_ABOVE_MAX"] == "cer <= 0.4"
-    assert given.max_kept_wer == 0.5
+    assert parameters.max_kept_wer == 0.5
 
 
 @pytest.mark.parametrize(
-    ("given", "limit"),
+    ("parameters", "limit"),
     [
         (Filter(), 0.25),
         (Filter(preset="none"), None),
@@ -90,8 +90,8 @@ def test_limits_and_rules_replace_the_rules_of_a_preset_with_the_same_name():
         (Filter(preset="emilia"), None),
     ],
 )
-def test_max_kept_wer_is_the_lowest_limit_of_the_active_rules(given, limit):
-    assert given.max_kept_wer == limit
+def test_max_kept_wer_is_the_lowest_limit_of_the_active_rules(parameters, limit):
+    assert parameters.max_kept_wer == limit
 
 
 def test_two_rules_with_the_same_name_are_refused():

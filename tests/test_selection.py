@@ -177,12 +177,12 @@ def curation(manifest, **parameters):
     return Curation(manifest=manifest, output="out", small="auto", large="auto", **parameters)
 
 
-def test_auto_becomes_checkpoints_and_logs_the_reasons(manifest, said):
+def test_auto_becomes_checkpoints_and_logs_the_reasons(manifest, log_lines):
     corpus = manifest({"audio_filepath": "a.wav", "duration": 3.6e6 * 2, "lang": "en"}, tones=False)
     resolved = resolve_models(curation(corpus, select=Selection(domain="noisy", quality="highest")), A100)
     assert (resolved.small, resolved.large) == (f"nvidia/{V2}", f"nvidia/{FLASH}")
     assert (resolved.select, resolved.small_placement, resolved.engine.language) == (Selection(), Placement(), "en")
-    assert any("selected for en: noisy: no model here was made for noise" in line for line in said)
+    assert any("selected for en: noisy: no model here was made for noise" in line for line in log_lines)
 
 
 def test_prompt_has_the_selected_language_unless_rows_differ(manifest):
@@ -210,17 +210,17 @@ def test_each_language_gets_its_own_pair_and_other_languages_a_default_pair(mani
     assert resolved.languages["hy"].model_dump() == {"small": f"nvidia/{ARMENIAN}", "large": None}
 
 
-def test_licence_that_forbids_the_use_is_logged_before_the_run(manifest, said):
-    given = Curation(manifest="corpus.jsonl", output="out", small="nvidia/canary-1b", large="nvidia/canary-1b-v2")
-    assert resolve_models(given) == given
-    assert said == ["WARNING canary-1b: its licence, CC-BY-NC-4.0, forbids commercial use"]
+def test_licence_that_forbids_the_use_is_logged_before_the_run(manifest, log_lines):
+    requested = Curation(manifest="corpus.jsonl", output="out", small="nvidia/canary-1b", large="nvidia/canary-1b-v2")
+    assert resolve_models(requested) == requested
+    assert log_lines == ["WARNING canary-1b: its licence, CC-BY-NC-4.0, forbids commercial use"]
 
 
-def test_unknown_licence_is_logged_before_the_run(manifest, said):
+def test_unknown_licence_is_logged_before_the_run(manifest, log_lines):
     corpus = manifest({"audio_filepath": "a.wav", "lang": "ka"}, tones=False)
     resolved = resolve_models(curation(corpus, select=Selection(use="research")), A100)
     assert (resolved.small, resolved.large) == ("nvidia/stt_ka_fastconformer_hybrid_large_pc", None)
-    warnings = [line for line in said if line.startswith("WARNING")]
+    warnings = [line for line in log_lines if line.startswith("WARNING")]
     assert [line.partition(":")[2] for line in warnings] == [
         " its licence is unknown: read the model card before using the data"
     ]
@@ -240,20 +240,20 @@ def test_parameters_that_need_a_large_model_are_refused_without_one(manifest, ot
         resolve_models(curation(corpus, select=Selection(use="research"), **others), A100)
 
 
-def test_hours_of_a_language_are_summed_over_its_rows(manifest, said):
+def test_hours_of_a_language_are_summed_over_its_rows(manifest, log_lines):
     rows = [{"audio_filepath": f"{i}.wav", "duration": 2e6, "lang": tag} for i, tag in enumerate(["de", "de-AT", "en"])]
     routes = {"de": {"small": "auto", "large": "auto"}}
     resolved = resolve_models(curation(manifest(*rows, tones=False), languages=routes), A100)
     assert resolved.languages["de"].small == f"nvidia/{GERMAN}"
-    assert "INFO selected for de: over 1,000 h of audio (1,111 h): fastest instead of balanced" in said
+    assert "INFO selected for de: over 1,000 h of audio (1,111 h): fastest instead of balanced" in log_lines
 
 
-def test_audio_limit_of_a_model_is_logged_before_the_run(said):
-    given = {"manifest": "c.jsonl", "output": "out", "small": "nvidia/parakeet-tdt_ctc-110m"}
-    resolve_models(Curation(**given, engine=EngineOptions(max_seconds=1200)))
-    assert not said
-    resolve_models(Curation(**given, engine=EngineOptions(max_seconds=1201)))
-    assert said == ["WARNING parakeet-tdt_ctc-110m: transcribes at most 1,200 s, and engine.max_seconds is 1,201"]
+def test_audio_limit_of_a_model_is_logged_before_the_run(log_lines):
+    parameters = {"manifest": "c.jsonl", "output": "out", "small": "nvidia/parakeet-tdt_ctc-110m"}
+    resolve_models(Curation(**parameters, engine=EngineOptions(max_seconds=1200)))
+    assert not log_lines
+    resolve_models(Curation(**parameters, engine=EngineOptions(max_seconds=1201)))
+    assert log_lines == ["WARNING parakeet-tdt_ctc-110m: transcribes at most 1,200 s, and engine.max_seconds is 1,201"]
 
 
 @pytest.mark.parametrize(
@@ -270,9 +270,9 @@ def test_names_of_the_catalogue_become_checkpoints(name, taken):
 
 
 def test_names_of_a_user_catalogue_become_its_pinned_files():
-    given = Curation(manifest="c.jsonl", output="out", small="demo-small", catalog=DEMO / "catalog.yaml")
+    requested = Curation(manifest="c.jsonl", output="out", small="demo-small", catalog=DEMO / "catalog.yaml")
     sums = (DEMO / "SHA256SUMS").read_text().split()
-    assert resolve_models(given).small == f"{DEMO / 'small.nemo'}@sha256:{sums[sums.index('small.nemo') - 1]}"
+    assert resolve_models(requested).small == f"{DEMO / 'small.nemo'}@sha256:{sums[sums.index('small.nemo') - 1]}"
 
 
 @pytest.mark.parametrize(

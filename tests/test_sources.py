@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.curate import curate
-from tests.conftest import ROOT, published
+from tests.conftest import ROOT, published_rows
 from winnow.benchmarking.sample import draw_sample
 from winnow.corpora.nemo_jsonl.source import NemoJsonl
 from winnow.corpora.registry import SOURCES, open_source
@@ -42,11 +42,11 @@ class CsvSource(Source):
 
 
 @pytest.fixture
-def table(tmp_path, tone, monkeypatch):
-    monkeypatch.setattr("winnow.corpora.registry.SOURCES", [CsvSource, *SOURCES])
+def table(tmp_path, write_tone, register):
+    register(SOURCES, CsvSource)
     (tmp_path / "corpus.csv").write_text('a.wav,good morning\nb.wav,"good, evening"\ns3://bucket/c.wav,hello\n')
     for name in ("a.wav", "b.wav"):
-        tone(name)
+        write_tone(name)
     return tmp_path / "corpus.csv"
 
 
@@ -60,7 +60,9 @@ def test_registered_source_is_curated_like_a_manifest(table, hears, tmp_path):
     models = hears(small={"a.wav": "good morning", "b.wav": "good night"})
     report = curate(manifest=table, output=tmp_path / "run", **models)
     assert (report.lines, report.kept, report.dropped, report.quarantined) == (3, 1, 1, 1)
-    assert [(row["text"], row["duration"], row["decision"], row["reason"]) for row in published(tmp_path / "run")] == [
+    assert [
+        (row["text"], row["duration"], row["decision"], row["reason"]) for row in published_rows(tmp_path / "run")
+    ] == [
         ("good morning", 1.0, "keep", None),
         ("good, evening", 1.0, "drop", "WER_ABOVE_MAX"),
         ("hello", None, "quarantine", "UNSUPPORTED_SCHEME"),

@@ -54,7 +54,7 @@ def test_every_alphabet_is_a_normalizer_and_every_normalizer_has_a_version():
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "words"),
     [
         (" good  morning ", ["good", "morning"]),
         ("", []),
@@ -65,5 +65,5 @@ def test_every_alphabet_is_a_normalizer_and_every_normalizer_has_a_version():
         ("ស្រី", ["ស្", "រី"]),
     ],
 )
-def test_each_character_of_a_script_without_spaces_is_a_word(text, found):
-    assert split_words(text) == found
+def test_each_character_of_a_script_without_spaces_is_a_word(text, words):
+    assert split_words(text) == words

@@ -58,29 +58,29 @@ def good(root):
     return rows[:GOOD]
 
 
-def transcribed(rows: list[Row], model: Any, root: Path | None) -> list[Answer]:
+def transcribe_rows(rows: list[Row], model: Any, root: Path | None) -> list[Answer]:
     """Return the hypothesis, reason and detail of each row."""
     shard = select_columns(pa.Table.from_pylist([{"id": i, **row} for i, row in enumerate(rows)], UTTERANCE), UTTERANCE)
     stand_in = Checkpoint(name="model", path=Path("model.nemo"), family="ctc", sha256="")
-    reader = Pass(role="small", checkpoint=stand_in, options=EngineOptions(), root=root)
-    done, _ = transcribe(shard, reader, lambda requests: transcribe_requests(model, requests, EngineOptions()))
-    return list(zip(*(done[name].to_pylist() for name in ("small_pred_text", "reason", "detail")), strict=True))
+    small_pass = Pass(role="small", checkpoint=stand_in, options=EngineOptions(), root=root)
+    table, _ = transcribe(shard, small_pass, lambda requests: transcribe_requests(model, requests, EngineOptions()))
+    return list(zip(*(table[name].to_pylist() for name in ("small_pred_text", "reason", "detail")), strict=True))
 
 
-def mixed(good: list[Row], bad: list[Row]) -> list[Row]:
+def interleave(good: list[Row], bad: list[Row]) -> list[Row]:
     """Return the good rows spread evenly among the bad ones."""
-    return [row for _, row in sorted([*spread(good), *spread(bad)], key=lambda item: item[0])]
+    return [row for _, row in sorted([*with_positions(good), *with_positions(bad)], key=lambda item: item[0])]
 
 
-def spread(rows: list[Row]) -> list[tuple[float, Row]]:
+def with_positions(rows: list[Row]) -> list[tuple[float, Row]]:
     return [((i + 0.5) / len(rows), row) for i, row in enumerate(rows)]
 
 
-def faults_of(good: list[Row], bad: list[Row], model: Any, root: Path | None) -> list[Answer]:
+def outcomes_among_good(good: list[Row], bad: list[Row], model: Any, root: Path | None) -> list[Answer]:
     """Return the outcome of the bad rows, after checking that every good row has the same outcome without them."""
-    rows = mixed(good, bad)
-    answers = dict(zip(map(id, rows), transcribed(rows, model, root), strict=True))
-    assert [answers[id(row)] for row in good] == transcribed(good, model, root)
+    rows = interleave(good, bad)
+    answers = dict(zip(map(id, rows), transcribe_rows(rows, model, root), strict=True))
+    assert [answers[id(row)] for row in good] == transcribe_rows(good, model, root)
     return [answers[id(row)] for row in bad]
 
 
@@ -88,9 +88,9 @@ def faults_of(good: list[Row], bad: list[Row], model: Any, root: Path | None) ->
 NO_FILE, NO_FORMAT, OUTSIDE = "no such file", "Format not recognised.", "leads out of the audio root"
 
 
-def links(root: Path, tone: Callable[..., Path]) -> None:
+def write_links(root: Path, write_tone: Callable[..., Path]) -> None:
     """Row 8: ways out of the root, and entries of it that are not files."""
-    tone("outside.wav")
+    write_tone("outside.wav")
     (root / "link.wav").symlink_to(root.parent / "outside.wav")
     (root / "folder-link").symlink_to(root.parent)
     (root / "device.wav").symlink_to("/dev/zero")
@@ -115,13 +115,13 @@ ROW_8 = [
 ]
 
 
-def cut(root: Path, tone: Callable[..., Path]) -> None:
+def write_truncated(root: Path, write_tone: Callable[..., Path]) -> None:
     """Row 10: the first halves of files of six seconds."""
     for name in ("cut.wav", "cut.ogg", "cut.mp3"):
-        whole = tone(f"audio/{name}", seconds=6)
+        whole = write_tone(f"audio/{name}", seconds=6)
         whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    tone("audio/one.wav")
-    tone("audio/one.flac")
+    write_tone("audio/one.wav")
+    write_tone("audio/one.flac")
 
 
 ROW_10 = [
@@ -141,7 +141,7 @@ ROW_11 = [
 ]
 
 
-def absent(root: Path, _: Callable[..., Path]) -> None:
+def write_missing(root: Path, _: Callable[..., Path]) -> None:
     """Rows 12 and 14: files that are missing or cannot be reached."""
     (root / "dangling.wav").symlink_to(root / "nowhere.wav")
     (root / "loop.wav").symlink_to(root / "loop.wav")
@@ -156,16 +156,16 @@ ROWS_12_14 = [
 ]
 
 
-def garbage(root: Path, tone: Callable[..., Path]) -> None:
+def write_garbage(root: Path, write_tone: Callable[..., Path]) -> None:
     """Row 13: what no decoder knows, or what it gives up on."""
     (root / "empty.flac").touch()
     (root / "page.wav").write_text("<!doctype html><title>404</title>")
     (root / "noise.mp3").write_bytes(bytes(range(1, 256)) * 200)
     (root / "folder.wav").mkdir()
-    unknown = bytearray(tone("audio/codec.wav").read_bytes())
+    unknown = bytearray(write_tone("audio/codec.wav").read_bytes())
     unknown[20:22] = b"\x77\x77"  # the codec's number
     (root / "codec.wav").write_bytes(unknown)
-    whole = tone("audio/lost.flac", seconds=6)
+    whole = write_tone("audio/lost.flac", seconds=6)
     whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
 
 
@@ -179,20 +179,20 @@ ROW_13 = [
 ]
 
 
-def absurd(root: Path, tone: Callable[..., Path]) -> None:
+def write_extreme(root: Path, write_tone: Callable[..., Path]) -> None:
     """Row 15: no length that a model should hear, no format that speech has, headers that lie."""
-    tone("audio/blip.wav", seconds=0.05)
-    tone("audio/nothing.wav", seconds=0)
-    tone("audio/long.ogg", seconds=121)
+    write_tone("audio/blip.wav", seconds=0.05)
+    write_tone("audio/nothing.wav", seconds=0)
+    write_tone("audio/long.ogg", seconds=121)
     hours = ten_hours(root / "hours.flac")
     relabelled(shutil.copy(hours, root / "hours-of-unknown-length.flac"), 0)
     relabelled(shutil.copy(hours, root / "hours-that-claim-a-second.flac"), 4_000)
-    relabelled(tone("audio/huge.flac"), 2**36 - 1)
-    relabelled(tone("audio/more.wav"), 64_000)
-    relabelled(tone("audio/none.wav"), 0)
-    tone("audio/slow.wav", rate=1_000)
-    tone("audio/fast.wav", rate=400_000)
-    tone("audio/crowd.wav", channels=9)
+    relabelled(write_tone("audio/huge.flac"), 2**36 - 1)
+    relabelled(write_tone("audio/more.wav"), 64_000)
+    relabelled(write_tone("audio/none.wav"), 0)
+    write_tone("audio/slow.wav", rate=1_000)
+    write_tone("audio/fast.wav", rate=400_000)
+    write_tone("audio/crowd.wav", channels=9)
 
 
 ROW_15 = [
@@ -212,7 +212,7 @@ ROW_15 = [
 ]
 
 
-def undefined(root: Path, _: Callable[..., Path]) -> None:
+def write_undefined(root: Path, _: Callable[..., Path]) -> None:
     """Row 16: one sample that is not finite, in one of two channels."""
     for name, value in {"nan": np.nan, "inf": np.inf, "minus": -np.inf, "huge": 1e30}.items():
         samples = np.zeros((RATE, 2), np.float32)
@@ -230,13 +230,13 @@ ROW_16 = [
 NAMED = [*ROW_8, *ROW_10, *ROW_11, *ROWS_12_14, *ROW_13, *ROW_15, *ROW_16]
 
 
-def test_each_bad_file_has_its_reason_and_affects_no_other(root, tone, good, model):
-    for make in (links, cut, absent, garbage, absurd, undefined):
-        make(root, tone)
+def test_each_bad_file_has_its_reason_and_affects_no_other(root, write_tone, good, model):
+    for make in (write_links, write_truncated, write_missing, write_garbage, write_extreme, write_undefined):
+        make(root, write_tone)
     bad = [{"path": str(root / name), "offset": offset, "duration": stated} for name, offset, stated, _, _ in NAMED]
-    found = faults_of(good, bad, model, root)
-    assert all(detail for *_, detail in found)
-    known = [(*rest, detail if row[-1] else None) for (*rest, detail), row in zip(found, NAMED, strict=True)]
+    outcomes = outcomes_among_good(good, bad, model, root)
+    assert all(detail for *_, detail in outcomes)
+    known = [(*rest, detail if row[-1] else None) for (*rest, detail), row in zip(outcomes, NAMED, strict=True)]
     assert known == [(None, reason, detail) for *_, reason, detail in NAMED]
     print(f"{len(NAMED)} broken audio files with their reasons: no good neighbour lost")
 
@@ -247,23 +247,23 @@ def test_disk_errors_and_devices_affect_no_other_file(root, good, model):
         (root / name).symlink_to(MEMORY)
     bad = [{"path": str(root / name), "duration": 1.0} for name in ("a.wav", "b.flac", "c.ogg")]
     bad += [{"path": device} for device in ("/dev/zero", "/dev/null")]
-    assert faults_of(good, bad, model, root=None) == [
+    assert outcomes_among_good(good, bad, model, root=None) == [
         *[(None, "AUDIO_IO", "EIO: Input/output error")] * 3,
         *[(None, "PATH_OUTSIDE_ROOT", "a device")] * 2,
     ]
 
 
-def test_silence_is_transcribed_and_measured(root, tone, good, model):
+def test_silence_is_transcribed_and_measured(root, write_tone, good, model):
     soundfile.write(root / "still.wav", np.zeros(2 * RATE), RATE)
     soundfile.write(root / "hush.flac", 1e-4 * np.random.default_rng(0).standard_normal(RATE), RATE)
     still = [{"path": str(root / name)} for name in ("still.wav", "hush.flac")]
-    found = faults_of(good, still, model, root)
-    assert [(reason, detail) for _, reason, detail in found] == [(None, None)] * 2
+    outcomes = outcomes_among_good(good, still, model, root)
+    assert [(reason, detail) for _, reason, detail in outcomes] == [(None, None)] * 2
     assert [load_clip(row["path"], None, None, RATE, 60).stats["silent"] for row in still] == [1.0, 1.0]
 
 
-def mutated(whole: bytes, other: bytes, dice: np.random.Generator) -> bytes:
-    """A file as a failing disk, a cut connection or a lost chunk would leave it."""
+def mutate(whole: bytes, other: bytes, dice: np.random.Generator) -> bytes:
+    """Return a file as a failing disk, a cut connection or a lost chunk would leave it."""
     data = bytearray(whole)
     start, length = dice.integers(len(data)), int(dice.integers(1, len(data) // 2))
     match dice.integers(6):
@@ -284,8 +284,8 @@ def mutated(whole: bytes, other: bytes, dice: np.random.Generator) -> bytes:
     return bytes(data)
 
 
-def whole_or_explained(row: Row) -> bool:
-    """Whether a file gives finite samples or a known reason in words; all else escapes."""
+def is_transcribed_or_explained(row: Row) -> bool:
+    """Tell whether a file gives finite samples or a known reason in words; any other error is raised."""
     try:
         clip = load_clip(row["path"], None, row["duration"], RATE, 60, delays=())
     except BadAudio as problem:
@@ -293,13 +293,13 @@ def whole_or_explained(row: Row) -> bool:
     return bool(np.isfinite(clip.samples).all())
 
 
-def descriptors() -> int:
+def open_descriptors() -> int:
     """How many files this process has open."""
     return len(list(Path("/dev/fd").iterdir()))
 
 
 def test_mutated_files_affect_no_other_file(root, good, model):
-    """The number in WINNOW_MUTATIONS; each is made by a seed of its own, which its file is named after."""
+    """Transcribe WINNOW_MUTATIONS files; each is made from its own seed, after which it is named."""
     speech, _ = soundfile.read(good[0]["path"], frames=RATE)
     wholes = []
     for name, options in {"a.wav": {}, "b.flac": {}, "c.ogg": {}, "d.ogg": {"subtype": "OPUS"}}.items():
@@ -310,13 +310,15 @@ def test_mutated_files_affect_no_other_file(root, good, model):
         dice = np.random.default_rng(seed)
         whole, other = dice.choice(wholes, 2)
         path = root / f"seed-{seed}{whole.suffix}"
-        path.write_bytes(mutated(whole.read_bytes(), other.read_bytes(), dice))
+        path.write_bytes(mutate(whole.read_bytes(), other.read_bytes(), dice))
         bad.append({"path": str(path), "duration": 1.0 if seed % 2 else None})
-    before = descriptors()
-    assert [row for row in bad if not whole_or_explained(row)] == []
-    assert descriptors() == before
-    found = faults_of(good, bad, model, root)
-    lost = [(row, answer) for row, answer in zip(bad, found, strict=True) if (answer[0] is None) == (answer[1] is None)]
+    before = open_descriptors()
+    assert [row for row in bad if not is_transcribed_or_explained(row)] == []
+    assert open_descriptors() == before
+    outcomes = outcomes_among_good(good, bad, model, root)
+    lost = [
+        (row, answer) for row, answer in zip(bad, outcomes, strict=True) if (answer[0] is None) == (answer[1] is None)
+    ]
     assert not lost
-    assert not [row for row, (_, reason, _) in zip(bad, found, strict=True) if reason == "MODEL_ERROR"]
+    assert not [row for row, (_, reason, _) in zip(bad, outcomes, strict=True) if reason == "MODEL_ERROR"]
     print(f"{len(bad)} mutated audio files, seeds 0 to {MUTATIONS - 1}: no good neighbour lost")

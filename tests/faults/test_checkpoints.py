@@ -16,7 +16,7 @@ import pytest
 import torch
 import yaml
 
-from tests.conftest import DEMO, trusted
+from tests.conftest import DEMO, resolve_unpinned
 from winnow.digests import sha256_of
 from winnow.engines import checkpoint_cache
 from winnow.engines.nemo import preflight
@@ -30,7 +30,7 @@ TIMES = {name: f"timestamps_asr_{name}" for name in (CONFIG, WEIGHTS)}
 TRACE = "it-ran"
 
 
-def contents(path):
+def read_files(path):
     """Return the files of a checkpoint."""
     with tarfile.open(path) as archive:
         return {
@@ -38,17 +38,17 @@ def contents(path):
         }
 
 
-def saved(state, **options):
+def save_state(state, **options):
     file = io.BytesIO()
     torch.save(state, file, **options)
     return file.getvalue()
 
 
-GOOD = contents(DEMO / "small.nemo") | {WEIGHTS: saved({"weight": torch.ones(2), "steps": torch.tensor(1)})}
+GOOD = read_files(DEMO / "small.nemo") | {WEIGHTS: save_state({"weight": torch.ones(2), "steps": torch.tensor(1)})}
 TOKENS = {key: name for key in ("model", "vocab") for name in GOOD if name.endswith(f"_tokenizer.{key}")}
 
 
-def archived(files=GOOD, *more, file=None, **options):
+def make_archive(files=GOOD, *more, file=None, **options):
     """Return a tar of the files, and of members given by their headers."""
     file = file or io.BytesIO()
     with tarfile.open(fileobj=file, mode="w", **options) as archive:
@@ -61,14 +61,14 @@ def archived(files=GOOD, *more, file=None, **options):
     return file.getvalue()
 
 
-def header(name, **fields):
+def make_header(name, **fields):
     member = tarfile.TarInfo(name)
     for field, value in fields.items():
         setattr(member, field, value)
     return member
 
 
-def configured(change, files=GOOD, name=CONFIG):
+def with_config(change, files=GOOD, name=CONFIG):
     """Return the good checkpoint with another configuration: text, bytes, or dotted keys and their values."""
     if isinstance(change, dict):
         config = yaml.safe_load(GOOD[CONFIG])
@@ -79,18 +79,18 @@ def configured(change, files=GOOD, name=CONFIG):
                 inner = inner.setdefault(step, {})
             inner[last] = value
         change = yaml.safe_dump({key: value for key, value in config.items() if value is not ...})
-    return archived({**files, name: change if isinstance(change, bytes) else change.encode()})
+    return make_archive({**files, name: change if isinstance(change, bytes) else change.encode()})
 
 
-def added(text):
-    return configured(GOOD[CONFIG] + text.encode())
+def with_config_lines(text):
+    return with_config(GOOD[CONFIG] + text.encode())
 
 
-def weighted(content, files=GOOD, name=WEIGHTS):
-    return archived({**files, name: content})
+def with_weights(content, files=GOOD, name=WEIGHTS):
+    return make_archive({**files, name: content})
 
 
-def rezipped(change, **options):
+def rezip_weights(change, **options):
     """Return the good weights with each entry changed by a function of its name and content."""
     file = io.BytesIO()
     with (
@@ -111,15 +111,15 @@ class Runs:
         return Path.touch, (Path(TRACE),)
 
 
-def flipped(content):
+def flip_bit(content):
     """Return the good weights with one bit of the first tensor flipped."""
     at = content.index(torch.ones(2).numpy().tobytes())
     return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
 
 
-def sparse_header():
-    member = header("hole.txt", type=tarfile.GNUTYPE_SPARSE)
-    return archived(GOOD, member, format=tarfile.GNU_FORMAT)
+def with_sparse_member():
+    member = make_header("hole.txt", type=tarfile.GNUTYPE_SPARSE)
+    return make_archive(GOOD, member, format=tarfile.GNU_FORMAT)
 
 
 ASR = "nemo.collections.asr"
@@ -128,195 +128,216 @@ LAUGHS = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
 ARCHIVES = {
     "a page": (b"<html></html>", "not a NeMo checkpoint"),
     "nothing": (b"", "not a NeMo checkpoint"),
-    "cut off": (archived()[:7_000], "not a NeMo checkpoint .* unexpected end of data"),
-    "another compression": (lzma.compress(archived()), "not a NeMo checkpoint"),
-    "a gzip that grows": (gzip.compress(archived(GOOD, header("zero.txt", size=2**23))), "more than 10 times its size"),
-    "a damaged gzip": (gzip.compress(archived())[:-100], "damaged gzip"),
+    "cut off": (make_archive()[:7_000], "not a NeMo checkpoint .* unexpected end of data"),
+    "another compression": (lzma.compress(make_archive()), "not a NeMo checkpoint"),
+    "a gzip that grows": (
+        gzip.compress(make_archive(GOOD, make_header("zero.txt", size=2**23))),
+        "more than 10 times its size",
+    ),
+    "a damaged gzip": (gzip.compress(make_archive())[:-100], "damaged gzip"),
     "a link": (
-        archived(GOOD, header("a.txt", type=tarfile.SYMTYPE, linkname="/etc/hosts")),
+        make_archive(GOOD, make_header("a.txt", type=tarfile.SYMTYPE, linkname="/etc/hosts")),
         "'a.txt': a link to '/etc/hosts'",
     ),
-    "a hard link": (archived(GOOD, header("a.txt", type=tarfile.LNKTYPE, linkname="../b")), "'a.txt': a link"),
-    "a device": (archived(GOOD, header("null.txt", type=tarfile.CHRTYPE, devmajor=1, devminor=3)), "a device"),
-    "a pipe": (archived(GOOD, header("pipe.txt", type=tarfile.FIFOTYPE)), "a device, not a file"),
-    "a sparse file": (sparse_header(), "'hole.txt': a sparse file"),
-    "a folder": (archived(GOOD, header("sub", type=tarfile.DIRTYPE)), "'sub': a folder"),
-    "a file in a folder": (archived(GOOD, header("sub/a.txt")), "'sub/a.txt': not a file name in"),
-    "a way out": (archived(GOOD, header(f"../{TRACE}")), r"'\.\./it-ran': not a file name in"),
-    "up": (archived(GOOD, header("..")), r"'\.\.': not a file name"),
-    "an absolute name": (archived(GOOD, header("/tmp/a.txt")), "'/tmp/a.txt': not a file name"),
-    "a backslash": (archived(GOOD, header("..\\a.txt")), "not a file name"),
-    "a file twice": (archived(GOOD, header(CONFIG)), f"'{CONFIG}': duplicate file"),
-    "a file twice but for case": (archived(GOOD, header("Model_Config.yaml")), "'Model_Config.yaml': duplicate file"),
-    "too many files": (archived(GOOD, *(header(f"{i}.txt") for i in range(1_000))), "more than 1,000 files"),
+    "a hard link": (make_archive(GOOD, make_header("a.txt", type=tarfile.LNKTYPE, linkname="../b")), "'a.txt': a link"),
+    "a device": (make_archive(GOOD, make_header("null.txt", type=tarfile.CHRTYPE, devmajor=1, devminor=3)), "a device"),
+    "a pipe": (make_archive(GOOD, make_header("pipe.txt", type=tarfile.FIFOTYPE)), "a device, not a file"),
+    "a sparse file": (with_sparse_member(), "'hole.txt': a sparse file"),
+    "a folder": (make_archive(GOOD, make_header("sub", type=tarfile.DIRTYPE)), "'sub': a folder"),
+    "a file in a folder": (make_archive(GOOD, make_header("sub/a.txt")), "'sub/a.txt': not a file name in"),
+    "a way out": (make_archive(GOOD, make_header(f"../{TRACE}")), r"'\.\./it-ran': not a file name in"),
+    "up": (make_archive(GOOD, make_header("..")), r"'\.\.': not a file name"),
+    "an absolute name": (make_archive(GOOD, make_header("/tmp/a.txt")), "'/tmp/a.txt': not a file name"),
+    "a backslash": (make_archive(GOOD, make_header("..\\a.txt")), "not a file name"),
+    "a file twice": (make_archive(GOOD, make_header(CONFIG)), f"'{CONFIG}': duplicate file"),
+    "a file twice but for case": (
+        make_archive(GOOD, make_header("Model_Config.yaml")),
+        "'Model_Config.yaml': duplicate file",
+    ),
+    "too many files": (make_archive(GOOD, *(make_header(f"{i}.txt") for i in range(1_000))), "more than 1,000 files"),
     "a large configuration": (
-        header(CONFIG, size=2**25).tobuf() + bytes(2**20),
+        make_header(CONFIG, size=2**25).tobuf() + bytes(2**20),
         f"'{CONFIG}': 33,554,432 bytes, at most 16,777,216 are allowed",
     ),
-    "no configuration": (archived({WEIGHTS: GOOD[WEIGHTS]}), f"{CONFIG} is missing"),
-    "no weights": (archived({CONFIG: GOOD[CONFIG]}), f"{WEIGHTS} is missing"),
-    "other weights": (archived(GOOD, header("other.ckpt")), "'other.ckpt': more than one configuration and one file"),
-    "another configuration": (archived(GOOD, header("other.YAML")), "'other.YAML': more than one"),
-    "a checkpoint in it": (archived(GOOD, header("inner.nemo")), "'inner.nemo': more than one"),
+    "no configuration": (make_archive({WEIGHTS: GOOD[WEIGHTS]}), f"{CONFIG} is missing"),
+    "no weights": (make_archive({CONFIG: GOOD[CONFIG]}), f"{WEIGHTS} is missing"),
+    "other weights": (
+        make_archive(GOOD, make_header("other.ckpt")),
+        "'other.ckpt': more than one configuration and one file",
+    ),
+    "another configuration": (make_archive(GOOD, make_header("other.YAML")), "'other.YAML': more than one"),
+    "a checkpoint in it": (make_archive(GOOD, make_header("inner.nemo")), "'inner.nemo': more than one"),
     "half a second model": (
-        archived({**GOOD, TIMES[CONFIG]: b""}),
+        make_archive({**GOOD, TIMES[CONFIG]: b""}),
         f"incomplete model for timestamps: only {TIMES[CONFIG]}",
     ),
 }
 
 CONFIGURATIONS = {
-    "aliases": (added(LAUGHS), f"{CONFIG}: line .*: alias 'a' is not allowed"),
-    "a tag": (added("a: !!python/name:os.getcwd ''\n"), "tag .* is not allowed"),
-    "a set": (added("a: !!set {b}\n"), "tag .* is not allowed"),
-    "deep nesting": (added(f"a: {'[' * 5_000}{']' * 5_000}\n"), "nested more than 50 levels deep"),
-    "a key twice": (added("encoder: {}\n"), "duplicate or merged key"),
-    "a merge": (added("a: {<<: {b: 1}}\n"), "duplicate or merged key"),
-    "two documents": (added("---\na: 1\n"), "invalid YAML"),
-    "no mapping": (configured("- a\n"), "expected a mapping, got list"),
-    "no YAML": (configured("a: [\n"), "invalid YAML"),
-    "no UTF-8": (configured(b"a: \xff\n"), "invalid YAML"),
+    "aliases": (with_config_lines(LAUGHS), f"{CONFIG}: line .*: alias 'a' is not allowed"),
+    "a tag": (with_config_lines("a: !!python/name:os.getcwd ''\n"), "tag .* is not allowed"),
+    "a set": (with_config_lines("a: !!set {b}\n"), "tag .* is not allowed"),
+    "deep nesting": (with_config_lines(f"a: {'[' * 5_000}{']' * 5_000}\n"), "nested more than 50 levels deep"),
+    "a key twice": (with_config_lines("encoder: {}\n"), "duplicate or merged key"),
+    "a merge": (with_config_lines("a: {<<: {b: 1}}\n"), "duplicate or merged key"),
+    "two documents": (with_config_lines("---\na: 1\n"), "invalid YAML"),
+    "no mapping": (with_config("- a\n"), "expected a mapping, got list"),
+    "no YAML": (with_config("a: [\n"), "invalid YAML"),
+    "no UTF-8": (with_config(b"a: \xff\n"), "invalid YAML"),
     "the environment": (
-        configured({"labels": ["${oc.env:HOME}"]}),
+        with_config({"labels": ["${oc.env:HOME}"]}),
         r"labels.0: interpolation '\$\{oc.env:HOME\}' is not allowed",
     ),
-    "a reference": (configured({"encoder": "${decoder}"}), "encoder: interpolation"),
-    "a reference as a key": (configured({"optim": {"${a}": 1}}), "interpolation .* is not allowed"),
+    "a reference": (with_config({"encoder": "${decoder}"}), "encoder: interpolation"),
+    "a reference as a key": (with_config({"optim": {"${a}": 1}}), "interpolation .* is not allowed"),
     "a class from elsewhere": (
-        configured({"preprocessor": {"_target_": "pathlib.Path"}}),
+        with_config({"preprocessor": {"_target_": "pathlib.Path"}}),
         "preprocessor._target_: 'pathlib.Path' is not one of NeMo's model components",
     ),
     "one through NeMo": (
-        configured({"encoder._target_": f"{ASR}.modules.conv_asr.torch.nn.Linear"}),
+        with_config({"encoder._target_": f"{ASR}.modules.conv_asr.torch.nn.Linear"}),
         "encoder._target_: .* is not one of NeMo's model components",
     ),
     "one that NeMo imports": (
-        configured({"encoder._target_": f"{ASR}.modules.conv_asr.OmegaConf"}),
+        with_config({"encoder._target_": f"{ASR}.modules.conv_asr.OmegaConf"}),
         "encoder._target_: .* is not one of NeMo's model components",
     ),
     "one that is not there": (
-        configured({"encoder._target_": f"{ASR}.modules.NoSuch"}),
+        with_config({"encoder._target_": f"{ASR}.modules.NoSuch"}),
         "not one of NeMo's model components",
     ),
     "a function": (
-        configured({"decoder._target_": f"{ASR}.modules.conv_asr.init_weights"}),
+        with_config({"decoder._target_": f"{ASR}.modules.conv_asr.init_weights"}),
         "not one of NeMo's model components",
     ),
     "a model as a part": (
-        configured({"encoder._target_": f"{ASR}.models.ASRModel"}),
+        with_config({"encoder._target_": f"{ASR}.models.ASRModel"}),
         "not one of NeMo's model components",
     ),
-    "data": (configured({"a.b": [{"_target_": f"{ASR}.data.audio_to_text.AudioToCharDataset"}]}), r"a\.b\.0\._target_"),
-    "no name": (configured({"encoder._target_": ["a"]}), "is not one of NeMo's model components"),
-    "an old name": (configured({"encoder": {"cls": "pathlib.Path", "params": {}}}), "encoder.cls: 'pathlib.Path'"),
+    "data": (
+        with_config({"a.b": [{"_target_": f"{ASR}.data.audio_to_text.AudioToCharDataset"}]}),
+        r"a\.b\.0\._target_",
+    ),
+    "no name": (with_config({"encoder._target_": ["a"]}), "is not one of NeMo's model components"),
+    "an old name": (with_config({"encoder": {"cls": "pathlib.Path", "params": {}}}), "encoder.cls: 'pathlib.Path'"),
     "another model": (
-        configured({"target": "pathlib.Path"}),
+        with_config({"target": "pathlib.Path"}),
         "target: 'pathlib.Path' is not one of NeMo's speech models",
     ),
     "an unknown model": (
-        configured({"target": f"{ASR}.models.EncDecSpeakerLabelModel"}),
+        with_config({"target": f"{ASR}.models.EncDecSpeakerLabelModel"}),
         "unsupported model class",
     ),
-    "no model": (configured({"target": ...}), "target is missing"),
+    "no model": (with_config({"target": ...}), "target is missing"),
     "a configuration in it": (
-        configured({"model": {"a": 1}}),
+        with_config({"model": {"a": 1}}),
         "model: NeMo would take this key for the whole configuration",
     ),
-    "parameters on top": (configured({"params": {"tokenizer": {}}}), "params: NeMo would take this key"),
+    "parameters on top": (with_config({"params": {"tokenizer": {}}}), "params: NeMo would take this key"),
     "another call": (
-        configured({"encoder._partial_": True}),
+        with_config({"encoder._partial_": True}),
         "encoder._partial_: this key changes how objects are created",
     ),
     "code from a hub": (
-        configured({"tokenizer.hf_kwargs.trust_remote_code": True}),
+        with_config({"tokenizer.hf_kwargs.trust_remote_code": True}),
         "trust_remote_code: True would be",
     ),
     "a model from a hub": (
-        configured({"encoder.pretrained_model_name": "a/b"}),
+        with_config({"encoder.pretrained_model_name": "a/b"}),
         "'a/b' would be downloaded, opened or run",
     ),
-    "a checkpoint from elsewhere": (configured({"init_from_nemo_model": "a.nemo"}), "'a.nemo' would be downloaded"),
+    "a checkpoint from elsewhere": (with_config({"init_from_nemo_model": "a.nemo"}), "'a.nemo' would be downloaded"),
     "a local tokenizer": (
-        configured({"tokenizer.model_path": "/etc/hosts"}),
+        with_config({"tokenizer.model_path": "/etc/hosts"}),
         r"tokenizer.model_path: '/etc/hosts' is not a file of the checkpoint \(nemo:…\)",
     ),
     "a tokenizer by its folder": (
-        configured({"tokenizer": {"type": "bpe", "dir": "/tmp"}}),
+        with_config({"tokenizer": {"type": "bpe", "dir": "/tmp"}}),
         "tokenizer.model_path: None is not a file of the checkpoint",
     ),
     "a tokenizer that is not there": (
-        configured({"tokenizer.vocab_path": "nemo:no.txt"}),
+        with_config({"tokenizer.vocab_path": "nemo:no.txt"}),
         "'nemo:no.txt' is not in the",
     ),
-    "a tokenizer outside": (configured({"tokenizer.model_path": "nemo:../../a"}), r"'nemo:\.\./\.\./a' is not in the"),
+    "a tokenizer outside": (with_config({"tokenizer.model_path": "nemo:../../a"}), r"'nemo:\.\./\.\./a' is not in the"),
     "words of BERT": (
-        configured({"tokenizer.type": "wpe"}),
+        with_config({"tokenizer.type": "wpe"}),
         "tokenizer.type: 'wpe' needs files from outside the checkpoint",
     ),
     "a tokenizer's parameters": (
-        configured({"tokenizer.params": {"type": "wpe"}}),
+        with_config({"tokenizer.params": {"type": "wpe"}}),
         "tokenizer: expected a mapping with a type and files",
     ),
     "a tokenizer of one language": (
-        configured({"tokenizer": {"type": "agg", "langs": {"en": {"type": "bpe", "model_path": "/a"}}}}),
+        with_config({"tokenizer": {"type": "agg", "langs": {"en": {"type": "bpe", "model_path": "/a"}}}}),
         "tokenizer.langs.en.model_path: '/a' is not a file",
     ),
     "a tokenizer of one's own": (
-        configured({"tokenizer.custom_tokenizer": {"_target_": "pathlib.Path"}}),
+        with_config({"tokenizer.custom_tokenizer": {"_target_": "pathlib.Path"}}),
         "tokenizer.custom_tokenizer._target_: 'pathlib.Path'",
     ),
     "a tokenizer by name": (
-        configured({"tokenizer.custom_tokenizer": "a"}),
+        with_config({"tokenizer.custom_tokenizer": "a"}),
         "custom_tokenizer: 'a' is not a mapping",
     ),
     "a language model": (
-        configured({"decoding.beam.ngram_lm_model": "/tmp/lm.nemo"}),
+        with_config({"decoding.beam.ngram_lm_model": "/tmp/lm.nemo"}),
         "decoding.beam.ngram_lm_model: '/tmp/lm.nemo' is not a file of the checkpoint",
     ),
-    "phrases": (configured({"decoding.greedy.boosting_tree.key_phrases_file": "/etc/hosts"}), "key_phrases_file"),
+    "phrases": (with_config({"decoding.greedy.boosting_tree.key_phrases_file": "/etc/hosts"}), "key_phrases_file"),
     "a second model": (
-        configured({"target": "pathlib.Path"}, GOOD | {TIMES[WEIGHTS]: GOOD[WEIGHTS]}, TIMES[CONFIG]),
+        with_config({"target": "pathlib.Path"}, GOOD | {TIMES[WEIGHTS]: GOOD[WEIGHTS]}, TIMES[CONFIG]),
         f"{TIMES[CONFIG]}: target: 'pathlib.Path'",
     ),
 }
 
 WEIGHT_FILES = {
-    "a pickle": (weighted(pickle.dumps(Runs())), f"{WEIGHTS}: not a zip as torch .* saves weights"),
+    "a pickle": (with_weights(pickle.dumps(Runs())), f"{WEIGHTS}: not a zip as torch .* saves weights"),
     "weights of old": (
-        weighted(saved({"a": Runs()}, _use_new_zipfile_serialization=False)),
+        with_weights(save_state({"a": Runs()}, _use_new_zipfile_serialization=False)),
         "not a zip as torch .* saves",
     ),
-    "something before the zip": (weighted(b"PK\x03\x04" + GOOD[WEIGHTS]), "unreadable zip|torch refuses"),
-    "half a zip": (weighted(GOOD[WEIGHTS][:500]), "unreadable zip"),
-    "a turned bit": (weighted(flipped(GOOD[WEIGHTS])), "is damaged: CRC mismatch"),
+    "something before the zip": (with_weights(b"PK\x03\x04" + GOOD[WEIGHTS]), "unreadable zip|torch refuses"),
+    "half a zip": (with_weights(GOOD[WEIGHTS][:500]), "unreadable zip"),
+    "a turned bit": (with_weights(flip_bit(GOOD[WEIGHTS])), "is damaged: CRC mismatch"),
     "a compressed zip": (
-        weighted(rezipped(lambda *entry: [entry], compression=zipfile.ZIP_DEFLATED)),
+        with_weights(rezip_weights(lambda *entry: [entry], compression=zipfile.ZIP_DEFLATED)),
         "is compressed or encrypted, which torch never does",
     ),
     "a program": (
-        weighted(rezipped(lambda name, content: [(name, content), (name + "constants.pkl", b"")])),
+        with_weights(rezip_weights(lambda name, content: [(name, content), (name + "constants.pkl", b"")])),
         "unexpected entry",
     ),
-    "a part twice": (weighted(rezipped(lambda *entry: [entry, entry])), "duplicate entry"),
-    "a way out of the zip": (weighted(rezipped(lambda name, content: [(f"../{name}", content)])), "unexpected entry"),
+    "a part twice": (with_weights(rezip_weights(lambda *entry: [entry, entry])), "duplicate entry"),
+    "a way out of the zip": (
+        with_weights(rezip_weights(lambda name, content: [(f"../{name}", content)])),
+        "unexpected entry",
+    ),
     "two folders": (
-        weighted(rezipped(lambda name, content: [(name, content), (f"b/{name}", content)])),
+        with_weights(rezip_weights(lambda name, content: [(name, content), (f"b/{name}", content)])),
         "files in more than one folder",
     ),
     "code": (
-        weighted(saved({"weight": Runs()})),
+        with_weights(save_state({"weight": Runs()})),
         "torch refuses to load these weights safely: .*Unsupported",
     ),
-    "code instead": (weighted(saved(Runs())), "torch refuses to load these weights safely"),
-    "a list": (weighted(saved([torch.ones(2)])), "expected tensors by name, got list"),
-    "a text": (weighted(saved({"a": torch.ones(2), "b": "text"})), "'b': expected a tensor, got str"),
-    "tensors in a mapping": (weighted(saved({"a": {"b": torch.ones(2)}})), "'a': expected a tensor, got dict"),
-    "not a number": (weighted(saved({"a.b": torch.tensor([1, torch.nan])})), "'a.b': not all weights are finite"),
-    "infinite": (weighted(saved({"a": torch.tensor([torch.inf]).half()})), "not all weights are finite"),
-    "more than is stored": (weighted(saved({"a": torch.ones(1).expand(10**12)})), "exceeds the stored data"),
-    "a sparse tensor": (weighted(saved({"a": torch.ones(2).to_sparse()})), "'a': not a dense CPU tensor"),
-    "a tensor without values": (weighted(saved({"a": torch.ones(2, device="meta")})), "'a': not a dense CPU tensor"),
+    "code instead": (with_weights(save_state(Runs())), "torch refuses to load these weights safely"),
+    "a list": (with_weights(save_state([torch.ones(2)])), "expected tensors by name, got list"),
+    "a text": (with_weights(save_state({"a": torch.ones(2), "b": "text"})), "'b': expected a tensor, got str"),
+    "tensors in a mapping": (with_weights(save_state({"a": {"b": torch.ones(2)}})), "'a': expected a tensor, got dict"),
+    "not a number": (
+        with_weights(save_state({"a.b": torch.tensor([1, torch.nan])})),
+        "'a.b': not all weights are finite",
+    ),
+    "infinite": (with_weights(save_state({"a": torch.tensor([torch.inf]).half()})), "not all weights are finite"),
+    "more than is stored": (with_weights(save_state({"a": torch.ones(1).expand(10**12)})), "exceeds the stored data"),
+    "a sparse tensor": (with_weights(save_state({"a": torch.ones(2).to_sparse()})), "'a': not a dense CPU tensor"),
+    "a tensor without values": (
+        with_weights(save_state({"a": torch.ones(2, device="meta")})),
+        "'a': not a dense CPU tensor",
+    ),
     "a second model's": (
-        weighted(saved({"a": Runs()}), GOOD | {TIMES[CONFIG]: GOOD[CONFIG]}, TIMES[WEIGHTS]),
+        with_weights(save_state({"a": Runs()}), GOOD | {TIMES[CONFIG]: GOOD[CONFIG]}, TIMES[WEIGHTS]),
         f"{TIMES[WEIGHTS]}: torch refuses to load",
     ),
 }
@@ -325,7 +346,7 @@ HOSTILE = {**ARCHIVES, **CONFIGURATIONS, **WEIGHT_FILES}
 
 
 @pytest.fixture
-def nemo(tmp_path, monkeypatch):
+def checkpoint_path(tmp_path, monkeypatch):
     """The path of a checkpoint; extracting one, or opening it with NeMo, fails the test."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WINNOW_CACHE", str(tmp_path / "cache"))
@@ -340,27 +361,27 @@ def nemo(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("content", "complaint"), HOSTILE.values(), ids=HOSTILE)
-def test_hostile_checkpoint_is_refused_before_it_is_opened(nemo, content, complaint):
-    nemo.write_bytes(content)
+def test_hostile_checkpoint_is_refused_before_it_is_opened(checkpoint_path, content, complaint):
+    checkpoint_path.write_bytes(content)
     with pytest.raises(CheckpointError, match=complaint) as refused:
-        trusted(nemo)
-    assert str(refused.value).startswith(f"{nemo}: ")
+        resolve_unpinned(checkpoint_path)
+    assert str(refused.value).startswith(f"{checkpoint_path}: ")
     assert len(str(refused.value).splitlines()) == 1
-    left = {path.name for path in nemo.parent.rglob("*") if path.is_file() and ".passed-" not in path.name}
-    assert left == {"model.nemo", f"{sha256_of(nemo)}.nemo"}
+    left = {path.name for path in checkpoint_path.parent.rglob("*") if path.is_file() and ".passed-" not in path.name}
+    assert left == {"model.nemo", f"{sha256_of(checkpoint_path)}.nemo"}
 
 
-def test_unmodified_checkpoint_passes(nemo):
-    for content in (archived(), configured({}), weighted(rezipped(lambda *entry: [entry]))):
-        nemo.write_bytes(content)
-        assert trusted(nemo).family == "ctc"
+def test_unmodified_checkpoint_passes(checkpoint_path):
+    for content in (make_archive(), with_config({}), with_weights(rezip_weights(lambda *entry: [entry]))):
+        checkpoint_path.write_bytes(content)
+        assert resolve_unpinned(checkpoint_path).family == "ctc"
 
 
-def test_unsafe_settings_and_versions_are_refused(nemo, monkeypatch):
-    nemo.write_bytes(archived())
+def test_unsafe_settings_and_versions_are_refused(checkpoint_path, monkeypatch):
+    checkpoint_path.write_bytes(make_archive())
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     with pytest.raises(CheckpointError, match=r"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 .*: unset it"):
-        trusted(nemo)
+        resolve_unpinned(checkpoint_path)
     good = {"torch": "2.13.0+cpu", "nemo_toolkit": "3.0.0"}
     preflight.check_environment({}, good)
     for old, complaint in ({"torch": "2.9.1"}, "install 2.10"), ({"nemo_toolkit": "2.6.0rc0"}, "install 3.0"):
@@ -368,16 +389,16 @@ def test_unsafe_settings_and_versions_are_refused(nemo, monkeypatch):
             preflight.check_environment({}, good | old)
 
 
-def test_unpinned_checkpoint_requires_trust(nemo):
-    nemo.write_bytes(archived())
-    sha256 = sha256_of(nemo)
+def test_unpinned_checkpoint_requires_trust(checkpoint_path):
+    checkpoint_path.write_bytes(make_archive())
+    sha256 = sha256_of(checkpoint_path)
     with pytest.raises(CheckpointError) as refused:
-        resolve(str(nemo))
-    assert f"pin today's as {nemo}@sha256:{sha256}" in str(refused.value)
+        resolve(str(checkpoint_path))
+    assert f"pin today's as {checkpoint_path}@sha256:{sha256}" in str(refused.value)
     assert "--trust-unpinned" in str(refused.value)
-    checkpoint = resolve(f"{nemo}@sha256:{sha256.upper()}")
-    assert (checkpoint.name, checkpoint.sha256, checkpoint.pinned) == (str(nemo), sha256, True)
-    assert checkpoint == resolve(str(nemo), trust_unpinned=True).model_copy(update={"pinned": True})
+    checkpoint = resolve(f"{checkpoint_path}@sha256:{sha256.upper()}")
+    assert (checkpoint.name, checkpoint.sha256, checkpoint.pinned) == (str(checkpoint_path), sha256, True)
+    assert checkpoint == resolve(str(checkpoint_path), trust_unpinned=True).model_copy(update={"pinned": True})
 
 
 @pytest.mark.parametrize(
@@ -388,44 +409,44 @@ def test_unpinned_checkpoint_requires_trust(nemo):
         ("", "64 hexadecimal digits"),
     ],
 )
-def test_wrong_or_invalid_pin_is_refused(nemo, pin, complaint):
-    nemo.write_bytes(archived())
+def test_wrong_or_invalid_pin_is_refused(checkpoint_path, pin, complaint):
+    checkpoint_path.write_bytes(make_archive())
     with pytest.raises(CheckpointError, match=complaint):
-        resolve(f"{nemo}@sha256:{pin}")
+        resolve(f"{checkpoint_path}@sha256:{pin}")
     assert not list(checkpoint_cache.private_folder().iterdir())
 
 
-def test_private_copy_does_not_change_with_the_original(nemo):
-    nemo.write_bytes(archived())
-    checkpoint = trusted(nemo)
-    nemo.write_bytes(HOSTILE["code"][0])
+def test_private_copy_does_not_change_with_the_original(checkpoint_path):
+    checkpoint_path.write_bytes(make_archive())
+    checkpoint = resolve_unpinned(checkpoint_path)
+    checkpoint_path.write_bytes(HOSTILE["code"][0])
     assert sha256_of(checkpoint.path) == checkpoint.sha256
-    assert checkpoint.path.parent.parent == nemo.parent / "cache"
+    assert checkpoint.path.parent.parent == checkpoint_path.parent / "cache"
 
 
-def test_damaged_copy_is_replaced(nemo):
-    nemo.write_bytes(archived())
-    copy = trusted(nemo).path
+def test_damaged_copy_is_replaced(checkpoint_path):
+    checkpoint_path.write_bytes(make_archive())
+    copy = resolve_unpinned(checkpoint_path).path
     copy.write_bytes(b"damaged")
-    assert trusted(nemo).path == copy
-    assert copy.read_bytes() == nemo.read_bytes()
+    assert resolve_unpinned(checkpoint_path).path == copy
+    assert copy.read_bytes() == checkpoint_path.read_bytes()
 
 
-def test_preflight_runs_once_under_the_same_rules(nemo):
-    nemo.write_bytes(archived())
-    copy = trusted(nemo).path
+def test_preflight_runs_once_under_the_same_rules(checkpoint_path):
+    checkpoint_path.write_bytes(make_archive())
+    copy = resolve_unpinned(checkpoint_path).path
     (note,) = copy.parent.glob("*.passed-*")
     note.write_text(f"{ASR}.models.EncDecRNNTModel")
-    assert trusted(nemo).family == "transducer"  # as the note says
+    assert resolve_unpinned(checkpoint_path).family == "transducer"  # as the note says
     note.rename(note.with_suffix(".passed-0123456789abcdef"))
-    assert trusted(nemo).family == "ctc"
+    assert resolve_unpinned(checkpoint_path).family == "ctc"
 
 
-def test_cache_that_others_may_write_to_is_refused(nemo):
-    nemo.write_bytes(archived())
+def test_cache_that_others_may_write_to_is_refused(checkpoint_path):
+    checkpoint_path.write_bytes(make_archive())
     checkpoint_cache.private_folder().chmod(0o777)
     with pytest.raises(CheckpointError, match="other users can write to it"):
-        trusted(nemo)
+        resolve_unpinned(checkpoint_path)
 
 
 PUBLISHED = {
@@ -451,17 +472,17 @@ METRICS = {"metrics": {name.lower(): {"_target_": f"{ASR}.metrics.{name}"} for n
 
 @pytest.mark.parametrize("name", ["letters", "rnnt", "tdt", "canary", "small", "large"])
 def test_checkpoint_with_the_settings_of_published_ones_passes_and_loads(tmp_path, random_model, name):
-    files = contents(DEMO / f"{name}.nemo" if name in ("small", "large") else random_model(name).path)
+    files = read_files(DEMO / f"{name}.nemo" if name in ("small", "large") else random_model(name).path)
     config = yaml.safe_load(files[CONFIG]) | PUBLISHED
     if name == "canary":  # as canary-1b-flash: a second model in it
         config["multitask_metrics_cfg"] = METRICS
-        files |= {TIMES.get(name, name): content for name, content in contents(DEMO / "small.nemo").items()}
+        files |= {TIMES.get(name, name): content for name, content in read_files(DEMO / "small.nemo").items()}
     files[CONFIG] = yaml.safe_dump(config).encode()
-    (tmp_path / "model.nemo").write_bytes(archived(files))
-    network = NemoModel(trusted(tmp_path / "model.nemo"), EngineOptions())
+    (tmp_path / "model.nemo").write_bytes(make_archive(files))
+    network = NemoModel(resolve_unpinned(tmp_path / "model.nemo"), EngineOptions())
     assert network.model.cfg.train_ds.num_buckets == 2
 
 
 def test_gzip_of_earlier_releases_passes_and_loads(tmp_path):
     (tmp_path / "model.nemo").write_bytes(gzip.compress((DEMO / "small.nemo").read_bytes(), compresslevel=1))
-    assert type(restore_model(trusted(tmp_path / "model.nemo"), "cpu")).__name__ == "EncDecCTCModelBPE"
+    assert type(restore_model(resolve_unpinned(tmp_path / "model.nemo"), "cpu")).__name__ == "EncDecCTCModelBPE"

@@ -78,9 +78,11 @@ def test_killed_command_resumes_to_the_same_bytes_and_repeats_no_pass(tmp_path, 
             lines += log
         assert [check.sentence for check in verify_run(run) if not check.holds] == []
         assert dataset(run) == dataset(tmp_path / "whole"), f"seed {seed}"
-        done = passes(lines)
-        assert len(done) == len(set(done)), f"seed {seed}: a committed pass was repeated: {done}"
-        shown += len(done)
+        printed_passes = passes(lines)
+        assert len(printed_passes) == len(set(printed_passes)), (
+            f"seed {seed}: a committed pass was repeated: {printed_passes}"
+        )
+        shown += len(printed_passes)
     print(
         f"seed {seed}: {kills} kills of the command, {outputs} outputs, {shown} passes shown, none twice, bytes equal"
     )
@@ -166,10 +168,10 @@ def test_run_completes_its_data_when_its_server_dies(tmp_path):
     assert [check.sentence for check in verify_run(location(run)) if not check.holds] == []
 
 
-def test_planted_secret_appears_nowhere(manifest, tone, hears, tmp_path, prefect_server):
+def test_planted_secret_appears_nowhere(manifest, write_tone, hears, tmp_path, prefect_server):
     secret = "hunter2-planted"
     url = f"https://ann:{secret}@host/a.wav?token={secret}"
-    tone("a.wav")
+    write_tone("a.wav")
     corpus = manifest(
         {"audio_filepath": "a.wav", "text": "hello there", "source": url},
         {"audio_filepath": url, "text": f"see {url}"},

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from flows.curate import curate
 from tasks.shard import shard
-from tests.conftest import published
+from tests.conftest import published_rows
 from tests.test_nemo_jsonl import as_utterances, line, rows_of
 from winnow.corpora.field_types import infer_types, merge_types
 from winnow.corpora.nemo_jsonl.line_reader import MAX_LINE
@@ -158,43 +158,43 @@ NO_TEXTS = {None: "null", 7: "a number", ...: "missing", True: "a boolean"}
 
 
 @pytest.fixture
-def among(tmp_path):
-    """The rows of lines among good ones, after checking that these have the same rows without them."""
+def rows_among_good(tmp_path):
+    """Parse lines among good ones; return their rows after checking that the good rows are the same without them."""
 
-    def lines(*bad: bytes, **how: Any) -> list[Row]:
+    def lines(*bad: bytes, **options: Any) -> list[Row]:
         good = [line(audio_filepath=f"good/{i}.wav") for i in range(len(bad) + 1)]
         mixed = [part for pair in zip(good, bad, strict=False) for part in pair] + good[-1:]
-        found = rows_of(tmp_path / "mixed.jsonl", b"\n".join(mixed), **how)
-        assert [row.pop("id") for row in found] == list(range(1, len(mixed) + 1))
-        alone = rows_of(tmp_path / "good.jsonl", b"\n".join(good))
-        assert [row | {"id": i} for i, row in enumerate(found[::2], 1)] == alone
-        return found[1::2]
+        rows = rows_of(tmp_path / "mixed.jsonl", b"\n".join(mixed), **options)
+        assert [row.pop("id") for row in rows] == list(range(1, len(mixed) + 1))
+        good_rows = rows_of(tmp_path / "good.jsonl", b"\n".join(good))
+        assert [row | {"id": i} for i, row in enumerate(rows[::2], 1)] == good_rows
+        return rows[1::2]
 
     return lines
 
 
-def unreadable(reason: str, details: Any) -> list[Row]:
+def expected_faults(reason: str, details: Any) -> list[Row]:
     """Return rows with a reason and a detail and nothing else."""
     rows = [NULLS | {"reason": reason, "detail": detail} for detail in details]
     return [{name: value for name, value in row.items() if name != "id"} for row in rows]
 
 
-def utterance(name: str | None = "a.wav", **changes: Any) -> Row:
+def expected_row(name: str | None = "a.wav", **changes: Any) -> Row:
     """Return the row of `line()` in the folder /audio, with some columns changed."""
     row = {"audio_filepath": name, "path": name and f"/audio/{name}", "offset": None, "duration": 1.5}
     return row | {"text": "good morning", "fields": "{}", "reason": None, "detail": None} | changes
 
 
-def test_row_1_malformed_json_is_described_without_quoting_it(among):
-    assert among(*ROW_1) == unreadable("BAD_JSON", ROW_1.values())
+def test_row_1_malformed_json_is_described_without_quoting_it(rows_among_good):
+    assert rows_among_good(*ROW_1) == expected_faults("BAD_JSON", ROW_1.values())
 
 
-def test_row_2_invalid_utf_8_is_quarantined(among):
-    assert among(*NOT_UTF_8) == unreadable("NOT_UTF8", NOT_UTF_8.values())
+def test_row_2_invalid_utf_8_is_quarantined(rows_among_good):
+    assert rows_among_good(*NOT_UTF_8) == expected_faults("NOT_UTF8", NOT_UTF_8.values())
 
 
-def test_row_2_lone_surrogate_is_quarantined(among):
-    assert among(*SURROGATES) == unreadable("LONE_SURROGATE", SURROGATES.values())
+def test_row_2_lone_surrogate_is_quarantined(rows_among_good):
+    assert rows_among_good(*SURROGATES) == expected_faults("LONE_SURROGATE", SURROGATES.values())
 
 
 def test_row_3_byte_order_marks_line_ends_blank_lines_and_separators_are_accepted(tmp_path):
@@ -210,17 +210,17 @@ def test_row_3_byte_order_marks_line_ends_blank_lines_and_separators_are_accepte
         names[2],
     ]
     lines += [b"\xef\xbb\xbf \t" + names[3], b"\t " + names[4] + b" ", names[5], separated]
-    found = rows_of(tmp_path / "corpus.jsonl", b"\n".join(lines))
-    good = [utterance(f"{i}.wav") for i in range(6)]
-    good.append(utterance("6.wav", duration=None, text="a\u2028b\u2029c\x85d"))
-    assert found == [{"id": id_} | row for id_, row in zip([1, 2, 7, 8, 9, 10, 11], good, strict=True)]
+    rows = rows_of(tmp_path / "corpus.jsonl", b"\n".join(lines))
+    good = [expected_row(f"{i}.wav") for i in range(6)]
+    good.append(expected_row("6.wav", duration=None, text="a\u2028b\u2029c\x85d"))
+    assert rows == [{"id": id_} | row for id_, row in zip([1, 2, 7, 8, 9, 10, 11], good, strict=True)]
 
 
-def test_row_4_line_over_the_limit_is_not_parsed(among):
+def test_row_4_line_over_the_limit_is_not_parsed(rows_among_good):
     whole = line(text="a" * (MAX_LINE - len(line(text=""))))
     assert len(whole) == MAX_LINE
-    assert among(*ROW_4, whole)[:-1] == unreadable("LINE_TOO_LONG", ROW_4.values())
-    assert among(whole)[0]["reason"] is None
+    assert rows_among_good(*ROW_4, whole)[:-1] == expected_faults("LINE_TOO_LONG", ROW_4.values())
+    assert rows_among_good(whole)[0]["reason"] is None
 
 
 def test_row_4_line_over_the_limit_is_never_held_in_memory(tmp_path):
@@ -239,15 +239,15 @@ def test_row_4_line_over_the_limit_is_never_held_in_memory(tmp_path):
     assert peak < 8 * MAX_LINE
 
 
-def test_row_5_repeated_key_is_quarantined(among):
-    assert among(*ROW_5) == unreadable("DUPLICATE_KEY", ROW_5.values())
+def test_row_5_repeated_key_is_quarantined(rows_among_good):
+    assert rows_among_good(*ROW_5) == expected_faults("DUPLICATE_KEY", ROW_5.values())
 
 
-def test_row_5_colons_and_equal_keys_of_other_objects_are_accepted(among):
+def test_row_5_colons_and_equal_keys_of_other_objects_are_accepted(rows_among_good):
     fine = [{"text": "12:30 \": ' {}"}, {"words": [{"word": "a"}, {"word": "b"}]}, {"text": ":", "a": {"text": ":"}}]
-    assert [row["reason"] for row in among(*[line(audio_filepath=f"{i}", **row) for i, row in enumerate(fine)])] == [
-        None
-    ] * len(fine)
+    assert [
+        row["reason"] for row in rows_among_good(*[line(audio_filepath=f"{i}", **row) for i, row in enumerate(fine)])
+    ] == [None] * len(fine)
 
 
 def test_row_6_only_the_first_of_equal_utterances_is_used(tmp_path):
@@ -273,10 +273,10 @@ def test_row_6_only_the_first_of_equal_utterances_is_used(tmp_path):
     ]
     first = {3: 2, 4: 2, 5: 2, 6: 2, 8: 7, 9: 2, 10: 2, 13: 12, 18: 2}
     for hours in (1e6, 1e-9):
-        found = rows_of(tmp_path / "corpus.jsonl", b"\n".join(lines), hours)
-        duplicates = {row["id"]: row["detail"] for row in found if row["reason"] == "DUPLICATE_UTT"}
+        rows = rows_of(tmp_path / "corpus.jsonl", b"\n".join(lines), hours)
+        duplicates = {row["id"]: row["detail"] for row in rows if row["reason"] == "DUPLICATE_UTT"}
         assert duplicates == {id_: f"as line {other}" for id_, other in first.items()}
-        assert found[4] == {"id": 5} | utterance(
+        assert rows[4] == {"id": 5} | expected_row(
             "/audio//a.wav", path="/audio/a.wav", fields='{"lang":"en"}', reason="DUPLICATE_UTT", detail="as line 2"
         )
 
@@ -284,58 +284,58 @@ def test_row_6_only_the_first_of_equal_utterances_is_used(tmp_path):
 def test_row_6_misplaced_line_breaks_do_not_shift_other_lines(tmp_path):
     broken = b'{"text":\n"one"}'
     lines = [line() + line(), line(audio_filepath="b.wav"), broken, line(audio_filepath="b.wav")]
-    found = rows_of(tmp_path / "corpus.jsonl", b"\n".join(lines), 1e6)
+    rows = rows_of(tmp_path / "corpus.jsonl", b"\n".join(lines), 1e6)
     reasons = ["BAD_JSON", None, "BAD_JSON", "BAD_JSON", "DUPLICATE_UTT"]
-    assert [(row["id"], row["reason"]) for row in found] == list(enumerate(reasons, 1))
+    assert [(row["id"], row["reason"]) for row in rows] == list(enumerate(reasons, 1))
 
 
-def test_row_7_missing_or_invalid_path_is_quarantined(among):
-    assert among(*NO_PATH) == [
-        utterance(None, reason="NO_AUDIO_PATH", detail=detail) | rest for detail, rest in NO_PATH.values()
+def test_row_7_missing_or_invalid_path_is_quarantined(rows_among_good):
+    assert rows_among_good(*NO_PATH) == [
+        expected_row(None, reason="NO_AUDIO_PATH", detail=detail) | rest for detail, rest in NO_PATH.values()
     ]
 
 
-def test_row_7_urls_pipes_and_commands_are_never_run(among, tmp_path, monkeypatch):
+def test_row_7_urls_pipes_and_commands_are_never_run(rows_among_good, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert among(*[line(audio_filepath=path) for path in NO_FILE]) == [
-        utterance(path, path=None, reason="UNSUPPORTED_SCHEME", detail=detail) for path, detail in NO_FILE.items()
+    assert rows_among_good(*[line(audio_filepath=path) for path in NO_FILE]) == [
+        expected_row(path, path=None, reason="UNSUPPORTED_SCHEME", detail=detail) for path, detail in NO_FILE.items()
     ]
-    assert among(*[line(audio_filepath=path) for path in FILES]) == [utterance(path) for path in FILES]
+    assert rows_among_good(*[line(audio_filepath=path) for path in FILES]) == [expected_row(path) for path in FILES]
     assert not (tmp_path / "ran").exists()
 
 
-def test_row_9_invalid_duration_is_quarantined(among):
-    assert among(*[line(duration=value) for value in BAD_DURATIONS]) == [
-        utterance(duration=None, fields=json.dumps({"duration": value}).replace(" ", ""))
+def test_row_9_invalid_duration_is_quarantined(rows_among_good):
+    assert rows_among_good(*[line(duration=value) for value in BAD_DURATIONS]) == [
+        expected_row(duration=None, fields=json.dumps({"duration": value}).replace(" ", ""))
         | {"reason": "BAD_DURATION", "detail": detail}
         for value, detail in BAD_DURATIONS.items()
     ]
 
 
-def test_row_9_missing_duration_is_accepted(among):
+def test_row_9_missing_duration_is_accepted(rows_among_good):
     lines = [line(duration=...), line(duration=None, audio_filepath="b.wav")]
-    assert among(*lines) == [utterance(duration=None), utterance("b.wav", duration=None)]
+    assert rows_among_good(*lines) == [expected_row(duration=None), expected_row("b.wav", duration=None)]
 
 
-def test_row_11_invalid_offset_is_quarantined(among):
-    assert among(*[line(offset=value) for value in BAD_OFFSETS]) == [
-        utterance(fields=json.dumps({"offset": value}).replace(" ", ""), reason="BAD_OFFSET", detail=detail)
+def test_row_11_invalid_offset_is_quarantined(rows_among_good):
+    assert rows_among_good(*[line(offset=value) for value in BAD_OFFSETS]) == [
+        expected_row(fields=json.dumps({"offset": value}).replace(" ", ""), reason="BAD_OFFSET", detail=detail)
         for value, detail in BAD_OFFSETS.items()
     ]
 
 
-@pytest.mark.parametrize(("there", "refused"), [(0, True), (49, True), (50, False), (100, False)])
-def test_row_12_corpus_whose_audio_is_not_mounted_is_refused_at_once(tmp_path, there, refused):
+@pytest.mark.parametrize(("existing", "refused"), [(0, True), (49, True), (50, False), (100, False)])
+def test_row_12_corpus_whose_audio_is_not_mounted_is_refused_at_once(tmp_path, existing, refused):
     (tmp_path / "corpus.jsonl").write_bytes(
         b"\n".join([b"nonsense", *[line(audio_filepath=f"{i}.wav") for i in range(100)]])
     )
-    for i in range(there):
+    for i in range(existing):
         (tmp_path / f"{i}.wav").touch()
     if not refused:
         assert shard(open_source(tmp_path / "corpus.jsonl"), tmp_path / "run", 1).lines == 101
         return
     with pytest.raises(
-        ManifestError, match=rf"{100 - there} of the first 100 audio files are missing, such as \S+:"
+        ManifestError, match=rf"{100 - existing} of the first 100 audio files are missing, such as \S+:"
     ) as bad:
         shard(open_source(tmp_path / "corpus.jsonl"), tmp_path / "run", 1)
     assert bad.value.exit_code == 2
@@ -353,29 +353,29 @@ def test_row_12_only_the_first_200_files_are_checked(tmp_path):
         shard(open_source(path), tmp_path / "other", 1)
 
 
-def test_row_18_missing_or_invalid_text_is_quarantined(among):
+def test_row_18_missing_or_invalid_text_is_quarantined(rows_among_good):
     kept = [{} if value in (None, ...) else {"text": value} for value in NO_TEXTS]
-    assert among(*[line(text=value) for value in NO_TEXTS]) == [
-        utterance(text=None, fields=json.dumps(rest).replace(" ", ""), reason="BAD_TEXT", detail=detail)
+    assert rows_among_good(*[line(text=value) for value in NO_TEXTS]) == [
+        expected_row(text=None, fields=json.dumps(rest).replace(" ", ""), reason="BAD_TEXT", detail=detail)
         for rest, detail in zip(kept, NO_TEXTS.values(), strict=True)
     ]
 
 
-def test_first_of_several_faults_is_the_reason(among):
-    every = {"audio_filepath": None, "offset": -1, "duration": 0, "text": None}
+def test_first_of_several_faults_is_the_reason(rows_among_good):
+    faults = {"audio_filepath": None, "offset": -1, "duration": 0, "text": None}
     expected = ["NO_AUDIO_PATH", "BAD_OFFSET", "BAD_DURATION", "BAD_TEXT"]
-    lines = [line(**dict(list(every.items())[i:])) for i in range(4)]
-    assert [row["reason"] for row in among(*lines)] == expected
+    lines = [line(**dict(list(faults.items())[i:])) for i in range(4)]
+    assert [row["reason"] for row in rows_among_good(*lines)] == expected
 
 
-def test_credentials_are_redacted(among):
+def test_credentials_are_redacted(rows_among_good):
     hidden = "https://***@host/a.wav?token=***"
-    given = hidden.replace("***", "s3cret")
-    found = among(line(audio_filepath=given), line(source=given, text=given), line(audio_filepath=[given]))
-    assert found == [
-        utterance(hidden, path=None, reason="UNSUPPORTED_SCHEME", detail="a URL"),
-        utterance(text=hidden, fields=f'{{"source":"{hidden}"}}'),
-        utterance(None, fields=f'{{"audio_filepath":["{hidden}"]}}', reason="NO_AUDIO_PATH", detail="a list"),
+    secret = hidden.replace("***", "s3cret")
+    rows = rows_among_good(line(audio_filepath=secret), line(source=secret, text=secret), line(audio_filepath=[secret]))
+    assert rows == [
+        expected_row(hidden, path=None, reason="UNSUPPORTED_SCHEME", detail="a URL"),
+        expected_row(text=hidden, fields=f'{{"source":"{hidden}"}}'),
+        expected_row(None, fields=f'{{"audio_filepath":["{hidden}"]}}', reason="NO_AUDIO_PATH", detail="a list"),
     ]
 
 
@@ -402,7 +402,7 @@ def test_each_fault_in_a_manifest_costs_only_its_line(manifest, hears, tmp_path)
         "BAD_DURATION": len(BAD_DURATIONS),
         "BAD_TEXT": len(NO_TEXTS),
     }
-    assert [row["id"] for row in published(tmp_path / "run")] == [
+    assert [row["id"] for row in published_rows(tmp_path / "run")] == [
         i for i in range(1, len(bad) + 22) if i != len(bad) + 11
     ]
     assert not any(b"password" in path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file())
@@ -432,7 +432,7 @@ VALUES = st.recursive(
 )
 
 
-def written(value: Any, ascii_: bool, space: str) -> bytes:
+def encode_json(value: Any, ascii_: bool, space: str) -> bytes:
     return json.dumps(value, ensure_ascii=ascii_, separators=(f"{space},", f"{space}:{space}")).encode(
         "utf-8", "replace"
     )
@@ -447,19 +447,19 @@ UTTERANCES = st.fixed_dictionaries(
     },
 )
 OBJECTS = UTTERANCES | st.dictionaries(NAMES, VALUES, max_size=5)
-WRITTEN = st.builds(written, OBJECTS, st.booleans(), st.sampled_from(["", " "]))
+ENCODED = st.builds(encode_json, OBJECTS, st.booleans(), st.sampled_from(["", " "]))
 
 
 @st.composite
-def doubled(draw: Any) -> bytes:
-    """Two objects written as one, so that some keys are repeated."""
-    return draw(WRITTEN)[:-1] + b"," + draw(WRITTEN)[1:]
+def doubled_objects(draw: Any) -> bytes:
+    """Draw two objects written as a single one, so that some keys are repeated."""
+    return draw(ENCODED)[:-1] + b"," + draw(ENCODED)[1:]
 
 
 @st.composite
-def mutated(draw: Any) -> bytes:
-    """A good line in which some bytes are replaced, removed or inserted."""
-    line_ = bytearray(draw(WRITTEN))
+def mutated_lines(draw: Any) -> bytes:
+    """Draw a good line in which some bytes are replaced, removed or inserted."""
+    line_ = bytearray(draw(ENCODED))
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(line_)))
         line_[at : at + draw(st.integers(0, 4))] = draw(st.sampled_from(PIECES) | st.binary(max_size=4))
@@ -484,14 +484,14 @@ PIECES = [
 ]
 PIECES += [rb"\ud800", rb"\udc00", rb"\u0000", rb"\ud83d\ude00", b"NaN", b"1e999", b"-", b"9" * 5_000, b"[" * 101]
 LINES = st.one_of(
-    WRITTEN,
-    WRITTEN,
-    doubled(),
-    mutated(),
+    ENCODED,
+    ENCODED,
+    doubled_objects(),
+    mutated_lines(),
     st.binary(max_size=40),
     st.sampled_from([b"", b" ", b"\t\x0b", b"\xef\xbb\xbf", b"\xef\xbb\xbf ", b"null", b" " * 400, b"x" * 900]),
     st.builds(lambda n: b'{"a":' * n + b"1" + b"}" * n, st.sampled_from([3, 99, 100, 101, 2_000])),
-    st.builds(lambda row, n: row[:-1] + b" " * n + b"}", WRITTEN, st.integers(0, 400)),
+    st.builds(lambda row, n: row[:-1] + b" " * n + b"}", ENCODED, st.integers(0, 400)),
 )
 ENDS = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n", b"\n\n", b"\n\r\n", b"\r", b"\xef\xbb\xbf\n"])
 MANIFESTS = st.builds(
@@ -521,7 +521,9 @@ def account_for_every_line_once(path, content, limit, block, seconds):
     whole = rows_of(path, content, limit=limit)
     lines = content.split(b"\n")
     lines = lines[:-1] if not lines[-1] else lines
-    assert [row["id"] for row in whole] == [number for number, one in enumerate(lines, 1) if not blank(one, limit)]
+    assert [row["id"] for row in whole] == [
+        number for number, content_line in enumerate(lines, 1) if not is_blank(content_line, limit)
+    ]
     assert {name for row in whole for name in row} <= set(UTTERANCE.names)
     seen: dict[Any, int] = {}
     for row in whole:
@@ -534,17 +536,17 @@ def test_every_line_of_a_generated_manifest_is_accounted_for_once(path):
     print(f"{EXAMPLES:,} generated manifests: every line accounted for, no exception")
 
 
-def bare(line_: bytes) -> bytes:
+def without_mark(line_: bytes) -> bytes:
     return line_[3:] if line_.startswith(b"\xef\xbb\xbf") else line_
 
 
-def blank(line_: bytes, limit: int) -> bool:
-    return len(line_) <= limit and not bare(line_).strip(b" \t\r\n\x0b\x0c")
+def is_blank(line_: bytes, limit: int) -> bool:
+    return len(line_) <= limit and not without_mark(line_).strip(b" \t\r\n\x0b\x0c")
 
 
 def check_row(row: Row, line_: bytes, limit: int, seen: dict[Any, int]) -> None:
     """Check the row against Python's own JSON, parsed strictly, and against earlier rows."""
-    reason, strict = row["reason"], strictly(bare(line_)) if len(line_) <= limit else "LINE_TOO_LONG"
+    reason, strict = row["reason"], parse_strictly(without_mark(line_)) if len(line_) <= limit else "LINE_TOO_LONG"
     assert (reason is None) == (row["detail"] is None)
     if isinstance(strict, str):
         assert reason == strict, line_
@@ -563,38 +565,38 @@ def check_row(row: Row, line_: bytes, limit: int, seen: dict[Any, int]) -> None:
         assert row["detail"] == (None if first == row["id"] else f"as line {first}")
 
 
-def strictly(line_: bytes) -> Any:
+def parse_strictly(line_: bytes) -> Any:
     """Return the object of a line, or the reason why it is not one, by other code than Winnow's."""
     try:
         text = line_.decode()
     except UnicodeDecodeError:
-        return "BAD_JSON" if nested(line_) else "NOT_UTF8"
-    if nested(line_):
+        return "BAD_JSON" if nests_too_deep(line_) else "NOT_UTF8"
+    if nests_too_deep(line_):
         return "BAD_JSON"
     doubles = []
 
-    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        doubles.append(len(dict(found)) != len(found))
-        return dict(found)
+    def pairs(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        doubles.append(len(dict(members)) != len(members))
+        return dict(members)
 
     try:
-        found = json.loads(text, object_pairs_hook=pairs, parse_float=finite, parse_constant=finite)
+        parsed = json.loads(text, object_pairs_hook=pairs, parse_float=parse_finite, parse_constant=parse_finite)
     except ValueError:
         return "BAD_JSON"
     try:
-        json.dumps(found, ensure_ascii=False).encode()
+        json.dumps(parsed, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return "LONE_SURROGATE"
-    return "BAD_JSON" if not isinstance(found, dict) else "DUPLICATE_KEY" if any(doubles) else found
+    return "BAD_JSON" if not isinstance(parsed, dict) else "DUPLICATE_KEY" if any(doubles) else parsed
 
 
-def finite(word: str) -> float:
+def parse_finite(word: str) -> float:
     if not abs(number := float(word)) < float("inf"):
         raise ValueError(word)
     return number
 
 
-def nested(line_: bytes) -> bool:
+def nests_too_deep(line_: bytes) -> bool:
     """Tell whether brackets outside of strings are nested deeper than 100 levels."""
     depth, inside, escaped = 0, False, False
     for byte in line_:
@@ -611,9 +613,9 @@ def nested(line_: bytes) -> bool:
 def check_slices(path: Path, content: bytes, whole: list[Row], limit: int, block: int, hours: float) -> None:
     """Check that shards of any size, read in blocks of any size, have the same rows and no gaps."""
     slices, _ = cut_shards(path, "/audio", hours, limit, block)
-    ends = [(one.start, one.end) for one in slices]
+    ends = [(part.start, part.end) for part in slices]
     assert [0, *[end for _, end in ends]] == [*[start for start, _ in ends], len(content)]
-    assert [one.first + one.lines for one in slices[:-1]] == [one.first for one in slices[1:]]
+    assert [part.first + part.lines for part in slices[:-1]] == [part.first for part in slices[1:]]
     source = NemoJsonl(str(path), "/audio", limit=limit, block=block)
     shards = list(source.shards(hours))
     assert sum(shard.lines - shard.blank for shard in shards) == len(whole)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import DEMO, trusted
-from tests.test_nemo import requests
+from tests.conftest import DEMO, resolve_unpinned
+from tests.test_nemo import demo_requests
 from winnow.engines.batching import BatchLimits
 from winnow.engines.inference import out_of_memory, transcribe_requests
 from winnow.engines.model_cache import get_model
@@ -19,7 +19,7 @@ from winnow.errors import ModelBroken
 from winnow.parameters.engine import EngineOptions
 from winnow.text.hypothesis import Hypothesis
 
-REQUESTS = requests(12)
+REQUESTS = demo_requests(12)
 CULPRIT = REQUESTS[5].path
 
 
@@ -139,7 +139,7 @@ def test_batch_that_exceeds_memory_is_halved_and_its_size_remembered(small, alon
 
 @pytest.mark.parametrize(("name", "part"), [("small", "encoder"), ("small", "decoder"), ("large", "encoder")])
 def test_model_without_finite_scores_ends_the_run(name, part):
-    model = NemoModel(trusted(DEMO / f"{name}.nemo"), EngineOptions())
+    model = NemoModel(resolve_unpinned(DEMO / f"{name}.nemo"), EngineOptions())
     with torch.no_grad():
         next(getattr(model.model, part).parameters()).fill_(float("nan"))
     with pytest.raises(ModelBroken, match="the model's scores are not finite"):
@@ -153,7 +153,7 @@ def test_lost_device_is_not_blamed_on_utterances(small):
 
 
 def test_error_keeps_no_device_memory(small):
-    """What a failed call allocated must be free for the next one."""
+    """Memory that a failed call allocated is free for the next one."""
     kept = []
 
     class Wasteful(Faulty):

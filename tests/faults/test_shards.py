@@ -8,7 +8,7 @@ from prefect import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from flows import curate as flow
-from tests.conftest import published
+from tests.conftest import published_rows
 from winnow.runs.ledger import read_records
 
 SHARDS = int(os.environ.get("WINNOW_SHARDS", "40"))
@@ -37,7 +37,7 @@ def test_server_records_every_task_run_of_many_shards_as_completed(manifest, hea
     finally:
         flow.curate.on_completion_hooks.pop()
     seconds, end = time.monotonic() - start, time.monotonic()
-    assert len(published(tmp_path / "run")) == SHARDS
+    assert len(published_rows(tmp_path / "run")) == SHARDS
     large = sum(record["stage"] == "transcribe-large" for record in read_records(tmp_path / "run").values())
     # per shard: load, transcribe, score, gate, score, filter, publish; per run: shard, fields, manifest, report
     expected = 7 * SHARDS + large + 4

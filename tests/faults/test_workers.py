@@ -20,7 +20,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.client.schemas.objects import TaskRun
 
 from flows.curate import curate
-from tests.conftest import published
+from tests.conftest import published_rows
 from tests.faults.test_kills import dataset
 from winnow.runs.ledger import read_records
 from winnow.runs.verify import verify_run
@@ -30,11 +30,11 @@ ROWS, POISON = 120, 49
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
-DEADLY = """
+DIE_ON_POISON = """
 import os, signal, sys
 
-def die(event, given):
-    if event == "open" and "poison" in str(given[0]):
+def die(event, arguments):
+    if event == "open" and "poison" in str(arguments[0]):
         os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(die)
@@ -52,18 +52,20 @@ def corpus(manifest, hears) -> dict[str, Any]:
 
 
 @pytest.fixture
-def deadly(tmp_path, monkeypatch) -> None:
+def fatal_utterance(tmp_path, monkeypatch) -> None:
     """Make new Python processes die when they open the file `poison.wav`."""
     (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(DEADLY)
+    (tmp_path / "site" / "sitecustomize.py").write_text(DIE_ON_POISON)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
 
 
-def decided(run: Path) -> list[tuple[Any, ...]]:
-    return [tuple(row[n] for n in ("id", "pred_text", "wer", "band", "decision", "reason")) for row in published(run)]
+def decisions(run: Path) -> list[tuple[Any, ...]]:
+    return [
+        tuple(row[n] for n in ("id", "pred_text", "wer", "band", "decision", "reason")) for row in published_rows(run)
+    ]
 
 
-def started(run: Path) -> bool:
+def transcription_started(run: Path) -> bool:
     """Tell whether a shard has been transcribed."""
     return any((run / "_stages" / "transcribe-small").glob("*.parquet"))
 
@@ -79,29 +81,29 @@ def cmdline(process: psutil.Process) -> list[str]:
 
 
 @contextmanager
-def storm(kill: Callable[[random.Random], bool], seed: int, interval: float) -> Iterator[list[float]]:
+def random_kills(kill: Callable[[random.Random], bool], seed: int, interval: float) -> Iterator[list[float]]:
     """Call `kill` at random moments during the block, until it has killed KILLS times."""
-    pick, over, kills = random.Random(seed), threading.Event(), []
+    pick, stopped, kills = random.Random(seed), threading.Event(), []
 
-    def rage() -> None:
-        while not over.wait(pick.uniform(0.5, 1.5) * interval) and len(kills) < KILLS:
+    def kill_repeatedly() -> None:
+        while not stopped.wait(pick.uniform(0.5, 1.5) * interval) and len(kills) < KILLS:
             if kill(pick):
                 kills.append(time.monotonic())
 
-    thread = threading.Thread(target=rage)
+    thread = threading.Thread(target=kill_repeatedly)
     thread.start()
     try:
         yield kills
     finally:
-        over.set()
+        stopped.set()
         thread.join()
 
 
 def assert_only_the_poison_differs(run: Path, whole: Path) -> None:
     assert [check.sentence for check in verify_run(run) if not check.holds] == []
-    expected = decided(whole)
+    expected = decisions(whole)
     expected[POISON] = (POISON + 1, None, None, None, "quarantine", "WORKER_KILLED")
-    assert decided(run) == expected
+    assert decisions(run) == expected
     output, undisturbed = dataset(run), dataset(whole)
     same = [name for name in undisturbed if output.get(name) == undisturbed[name]]
     assert len(undisturbed) - len(same) <= 3  # the manifest, and the poison's shard in data and in rejects
@@ -125,19 +127,21 @@ def assert_every_task_run_ended(run: Path) -> None:
     assert len(task_runs(run)) > ROWS
 
 
-def test_rows_25_and_26_run_survives_killed_workers_and_a_fatal_utterance(corpus, deadly, tmp_path, monkeypatch):
+def test_rows_25_and_26_run_survives_killed_workers_and_a_fatal_utterance(
+    corpus, fatal_utterance, tmp_path, monkeypatch
+):
     seed = int(os.environ.get("WINNOW_SEED", random.randrange(10**6)))
     curate(**corpus, output=tmp_path / "whole")
 
     def kill(pick: random.Random) -> bool:
         victims = workers_here()
-        if victims and started(tmp_path / "run"):
+        if victims and transcription_started(tmp_path / "run"):
             with suppress(psutil.Error):
                 pick.choice(victims).kill()
                 return True
         return False
 
-    with storm(kill, seed, interval=2) as kills:
+    with random_kills(kill, seed, interval=2) as kills:
         curate(**corpus, output=tmp_path / "run", devices="local", dask={"workers": 2})
     print(f"seed {seed}: {len(kills)} kills of workers, one poisonous utterance")
     assert kills
@@ -204,9 +208,9 @@ def test_run_survives_killed_hosts_and_scheduler(corpus, cluster, tmp_path):
     curate(**corpus, output=tmp_path / "whole")
 
     def kill(pick: random.Random) -> bool:
-        return started(tmp_path / "run") and pick.choice(hosts).kill()
+        return transcription_started(tmp_path / "run") and pick.choice(hosts).kill()
 
-    with storm(kill, seed, interval=4) as kills:
+    with random_kills(kill, seed, interval=4) as kills:
         curate(**corpus, output=tmp_path / "run", devices=address)
     print(f"seed {seed}: {len(kills)} kills of hosts")
     assert kills

@@ -2,6 +2,7 @@
 
 import functools
 import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 from winnow.errors import OptionError
@@ -11,24 +12,6 @@ Precision = Literal["fp32", "fp16", "bf16"]
 
 MIN_BF16_PARAMETERS = 5_000_000  # matrices of smaller encoders are too small for bf16 to pay off on a CPU
 MIN_BF16_SPEEDUP = 1.5  # of a matrix product in bf16 on a CPU; the rest of the model gains less
-
-
-def choose_precision(encoder: Any, options: EngineOptions) -> Precision:
-    """Return the precision of the options, or the best one for the encoder and its device.
-
-    Raises OptionError if the device does not support the requested one.
-    """
-    import torch
-
-    on_gpu = next(encoder.parameters()).is_cuda
-    if options.precision == "fp16" and not on_gpu:
-        raise OptionError("engine.precision: fp16 requires a GPU: use bf16 or fp32")
-    if options.precision != "auto":
-        return options.precision
-    if on_gpu:
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    large = sum(parameter.numel() for parameter in encoder.parameters()) >= MIN_BF16_PARAMETERS
-    return "bf16" if large and bf16_speedup() >= MIN_BF16_SPEEDUP else "fp32"
 
 
 @functools.cache
@@ -50,3 +33,22 @@ def bf16_speedup() -> float:
         return best
 
     return product_seconds(torch.float32) / product_seconds(torch.bfloat16)
+
+
+def choose_precision(encoder: Any, options: EngineOptions, speedup: Callable[[], float] = bf16_speedup) -> Precision:
+    """Return the precision of the options, or the best one for the encoder and its device.
+
+    `speedup` measures how much faster the CPU is in bf16 than in fp32.
+    Raises OptionError if the device does not support the requested one.
+    """
+    import torch
+
+    on_gpu = next(encoder.parameters()).is_cuda
+    if options.precision == "fp16" and not on_gpu:
+        raise OptionError("engine.precision: fp16 requires a GPU: use bf16 or fp32")
+    if options.precision != "auto":
+        return options.precision
+    if on_gpu:
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    large = sum(parameter.numel() for parameter in encoder.parameters()) >= MIN_BF16_PARAMETERS
+    return "bf16" if large and speedup() >= MIN_BF16_SPEEDUP else "fp32"
