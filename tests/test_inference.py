@@ -195,7 +195,7 @@ def test_invalid_transcripts_are_refused_with_their_line(tmp_path, lines, compla
         ("missing.nemo", None, "no such file"),
         ("page.nemo", "<html></html>", "not a NeMo checkpoint"),
         ("parakeet", None, "parakeet: not a .nemo file, nor a hub name .*, nor in NeMo's list for NGC"),
-        ("parakeet-tdt_ctc-110M", None, "not in NeMo's list for NGC; the nearest there is parakeet-tdt_ctc-110m"),
+        ("parakeet-tdt_ctc-110M", None, "nor in NeMo's list for NGC; the nearest there is parakeet-tdt_ctc-110m"),
         ("parakeet-tdt_ctc-110m", None, "cannot be downloaded from NGC"),
         ("no model", None, "no model: not the name of a model: expected a .jsonl file of transcripts, or a .nemo file"),
         ("nvidia/no-such-model", None, "cannot be downloaded from the hub"),

@@ -1,3 +1,5 @@
+"""Credentials in URLs: hidden in what is written, refused in parameters."""
+
 import pytest
 from pydantic import ValidationError
 
