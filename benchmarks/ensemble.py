@@ -57,14 +57,14 @@ def demo_speech() -> list[Spoken]:
     return rows
 
 
-def louder(spoken: list[Spoken], folder: Path) -> Iterator[Spoken]:
+def add_noise(spoken: list[Spoken], folder: Path) -> Iterator[Spoken]:
     """Yield the same with more noise, of the five kinds in turn, at a signal-to-noise ratio of LOUD decibels."""
     pick = np.random.default_rng(SEED)
     speech = [load_clip(str(utterance.path), None, None, SAMPLE_RATE, 60.0).samples for utterance in spoken]
     for i, (utterance, samples) in enumerate(zip(spoken, speech, strict=True)):
         snr = float(pick.uniform(*LOUD))
-        added = make_noise(NOISES[i % len(NOISES)], len(samples), pick, speech)
-        yield write_utterance(folder / f"{i:03}.wav", utterance.text, mix_noise(samples, added, snr), snr)
+        noise = make_noise(NOISES[i % len(NOISES)], len(samples), pick, speech)
+        yield write_utterance(folder / f"{i:03}.wav", utterance.text, mix_noise(samples, noise, snr), snr)
 
 
 def other_speech(folder: Path, utterances: int = 300) -> Iterator[Spoken]:
@@ -75,8 +75,8 @@ def other_speech(folder: Path, utterances: int = 300) -> Iterator[Spoken]:
     speech = [speak(text, voices[i % len(voices)]) for i, text in enumerate(texts)]
     for i, (text, samples) in enumerate(zip(texts, speech, strict=True)):
         snr = float(pick.uniform(*LOUD))
-        added = make_noise(NOISES[i % len(NOISES)], len(samples), pick, speech)
-        yield write_utterance(folder / f"{i:03}.wav", text, mix_noise(samples, added, snr), snr)
+        noise = make_noise(NOISES[i % len(NOISES)], len(samples), pick, speech)
+        yield write_utterance(folder / f"{i:03}.wav", text, mix_noise(samples, noise, snr), snr)
 
 
 def write_utterance(path: Path, text: str, samples: Samples, snr: float) -> Spoken:
@@ -94,7 +94,7 @@ def transcribe_utterances(spoken: list[Spoken]) -> list[list[Hypothesis]]:
 Method = Callable[[list[Hypothesis]], str]
 
 
-def voted(**how: float | None) -> Method:
+def rover_method(**how: float | None) -> Method:
     return lambda row: rover(row, "basic", VoteWeights(**how)).text
 
 
@@ -102,9 +102,9 @@ def methods() -> dict[str, Method]:
     """Return ways to make one text of the hypotheses; the first three take that of one model."""
     alone: dict[str, Method] = {name: lambda row, i=i: row[i].text for i, name in enumerate(MODELS)}  # type: ignore[misc]
     return alone | {
-        "ROVER": voted(),
-        "ROVER, votes only": voted(alpha=1.0),
-        "ROVER, unscaled confidences, null confidence 0.5": voted(exponent=1.0, null_confidence=0.5),
+        "ROVER": rover_method(),
+        "ROVER, votes only": rover_method(alpha=1.0),
+        "ROVER, unscaled confidences, null confidence 0.5": rover_method(exponent=1.0, null_confidence=0.5),
         "highest confidence": lambda row: most_confident(row, "basic")[0].text,
     }
 
@@ -122,7 +122,7 @@ def compare() -> Iterator[list[str]]:
     """Yield the WER of each method on the demo corpus, also with more noise, and then the WER by agreement."""
     with tempfile.TemporaryDirectory() as folder:
         spoken = demo_speech()
-        loud = list(louder(spoken, Path(folder)))
+        loud = list(add_noise(spoken, Path(folder)))
         rows, loud_rows = transcribe_utterances(spoken), transcribe_utterances(loud)
     parts = {
         "the demo": up_to_snr(spoken, rows, 30),
@@ -133,16 +133,19 @@ def compare() -> Iterator[list[str]]:
     yield ["", *(f"{name} ({len(some)})" for name, (some, _) in parts.items())]
     yield ["---"] * (1 + len(parts))
     for name, method in methods().items():
-        yield [name, *(f"{word_error_rate(some, read, method):.2%}" for some, read in parts.values())]
+        yield [name, *(f"{word_error_rate(some, hypotheses, method):.2%}" for some, hypotheses in parts.values())]
     yield []
     yield ["agreement at least", "the demo", "WER of ROVER", "more noise, SNR 0 to 10 dB", "WER of ROVER"]
     yield ["---"] * 5
     for least in (1.0, 0.9, 0.8, 0.7, 0.6, 0.0):
-        kept = [agreed(spoken, rows, least), agreed(loud, loud_rows, least)]
-        yield [f"{least}", *(c for part in kept for c in (f"{len(part[0])}", f"{word_error_rate(*part, voted()):.2%}"))]
+        kept = [with_agreement(spoken, rows, least), with_agreement(loud, loud_rows, least)]
+        yield [
+            f"{least}",
+            *(c for part in kept for c in (f"{len(part[0])}", f"{word_error_rate(*part, rover_method()):.2%}")),
+        ]
 
 
-def agreed(
+def with_agreement(
     spoken: list[Spoken], rows: list[list[Hypothesis]], least: float
 ) -> tuple[list[Spoken], list[list[Hypothesis]]]:
     """Return the utterances with at least this agreement, and their hypotheses."""
@@ -168,7 +171,7 @@ def tune() -> Iterator[list[str]]:
     alphas = [step / 5 for step in range(6)]
     yield ["null_confidence", "exponent", *(f"alpha {alpha}" for alpha in alphas)]
     for null_confidence, exponent in product((None, 0.1, 0.3, 0.5, 0.7), (1.0, 0.5, 0.25, 0.125)):
-        variants = [voted(alpha=alpha, exponent=exponent, null_confidence=null_confidence) for alpha in alphas]
+        variants = [rover_method(alpha=alpha, exponent=exponent, null_confidence=null_confidence) for alpha in alphas]
         yield [
             f"{null_confidence}",
             f"{exponent}",

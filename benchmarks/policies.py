@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.ensemble import Spoken, demo_speech, louder
+from benchmarks.ensemble import Spoken, add_noise, demo_speech
 from demo.__main__ import pinned
 from demo.corpus import CORPUS
 from winnow.engines.engine import Request
@@ -62,19 +62,19 @@ Policy = Callable[..., tuple[Flags, Flags]]
 """Takes the evidence and limits; returns what is kept and what the large model transcribes."""
 
 
-def alone(name: str) -> Policy:
+def single_model(name: str) -> Policy:
     """Keep utterances by one model's hypothesis of everything."""
     return lambda rows, limit: (getattr(rows, name) <= limit, np.full(len(rows.ids), name != "small"))
 
 
 def guide(rows: Evidence, limit: float) -> tuple[Flags, Flags]:
-    read = rows.small <= GATE_PRESETS["guide"].reject
-    return read & (rows.large <= limit), read
+    transcribed = rows.small <= GATE_PRESETS["guide"].reject
+    return transcribed & (rows.large <= limit), transcribed
 
 
 def bands(rows: Evidence, accept: float, reject: float, limit: float) -> tuple[Flags, Flags]:
-    read = (rows.small > accept) & (rows.small <= reject)
-    return np.where(read, rows.large <= limit, rows.small <= min(accept, limit)), read
+    transcribed = (rows.small > accept) & (rows.small <= reject)
+    return np.where(transcribed, rows.large <= limit, rows.small <= min(accept, limit)), transcribed
 
 
 def budget(share: float) -> Policy:
@@ -84,21 +84,21 @@ def budget(share: float) -> Policy:
         sampled = wanted & (drawn < sample_share(drawn, wanted, rows.seconds, seconds))
         rescued = sampled & (rows.small > limit) & (rows.large <= limit)
         band = best_band(BudgetRows(rows.small, rows.seconds, sampled, rescued), limit, seconds, limit)
-        kept, read = bands(rows, *band, limit)
-        return kept, read | sampled
+        kept, transcribed = bands(rows, *band, limit)
+        return kept, transcribed | sampled
 
     return spend
 
 
 POLICIES: dict[str, tuple[Policy, list[tuple[float, ...]]]] = {
-    "small only": (alone("small"), [(limit,) for limit in LIMITS]),
-    "large only": (alone("large"), [(limit,) for limit in LIMITS]),
+    "small only": (single_model("small"), [(limit,) for limit in LIMITS]),
+    "large only": (single_model("large"), [(limit,) for limit in LIMITS]),
     "the guide's cascade": (guide, [(limit,) for limit in LIMITS]),
     "bands, by default": (bands, [(GATE_PRESETS["bands"].accept, GATE_PRESETS["bands"].reject, LIMIT)]),
     "bands, chosen": (bands, [(a, r, t) for a, r, t in product(LIMITS, REJECTS, LIMITS) if a <= t]),
     "budget of 20%": (budget(0.2), [(limit,) for limit in LIMITS]),
     "budget of 40%": (budget(0.4), [(limit,) for limit in LIMITS]),
-    "ROVER of both": (alone("voted"), [(limit,) for limit in LIMITS]),
+    "ROVER of both": (single_model("voted"), [(limit,) for limit in LIMITS]),
 }
 
 
@@ -118,27 +118,27 @@ class Figures:
         return 2 * self.precision * self.recall / both if both else 0.0
 
 
-def figures(rows: Evidence, kept: Flags, read: Flags) -> Figures:
+def figures(rows: Evidence, kept: Flags, transcribed: Flags) -> Figures:
     right = int((kept & rows.good).sum())
     return Figures(
         precision=right / max(int(kept.sum()), 1),
         recall=right / int(rows.good.sum()),
         bad_kept=int((kept & ~rows.good).sum()),
         bad=int((~rows.good).sum()),
-        cost=float(rows.seconds[read].sum() / rows.seconds.sum()),
+        cost=float(rows.seconds[transcribed].sum() / rows.seconds.sum()),
     )
 
 
-def judged(policy: Policy, limits: tuple[float, ...], rows: Evidence, some: Flags) -> Figures:
-    kept, read = policy(rows, *limits)
-    return figures(rows.only(some), kept[some], read[some])
+def measure_policy(policy: Policy, limits: tuple[float, ...], rows: Evidence, some: Flags) -> Figures:
+    kept, transcribed = policy(rows, *limits)
+    return figures(rows.only(some), kept[some], transcribed[some])
 
 
-def chosen(policy: Policy, choices: list[tuple[float, ...]], rows: Evidence, some: Flags) -> tuple[float, ...]:
+def choose_limits(policy: Policy, choices: list[tuple[float, ...]], rows: Evidence, some: Flags) -> tuple[float, ...]:
     """Return the limits with the highest F1; of equals the cheapest, then those closest to the defaults."""
 
     def worth(limits: tuple[float, ...]) -> tuple[float, float, float]:
-        outcome = judged(policy, limits, rows, some)
+        outcome = measure_policy(policy, limits, rows, some)
         return round(outcome.f1, 6), -round(outcome.cost, 6), -sum(abs(limit - LIMIT) for limit in limits)
 
     return max(choices, key=worth)
@@ -148,12 +148,12 @@ def corpora(folder: Path) -> Iterator[tuple[str, Evidence]]:
     """Yield the demo corpus, the same in more noise, and real digits with their own models if they exist."""
     models = {name: pinned(name) for name in ("small", "large")}
     references_by_file = {
-        line["audio_filepath"]: line["text"] for line in map(json.loads, plain(CORPUS / "manifest.jsonl"))
+        line["audio_filepath"]: line["text"] for line in map(json.loads, undamaged_lines(CORPUS / "manifest.jsonl"))
     }
     spoken = demo_speech()
     texts = [references_by_file[str(utterance.path.relative_to(CORPUS))] for utterance in spoken]
     yield "demo corpus", evidence(spoken, texts, models)
-    yield "demo corpus in noise", evidence(list(louder(spoken, folder)), texts, models)
+    yield "demo corpus in noise", evidence(list(add_noise(spoken, folder)), texts, models)
     if SPEECH.exists():
         rows = [json.loads(line) for line in (SPEECH / "manifest.jsonl").read_text().splitlines()]
         digits = [Spoken(row["true_text"], SPEECH / row["audio_filepath"], 0.0) for row in rows]
@@ -161,7 +161,7 @@ def corpora(folder: Path) -> Iterator[tuple[str, Evidence]]:
         yield "spoken digits", evidence(digits, [row["text"] for row in rows], own)
 
 
-def plain(manifest: Path) -> list[str]:
+def undamaged_lines(manifest: Path) -> list[str]:
     """Return the lines of undamaged utterances."""
     lines = manifest.read_text().splitlines()
     return [line for line in lines if line.startswith('{"audio_filepath": "audio/') and line.endswith("}")]
@@ -194,12 +194,12 @@ def compare() -> Iterator[dict[str, Any]]:
         for corpus, rows in corpora(Path(folder)):
             even = rows.ids % 2 == 0
             for name, (policy, choices) in POLICIES.items():
-                limits = chosen(policy, choices, rows, even)
-                outcome = shown(judged(policy, limits, rows, ~even))
+                limits = choose_limits(policy, choices, rows, even)
+                outcome = figures_row(measure_policy(policy, limits, rows, ~even))
                 yield {"corpus": corpus, "policy": name, "limits": limits} | outcome
 
 
-def shown(outcome: Figures) -> dict[str, Any]:
+def figures_row(outcome: Figures) -> dict[str, Any]:
     return {"precision": outcome.precision, "recall": outcome.recall, "f1": outcome.f1} | {
         "bad_kept": f"{outcome.bad_kept} of {outcome.bad}",
         "cost": outcome.cost,

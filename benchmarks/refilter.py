@@ -78,7 +78,7 @@ def shard(number: int) -> pa.Table:
     return select_columns(pa.table(arrays, names=list(columns)), BEFORE_FILTER)
 
 
-def finished(run: Path, shards: int) -> None:
+def write_run(run: Path, shards: int) -> None:
     """Write a finished run of `shards` shards of hypotheses, filtered by the default rules."""
     manifest = run.parent / "corpus.jsonl"
     manifest.write_text(json.dumps({"audio_filepath": "a.wav", "text": "a", "dnsmos": 3.5}) + "\n")
@@ -106,7 +106,7 @@ def compare(quick: bool, rounds: int) -> Iterator[dict[str, Any]]:
     shards = 50 if quick else 1_000
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        finished(run, shards)
+        write_run(run, shards)
         for command in ("refilter", "sweep"):
             for name, rules in RULES.items():
                 turns = [measure(command, str(run), *rules) for _ in range(rounds)]

@@ -35,7 +35,7 @@ def pairs(count: int) -> Pairs:
     return [" ".join(reference) for reference in references], hypotheses
 
 
-def each(compare: Callable[[str, str], object]) -> Callable[[int], Work]:
+def compare_each(compare: Callable[[str, str], object]) -> Callable[[int], Work]:
     """Return a benchmark that compares one pair at a time."""
 
     def make(count: int) -> Work:
@@ -48,13 +48,13 @@ def each(compare: Callable[[str, str], object]) -> Callable[[int], Work]:
 def our_rates(count: int) -> Work:
     from winnow.text.metrics import word_error_rate
 
-    return each(word_error_rate)(count)
+    return compare_each(word_error_rate)(count)
 
 
 def their_rates(count: int) -> Work:
     import jiwer
 
-    return each(jiwer.wer)(count)
+    return compare_each(jiwer.wer)(count)
 
 
 def our_corpus(count: int) -> Work:
@@ -87,7 +87,7 @@ def our_counts(count: int) -> Work:
         assert errors is not None
         return [errors.hits, errors.substitutions, errors.deletions, errors.insertions]
 
-    return each(counts)(count)
+    return compare_each(counts)(count)
 
 
 def their_counts(count: int) -> Work:
@@ -97,7 +97,7 @@ def their_counts(count: int) -> Work:
         errors = jiwer.process_words(reference, hypothesis)
         return [errors.hits, errors.substitutions, errors.deletions, errors.insertions]
 
-    return each(counts)(count)
+    return compare_each(counts)(count)
 
 
 def our_stage(count: int) -> Work:

@@ -22,7 +22,7 @@ def stats_of(path, offset=None, duration=None, longest=60.0, **options):
     return load_clip(str(path), offset, duration, RATE, longest, **options).stats
 
 
-def fault(path, offset=None, duration=None, longest=60.0, **options):
+def fault_of(path, offset=None, duration=None, longest=60.0, **options):
     """Return reason, detail and measured seconds of the audio that is refused."""
     with pytest.raises(BadAudio) as caught:
         load_clip(str(path), offset, duration, RATE, longest, **options)
@@ -77,18 +77,18 @@ def test_audio_longer_than_a_block_is_complete(tmp_path):
     assert np.array_equal(load_clip(str(tmp_path / "a.wav"), None, None, RATE, 200).samples, ramp)
 
 
-def square(seconds=1.0, loud=1.0):
+def square_wave(seconds=1.0, loud=1.0):
     """Return a square wave of 100 Hz."""
     return loud * np.where(np.arange(round(seconds * RATE)) // (RATE // 200) % 2, 1.0, -1.0)
 
 
-def tones(*loud, pitch=440.0):
+def tone_sequence(*loud, pitch=440.0):
     """Return a second of tone at each amplitude."""
     at = np.arange(RATE) / RATE
     return np.concatenate([level * np.sin(2 * np.pi * pitch * at) for level in loud])
 
 
-def stats(*values):
+def stats_with(*values):
     """Return measurements in the order in which they are declared."""
     return AudioStats(zip([measurement.name for measurement in MEASUREMENTS], values, strict=True))
 
@@ -99,20 +99,20 @@ QUIET = 0.0009  # a tone's RMS is 3 dB below its peak, so this is -64 dB
 @pytest.mark.parametrize(
     ("samples", "subtype", "expected"),
     [
-        (tones(0.25), "FLOAT", stats(1.0, RATE, 1, 0.25, 0.0, 0.0, True)),
-        (tones(0.25, pitch=6000), "FLOAT", stats(1.0, RATE, 1, 0.25, 0.0, 0.0, False)),
-        (tones(0.25, QUIET, 0, 0), "FLOAT", stats(4.0, RATE, 1, 0.25, 0.0, 0.75, True)),
-        (tones(0), "PCM_16", stats(1.0, RATE, 1, 0.0, 0.0, 1.0, None)),
-        (tones(QUIET), "FLOAT", stats(1.0, RATE, 1, QUIET, 0.0, 1.0, None)),
-        (square(), "PCM_16", stats(1.0, RATE, 1, 1.0, 1.0, 0.0, False)),
-        (square(), "PCM_24", stats(1.0, RATE, 1, 1.0, 1.0, 0.0, False)),
-        (square(), "PCM_U8", stats(1.0, RATE, 1, 1.0, 1.0, 0.0, False)),
-        (square(), "ULAW", stats(1.0, RATE, 1, 0.98, 1.0, 0.0, False)),
-        (square(), "ALAW", stats(1.0, RATE, 1, 0.984, 1.0, 0.0, False)),
-        (square(loud=1.5), "FLOAT", stats(1.0, RATE, 1, 1.5, 1.0, 0.0, False)),
-        (square(loud=0.99), "PCM_16", stats(1.0, RATE, 1, 0.99, 0.0, 0.0, False)),
-        (np.stack([square(), -square()], 1), "FLOAT", stats(1.0, RATE, 2, 1.0, 1.0, 1.0, None)),
-        (np.stack([square(), 0 * square()], 1), "FLOAT", stats(1.0, RATE, 2, 1.0, 0.5, 0.0, False)),
+        (tone_sequence(0.25), "FLOAT", stats_with(1.0, RATE, 1, 0.25, 0.0, 0.0, True)),
+        (tone_sequence(0.25, pitch=6000), "FLOAT", stats_with(1.0, RATE, 1, 0.25, 0.0, 0.0, False)),
+        (tone_sequence(0.25, QUIET, 0, 0), "FLOAT", stats_with(4.0, RATE, 1, 0.25, 0.0, 0.75, True)),
+        (tone_sequence(0), "PCM_16", stats_with(1.0, RATE, 1, 0.0, 0.0, 1.0, None)),
+        (tone_sequence(QUIET), "FLOAT", stats_with(1.0, RATE, 1, QUIET, 0.0, 1.0, None)),
+        (square_wave(), "PCM_16", stats_with(1.0, RATE, 1, 1.0, 1.0, 0.0, False)),
+        (square_wave(), "PCM_24", stats_with(1.0, RATE, 1, 1.0, 1.0, 0.0, False)),
+        (square_wave(), "PCM_U8", stats_with(1.0, RATE, 1, 1.0, 1.0, 0.0, False)),
+        (square_wave(), "ULAW", stats_with(1.0, RATE, 1, 0.98, 1.0, 0.0, False)),
+        (square_wave(), "ALAW", stats_with(1.0, RATE, 1, 0.984, 1.0, 0.0, False)),
+        (square_wave(loud=1.5), "FLOAT", stats_with(1.0, RATE, 1, 1.5, 1.0, 0.0, False)),
+        (square_wave(loud=0.99), "PCM_16", stats_with(1.0, RATE, 1, 0.99, 0.0, 0.0, False)),
+        (np.stack([square_wave(), -square_wave()], 1), "FLOAT", stats_with(1.0, RATE, 2, 1.0, 1.0, 1.0, None)),
+        (np.stack([square_wave(), 0 * square_wave()], 1), "FLOAT", stats_with(1.0, RATE, 2, 1.0, 0.5, 0.0, False)),
     ],
 )
 def test_measurements_of_known_signals(tmp_path, samples, subtype, expected):
@@ -159,7 +159,7 @@ def test_demo_recording_at_8_khz_is_narrowband():
     ],
 )
 def test_slice_outside_the_file_is_refused(write_tone, offset, duration, expected):
-    assert fault(write_tone("a.wav"), offset, duration) == expected
+    assert fault_of(write_tone("a.wav"), offset, duration) == expected
 
 
 @pytest.mark.parametrize("stated", [0.95, 1.0, 1.05])
@@ -169,7 +169,7 @@ def test_stated_duration_may_differ_by_50_ms(write_tone, stated):
 
 def test_stated_duration_may_differ_by_one_percent(write_tone):
     assert stats_of(write_tone("a.wav", seconds=20), None, 20.19).seconds == 20.0
-    assert fault(write_tone("a.wav", seconds=20), None, 20.25)[0] == "DURATION_MISMATCH"
+    assert fault_of(write_tone("a.wav", seconds=20), None, 20.25)[0] == "DURATION_MISMATCH"
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_path_without_audio_has_its_reason(tmp_path, write_tone, monkeypatch, na
     monkeypatch.chdir(tmp_path)  # the path of a socket is limited to about 100 characters
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket.wav")
-        assert fault(tmp_path / name, duration=1.0) == (reason, detail, None)
+        assert fault_of(tmp_path / name, duration=1.0) == (reason, detail, None)
 
 
 def test_header_duration_is_zero_if_it_is_not_stated(tmp_path, write_tone):
@@ -211,8 +211,8 @@ def test_header_duration_is_zero_if_it_is_not_stated(tmp_path, write_tone):
     (tmp_path / "page.wav").write_text("<html></html>")
     paths = [
         write_tone("a.wav", seconds=2),
-        relabelled(write_tone("b.flac"), 0),
-        relabelled(write_tone("c.flac"), 80_000),
+        with_frame_count(write_tone("b.flac"), 0),
+        with_frame_count(write_tone("c.flac"), 80_000),
     ]
     paths += [tmp_path / name for name in ("pipe.wav", "page.wav", "missing.wav")]
     assert [header_duration(str(path)) for path in paths] == [2.0, 0.0, 5.0, 0.0, 0.0, 0.0]
@@ -223,7 +223,7 @@ def test_header_duration_is_zero_if_it_is_not_stated(tmp_path, write_tone):
 def test_permission_errors_are_not_retried(write_tone):
     path = write_tone("a.wav")
     path.chmod(0)
-    assert fault(path, delays=(60,)) == ("AUDIO_IO", "EACCES: Permission denied", None)
+    assert fault_of(path, delays=(60,)) == ("AUDIO_IO", "EACCES: Permission denied", None)
 
 
 @pytest.mark.parametrize("name", ["audio/a.wav", "audio/link.wav", "linked/a.wav", "audio/../audio/a.wav"])
@@ -242,7 +242,11 @@ def test_audio_outside_the_root_is_not_opened(tmp_path, write_tone, name):
     write_tone("audio2/b.wav")
     (tmp_path / "audio" / "link.wav").symlink_to(write_tone("b.wav"))
     (tmp_path / "audio" / "away").symlink_to(tmp_path)
-    assert fault(tmp_path / name, root=tmp_path / "audio") == ("PATH_OUTSIDE_ROOT", "leads out of the audio root", None)
+    assert fault_of(tmp_path / name, root=tmp_path / "audio") == (
+        "PATH_OUTSIDE_ROOT",
+        "leads out of the audio root",
+        None,
+    )
 
 
 MEMORY = "/proc/self/mem"  # a regular file whose first bytes are a real EIO
@@ -251,7 +255,7 @@ MEMORY = "/proc/self/mem"  # a regular file whose first bytes are a real EIO
 @pytest.mark.skipif(not os.path.exists(MEMORY), reason="needs /proc")  # noqa: PTH110
 def test_disk_error_is_not_reported_as_unreadable_audio(tmp_path):
     (tmp_path / "a.wav").symlink_to(MEMORY)
-    assert fault(tmp_path / "a.wav", delays=(0, 0, 0)) == ("AUDIO_IO", "EIO: Input/output error", None)
+    assert fault_of(tmp_path / "a.wav", delays=(0, 0, 0)) == ("AUDIO_IO", "EIO: Input/output error", None)
 
 
 @pytest.mark.skipif(not os.path.exists(MEMORY), reason="needs /proc")  # noqa: PTH110
@@ -276,17 +280,17 @@ def test_transient_disk_error_is_retried(tmp_path, write_tone):
 def test_truncated_file_is_detected(tmp_path, write_tone, name, reason, detail):
     whole = write_tone(name, seconds=8).read_bytes()
     (tmp_path / name).write_bytes(whole[: len(whole) // 2])
-    assert fault(tmp_path / name)[:2] == (reason, detail)
-    assert fault(tmp_path / name, duration=8.0)[0] in ("DURATION_MISMATCH", "AUDIO_UNREADABLE")
+    assert fault_of(tmp_path / name)[:2] == (reason, detail)
+    assert fault_of(tmp_path / name, duration=8.0)[0] in ("DURATION_MISMATCH", "AUDIO_UNREADABLE")
 
 
 def test_truncated_ogg_is_detected_by_the_stated_duration(tmp_path, write_tone):
     whole = write_tone("a.ogg", seconds=8).read_bytes()
     (tmp_path / "a.ogg").write_bytes(whole[: len(whole) // 2])
-    assert fault(tmp_path / "a.ogg", duration=8.0)[0] == "DURATION_MISMATCH"
+    assert fault_of(tmp_path / "a.ogg", duration=8.0)[0] == "DURATION_MISMATCH"
 
 
-def relabelled(path, frames):
+def with_frame_count(path, frames):
     """Make the header of a 16-bit mono wav or flac state so many frames (of a wav: bytes)."""
     data = bytearray(path.read_bytes())
     if path.suffix == ".wav":
@@ -303,12 +307,12 @@ def relabelled(path, frames):
     ("name", "frames"), [("a.flac", 0), *(("a.wav", size) for size in (0xFFFF_FFFF, 0x7FFF_FFFF, 0x8000_0000))]
 )
 def test_header_of_a_stream_may_state_no_length(write_tone, name, frames):
-    path = relabelled(write_tone(name, seconds=5), frames)
+    path = with_frame_count(write_tone(name, seconds=5), frames)
     assert stats_of(path).seconds == 5.0
     assert stats_of(path, None, 5.0).seconds == 5.0
     assert stats_of(path, 2.0, 1.0).seconds == 1.0
-    assert fault(path, 7.0, 1.0)[0] == "BAD_OFFSET"
-    assert fault(path, None, 6.0)[0] == "DURATION_MISMATCH"
+    assert fault_of(path, 7.0, 1.0)[0] == "BAD_OFFSET"
+    assert fault_of(path, None, 6.0)[0] == "DURATION_MISMATCH"
 
 
 @pytest.mark.parametrize(
@@ -322,11 +326,11 @@ def test_header_of_a_stream_may_state_no_length(write_tone, name, frames):
     ],
 )
 def test_header_that_misstates_the_length_is_refused(write_tone, name, frames, expected):
-    assert fault(relabelled(write_tone(name, seconds=5), frames)) == expected
+    assert fault_of(with_frame_count(write_tone(name, seconds=5), frames)) == expected
 
 
 def test_flac_with_more_audio_than_stated_is_refused(write_tone):
-    reason, detail, seconds = fault(relabelled(write_tone("a.flac", seconds=5), 16_000))
+    reason, detail, seconds = fault_of(with_frame_count(write_tone("a.flac", seconds=5), 16_000))
     assert (reason, detail.partition(" bytes ")[2], seconds) == ("BAD_HEADER", "come after the last frame", 1.0)
 
 
@@ -348,22 +352,22 @@ def test_ten_hours_in_half_a_megabyte_are_not_decoded(tmp_path):
     path = ten_hours(tmp_path / "a.flac")
     for frames, reason in [(None, "TOO_LONG"), (0, "TOO_LONG"), (2**36 - 1, "TOO_LONG"), (20_000, "BAD_HEADER")]:
         if frames is not None:
-            relabelled(path, frames)
+            with_frame_count(path, frames)
         tracemalloc.start()
         began = time.process_time()
-        assert fault(path)[0] == reason
+        assert fault_of(path)[0] == reason
         assert time.process_time() - began < 0.3  # it takes a few milliseconds; the whole would take seconds
         assert tracemalloc.get_traced_memory()[1] < 16 * 2**20  # bytes
         tracemalloc.stop()
 
 
 def test_length_rate_and_channels_are_limited(write_tone):
-    assert fault(write_tone("long.wav", seconds=3), longest=2) == ("TOO_LONG", "more than 2 s", None)
-    assert fault(write_tone("blip.wav", seconds=0.05)) == ("TOO_SHORT", "0.050 s", 0.05)
-    assert fault(write_tone("nothing.wav", seconds=0)) == ("TOO_SHORT", "0.000 s", 0.0)
-    assert fault(write_tone("slow.wav", rate=1_000)) == ("BAD_FORMAT", "1000 Hz, channels: 1", None)
-    assert fault(write_tone("fast.wav", rate=400_000)) == ("BAD_FORMAT", "400000 Hz, channels: 1", None)
-    assert fault(write_tone("many.wav", channels=9)) == ("BAD_FORMAT", "16000 Hz, channels: 9", None)
+    assert fault_of(write_tone("long.wav", seconds=3), longest=2) == ("TOO_LONG", "more than 2 s", None)
+    assert fault_of(write_tone("blip.wav", seconds=0.05)) == ("TOO_SHORT", "0.050 s", 0.05)
+    assert fault_of(write_tone("nothing.wav", seconds=0)) == ("TOO_SHORT", "0.000 s", 0.0)
+    assert fault_of(write_tone("slow.wav", rate=1_000)) == ("BAD_FORMAT", "1000 Hz, channels: 1", None)
+    assert fault_of(write_tone("fast.wav", rate=400_000)) == ("BAD_FORMAT", "400000 Hz, channels: 1", None)
+    assert fault_of(write_tone("many.wav", channels=9)) == ("BAD_FORMAT", "16000 Hz, channels: 9", None)
 
 
 @pytest.mark.parametrize("channel", [0, 1])
@@ -372,4 +376,4 @@ def test_nonfinite_samples_are_refused(tmp_path, value, channel):
     samples = np.zeros((RATE, 2), np.float32)
     samples[100, channel] = value
     soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
-    assert fault(tmp_path / "a.wav") == ("NONFINITE_AUDIO", f"samples of {abs(value):g}", None)
+    assert fault_of(tmp_path / "a.wav") == ("NONFINITE_AUDIO", f"samples of {abs(value):g}", None)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from benchmarks.ensemble import MODELS, demo_speech, louder, methods, transcribe_utterances, word_error_rate
+from benchmarks.ensemble import MODELS, add_noise, demo_speech, methods, transcribe_utterances, word_error_rate
 from flows.ensemble import ensemble
 from tasks.combine import combine
 from tasks.filter import filter
@@ -197,7 +197,7 @@ def test_report_without_references_shows_agreement(manifest, hears, tmp_path):
 @pytest.fixture(scope="module")
 def noisy_speech(tmp_path_factory) -> tuple[list, list]:
     """Return every second utterance of the demo with more noise, and the hypotheses of its three checkpoints."""
-    utterances = list(louder(demo_speech(), tmp_path_factory.mktemp("noise")))[::2]
+    utterances = list(add_noise(demo_speech(), tmp_path_factory.mktemp("noise")))[::2]
     return utterances, transcribe_utterances(utterances)
 
 

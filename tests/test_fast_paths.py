@@ -16,13 +16,13 @@ def waves():
     return torch.nn.utils.rnn.pad_sequence(clips, batch_first=True), torch.tensor([len(clip) for clip in clips])
 
 
-def replaced(model):
+def are_replaced(model):
     """Tell whether feature extraction and subsampling are ours."""
     modules = {model.preprocessor.featurizer: log_mel, model.encoder.pre_encode.conv: subsample}
     return tuple(getattr(module.forward, "__func__", None) is ours for module, ours in modules.items())
 
 
-def outputs(model, wave, lengths):
+def model_outputs(model, wave, lengths):
     with torch.inference_mode():
         features, frames = model.preprocessor(input_signal=wave, length=lengths)
         encoded, steps = model.encoder(audio_signal=features.clone(), length=frames)
@@ -32,10 +32,10 @@ def outputs(model, wave, lengths):
 def test_features_and_encoder_output_equal_those_of_nemo(demo_small, waves):
     model = restore_model(demo_small, "cpu").eval()
     model.preprocessor.featurizer.pad_to = 0
-    theirs = outputs(model, *waves)
+    theirs = model_outputs(model, *waves)
     apply_fast_paths(model)
-    assert replaced(model) == (True, True)
-    ours = outputs(model, *waves)
+    assert are_replaced(model) == (True, True)
+    ours = model_outputs(model, *waves)
     assert torch.equal(ours[1], theirs[1])
     assert torch.equal(ours[3], theirs[3])
     torch.testing.assert_close(ours[0], theirs[0], rtol=0, atol=1e-4)
@@ -48,4 +48,4 @@ def test_modules_with_unusual_settings_are_not_replaced(demo_small):
     model.preprocessor.featurizer.normalize = "all_features"
     model.encoder.pre_encode.conv.append(torch.nn.SiLU())
     apply_fast_paths(model)
-    assert replaced(model) == (False, False)
+    assert are_replaced(model) == (False, False)

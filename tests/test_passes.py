@@ -78,7 +78,7 @@ def models(hears):
     )
 
 
-def routed(models):
+def routed_run(models):
     german = {"small": models["german"], "large": models["german_large"]}
     routes = {"de": german, "hy": {"small": models["armenian"]}}
     return {"small": models["small"], "large": models["large"], "languages": routes}
@@ -86,7 +86,7 @@ def routed(models):
 
 def test_extra_model_skips_languages_with_models_of_their_own(corpus, models, hears):
     third = hears(third={"d.wav": "one two three"})["third"]
-    *_, last = make_passes(Curation(manifest=corpus, output="out", extra_models=[third], **routed(models)))
+    *_, last = make_passes(Curation(manifest=corpus, output="out", extra_models=[third], **routed_run(models)))
     assert {language: last.checkpoint_for(language) for language in ("de", "hy", "en", None)} == {
         **dict.fromkeys(("de", "hy")),
         **dict.fromkeys(("en", None), last.checkpoint),
@@ -97,7 +97,7 @@ def test_extra_model_skips_languages_with_models_of_their_own(corpus, models, he
 @pytest.mark.usefixtures("prefect_server")
 def test_run_routes_each_row_by_its_language(corpus, models, tmp_path):
     run = tmp_path / "run"
-    report = curate(manifest=corpus, output=run, shard_hours=2 / 3600, **routed(models))
+    report = curate(manifest=corpus, output=run, shard_hours=2 / 3600, **routed_run(models))
     names = {path: name for name, path in models.items()} | {None: None}
     rows = [[names[row["small_model"]], names[row["large_model"]], row["decision"]] for row in published_rows(run)]
     assert rows == [
@@ -125,11 +125,11 @@ def test_run_routes_each_row_by_its_language(corpus, models, tmp_path):
     shown = (run / "report.html").read_text()
     assert all(f"{name}.jsonl" in shown for name in models)
 
-    assert curate(manifest=corpus, output=run, shard_hours=2 / 3600, **routed(models)) == report
+    assert curate(manifest=corpus, output=run, shard_hours=2 / 3600, **routed_run(models)) == report
     assert load_settings(run).languages["hy"].model_dump() == {"small": models["armenian"], "large": None}
     swapped = models | {"german": models["armenian"]}
     with pytest.raises(RunMismatch, match=r"sha256\.small for de was"):
-        curate(manifest=corpus, output=run, shard_hours=2 / 3600, **routed(swapped))
+        curate(manifest=corpus, output=run, shard_hours=2 / 3600, **routed_run(swapped))
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.policies import POLICIES, Evidence, chosen, judged
+from benchmarks.policies import POLICIES, Evidence, choose_limits, measure_policy
 
 ROWS = Evidence(
     ids=np.arange(1.0, 7),
@@ -33,10 +33,10 @@ def test_policy_keeps_and_transcribes_its_rows(name, limits, kept, transcribed):
 def test_limits_are_chosen_by_f1_then_cost():
     policy, choices = POLICIES["bands, chosen"]
     all_rows, later_rows = np.full(6, True), ROWS.ids > 2
-    result = judged(policy, (0.25, 1.05, 0.25), ROWS, later_rows)
+    result = measure_policy(policy, (0.25, 1.05, 0.25), ROWS, later_rows)
     assert (result.precision, result.recall, result.bad_kept, result.bad, result.f1) == (1.0, 1.0, 0, 2, 1.0)
     assert result.cost == pytest.approx(7 / 8)
-    assert chosen(policy, choices, ROWS, all_rows)[:2] == (0.3, 0.8)
+    assert choose_limits(policy, choices, ROWS, all_rows)[:2] == (0.3, 0.8)
 
 
 def test_policies_keep_their_budget():

@@ -15,7 +15,7 @@ import soundfile
 
 from tasks.transcribe import transcribe
 from tests.conftest import DEMO
-from tests.test_audio import MEMORY, relabelled, ten_hours
+from tests.test_audio import MEMORY, ten_hours, with_frame_count
 from winnow.audio.decode import load_clip
 from winnow.audio.measurements import BadAudio
 from winnow.engines.engine import Checkpoint
@@ -185,11 +185,11 @@ def write_extreme(root: Path, write_tone: Callable[..., Path]) -> None:
     write_tone("audio/nothing.wav", seconds=0)
     write_tone("audio/long.ogg", seconds=121)
     hours = ten_hours(root / "hours.flac")
-    relabelled(shutil.copy(hours, root / "hours-of-unknown-length.flac"), 0)
-    relabelled(shutil.copy(hours, root / "hours-that-claim-a-second.flac"), 4_000)
-    relabelled(write_tone("audio/huge.flac"), 2**36 - 1)
-    relabelled(write_tone("audio/more.wav"), 64_000)
-    relabelled(write_tone("audio/none.wav"), 0)
+    with_frame_count(shutil.copy(hours, root / "hours-of-unknown-length.flac"), 0)
+    with_frame_count(shutil.copy(hours, root / "hours-that-claim-a-second.flac"), 4_000)
+    with_frame_count(write_tone("audio/huge.flac"), 2**36 - 1)
+    with_frame_count(write_tone("audio/more.wav"), 64_000)
+    with_frame_count(write_tone("audio/none.wav"), 0)
     write_tone("audio/slow.wav", rate=1_000)
     write_tone("audio/fast.wav", rate=400_000)
     write_tone("audio/crowd.wav", channels=9)

@@ -351,12 +351,12 @@ def checkpoint_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WINNOW_CACHE", str(tmp_path / "cache"))
 
-    def reached(*_: object, **__: object) -> None:
+    def fail_if_called(*_: object, **__: object) -> None:
         raise AssertionError("a checkpoint was opened")
 
     for name in ("extract", "extractall"):
-        monkeypatch.setattr(tarfile.TarFile, name, reached)
-    monkeypatch.setattr("nemo.core.connectors.save_restore_connector.SaveRestoreConnector.restore_from", reached)
+        monkeypatch.setattr(tarfile.TarFile, name, fail_if_called)
+    monkeypatch.setattr("nemo.core.connectors.save_restore_connector.SaveRestoreConnector.restore_from", fail_if_called)
     return tmp_path / "model.nemo"
 
 

@@ -25,7 +25,7 @@ KILLS = int(os.environ.get("WINNOW_COMMAND_KILLS", "2"))
 SMALL_SHARDS = ["--shard-hours", "0.05"]  # ten of the demo's corpus
 
 
-def command(*words: object, api: str | None, **options: object) -> subprocess.Popen[str]:
+def start_command(*words: object, api: str | None, **options: object) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API")}
     environment |= {"PREFECT_API_URL": api} if api else {}
     line = [sys.executable, "-P", "-m", "cli.app", *map(str, words)]
@@ -37,7 +37,7 @@ def curate_demo(output: Path, *words: object) -> list[object]:
     return ["curate", DEMO / "corpus" / "manifest.jsonl", "--output", output, *models, *SMALL_SHARDS, *words]
 
 
-def passes(lines: list[str]) -> list[str]:
+def logged_passes(lines: list[str]) -> list[str]:
     """Find the passes in a log that did any work."""
     return re.findall(r"((?:small|large) pass [\d-]+): [\d,]+ utterances", "\n".join(lines))
 
@@ -52,7 +52,7 @@ def committed_passes(run: Path) -> set[str]:
 
 
 def test_killed_command_resumes_to_the_same_bytes_and_repeats_no_pass(tmp_path, prefect_server):
-    whole = command(*curate_demo(tmp_path / "whole"), api=prefect_server)
+    whole = start_command(*curate_demo(tmp_path / "whole"), api=prefect_server)
     start = time.monotonic()
     assert whole.wait(timeout=300) == 0, whole.stderr.read()
     duration = time.monotonic() - start
@@ -63,7 +63,7 @@ def test_killed_command_resumes_to_the_same_bytes_and_repeats_no_pass(tmp_path, 
         run, lines, ended = tmp_path / f"killed{outputs}", [], None
         outputs += 1
         while ended != 0:
-            process = command(
+            process = start_command(
                 *(["resume", run] if (run / "run.json").exists() else curate_demo(run)), api=prefect_server
             )
             committed = committed_passes(run)
@@ -73,12 +73,12 @@ def test_killed_command_resumes_to_the_same_bytes_and_repeats_no_pass(tmp_path, 
             log = process.communicate(timeout=300)[1].splitlines()
             ended = process.returncode
             assert ended in (0, -signal.SIGKILL), f"seed {seed}: {log}"
-            assert not committed & set(passes(log)), f"seed {seed}: a committed pass was repeated"
+            assert not committed & set(logged_passes(log)), f"seed {seed}: a committed pass was repeated"
             kills += ended == -signal.SIGKILL
             lines += log
         assert [check.sentence for check in verify_run(run) if not check.holds] == []
         assert dataset(run) == dataset(tmp_path / "whole"), f"seed {seed}"
-        printed_passes = passes(lines)
+        printed_passes = logged_passes(lines)
         assert len(printed_passes) == len(set(printed_passes)), (
             f"seed {seed}: a committed pass was repeated: {printed_passes}"
         )
@@ -89,11 +89,11 @@ def test_killed_command_resumes_to_the_same_bytes_and_repeats_no_pass(tmp_path, 
 
 
 def test_second_command_on_the_same_output_is_refused(tmp_path, prefect_server):
-    first = command(*curate_demo(tmp_path / "run"), api=prefect_server)
+    first = start_command(*curate_demo(tmp_path / "run"), api=prefect_server)
     while not (tmp_path / "run" / "run.json").exists():
         assert first.poll() is None, first.stderr.read()
         time.sleep(0.1)
-    second = command(*curate_demo(tmp_path / "run"), api=prefect_server)
+    second = start_command(*curate_demo(tmp_path / "run"), api=prefect_server)
     log = second.communicate(timeout=120)[1].splitlines()[-1]
     assert second.returncode == 6
     assert f"is in use by manifest.jsonl to {tmp_path / 'run'} (process {first.pid} on {socket.gethostname()})" in log
@@ -106,7 +106,7 @@ def test_second_command_on_the_same_output_is_refused(tmp_path, prefect_server):
 
 
 def test_interrupted_command_ends_and_says_how_to_resume(tmp_path, prefect_server):
-    process = command(*curate_demo(tmp_path / "run"), api=prefect_server)
+    process = start_command(*curate_demo(tmp_path / "run"), api=prefect_server)
     while not (tmp_path / "run" / "run.json").exists():
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.1)
@@ -123,12 +123,12 @@ def test_run_with_too_much_quarantined_stops_and_resumes_with_a_higher_limit(man
         *({"audio_filepath": f"{i}.wav", "text": None} for i in range(12)),
     )
     words = ["curate", corpus, "--output", tmp_path / "run", "--small", hears(small=good)["small"]]
-    stopped = command(*words, api=prefect_server)
+    stopped = start_command(*words, api=prefect_server)
     log = stopped.communicate(timeout=120)[1].splitlines()[-1]
     assert stopped.returncode == 10
     assert "12 of 17 utterances are quarantined, more than max_quarantined (5.0%) allows: BAD_TEXT 12." in log
     assert not (tmp_path / "run" / "_SUCCESS.json").exists()
-    again = command("resume", tmp_path / "run", "--max-quarantined", "0.8", api=prefect_server)
+    again = start_command("resume", tmp_path / "run", "--max-quarantined", "0.8", api=prefect_server)
     assert "transcribe small 00000: already done" in again.communicate(timeout=120)[1]
     assert again.returncode == 0
     assert json.loads((tmp_path / "run" / "_SUCCESS.json").read_text())["quarantined"] == 12
@@ -136,7 +136,7 @@ def test_run_with_too_much_quarantined_stops_and_resumes_with_a_higher_limit(man
 
 def test_command_whose_server_is_unreachable_does_nothing(tmp_path):
     start = time.monotonic()
-    process = command(*curate_demo(tmp_path / "run"), api="http://127.0.0.1:9/api")
+    process = start_command(*curate_demo(tmp_path / "run"), api="http://127.0.0.1:9/api")
     log = process.communicate(timeout=60)[1].splitlines()[-1]
     assert process.returncode == 3
     assert time.monotonic() - start < 40
@@ -146,7 +146,7 @@ def test_command_whose_server_is_unreachable_does_nothing(tmp_path):
 
 @pytest.mark.parametrize("place", ["/proc/winnow", "/dev/full/run"])
 def test_output_that_cannot_be_written_is_refused_before_a_model_loads(place, prefect_server):
-    process = command(*curate_demo(Path(place)), api=prefect_server)
+    process = start_command(*curate_demo(Path(place)), api=prefect_server)
     log = process.communicate(timeout=120)[1].splitlines()[-1]
     assert process.returncode == 2
     assert f"{place}: cannot be written to" in log
@@ -155,7 +155,7 @@ def test_output_that_cannot_be_written_is_refused_before_a_model_loads(place, pr
 def test_run_completes_its_data_when_its_server_dies(tmp_path):
     run = tmp_path / "run"
     with running_server(tmp_path / "prefect", "--no-services") as api:
-        process = command(*curate_demo(run), api=api)
+        process = start_command(*curate_demo(run), api=api)
         for line in process.stderr:
             if "transcribe small 00002" in line:
                 break
@@ -180,7 +180,7 @@ def test_planted_secret_appears_nowhere(manifest, write_tone, hears, tmp_path, p
     )
     models = hears(small={"a.wav": "hello there"})
     words = ["curate", corpus, "--output", tmp_path / "run", "--small", models["small"]]
-    process = command(*words, api=prefect_server, stdout=subprocess.PIPE)
+    process = start_command(*words, api=prefect_server, stdout=subprocess.PIPE)
     log = "".join(process.communicate(timeout=120))
     assert process.returncode == 0, log
     files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]

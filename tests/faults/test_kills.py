@@ -31,7 +31,7 @@ def curate(settings: Curation) -> None:
 
 
 @pytest.fixture(scope="module")
-def complete(tmp_path_factory):
+def complete_run(tmp_path_factory):
     """The settings of a complete run: six shards, with rows that are escalated, dropped and quarantined."""
     folder = tmp_path_factory.mktemp("corpus")
     fields = {
@@ -54,10 +54,10 @@ def complete(tmp_path_factory):
 
 
 @pytest.fixture
-def settings(complete, tmp_path):
+def settings(complete_run, tmp_path):
     """The settings of the complete run, with a copy of its output."""
-    shutil.copytree(complete.output, tmp_path / "complete")
-    return complete.model_copy(update={"output": str(tmp_path / "complete")})
+    shutil.copytree(complete_run.output, tmp_path / "complete")
+    return complete_run.model_copy(update={"output": str(tmp_path / "complete")})
 
 
 def dataset(run: Path) -> dict[str, bytes]:

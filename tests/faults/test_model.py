@@ -47,17 +47,19 @@ def small(demo_small):
 
 
 @pytest.fixture(scope="module")
-def alone(small):
+def hypotheses_alone(small):
     """The hypothesis of each utterance transcribed alone."""
     return [transcribe_requests(small, [request], EngineOptions())[0][0].hypothesis.text for request in REQUESTS]
 
 
-def paths(batches):
+def request_paths(batches):
     return [request.path for batch in batches for request, _ in batch]
 
 
-def assert_only_the_culprit(results, alone, reason, detail):
-    expected = [None if request.path == CULPRIT else text for request, text in zip(REQUESTS, alone, strict=True)]
+def assert_only_the_culprit(results, hypotheses_alone, reason, detail):
+    expected = [
+        None if request.path == CULPRIT else text for request, text in zip(REQUESTS, hypotheses_alone, strict=True)
+    ]
     assert [result.hypothesis and result.hypothesis.text for result in results] == expected
     (failed,) = [result for result in results if result.reason]
     assert (failed.reason, failed.detail) == (reason, detail)
@@ -68,20 +70,20 @@ class TooMany(Faulty):
     """Returns one hypothesis too many for a batch with the culprit."""
 
     def transcribe(self, batches):
-        return super().transcribe(batches) + [Hypothesis("and more")] * (CULPRIT in paths(batches))
+        return super().transcribe(batches) + [Hypothesis("and more")] * (CULPRIT in request_paths(batches))
 
 
 class TooFew(Faulty):
     """Returns no hypothesis for the culprit."""
 
     def transcribe(self, batches):
-        pairs = zip(paths(batches), super().transcribe(batches), strict=True)
+        pairs = zip(request_paths(batches), super().transcribe(batches), strict=True)
         return [hypothesis for path, hypothesis in pairs if path != CULPRIT]
 
 
 class Raises(Faulty):
     def transcribe(self, batches):
-        if CULPRIT in paths(batches):
+        if CULPRIT in request_paths(batches):
             raise self.state["error"]
         return super().transcribe(batches)
 
@@ -90,7 +92,7 @@ class NotFinite(Faulty):
     """Returns no finite scores for the culprit."""
 
     def transcribe(self, batches):
-        pairs = zip(paths(batches), super().transcribe(batches), strict=True)
+        pairs = zip(request_paths(batches), super().transcribe(batches), strict=True)
         return [Hypothesis("", finite=False) if path == CULPRIT else hypothesis for path, hypothesis in pairs]
 
 
@@ -106,9 +108,9 @@ class NotFinite(Faulty):
         (NotFinite, {}, "NONFINITE_SCORE", None),
     ],
 )
-def test_faulty_utterance_costs_no_neighbour(small, alone, fault, state, reason, detail):
+def test_faulty_utterance_costs_no_neighbour(small, hypotheses_alone, fault, state, reason, detail):
     results, usage = transcribe_requests(fault(small, **state), REQUESTS, EngineOptions())
-    assert_only_the_culprit(results, alone, reason, detail)
+    assert_only_the_culprit(results, hypotheses_alone, reason, detail)
     assert usage["utterances"] == len(REQUESTS) - 1
 
 
@@ -124,7 +126,7 @@ class Narrow(Faulty):
         return super().transcribe(batches)
 
 
-def test_batch_that_exceeds_memory_is_halved_and_its_size_remembered(small, alone):
+def test_batch_that_exceeds_memory_is_halved_and_its_size_remembered(small, hypotheses_alone):
     narrow = Narrow(small, room=9.0, tried=[])
     narrow.batches_per_call, narrow.threads, narrow.batch_limits = 1, 1, BatchLimits(40)
     first, _ = transcribe_requests(narrow, REQUESTS, EngineOptions())
@@ -133,7 +135,7 @@ def test_batch_that_exceeds_memory_is_halved_and_its_size_remembered(small, alon
     second, _ = transcribe_requests(narrow, REQUESTS, EngineOptions())
     again = sum(padded > 9.0 for padded in narrow.state["tried"])
     for results in (first, second):
-        assert [result.hypothesis.text for result in results] == alone
+        assert [result.hypothesis.text for result in results] == hypotheses_alone
     assert 0 == again < failed
 
 
@@ -158,7 +160,7 @@ def test_error_keeps_no_device_memory(small):
 
     class Wasteful(Faulty):
         def transcribe(self, batches):
-            if CULPRIT in paths(batches):
+            if CULPRIT in request_paths(batches):
                 buffer = np.zeros(10)
                 kept.append(weakref.ref(buffer))
                 raise torch.OutOfMemoryError("CUDA out of memory")
