@@ -54,7 +54,7 @@ def winnow(tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 def test_a_run_imports_nothing_from_the_current_folder(winnow, manifest, hears, tmp_path):
-    """It starts a Prefect server and a Dask worker, which dies at an utterance that is then isolated."""
+    """The run starts a Prefect server and a Dask worker, which dies at an utterance that is then isolated."""
     names = ["a.wav", "b.wav", "poison.wav"]
     corpus = manifest(*[{"audio_filepath": name, "duration": 1.0, "text": "hello there"} for name in names])
     words = ["--output", tmp_path / "run", "--max-quarantined", 0.5, "--devices", "local", "--dask.workers", 1]
