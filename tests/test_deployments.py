@@ -65,9 +65,9 @@ def test_form_shows_unit_limits_and_choices_of_every_parameter():
     schema = form(curate)
     assert schema["required"] == ["manifest", "output", "small"]
     assert schema["properties"]["shard_hours"] | {"position": 0} == {
-        "title": "Hours a shard",
-        "description": "Hours of audio in a shard, the unit of work and of resume; twice or four times as many, and so "
-        "on, where there would be more than a thousand shards",
+        "title": "Hours per shard",
+        "description": "Hours of audio per shard, the unit of work and of resuming. Doubled until there are at most 1,000 "
+        "shards",
         "type": "number",
         "exclusiveMinimum": 0,
         "default": 1.0,
@@ -277,7 +277,7 @@ def test_deployments_download_measure_and_check_models(server, manifest, hears, 
     }
     (row,) = json.loads(tables["download-models/cpu"]["download-models"])
     assert (row["model"], row["sha256"], row["cause"]) == (small, small.partition("@sha256:")[2], None)
-    assert "## Memory by batches" in tables["benchmark/cpu"]["benchmark"]
+    assert "## Memory by batch size" in tables["benchmark/cpu"]["benchmark"]
     assert "| one.jsonl | own choice (600 s) |  | 0.00% (0.00% to 0.00%) |" in tables["benchmark/cpu"]["benchmark"]
     states = {artifact["check"]: artifact["state"] for artifact in json.loads(tables["doctor/cpu"]["doctor"])}
     assert (states["packages"], states["server"], states["no.nemo"]) == ("ok", "ok", "failed")
