@@ -66,8 +66,8 @@ def test_form_shows_unit_limits_and_choices_of_every_parameter():
     assert schema["required"] == ["manifest", "output", "small"]
     assert schema["properties"]["shard_hours"] | {"position": 0} == {
         "title": "Hours per shard",
-        "description": "Hours of audio per shard, the unit of work and of resuming. Doubled until there are at most 1,000 "
-        "shards",
+        "description": "Hours of audio per shard, the unit of work and of resuming. Doubled until there are at most "
+        "1,000 shards",
         "type": "number",
         "exclusiveMinimum": 0,
         "default": 1.0,
