@@ -278,7 +278,7 @@ def test_deployments_download_measure_and_check_models(server, manifest, hears, 
     (row,) = json.loads(tables["download-models/cpu"]["download-models"])
     assert (row["model"], row["sha256"], row["cause"]) == (small, small.partition("@sha256:")[2], None)
     assert "## Memory by batch size" in tables["benchmark/cpu"]["benchmark"]
-    assert "| one.jsonl | own choice (600 s) |  | 0.00% (0.00% to 0.00%) |" in tables["benchmark/cpu"]["benchmark"]
+    assert "| one.jsonl | automatic (600 s) |  | 0.00% (0.00% to 0.00%) |" in tables["benchmark/cpu"]["benchmark"]
     states = {artifact["check"]: artifact["state"] for artifact in json.loads(tables["doctor/cpu"]["doctor"])}
     assert (states["packages"], states["server"], states["no.nemo"]) == ("ok", "ok", "failed")
 
