@@ -90,8 +90,8 @@ class Step:
 def stream(items: Iterable[Any], *steps: Step) -> None:
     """Take the items through all steps.
 
-    A failed item does not stop the others; at the end the failure is raised that comes first in the pipeline. One of
-    Winnow's own errors that no other attempt can mend is raised at once.
+    A failed item does not stop the others; at the end, the failure of the earliest step is raised. One of Winnow's own
+    errors that no other attempt can mend is raised at once.
     """
     steps[0].waiting.extend(items)
     ended: SimpleQueue[tuple[Step, int]] = SimpleQueue()

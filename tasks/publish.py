@@ -12,7 +12,7 @@ from winnow.runs.storage import read_table, write_atomically
 
 
 def publish(shard: Path, fields: OutputFields) -> list[Path]:
-    """Commit a judged shard's file in each folder of the output, also where it has no rows."""
+    """Commit a judged shard's file in each folder of the output, even if the file is empty."""
     run, name = ledger.run_of(shard), ledger.name_of(shard)
     key = ledger.key_of("publish", shard.name, fields, sorted(TABLES))
     if (record := ledger.find_record(run, key)) is None:

@@ -105,7 +105,7 @@ def hypothesis_columns(results: list[Result | None], models: list[str | None]) -
 def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated: bool = False) -> ledger.Record:
     """Run the pass on shards on disk; the model is loaded only if there is something to transcribe.
 
-    With `isolated`, child processes transcribe: what killed the device's own process costs only the fatal utterance.
+    With `isolated`, child processes transcribe, so that an utterance that kills its process costs no other utterance.
     """
     # the models of this pass and of those before it
     PROCESS_CACHE.reserve(max(2, position_of(model_pass.role)) * len(model_pass.checkpoints))

@@ -105,7 +105,7 @@ def best_band(rows: BudgetRows, accept: float, budget: float, good_enough: float
     """Return the band above the cost `accept` that rescues most audio for a budget in seconds, including the sample's.
 
     The band begins and ends at steps of about equal audio, so that rows of equal cost are on the same side. What was
-    sampled inside it is not transcribed again. The rate of a step is that of its sample and of half of its neighbours'.
+    sampled inside it is not transcribed again. The rate of a step also counts the samples of its neighbours, by half.
     Rows with costs up to `good_enough` are kept without the large model, so they are never rejected; if nothing is
     worth the time, or nothing can be afforded, the small model decides.
     """

@@ -1,7 +1,8 @@
 """The criteria by which a gate can judge a hypothesis, each declared in one place.
 
 To add one, add an entry to `CRITERIA`. Its name becomes a value of `gate.by`; its limits are the options of `Gate` that
-the entry names, or its default. Bands, checks of the options and the report follow.
+the entry names or, without them, `default_accept` and `default_reject`. Bands, checks of the options and the report
+follow.
 """
 
 from dataclasses import dataclass

@@ -36,7 +36,7 @@ class Licence(CatalogEntry):
 
 
 class Model(CatalogEntry):
-    """A checkpoint and what is known of it; None means unknown, and no `family` that no engine can load it.
+    """A checkpoint and what is known of it; None means unknown; for `family`, that no engine can load it.
 
     `checkpoint` is the name that a run takes, without a pin; `listed` tells whether NeMo's own list for NGC has it.
     """
