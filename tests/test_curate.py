@@ -187,7 +187,7 @@ def test_every_preset_filters_the_demo_or_names_the_columns_it_lacks(demo_run, t
         try:
             rules = rules_for(load_settings(run).model_copy(update={"filter": preset}))
         except MissingColumns as error:
-            lacking[name] = [column for column in required_columns(rules.preset_rules) if column in str(error)]
+            lacking[name] = [column for column in required_columns(preset.preset_rules) if column in str(error)]
             continue
         decisions = Counter(filter(rows, rules, duplicates)["decision"].to_pylist())
         assert decisions["keep"] + decisions["drop"] == report.kept + report.dropped

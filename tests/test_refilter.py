@@ -195,9 +195,10 @@ def test_incomplete_run_is_refused(run):
 @pytest.mark.usefixtures("prefect_server")
 def test_refilter_equals_a_new_run_with_the_same_rules(manifest, hears, tmp_path):
     texts = {"a": "good morning", "b": "good night", "c": "no", "d": "good morning to you", "e": "no"}
-    texts = {"a": "good morning", "b": "good day", "c": "no", "d": "good morning", "e": "no"}
+    transcripts = {"a": "good morning", "b": "good day", "c": "no", "d": "good morning", "e": "no"}
     corpus = manifest(*[{"audio_filepath": f"{n}.wav", "duration": 1.0, "text": t, "snr": 5} for n, t in texts.items()])
-    models = hears(small={f"{n}.wav": t for n, t in texts.items()}, large={f"{n}.wav": texts[n] for n in "bd"})
+    large = {f"{n}.wav": transcripts[n] for n in "bd"}
+    models = hears(small={f"{n}.wav": t for n, t in transcripts.items()}, large=large)
     settings = {"manifest": corpus, "shard_hours": 2 / 3600, **models}
     first = curate(output=tmp_path / "first", **settings)
     (tmp_path / "phrases.txt").write_text("thank you\n")

@@ -26,7 +26,7 @@ def test_columns_are_appended_by_name_in_the_order_of_the_schema():
 @pytest.mark.parametrize(
     ("columns", "complaint"),
     [
-        ({"wer": WER}, r"columns \['wer'\]: expected \['hits', 'wer'\] behind \['id'\]"),
+        ({"wer": WER}, r"columns \['wer'\]: expected \['hits', 'wer'\] after \['id'\]"),
         ({"wer": WER, "hits": HITS, "cer": WER}, r"columns \['cer', 'hits', 'wer'\]: expected \['hits', 'wer'\]"),
         ({"wer": HITS, "hits": WER}, "column wer: expected double, got int32"),
     ],
@@ -38,7 +38,7 @@ def test_missing_extra_or_swapped_columns_are_refused(columns, complaint):
 
 
 def test_schema_that_does_not_begin_with_the_columns_of_the_table_is_refused():
-    with pytest.raises(ValueError, match=r"behind \['id'\]"):
+    with pytest.raises(ValueError, match=r"after \['id'\]"):
         append_columns(TABLE, pa.schema([("number", pa.int64()), ("wer", pa.float64())]), {"wer": WER})
 
 
