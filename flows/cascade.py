@@ -8,14 +8,40 @@ from pathlib import Path
 from flows.pipeline import Pipeline
 from flows.progress import Progress
 from flows.streaming import Futures, Step, stream
-from tasks.gate import GroupBySeconds, gate_shard
+from tasks.gate import gate_shard
 from tasks.sample import choose_gates_run, choose_sample_share, sample_shard
 from tasks.transcribe import transcribe_shards
 from winnow.gates.criteria import Gates
-from winnow.models.passes import Pass
+from winnow.models.passes import Pass, seconds_to_transcribe
 from winnow.parameters.curation import Curation
 from winnow.reports.throughput import Passes
 from winnow.roles import Role
+
+MAX_GROUP_SHARDS = 32  # shards; what is not committed before the last of them was transcribed is lost in a crash
+
+
+class GroupBySeconds:
+    """Groups of gated shards with about this many seconds for the next model, so that its batches are full.
+
+    Shards are grouped in the order in which they are added, so that another run makes the same groups.
+    """
+
+    def __init__(self, role: Role, seconds: float) -> None:
+        self.role, self.seconds = role, seconds
+        self._waiting: list[Path] = []
+        self._waiting_seconds = 0.0
+
+    def add(self, shard: Path) -> list[list[Path]]:
+        """Add a shard and return the groups that are full with it."""
+        self._waiting.append(shard)
+        self._waiting_seconds += seconds_to_transcribe(shard, self.role)
+        full = self._waiting_seconds >= self.seconds or len(self._waiting) == MAX_GROUP_SHARDS
+        return self.rest() if full else []
+
+    def rest(self) -> list[list[Path]]:
+        """Return the remaining shards as a group, if there are any."""
+        group, self._waiting, self._waiting_seconds = self._waiting, [], 0.0
+        return [group] if group else []
 
 
 @dataclass

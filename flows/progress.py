@@ -8,7 +8,7 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from tasks.gate import seconds_to_transcribe
+from winnow.models.passes import seconds_to_transcribe
 from winnow.roles import Role
 from winnow.runs.ledger import name_of
 from winnow.schema import ShardedManifest

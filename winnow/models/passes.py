@@ -17,6 +17,7 @@ from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.placement import Placement
 from winnow.roles import Role, band_of, previous_role
+from winnow.runs.storage import read_schema, read_table
 from winnow.text.languages import match_language
 
 TranscribeWith = Callable[[Checkpoint, EngineOptions, list[Request]], Transcribed]
@@ -110,6 +111,13 @@ def rows_to_transcribe(rows: pa.Table, role: Role) -> pa.Array:
     if role == "large":
         mask = pc.or_(mask, rows["audit"])
     return pc.and_(pc.is_null(rows["reason"]), mask)
+
+
+def seconds_to_transcribe(shard: Path, role: Role) -> float:
+    """Return how many seconds of a gated shard this larger model has to transcribe."""
+    needed = {"reason", "duration", "audit", band_of(previous_role(role))}
+    rows = read_table(shard, columns=[name for name in read_schema(shard).names if name in needed])
+    return float(pc.sum(rows["duration"].filter(rows_to_transcribe(rows, role)), min_count=0).as_py())
 
 
 def transcribe_by_language(model_pass: Pass, transcribe: TranscribeWith, requests: list[Request]) -> Transcribed:
