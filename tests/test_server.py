@@ -65,7 +65,7 @@ def test_killed_command_leaves_no_server_behind(curate):
     process = curate()
     server = server_of(process)
     process.kill()
-    server.wait(timeout=30)
+    server.wait(timeout=120)
 
 
 def test_server_that_cannot_start_is_explained_in_one_line(curate, tmp_path):
