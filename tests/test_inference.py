@@ -19,7 +19,8 @@ from winnow.audio.decode import Clip
 from winnow.audio.measurements import AudioStats
 from winnow.engines.batching import BatchLimits
 from winnow.engines.engine import Checkpoint, Request
-from winnow.engines.inference import fill_batches, plan_calls, transcribe_batches, transcribe_requests
+from winnow.engines.failed_calls import transcribe_batches
+from winnow.engines.inference import fill_batches, plan_calls, transcribe_requests
 from winnow.engines.isolation import run_in_child
 from winnow.engines.model_cache import PROCESS_CACHE, ModelCache, get_model
 from winnow.errors import CheckpointError, ModelBroken

@@ -12,7 +12,8 @@ import torch
 from tests.conftest import DEMO, resolve_unpinned
 from tests.test_nemo import demo_requests
 from winnow.engines.batching import BatchLimits
-from winnow.engines.inference import out_of_memory, transcribe_requests
+from winnow.engines.failed_calls import out_of_memory
+from winnow.engines.inference import transcribe_requests
 from winnow.engines.model_cache import get_model
 from winnow.engines.nemo.model import NemoModel
 from winnow.errors import ModelBroken
