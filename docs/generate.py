@@ -8,7 +8,17 @@ import pyarrow as pa
 
 from cli.app import app
 from winnow.audio.measurements import MEASUREMENTS
-from winnow.schema import AGREEMENT, AUDIO_STATS, DECISION, HYPOTHESIS, QUARANTINE_REASONS, SCORES, UTTERANCE
+from winnow.rules.columns import INTERNAL
+from winnow.schema import (
+    AGREEMENT,
+    AUDIO_STATS,
+    DECISION,
+    HYPOTHESIS,
+    MENDINGS,
+    QUARANTINE_REASONS,
+    SCORES,
+    UTTERANCE,
+)
 from winnow.text.metrics import METRICS
 
 DOCS = Path(__file__).parent
@@ -91,8 +101,13 @@ def columns_page() -> str:
     for title, text, columns in COLUMN_SECTIONS:
         rows = [(f"`{name}`", type_name(kind), describe(name)) for name, kind in columns]
         parts += [f"## {title}", text, markdown_table(("column", "type", ""), rows)]
-    reasons = [(f"`{name}`", text) for name, text in sorted(QUARANTINE_REASONS.items())]
-    return page([*parts, "## Reasons for quarantine", REASONS, markdown_table(("reason", ""), reasons)])
+    for title, text, column, meanings in (
+        ("Reasons for quarantine", REASONS, "reason", QUARANTINE_REASONS),
+        ("Mended rows", MENDED, "mended", MENDINGS),
+    ):
+        rows_of_meanings = [(f"`{name}`", meaning) for name, meaning in sorted(meanings.items())]
+        parts += [f"## {title}", text, markdown_table((column, ""), rows_of_meanings)]
+    return page(parts)
 
 
 def describe(column: str) -> str:
@@ -137,6 +152,10 @@ The columns of `OUT/data/*.parquet` (kept rows) and `OUT/rejects/*.parquet` (dro
 fractions, durations are in seconds, and null means unknown. This page is generated from the code by
 `python -m docs.generate`."""
 
+MENDED = (
+    "A value that is badly written, but says without loss what is meant, is read; `mended` names each such reading."
+)
+
 REASONS = "A row that cannot be judged is quarantined with one of these in `reason`, and often with more in `detail`."
 
 DESCRIPTIONS = {
@@ -147,6 +166,7 @@ DESCRIPTIONS = {
     "text": "The reference",
     "reason": "Why the row is not kept: the first rule that it violates, or why it is quarantined; null if it is kept",
     "detail": "What was found, in words, if the row is quarantined",
+    "mended": "How the row was read although it is badly written; null if it is well written",
     "pred_text": "The hypothesis",
     "tokens": "Tokens in the hypothesis",
     "confidence": "Confidence of the hypothesis (0 to 1): NeMo's entropy-based one",
@@ -165,7 +185,7 @@ COLUMN_SECTIONS = (
         "From the manifest",
         "Every other field of the manifest is a column as well. A field with the name of a column on this page gets "
         "the prefix `input_`. Lists, objects and fields of mixed types are written as JSON.",
-        types_of(UTTERANCE, leave_out=("path", "fields", "reason", "detail")),
+        types_of(UTTERANCE, leave_out=INTERNAL),
     ),
     ("Measured in the audio", "Measured before the audio is resampled.", types_of(AUDIO_STATS)),
     (
@@ -191,7 +211,12 @@ COLUMN_SECTIONS = (
         "The decision",
         "The columns without a prefix are those of the selected hypothesis: the last model's of a cascade, or the "
         "ensemble's.",
-        [*types_of(DECISION), ("reason", pa.string()), ("detail", pa.string())],
+        [
+            *types_of(DECISION),
+            ("reason", pa.string()),
+            ("detail", pa.string()),
+            ("mended", pa.list_(pa.string())),
+        ],
     ),
 )
 

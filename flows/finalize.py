@@ -5,6 +5,7 @@ from pathlib import Path
 from flows.orchestrator import Orchestrator
 from flows.pipeline import Pipeline
 from flows.streaming import Step, stream
+from tasks.deduplicate import deduplicate_run
 from tasks.load import gather_fields
 from tasks.publish import publish_file, publish_shard
 from tasks.report import report_run
@@ -22,6 +23,7 @@ def finalize(
     `loaded` are the shards as they were read from the manifest, `gates` the limits of a cascade's first gate.
     """
     orchestrator, run = pipeline.orchestrator, pipeline.run
+    filtered = orchestrator.run(deduplicate_run, filtered)
     published = publish(filtered, loaded, run, orchestrator)
     result = filtered, published, pipeline.manifest, passes, pipeline.settings, run, gates
     return orchestrator.run(report_run, *result, orchestrator)

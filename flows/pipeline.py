@@ -69,7 +69,9 @@ def open_pipeline(
     settings: Settings, rules: Rules, passes: list[Pass], orchestrator: Orchestrator
 ) -> Iterator[Pipeline]:
     """Open the run's folder and devices, watch the server, and split the manifest into shards."""
-    digests: dict[str, str | None] = {"manifest": open_source(settings.manifest).digest(), **phrase_digest(rules)}
+    source = open_source(settings.manifest, referenced=settings.referenced)
+    source.check()
+    digests: dict[str, str | None] = {"manifest": source.digest(), **phrase_digest(rules)}
     for model_pass in passes:
         digests |= model_pass.digests
     checkpoints = [checkpoint for model_pass in passes for checkpoint in model_pass.checkpoints]

@@ -10,6 +10,7 @@ from flows.orchestrator import Orchestrator, PrefectOrchestrator
 from flows.pipeline import count_duplicates
 from flows.streaming import Futures, Step, stream
 from flows.with_parameters import with_parameters
+from tasks.deduplicate import deduplicate_run
 from tasks.filter import filter_shard
 from tasks.report import report_refiltered_run
 from winnow.parameters.maintenance import Refilter
@@ -47,7 +48,7 @@ def run_refilter(request: Refilter, orchestrator: Orchestrator) -> Report:
 
         decisions = Step(decide)
         stream(scored, decisions)
-        filtered = decisions.results()
+        filtered = orchestrator.run(deduplicate_run, decisions.results())
         published = publish(filtered, loaded, run, orchestrator)
         result = filtered, published, sharded_manifest(run), original, settings, run
         return orchestrator.run(report_refiltered_run, *result, orchestrator)

@@ -10,8 +10,8 @@ import pytest
 from tasks.load import fields, load
 from tasks.shard import shard
 from winnow.corpora.field_types import merge_types
+from winnow.corpora.line_reader import BLOCK, MAX_LINE
 from winnow.corpora.nemo_jsonl.duplicates import find_duplicates
-from winnow.corpora.nemo_jsonl.line_reader import BLOCK, MAX_LINE
 from winnow.corpora.nemo_jsonl.sharding import cut_shards
 from winnow.corpora.nemo_jsonl.source import NemoJsonl
 from winnow.corpora.registry import open_source
@@ -59,6 +59,7 @@ def test_row_keeps_line_number_and_all_fields(rows):
             "reason": None,
             "detail": None,
         }
+        | dict.fromkeys(("audio_channel", "mended", "same_audio"))
     ]
 
 
@@ -129,7 +130,9 @@ def test_hash_collisions_are_not_duplicates(tmp_path):
     path.write_bytes(b"\n".join([line(), line(audio_filepath="b.wav"), line(), line(audio_filepath="c.wav")]))
     _, hashes = cut_shards(path, "/audio", 1)
     hashes[:] = type(hashes)("q", [7]) * 4
-    assert [part.tolist() for part in find_duplicates(path, "/audio", hashes)] == [[3], [1]]
+    duplicates = find_duplicates(path, "/audio", hashes)
+    assert [part.tolist() for part in duplicates.duplicate] == [[3], [1]]
+    assert [part.tolist() for part in duplicates.same_audio] == [[], []]
 
 
 def test_fields_get_the_simplest_type_over_all_shards(manifest, tmp_path):
@@ -169,9 +172,9 @@ def test_sharding_is_done_once_per_run_and_is_deterministic(manifest, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "corpus.jsonl: no utterance: empty"),
-        (b"\n\n", "corpus.jsonl: no utterance: empty"),
-        (b"path,text\na.wav,hello\n", "no utterance in 2 rows; the first is BAD_JSON: the line is not a JSON object"),
+        (b"", "corpus.jsonl: empty; expected a JSON object on each line"),
+        (b"\n\n", "corpus.jsonl: empty; expected a JSON object on each line"),
+        (b"nonsense\n", "no utterance in 1 row; the first is BAD_JSON: the line is not a JSON object"),
         (line(text=...) + b"\n", "no utterance in 1 row; the first is BAD_TEXT: the reference text is missing"),
     ],
 )

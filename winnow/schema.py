@@ -17,10 +17,13 @@ UTTERANCE = pa.schema(
         pa.field("path", pa.string()),  # the same, absolute
         pa.field("offset", pa.float64()),  # seconds; null means the whole file
         pa.field("duration", pa.float64()),  # seconds
+        pa.field("audio_channel", pa.int32()),  # from 0; null means the mix of all channels
         pa.field("text", pa.string()),  # the reference
         pa.field("fields", pa.string()),  # the other fields of the manifest, as JSON
         pa.field("reason", pa.string()),  # why the utterance is quarantined or dropped; null if it is not
         pa.field("detail", pa.string()),  # what was found, in words
+        pa.field("mended", pa.list_(pa.string())),  # keys of MENDINGS; null if the row was well written
+        pa.field("same_audio", pa.int64()),  # first line with the same audio, of several lines with different texts
     ]
 )
 
@@ -183,10 +186,11 @@ QUARANTINE_REASONS = {
     "PATH_OUTSIDE_ROOT": "the path leads outside the audio root, or to a device or pipe",
     "NO_AUDIO_PATH": "audio_filepath has no path",
     "UNSUPPORTED_SCHEME": "audio_filepath is a URL or a command",
+    "BAD_CHANNEL": "the channel is not a whole number from 0, or not one of the audio's channels",
     "BAD_OFFSET": "the offset is negative, not a number, or past the end of the audio",
     "BAD_DURATION": "the duration is zero, negative, or not a number",
     "BAD_TEXT": "the reference text is missing",
-    "DUPLICATE_UTT": "an earlier line has the same audio, offset and duration",
+    "DUPLICATE_UTT": "another line has the same audio, offset, duration and channel, and the same or a better text",
     "EMPTY_REFERENCE": "the reference has no words once punctuation is removed",
     "AUDIO_MISSING": "the audio file does not exist",
     "AUDIO_IO": "the audio could not be read from disk",
@@ -205,3 +209,13 @@ QUARANTINE_REASONS = {
     "TRANSCRIPT_MISSING": "the file of transcripts has no entry for this utterance",
 }
 """Why an utterance cannot be judged, in words."""
+
+MENDINGS = {
+    "NAN_AS_NULL": "NaN or Infinity, which Python writes but JSON does not have, is read as null",
+    "NUMBER_AS_TEXT": 'an offset or duration that is written as a text, such as "3.2", is read as this number',
+    "EMPTY_NUMBER": "an offset or duration that is an empty text is read as null",
+    "TEXT_AS_NUMBER": "a text that is a whole number, such as 911, is read as its digits",
+    "LIST_OF_ONE": "a list of one value is read as this value",
+    "CHANNEL_AS_TEXT": "a channel that is written as a digit, A or B, left or right, is read as its number from 0",
+}
+"""How rows are read whose values are badly written, but say without loss what is meant."""

@@ -10,6 +10,7 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -19,17 +20,21 @@ from tasks.shard import shard
 from tests.conftest import published_rows
 from tests.test_nemo_jsonl import as_utterances, line, rows_of
 from winnow.corpora.field_types import infer_types, merge_types
-from winnow.corpora.nemo_jsonl.line_reader import MAX_LINE
+from winnow.corpora.line_reader import MAX_LINE
+from winnow.corpora.nemo_jsonl.parse_line import parse_line
 from winnow.corpora.nemo_jsonl.sharding import cut_shards
 from winnow.corpora.nemo_jsonl.source import NemoJsonl
 from winnow.corpora.registry import open_source
 from winnow.errors import ManifestError
 from winnow.parameters.redaction import redact_bytes
-from winnow.schema import QUARANTINE_REASONS, UTTERANCE
+from winnow.schema import MENDINGS, QUARANTINE_REASONS, UTTERANCE
 
 EXAMPLES = int(os.environ.get("WINNOW_EXAMPLES", "300"))
 OURS = ("audio_filepath", "offset", "duration", "text")
-OF_UTTERANCES = ("NO_AUDIO_PATH", "UNSUPPORTED_SCHEME", "BAD_OFFSET", "BAD_DURATION", "BAD_TEXT", "DUPLICATE_UTT")
+OF_UTTERANCES = (
+    *("NO_AUDIO_PATH", "UNSUPPORTED_SCHEME", "BAD_CHANNEL", "BAD_OFFSET", "BAD_DURATION", "BAD_TEXT"),
+    "DUPLICATE_UTT",
+)
 NULLS = dict.fromkeys(UTTERANCE.names)
 UTF_16 = line().decode().encode("utf-16-le")
 
@@ -48,9 +53,13 @@ ROW_1 = {
     b'{"text": "a\tb"}': "byte 11: invalid character",
     b"{'text': 1}": "byte 1: object keys must be strings",
     b'{"text": "my password" my password}': "byte 23: expected ',' or '}'",
-    b'{"duration": NaN}': "byte 13: invalid character",
-    b'{"duration": Infinity}': "byte 13: invalid character",
-    b'{"duration": -Infinity}': "byte 14: invalid character",
+    b'{"duration": -NaN}': "byte 14: invalid character",
+    b'{"duration": NaN, "text": 1e999}': "byte 26: number out of range",
+    b'{"duration": NaN, "text": "a" "b"}': "byte 30: expected ',' or '}'",
+    b'{"duration": nan}': "byte 17: invalid character",
+    b'{"duration": +Infinity}': "byte 13: invalid character",
+    b"{NaN: 1}": "byte 1: object keys must be strings",
+    b"NaN": "byte 0: expected an object, got null",
     b'{"text": "1e999", "duration": 1e999}': "byte 30: number out of range",
     b'{"duration": -1' + b"0" * 400 + b".0}": "byte 13: number out of range",
     b'{"duration": ' + b"9" * 5_000 + b"}": "byte 13: integer value out of range",
@@ -69,6 +78,7 @@ ROW_1 = {
 
 NOT_UTF_8 = {
     b'{"text": "\xff"}': "byte 10: invalid start byte",
+    b'{"a": NaN, "text": "\xff"}': "byte 20: invalid start byte",
     b'{"\xe9t\xe9": 1}': "byte 2: invalid continuation byte",
     b'{"text": "\xed\xa0\x80"}': "byte 10: invalid continuation byte",
     b'{"text": "\xc0\xaf"}': "byte 10: invalid start byte",
@@ -78,6 +88,7 @@ NOT_UTF_8 = {
 
 SURROGATES = {
     rb'{"text": "\ud800"}': "byte 10: half of a surrogate pair",
+    rb'{"a": NaN, "text": "\ud800"}': "byte 20: half of a surrogate pair",
     rb'{"text": "\udc00 a"}': "byte 10: half of a surrogate pair",
     rb'{"text": "\\\ud83d\ude00\ud83d\u0041"}': "byte 24: half of a surrogate pair",
     rb'{"text": "a", "tags": ["\uDFFF"]}': "byte 24: half of a surrogate pair",
@@ -94,6 +105,7 @@ ROW_5 = {
     b'{"audio_filepath": "a.wav", "audio_filepath": "b.wav", "text": "a"}': "audio_filepath, twice",
     b'{"audio_filepath": "a.wav", "text": "a", "text": "a"}': "text, twice",
     b'{"duration": 1, "text": "a", "duration": 1, "a": 1}': "duration, twice",
+    b'{"duration": NaN, "text": "a", "duration": 1, "a": 1}': "duration, twice",
     rb'{"text": "a", "t\u0065xt" : "b"}': "text, twice",
     b'{"key": "a", "key": null}': "another field, twice",
     b'{"a": [{"b": {"c": 1, "c": 1}}]}': "another field, twice",
@@ -110,7 +122,10 @@ NO_PATH = {
     line(audio_filepath=" \t"): ("empty", {"fields": '{"audio_filepath":" \\t"}'}),
     line(audio_filepath="a\0b"): ("a NUL in it", {"fields": '{"audio_filepath":"a\\u0000b"}'}),
     line(audio_filepath=7): ("a number", {"fields": '{"audio_filepath":7}'}),
-    line(audio_filepath=["a.wav"]): ("a list", {"fields": '{"audio_filepath":["a.wav"]}'}),
+    line(audio_filepath=["a.wav", "b.wav"]): ("a list", {"fields": '{"audio_filepath":["a.wav","b.wav"]}'}),
+    line(audio_filepath=[]): ("a list", {"fields": '{"audio_filepath":[]}'}),
+    line(audio_filepath=[7]): ("a number", {"fields": '{"audio_filepath":[7]}'}),
+    b'{"audio_filepath": NaN, "duration": 1.5, "text": "good morning"}': ("null", {"mended": ["NAN_AS_NULL"]}),
     line(audio_filepath={}): ("an object", {"fields": '{"audio_filepath":{}}'}),
     line(audio_filepath=False): ("a boolean", {"fields": '{"audio_filepath":false}'}),
 }
@@ -147,14 +162,72 @@ BAD_DURATIONS = {
     -1e-300: "-1e-300 s",
     0: "0.0 s",
     "NaN": "a string",
-    "1.5": "a string",
+    "1.5 s": "a string",
+    "1_0": "a string",
+    "1,5": "a string",
+    "٣": "a string",
+    "-1": "-1.0 s",
+    "1e999": "a string",
+    "00:00:01.5": "a string",
     True: "a boolean",
     10**400: "out of range",
 }
 
-BAD_OFFSETS = {-0.5: "-0.5 s", -(10**400): "out of range", "0": "a string", False: "a boolean"}
+BAD_OFFSETS = {-0.5: "-0.5 s", -(10**400): "out of range", "start": "a string", False: "a boolean", "-1": "-1.0 s"}
 
-NO_TEXTS = {None: "null", 7: "a number", ...: "missing", True: "a boolean"}
+NO_TEXTS = {None: "null", 7.0: "a number", 2**63: "a number", ...: "missing", True: "a boolean"}
+
+MENDED = {
+    b'{"audio_filepath": "a.wav", "duration": 1.5, "text": "good morning", "snr": NaN}': (
+        ["NAN_AS_NULL"],
+        {"fields": '{"snr":null}'},
+    ),
+    b'{"audio_filepath": "a.wav", "duration":NaN,"text": "Infinity: NaN"}': (
+        ["NAN_AS_NULL"],
+        {"duration": None, "text": "Infinity: NaN"},
+    ),
+    b'{"audio_filepath": "a.wav", "duration": -Infinity, "text": "good morning"}': (
+        ["NAN_AS_NULL"],
+        {"duration": None},
+    ),
+    b'{"audio_filepath": "a.wav", "offset": NaN, "duration": 1.5, "text": "good morning", "a": [{"b": [Infinity]}]}': (
+        ["NAN_AS_NULL"],
+        {"fields": '{"a":[{"b":[null]}]}'},
+    ),
+    line(duration="3.2"): (["NUMBER_AS_TEXT"], {"duration": 3.2}),
+    line(duration=" 3 ", offset="1e1"): (["NUMBER_AS_TEXT"], {"duration": 3.0, "offset": 10.0}),
+    line(duration="", offset=" "): (["EMPTY_NUMBER"], {"duration": None}),
+    line(text=911): (["TEXT_AS_NUMBER"], {"text": "911"}),
+    line(text=-(2**63) + 1): (["TEXT_AS_NUMBER"], {"text": "-9223372036854775807"}),
+    line(audio_filepath=["b.wav"]): (["LIST_OF_ONE"], {"audio_filepath": "b.wav", "path": "/audio/b.wav"}),
+    line(audio_filepath=["b.wav"], duration=["3.2"], text=[[911]]): (
+        ["LIST_OF_ONE", "NUMBER_AS_TEXT", "TEXT_AS_NUMBER"],
+        {"audio_filepath": "b.wav", "path": "/audio/b.wav", "duration": 3.2, "text": "911"},
+    ),
+    line(channel="1"): (["CHANNEL_AS_TEXT"], {"audio_channel": 1, "fields": '{"channel":"1"}'}),
+    line(channel="B"): (["CHANNEL_AS_TEXT"], {"audio_channel": 1, "fields": '{"channel":"B"}'}),
+    line(channel=[0]): (["LIST_OF_ONE"], {"audio_channel": 0, "fields": '{"channel":[0]}'}),
+}
+"""Badly written lines with how they are mended, and what they mean."""
+
+CHANNELS = {
+    line(channel=1): {"audio_channel": 1, "fields": '{"channel":1}'},
+    line(channel=1.0): {"audio_channel": 1, "fields": '{"channel":1.0}'},
+    line(channel_selector=0): {"audio_channel": 0, "fields": '{"channel_selector":0}'},
+    line(channel=1, channel_selector=1): {"audio_channel": 1, "fields": '{"channel":1,"channel_selector":1}'},
+    line(channel=None): {"fields": '{"channel":null}'},
+    line(channel_selector="average"): {"fields": '{"channel_selector":"average"}'},
+    line(channel="telephone"): {"fields": '{"channel":"telephone"}'},
+    line(channel={"id": 7}): {"fields": '{"channel":{"id":7}}'},
+}
+
+BAD_CHANNELS = {
+    line(channel=-1): "channel -1",
+    line(channel=0.5): "channel 0.5",
+    line(channel=2**31): "channel 2147483648",
+    line(channel=[0, 1]): "a list",
+    line(channel=0, channel_selector=1): "channel and channel_selector differ",
+}
 
 
 @pytest.fixture
@@ -181,8 +254,9 @@ def expected_faults(reason: str, details: Any) -> list[Row]:
 
 def expected_row(name: str | None = "a.wav", **changes: Any) -> Row:
     """Return the row of `line()` in the folder /audio, with some columns changed."""
-    row = {"audio_filepath": name, "path": name and f"/audio/{name}", "offset": None, "duration": 1.5}
-    return row | {"text": "good morning", "fields": "{}", "reason": None, "detail": None} | changes
+    row = {column: None for column in UTTERANCE.names if column != "id"}
+    row |= {"audio_filepath": name, "path": name and f"/audio/{name}", "duration": 1.5}
+    return row | {"text": "good morning", "fields": "{}"} | changes
 
 
 def test_row_1_malformed_json_is_described_without_quoting_it(rows_among_good):
@@ -255,7 +329,7 @@ def test_row_6_only_the_first_of_equal_utterances_is_used(tmp_path):
         line(text=None),
         line(),
         line(text="other"),
-        line(audio_filepath="./a.wav"),
+        line(audio_filepath="./a.wav", text="other"),
         line(audio_filepath="/audio//a.wav", lang="en"),
         line(duration=1.50),
         line(duration=1),
@@ -270,12 +344,18 @@ def test_row_6_only_the_first_of_equal_utterances_is_used(tmp_path):
         b"nonsense",
         b"nonsense",
         line(offset=None),
+        line(channel=0),
+        line(channel_selector="1"),
+        line(channel=1),
+        line(audio_filepath=["a.wav"], duration="1.5", offset=""),
+        line()[:-1] + b', "snr": NaN}',
     ]
-    first = {3: 2, 4: 2, 5: 2, 6: 2, 8: 7, 9: 2, 10: 2, 13: 12, 18: 2}
+    first = {4: 3, 5: 2, 6: 2, 8: 7, 9: 2, 10: 2, 13: 12, 18: 2, 21: 20, 22: 2, 23: 2}
     for hours in (1e6, 1e-9):
         rows = rows_of(tmp_path / "corpus.jsonl", b"\n".join(lines), hours)
         duplicates = {row["id"]: row["detail"] for row in rows if row["reason"] == "DUPLICATE_UTT"}
         assert duplicates == {id_: f"as line {other}" for id_, other in first.items()}
+        assert {row["id"]: row["same_audio"] for row in rows if row["same_audio"]} == {2: 2, 3: 2}
         assert rows[4] == {"id": 5} | expected_row(
             "/audio//a.wav", path="/audio/a.wav", fields='{"lang":"en"}', reason="DUPLICATE_UTT", detail="as line 2"
         )
@@ -306,7 +386,7 @@ def test_row_7_urls_pipes_and_commands_are_never_run(rows_among_good, tmp_path, 
 
 def test_row_9_invalid_duration_is_quarantined(rows_among_good):
     assert rows_among_good(*[line(duration=value) for value in BAD_DURATIONS]) == [
-        expected_row(duration=None, fields=json.dumps({"duration": value}).replace(" ", ""))
+        expected_row(duration=None, fields=msgspec.json.encode({"duration": value}).decode())
         | {"reason": "BAD_DURATION", "detail": detail}
         for value, detail in BAD_DURATIONS.items()
     ]
@@ -361,6 +441,34 @@ def test_row_18_missing_or_invalid_text_is_quarantined(rows_among_good):
     ]
 
 
+def parse_alone(line_: bytes) -> Row:
+    """Return the row of a line, without the id that other lines would give it."""
+    (row,) = as_utterances([{"id": 0} | parse_line(line_, "/audio")])
+    del row["id"]
+    return row
+
+
+def test_badly_written_values_are_read_where_nothing_is_lost():
+    assert [parse_alone(line_) for line_ in MENDED] == [
+        expected_row(mended=mended) | rest for mended, rest in MENDED.values()
+    ]
+    assert {mending for mended, _ in MENDED.values() for mending in mended} == set(MENDINGS)
+
+
+def test_infinite_offset_is_not_the_whole_file(rows_among_good):
+    (row,) = rows_among_good(line()[:-1] + b', "offset": Infinity}')
+    assert (row["reason"], row["detail"]) == ("BAD_OFFSET", "infinite")
+
+
+def test_channel_is_read_as_nemo_and_lhotse_write_it():
+    assert [parse_alone(line_) for line_ in CHANNELS] == [expected_row(**changes) for changes in CHANNELS.values()]
+
+
+def test_invalid_channel_is_quarantined(rows_among_good):
+    rows = rows_among_good(*BAD_CHANNELS)
+    assert [(row["reason"], row["detail"]) for row in rows] == [("BAD_CHANNEL", why) for why in BAD_CHANNELS.values()]
+
+
 def test_first_of_several_faults_is_the_reason(rows_among_good):
     faults = {"audio_filepath": None, "offset": -1, "duration": 0, "text": None}
     expected = ["NO_AUDIO_PATH", "BAD_OFFSET", "BAD_DURATION", "BAD_TEXT"]
@@ -375,7 +483,7 @@ def test_credentials_are_redacted(rows_among_good):
     assert rows == [
         expected_row(hidden, path=None, reason="UNSUPPORTED_SCHEME", detail="a URL"),
         expected_row(text=hidden, fields=f'{{"source":"{hidden}"}}'),
-        expected_row(None, fields=f'{{"audio_filepath":["{hidden}"]}}', reason="NO_AUDIO_PATH", detail="a list"),
+        expected_row(None, fields=f'{{"audio_filepath":["{hidden}"]}}', reason="UNSUPPORTED_SCHEME", detail="a URL"),
     ]
 
 
@@ -439,10 +547,11 @@ def encode_json(value: Any, ascii_: bool, space: str) -> bytes:
 
 
 UTTERANCES = st.fixed_dictionaries(
-    {"audio_filepath": st.sampled_from(PATHS), "text": st.sampled_from(["one", 'two: "2"', "\u2028é"])},
+    {"audio_filepath": st.sampled_from(PATHS), "text": st.sampled_from(["one", 'two: "2"', "\u2028é", 1])},
     optional={
-        "duration": st.sampled_from([1.5, 1, None, 2]) | NUMBERS,
-        "offset": st.sampled_from([0, 0.0, None, 1]) | NUMBERS,
+        "duration": st.sampled_from([1.5, 1, None, 2, "1.5", [1.5], ""]) | NUMBERS,
+        "offset": st.sampled_from([0, 0.0, None, 1, "1", [0]]) | NUMBERS,
+        "channel": st.sampled_from([0, 1, 1.0, "1", "A", None, [0, 1], "far", -1]),
         "more": VALUES,
     },
 )
@@ -555,14 +664,47 @@ def check_row(row: Row, line_: bytes, limit: int, seen: dict[Any, int]) -> None:
         return
     assert reason in (None, *OF_UTTERANCES)
     ours = {name: row[name] for name in OURS if row[name] is not None}
-    floats = {name: float(value) for name, value in strict.items() if name in ours and name in ("offset", "duration")}
-    theirs = {name: value for name, value in strict.items() if value is not None or name not in OURS} | floats
-    assert json.loads(row["fields"]) | ours == json.loads(redact_bytes(json.dumps(theirs).encode()))
+    kept = json.loads(row["fields"])
+    theirs = {name: value if name in kept else meant(name, value) for name, value in strict.items()}
+    theirs = {name: value for name, value in theirs.items() if value is not None or name not in OURS}
+    assert kept | ours == json.loads(redact_bytes(json.dumps(without_infinity(theirs)).encode()))
+    written_well = theirs == {name: value for name, value in strict.items() if value is not None or name not in OURS}
+    assert row["mended"] or reason or (written_well and not has_constant(line_))
     if reason in (None, "DUPLICATE_UTT"):
-        assert isinstance(strict["audio_filepath"], str)
-        assert isinstance(strict["text"], str)
-        first = seen.setdefault((row["path"], row["offset"] or 0.0, row["duration"]), row["id"])
+        assert isinstance(row["audio_filepath"], str)
+        assert isinstance(row["text"], str)
+        utterance = row["path"], row["offset"] or 0.0, row["duration"], row["audio_channel"], row["text"]
+        first = seen.setdefault(utterance, row["id"])
         assert row["detail"] == (None if first == row["id"] else f"as line {first}")
+
+
+def meant(name: str, value: Any) -> Any:
+    """Return what a value that can be mended means."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if name == "duration" and isinstance(value, float) and not abs(value) < float("inf"):
+        return None
+    if name in ("offset", "duration") and isinstance(value, str):
+        return float(value) if value.strip() else None
+    if name in ("offset", "duration") and value is not None:
+        return float(value)
+    return str(value) if name == "text" and isinstance(value, int) else value
+
+
+def without_infinity(value: Any) -> Any:
+    """Replace infinities by null at any depth."""
+    if isinstance(value, dict):
+        return {name: without_infinity(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [without_infinity(item) for item in value]
+    return None if isinstance(value, float) and not abs(value) < float("inf") else value
+
+
+def has_constant(line_: bytes) -> bool:
+    """Tell whether Python's own JSON finds a NaN or an infinity in a line."""
+    found: list[str] = []
+    json.loads(without_mark(line_), parse_constant=found.append)
+    return bool(found)
 
 
 def parse_strictly(line_: bytes) -> Any:
@@ -580,7 +722,7 @@ def parse_strictly(line_: bytes) -> Any:
         return dict(members)
 
     try:
-        parsed = json.loads(text, object_pairs_hook=pairs, parse_float=parse_finite, parse_constant=parse_finite)
+        parsed = json.loads(text, object_pairs_hook=pairs, parse_float=parse_finite, parse_constant=CONSTANTS.get)
     except ValueError:
         return "BAD_JSON"
     try:
@@ -588,6 +730,9 @@ def parse_strictly(line_: bytes) -> Any:
     except UnicodeEncodeError:
         return "LONE_SURROGATE"
     return "BAD_JSON" if not isinstance(parsed, dict) else "DUPLICATE_KEY" if any(doubles) else parsed
+
+
+CONSTANTS = {"Infinity": float("inf"), "-Infinity": -float("inf")}
 
 
 def parse_finite(word: str) -> float:

@@ -10,6 +10,7 @@ import msgspec
 
 from winnow.corpora.registry import open_source
 from winnow.corpora.source import CorpusSummary, Source
+from winnow.corpora.utterance import Row
 from winnow.errors import ManifestError
 from winnow.text.languages import language_tag
 
@@ -19,8 +20,9 @@ class Utterance:
     """A row of a corpus. None means that the corpus does not say.
 
     `id` is the line in the manifest, from 1. `path` is `audio_filepath` made absolute. `offset` and `duration` are
-    seconds; without an offset the utterance is the whole file. `text` is the reference. `fields` has whatever else the
-    row says. A row that cannot be used has a `reason`, one of `winnow.schema.QUARANTINE_REASONS`, and a `detail`.
+    seconds; without an offset the utterance is the whole file. `channel` is from 0. `text` is the reference. `fields`
+    has whatever else the row says. A row that cannot be used has a `reason`, one of `winnow.schema.QUARANTINE_REASONS`,
+    and a `detail`. `mended` says how a badly written row was read, by keys of `winnow.schema.MENDINGS`.
     """
 
     id: int
@@ -28,15 +30,24 @@ class Utterance:
     path: str | None = None
     offset: float | None = None
     duration: float | None = None
+    channel: int | None = None
     text: str | None = None
     fields: dict[str, Any] = field(default_factory=dict)
     reason: str | None = None
     detail: str | None = None
+    mended: tuple[str, ...] = ()
 
     @property
     def language(self) -> str | None:
         """The language that the row states as `lang`, such as `en` or `de-AT`."""
         return language_tag(self.fields.get("lang"))
+
+
+def utterance_of(row: Row) -> Utterance:
+    """Return a row of a source as an utterance; what several rows have in common is not known to one of them."""
+    values = {name: value for name, value in row.items() if name not in ("audio_channel", "same_audio")}
+    fields, mended = msgspec.json.decode(row.get("fields") or "{}"), tuple(row.get("mended") or ())
+    return Utterance(**values | {"channel": row.get("audio_channel"), "fields": fields, "mended": mended})
 
 
 class Corpus:
@@ -48,7 +59,7 @@ class Corpus:
     def __iter__(self) -> Iterator[Utterance]:
         """Yield every row in order, also those that cannot be used."""
         for row in self.source.scan():
-            yield Utterance(**row | {"fields": msgspec.json.decode(row.get("fields") or "{}")})
+            yield utterance_of(row)
 
     @property
     def hours(self) -> float:

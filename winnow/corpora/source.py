@@ -59,6 +59,10 @@ class Source(Protocol):
     def claims(location: str) -> bool:
         """Say by the form of a path or URL whether it is this source's, without opening it."""
 
+    def check(self) -> None:
+        """Raise ManifestError if the beginning of the input shows that it has another form."""
+        return
+
     def digest(self) -> str:
         """Return a hash of the content. Raises ManifestError if it cannot be read."""
 

@@ -1,50 +1,54 @@
 """Fields of an utterance, as any form of input states them, checked and turned into a row."""
 
+from collections.abc import Iterable
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from winnow.corpora.faults import BadUtterance, json_type
+from winnow.corpora.mending import channel_of_text, parse_or_mend
 from winnow.parameters.redaction import redact_bytes, redact_text
 
 NUMBERS = (int, float)
+MAX_CHANNEL = 2**31 - 1
 URL_PREFIXES = ("data:", "file:", "pipe:")  # other URLs have ://
 
 Row = dict[str, Any]
 """An utterance by the columns of `winnow.schema.UTTERANCE`; a column that is left out is null."""
 
 
-class BadUtterance(Exception):
-    """An input row that is not an utterance.
-
-    `reason` is a key of `winnow.schema.QUARANTINE_REASONS`; `detail` says what was found, without its content.
-    """
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason, self.detail = reason, detail
-
-
-def parse_utterance(fields: dict[str, Any], folder: str, referenced: bool = True) -> Row:
+def parse_utterance(fields: dict[str, Any], folder: str, referenced: bool = True, mended: Iterable[str] = ()) -> Row:
     """Return the row of an input's fields, without its `id`; a bad value becomes null and the row has a `reason`.
 
     `audio_filepath`, `offset`, `duration` and `text` have columns, and a relative path starts at `folder`. All other
     fields, and bad values of these, are kept as JSON in `fields`. With `referenced`, a missing `text` is a fault.
+    `mended` says how the fields were mended before, by keys of `winnow.schema.MENDINGS`.
     """
     row: Row = {"reason": None, "detail": None}
     values = {name: fields.pop(name, msgspec.UNSET) for name in PARSERS}
+    mendings = list(mended)
     for name, parse in PARSERS.items() if referenced else UNREFERENCED.items():
         try:
-            row[name] = parse(values[name])
+            row[name] = parse_or_mend(name, values[name], parse, mendings)
         except BadUtterance as fault:
             if row["reason"] is None:
                 row |= {"reason": fault.reason, "detail": fault.detail}
             if values[name] not in (None, msgspec.UNSET):
                 fields[name] = values[name]
+    if "channel" in fields or "channel_selector" in fields:
+        try:
+            row["audio_channel"] = parse_channels(fields, mendings)
+        except BadUtterance as fault:
+            if row["reason"] is None:
+                row |= {"reason": fault.reason, "detail": fault.detail}
     if "audio_filepath" in row:
         row["path"] = resolve_path(folder, row["audio_filepath"])
-    elif row["reason"] == "UNSUPPORTED_SCHEME":
+    elif row["reason"] == "UNSUPPORTED_SCHEME" and isinstance(fields["audio_filepath"], str):
         row["audio_filepath"] = redact_text(fields.pop("audio_filepath"))
+    if mendings:
+        row["mended"] = list(dict.fromkeys(mendings))
     row["fields"] = redact_bytes(msgspec.json.encode(fields)).decode()
     return row
 
@@ -82,9 +86,12 @@ def parse_seconds(value: object, reason: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, NUMBERS):
         raise BadUtterance(reason, json_type(value))
     try:
-        return float(value) + 0.0  # no -0.0
+        seconds = float(value) + 0.0  # no -0.0
     except OverflowError:
         raise BadUtterance(reason, "out of range") from None
+    if not isfinite(seconds):
+        raise BadUtterance(reason, "infinite")
+    return seconds
 
 
 def parse_text(value: object) -> str:
@@ -97,6 +104,24 @@ def parse_optional_text(value: object) -> str | None:
     return None if value is None or value is msgspec.UNSET else parse_text(value)
 
 
+def parse_channels(fields: dict[str, Any], mendings: list[str]) -> int | None:
+    """Return the channel that `channel` (Lhotse) or `channel_selector` (NeMo) states; None for all channels, mixed."""
+    names = ("channel", "channel_selector")
+    stated = {parse_or_mend("channel", fields.get(name), parse_channel, mendings) for name in names} - {None}
+    if len(stated) > 1:
+        raise BadUtterance("BAD_CHANNEL", "channel and channel_selector differ")
+    return stated.pop() if stated else None
+
+
+def parse_channel(value: object) -> int | None:
+    """Return the channel, from 0; None for null, and for what states no channel, such as `telephone` or `average`."""
+    if isinstance(value, bool | dict) or (isinstance(value, str) and channel_of_text(value) is None):
+        return None
+    if value is None or (isinstance(value, NUMBERS) and value == value // 1 and 0 <= value <= MAX_CHANNEL):
+        return None if value is None else int(value)
+    raise BadUtterance("BAD_CHANNEL", json_type(value) if not isinstance(value, NUMBERS) else f"channel {value}")
+
+
 PARSERS = {
     "audio_filepath": parse_path,
     "offset": parse_offset,
@@ -104,6 +129,8 @@ PARSERS = {
     "text": parse_text,
 }
 """How each field with a column is parsed. Of several faults in a row, the first in this order is its reason."""
+
+COLUMN_FIELDS = frozenset(PARSERS)
 
 UNREFERENCED = PARSERS | {"text": parse_optional_text}
 
@@ -113,9 +140,3 @@ def resolve_path(folder: str, path: str) -> str:
     if path.startswith("./") or "//" in path or "/./" in path or path.endswith(("/", "/.")) or path in ("", "."):
         return str(Path(folder) / path)
     return path if path[0] == "/" else f"{folder.rstrip('/')}/{path}"
-
-
-def json_type(value: object) -> str:
-    """Name the JSON type of a decoded value, with its article; a field that is absent is `missing`."""
-    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", msgspec.UnsetType: "missing"}
-    return "null" if value is None else names.get(type(value), "a number")

@@ -31,6 +31,13 @@ class ReasonCount(UtteranceCount, frozen=True):
     only_this_rule: int | None = None
 
 
+class MendedCount(BaseModel, frozen=True):
+    """How many rows were read in the same way although they are badly written, and the first of them."""
+
+    utterances: int
+    first_line: int
+
+
 NO_UTTERANCES = UtteranceCount(utterances=0, hours=0.0)
 
 
@@ -89,6 +96,7 @@ def count_decisions(rows: pa.Table, manifest: ShardedManifest, limits: Filter) -
         "kept_hours": hours_of(kept),
         "dropped_hours": hours_of(dropped),
         "reasons": count_rule_reasons(dropped, limits) | count_first_reasons(quarantined),
+        "mended": count_mended(rows),
     }
 
 
@@ -116,6 +124,17 @@ def count_first_reasons(rows: pa.Table) -> dict[str, ReasonCount]:
     """Count rows by their first reason, the most frequent first; hours stay unknown."""
     counts = sorted(count_values(rows["reason"].drop_null()).items(), key=lambda item: (-item[1], item[0]))
     return {name: ReasonCount(utterances=count, hours=None) for name, count in counts}
+
+
+def count_mended(rows: pa.Table) -> dict[str, MendedCount]:
+    """Count rows by each way in which they were mended, the most frequent first."""
+    mended = rows.select(["id", "mended"]).filter(pc.is_valid(rows["mended"]))
+    lists = mended["mended"].combine_chunks()
+    ids = mended["id"].take(pc.list_parent_indices(lists))
+    pairs = pa.table({"id": ids, "mending": pc.list_flatten(lists)})
+    counts = pairs.group_by("mending").aggregate([("id", "count"), ("id", "min")]).to_pylist()
+    counts.sort(key=lambda row: (-row["id_count"], row["mending"]))
+    return {row["mending"]: MendedCount(utterances=row["id_count"], first_line=row["id_min"]) for row in counts}
 
 
 def count_values(names: pa.ChunkedArray) -> dict[str, int]:

@@ -13,7 +13,10 @@ from winnow.rules.rule import Rules
 from winnow.runs.storage import read_schema, read_table
 from winnow.validation.rules import rules_for
 
-COMMON_COLUMNS = ["id", "duration", "text", "reason", "reasons", "pred_text", "wer", "agreement", "model", "decision"]
+COMMON_COLUMNS = [
+    *("id", "duration", "text", "reason", "reasons", "mended"),
+    *("pred_text", "wer", "agreement", "model", "decision"),
+]
 
 
 def report_columns(settings: Settings) -> list[str]:

@@ -20,7 +20,7 @@ from winnow.reports.formatting import (
 from winnow.reports.recommendations import recommend
 from winnow.reports.summary import Report, ReportContext
 from winnow.reports.wer_distribution import WER_LEVELS
-from winnow.schema import QUARANTINE_REASONS
+from winnow.schema import MENDINGS, QUARANTINE_REASONS
 
 EXAMPLES_PER_REASON = 3
 
@@ -110,6 +110,15 @@ def reasons(context: ReportContext) -> str:
     return f"{markdown_table(header, cells)}\n\n{legend}"
 
 
+def mended_rows(context: ReportContext) -> str:
+    """Tabulate how many rows were read in which way although they are badly written."""
+    cells = [
+        [f"`{name}`", f"{count.utterances:,}", str(count.first_line), escape_markdown(MENDINGS.get(name, ""))]
+        for name, count in context.report.mended.items()
+    ]
+    return markdown_table(["Mending", "Rows", "First line", "Meaning"], cells)
+
+
 def decision_of(reason: str) -> str:
     """Return the decision that a reason leads to: drop or quarantine."""
     return "quarantine" if reason in QUARANTINE_REASONS else "drop"
@@ -171,6 +180,7 @@ SECTIONS = (
     ),
     Section("Cascade", cascade_section, applies=lambda report: report.bands),
     Section("Reasons", reasons, applies=lambda report: report.reasons),
+    Section("Mended rows", mended_rows, applies=lambda report: report.mended),
     Section("Speed", speed),
     Section("Recommendations", recommendations),
     Section("Examples", examples, applies=lambda report: report.dropped),

@@ -13,6 +13,7 @@ from winnow.reports.agreement import Agreement, count_both_models_agree, summari
 from winnow.reports.bands import Band, count_bands, summarize_bands
 from winnow.reports.counts import (
     NO_UTTERANCES,
+    MendedCount,
     ReasonCount,
     UtteranceCount,
     count_decisions,
@@ -55,6 +56,7 @@ class Report(BaseModel, frozen=True):
     alike: int = 0
     agreement: Agreement | None = None
     reasons: dict[str, ReasonCount]
+    mended: dict[str, MendedCount] = {}
     speed: dict[Role, Throughput]
 
     @property

@@ -11,7 +11,7 @@ from winnow.rules.rule import ORDERING, WHOLE_RUN, Rule, Term, terms
 from winnow.schema import AGREEMENT, BEFORE_FILTER, FILTERED, HYPOTHESIS, SCORES
 from winnow.text.text_stats import TEXT_STATS
 
-INTERNAL = {"path", "fields", "reason", "detail", "audit"}
+INTERNAL = {"path", "audio_channel", "fields", "reason", "detail", "mended", "same_audio", "audit"}
 """Columns that rules cannot name."""
 
 ARROW_TYPES = {"number": pa.float64(), "text": pa.string(), "boolean": pa.bool_()}

@@ -42,8 +42,10 @@ class Increments:
 
         Relative paths start at `folder`. Raises ManifestError for an input that is not a NeMo manifest.
         """
-        if not isinstance(open_source(manifest), NemoJsonl):
+        source = open_source(manifest, folder, self.referenced)
+        if not isinstance(source, NemoJsonl):
             raise ManifestError(f"{manifest}: expected a NeMo manifest: increments are kept as lines of JSON")
+        source.check()
         known = known_lines(map(manifest_path, self.runs), folder, self.referenced)
         lines = partial(new_lines, manifest, known, folder, self.referenced)
         if not any(usable for _, usable in lines()):

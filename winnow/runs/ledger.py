@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from winnow.runs.storage import put, put_if_absent, read_table, sha256_if_exists
 
-LAYOUT_VERSION = 5
+LAYOUT_VERSION = 6
 """Part of every key; raised when a stage writes something else for the same input, so that old records do not count."""
 
 STAGES = "_stages"

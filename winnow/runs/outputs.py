@@ -18,8 +18,8 @@ from winnow.corpora.field_types import FIELD_TYPES
 from winnow.schema import FILTERED
 
 INPUT_COLUMNS = ["id", "audio_filepath", "offset", "duration", "text"]
-REASON_COLUMNS = ["reason", "reasons", "detail"]
-INTERNAL_COLUMNS = ["path", "fields", "audit"]
+REASON_COLUMNS = ["reason", "reasons", "detail", "mended"]
+INTERNAL_COLUMNS = ["path", "audio_channel", "fields", "same_audio", "audit"]
 HYPOTHESIS_FIELDS = ("id", "pred_text", "wer", "model")
 LABEL_FIELDS = ("confidence", "agreement")
 

@@ -10,7 +10,7 @@ from winnow.runs import ledger
 from winnow.runs.storage import is_local, put, put_if_absent
 from winnow.schema import ShardedManifest
 
-STAGES_WITH_RULES = ("filter", "publish")
+STAGES_WITH_RULES = ("filter", "deduplicate", "publish")
 """The stages whose results depend on the rules; they are not reused."""
 
 

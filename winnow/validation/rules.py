@@ -98,7 +98,7 @@ def check_fields(rules: list[Rule], settings: Settings) -> None:
         if column_type(term.column) is None
     }
     missing, wrong_type = dict(needed), dict[str, Any]()
-    for fields in head_fields(settings.manifest) if needed else ():
+    for fields in head_fields(settings.manifest, settings.referenced) if needed else ():
         for column, kind in list(missing):
             value = fields.get(field_name(column))
             if as_type(value, kind) is not None:
@@ -135,9 +135,9 @@ def rule_source(rule: Rule, given: Filter) -> str:
     return f"--filter.preset {given.preset}" if from_preset else f"the rule {rule.condition}"
 
 
-def head_fields(manifest: Path) -> Iterator[dict[str, Any]]:
+def head_fields(manifest: Path, referenced: bool) -> Iterator[dict[str, Any]]:
     """Yield the fields without a column of the manifest's first rows."""
-    for row in open_source(manifest).head(HEAD_UTTERANCES):
+    for row in open_source(manifest, referenced=referenced).head(HEAD_UTTERANCES):
         yield msgspec.json.decode(row.get("fields") or "{}")
 
 

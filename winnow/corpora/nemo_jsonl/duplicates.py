@@ -1,4 +1,4 @@
-"""Find utterances that occur twice: lines with equal hashes are parsed again and compared exactly."""
+"""Find lines with the same audio: lines with equal hashes are parsed again and compared exactly."""
 
 import hashlib
 from array import array
@@ -10,28 +10,41 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from winnow.corpora.line_reader import MAX_LINE, read_lines
 from winnow.corpora.nemo_jsonl.glance import NOT_AN_UTTERANCE_HASH, Integers
-from winnow.corpora.nemo_jsonl.line_reader import MAX_LINE, read_lines
 from winnow.corpora.nemo_jsonl.parse_line import parse_line
 
 STEP = 1 << 16  # lines
 
+Keys = NDArray[np.uint64]
 
-class DuplicateLines(NamedTuple):
-    """Lines with the path, offset and duration of an earlier line, in order, and the first such line of each."""
 
-    duplicate_line: Integers
+class LinePairs(NamedTuple):
+    """Lines, in order, and for each an earlier line (or itself) that is related to it."""
+
+    line: Integers
     first_line: Integers
 
-    def among(self, first: int, lines: int) -> "DuplicateLines":
+    def among(self, first: int, lines: int) -> "LinePairs":
         """Return those in a slice of the manifest."""
-        begin, end = np.searchsorted(self.duplicate_line, [first, first + lines])
-        return DuplicateLines(self.duplicate_line[begin:end], self.first_line[begin:end])
+        begin, end = np.searchsorted(self.line, [first, first + lines])
+        return LinePairs(self.line[begin:end], self.first_line[begin:end])
+
+
+class Duplicates(NamedTuple):
+    """The lines of a manifest that have the same audio: path, offset, duration and channel.
+
+    `duplicate` are lines with the audio and the text of an earlier one. `same_audio` are lines, without duplicates,
+    whose audio occurs with several texts, with the first line of this audio.
+    """
+
+    duplicate: LinePairs
+    same_audio: LinePairs
 
 
 def find_duplicates(
     manifest: Path, folder: str, hashes: "array[int]", limit: int = MAX_LINE, referenced: bool = True
-) -> DuplicateLines:
+) -> Duplicates:
     """Find duplicate utterances, given the hash of every line from `cut_shards`; other lines have no duplicates."""
     ordered = np.sort(np.asarray(hashes, np.int64))
     repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
@@ -42,7 +55,7 @@ def find_duplicates(
         for number, key in utterance_keys(manifest, folder, is_hash_repeated(hashes, repeated), limit, referenced):
             numbers.append(number)
             keys += key
-    return group_by_key(np.asarray(numbers, np.int64), np.frombuffer(keys, np.uint64).reshape(-1, 2))
+    return group_by_key(np.asarray(numbers, np.int64), np.frombuffer(keys, np.uint64).reshape(-1, 4))
 
 
 def is_hash_repeated(hashes: "array[int]", repeated: Integers) -> Iterator[int]:
@@ -55,21 +68,36 @@ def is_hash_repeated(hashes: "array[int]", repeated: Integers) -> Iterator[int]:
 def utterance_keys(
     manifest: Path, folder: str, is_candidate: Iterator[int], limit: int, referenced: bool
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield the number of each candidate line that is an utterance, and 16 bytes that identify the utterance."""
+    """Yield the number of each candidate line that is an utterance, and 16 bytes each for its audio and its text."""
     with manifest.open("rb") as file:
         for number, line in compress(enumerate(read_lines(file.readline, limit), 1), is_candidate):
             row = parse_line(line, folder, referenced)
             if row["reason"] is None:
-                utterance = repr((row["path"], row["offset"] or 0.0, row["duration"]))
-                yield number, hashlib.blake2b(utterance.encode(), digest_size=16).digest()
+                audio = row["path"], row["offset"] or 0.0, row["duration"], row.get("audio_channel")
+                yield number, digest_of(repr(audio)) + digest_of(repr(row["text"]))
 
 
-def group_by_key(numbers: Integers, keys: NDArray[np.uint64]) -> DuplicateLines:
-    """Return all but the first of the lines with equal keys."""
+def digest_of(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def group_by_key(numbers: Integers, keys: Keys) -> Duplicates:
+    """Group lines by the keys of their audio (two numbers) and their text (two more)."""
+    first = first_lines(keys, numbers)
+    distinct = first == numbers
+    numbers_left, audio = numbers[distinct], keys[distinct, :2]
+    first_audio = first_lines(audio, numbers_left)
+    several = np.isin(first_audio, first_audio[first_audio != numbers_left])
+    return Duplicates(
+        LinePairs(numbers[~distinct], first[~distinct]), LinePairs(numbers_left[several], first_audio[several])
+    )
+
+
+def first_lines(keys: Keys, numbers: Integers) -> Integers:
+    """Return for each line the first one with an equal key; the lines are in order."""
     order = np.lexsort(keys.T)
-    numbers, keys = numbers[order], keys[order]
-    first = np.ones(len(numbers), bool)
-    first[1:] = (keys[1:] != keys[:-1]).any(axis=1)
-    earliest = numbers[first][np.cumsum(first) - 1] if len(numbers) else numbers
-    by_number = np.argsort(numbers[~first])
-    return DuplicateLines(numbers[~first][by_number], earliest[~first][by_number])
+    starts = np.ones(len(numbers), bool)
+    starts[1:] = (keys[order][1:] != keys[order][:-1]).any(axis=1)
+    firsts = np.empty_like(numbers)
+    firsts[order] = numbers[order][starts][np.cumsum(starts) - 1] if len(numbers) else numbers
+    return firsts

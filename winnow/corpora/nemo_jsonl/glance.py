@@ -1,11 +1,18 @@
 """Decode of each line no more than decides which shard it is in, and hash it to find duplicates."""
 
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.corpora.nemo_jsonl.line_reader import is_blank, strip_line
-from winnow.corpora.utterance import resolve_path
+from winnow.corpora.faults import BadUtterance
+from winnow.corpora.line_reader import is_blank, strip_line
+from winnow.corpora.mending import parse_or_mend
+from winnow.corpora.strict_json import constants_as_null
+from winnow.corpora.utterance import PARSERS, resolve_path
 
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], np.uint64).view(np.int64)  # odd; xxHash's
@@ -21,24 +28,39 @@ class Glance(msgspec.Struct, frozen=True, gc=False):
     duration: float | None = None
 
 
+class BadlyWritten(msgspec.Struct, frozen=True):
+    """The same fields of any type, in lines that may have to be mended."""
+
+    audio_filepath: Any = None
+    offset: Any = None
+    duration: Any = None
+
+
 EMPTY_GLANCE = Glance()
 decoder = msgspec.json.Decoder(Glance)
+lenient_decoder = msgspec.json.Decoder(BadlyWritten)
 
 
 def glance_block(block: bytes, breaks: Integers, limit: int) -> tuple[list[Glance], list[int]]:
     """Decode the glance of each line in a block, and return the indices of blank lines."""
-    try:
-        if len(block) <= limit and one_object_per_line(block, breaks):
-            rows = decoder.decode_lines(block)
-            if len(rows) == len(breaks) + (not block.endswith(b"\n")):
+    if len(block) <= limit and one_object_per_line(block, breaks):
+        for decode in (decoder.decode_lines, glance_lines):
+            if rows := decode_block(block, decode, lines=len(breaks) + (not block.endswith(b"\n"))):
                 return rows, []
-    except UNDECODABLE:
-        pass
     lines = block.split(b"\n")
     if not lines[-1]:
         lines.pop()
     blank = [i for i, line in enumerate(lines) if len(line) <= limit and is_blank(line)]
     return [glance_line(line, limit) for line in lines], blank
+
+
+def decode_block(block: bytes, decode: Callable[[bytes], list[Glance]], lines: int) -> list[Glance]:
+    """Decode all lines at once; return nothing where that is not possible."""
+    try:
+        rows = decode(block)
+    except UNDECODABLE:
+        return []
+    return rows if len(rows) == lines else []
 
 
 def one_object_per_line(block: bytes, breaks: Integers) -> bool:
@@ -54,11 +76,30 @@ def one_object_per_line(block: bytes, breaks: Integers) -> bool:
     )
 
 
+def glance_lines(block: bytes) -> list[Glance]:
+    """Decode lines that may have to be mended."""
+    return [mended_glance(row) for row in lenient_decoder.decode_lines(constants_as_null(block))]
+
+
 def glance_line(line: bytes, limit: int) -> Glance:
-    try:
-        return decoder.decode(strip_line(line)) if len(line) <= limit else EMPTY_GLANCE
-    except UNDECODABLE:
-        return EMPTY_GLANCE
+    if len(line) <= limit:
+        line = strip_line(line)
+        with suppress(*UNDECODABLE):
+            return decoder.decode(line)
+        with suppress(*UNDECODABLE):
+            return mended_glance(lenient_decoder.decode(constants_as_null(line)))
+    return EMPTY_GLANCE
+
+
+def mended_glance(row: BadlyWritten) -> Glance:
+    """Return the glance of a line whose values may have to be mended; an empty one if it is not an utterance."""
+    values: list[Any] = []
+    for name in Glance.__struct_fields__:
+        try:
+            values.append(parse_or_mend(name, getattr(row, name), PARSERS[name], []))
+        except BadUtterance:
+            return EMPTY_GLANCE
+    return Glance(*values)
 
 
 def hash_utterances(rows: list[Glance], durations: NDArray[np.float64], folder: str) -> Integers:

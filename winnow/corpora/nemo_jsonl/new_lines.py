@@ -1,7 +1,7 @@
 """Lines of a NeMo manifest that other manifests do not have.
 
-Two lines are the same utterance if path, offset, duration and text are equal, whatever their other fields; lines that
-are not utterances are the same if their bytes are.
+Two lines are the same utterance if path, offset, duration, channel and text are equal, whatever their other fields;
+lines that are not utterances are the same if their bytes are.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 import xxhash
 
-from winnow.corpora.nemo_jsonl.line_reader import MAX_LINE, is_blank, rest_of_line
+from winnow.corpora.line_reader import MAX_LINE, is_blank, rest_of_line
 from winnow.corpora.nemo_jsonl.parse_line import parse_line
 from winnow.corpora.source import unreadable
 
-IDENTITY = ("path", "offset", "duration", "text")
+IDENTITY = ("path", "offset", "duration", "audio_channel", "text")
 
 
 def known_lines(manifests: Iterable[Path], folder: str, referenced: bool = True) -> set[bytes]:
@@ -38,7 +38,7 @@ def identity(line: bytes, folder: str, referenced: bool) -> tuple[bytes, bool]:
     """Return 16 bytes that tell a line from others, and whether it is an utterance."""
     row = parse_line(line if len(line) <= MAX_LINE + 1 else None, folder, referenced)
     usable = row["reason"] is None
-    content = msgspec.msgpack.encode([row[name] for name in IDENTITY]) if usable else line
+    content = msgspec.msgpack.encode([row.get(name) for name in IDENTITY]) if usable else line
     return xxhash.xxh3_128(content).digest(), usable
 
 

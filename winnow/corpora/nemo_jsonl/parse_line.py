@@ -1,8 +1,9 @@
 """A line of a NeMo manifest as a row."""
 
-from winnow.corpora.nemo_jsonl.line_reader import strip_line
-from winnow.corpora.nemo_jsonl.strict_json import decode_object
-from winnow.corpora.utterance import BadUtterance, Row, parse_utterance
+from winnow.corpora.faults import BadUtterance
+from winnow.corpora.line_reader import strip_line
+from winnow.corpora.strict_json import decode_object
+from winnow.corpora.utterance import Row, parse_utterance
 
 
 def parse_line(line: bytes | None, folder: str, referenced: bool = True) -> Row:
@@ -10,6 +11,7 @@ def parse_line(line: bytes | None, folder: str, referenced: bool = True) -> Row:
     try:
         if line is None:
             raise BadUtterance("LINE_TOO_LONG", "not read")
-        return parse_utterance(decode_object(strip_line(line)), folder, referenced)
+        fields, mended = decode_object(strip_line(line))
+        return parse_utterance(fields, folder, referenced, mended)
     except BadUtterance as fault:
         return {"reason": fault.reason, "detail": fault.detail}

@@ -15,8 +15,8 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from winnow.corpora.line_reader import BLOCK, MAX_LINE, Blocks, read_blocks
 from winnow.corpora.nemo_jsonl.glance import glance_block, hash_utterances
-from winnow.corpora.nemo_jsonl.line_reader import BLOCK, MAX_LINE, Blocks, read_blocks
 
 UNKNOWN_SECONDS = 10.0  # assumed if a duration is not stated, or too short to be transcribed
 MIN_SECONDS = 0.1

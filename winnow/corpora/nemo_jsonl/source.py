@@ -8,15 +8,20 @@ from typing import Any
 import msgspec
 import xxhash
 
+from winnow.corpora.faults import BadUtterance
+from winnow.corpora.forms import MANIFEST, UNREFERENCED_MANIFEST, describe, detect_form
 from winnow.corpora.languages import LanguageFields
+from winnow.corpora.line_reader import BLOCK, MAX_LINE, is_blank, read_lines, strip_line
+from winnow.corpora.mending import parse_or_mend
 from winnow.corpora.nemo_jsonl.duplicates import find_duplicates
 from winnow.corpora.nemo_jsonl.glance import UNDECODABLE
-from winnow.corpora.nemo_jsonl.line_reader import BLOCK, MAX_LINE, is_blank, read_lines, strip_line
 from winnow.corpora.nemo_jsonl.parse_line import parse_line
 from winnow.corpora.nemo_jsonl.sharding import MAX_SECONDS, cut_shards
 from winnow.corpora.source import CorpusSummary, Shard, Source, changed, summarize, unreadable
-from winnow.corpora.utterance import Row
+from winnow.corpora.strict_json import constants_as_null
+from winnow.corpora.utterance import Row, parse_duration
 from winnow.digests import sha256_of
+from winnow.errors import ManifestError
 from winnow.text.languages import language_tag
 
 
@@ -34,6 +39,15 @@ class NemoJsonl(Source):
     def claims(location: str) -> bool:
         return True
 
+    def check(self) -> None:
+        fields = MANIFEST if self.referenced else UNREFERENCED_MANIFEST
+        try:
+            form = detect_form(self.path, fields)
+        except OSError as error:
+            raise unreadable(self.location, error) from error
+        if form:
+            raise ManifestError(describe(self.path, form, fields))
+
     def digest(self) -> str:
         """Return the sha256 of the file."""
         try:
@@ -45,16 +59,19 @@ class NemoJsonl(Source):
         slices, hashes = cut_shards(self.path, self.folder, hours, self.limit, self.block)
         duplicates = find_duplicates(self.path, self.folder, hashes, self.limit, self.referenced)
         for part in slices:
-            repeated = duplicates.among(part.first, part.lines)
             locator = {name: getattr(part, name) for name in ("start", "first", "lines", "xxh3")}
-            locator |= {name: numbers.tolist() for name, numbers in repeated._asdict().items()}
+            for name, pairs in duplicates._asdict().items():
+                lines, first_lines = pairs.among(part.first, part.lines)
+                locator[name] = [lines.tolist(), first_lines.tolist()]
             yield Shard(part.lines, part.blank, part.seconds, locator)
 
     def rows(self, locator: dict[str, Any]) -> Iterator[Row]:
-        earlier = dict(zip(locator["duplicate_line"], locator["first_line"], strict=True))
+        earlier, same_audio = (dict(zip(*locator[name], strict=True)) for name in ("duplicate", "same_audio"))
         for row in self.parse(self.lines_of(locator), locator["first"]):
             if row["id"] in earlier:
                 row |= {"reason": "DUPLICATE_UTT", "detail": f"as line {earlier[row['id']]}"}
+            if row["id"] in same_audio:
+                row["same_audio"] = same_audio[row["id"]]
             yield row
 
     def lines_of(self, locator: dict[str, Any]) -> Iterator[bytes | None]:
@@ -83,6 +100,7 @@ class NemoJsonl(Source):
                 yield {"id": number} | parse_line(line, self.folder, self.referenced)
 
     def scan(self) -> Iterator[Row]:
+        self.check()
         return self.parse(self.lines())
 
     def lines(self) -> Iterator[bytes | None]:
@@ -102,8 +120,11 @@ class NemoJsonl(Source):
         decode = msgspec.json.Decoder(LanguageFields).decode
         for line in self.lines():
             try:
-                fields = decode(strip_line(line or b""))
+                fields = decode(constants_as_null(strip_line(line or b"")))
             except UNDECODABLE:
                 continue
-            seconds = fields.duration if isinstance(fields.duration, int | float) else 0.0
-            yield language_tag(fields.lang), min(max(seconds, 0.0), MAX_SECONDS)
+            try:
+                seconds = parse_or_mend("duration", fields.duration, parse_duration, []) or 0.0
+            except BadUtterance:
+                seconds = 0.0
+            yield language_tag(fields.lang), min(seconds, MAX_SECONDS)

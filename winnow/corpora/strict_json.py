@@ -1,4 +1,7 @@
-"""Strict JSON: one object, unique keys, whole characters, limited depth. Messages never quote the content."""
+"""Strict JSON: one object, unique keys, whole characters, limited depth. Messages never quote the content.
+
+The constants NaN and Infinity, which JSON does not have but Python writes, are accepted.
+"""
 
 import json
 import re
@@ -6,13 +9,17 @@ from typing import Any
 
 import msgspec
 
-from winnow.corpora.utterance import PARSERS, BadUtterance, json_type
+from winnow.corpora.faults import BadUtterance, json_type
+from winnow.corpora.utterance import COLUMN_FIELDS
 
 MAX_DEPTH = 100  # levels of objects and lists; the interpreter's own limit depends on the caller
 
-TOKEN = re.compile(
-    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|(?P<opens>[\[{])|(?P<closes>[\]}])|(?P<number>-?\d[\d.eE+-]*)', re.DOTALL
-)
+STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
+TOKEN = re.compile(STRING + rb"|(?P<opens>[\[{])|(?P<closes>[\]}])|(?P<number>-?\d[\d.eE+-]*)", re.DOTALL)
+CONSTANT = re.compile(STRING + rb"|(?<![-+\w.])(-?Infinity|NaN)(?![-+\w.])", re.DOTALL)
+CONSTANTS = {"NaN": None, "Infinity": float("inf"), "-Infinity": float("-inf")}
+"""What each constant is decoded as. An infinity is null as well where a field has no parser of its own."""
+
 HEX = rb"[0-9a-fA-F]{2}"
 ESCAPE = re.compile(
     rb"\\u[dD][89abAB]" + HEX + rb"\\u[dD][c-fC-F]" + HEX + rb"|(\\u[dD][89a-fA-F]" + HEX + rb")|\\.", re.DOTALL
@@ -21,19 +28,43 @@ PLACE = re.compile(r" \(byte (\d+)\)$")
 INNER = (dict, list)
 
 
-def decode_object(line: bytes) -> dict[str, Any]:
-    """Decode a line that is one JSON object; raises BadUtterance for anything else."""
+def decode_object(line: bytes) -> tuple[dict[str, Any], list[str]]:
+    """Decode a line that is one JSON object; also return how it was mended, as keys of `winnow.schema.MENDINGS`.
+
+    Raises BadUtterance for anything else.
+    """
     if line.count(b"[") + line.count(b"{") > MAX_DEPTH:
         check_depth(line)
+    mended: list[str] = []
     try:
         fields = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise explain_failure(line, error) from None
+        fields = decode_with_constants(line, error)
+        mended.append("NAN_AS_NULL")
     if not isinstance(fields, dict):
         raise BadUtterance("BAD_JSON", f"byte 0: expected an object, got {json_type(fields)}")
     if line.count(b":") != count_keys(fields):  # each pair has a colon: if there are no more, no key is repeated
         json.loads(line, object_pairs_hook=refuse_duplicate_keys, parse_int=str, parse_float=str)
-    return fields
+    return fields, mended
+
+
+def decode_with_constants(line: bytes, error: Exception) -> Any:
+    """Decode JSON that has constants in it; raises BadUtterance if it could not be decoded for another reason."""
+    numbers = CONSTANT.sub(lambda match: b"0.".ljust(len(match[1]), b"0") if match[1] else match[0], line)
+    if numbers == line:
+        raise explain_failure(line, error) from None
+    try:
+        msgspec.json.decode(numbers)  # as strictly as any other line, with the same places
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise explain_failure(numbers, fault) from None
+    return json.loads(line.decode(), parse_constant=CONSTANTS.__getitem__)
+
+
+def constants_as_null(lines: bytes) -> bytes:
+    """Replace NaN and Infinity outside of strings by null."""
+    if b"NaN" not in lines and b"Infinity" not in lines:
+        return lines
+    return CONSTANT.sub(lambda match: b"null" if match[1] else match[0], lines)
 
 
 def check_depth(line: bytes) -> None:
@@ -81,5 +112,5 @@ def refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> None:
     seen = set()
     for key, _ in pairs:
         if key in seen:
-            raise BadUtterance("DUPLICATE_KEY", f"{key if key in PARSERS else 'another field'}, twice")
+            raise BadUtterance("DUPLICATE_KEY", f"{key if key in COLUMN_FIELDS else 'another field'}, twice")
         seen.add(key)

@@ -1,0 +1,210 @@
+"""Inputs of other forms: each is recognised at once, and the command that the message names converts it."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from winnow.corpora.forms import MANIFEST, UNREFERENCED_MANIFEST, detect_form
+from winnow.corpora.registry import open_source
+from winnow.errors import ManifestError
+
+ROWS = [
+    {"audio_filepath": "a.wav", "duration": 1.5, "text": 'good, "good" morning'},
+    {"audio_filepath": "b.wav", "duration": 2.0, "text": "grüezi"},
+]
+LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
+OTHER_NAMES = [{"path": row["audio_filepath"], "sentence": row["text"], "duration_ms": 1500} for row in ROWS]
+CUTS = [
+    {
+        "id": "c",
+        "start": 1.0,
+        "recording": {"sources": [{"type": "file", "channels": [0], "source": row["audio_filepath"]}]},
+        "supervisions": [{"start": 0.5, "duration": row["duration"], "channel": 0, "text": row["text"]}],
+        "type": "MonoCut",
+    }
+    for row in ROWS
+]
+
+
+def packed(write, *arguments) -> bytes:
+    """Return what a library writes into a file object."""
+    sink = io.BytesIO()
+    write(sink, *arguments)
+    return sink.getvalue()
+
+
+def write_tar(sink):
+    with tarfile.open(fileobj=sink, mode="w") as archive:
+        member = tarfile.TarInfo("corpus.jsonl")
+        member.size = len(LINES.encode())
+        archive.addfile(member, io.BytesIO(LINES.encode()))
+
+
+def write_zip(sink):
+    with zipfile.ZipFile(sink, "w") as archive:
+        archive.writestr("corpus.jsonl", LINES)
+
+
+CONVERTED = {
+    "corpus.jsonl.gz": ("gzip", gzip.compress(LINES.encode())),
+    "corpus.jsonl.bz2": ("bzip2", bz2.compress(LINES.encode())),
+    "corpus.jsonl.xz": ("xz", lzma.compress(LINES.encode())),
+    "corpus.json": ("json-array", json.dumps(ROWS).encode()),
+    "indented.json": ("json-array", json.dumps(ROWS, indent=2).encode()),
+    "lined.json": ("json-array", b"[\n" + b",\n".join(json.dumps(row).encode() for row in ROWS) + b"\n]\n"),
+    "tight.json": ("json-array", b"[" + b",\n".join(json.dumps(row).encode() for row in ROWS) + b"]"),
+    "wrapped.json": ("json-object", json.dumps({"utterances": ROWS}).encode()),
+    "wrapped indented.json": ("json-object", json.dumps({"utterances": ROWS}, indent=4).encode()),
+    "described.json": ("json-object", json.dumps({"version": 1, "data": ROWS}).encode()),
+    "pretty.jsonl": ("json", "\n".join(json.dumps(row, indent=1) for row in ROWS).encode()),
+    "joined.jsonl": ("json", LINES.replace("\n", "").encode()),
+    "text.jsonl": ("json-text", "\n".join(json.dumps(json.dumps(row)) for row in ROWS).encode()),
+    "python.jsonl": ("python", "\n".join(map(repr, ROWS)).encode()),
+    "mac.jsonl": ("cr", LINES.replace("\n", "\r").encode()),
+    "windows.jsonl": ("utf-16", LINES.encode("utf-16")),
+    "little.jsonl": ("utf-16", LINES.encode("utf-16-le")),
+    "big.jsonl": ("utf-16", LINES.encode("utf-16-be")),
+    "wide.jsonl": ("utf-32", LINES.encode("utf-32")),
+    "corpus.parquet": ("parquet", packed(lambda sink: pq.write_table(pa.Table.from_pylist(ROWS), sink))),
+    "corpus.csv": ("csv", b'audio_filepath,text\na.wav,"good, ""good"" morning"\nb.wav,gr\xc3\xbcezi\n'),
+    "semicolons.csv": ("csv", b'text;file\n"good, ""good"" morning";a.wav\ngr\xc3\xbcezi;b.wav\n'),
+    "validated.tsv": ("tsv", b'client_id\tpath\tsentence\n1\ta.wav\tgood, "good" morning\n2\tb.wav\tgr\xc3\xbcezi\n'),
+    "names.jsonl": ("other-fields", "\n".join(map(json.dumps, OTHER_NAMES)).encode()),
+    "hub.jsonl": (
+        "other-fields",
+        "\n".join(
+            json.dumps({"audio": {"path": r["audio_filepath"]}, "transcription": r["text"]}) for r in ROWS
+        ).encode(),
+    ),
+    "cuts.jsonl": ("lhotse", "\n".join(map(json.dumps, CUTS)).encode()),
+    "it's $(touch ran).json": ("json-array", json.dumps(ROWS).encode()),
+}
+"""Files with their form, whose command makes a manifest of them."""
+
+NAMED = {
+    "empty.jsonl": ("empty", b""),
+    "blank.jsonl": ("empty", b"\xef\xbb\xbf\r\n \n"),
+    "corpus.tar": ("tar", packed(write_tar)),
+    "corpus.zip": ("zip", packed(write_zip)),
+    "pointer.jsonl": ("git-lfs", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n"),
+    "a.wav": ("audio", b"RIFF\x24\0\0\0WAVEfmt "),
+    "page.jsonl": ("markup", b"<!DOCTYPE html>\n<html>Sign in</html>\n"),
+    "metadata.csv": ("table", b"LJ001|good morning|good morning\nLJ002|good night|good night\n"),
+    "files.txt": ("list", b"audio/a.wav\naudio/b.flac\n"),
+    "wav.scp": ("kaldi", b"utt1 /audio/a.wav\nutt2 sph2pipe -f wav b.sph |\n"),
+    "recordings.jsonl": ("lhotse", b'{"id": "a", "sources": [], "sampling_rate": 8000}\n'),
+    "supervisions.jsonl": ("lhotse", b'{"id": "a", "recording_id": "a", "start": 0, "duration": 1, "text": "a"}\n'),
+    "unknown.jsonl": ("other-fields", b'{"speech": "a.wav", "words": "a"}\n'),
+}
+"""Files with their form that no single command converts."""
+
+ACCEPTED = {
+    "good": LINES.encode(),
+    "mark and blank lines": b"\xef\xbb\xbf\n\r\n" + LINES.encode().replace(b"\n", b"\r\n"),
+    "no line end": LINES.encode().rstrip(),
+    "a bad first line": b'{"audio_filepath": "a.wav",\n' + LINES.encode(),
+    "a list first": b"[1, 2]\n" + LINES.encode(),
+    "nonsense first": b"a,b\n" + LINES.encode(),
+    "only nonsense": b"nonsense\n",
+    "a long line": b'{"segments": [{"a": "'
+    + b"a" * 100_000
+    + b'"}], "audio_filepath": "a.wav", "text": "a"}\n'
+    + LINES.encode(),
+    "lists of objects": b'{"words": [{"a": 1}], "audio_filepath": "a.wav", "text": "a"}\n',
+    "a row without a text": b'{"audio_filepath": "a.wav"}\n' + LINES.encode(),
+    "no text at all": b'{"audio_filepath": "a.wav", "speaker": "anna"}\n',
+    "constants": b'{"audio_filepath": "a.wav", "snr": NaN, "text": "a"}\n',
+    "zeros": b"\0" * 5000 + b"\n" + LINES.encode(),
+}
+"""What is read line by line, whatever single lines are worth."""
+
+
+def run_in(folder, command):
+    """Run a command as a user does who activated this environment."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(command, shell=True, cwd=folder, check=True, env=os.environ | {"PATH": path})
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_other_form_is_named_with_a_command_that_converts_it(tmp_path, name):
+    form, content = CONVERTED[name]
+    (tmp_path / name).write_bytes(content)
+    found = detect_form(tmp_path / name)
+    assert (found and found.name) == form
+    if found.remedy.startswith("jq") and not shutil.which("jq"):
+        pytest.skip("needs jq")
+    before = set(tmp_path.iterdir())
+    run_in(tmp_path, found.remedy)
+    (new,) = set(tmp_path.iterdir()) - before
+    rows = list(open_source(new).scan())
+    assert [(row["audio_filepath"], row["text"], row["reason"]) for row in rows] == [
+        (row["audio_filepath"], row["text"], None) for row in ROWS
+    ]
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_form_that_no_command_converts_is_named(tmp_path, name):
+    form, content = NAMED[name]
+    (tmp_path / name).write_bytes(content)
+    found = detect_form(tmp_path / name)
+    assert (found and found.name) == form
+
+
+@pytest.mark.parametrize("content", ACCEPTED.values(), ids=ACCEPTED)
+def test_json_lines_are_read_whatever_some_of_them_are_worth(tmp_path, content):
+    (tmp_path / "corpus.jsonl").write_bytes(content)
+    assert detect_form(tmp_path / "corpus.jsonl") is None
+
+
+def test_other_name_of_the_text_is_accepted_if_references_are_optional(tmp_path):
+    (tmp_path / "corpus.jsonl").write_bytes(b'{"audio_filepath": "a.wav", "sentence": "a"}\n')
+    assert detect_form(tmp_path / "corpus.jsonl", MANIFEST) is not None
+    assert detect_form(tmp_path / "corpus.jsonl", UNREFERENCED_MANIFEST) is None
+
+
+@pytest.mark.parametrize("segments", [False, True])
+def test_kaldi_folder_is_converted_by_the_command_that_is_named(tmp_path, segments):
+    folder = tmp_path / "train"
+    folder.mkdir()
+    (folder / "wav.scp").write_text("a /audio/a.wav\nb /audio/b.wav\n")
+    (folder / "text").write_text("a good morning\nb good night\n")
+    if segments:
+        (folder / "segments").write_text("a b 0.5 2.0\nb b 2.0 3.5\n")
+    found = detect_form(folder)
+    assert found.name == "kaldi"
+    run_in(folder, found.remedy.removeprefix("in it, run "))
+    rows = list(open_source(folder / "train.jsonl").scan())
+    expected = [("/audio/b.wav", 0.5, 1.5), ("/audio/b.wav", 2.0, 1.5)] if segments else None
+    expected = expected or [("/audio/a.wav", None, None), ("/audio/b.wav", None, None)]
+    assert [(row["path"], row["offset"], row["duration"]) for row in rows] == expected
+    assert [row["text"] for row in rows] == ["good morning", "good night"]
+
+
+def test_message_says_what_the_input_is_what_was_expected_and_what_to_do(tmp_path):
+    path = tmp_path / "corpus.json"
+    path.write_text("[]")
+    with pytest.raises(ManifestError) as refused:
+        open_source(path).check()
+    assert str(refused.value) == (
+        f"{path}: a JSON array; expected a JSON object on each line with audio_filepath and text: "
+        "jq -c '.[]' corpus.json > corpus.jsonl"
+    )
+    assert refused.value.exit_code == 2
+
+
+def test_folder_is_refused_with_a_manifest_in_it(tmp_path):
+    (tmp_path / "train.jsonl").write_text(LINES)
+    assert detect_form(tmp_path).remedy == "give a file, such as train.jsonl in it"
