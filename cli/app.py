@@ -1,6 +1,7 @@
 """The `winnow` command. Heavy modules are imported only by the command that needs them."""
 
 import sys
+import traceback
 from collections.abc import Iterator
 from functools import partial
 from importlib.metadata import version
@@ -9,14 +10,17 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
-from rich.console import Console
 
+from cli.console import InertConsole
 from flows.server.environment import keep_current_folder_off_path
+from flows.server.proxies import exempt_this_machine
 from winnow.errors import EXIT_CODES, WinnowError
+from winnow.inert import inert, one_line
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble
 from winnow.parameters.filter import Filter
 from winnow.parameters.maintenance import Benchmark, Doctor, DownloadModels
+from winnow.parameters.redaction import redact_text
 from winnow.parameters.selection import Selection
 from winnow.parameters.settings import Share
 from winnow.rules.presets import PresetName
@@ -27,7 +31,7 @@ NO_SETTINGS = Doctor()
 def format_error(error: CycloptsError) -> str:
     """Format what is wrong with the arguments of a command, one line per flag."""
     if not isinstance(cause := error.__cause__, ValidationError):
-        return f"winnow: {error}"
+        return f"winnow: {one_line(redact_text(str(error)))}"
     name = error.argument.name.removeprefix("--") if error.argument else "*"
     return "\n".join(f"winnow: {message}" for message in flag_errors(cause, name))
 
@@ -38,7 +42,7 @@ def flag_errors(error: ValidationError, prefix: str = "*") -> Iterator[str]:
         path = [prefix, *(str(part) for part in detail["loc"] if not isinstance(part, int))]
         flag = ".".join(path).removeprefix("*").removeprefix(".").replace("_", "-")
         message = detail.get("ctx", {}).get("error", detail["msg"])
-        yield f"--{flag}: {message}" if flag else str(message)
+        yield one_line(f"--{flag}: {message}" if flag else str(message))
 
 
 app = App(
@@ -47,7 +51,7 @@ app = App(
     version=version("winnow"),
     default_parameter=Parameter(consume_multiple=True, negative_iterable=()),  # --models a.nemo b.nemo
     error_formatter=format_error,
-    error_console=Console(stderr=True, soft_wrap=True, markup=False, highlight=False),
+    error_console=InertConsole(stderr=True, soft_wrap=True, markup=False),
     help_epilogue="Exit codes: " + ", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + ".",
 )
 
@@ -290,16 +294,31 @@ def serve() -> None:
 
 
 def main(words: list[str] | None = None) -> None:
-    """Run the command. Winnow's own errors are printed as one line, any other with its traceback."""
+    """Run the command. Winnow's own errors are printed as one line, any other with its traceback; all of it inert."""
     keep_current_folder_off_path()
+    exempt_this_machine()
     try:
         app(words)
-    except ValidationError as error:  # recorded parameters that no longer fit
-        print("winnow:", *flag_errors(error), file=sys.stderr)
-        sys.exit(2)
-    except WinnowError as error:
-        print("winnow:", error, *(f"({note})" for note in getattr(error, "__notes__", [])), file=sys.stderr)
-        sys.exit(error.exit_code)
+    except KeyboardInterrupt:  # outside of a run, which handles it itself
+        print("winnow: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        text, exit_code = explain(error)
+        print(redact_text(text), file=sys.stderr)
+        sys.exit(exit_code)
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """Return what a command prints of an error that ends it, and its exit code."""
+    from winnow.runs.store_errors import store_error
+
+    if isinstance(error, ValidationError):  # recorded parameters that no longer fit
+        return " ".join(["winnow:", *flag_errors(error)]), 2
+    known = error if isinstance(error, WinnowError) else store_error(error)
+    if known is None:
+        return inert("".join(traceback.format_exception(error)).rstrip()), 1
+    notes = (f"({one_line(note)})" for note in getattr(error, "__notes__", []))
+    return " ".join(["winnow:", str(known), *notes]), known.exit_code
 
 
 if __name__ == "__main__":

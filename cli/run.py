@@ -17,6 +17,8 @@ from cli.console import console, errors
 from flows.server import monitor
 from flows.server.environment import set_prefect_defaults
 from flows.server.ephemeral import EphemeralServer
+from flows.server.proxies import require_usable_proxies
+from winnow.devices.scheduler_address import require_scheduler
 from winnow.engines.registry import engine_for
 from winnow.errors import ServerLost
 from winnow.parameters.curation import Curation
@@ -25,6 +27,7 @@ from winnow.parameters.filter import Filter
 from winnow.reports.summary import Report
 from winnow.runs.run_record import load_settings
 from winnow.runs.storage import location
+from winnow.runs.store_errors import explain_store_errors
 from winnow.runs.verify import verify_run
 from winnow.validation.rules import rules_for
 
@@ -89,23 +92,28 @@ def start(settings: Settings | None = None, resume_hint: str = RESUME_HINT) -> N
     log.addHandler(RichHandler(console=errors, show_level=False, show_path=False, log_time_format="%H:%M:%S"))
     if settings and settings.devices == "inline":
         threading.Thread(target=preload_engines, args=(settings.checkpoints,), daemon=True).start()
+    if settings and settings.devices not in ("inline", "local"):
+        require_scheduler(settings.devices, settings.dask)
+    require_usable_proxies()
     api = monitor.configured_api()
     log.info("starting Prefect" + ("" if api else " with a temporary server"))
     monitor.current["pid"] = os.getpid()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, partial(stop, resume_hint, tell_server=api is not None))
+        signal.signal(number, partial(stop, resume_hint, None))
     if api:
         monitor.require_server(api.rstrip("/"))
     else:
-        start_temporary_server()
+        start_temporary_server(resume_hint)
 
 
-def start_temporary_server() -> None:
+def start_temporary_server(resume_hint: str) -> None:
     """Start a server that ends with this process, and have Prefect use it."""
     from prefect.context import refresh_global_settings_context
 
     server = EphemeralServer()
-    os.environ["PREFECT_API_URL"] = server.api
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, partial(stop, resume_hint, server))
+    os.environ |= {"PREFECT_API_URL": server.api, "PREFECT_API_AUTH_STRING": server.auth}
     refresh_global_settings_context()
     server.wait()
 
@@ -140,22 +148,27 @@ def progress_bar() -> Iterator[None]:
         yield
 
 
-def stop(resume_hint: str, number: int, frame: object, *, tell_server: bool) -> None:
-    """Handle a signal: end this process and its children at once, without waiting for the temporary server.
+def stop(resume_hint: str, server: EphemeralServer | None, number: int, frame: object) -> None:
+    """Handle a signal: set the flow run to Cancelled, then end this process and its children.
 
-    Committed work is kept. With `tell_server`, the flow run is marked as cancelled.
+    Committed work is kept. `server` is the temporary one, if any. A second signal changes nothing.
     """
+    for ignored in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ignored, signal.SIG_IGN)
     cause = "interrupted" if number == signal.SIGINT else "terminated"
     errors.print(f"{cause}: {resume_hint}")
-    if tell_server:
-        monitor.mark_cancelled(cause)
+    if server:
+        server.end(cancelled=f"{cause} at its terminal")
+    else:
+        monitor.mark_cancelled(f"{cause} at its terminal")
     monitor.end_children()
     os._exit(128 + number)
 
 
 def verify(output: str) -> bool:
     """Print whether each promise of a run's output holds; return True if all do."""
-    checks = verify_run(location(output))
+    with explain_store_errors(run := location(output)):
+        checks = verify_run(run)
     for check in checks:
         console.print("[green]ok    [/]" if check.holds else "[red]FAILED[/]", Text(check.sentence))
     return all(check.holds for check in checks)

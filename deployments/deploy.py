@@ -17,6 +17,7 @@ from deployments.forms import set_form
 from deployments.pools import create_pools
 from flows.server.monitor import require_configured_server
 from winnow.errors import DeploymentFailed
+from winnow.parameters.redaction import redact_text
 
 CHECKOUT = Path(__file__).parent.parent
 IN_CHECKOUT = (CHECKOUT / "prefect.yaml").exists()
@@ -43,7 +44,7 @@ def deploy(notify: str | None = None, report: Callable[[str], object] = print) -
     report(f"automations: {', '.join(automations)}")
     if not notify:
         report("failed runs are not reported: use winnow deploy --notify URL")
-    report(f"next: prefect worker start --pool cpu, then {api.removesuffix('/api')}/deployments")
+    report(f"next: prefect worker start --pool cpu, then {redact_text(api).removesuffix('/api')}/deployments")
 
 
 def deployments(folder: Path) -> list[dict[str, Any]]:
@@ -64,4 +65,4 @@ def register(rows: list[dict[str, Any]], folder: Path) -> None:
         variables = os.environ | {"PWD": str(folder), "PREFECT_LOGGING_LEVEL": "ERROR"}
         result = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
     if result.returncode:
-        raise DeploymentFailed(f"prefect deploy --all: {(result.stderr or result.stdout).strip()}")
+        raise DeploymentFailed(f"prefect deploy --all: {redact_text((result.stderr or result.stdout).strip())}")

@@ -19,6 +19,7 @@ from flows.ensemble import ensemble
 from flows.incremental import incremental
 from flows.refilter import refilter
 from flows.server.monitor import require_configured_server
+from winnow.parameters.redaction import redact_text
 
 FLOWS: tuple[Flow[..., Any], ...] = (curate, ensemble, incremental, refilter, download_models, doctor, benchmark)
 DEPLOYMENT_NAME = "here"
@@ -34,6 +35,6 @@ def serve_flows(report: Callable[[str], object] = print) -> None:
         runner.add_deployment(cast(RunnerDeployment, deployment))
         set_form(flow, f"{flow.name}/{DEPLOYMENT_NAME}")
         report(f"serving {flow.name}/{DEPLOYMENT_NAME}")
-    report(f"start runs at {api.removesuffix('/api')}/deployments; stop with Ctrl-C")
+    report(f"start runs at {redact_text(api).removesuffix('/api')}/deployments; stop with Ctrl-C")
     with suppress(KeyboardInterrupt):
         asyncio.run(runner.start())

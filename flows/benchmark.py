@@ -11,6 +11,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.run_name import run_name
 from flows.with_parameters import with_parameters
 from tasks.measure import measure_model
 from winnow.benchmarking.comparison import batch_used, format_error_rate, render_benchmark
@@ -36,7 +37,7 @@ log = logging.getLogger("winnow")
 log.setLevel(logging.INFO)
 
 
-@flow(name="benchmark", flow_run_name="{manifest.name}", task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
+@flow(name="benchmark", flow_run_name=run_name("{manifest.name}"), task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
 @with_parameters(Benchmark)
 def benchmark(settings: Benchmark) -> BenchmarkFigures:
     """Measure each model with each batch size, one after the other.

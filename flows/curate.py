@@ -11,6 +11,7 @@ from flows.finalize import finalize
 from flows.orchestrator import Orchestrator, PrefectOrchestrator
 from flows.pipeline import count_duplicates, open_pipeline
 from flows.progress import Progress
+from flows.run_name import run_name
 from flows.streaming import Futures, Step, stream
 from flows.with_parameters import with_parameters
 from winnow.models.auto_select import resolve_models
@@ -23,7 +24,7 @@ from winnow.validation.rules import rules_for
 logging.getLogger("winnow").setLevel(logging.INFO)  # each pass is logged, wherever the flow runs
 
 
-@flow(name="curate", flow_run_name="{manifest.name} to {output}")
+@flow(name="curate", flow_run_name=run_name("{manifest.name} to {output}"))
 @with_parameters(Curation)
 def curate(settings: Curation) -> Report:
     """Transcribe a manifest with a cascade of models and keep what agrees with its references."""

@@ -10,10 +10,12 @@ from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.orchestrator import inert_cells
 from flows.progress import ProgressArtifact
 from flows.with_parameters import with_parameters
 from tasks.download import download_model
 from winnow.errors import DownloadFailed
+from winnow.inert import one_line
 from winnow.models.download import DownloadedModel, expand_folders
 from winnow.parameters.maintenance import DownloadModels
 
@@ -68,7 +70,7 @@ class DownloadProgress:
 
 def flow_label() -> str:
     names = flow_run.parameters["models"]
-    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else str(names[0])
+    return one_line(f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else str(names[0]))
 
 
 RUNNER: Any = ThreadPoolTaskRunner(max_workers=PARALLEL_DOWNLOADS)
@@ -84,7 +86,9 @@ def download_models(settings: DownloadModels) -> list[DownloadedModel]:
     for future in futures:
         future.wait()
     models = [cast(DownloadedModel, future.state.result(raise_on_failure=False)) for future in futures]
-    create_table_artifact([model.table_row() for model in models], key="download-models", description="Models")
+    create_table_artifact(
+        [inert_cells(model.table_row()) for model in models], key="download-models", description="Models"
+    )
     if any(model.cause for model in models):
         raise DownloadFailed(models)
     return models

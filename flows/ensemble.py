@@ -10,6 +10,7 @@ from flows.finalize import finalize
 from flows.orchestrator import Orchestrator, PrefectOrchestrator
 from flows.pipeline import Pipeline, count_duplicates, open_pipeline
 from flows.progress import Progress
+from flows.run_name import run_name
 from flows.streaming import Futures, Step, stream
 from flows.with_parameters import with_parameters
 from tasks.combine import combine_shard
@@ -26,7 +27,7 @@ from winnow.validation.rules import rules_for
 logging.getLogger("winnow").setLevel(logging.INFO)  # each pass is logged, wherever the flow runs
 
 
-@flow(name="ensemble", flow_run_name="{manifest.name} to {output}")
+@flow(name="ensemble", flow_run_name=run_name("{manifest.name} to {output}"))
 @with_parameters(Ensemble)
 def ensemble(settings: Ensemble) -> Report:
     """Transcribe a manifest with several models, let them vote, and keep what they agree on."""

@@ -8,6 +8,7 @@ from prefect import flow
 
 from flows.curate import run_curation
 from flows.orchestrator import Orchestrator, PrefectOrchestrator
+from flows.run_name import run_name
 from flows.with_parameters import with_parameters
 from winnow.errors import OutputError
 from winnow.parameters.curation import Curation
@@ -19,7 +20,7 @@ from winnow.validation.rules import rules_for
 log = logging.getLogger("winnow")
 
 
-@flow(name="incremental", flow_run_name="{manifest.name} to {output}")
+@flow(name="incremental", flow_run_name=run_name("{manifest.name} to {output}"))
 @with_parameters(Curation)
 def incremental(settings: Curation) -> dict[str, Report]:
     """Curate what is new in a growing manifest as a run below the output; unfinished runs are finished first."""

@@ -10,6 +10,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from flows.progress import ProgressArtifact, ShowProgress
 from flows.server.monitor import current_flow_run, mark_crashed, watch_server
 from tasks.report import Artifacts
+from winnow.inert import inert
 from winnow.runs.lock import Owner
 
 R = TypeVar("R")
@@ -73,7 +74,12 @@ class PrefectOrchestrator:
         create_markdown_artifact(text, key=key, description=description)
 
     def table(self, rows: list[dict[str, Any]], key: str, description: str) -> None:
-        create_table_artifact(rows, key=key, description=description)
+        create_table_artifact(list(map(inert_cells, rows)), key=key, description=description)
+
+
+def inert_cells(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of a table whose texts may have come from anywhere."""
+    return {name: inert(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 class CompletedTask:

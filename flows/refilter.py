@@ -8,6 +8,7 @@ from prefect import flow
 from flows.finalize import publish
 from flows.orchestrator import Orchestrator, PrefectOrchestrator
 from flows.pipeline import count_duplicates
+from flows.run_name import run_name
 from flows.streaming import Futures, Step, stream
 from flows.with_parameters import with_parameters
 from tasks.deduplicate import deduplicate_run
@@ -24,7 +25,7 @@ from winnow.sweep.outcomes import run_stages
 from winnow.validation.rules import phrase_digest, rules_for
 
 
-@flow(name="refilter", flow_run_name="{run} to {output}")
+@flow(name="refilter", flow_run_name=run_name("{run} to {output}"))
 @with_parameters(Refilter)
 def refilter(settings: Refilter) -> Report:
     """Apply other rules to a finished run; the hypotheses are reused, so nothing is transcribed."""

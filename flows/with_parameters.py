@@ -7,6 +7,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel
 
+from flows.server.monitor import register_flow_run
+
 M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R")
 
@@ -31,7 +33,8 @@ def with_parameters(model: type[M]) -> Callable[[Callable[[M], R]], Callable[...
 
         @functools.wraps(function)
         def flat(**values: object) -> R:
-            return function(model(**values))
+            with register_flow_run():
+                return function(model(**values))
 
         flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         described = [f"    {name}: {field.description or ''}" for name, field in model.model_fields.items()]

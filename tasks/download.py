@@ -5,12 +5,18 @@ from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import task_run
 from prefect.states import Failed
 
+from winnow.inert import one_line
 from winnow.models.download import DownloadedModel, ProgressCallback, download
 
 
-@task(task_run_name="download {name}", cache_policy=NO_CACHE)
+def task_label() -> str:
+    return one_line(f"download {task_run.parameters['name']}")
+
+
+@task(task_run_name=task_label, cache_policy=NO_CACHE)
 def download_model(
     name: str, trust_unpinned: bool, report: ProgressCallback, finish: Callable[[DownloadedModel], None]
 ) -> Any:

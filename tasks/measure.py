@@ -11,6 +11,7 @@ from prefect.states import Failed
 
 from winnow.benchmarking.figures import ModelFigures
 from winnow.engines.engine import Checkpoint
+from winnow.inert import one_line
 
 Measure = Callable[[Checkpoint, float | None], ModelFigures]
 
@@ -19,7 +20,7 @@ def task_label() -> str:
     """Return the task run's name: the model, and the batch size if one was requested."""
     parameters = task_run.parameters
     batch = f", batches of {parameters['batch']:g} s" if parameters["batch"] else ""
-    return f"measure {Path(parameters['checkpoint'].name).name}{batch}"
+    return one_line(f"measure {Path(parameters['checkpoint'].name).name}{batch}")
 
 
 @task(task_run_name=task_label, cache_policy=NO_CACHE)

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from winnow.runs.store_errors import store_error
+
 TRANSIENT = (OSError, RuntimeError, MemoryError)
 
 
 def is_retryable(task: object, run: object, state: Any) -> bool:
     """Tell Prefect whether to retry a task: Winnow's own errors say so, other errors count by their class."""
     failure = state.result(raise_on_failure=False)
+    failure = store_error(failure) or failure if isinstance(failure, Exception) else failure
     return bool(getattr(failure, "retryable", isinstance(failure, TRANSIENT)))
 
 

@@ -7,10 +7,12 @@ import msgspec
 import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import task_run
 
 from tasks.retry import RETRY
 from winnow.corpora.registry import open_source
 from winnow.corpora.source import Shard, Source, changed, check_utterances
+from winnow.inert import one_line
 from winnow.runs import ledger
 from winnow.schema import SHARD, ShardedManifest
 
@@ -44,7 +46,11 @@ def shard_table(source: Source, part: Shard) -> pa.Table:
     return pa.Table.from_pylist([row], SHARD)
 
 
-@task(task_run_name="shard {manifest.name}", cache_policy=NO_CACHE, **RETRY)
+def task_label() -> str:
+    return one_line(f"shard {task_run.parameters['manifest'].name}")
+
+
+@task(task_run_name=task_label, cache_policy=NO_CACHE, **RETRY)
 def shard_manifest(
     manifest: Path, run: Path, shard_hours: float, folder: Path | None = None, referenced: bool = True
 ) -> ShardedManifest:

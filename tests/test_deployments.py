@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from demo.__main__ import pinned
 from deployments.forms import form
 from deployments.pools import POOLS
+from deployments.serve import FLOWS
 from flows.benchmark import benchmark
 from flows.curate import curate
 from flows.doctor import doctor
@@ -61,6 +63,32 @@ def test_incremental_deployment_pins_the_demo_checkpoints():
         assert f"{digest}  {Path(path).name}\n" in sums
 
 
+def numbers_of(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every number in a schema, wherever it is nested, and every value that may be a number."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from numbers_of(item, path)
+    elif isinstance(schema, dict):
+        kinds = schema.get("type", [])
+        if {"integer", "number"} & set(kinds if isinstance(kinds, list) else [kinds]):
+            yield path, schema
+        for name, part in schema.items():
+            yield from numbers_of(part, f"{path}.{name}")
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+def test_every_number_has_limits_that_a_database_can_store(flow):
+    """Prefect's server stores what its form accepts, and answers 500 for ever if it is over 64 bits."""
+    for schema in (form(flow), flow.parameters.model_dump_for_openapi()):
+        for path, number in numbers_of(schema):
+            low = max(number.get("minimum", -inf), number.get("exclusiveMinimum", -inf))
+            high = min(number.get("maximum", inf), number.get("exclusiveMaximum", inf))
+            assert -(2**53) < low < high < 2**53, f"{flow.name}{path}"
+        values = [part for models in schema.get("definitions", {}).values() for part in models["properties"].items()]
+        for name, field in [*schema["properties"].items(), *values]:
+            assert {"type", "anyOf", "allOf", "$ref", "enum", "const"} & set(field), f"{name} accepts any value"
+
+
 def test_form_shows_unit_limits_and_choices_of_every_parameter():
     schema = form(curate)
     assert schema["required"] == ["manifest", "output", "small"]
@@ -70,6 +98,7 @@ def test_form_shows_unit_limits_and_choices_of_every_parameter():
         "1,000 shards",
         "type": "number",
         "exclusiveMinimum": 0,
+        "maximum": 1e9,
         "default": 1.0,
         "position": 0,
     }

@@ -18,8 +18,8 @@ from winnow.schema import MENDINGS, QUARANTINE_REASONS
 ROOT = Path(__file__).parent.parent
 
 LAYERS = (
-    {"schema", "roles", "errors", "hardware", "imports", "digests", "text", "audio"},
-    {"parameters", "rules", "gates"},
+    {"schema", "roles", "inert", "errors", "hardware", "imports", "digests", "text", "audio"},
+    {"parameters", "log", "rules", "gates"},
     {"runs", "corpora"},
     {"models", "engines", "devices"},
     {"reports", "validation", "sweep", "benchmarking", "doctor"},

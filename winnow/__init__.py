@@ -9,7 +9,10 @@ Importing `winnow` is cheap: a name is loaded when it is first used, and torch a
 """
 
 from importlib import import_module
+from logging import getLogger
 from typing import TYPE_CHECKING, Any
+
+from winnow.log import make_inert
 
 if TYPE_CHECKING:
     from winnow.api.corpus import Corpus, Utterance, open_corpus
@@ -47,6 +50,8 @@ __all__ = [
     "score",
     "transcribe",
 ]
+
+getLogger("winnow").addFilter(make_inert)
 
 _MODULES = {
     "winnow.api.corpus": ("Corpus", "Utterance", "open_corpus"),

@@ -8,7 +8,9 @@
     │   ├── MissingColumns              a rule needs a field that the manifest does not have
     │   ├── UnknownModel                a name that no catalogue has
     │   ├── OutputError                 the output cannot be a run's folder
-    │   └── NoDevice                    no device fits the placement of a pass
+    │   ├── StoreError                  an object store cannot be reached, or refuses access
+    │   ├── NoDevice                    no device fits the placement of a pass
+    │   └── NoScheduler                 no Dask scheduler is at the given address
     ├── ServerUnavailable           3   the Prefect server does not answer or does not start
     ├── ServerLost                  4   the data is complete, but the Prefect server was lost
     ├── DiskFull                    5   no space left for a file
@@ -31,9 +33,11 @@ A problem with a single utterance is not an error but a row with a reason (`sche
 from collections.abc import Iterator
 from typing import Any
 
+from winnow.inert import one_line
+
 
 class WinnowError(Exception):
-    """An error that its message explains: cause, place, value and remedy.
+    """An error that its message explains in one line: cause, place, value and remedy.
 
     `exit_code` is what a command ends with, `meaning` what that code says in a few words; `retryable` tells whether
     another attempt may succeed.
@@ -42,6 +46,9 @@ class WinnowError(Exception):
     exit_code = 1
     meaning = "failed"
     retryable = False
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class InputError(WinnowError):
@@ -75,8 +82,20 @@ class OutputError(InputError):
     """The output cannot be a run's folder."""
 
 
+class StoreError(OutputError):
+    """An object store cannot be reached, or refuses access. `retryable` if it may answer later."""
+
+    def __init__(self, message: str, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
 class NoDevice(InputError):
     """No device fits the placement of a pass."""
+
+
+class NoScheduler(InputError):
+    """No Dask scheduler is at the given address."""
 
 
 class ServerUnavailable(WinnowError):

@@ -6,10 +6,17 @@ from winnow.doctor.findings import Finding, failed, ok
 
 
 def check_server() -> Iterator[Finding]:
-    """Check that the configured Prefect server answers."""
+    """Check that the configured Prefect server answers, and that the proxies in the environment can be used."""
     from flows.server import monitor
-    from winnow.parameters.redaction import redact_text
+    from flows.server.proxies import require_usable_proxies
+    from winnow.errors import OptionError
+    from winnow.parameters.redaction import error_line, redact_text
 
+    try:
+        require_usable_proxies()
+    except OptionError as error:
+        yield failed("proxy", str(error), "correct it in the environment, or unset it")
+        return
     api = monitor.configured_api()
     problem = monitor.health_error(api) if api else None
     if api is None:
@@ -17,6 +24,6 @@ def check_server() -> Iterator[Finding]:
     elif problem is None:
         yield ok("server", f"{redact_text(api)} answers")
     else:
-        cause = redact_text(f"{type(problem).__name__}: {problem}".splitlines()[0])
+        cause = error_line(problem)
         remedy = "start it (prefect server start), or unset PREFECT_API_URL to run with a temporary one"
         yield failed("server", f"{redact_text(api)} does not answer ({cause})", remedy)

@@ -9,7 +9,8 @@ import os
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ import psutil
 
 from flows.server.environment import set_prefect_defaults
 from winnow.errors import ServerLost, ServerUnavailable
-from winnow.parameters.redaction import redact_text
+from winnow.parameters.redaction import error_line, redact_text
 
 START_TIMEOUT = 20.0  # seconds for a server to answer at the start
+CANCEL_TIMEOUT = 12.0  # seconds for setting the state of a run that a signal ends
 POLL_SECONDS = 3.0
 REFUSED_TIMEOUT = 15.0  # seconds after which a server that refuses connections is lost
 SILENT_TIMEOUT = 90.0  # seconds after which a server that gives no good answer is lost: a busy one is slow
@@ -28,6 +30,9 @@ LOST_SERVER = "WINNOW_SERVER_LOST"  # environment variable of a resumed run: the
 
 current: dict[str, Any] = {}
 """In a process that has no other work: its `pid`, its flow run (see `current_flow_run`) and the folder of its `run`."""
+
+open_flow_runs: list[str] = []
+"""The ids of this process's flow runs that have not ended."""
 
 log = logging.getLogger("winnow")
 
@@ -50,19 +55,20 @@ def require_server(api: str) -> None:
     while (problem := health_error(api)) is not None:
         if time.monotonic() > deadline:
             raise ServerUnavailable(
-                f"no Prefect server at {redact_text(api)} ({redact_text(str(problem))}): start it, or unset "
+                f"no Prefect server at {redact_text(api)} ({error_line(problem)}): start it, or unset "
                 "PREFECT_API_URL to run with a temporary one"
             )
         time.sleep(1)
 
 
 def client(api: str) -> Any:
-    """Return Prefect's client of this server, with the configured credentials and certificates."""
+    """Return Prefect's client of this server; the configured credentials are for the configured server only."""
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.settings import get_current_settings
 
     settings = get_current_settings().api
-    secrets = {name: value.get_secret_value() for name in ("key", "auth_string") if (value := getattr(settings, name))}
+    names = ("key", "auth_string") if api.rstrip("/") == (settings.url or "").rstrip("/") else ()
+    secrets = {name: value.get_secret_value() for name in names if (value := getattr(settings, name))}
     return SyncPrefectClient(
         api,
         api_key=secrets.get("key"),
@@ -83,11 +89,32 @@ def health_error(api: str) -> Exception | None:
 
 def current_flow_run() -> dict[str, Any]:
     """Return the id (`flow_run`) and the `name` of the flow run in this process, and its server (`api`)."""
-    from prefect.client.orchestration import get_client
     from prefect.runtime import flow_run
 
+    return {"api": redact_text(current_api()), "flow_run": str(flow_run.id), "name": flow_run.name}
+
+
+def current_api() -> str:
+    """Return the address of the server that Prefect uses: the configured one, or one that Prefect has started."""
+    from prefect.client.orchestration import get_client
+
     with get_client(sync_client=True) as server:
-        return {"api": str(server.api_url).rstrip("/"), "flow_run": str(flow_run.id), "name": flow_run.name}
+        return str(server.api_url).rstrip("/")
+
+
+@contextmanager
+def register_flow_run() -> Iterator[None]:
+    """Note the flow run that is entered, so that a signal can end it on the server too."""
+    from prefect.runtime import flow_run
+
+    if (identifier := flow_run.id) is None:  # the flow runs as a plain function
+        yield
+        return
+    open_flow_runs.append(str(identifier))
+    try:
+        yield
+    finally:
+        open_flow_runs.remove(str(identifier))
 
 
 def watch_server(run: Path) -> None:
@@ -101,7 +128,7 @@ def watch_server(run: Path) -> None:
     watched = "run" in current
     current.update(owner, run=run)
     if not watched:
-        threading.Thread(target=_watch, args=(current["api"],), daemon=True, name="server watch").start()
+        threading.Thread(target=_watch, args=(current_api(),), daemon=True, name="server watch").start()
 
 
 def _watch(api: str) -> None:
@@ -137,33 +164,41 @@ def end_children() -> None:
             child.kill()
 
 
-def mark_cancelled(cause: str) -> None:
-    """Set the state of this process's flow run to Cancelled; `cause` is interrupted or terminated."""
-    if "flow_run" in current:
-        set_state(current["api"], current["flow_run"], "Cancelled", f"{cause} at its terminal")
+def mark_cancelled(message: str) -> None:
+    """Set this process's flow runs to Cancelled, within CANCEL_TIMEOUT: the process is about to end."""
+    api = configured_api()
+    if api and open_flow_runs:
+        cancelling = threading.Thread(target=_cancel, args=(api, list(open_flow_runs), message), daemon=True)
+        cancelling.start()
+        cancelling.join(CANCEL_TIMEOUT)
 
 
-def set_state(api: str, flow_run: str, state: str, message: str) -> None:
-    """Set the state of a flow run; only log it if the server does not answer."""
-    from prefect.client.schemas.objects import State, StateType
+def _cancel(api: str, flow_runs: list[str], message: str) -> None:
+    from flows.server.flow_runs import end_flow_run
 
     try:
         with client(api) as server:
-            new_state: Any = State(type=StateType(state.upper()), name=state, message=message)
-            server.set_flow_run_state(flow_run, new_state, force=True)
+            for flow_run in flow_runs:
+                end_flow_run(server, flow_run, "Cancelled", message)
     except Exception as error:
-        log.warning("the state of flow run %s could not be set: %s", flow_run, redact_text(str(error)))
+        log.warning("the state of the flow run could not be set: %s", error_line(error))
 
 
 def mark_crashed(owner: dict[str, Any]) -> None:
-    """Set the state of a flow run whose process died to Crashed, if the server still shows it as running."""
-    api, flow_run = owner.get("api"), owner.get("flow_run")
-    if not api or not flow_run or health_error(api) is not None:
+    """Set the state of a flow run whose process died to Crashed, if a server still shows it as running.
+
+    That is this process's server, or the one that the run had. A temporary server is gone with its run, but the next
+    one has its database.
+    """
+    from flows.server.flow_runs import end_flow_run
+
+    flow_run = owner.get("flow_run")
+    if not flow_run or flow_run in open_flow_runs:  # Prefect may have started the same flow run again
         return
-    with suppress(Exception), client(api) as server:  # not worth failing for
-        state = server.read_flow_run(flow_run).state
-        if state and state.type.value in ("RUNNING", "PENDING"):
-            set_state(api, flow_run, "Crashed", "its process died; another run continues with its output")
+    for api in dict.fromkeys(filter(None, [current_api(), owner.get("api")])):
+        with suppress(Exception), client(api) as server:  # not worth failing for
+            end_flow_run(server, flow_run, "Crashed", "its process died; another run continues with its output")
+            return
 
 
 def require_configured_server() -> str:

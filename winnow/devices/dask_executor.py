@@ -5,17 +5,13 @@ and Prefect retries failures. Dask itself retries nothing (allowed-failures 0), 
 it can run at once, so that its death is blamed on the one piece of work that runs there.
 """
 
-import ipaddress
-import json
 import logging
 import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import dask.config
 from distributed import Client, Future, KilledWorker, Nanny, Scheduler, SpecCluster
@@ -24,12 +20,14 @@ from distributed.security import Security
 
 from winnow.devices.allocator import POLL_SECONDS, Allocator, Device
 from winnow.devices.executors import ANYWHERE, Work
-from winnow.errors import DeviceLost, InsecureScheduler, OptionError
+from winnow.devices.scheduler_address import no_scheduler, refuse_exposed, require_scheduler
+from winnow.errors import DeviceLost, InputError, InsecureScheduler, OptionError
 from winnow.hardware import cores, is_device_fault, usable_gpus
 from winnow.parameters.placement import Dask, Placement
 
 R = TypeVar("R")
 
+HANDSHAKE_TIMEOUT = 10.0  # seconds for a scheduler whose host answers
 JOIN_TIMEOUT = 60.0  # seconds for workers to join at the start
 NO_WORKER_TIMEOUT = 600.0  # seconds that a run waits for a device when all are gone; a worker restarts in 1 to 25
 MAX_FAILURES = 2  # deaths of a piece of work's workers, or faults of a device, that are no longer taken for chance
@@ -129,7 +127,7 @@ class DaskExecutor:
 
     def _reconnect(self, old: Client) -> None:
         """Replace a client that has lost its scheduler for good, if there is a scheduler again."""
-        with self._reconnecting, suppress(OSError):
+        with self._reconnecting, suppress(OSError, InputError):
             if self._client is old and old.status == "closed":
                 self._client = self._connect()
 
@@ -140,27 +138,35 @@ class DaskExecutor:
 
 @contextmanager
 def open_cluster(devices: str, options: Dask, placements: list[Placement]) -> Iterator[Callable[[], Client]]:
-    """Yield a function that connects to the scheduler of `devices`; a local cluster is started for the block."""
+    """Yield a function that connects to the scheduler of `devices`; a local cluster is started for the block.
+
+    All processes of a local cluster have the same new certificate, which is only in their memory. Nothing else can
+    connect to them, and their web servers have no pages.
+    """
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # our own messages report deaths
     local = devices == "local"
     settings = {
         "distributed.scheduler.allowed-failures": 0,
         "distributed.comm.timeouts.connect": "60s" if local else "10s",
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
         "distributed.deploy.lost-worker-timeout": f"{NO_WORKER_TIMEOUT}s",  # a busy worker needs over 15 s
     }
     with dask.config.set(settings):
         if not local:
             yield lambda: connect_remote(devices, options)
             return
-        workers = local_workers(options, placements)
-        with SpecCluster(workers, SCHEDULER, silence_logs=False) as cluster:
+        workers, security = local_workers(options, placements), Security.temporary()
+        for spec in (scheduler := scheduler_spec(), *workers.values()):
+            spec["options"] |= {"protocol": "tls://", "security": security}
+        with SpecCluster(workers, scheduler, security=security, silence_logs=False) as cluster:
             yield lambda: Client(cluster, set_as_default=False)
 
 
-SCHEDULER = {
-    "cls": Scheduler,
-    "options": {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"},
-}
+def scheduler_spec() -> dict[str, Any]:
+    """Return the scheduler of a local cluster, in Dask's form."""
+    options = {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    return {"cls": Scheduler, "options": options}
 
 
 def local_workers(options: Dask, placements: list[Placement]) -> dict[str, Any]:
@@ -201,11 +207,10 @@ def worker_spec(name: str, resources: dict[str, float], **environment: str) -> d
     return {"cls": Nanny, "options": options}
 
 
-def connect_remote(place: str, options: Dask) -> Client:
+def connect_remote(devices: str, options: Dask) -> Client:
     """Connect to the scheduler at an address, or at the address in a scheduler file."""
-    address = place if "://" in place else read_scheduler_file(Path(place))
+    address = require_scheduler(devices, options)
     encrypted = address.startswith("tls://")
-    refuse_exposed(address, encrypted, options)
     files = {
         "tls_ca_file": options.tls_ca_file,
         "tls_client_cert": options.tls_cert,
@@ -214,34 +219,12 @@ def connect_remote(place: str, options: Dask) -> Client:
     paths = {name: str(path) for name, path in files.items() if path}
     try:
         security = Security(require_encryption=True, **paths) if encrypted else None
-        client = Client(address, security=security, set_as_default=False, timeout="30s")
-    except (OSError, TimeoutError, ValueError) as error:
-        raise OSError(f"{address}: no Dask scheduler answers ({error})") from error
+        client = Client(address, security=security, set_as_default=False, timeout=HANDSHAKE_TIMEOUT)
+    except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
+        raise no_scheduler(devices, address, error) from error
     try:
         refuse_exposed(client.scheduler_info()["address"], encrypted, options)
     except InsecureScheduler:
         client.close()
         raise
     return client
-
-
-def read_scheduler_file(file: Path) -> str:
-    try:
-        return str(json.loads(file.read_text())["address"])
-    except (OSError, ValueError, KeyError) as error:
-        raise OptionError(
-            f"{file}: not a scheduler file: expected what dask scheduler --scheduler-file writes"
-        ) from error
-
-
-def refuse_exposed(address: str, encrypted: bool, options: Dask) -> None:
-    """Raise InsecureScheduler if other machines reach a scheduler that accepts work from anybody."""
-    host = urlsplit(address).hostname or ""
-    with suppress(ValueError):
-        if ipaddress.ip_address(host).is_loopback:
-            return
-    if not encrypted and not options.allow_unencrypted and host != "localhost":
-        raise InsecureScheduler(
-            f"the Dask scheduler at {address} can be reached from other machines without encryption, so anybody there "
-            "can run code on it: use TLS (tls://), bind it to 127.0.0.1, or set dask.allow_unencrypted"
-        )

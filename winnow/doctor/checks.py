@@ -121,14 +121,21 @@ def check_models(names: list[str], trust_unpinned: bool) -> Iterator[Finding]:
 
 def check_output(output: str) -> Iterator[Finding]:
     """Check that a run can write to the output folder, or that its object store answers."""
+    from winnow.errors import StoreError
     from winnow.runs.storage import is_local, location
+    from winnow.runs.store_errors import explain_store_errors
 
     folder = location(output)
     if is_local(folder):
         yield from disk_space.check_output(folder, free_bytes(folder))
         return
-    folder.exists()
-    yield ok("output", f"{folder} answers")
+    try:
+        with explain_store_errors(folder):
+            folder.exists()
+    except StoreError as error:
+        yield failed("output", str(error), "repair what it names, and run the doctor again")
+    else:
+        yield ok("output", f"{folder} answers")
 
 
 def free_bytes(folder: Path) -> int:

@@ -1,12 +1,15 @@
 """What a check of the doctor reports: a state, a message and, unless all is well, a remedy."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
 from winnow.doctor.installation import REINSTALL
+from winnow.inert import one_line
 from winnow.parameters.redaction import error_line
+
+Sentence = Annotated[str, AfterValidator(one_line)]
 
 
 class Finding(BaseModel, frozen=True):
@@ -14,8 +17,8 @@ class Finding(BaseModel, frozen=True):
 
     check: str
     state: Literal["ok", "warning", "failed"]
-    message: str
-    remedy: str | None = None
+    message: Sentence
+    remedy: Sentence | None = None
 
 
 def ok(check: str, message: str) -> Finding:

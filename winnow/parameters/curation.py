@@ -12,7 +12,6 @@ from winnow.parameters.filter import Filter
 from winnow.parameters.gate import Gate
 from winnow.parameters.gate_limits import gate_complaints, gates_after_larger, gates_after_small
 from winnow.parameters.placement import Dask, Placement, check_devices, placement_complaints
-from winnow.parameters.redaction import refuse_credentials
 from winnow.parameters.selection import AUTO, Route, Selection
 from winnow.parameters.settings import Folder, Parameters, Seconds, Share
 from winnow.text.normalize import Normalizer
@@ -190,13 +189,6 @@ class Curation(Parameters):
     def auto(self) -> bool:
         """Whether any model is to be selected."""
         return any(AUTO in (route.small, route.large) for route in self.routes.values())
-
-    @field_validator(
-        *("manifest", "output", "small", "large", "extra_models", "languages", "audio_root", "relative_to", "catalog")
-    )
-    @classmethod
-    def no_credentials(cls, value: object) -> object:
-        return refuse_credentials(value)
 
     @field_validator("devices")
     @classmethod

@@ -1,10 +1,10 @@
 """How models transcribe."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from winnow.parameters.settings import Parameters, Seconds
+from winnow.parameters.settings import Count, Parameters, Seconds
 
 
 class EngineOptions(Parameters):
@@ -20,7 +20,7 @@ class EngineOptions(Parameters):
         title="Batch size in seconds",
         description="Seconds of audio per batch, including padding. Default: found for each model and device",
     )
-    batch_size: Annotated[int, Field(ge=1)] | None = Field(
+    batch_size: Count | None = Field(
         None,
         title="Batch size in utterances",
         description="Highest number of utterances per batch. Default: limited by batch_seconds only",
@@ -45,7 +45,7 @@ class EngineOptions(Parameters):
         title="CUDA graphs",
         description="Use CUDA graphs to decode transducers. Default: yes, if there is a GPU",
     )
-    local_attention: Annotated[int, Field(ge=1)] | None = Field(
+    local_attention: Count | None = Field(
         None,
         title="Local attention",
         description="Frames that the encoder attends to on either side (NeMo uses 128 frames of 80 ms), so that memory "

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from copy import copy
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -11,8 +11,7 @@ from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
 from winnow.parameters.placement import Dask, Placement, check_devices, placement_complaints
-from winnow.parameters.redaction import refuse_credentials
-from winnow.parameters.settings import Folder, Parameters, Seconds, Share
+from winnow.parameters.settings import Folder, Parameters, Positive, Seconds, Share
 from winnow.roles import ENSEMBLE
 from winnow.text.normalize import Normalizer
 from winnow.text.rover import VoteWeights
@@ -34,7 +33,7 @@ class Rover(Parameters):
         description="Weight (0 to 1) of the votes, i.e. the share of models that have a word; the rest is the weight "
         "of their confidence. 1: only count votes, as always if a hypothesis has no confidence",
     )
-    exponent: Annotated[float, Field(gt=0)] = Field(
+    exponent: Positive = Field(
         0.25,
         title="Exponent",
         description="Power to which confidences are raised before weighting, because NeMo's differ by orders of "
@@ -114,11 +113,6 @@ class Ensemble(Parameters):
     def placements(self) -> list[Placement]:
         """Where the models run."""
         return [self.models_placement]
-
-    @field_validator("manifest", "output", "models", "audio_root", "relative_to")
-    @classmethod
-    def no_credentials(cls, value: object) -> object:
-        return refuse_credentials(value)
 
     @field_validator("devices")
     @classmethod

@@ -4,18 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
-from winnow.parameters.redaction import refuse_credentials
 from winnow.parameters.settings import Folder, Parameters, Seconds
 from winnow.text.normalize import Normalizer
 
-Name = Annotated[str, AfterValidator(refuse_credentials)]
-Names = Annotated[list[Name], Field(min_length=1)]
-PublicFolder = Annotated[Folder, AfterValidator(refuse_credentials)]
-"""A folder whose name contains no credentials."""
+Names = Annotated[list[str], Field(min_length=1)]
 
 TRUST = "Accept models that are not pinned by a digest or commit"
 
@@ -23,8 +19,8 @@ TRUST = "Accept models that are not pinned by a digest or commit"
 class Refilter(Parameters):
     """The parameters of the flow `refilter`."""
 
-    run: PublicFolder = Field(title="Run", description="Folder of a complete run")
-    output: PublicFolder = Field(
+    run: Folder = Field(title="Run", description="Folder of a complete run")
+    output: Folder = Field(
         kw_only=True, title="Output", description="Folder of the new run, with what these rules keep"
     )
     filter: Filter = Field(
@@ -49,21 +45,21 @@ class DownloadModels(Parameters):
 class Doctor(Parameters):
     """The parameters of the flow `doctor`."""
 
-    small: Name | None = Field(
+    small: str | None = Field(
         None,
         kw_only=True,
         title="Small model",
         description="Small model of the run to prepare for, named as for curate. Default: that of the run in output, "
         "or the demo's",
     )
-    large: Name | None = Field(
+    large: str | None = Field(
         None,
         kw_only=True,
         title="Large model",
         description="Large model of the run to prepare for. Default: that of the run in output, or none",
     )
     trust_unpinned: bool = Field(False, kw_only=True, title="Trust unpinned models", description=TRUST)
-    output: PublicFolder | None = Field(
+    output: Folder | None = Field(
         None,
         kw_only=True,
         title="Output",

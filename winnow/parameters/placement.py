@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from winnow.parameters.redaction import redact_text
-from winnow.parameters.settings import Parameters, flag
+from winnow.parameters.settings import Count, Parameters, Positive, flag
 
 ADDRESSES = ("tcp://", "tls://")
 
@@ -31,12 +32,12 @@ class Placement(Parameters):
         title="Share of a device",
         description="Part of a device (0 to 1) that one shard takes: with 0.25, four shards run at once",
     )
-    cpus: Annotated[float, Field(gt=0)] | None = Field(
+    cpus: Positive | None = Field(
         None,
         title="CPU cores",
         description="CPU cores that one shard takes, if workers state theirs (--resources CPU=16). Default: no limit",
     )
-    memory: Annotated[float, Field(gt=0)] | None = Field(
+    memory: Positive | None = Field(
         None,
         title="Memory",
         description="Main memory in GB that one shard takes, if workers state theirs (--resources MEMORY=64). Default: "
@@ -47,7 +48,7 @@ class Placement(Parameters):
 class Dask(Parameters):
     """Dask workers: on this machine (`devices: local`), or wherever they joined a scheduler."""
 
-    workers: Annotated[int, Field(ge=1)] | None = Field(
+    workers: Count | None = Field(
         None,
         title="CPU workers",
         description="Number of workers that --devices local starts on a machine without a GPU; they divide its cores. "
@@ -69,12 +70,28 @@ class Dask(Parameters):
 
 def check_devices(value: str) -> str:
     """Return the option `devices`; raise ValueError unless it is one of its forms."""
-    if value not in ("inline", "local") and not value.startswith(ADDRESSES) and not value.endswith(".json"):
+    if value.startswith(ADDRESSES):
+        return check_address(value)
+    if value not in ("inline", "local") and (not value.endswith(".json") or "://" in value):
         raise ValueError(
             f"unknown devices {redact_text(value)!r}: expected inline, local, the address of a Dask scheduler "
             "(tcp://host:8786, tls://…) or its scheduler file (….json)"
         )
     return value
+
+
+def check_address(value: str) -> str:
+    """Return the address of a Dask scheduler; raise ValueError unless it is a protocol, a host and a port."""
+    try:
+        parts = urlsplit(value)
+        plain = f"{parts.scheme}://{parts.netloc}" == value and "@" not in parts.netloc
+        if value.startswith(ADDRESSES) and plain and parts.hostname and parts.port:
+            return value
+    except ValueError:  # such as a port that is not a number
+        pass
+    raise ValueError(
+        f"{redact_text(value)!r} is not the address of a Dask scheduler: expected tcp://HOST:PORT or tls://HOST:PORT"
+    )
 
 
 def placement_complaints(devices: str, placements: Mapping[str, Placement], dask: Dask) -> Iterator[str]:

@@ -4,15 +4,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-Fraction = Annotated[float, Field(ge=0)]
+from winnow.parameters.redaction import refuse_credentials
+
+# Every number has a highest value: Prefect's database cannot store integers over 64 bits or infinite numbers.
+
+Fraction = Annotated[float, Field(ge=0, le=1e6)]
 """A rate that may exceed 1, such as a WER."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 """A part of a whole."""
 
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=1e9)]
+
+Positive = Annotated[float, Field(gt=0, le=1e6)]
+"""An amount of something, such as cores or gigabytes."""
+
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 Folder = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
 """A folder on disk, or an object store's URL."""
@@ -22,7 +31,7 @@ AS_RECORDED = {"recorded": True}
 
 
 class Parameters(BaseModel):
-    """A frozen set of options; unknown ones are refused."""
+    """A frozen set of options; unknown ones, and credentials in any of them, are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -35,6 +44,11 @@ class Parameters(BaseModel):
     def complaints(self) -> Iterator[str]:
         """Say which options contradict each other, are unused or lack what they need."""
         return iter(())
+
+    @field_validator("*")
+    @classmethod
+    def no_credentials(cls, value: object) -> object:
+        return refuse_credentials(value)
 
     @model_validator(mode="after")
     def check_together(self, info: ValidationInfo) -> Self:

@@ -5,6 +5,7 @@ from html import escape
 import pyarrow as pa
 from markdown_it import MarkdownIt
 
+from winnow.inert import one_line
 from winnow.parameters.ensemble import Settings
 from winnow.reports.formatting import escape_markdown
 from winnow.reports.sections import SECTIONS
@@ -42,4 +43,6 @@ def headline(report: Report) -> str:
 
 def render_page(text: str, title: str) -> str:
     """Render markdown as an HTML page that fetches nothing and runs no scripts."""
-    return PAGE.format(title=escape(title), body=MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
+    return PAGE.format(
+        title=escape(one_line(title)), body=MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    )

@@ -13,6 +13,7 @@ from winnow.runs.lock import Owner, lock_folder
 from winnow.runs.outputs import FILES, TABLES
 from winnow.runs.run_record import check_same_run
 from winnow.runs.storage import DRAFT, find_drafts, is_local, location, put, sha256_if_exists
+from winnow.runs.store_errors import explain_store_errors, store_error
 
 
 @contextmanager
@@ -26,17 +27,18 @@ def open_run(
     """Open the folder of a run and lock it until the block ends; `run.json` has its parameters.
 
     `inputs` are the sha256 of what the run reads, `versions` those of its engines. `on_dead_owner` is called with an
-    owner that died while it worked on the folder. Raises OutputError for a folder that cannot be used, OutputInUse and
-    RunMismatch.
+    owner that died while it worked on the folder. Raises OutputError for a folder that cannot be used, StoreError at
+    any time until the block ends, OutputInUse and RunMismatch.
     """
     run = location(settings.output)
-    make_folder(run)
-    with lock_folder(run, owner or {}) as dead_owner:
-        if dead_owner:
-            on_dead_owner(dead_owner)
-        check_same_run(run, settings, inputs, versions or {})
-        (run / "_SUCCESS.json").unlink(missing_ok=True)
-        yield run
+    with explain_store_errors(run):
+        make_folder(run)
+        with lock_folder(run, owner or {}) as dead_owner:
+            if dead_owner:
+                on_dead_owner(dead_owner)
+            check_same_run(run, settings, inputs, versions or {})
+            (run / "_SUCCESS.json").unlink(missing_ok=True)
+            yield run
 
 
 def make_folder(run: Path) -> None:
@@ -49,7 +51,9 @@ def make_folder(run: Path) -> None:
             raise OutputError(f"{run}: not a run's folder, and not empty: choose another output")
         put(run / f"{DRAFT}probe", b"").unlink()
     except OSError as error:
-        raise OutputError(f"{run}: cannot be written to ({error.strerror or error})") from error
+        raise store_error(error, run) or OutputError(
+            f"{run}: cannot be written to ({error.strerror or error})"
+        ) from error
 
 
 def mark_complete(run: Path, published: set[Path], counts: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from winnow.parameters.filter import Filter
 from winnow.parameters.settings import AS_RECORDED, Parameters
 from winnow.runs.ledger import record_files
 from winnow.runs.storage import is_local, put, put_if_absent
+from winnow.runs.store_errors import explain_store_errors
 
 Record = dict[str, Any]
 
@@ -36,7 +37,8 @@ def check_same_run(run: Path, settings: Settings, inputs: dict[str, str | None],
 def load_settings(run: Path, filter: Filter | None = None) -> Settings:
     """Return the parameters of the run in a folder, with other rules if they are given."""
     try:
-        parameters = json.loads((run / "run.json").read_bytes())["parameters"]
+        with explain_store_errors(run):
+            parameters = json.loads((run / "run.json").read_bytes())["parameters"]
         kind = Ensemble if "models" in parameters else Curation
         settings = kind.model_validate(parameters | {"output": str(run)}, context=AS_RECORDED)
     except (OSError, ValueError, KeyError, TypeError) as error:

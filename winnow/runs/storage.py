@@ -21,11 +21,15 @@ import pyarrow.parquet as pq
 
 from winnow.digests import sha256_of
 from winnow.errors import DiskFull, OutputError
+from winnow.parameters.redaction import redact_text
 
 COMMIT_STEPS = ("drafted", "in place", "linked")
 """Where a crash may cut off a commit: after the draft is written, after it is renamed, after it is linked."""
 
 DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+S3_OPTIONS: dict[str, Any] = {"config_kwargs": {"retries": {"mode": "standard", "max_attempts": 3}}}
+"""So that a store that cannot be reached is known to be so within half a minute: by default it takes minutes."""
 
 DRAFT = ".tmp-"
 """How the name of a draft begins."""
@@ -42,8 +46,11 @@ def location(text: str | Path) -> Path:
         return Path(text).expanduser().absolute()
     from upath import UPath
 
+    if redact_text(str(text)) != str(text):
+        raise OutputError(f"{redact_text(str(text))}: set credentials in the environment, not in the name of a folder")
     try:
-        return cast(Path, UPath(str(text), use_listings_cache=False))
+        options = S3_OPTIONS if str(text).startswith(("s3://", "s3a://")) else {}
+        return cast(Path, UPath(str(text), use_listings_cache=False, **options))
     except (ImportError, ValueError) as error:
         raise OutputError(f"{text}: cannot be opened as an object store: {error}") from error
 

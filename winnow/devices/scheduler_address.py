@@ -1,0 +1,70 @@
+"""The address of a Dask scheduler: read from the option or its file, and checked before anything connects to it."""
+
+import ipaddress
+import json
+import socket
+import stat
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from winnow.errors import InsecureScheduler, NoScheduler, OptionError
+from winnow.parameters.placement import ADDRESSES, Dask, check_address
+from winnow.parameters.redaction import error_line
+
+ANSWER_TIMEOUT = 5.0  # seconds for a scheduler's host to accept a connection
+MAX_FILE_BYTES = 2**20  # a scheduler file has a few hundred
+
+
+def require_scheduler(devices: str, options: Dask) -> str:
+    """Return the address of the scheduler that `devices` names.
+
+    Raises OptionError for a file that has none, InsecureScheduler, and NoScheduler if nothing listens there.
+    """
+    address = devices if devices.startswith(ADDRESSES) else read_scheduler_file(Path(devices))
+    refuse_exposed(address, address.startswith("tls://"), options)
+    for name in ("tls_ca_file", "tls_cert", "tls_key"):
+        if (file := getattr(options, name)) and not file.is_file():
+            raise OptionError(f"--dask.{name.replace('_', '-')}: {file} is not a file")
+    parts = urlsplit(address)
+    try:
+        socket.create_connection((parts.hostname, parts.port or 0), ANSWER_TIMEOUT).close()
+    except OSError as error:
+        raise no_scheduler(devices, address, error) from error
+    return address
+
+
+def no_scheduler(devices: str, address: str, error: Exception) -> NoScheduler:
+    """Return the error that no scheduler answers at this address."""
+    place = address if devices == address else f"{address}, which {devices} names"
+    return NoScheduler(
+        f"no Dask scheduler answers at {place} ({error_line(error)}): start it (dask scheduler), or choose other "
+        "--devices"
+    )
+
+
+def read_scheduler_file(file: Path) -> str:
+    """Return the address in a file that `dask scheduler --scheduler-file` wrote; raise OptionError for any other."""
+    try:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
+            raise ValueError("not a small regular file")
+        return check_address(json.loads(file.read_text())["address"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        cause = "it does not exist" if isinstance(error, FileNotFoundError) else error_line(error)
+        raise OptionError(
+            f"{file}: not a scheduler file ({cause}): expected what dask scheduler --scheduler-file writes"
+        ) from error
+
+
+def refuse_exposed(address: str, encrypted: bool, options: Dask) -> None:
+    """Raise InsecureScheduler if other machines reach a scheduler that accepts work from anybody."""
+    host = urlsplit(address).hostname or ""
+    with suppress(ValueError):
+        if ipaddress.ip_address(host).is_loopback:
+            return
+    if not encrypted and not options.allow_unencrypted and host != "localhost":
+        raise InsecureScheduler(
+            f"the Dask scheduler at {address} can be reached from other machines without encryption, so anybody there "
+            "can run code on it: use TLS (tls://), bind it to 127.0.0.1, or set dask.allow_unencrypted"
+        )
