@@ -119,9 +119,11 @@ def start_temporary_server(resume_hint: str) -> None:
 
 
 def print_report(report: Report, output: str) -> None:
-    """Print a run's summary and the path of its report; raise ServerLost if it lost its server."""
+    """Print a run's summary, the path of its report and its warnings; raise ServerLost if it lost its server."""
     console.print(summary_table(report))
     console.print(f"\nreport: {location(output) / 'report.html'}", markup=False, soft_wrap=True)
+    for warning in report.warnings:
+        errors.print(f"winnow: warning: {warning}", markup=False, soft_wrap=True)
     if api := os.environ.get(monitor.LOST_SERVER):
         raise ServerLost(monitor.server_lost_message(api))
 

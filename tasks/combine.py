@@ -47,6 +47,9 @@ def combine(
         "ensemble_pred_text": pa.array([row and row.consensus.text for row in combinations], pa.string()),
         "ensemble_confidence": pa.array([row and row.confidence for row in combinations], pa.float64()),
         "ensemble_agreement": pa.array([row and row.consensus.agreement for row in combinations], pa.float64()),
+        "ensemble_lowest_agreement": pa.array(
+            [row and row.consensus.lowest_agreement for row in combinations], pa.float64()
+        ),
         "model": pa.array([row and row.model for row in combinations], pa.string()),
     }
     return append_columns(transcribed, after_combine(transcribed.schema), columns)

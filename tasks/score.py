@@ -13,7 +13,7 @@ from winnow.schema import SCORES, after_score, append_columns, replace_column, r
 from winnow.text.hypothesis import Hypothesis
 from winnow.text.metrics import all_scores
 from winnow.text.normalize import Normalizer, version_of
-from winnow.text.rover import agreement_with
+from winnow.text.rover import Agreement, agreement_with
 
 
 def score(shard: pa.Table, role: Role, normalizer: Normalizer, referenced: bool = True) -> pa.Table:
@@ -31,16 +31,20 @@ def score(shard: pa.Table, role: Role, normalizer: Normalizer, referenced: bool 
         scores.append(row)
     added = {f"{role}_{name}": pa.array([row and row[name] for row in scores], kind) for name, kind in SCORES.items()}
     if is_larger(role):
-        added[f"{role}_agreement"] = agreements(shard, role, normalizer)
+        added |= agreements(shard, role, normalizer)
     return append_columns(replace_column(shard, "reason", reasons), after_score(shard.schema, role), added)
 
 
-def agreements(shard: pa.Table, role: Role, normalizer: Normalizer) -> pa.Array:
-    """Return the mean share of the models so far that agree with this model's hypothesis; null where it has none."""
+def agreements(shard: pa.Table, role: Role, normalizer: Normalizer) -> dict[str, pa.Array]:
+    """Return the mean and the lowest agreement of the models so far with this model's hypothesis; null without one."""
     roles = [role, *(other for other in roles_of(shard.schema) if other != role)]
     texts = zip(*(shard[f"{name}_pred_text"].to_pylist() for name in roles), strict=True)
     rows = [[Hypothesis(text) for text in row if text is not None] if row[0] is not None else [] for row in texts]
-    return pa.array([agreement_with(row, normalizer) if len(row) > 1 else None for row in rows], pa.float64())
+    agreed = [agreement_with(row, normalizer) if len(row) > 1 else Agreement() for row in rows]
+    return {
+        f"{role}_agreement": pa.array([row.mean for row in agreed], pa.float64()),
+        f"{role}_lowest_agreement": pa.array([row.lowest for row in agreed], pa.float64()),
+    }
 
 
 @task(task_run_name="score {role} {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)

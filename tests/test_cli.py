@@ -48,7 +48,15 @@ CURATE = ["curate", "a.jsonl", "--output", "out", "--small", "s.nemo"]
         ),
         (
             ["resume", "out", "--max-quarantined", "2"],
-            ["winnow: --max-quarantined: Input should be less than or equal to 1"],
+            ["winnow: --max-quarantined: 2 is above 1, but this is a fraction: 0.02?"],
+        ),
+        (
+            [*CURATE, "--filter.max-wer", "25"],
+            ["winnow: --filter.max-wer: 25 is above 2, but this is a fraction: 0.25?"],
+        ),
+        (
+            [*CURATE, "--engine.max-seconds", "inf"],
+            ["winnow: --engine.max-seconds: Input should be a finite number"],
         ),
     ],
 )

@@ -142,6 +142,8 @@ def test_unknown_value_violates_every_operator_but_unequal(rule, expected):
         ("narrowband == false", {"narrowband": [False, True, None]}, [True, False, False]),
         ("narrowband != true", {"narrowband": [False, True, None]}, [True, False, True]),
         ("sample_rate >= 16000", {"sample_rate": [16000, 8000, 44100]}, [True, False, True]),
+        ("sample_rate in [16000, 8000]", {"sample_rate": [16000, 8000, 44100]}, [True, True, False]),
+        ("sample_rate not in 9000..40000", {"sample_rate": [16000, 8000, None]}, [False, True, True]),
         # measures of texts
         ("word_rate in 0.3..2.67", {"text": ["a b", "a b c", ""], "duration": [1.0, 1.0, 1.0]}, [True, False, False]),
         (
@@ -172,6 +174,8 @@ def test_rule_keeps_the_rows_that_satisfy_it(rule, columns, expected):
         ("dnsmos >= 3", [True, False, False]),
         ('lang == "en"', [True, False, False]),
         ("lang in en, de", [True, True, False]),
+        ("lang not in en", [False, True, True]),
+        ("wanted in [3, 4]", [True, False, False]),
         ('lang != "de"', [True, False, True]),
         ("lang == text_lang", [True, False, False]),
         ("checked == true", [True, False, False]),

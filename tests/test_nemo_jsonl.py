@@ -18,7 +18,6 @@ from winnow.corpora.registry import open_source
 from winnow.corpora.utterance import resolve_path
 from winnow.errors import ManifestError
 from winnow.runs import ledger
-from winnow.runs.outputs import output_names
 from winnow.schema import UTTERANCE
 
 ALL = 1e6  # hours, so that there is one shard
@@ -202,14 +201,3 @@ def test_manifest_that_changes_during_the_run_is_refused(manifest, tmp_path, cha
     path.unlink()
     with pytest.raises(ManifestError, match="cannot read the manifest"):
         ledger.run_stage_on_shard(part, "load", load)
-
-
-def test_field_with_the_name_of_a_column_is_renamed():
-    names = ["id", "input_id", "speaker", "input_input_id", "pred_text"]
-    assert list(output_names(names).values()) == [
-        "input_input_input_id",
-        "input_id",
-        "speaker",
-        "input_input_id",
-        "input_pred_text",
-    ]

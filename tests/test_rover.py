@@ -88,13 +88,14 @@ def test_agreement_is_the_mean_share_of_votes_for_the_selected_words():
     assert rover([Hypothesis("a b c"), Hypothesis("a b d"), Hypothesis("a b c e")], "basic", VOTES) == (
         "a b c",
         pytest.approx(5 / 6),
+        pytest.approx(2 / 3),
     )
-    assert rover([Hypothesis(""), Hypothesis("?!")], "basic", VOTES) == ("", None)
+    assert rover([Hypothesis(""), Hypothesis("?!")], "basic", VOTES) == ("", None, None)
 
 
 def test_most_confident_hypothesis_is_selected_unchanged():
     three = [Hypothesis("a b", confidence=0.5), Hypothesis("A, c!", confidence=0.9), Hypothesis("a c", confidence=0.7)]
-    assert most_confident(three, "basic") == (("A, c!", pytest.approx(5 / 6)), 1)
+    assert most_confident(three, "basic") == (("A, c!", pytest.approx(5 / 6), pytest.approx(2 / 3)), 1)
 
 
 def test_word_missing_in_the_first_hypothesis_is_one_slot_for_all_others():
@@ -102,14 +103,14 @@ def test_word_missing_in_the_first_hypothesis_is_one_slot_for_all_others():
     consensus = rover(
         [sure, Hypothesis("a b c d", confidence=0.8), Hypothesis("a b c d", confidence=0.7)], "basic", VOTES
     )
-    assert consensus == ("a b c d", pytest.approx(5 / 6))
+    assert consensus == ("a b c d", pytest.approx(5 / 6), pytest.approx(2 / 3))
 
 
 @given(hypothesis=hypotheses(), copies=st.integers(1, 4), weights=WEIGHTS, norm=NORMALIZERS)
 def test_rover_of_equal_hypotheses_is_that_hypothesis(hypothesis, copies, weights, norm):
     words = vote_tokens(hypothesis, norm)
     text = " ".join(hypothesis.text.split()) if words else ""
-    assert rover([hypothesis] * copies, norm, weights) == (text, 1.0 if words else None)
+    assert rover([hypothesis] * copies, norm, weights) == (text, *[1.0 if words else None] * 2)
 
 
 @given(drawn=st.lists(hypotheses(), min_size=2, max_size=4), weights=WEIGHTS, data=st.data())
@@ -131,6 +132,7 @@ def test_inserted_words_do_not_shift_the_votes_after_them(text, places, others, 
     assert rover([Hypothesis(variant) for variant in variants], "basic", VOTES) == (
         text,
         unanimous and pytest.approx(unanimous),
+        (share if places else 1.0) if slots else None,
     )
 
 

@@ -32,6 +32,10 @@ def run_with(manifest):
         'lang == "en"',
         "lang != level",
         "note in x, y",
+        "note not in [x, y]",
+        "snr in [5, 10]",
+        "channels in [1, 2]",
+        "wer <= 2",
         "input_wer < 0.5",
         "longest_word(note) < 9",
         "silent < 0.5",
@@ -92,6 +96,25 @@ def test_missing_fields_of_the_manifest_are_named(run_with, rule, complaint):
         ("large_wer <= 0.1", "this run has no large model"),
         ("known_phrase(text) == false", "known_phrase needs --filter.phrases, a file with one phrase per line"),
         ("BAD_JSON: cer <= 1", "BAD_JSON is a reason for quarantine"),
+        ("REJECTED_BY_GATE: cer <= 1", "REJECTED_BY_GATE is a reason of Winnow's own: give the rule another name"),
+        ("GIVEN_UP: cer <= 1", "GIVEN_UP is a reason of Winnow's own"),
+        ("NOTHING_HEARD: cer <= 1", "NOTHING_HEARD is a reason of Winnow's own"),
+        ("duplicate_utt == false", "DUPLICATE_UTT is a reason for quarantine"),
+        ("ngram_copies(text, ²) <= 5", "expected a number of words, got ²"),
+        ("ngram_copies(text, 0) <= 5", "expected a number of words, got 0"),
+        (f"ngram_copies(text, {'9' * 5000}) <= 5", "expected a number of words, got 999"),
+        ('charset(text, "") >= 1', "got an empty text"),
+        ("wer <= 25", "wer: 25 is above 2, but this is a fraction: 0.25?"),
+        ("small_cer in 0..30", "small_cer: 30 is above 2, but this is a fraction: 0.3?"),
+        ("confidence >= 80", "confidence: 80 is above 1, but this is a fraction: 0.8?"),
+        ("charset(text, de) >= 99", 'charset(text, "de"): 99 is above 1, but this is a fraction: 0.99?'),
+        ("silent not in 90..100", "silent: 90 is above 1"),
+        ("duration in [1, 20]", "hardly any duration is exactly one of these numbers: write a range, such as 1..20"),
+        ("duration in [short]", "compared with a text; after in, a range of numbers is written as 1..20"),
+        ("reason == snr", "reason is a column of the output, which rules cannot compare"),
+        ("agreement >= 0.8", "agreement needs several models, and this run has one"),
+        ("small_agreement >= 0.8", "small_agreement does not exist: the agreement is that of later models"),
+        ('last_band == "accept"', "last_band needs a gate, and this run has no larger model"),
     ],
 )
 def test_invalid_rule_is_refused_with_its_reason(run_with, rule, complaint):
@@ -99,6 +122,34 @@ def test_invalid_rule_is_refused_with_its_reason(run_with, rule, complaint):
         rules_for(run_with(rules=(rule,)))
     assert complaint in str(raised.value)
     assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        (
+            "confidence >= 0.8",
+            "ROVER gives no confidence: use agreement, or that of a model, such as model1_confidence",
+        ),
+        ("tokens >= 1", "the vote has no tokens: use that of a model, such as model1_tokens"),
+        ("model1_agreement >= 0.8", "model1_agreement does not exist"),
+        ('band == "accept"', "band needs a gate"),
+        ("small_wer <= 0.1", "this run has no small model"),
+    ],
+)
+def test_rule_on_what_no_row_of_an_ensemble_has_is_refused(run_with, rule, complaint):
+    settings = run_with(rules=(rule,))
+    vote = Ensemble(manifest=settings.manifest, output="out", models=["a.nemo", "b.nemo"], filter=settings.filter)
+    with pytest.raises(RuleError) as raised:
+        rules_for(vote)
+    assert complaint in str(raised.value)
+
+
+@pytest.mark.parametrize("rule", ["model2_confidence >= 0.8", "agreement >= 0.8", 'band != "reject"', "cer <= 0.3"])
+def test_rule_on_what_an_ensemble_has_is_accepted(run_with, rule):
+    settings = run_with(rules=(rule,))
+    vote = Ensemble(manifest=settings.manifest, output="out", models=["a.nemo", "b.nemo"], filter=settings.filter)
+    assert rules_for(vote).rules[-1].endswith(rule)
 
 
 def test_preset_names_every_field_that_the_manifest_lacks(run_with):

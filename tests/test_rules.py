@@ -1,8 +1,11 @@
 """How rules are written, what limits they set, and how invalid ones are refused."""
 
+import re
 from math import nextafter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from winnow.errors import RuleError
 from winnow.parameters.filter import Filter
@@ -23,6 +26,18 @@ from winnow.rules.rule import parse
         ("lang = text_lang", ["LANG_DIFFERS: lang == text_lang"]),
         ('lang != "en"', ['LANG_EXCLUDED: lang != "en"']),
         ("lang in en, de", ['LANG_NOT_LISTED: lang in "en", "de"']),
+        ("speaker in [theo, jackson]", ['SPEAKER_NOT_LISTED: speaker in "theo", "jackson"']),
+        ("speaker in ['theo', \"o'brien\",]", ['SPEAKER_NOT_LISTED: speaker in "theo", "o\'brien"']),
+        ("speaker IN ('theo','the, \"old\" one')", ['SPEAKER_NOT_LISTED: speaker in "theo", \'the, "old" one\'']),
+        ("speaker in{theo}", ['SPEAKER_NOT_LISTED: speaker in "theo"']),
+        ("lang in “en”, „de“", ['LANG_NOT_LISTED: lang in "en", "de"']),
+        ("lang not in [en, de-AT]", ['LANG_EXCLUDED: lang not in "en", "de-AT"']),
+        ("duration not  in (1..20)", ["DURATION_EXCLUDED: duration not in 1..20"]),
+        ("duration in [1 .. 20]", ["DURATION_BELOW_MIN: duration >= 1", "DURATION_ABOVE_MAX: duration <= 20"]),
+        ("cer ≤ 0.3", ["CER_ABOVE_MAX: cer <= 0.3"]),
+        ("lang <> 'en'", ['LANG_EXCLUDED: lang != "en"']),
+        ("margin >= 1", ["MARGIN_BELOW_MIN: margin >= 1"]),
+        ("narrowband == False", ["NARROWBAND: narrowband == false"]),
         ("narrowband == false", ["NARROWBAND: narrowband == false"]),
         ("narrowband ne true", ["NARROWBAND: narrowband != true"]),
         ("verified == true", ["NOT_VERIFIED: verified == true"]),
@@ -60,12 +75,65 @@ def test_rule_is_parsed_and_written_back(text, expected):
         ("lang in en,", "a list of texts"),
         ("longest word < 25", "expected COLUMN OPERATOR VALUE"),
         ("", "expected COLUMN OPERATOR VALUE"),
+        ("margin 5", "expected COLUMN OPERATOR VALUE"),
+        ("noisy: snr >= 3", "a name has only capital letters, digits and _"),
+        ("cer <= 1e999", "expected a finite number in digits, got 1e999"),
+        ("cer <= inf", "expected a finite number in digits, got inf"),
+        ("cer != nan", "expected a finite number in digits, got nan"),
+        ("duration in 1..1e999", "expected a finite number in digits, got 1e999"),
+        ("duration <= 1_000", "expected a finite number in digits, got 1_000"),
+        ("duration <= 1,000", "expected a number"),
+        ("cer <= 30%", "a percentage is written as a fraction: 0.3"),
+        ("0.3 >= cer", "write the column on the left"),
+        ("cer <= 0.3 and wer <= 0.2", "write each condition as a rule of its own"),
+        ("lang == [en]", "a list needs the operator in"),
+        ("lang != null", "an unknown value cannot be compared"),
+        ("lang == 'en", "expected a number, a column"),
+        ("speaker in [theo, jackson", "unbalanced brackets: [ without ] at the end"),
+        ("speaker in theo, jackson]", "unbalanced brackets: ] without an opening one"),
+        ("speaker in (theo, jackson]", "unbalanced brackets: ( without ) at the end"),
+        ("speaker in [[theo], jackson]", "put a text in double quotes"),
+        ("speaker in []", "the list is empty"),
+        ("speaker in", "expected COLUMN OPERATOR VALUE"),
+        ("speaker in theo;jackson", "put a text in double quotes: ;jackson"),
+        ("speaker in theo jackson", "put a text in double quotes: jackson"),
+        ("speaker in 'theo, jackson", "put a text in double quotes: 'theo, jackson"),
+        ("lang in en or de", "put a text in double quotes: or de"),
+        ("charset(text, eng) >= 1", "unknown language eng: expected de, en"),
     ],
 )
 def test_invalid_rule_is_refused_with_what_was_expected(text, complaint):
     with pytest.raises(RuleError) as raised:
         parse(text)
     assert complaint in str(raised.value)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
+TERMS = st.sampled_from(["cer", "lang", "words(text)", 'charset(text, "a b")', "ngram_copies(text, 3)", "größe", "2nd"])
+VALUES = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.sampled_from(["true", "False", "lang", "1e999", "nan", "-.5e-3", "²", "25 %"]),
+    TEXTS.map("'{}'".format),
+    TEXTS.map('"{}"'.format),
+    TEXTS.map("“{}”".format),
+    TEXTS,
+)
+LISTS = st.tuples(
+    st.lists(VALUES, max_size=3).map(", ".join), st.sampled_from(["{}", "[{}]", "({})", "[{},]", "({}]", "{}]"])
+).map(lambda parts: parts[1].format(parts[0]))
+OPERATORS = st.sampled_from(["<", "<=", "==", "!=", "=", "≤", "<>", "ge", "GT", "in", "not in", "NOT  IN"])
+
+
+@given(
+    TERMS, OPERATORS, st.one_of(VALUES, LISTS, st.tuples(VALUES, VALUES).map("..".join)), st.sampled_from(["", "X: "])
+)
+def test_accepted_rule_is_written_as_the_same_rule_without_infinities(term, operator, value, name):
+    try:
+        rules = parse(f"{name}{term} {operator} {value}")
+    except RuleError:
+        return
+    assert [parse(str(rule)) for rule in rules] == [[rule] for rule in rules]
+    assert not re.search(r"\b(inf|nan)\b", "".join(f"{rule.value}" for rule in rules if isinstance(rule.value, float)))
 
 
 def test_limits_and_rules_replace_the_rules_of_a_preset_with_the_same_name():

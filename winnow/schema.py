@@ -65,8 +65,11 @@ HYPOTHESIS = {
 SCORES = {name: {float: pa.float64(), int: pa.int32()}[metric.type] for name, metric in METRICS.items()}
 """The errors of a hypothesis, as `winnow.text.metrics` declares them."""
 
-AGREEMENT = {"agreement": pa.float64()}
-"""Mean share (0 to 1) of the models that agree with a hypothesis, word by word; null if only one model transcribed."""
+AGREEMENT = {"agreement": pa.float64(), "lowest_agreement": pa.float64()}
+"""The share (0 to 1) of the models that have a word of a hypothesis: the mean over its words, and the lowest.
+
+Null if only one model transcribed.
+"""
 
 DECISION = {
     "char_rate": pa.float64(),  # characters and words of the reference per second
@@ -75,7 +78,7 @@ DECISION = {
     "wer": pa.float64(),
     "cer": pa.float64(),
     "confidence": pa.float64(),
-    "agreement": pa.float64(),
+    **AGREEMENT,
     "model": pa.string(),  # the role of the model whose hypothesis was selected
     "decision": pa.string(),
     "reasons": pa.list_(pa.string()),  # all rules that a dropped row violates; `reason` is the first

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from winnow.errors import InputError, MissingColumns
 from winnow.roles import ENSEMBLE, band_of
-from winnow.rules.columns import column_type, field_name
 from winnow.rules.decisions import decide
 from winnow.rules.duplicates import count_duplicates, hash_references
+from winnow.rules.field_names import field_of
 from winnow.rules.operands import Operands
 from winnow.rules.rule import Rules, parse, terms
 from winnow.schema import AGREEMENT, AUDIO_STATS, HYPOTHESIS, QUARANTINE_REASONS, SCORES, UTTERANCE, roles_of
@@ -96,7 +96,7 @@ def _shard(columns: Columns, normalizer: Normalizer) -> pa.Table:
         roles = ["small"] if "small_pred_text" in columns else []
     types = _types(roles)
     others = [name for name in columns if name not in types and name not in OF_A_MODEL]
-    rows = [{field_name(name): columns[name][i] for name in others} for i in range(size)]
+    rows = [{field_of(name) or name: columns[name][i] for name in others} for i in range(size)]
     reasons = [reason if reason in QUARANTINE_REASONS else None for reason in columns.get("reason", [None] * size)]
     columns = columns | {"fields": _as_json(rows), "reason": reasons}
     try:
@@ -134,12 +134,10 @@ def _as_json(rows: list[dict[str, Any]]) -> list[str]:
 
 def _check_columns(rules: Rules, shard: pa.Table, given: Columns) -> None:
     """Raise unless the rows have every column that a rule compares."""
-    names = {*shard.schema.names, *map(field_name, given)} - ({*UTTERANCE.names} - {*given})
+    names = {*shard.schema.names, *given} - ({*UTTERANCE.names} - {*given})
     names |= {name for name in OF_A_MODEL for role in roles_of(shard.schema) if f"{role}_{name}" in names}
     for rule in rules.all_rules:
         for term in terms([rule]):
             needed = {"text", "duration"} if term.column in ("char_rate", "word_rate") else {term.column}
-            if column_type(term.column) is None:
-                needed = {field_name(term.column)}
             if missing := sorted(needed - names - {"model", "last_band"}):
                 raise MissingColumns(f"rule {rule.condition!r}: the rows have no column {missing[0]!r}")

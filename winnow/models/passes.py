@@ -12,6 +12,7 @@ from winnow.engines.engine import Checkpoint, Request
 from winnow.engines.inference import Result
 from winnow.engines.isolation import Transcribed, merge_usage
 from winnow.engines.registry import needs_language
+from winnow.errors import OptionError
 from winnow.models.resolve import resolve
 from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
@@ -87,7 +88,21 @@ def make_passes(settings: Curation) -> list[Pass]:
             placement=settings.large_placement,
         )
         passes.append(extra_pass)
+    check_distinct(passes)
     return passes
+
+
+def check_distinct(passes: list[Pass]) -> None:
+    """Raise OptionError if a larger model is the same file as an earlier one, for any language."""
+    for language in dict.fromkeys([None, *(language for model_pass in passes for language in model_pass.languages)]):
+        earlier: dict[str, str] = {}
+        for model_pass in passes:
+            checkpoint = model_pass.checkpoint_for(language)
+            if checkpoint and (same := earlier.setdefault(checkpoint.sha256, model_pass.role)) != model_pass.role:
+                raise OptionError(
+                    f"{checkpoint.name}: the {model_pass.role} model is the same file as the {same} one, and would "
+                    "transcribe the same text again: choose another model"
+                )
 
 
 def make_pass(role: Role, settings: Curation) -> Pass:

@@ -13,7 +13,7 @@ from winnow.parameters.gate import Gate
 from winnow.parameters.gate_limits import gate_complaints, gates_after_larger, gates_after_small
 from winnow.parameters.placement import Dask, Placement, check_devices, placement_complaints
 from winnow.parameters.selection import AUTO, Route, Selection
-from winnow.parameters.settings import Folder, Parameters, Seconds, Share
+from winnow.parameters.settings import Folder, Parameters, Seconds, Share, flag
 from winnow.text.normalize import Normalizer
 
 
@@ -207,6 +207,7 @@ class Curation(Parameters):
         """Say which options need a model that is not given."""
         if self.select != Selection() and not self.auto:
             yield "--select: not used, because no model is auto"
+        yield from self.repeated_models()
         if self.large:
             return
         if self.extra_models:
@@ -217,3 +218,13 @@ class Curation(Parameters):
             yield "--gate: not used, because there is no large model to escalate to: add --large"
         if self.large_placement != Placement():
             yield "--large-placement: not used, because there is no large model: add --large"
+
+    def repeated_models(self) -> Iterator[str]:
+        """Say which larger model is one of the earlier ones, by its name."""
+        for language, route in self.routes.items():
+            if route.large == route.small != AUTO:
+                option = flag("languages", language, "large") if language else "--large"
+                yield f"{option}: {route.large} is the small model, too, and would change nothing: choose another model"
+        for number, name in enumerate(self.extra_models):
+            if name in (self.small, self.large, *self.extra_models[:number]):
+                yield f"--extra-models: {name} is an earlier model, too, and would change nothing: choose another model"

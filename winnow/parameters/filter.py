@@ -7,21 +7,19 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from winnow.parameters.settings import Fraction, Parameters, Seconds, Share, default_of
+from winnow.parameters.settings import ErrorRate, NonNegative, Parameters, Seconds, Share, default_of
+from winnow.rules.labels import KNOWN_PHRASE_RULE, LABEL_RULES, NOTHING_HEARD_RULE, SHARED_WORDS_RULE, LabelPreset
 from winnow.rules.presets import FILTERS, PresetName
 from winnow.rules.rule import Rule, Term, parse
 
 REJECTED_BY_GATE_RULE = 'REJECTED_BY_GATE: last_band != "reject"'
 """What a gate rejects is dropped, whatever the filter."""
 
-NOTHING_HEARD_RULE = "NOTHING_HEARD: words(pred_text) > 0"
-"""Without a reference, an empty hypothesis is dropped, because it would become the text."""
-
 
 class Filter(Parameters):
     """Which utterances are kept: the rules of a preset, with the limits and rules given here added or in their place.
 
-    A rule replaces the preset's rule of the same name.
+    A rule replaces the preset's rule of the same name, and any for utterances without a reference but NOTHING_HEARD.
     """
 
     NOT_COMPARED: ClassVar = frozenset({"phrases"})  # the digest of the phrases is compared
@@ -47,7 +45,7 @@ class Filter(Parameters):
         description="Conditions of a kept utterance, e.g. 'cer <= 0.3', 'duration in 1..20' or 'lang == \"en\"'. A "
         "rule replaces the preset's rule of the same name",
     )
-    max_wer: Fraction | None = Field(
+    max_wer: ErrorRate | None = Field(
         None,
         title="Highest WER",
         description="Highest WER (0.25 = 25 %) of the selected hypothesis: the large model's if it transcribed the "
@@ -59,7 +57,7 @@ class Filter(Parameters):
     max_duration: Seconds | None = Field(
         None, title="Longest audio", description="Longest duration in seconds. Default: the preset's"
     )
-    min_char_rate: Fraction | None = Field(
+    min_char_rate: NonNegative | None = Field(
         None,
         title="Slowest speech",
         description="Fewest characters of the reference per second of audio. Default: the preset's",
@@ -76,16 +74,24 @@ class Filter(Parameters):
         "Default: no limit",
     )
     min_agreement: Share | None = Field(
-        0.8,
+        None,
         title="Lowest agreement",
-        description="Lowest agreement (0 to 1) of the models on the selected hypothesis of an utterance without a "
-        "reference, if several models transcribed it",
+        description="Lowest mean agreement (0 to 1) of the models on the selected hypothesis of an utterance without a "
+        "reference, if several models transcribed it. Default: most models must have each of its words, i.e. both if "
+        "there are two",
+    )
+    label_preset: LabelPreset = Field(
+        "winnow",
+        title="Label preset",
+        description="Further rules for utterances without a reference, whose hypothesis becomes their text. winnow: "
+        "drop silent audio, phrases of subtitles, repetitions, unknown tokens and impossible speech rates; none: only "
+        "what has no words",
     )
     phrases: Path | None = Field(
         None,
         title="Phrases",
         description="Text file with phrases that models hallucinate in silence, one per line, for rules with "
-        "known_phrase. Default: none",
+        "known_phrase; an utterance without a reference is dropped if it is one of them. Default: none",
     )
 
     @field_validator("phrases")
@@ -107,17 +113,24 @@ class Filter(Parameters):
         limits = rules_by_name(self.limit_rules(self.LIMITS))
         preset = {rule.name: rule for rule in self.preset_rules}
         first = rules_by_name([REJECTED_BY_GATE_RULE])
-        return list((first | limits | preset | limits | rules_by_name(self.rules)).values())
+        return list((first | limits | preset | limits | rules_by_name(self.rules) | first).values())
 
     @property
     def unreferenced_rules(self) -> list[Rule]:
-        """The additional rules for utterances without a reference."""
-        return list(rules_by_name([NOTHING_HEARD_RULE, *self.limit_rules(self.UNREFERENCED_LIMITS)]).values())
+        """The additional rules for utterances without a reference; one that the user replaces is left out."""
+        known_phrase = [KNOWN_PHRASE_RULE] if self.phrases and self.label_preset != "none" else []
+        shared_words = [SHARED_WORDS_RULE] if self.min_agreement is None else []
+        limits = [*self.limit_rules(self.UNREFERENCED_LIMITS), *shared_words]
+        rules = rules_by_name([*LABEL_RULES[self.label_preset], *known_phrase, *limits])
+        replaced = rules_by_name(self.rules)
+        kept = [rule for name, rule in rules.items() if name not in replaced]
+        return [*rules_by_name([NOTHING_HEARD_RULE]).values(), *kept]
 
     @property
     def changed_unreferenced_limits(self) -> list[str]:
         """The options that are not at their defaults and concern only utterances without a reference."""
-        return [name for name in self.UNREFERENCED_LIMITS if getattr(self, name) != default_of(self, name)]
+        names = (*self.UNREFERENCED_LIMITS, "label_preset")
+        return [name for name in names if getattr(self, name) != default_of(self, name)]
 
     def limit_rules(self, conditions: dict[str, str]) -> list[str]:
         """Return the rules of these options, for those that are set."""

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from winnow.gates.criteria import CRITERIA, GateLimits
-from winnow.parameters.settings import Fraction, Parameters, Share
+from winnow.parameters.settings import ErrorRate, Parameters, Share
 
 GATE_PRESETS = {
     "bands": GateLimits(accept=0.25, reject=1.05),
@@ -48,13 +48,13 @@ class Gate(Parameters):
         description="For preset budget: time that the large model may take, as a share (0 to 1) of what it would take "
         f"for all utterances. Default: {DEFAULT_BUDGET}",
     )
-    accept: Fraction | None = Field(
+    accept: ErrorRate | None = Field(
         None,
         title="Accept up to WER",
         description="Highest WER (0.25 = 25 %) at which the small model's result is accepted. Default: the preset's, "
         "or the filter's highest WER if that is lower",
     )
-    reject: Fraction | None = Field(
+    reject: ErrorRate | None = Field(
         None,
         title="Reject above WER",
         description="WER (1 = 100 %) above which an utterance is dropped without running the large model. Default: "

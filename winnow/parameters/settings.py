@@ -7,18 +7,21 @@ from typing import Annotated, ClassVar, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from winnow.parameters.redaction import refuse_credentials
+from winnow.rules.rates import refuse_percent
 
-# Every number has a highest value: Prefect's database cannot store integers over 64 bits or infinite numbers.
+# Every number has a highest value: Prefect's database cannot store integers over 64 bits, nor JSON infinite numbers.
 
-Fraction = Annotated[float, Field(ge=0, le=1e6)]
-"""A rate that may exceed 1, such as a WER."""
+NonNegative = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 
-Share = Annotated[float, Field(ge=0, le=1)]
+ErrorRate = Annotated[float, BeforeValidator(refuse_percent(2)), Field(ge=0, le=2, allow_inf_nan=False)]
+"""A rate that may exceed 1, such as a WER. As a limit, more than 2 is taken for a percentage and refused."""
+
+Share = Annotated[float, BeforeValidator(refuse_percent(1)), Field(ge=0, le=1, allow_inf_nan=False)]
 """A part of a whole."""
 
-Seconds = Annotated[float, Field(gt=0, le=1e9)]
+Seconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 
-Positive = Annotated[float, Field(gt=0, le=1e6)]
+Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 """An amount of something, such as cores or gigabytes."""
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -31,9 +34,9 @@ AS_RECORDED = {"recorded": True}
 
 
 class Parameters(BaseModel):
-    """A frozen set of options; unknown ones, and credentials in any of them, are refused."""
+    """A frozen set of options; unknown ones, numbers that are not finite, and credentials in any of them are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     NOT_COMPARED: ClassVar[frozenset[str]] = frozenset()
     """Options that do not change the output: a run can be resumed with other ones."""

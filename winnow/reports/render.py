@@ -30,7 +30,13 @@ def render_markdown(report: Report, rows: pa.Table, settings: Settings) -> str:
     """Render the report in GitHub's markdown; texts from the manifest and the models are shown literally."""
     context = ReportContext(report, rows, settings)
     title = f"# Quality report: {escape_markdown(settings.manifest.name)}"
-    parts = [title, headline(report), *(section.render(context) for section in SECTIONS if section.applies(report))]
+    warnings = [f"**Warning:** {warning}" for warning in report.warnings]
+    parts = [
+        title,
+        headline(report),
+        *warnings,
+        *(section.render(context) for section in SECTIONS if section.applies(report)),
+    ]
     return "\n\n".join(parts) + "\n"
 
 

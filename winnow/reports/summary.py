@@ -34,7 +34,7 @@ class Report(BaseModel, frozen=True):
     `bands` belong to the gate after the small model, `further` to the gates after larger models; `gates` has the limits
     of the first. `rescued`, `lost` and `saved_seconds` are sums over `bands`. `alike` counts dropped utterances in
     which the small and the large model have the same words. `agreement` is None if every utterance must have a
-    reference.
+    reference. `warnings` are sentences that should not be overlooked.
     """
 
     lines: int
@@ -58,6 +58,7 @@ class Report(BaseModel, frozen=True):
     reasons: dict[str, ReasonCount]
     mended: dict[str, MendedCount] = {}
     speed: dict[Role, Throughput]
+    warnings: list[str] = []
 
     @property
     def compared(self) -> int:

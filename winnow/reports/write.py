@@ -7,6 +7,7 @@ import pyarrow as pa
 from winnow.gates.criteria import Gates
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.reports.counts import check_conservation
+from winnow.reports.little_kept import little_kept
 from winnow.reports.render import render_markdown, render_page
 from winnow.reports.report_rows import read_report_rows
 from winnow.reports.summary import Report, summarize, summarize_ensemble
@@ -36,6 +37,7 @@ def write_report(
         report = summarize_ensemble(rows, manifest, speed, settings)
     else:
         report = summarize(rows, manifest, speed, settings, gates)
+    report = report.model_copy(update={"warnings": list(little_kept(report))})
     text = render_markdown(report, rows, settings)
     put(run / "report.json", report.model_dump_json(indent=2).encode() + b"\n")
     put(run / "report.html", render_page(text, f"Quality report: {settings.manifest.name}").encode())

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from winnow.roles import ENSEMBLE, Role, band_of
 from winnow.rules.rule import ORDERING, WHOLE_RUN, Rule, Term, terms
-from winnow.schema import AGREEMENT, BEFORE_FILTER, FILTERED, HYPOTHESIS, SCORES
+from winnow.schema import AGREEMENT, BEFORE_FILTER, HYPOTHESIS, SCORES
 from winnow.text.text_stats import TEXT_STATS
 
 INTERNAL = {"path", "audio_channel", "fields", "reason", "detail", "mended", "same_audio", "audit"}
@@ -36,7 +36,9 @@ RULE_COLUMNS = {
 }
 """Winnow's own columns that a rule may name, with their types; those of each model's hypothesis come in addition."""
 
-HYPOTHESIS_COLUMN = re.compile(rf"((?:small|large|model|{ENSEMBLE})\d*)_(\w+)")
+HYPOTHESIS_COLUMN = re.compile(rf"(small|large\d*|model\d+|{ENSEMBLE})_(\w+)")
+
+INTEGER = re.compile("[+-]?[0-9]{1,15}")
 
 
 def column_type(column: str) -> str | None:
@@ -65,7 +67,10 @@ def compares_texts(rule: Rule) -> bool:
 
 
 def compared_type(rule: Rule) -> str:
-    """Return the type that a rule compares: number, text or boolean; `any` for two equal fields of the manifest."""
+    """Return the type that a rule compares: number, text or boolean.
+
+    `any` is that of two equal fields of the manifest, and of a field in a list of integers, which may be texts.
+    """
     match rule.value:
         case Term():
             known = [kind for term in (rule.term, rule.value) if (kind := term_type(term))]
@@ -74,7 +79,16 @@ def compared_type(rule: Rule) -> str:
             return "boolean"
         case float() | (float(), float()):
             return "number"
+        case tuple() as members if all(INTEGER.fullmatch(str(member)) for member in members):
+            return {"number": "number", None: "any"}.get(term_type(rule.term), "text")
     return "text"
+
+
+def is_counted(term: Term) -> bool:
+    """Return whether a term is a column of integers, which a list can name one by one."""
+    kinds = {field.name: field.type for field in BEFORE_FILTER} | HYPOTHESIS_COLUMNS
+    kind = kinds.get(term.column) or HYPOTHESIS_COLUMNS.get(without_role(term.column))
+    return term.stat is None and kind is not None and pa.types.is_integer(kind)
 
 
 def term_type(term: Term) -> str | None:
@@ -99,12 +113,6 @@ def columns_of(term: Term, roles: list[Role]) -> set[str]:
         "last_band": {band_of(role) for role in roles},
     }
     return derived.get(term.column, {term.column} if column_type(term.column) else {"fields"})
-
-
-def field_name(column: str) -> str:
-    """Return a field's name in the manifest; rules write `input_` before one that is also a column of Winnow's."""
-    bare = column.removeprefix("input_")
-    return bare if bare in FILTERED.names or bare in RULE_COLUMNS else column
 
 
 def as_type(value: Any, kind: str) -> Any:

@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 from winnow.rules.columns import compared_type, compares_texts
 from winnow.rules.operands import Operands
 from winnow.rules.rule import Rule, Rules, Term
+from winnow.schema import AGREEMENT, AUDIO_STATS
 
 COMPARE = {"<": pc.less, "<=": pc.less_equal, ">": pc.greater, ">=": pc.greater_equal, "==": pc.equal}
+
+NOT_OF_EVERY_ROW = {Term(name) for name in (*AGREEMENT, *AUDIO_STATS.names)}
+"""What need not be known of an utterance without a reference."""
 
 Flags = NDArray[np.bool_]
 
@@ -33,28 +37,46 @@ def applies_to(rules: Rules, operands: Operands) -> list[Flags]:
 
 
 def applies_to_unreferenced(rule: Rule, operands: Operands) -> Flags:
-    """Return the rows that a rule for utterances without a reference applies to; agreement needs several models."""
+    """Return the rows that a rule for utterances without a reference applies to.
+
+    Agreement needs several models, and audio may not have been measured.
+    """
     rows: Flags = ~operands.referenced
-    if rule.term == Term("agreement"):
+    if rule.term in NOT_OF_EVERY_ROW:
         rows = rows & np.asarray(pc.is_valid(operands.of(rule.term, "number")), bool)
     return rows
 
 
 def violations(rule: Rule, operands: Operands) -> Flags:
-    """Return the rows that violate the rule; an unknown value violates any rule but one with !=."""
+    """Return the rows that violate the rule; an unknown value violates any rule but one with != or not in."""
     kind = compared_type(rule)
     values, value = operands.of(rule.term, kind), rule.value
-    match rule.operator, value:
-        case _, Term():
+    match value:
+        case Term():
             value = operands.of(value, kind)
-        case "in", (float(), float()):
-            holds = pc.and_(pc.greater_equal(values, value[0]), pc.less_equal(values, value[1]))
-            return violated(holds, unknown=False)
-        case "in", _:
-            return violated(pc.is_in(values, pa.array(value)), unknown=False)
+        case (float(low), float(high)):
+            listed = pc.and_(pc.greater_equal(values, low), pc.less_equal(values, high))
+            return violated_list(listed, rule.operator)
+        case tuple():
+            members = listed_values(value, kind)
+            listed = pc.if_else(pc.is_valid(values), pc.is_in(pc.cast(values, members.type), members), None)
+            return violated_list(listed, rule.operator)
     if rule.operator == "!=":
         return violated(pc.not_equal(values, value), unknown=True)
     return violated(COMPARE[rule.operator](values, value), unknown=False)
+
+
+def listed_values(members: tuple[str, ...], kind: str) -> pa.Array:
+    """Return the members of a list in the type that is compared."""
+    if kind == "number":
+        return pa.array([float(member) for member in members])
+    as_numbers = [repr(float(member)) for member in members] if kind == "any" else []
+    return pa.array([*members, *as_numbers])
+
+
+def violated_list(listed: Any, operator: str) -> Flags:
+    """Return the rows that violate a rule with `in` or `not in`, of which an unknown value violates only the first."""
+    return violated(listed if operator == "in" else pc.invert(listed), unknown=operator != "in")
 
 
 def violated(holds: Any, unknown: bool) -> Flags:

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from winnow.roles import ENSEMBLE, Role, band_of
-from winnow.rules.columns import ARROW_TYPES, HYPOTHESIS_COLUMNS, as_type, column_type, field_name, role_of_column
+from winnow.rules.columns import ARROW_TYPES, HYPOTHESIS_COLUMNS, as_type, column_type, role_of_column
+from winnow.rules.field_names import field_of
 from winnow.rules.rule import WHOLE_RUN, Rules, Term
 from winnow.schema import roles_of
 from winnow.text.normalize import WORD, normalize
@@ -52,7 +53,7 @@ class Operands:
             values = self.stored(name, ARROW_TYPES[own_type])
             escalated = self.escalated.get(role_of_column(name) or "")
             return values if escalated is None else pc.if_else(escalated, values, None)  # an audit decides nothing
-        field = field_name(name)
+        field = field_of(name) or name
         return pa.array([as_type(row.get(field), kind) for row in self.fields], ARROW_TYPES.get(kind, pa.string()))
 
     def selected(self, name: str) -> Any:

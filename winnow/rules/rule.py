@@ -3,11 +3,12 @@
     cer <= 0.3                        a column (Winnow's, or a field of the manifest), an operator and a value
     duration in 1..20                 a range
     lang == "en"                      a text in quotes
+    lang in [en, de]                  a list, with or without brackets; also not in
     lang == text_lang                 another column
     longest_word(pred_text) < 25      a statistic of a text, see `winnow.text.text_stats`
     NOISY: dnsmos >= 3                a rule with a name
 
-An unknown value violates every rule but those with !=.
+An unknown value violates every rule but those with != and not in.
 """
 
 import re
@@ -17,28 +18,45 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from winnow.errors import RuleError
+from winnow.rules.literals import (
+    BRACKETS,
+    NUMBER,
+    QUOTED,
+    TEXT,
+    format_number,
+    invalid,
+    parse_list,
+    parse_number,
+    quote,
+    unquote,
+)
+from winnow.text.alphabets import ALPHABETS
 
 WHOLE_RUN = {"copies", "occurrence"}
 """Statistics of references that are known only after the whole manifest was read."""
 
-OPERATORS = {"lt": "<", "le": "<=", "eq": "==", "ne": "!=", "ge": ">=", "gt": ">", "=": "=="}
-"""Other spellings of the operators, most of them NeMo's."""
+OPERATORS = {
+    **{"lt": "<", "le": "<=", "eq": "==", "ne": "!=", "ge": ">=", "gt": ">"},  # NeMo's names
+    **{"=": "==", "<>": "!=", "≤": "<=", "≥": ">=", "≠": "!="},
+}
+"""Other spellings of the operators."""
 
 ORDERING = ("<", "<=", ">", ">=")
+LISTING = ("in", "not in")
 
 RULE = re.compile(
-    r"""\s* (?: (?P<name> [A-Z0-9_]+ ) \s* : (?!=) )?
+    rf"""\s* (?: (?P<name> [A-Z0-9_]+ ) \s* : (?!=) )?
         \s* (?: (?P<stat> [a-z_]+ ) \( \s*
-                (?P<of> [^\s(),"]+ ) \s* (?: , \s* (?P<argument> [^\s()",]+ | "[^"]*" ) \s* )? \)
-              | (?P<column> [^\s()<>=!,":]+ ) )
-        \s* (?P<operator> <= | >= | == | != | < | > | = | (?: lt | le | eq | ne | ge | gt | in ) (?= \s ) )
+                (?P<of> [^\s(),"]+ ) \s* (?: , \s* (?P<argument> {TEXT} | [^\s()",]+ ) \s* )? \)
+              | (?P<column> [^\s()<>=!,":≤≥≠]+ ) )
+        \s* (?P<operator> <= | >= | == | != | <> | < | > | = | ≤ | ≥ | ≠
+              | (?<=[\s)]) (?i: (?: lt | le | eq | ne | ge | gt ) (?= \s ) | (?: not \s+ )? in (?= [\s(\[{{"'“‘«„] ) ) )
         \s* (?P<value> .*? ) \s*""",
     re.VERBOSE,
 )
-NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-TEXT = re.compile(r'"[^"]*"')
-COLUMN = re.compile(r'[^\s()<>=!,":]+')
+COLUMN = re.compile(r"""[^\s()<>=!,":≤≥≠'“”‘«»„\[\]{}%;|]+""")
+NAMED = re.compile(r'\s*[^\s:"]+\s*:(?!=)')
+JOINED = re.compile(r"\s(and|or|&&?|\|\|?)\s", re.IGNORECASE)
 
 
 class Term(NamedTuple):
@@ -124,53 +142,65 @@ def parse(text: str) -> list[Rule]:
     """Parse a rule. A range without a name gives two rules, one for each end. Raises RuleError."""
     match = RULE.fullmatch(text)
     if match is None:
-        raise RuleError(f"invalid rule {text!r}: expected COLUMN OPERATOR VALUE, e.g. cer <= 0.3")
-    term = Term(match["column"]) if match["column"] else Term(match["of"], match["stat"], unquote(match["argument"]))
-    operator = OPERATORS.get(match["operator"], match["operator"])
+        hint = "; a name has only capital letters, digits and _" if NAMED.match(text) else ""
+        raise invalid(text, f"expected COLUMN OPERATOR VALUE, e.g. cer <= 0.3{hint}")
+    if match["column"] and parse_number(match["column"], text) is not None:
+        raise invalid(text, "write the column on the left and the number on the right, e.g. cer <= 0.3")
+    term = Term(match["column"]) if match["column"] else parse_stat(match, text)
+    operator = " ".join(match["operator"].lower().split())
+    operator = OPERATORS.get(operator, operator)
     value = parse_value(match["value"], operator, text)
-    if match["name"] is None and is_range(value):
+    if match["name"] is None and operator == "in" and is_range(value):
         ends = ((">=", value[0]), ("<=", value[1]))
         return [Rule(reason_name(term, sign, limit), term, sign, limit) for sign, limit in ends]
     return [Rule(match["name"] or reason_name(term, operator, value), term, operator, value)]
 
 
+def parse_stat(match: re.Match[str], rule: str) -> Term:
+    """Return the statistic of a text; a language that is not known is not taken for characters."""
+    argument = match["argument"]
+    if match["stat"] == "charset" and argument and argument not in ALPHABETS and not QUOTED.fullmatch(argument):
+        languages = ", ".join(ALPHABETS)
+        raise invalid(rule, f"unknown language {argument}: expected {languages}, or characters in double quotes")
+    return Term(match["of"], match["stat"], argument and unquote(argument))
+
+
 def parse_value(text: str, operator: str, rule: str) -> Any:
     """Parse the value of a rule."""
-    if operator == "in":
-        return parse_members(text, rule)
-    if NUMBER.fullmatch(text):
-        return float(text)
-    literal = text in ("true", "false") or TEXT.fullmatch(text)
+    if operator in LISTING:
+        return parse_list(text, rule)
+    if (number := parse_number(text, rule)) is not None:
+        return number
+    literal = text.lower() in ("true", "false") or QUOTED.fullmatch(text)
     if literal and operator in ORDERING:
-        raise RuleError(f"invalid rule {rule!r}: {operator} needs a number, got {text}")
+        raise invalid(rule, f"{operator} needs a number, got {text}")
     if literal:
-        return text == "true" if text in ("true", "false") else text[1:-1]
+        return text.lower() == "true" if text.lower() in ("true", "false") else unquote(text)
+    if text.lower() in ("null", "none"):
+        raise invalid(rule, "an unknown value cannot be compared: it violates every rule but those with != and not in")
     if COLUMN.fullmatch(text):
         return Term(text)
-    raise RuleError(
-        f"invalid rule {rule!r}: expected a number, a column, true, false or a text in double quotes, got {text!r}"
+    raise invalid(
+        rule,
+        f"expected a number, a column, true, false or a text in double quotes, got {text!r}{hint_for(text)}",
     )
 
 
-def parse_members(text: str, rule: str) -> tuple[float, float] | tuple[str, ...]:
-    """Parse a range or a list of texts."""
-    low, dots, high = (part.strip() for part in text.partition(".."))
-    if dots and NUMBER.fullmatch(low) and NUMBER.fullmatch(high) and float(low) <= float(high):
-        return float(low), float(high)
-    names = [name.strip() for name in text.split(",")]
-    if dots or not all(COLUMN.fullmatch(name) or TEXT.fullmatch(name) for name in names):
-        raise RuleError(
-            f"invalid rule {rule!r}: expected a range, lower number first (1..20), or a list of texts (en, de) after in"
-        )
-    return tuple(str(unquote(name)) for name in names)
+def hint_for(text: str) -> str:
+    """Say what may have been meant by the value of a rule that cannot be understood."""
+    if text.endswith("%") and NUMBER.fullmatch(text[:-1].strip()):
+        return f"; a percentage is written as a fraction: {float(text[:-1]) / 100:g}"
+    if JOINED.search(text):
+        return "; write each condition as a rule of its own"
+    return "; a list needs the operator in" if text[:1] in BRACKETS else ""
 
 
 def reason_name(term: Term, operator: str, value: Value) -> str:
     """Name the reason for rows that violate the rule."""
     if value is True or value is False:
         return term.name if value is (operator == "!=") else f"NOT_{term.name}"
-    endings = {"<": "ABOVE_MAX", "<=": "ABOVE_MAX", ">": "BELOW_MIN", ">=": "BELOW_MIN", "!=": "EXCLUDED"}
-    return f"{term.name}_{endings.get(operator, 'NOT_LISTED' if operator == 'in' else 'DIFFERS')}"
+    endings = {"<": "ABOVE_MAX", "<=": "ABOVE_MAX", ">": "BELOW_MIN", ">=": "BELOW_MIN", "==": "DIFFERS"}
+    return f"{term.name}_{(endings | {'in': 'NOT_LISTED'}).get(operator, 'EXCLUDED')}"
 
 
 def is_range(value: Value) -> bool:
@@ -191,15 +221,3 @@ def format_value(value: Value) -> str:
         case (float() as low, float() as high):
             return f"{format_number(low)}..{format_number(high)}"
     return ", ".join(quote(str(name)) for name in value)
-
-
-def format_number(number: float) -> str:
-    return f"{number:g}" if float(f"{number:g}") == number else repr(number)
-
-
-def quote(text: str) -> str:
-    return f'"{text}"'
-
-
-def unquote(text: str | None) -> str | None:
-    return text[1:-1] if text and text[0] == text[-1] == '"' else text

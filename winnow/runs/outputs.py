@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from winnow.corpora.field_types import FIELD_TYPES
-from winnow.schema import FILTERED
+from winnow.rules.field_names import output_names
 
 INPUT_COLUMNS = ["id", "audio_filepath", "offset", "duration", "text"]
 REASON_COLUMNS = ["reason", "reasons", "detail", "mended"]
@@ -43,7 +43,7 @@ def nemo_manifest(shards: Iterable[pa.Table], fields: OutputFields) -> Iterator[
     The text of a row without a reference is its selected hypothesis, with its confidence and agreement.
     """
     for shard in shards:
-        names = output_names(fields, shard.schema.names)
+        names = output_names(fields)
         for row in kept(shard).to_pylist():
             place = {} if row["offset"] is None else {"offset": row["offset"]}
             labelled = row["wer"] is None
@@ -88,24 +88,10 @@ def published_rows(judged: pa.Table, fields: OutputFields) -> pa.Table:
     """Return judged rows as they are published, with the input's fields as columns."""
     columns = {name: judged[name] for name in INPUT_COLUMNS}
     rows = [msgspec.json.decode(row) if row else {} for row in judged["fields"].to_pylist()]
-    for name, output in output_names(fields, judged.schema.names).items():
+    for name, output in output_names(fields).items():
         columns[output] = typed_column([row.get(name) for row in rows], fields[name])
     added = [name for name in judged.schema.names if name not in (*INPUT_COLUMNS, *INTERNAL_COLUMNS, *REASON_COLUMNS)]
     return pa.table(columns | {name: judged[name] for name in [*added, *REASON_COLUMNS]})
-
-
-def output_names(fields: Iterable[str], columns: Iterable[str] = FILTERED.names) -> dict[str, str]:
-    """Return a unique output name for each field; one that is the name of a column gets `input_` before it."""
-    reserved = set(columns)
-    taken = set(fields) | reserved
-    names = {}
-    for field in fields:
-        name = field
-        while name in reserved or (name != field and name in taken):
-            name = f"input_{name}"
-        names[field] = name
-        taken.add(name)
-    return names
 
 
 def typed_column(values: list[Any], kind: str) -> pa.Array:

@@ -28,11 +28,22 @@ class VoteWeights(NamedTuple):
 VOTES_ONLY = VoteWeights(alpha=1.0)
 
 
+class Agreement(NamedTuple):
+    """The share (0 to 1) of hypotheses that have a word of a text: the mean over its words and gaps, and the lowest.
+
+    Both are None for a text without words.
+    """
+
+    mean: float | None = None
+    lowest: float | None = None
+
+
 class Consensus(NamedTuple):
-    """A text, and its agreement: the mean share (0 to 1) of hypotheses that have its word; None without words."""
+    """A text, and the agreement with it as in `Agreement`."""
 
     text: str
     agreement: float | None
+    lowest_agreement: float | None
 
 
 def rover(hypotheses: list[Hypothesis], normalizer: Normalizer, weights: VoteWeights) -> Consensus:
@@ -49,20 +60,20 @@ def rover(hypotheses: list[Hypothesis], normalizer: Normalizer, weights: VoteWei
         slots = fill_null_confidence(slots, weights.null_confidence)
     winners = [winning_word(slot, weights) for slot in slots]
     text = "".join(spelling(slot, word) for slot, word in zip(slots, winners, strict=True))
-    return Consensus(text.strip(), mean_agreement(slots, winners))
+    return Consensus(text.strip(), *agreement_of(slots, winners))
 
 
 def most_confident(hypotheses: list[Hypothesis], normalizer: Normalizer) -> tuple[Consensus, int]:
     """Select the hypothesis with the highest confidence of its utterance, with its index; ties as in `rover`."""
     order = sorted(range(len(hypotheses)), key=lambda index: sort_key(hypotheses[index]))
     agreed = agreement_with([hypotheses[index] for index in order], normalizer)
-    return Consensus(hypotheses[order[0]].text, agreed), order[0]
+    return Consensus(hypotheses[order[0]].text, *agreed), order[0]
 
 
-def agreement_with(hypotheses: list[Hypothesis], normalizer: Normalizer) -> float | None:
-    """Return the mean share (0 to 1) of hypotheses that have the first one's words; None if no one has a word."""
+def agreement_with(hypotheses: list[Hypothesis], normalizer: Normalizer) -> Agreement:
+    """Return the agreement of the hypotheses with the first one; unknown if no one has a word."""
     slots = build_network([vote_tokens(hypothesis, normalizer) for hypothesis in hypotheses])
-    return mean_agreement(slots, [slot[0].word for slot in slots])
+    return agreement_of(slots, [slot[0].word for slot in slots])
 
 
 def sort_key(hypothesis: Hypothesis) -> tuple[float, int, str, list[float]]:
@@ -110,7 +121,9 @@ def spelling(slot: Slot, word: str) -> str:
     return max(written, key=written.__getitem__)
 
 
-def mean_agreement(slots: list[Slot], chosen: list[str]) -> float | None:
-    """Return the mean share (0 to 1) of hypotheses that have the chosen word; None if there is no slot."""
+def agreement_of(slots: list[Slot], chosen: list[str]) -> Agreement:
+    """Return the share of hypotheses that have the chosen word of each slot."""
     shares = [sum(token.word == word for token in slot) / len(slot) for slot, word in zip(slots, chosen, strict=True)]
-    return round(sum(shares) / len(shares), 9) if shares else None  # so that shares such as 0.1 + 0.2 compare as 0.3
+    if not shares:
+        return Agreement()
+    return Agreement(round(sum(shares) / len(shares), 9), min(shares))  # so that 0.1 + 0.2 compares as 0.3

@@ -3,6 +3,8 @@
 To add one, write a function and an entry in `TEXT_STATS`.
 """
 
+import re
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -10,8 +12,17 @@ from typing import NamedTuple
 
 from winnow.text.alphabets import ALPHABETS
 from winnow.text.normalize import basic, split_words
+from winnow.text.subtitle_phrases import is_subtitle_phrase
 
 StatValue = float | bool | None
+
+LONGEST_PHRASE = 20  # words that are looked for in a row
+
+ANNOTATION = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|<[^<>]*>|\*[^*]*\*")
+"""What a recognizer says about the audio instead of its words: [Music], (applause), <noise>, *coughs*."""
+
+UNKNOWN_TOKEN = re.compile(r"\u2047|\ufffd|<unk>|\[unk\]", re.IGNORECASE)
+"""What stands for something that the model's vocabulary lacks: SentencePiece's U+2047, U+FFFD, <unk> and [UNK]."""
 
 
 class TextStat(NamedTuple):
@@ -53,6 +64,38 @@ def ngram_copies(size: int, text: str) -> int:
     return max(ngrams.values(), default=0)
 
 
+def in_a_row(text: str) -> int:
+    """Return how many times in a row the same word, or the same phrase of up to 20 words, occurs."""
+    words = split_words(basic(text))
+    most = 1 if words else 0
+    for size in range(1, min(LONGEST_PHRASE, len(words) // 2) + 1):
+        same = 0
+        for word, next_word in zip(words, words[size:], strict=False):
+            same = same + 1 if word == next_word else 0
+            most = max(most, same // size + 1)
+    return most
+
+
+def compression_ratio(text: str) -> float:
+    """Return how much smaller zlib makes a text: over 2.4, it repeats itself.
+
+    As in Whisper, but each character is one byte, so that scripts of several bytes per character compare with Latin.
+    """
+    codes: dict[str, int] = {}
+    characters = bytes(codes.setdefault(character, min(len(codes), 255)) for character in text)
+    return len(characters) / len(zlib.compress(characters))
+
+
+def letters(text: str) -> int:
+    """Return the number of letters and digits that are not within brackets or asterisks."""
+    return sum(map(str.isalnum, ANNOTATION.sub(" ", text)))
+
+
+def has_unknown_token(text: str) -> bool:
+    """Tell whether a text has a mark in the place of words or characters that the model cannot write."""
+    return UNKNOWN_TOKEN.search(text) is not None
+
+
 def charset(allowed: frozenset[str], text: str) -> float | None:
     """Return the share (0 to 1) of allowed characters, white space aside; None for an empty text."""
     characters = "".join(text.split())
@@ -87,6 +130,26 @@ TEXT_STATS = {
         "number",
         lambda argument: partial(charset, characters_of(argument)),
         argument="a language or characters in quotes",
+    ),
+    "letters": TextStat(
+        "letters and digits, but not what is in brackets, such as [music]", "number", lambda _: letters
+    ),
+    "in_a_row": TextStat(
+        "how many times in a row the same word or phrase of up to 20 words occurs", "number", lambda _: in_a_row
+    ),
+    "compression_ratio": TextStat(
+        "characters per byte of the compressed text; over 2.4, it repeats itself", "number", lambda _: compression_ratio
+    ),
+    "unknown_token": TextStat(
+        "whether it has \u2047 or <unk> in the place of something that the model cannot write",
+        "boolean",
+        lambda _: has_unknown_token,
+    ),
+    "subtitle_phrase": TextStat(
+        'whether it has nothing but phrases of subtitles that recognizers write in silence, such as "Thanks for '
+        'watching"',
+        "boolean",
+        lambda _: is_subtitle_phrase,
     ),
     "all_caps": TextStat("whether all letters are capital letters", "boolean", lambda _: str.isupper),
     "known_phrase": TextStat("whether the text is one of the phrases in --filter.phrases", "boolean"),

@@ -1,5 +1,6 @@
 """Check before a model is loaded that a run has all that its rules compare."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,21 +12,39 @@ from winnow.errors import MissingColumns, RuleError
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.parameters.filter import Filter
 from winnow.parameters.settings import flag
-from winnow.roles import Role
-from winnow.rules.columns import as_type, column_type, compared_type, field_name, role_of_column, term_type
-from winnow.rules.rule import ORDERING, WHOLE_RUN, Rule, Rules, Term, terms
+from winnow.roles import ENSEMBLE, Role
+from winnow.rules.columns import (
+    HYPOTHESIS_COLUMNS,
+    as_type,
+    column_type,
+    compared_type,
+    is_counted,
+    role_of_column,
+    term_type,
+    without_role,
+)
+from winnow.rules.field_names import field_of
+from winnow.rules.rates import HIGHEST_LIMITS, percent_complaint
+from winnow.rules.rule import LISTING, ORDERING, WHOLE_RUN, Rule, Rules, Term, parse, terms
 from winnow.runs.ledger import key_of
-from winnow.schema import QUARANTINE_REASONS
+from winnow.schema import AGREEMENT, QUARANTINE_REASONS, SCORES
 from winnow.text.normalize import normalize
 from winnow.text.text_stats import TEXT_STATS
 
 HEAD_UTTERANCES = 1_000  # utterances
 
+RESERVED = {*QUARANTINE_REASONS, "REJECTED_BY_GATE", "NOTHING_HEARD", "GIVEN_UP"}
+"""Reasons that are Winnow's own; GIVEN_UP was the first name of REJECTED_BY_GATE."""
+
+SIZE = re.compile("[1-9][0-9]{0,2}")
+"""The number of words that ngram_copies looks for."""
+
 
 def rules_for(settings: Settings) -> Rules:
     """Return the rules of a run. Raises RuleError or MissingColumns if the run cannot follow one of them."""
+    check_names(settings.filter)
     rules = settings.filter.active_rules
-    unreferenced = () if settings.referenced else tuple(map(str, settings.filter.unreferenced_rules))
+    unreferenced = [] if settings.referenced else settings.filter.unreferenced_rules
     if settings.referenced and (unused := settings.filter.changed_unreferenced_limits):
         raise RuleError(f"{flag('filter', unused[0])}: not used, because every utterance of this run has a reference")
     if isinstance(settings, Ensemble) and settings.method == "rover" and settings.filter.min_confidence is not None:
@@ -34,9 +53,43 @@ def rules_for(settings: Settings) -> Rules:
         )
     for rule in rules:
         check_rule(rule, settings.roles, phrases=settings.filter.phrases is not None)
+        check_known(rule, settings)
     check_fields(rules, settings)
-    phrases = read_phrases(settings.filter) if compares_phrases(rules) else ()
-    return Rules(rules=tuple(map(str, rules)), unreferenced=unreferenced, phrases=phrases)
+    phrases = read_phrases(settings.filter) if compares_phrases([*rules, *unreferenced]) else ()
+    return Rules(rules=tuple(map(str, rules)), unreferenced=tuple(map(str, unreferenced)), phrases=phrases)
+
+
+def check_names(given: Filter) -> None:
+    """Raise RuleError if a rule of the user's has the name of a reason of Winnow's own."""
+    for rule in (rule for text in given.rules for rule in parse(text)):
+        if rule.name in RESERVED:
+            kind = "a reason for quarantine" if rule.name in QUARANTINE_REASONS else "a reason of Winnow's own"
+            raise invalid(rule, f"{rule.name} is {kind}: give the rule another name, as in MINE: {rule.condition}")
+
+
+def check_known(rule: Rule, settings: Settings) -> None:
+    """Raise RuleError if every row would violate a rule because no row of this run has a value to compare."""
+    absences = [absence for term in terms([rule]) if (absence := absence_of(term, settings))]
+    if absences and rule.operator not in ("!=", "not in"):
+        raise invalid(rule, absences[0])
+
+
+def absence_of(term: Term, settings: Settings) -> str | None:
+    """Say why a column has no value in any row of this run; None if some may have one."""
+    role, name = role_of_column(term.column), without_role(term.column)
+    vote = isinstance(settings, Ensemble)
+    if name in ("band", "last_band") and (vote or not settings.large):
+        return f"{term.column} needs a gate, and this run has no larger model to escalate to"
+    if name in AGREEMENT and (role in ("small", *settings.roles[:-1]) if vote else role == "small"):
+        return f"{term.column} does not exist: the agreement is that of later models, or of the vote"
+    if name in AGREEMENT and len(settings.roles) == 1:
+        return f"{term.column} needs several models, and this run has one"
+    if not vote or role not in (None, ENSEMBLE) or column_type(name) is None or name not in HYPOTHESIS_COLUMNS:
+        return None
+    if name == "confidence" and settings.method == "rover":
+        return "ROVER gives no confidence: use agreement, or that of a model, such as model1_confidence"
+    known = {"pred_text", "confidence", *AGREEMENT, *SCORES}
+    return None if name in known else f"the vote has no {name}: use that of a model, such as model1_{name}"
 
 
 def compares_phrases(rules: list[Rule]) -> bool:
@@ -62,8 +115,30 @@ def check_rule(rule: Rule, roles: list[Role], phrases: bool) -> None:
             raise invalid(rule, "known_phrase needs --filter.phrases, a file with one phrase per line")
         if (role := role_of_column(term.column)) not in (None, *roles):
             raise invalid(rule, f"this run has no {role} model")
+        if column_type(term.column) is None and field_of(term.column) is None:
+            raise invalid(rule, f"{term.column} is a column of the output, which rules cannot compare")
         if (actual := term_type(term)) not in (None, kind):
-            raise invalid(rule, f"{term} is a {actual}, but is compared with a {kind}")
+            raise invalid(rule, f"{term} is a {actual}, but is compared with a {kind}{hint_for_list(rule)}")
+    check_numbers(rule, kind)
+
+
+def hint_for_list(rule: Rule) -> str:
+    """Say how numbers follow `in`."""
+    return "; after in, a range of numbers is written as 1..20" if rule.operator in LISTING else ""
+
+
+def check_numbers(rule: Rule, kind: str) -> None:
+    """Raise RuleError for a limit in percent, and for a list of numbers where hardly any value is one of them."""
+    listed = rule.operator in LISTING and isinstance(rule.value, tuple) and isinstance(rule.value[0], str)
+    if listed and kind == "number" and not is_counted(rule.term):
+        raise invalid(rule, f"hardly any {rule.term} is exactly one of these numbers: write a range, such as 1..20")
+    highest = HIGHEST_LIMITS.get(rule.term.stat or without_role(rule.term.column))
+    if highest is None or term_type(rule.term) is None:
+        return
+    numbers = rule.value if isinstance(rule.value, tuple) else (rule.value,)
+    for number in numbers:
+        if type(number) is float and (complaint := percent_complaint(number, highest)):
+            raise invalid(rule, f"{rule.term}: {complaint}")
 
 
 def check_text_stat(rule: Rule, term: Term) -> None:
@@ -76,8 +151,10 @@ def check_text_stat(rule: Rule, term: Term) -> None:
         raise invalid(rule, f"{term.stat} needs a second argument, {stat.argument}")
     if term.argument is not None and not stat.argument:
         raise invalid(rule, f"{term.stat} takes only a column, got {term.argument}")
-    if term.stat == "ngram_copies" and not (term.argument or "").isdigit():
-        raise invalid(rule, f"expected {stat.argument}, got {term.argument}")
+    if term.stat == "ngram_copies" and not SIZE.fullmatch(term.argument or ""):
+        raise invalid(rule, f"expected {stat.argument}, got {term.argument}; it may be 1 to 999")
+    if term.argument == "":
+        raise invalid(rule, f"expected {stat.argument}, got an empty text")
     if term.stat in WHOLE_RUN and term.column != "text":
         raise invalid(rule, f"{term.stat} works only on text, the reference")
     if (kind := column_type(term.column)) not in (None, "text"):
@@ -100,7 +177,7 @@ def check_fields(rules: list[Rule], settings: Settings) -> None:
     missing, wrong_type = dict(needed), dict[str, Any]()
     for fields in head_fields(settings.manifest, settings.referenced) if needed else ():
         for column, kind in list(missing):
-            value = fields.get(field_name(column))
+            value = fields.get(field_of(column) or column)
             if as_type(value, kind) is not None:
                 del missing[column, kind]
             elif value is not None:
