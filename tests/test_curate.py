@@ -107,7 +107,7 @@ def test_output_used_as_input_keeps_the_fields_of_the_first_run(manifest, hears,
     curate(manifest=corpus, output=tmp_path / "one", **models)
     curate(manifest=tmp_path / "one" / "manifest.jsonl", output=tmp_path / "two", **models)
     (row,) = published_rows(tmp_path / "two")
-    assert (row["id"], row["input_id"], row["input_input_id"]) == (1, "x1", 1)
+    assert (row["id"], row["input_id"], row["input_input_id"]) == (1, 1, "x1")
 
 
 def test_guide_preset_escalates_everything_that_the_small_model_does_not_reject(manifest, hears, tmp_path):
