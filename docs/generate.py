@@ -174,6 +174,7 @@ DESCRIPTIONS = {
     "words": "Words with start and end, in seconds from the start of the utterance; only with `--engine.timestamps`",
     "model": "With a model's prefix, the checkpoint that transcribed; without, the role whose hypothesis was selected",
     "agreement": "Mean agreement (0 to 1) of the other models with the hypothesis; null if one model transcribed",
+    "lowest_agreement": "Lowest agreement (0 to 1) with a word of the hypothesis; null if one model transcribed",
     "char_rate": "Characters of the reference per second",
     "word_rate": "Words of the reference per second",
     "decision": "`keep`, `drop` or `quarantine`",
@@ -183,8 +184,10 @@ DESCRIPTIONS = {
 COLUMN_SECTIONS = (
     (
         "From the manifest",
-        "Every other field of the manifest is a column as well. A field with the name of a column on this page gets "
-        "the prefix `input_`. Lists, objects and fields of mixed types are written as JSON.",
+        "Every other field of the manifest is a column as well. A field with the name of a column of Winnow's gets the "
+        "prefix `input_`, and one that has the prefix gets another: `wer` of the output of a run is `input_wer` in the "
+        "output of the next run and `input_input_wer` in that of the one after. Rules use the same names. Lists, "
+        "objects and fields of mixed types are written as JSON.",
         types_of(UTTERANCE, leave_out=INTERNAL),
     ),
     ("Measured in the audio", "Measured before the audio is resampled.", types_of(AUDIO_STATS)),

@@ -78,6 +78,14 @@ def test_run_prints_a_summary_and_each_error_one_line_with_its_exit_code(manifes
     assert "transcribe small 00000: 2 utterances" in process.stderr
     assert [line.split()[:2] for line in process.stdout.splitlines()[1:3]] == [["kept", "1"], ["dropped", "1"]]
     assert json.loads((tmp_path / "out" / "report.json").read_text())["kept"] == 1
+    assert "warning" not in process.stderr
+
+    strict = ["curate", corpus, "--output", tmp_path / "strict", "--small", models["small"]]
+    process = winnow(*strict, "--filter.rules", "duration >= 9", server=prefect_server)
+    assert process.returncode == 0, process.stderr
+    warning = "Nothing was kept. DURATION_BELOW_MIN dropped 100%: do the utterances have such values?"
+    assert process.stderr.splitlines()[-1].startswith(f"winnow: warning: {warning}")
+    assert warning in (tmp_path / "strict" / "report.html").read_text()
 
     refused = winnow(*arguments, "--filter.max-wer", "0.1", server=prefect_server)
     assert refused.returncode == 8

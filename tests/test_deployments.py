@@ -105,7 +105,7 @@ def test_form_shows_unit_limits_and_choices_of_every_parameter():
     plain = [schema["properties"]["large"], schema["definitions"]["Filter"]["properties"]["min_duration"]]
     assert [item["type"] for item in plain] == ["string", "number"]  # what may be left out has one field, not two kinds
     assert not any("default" in item for item in plain)  # and the form sends nothing for it
-    assert schema["properties"]["filter"]["default"] == {"preset": "winnow", "rules": [], "min_agreement": 0.8}
+    assert schema["properties"]["filter"]["default"] == {"preset": "winnow", "rules": [], "label_preset": "winnow"}
     assert schema["definitions"]["Filter"]["properties"]["rules"]["items"] == {"type": "string"}
     gate = schema["definitions"]["Gate"]["properties"]
     assert gate["preset"]["enum"] == ["bands", "guide", "everything", "budget"]

@@ -15,7 +15,9 @@ from winnow.parameters.curation import Curation
 from winnow.parameters.filter import Filter
 from winnow.reports.bands import relabelled_rows, rescued_rows
 from winnow.reports.cascade_section import gate_limits
+from winnow.reports.counts import ReasonCount
 from winnow.reports.formatting import escape_markdown
+from winnow.reports.little_kept import little_kept
 from winnow.reports.recommendations import recommend
 from winnow.reports.render import render_markdown, render_page
 from winnow.reports.sections import SECTIONS
@@ -176,6 +178,57 @@ def test_recommendations_follow_from_the_figures(report):
         good, ShardedManifest(shards=[], seconds=[], lines=3, blank=0), {"small": throughput(3, 30)}, SETTINGS
     )
     assert recommend(unremarkable, SETTINGS) == ["Nothing stands out."]
+
+
+def few_kept(kept: int, reason: str, count: int, rule: str | None = None, wer: float | None = None) -> list[str]:
+    """Return the warnings of a report on 100 utterances, of which so many have this reason."""
+    wers = rows(*[{"wer": wer, "small_wer": wer, "model": "small", "decision": "drop"}] * 3)
+    empty = summarize(wers, ShardedManifest(shards=[], seconds=[], lines=3, blank=0), {}, SETTINGS)
+    reasons = {reason: ReasonCount(utterances=count, hours=None, rule=rule)} if count else {}
+    return list(little_kept(empty.model_copy(update={"lines": 100, "kept": kept, "reasons": reasons})))
+
+
+@pytest.mark.parametrize(
+    ("run", "warning"),
+    [
+        (
+            {"kept": 3, "reason": "WER_ABOVE_MAX", "count": 97, "rule": "wer <= 0.25", "wer": 0.98},
+            "Only 3 of 100 utterances were kept. WER_ABOVE_MAX dropped 97%: median WER 0.98: are the references in "
+            "another language, or those of other audio, or does the model not fit?",
+        ),
+        (
+            {"kept": 0, "reason": "CER_ABOVE_MAX", "count": 60, "rule": "cer <= 0.01", "wer": 0.3},
+            "Nothing was kept. CER_ABOVE_MAX dropped 60%: median WER 0.30: is the limit too strict, or does the model "
+            "not fit this speech?",
+        ),
+        (
+            {"kept": 0, "reason": "AUDIO_MISSING", "count": 100},
+            "Nothing was kept. AUDIO_MISSING quarantined 100%: the audio file does not exist; see the column detail in "
+            "rejects/.",
+        ),
+        (
+            {"kept": 0, "reason": "SPEAKER_NOT_LISTED", "count": 100, "rule": 'speaker in "theo"'},
+            "Nothing was kept. SPEAKER_NOT_LISTED dropped 100%: do the utterances have such values? An unknown value "
+            "violates a rule, too.",
+        ),
+        (
+            {"kept": 0, "reason": "SILENT_ABOVE_MAX", "count": 90, "rule": "silent <= 0.95"},
+            "Nothing was kept. SILENT_ABOVE_MAX dropped 90%: is there speech in the audio, in the channel that was "
+            "transcribed?",
+        ),
+    ],
+)
+def test_run_that_keeps_little_names_the_likeliest_cause(run, warning):
+    assert few_kept(**run) == [warning]
+
+
+def test_run_that_keeps_a_twentieth_has_no_warning():
+    assert few_kept(kept=5, reason="WER_ABOVE_MAX", count=95, rule="wer <= 0.25", wer=0.9) == []
+
+
+def test_warnings_stand_at_the_top_of_the_report(report):
+    warned = report.model_copy(update={"warnings": ["Nothing was kept."]})
+    assert render_markdown(warned, CASCADE, SETTINGS).split("\n\n")[2] == "**Warning:** Nothing was kept."
 
 
 @pytest.mark.parametrize(

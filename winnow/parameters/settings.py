@@ -34,7 +34,7 @@ AS_RECORDED = {"recorded": True}
 
 
 class Parameters(BaseModel):
-    """A frozen set of options; unknown ones, numbers that are not finite, and credentials in any of them are refused."""
+    """A frozen set of options; unknown ones, infinite numbers, and credentials in any of them are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
