@@ -15,7 +15,7 @@ ROW = {"audio_filepath": "a.wav", "duration": 1.0, "text": "hello", "lang": "en"
 @pytest.fixture
 def run_with(manifest):
     """Returns the parameters of a run over a manifest with these fields and an invalid line."""
-    corpus = manifest(b"{", ROW, ROW | {"note": "x"}, tones=False)
+    corpus = manifest(b"{broken", ROW, ROW | {"note": "x"}, tones=False)
 
     def settings_with(large: str | None = None, **parameters) -> Curation:
         rules = Filter(**{"preset": "none"} | parameters)
