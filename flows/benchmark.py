@@ -26,6 +26,7 @@ from winnow.benchmarking.figures import (
 from winnow.benchmarking.measurement import Measurement
 from winnow.benchmarking.sample import draw_sample
 from winnow.corpora.registry import open_source
+from winnow.corpora.source import check_unchanged
 from winnow.engines.engine import Checkpoint
 from winnow.engines.registry import versions_for
 from winnow.errors import MeasurementFailed
@@ -44,11 +45,13 @@ def benchmark(settings: Benchmark) -> BenchmarkFigures:
 
     Raises `MeasurementFailed` at the end if a model could not be measured; the figures of the others are written.
     """
-    manifest_sha256 = open_source(settings.manifest).digest()
+    source = open_source(settings.manifest)
+    manifest_sha256 = source.digest()
     checkpoints = [resolve(name, settings.trust_unpinned) for name in dict.fromkeys(settings.models)]
     check_options(settings.engine, checkpoints)
     prepare_folder(settings.output)
     sample = draw_sample(settings.manifest, settings.relative_to or settings.manifest.parent, settings.hours)
+    check_unchanged(source, manifest_sha256)
     measurement = Measurement(settings.engine, sample, settings.normalizer)
     batches: Sequence[float | None] = settings.batch_seconds or [None]
     rows = [measure_row(checkpoint, batch, measurement) for checkpoint in checkpoints for batch in batches]

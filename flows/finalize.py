@@ -9,6 +9,8 @@ from tasks.deduplicate import deduplicate_run
 from tasks.load import gather_fields
 from tasks.publish import publish_file, publish_shard
 from tasks.report import report_run
+from winnow.corpora.registry import open_source
+from winnow.corpora.source import check_unchanged
 from winnow.gates.criteria import Gates
 from winnow.reports.summary import Report
 from winnow.reports.throughput import Passes
@@ -20,8 +22,10 @@ def finalize(
 ) -> Report:
     """Publish the filtered shards and report on the run.
 
-    `loaded` are the shards as they were read from the manifest, `gates` the limits of a cascade's first gate.
+    `loaded` are the shards as they were read from the manifest, `gates` the limits of a cascade's first gate. Raises
+    ManifestError if the manifest has changed since the run began: lines may have been added that it has not read.
     """
+    check_unchanged(open_source(pipeline.settings.manifest), pipeline.digest)
     orchestrator, run = pipeline.orchestrator, pipeline.run
     filtered = orchestrator.run(deduplicate_run, filtered)
     published = publish(filtered, loaded, run, orchestrator)

@@ -31,13 +31,17 @@ from winnow.validation.rules import phrase_digest
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What the steps of a run share. Shards are paths, or futures of tasks whose results are paths."""
+    """What the steps of a run share. Shards are paths, or futures of tasks whose results are paths.
+
+    `digest` is that of the input, as the run recorded it.
+    """
 
     settings: Settings
     rules: Rules
     run: Path
     devices: Executor
     manifest: ShardedManifest
+    digest: str
     orchestrator: Orchestrator
 
     def load(self, shard: Path) -> Future:
@@ -71,7 +75,8 @@ def open_pipeline(
     """Open the run's folder and devices, watch the server, and split the manifest into shards."""
     source = open_source(settings.manifest, referenced=settings.referenced)
     source.check()
-    digests: dict[str, str | None] = {"manifest": source.digest(), **phrase_digest(rules)}
+    digest = source.digest()
+    digests: dict[str, str | None] = {"manifest": digest, **phrase_digest(rules)}
     for model_pass in passes:
         digests |= model_pass.digests
     checkpoints = [checkpoint for model_pass in passes for checkpoint in model_pass.checkpoints]
@@ -82,9 +87,16 @@ def open_pipeline(
     ):
         orchestrator.watch(run)
         audio_folder = settings.relative_to or settings.audio_root
-        shards: tuple[Any, ...] = settings.manifest, run, settings.shard_hours, audio_folder, settings.referenced
+        shards: tuple[Any, ...] = (
+            settings.manifest,
+            run,
+            settings.shard_hours,
+            digest,
+            audio_folder,
+            settings.referenced,
+        )
         manifest = orchestrator.run(shard_manifest, *shards)
-        yield Pipeline(settings, rules, run, devices, manifest, orchestrator)
+        yield Pipeline(settings, rules, run, devices, manifest, digest, orchestrator)
 
 
 def count_duplicates(

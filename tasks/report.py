@@ -14,6 +14,7 @@ from winnow.reports.summary import Report
 from winnow.reports.throughput import Passes, Throughput, measure_throughput
 from winnow.reports.write import write_report
 from winnow.roles import Role
+from winnow.runs.completion import read_report
 from winnow.runs.run_dir import mark_complete
 from winnow.schema import ShardedManifest
 
@@ -71,7 +72,7 @@ def report_refiltered_run(
     artifacts: Artifacts,
 ) -> Report:
     """Report on a run that reuses the hypotheses of the run in `original`, whose speed and gates it repeats."""
-    before = Report.model_validate_json((original / "report.json").read_bytes())
+    before = Report.model_validate_json(read_report(original))
     return report(filtered, published, manifest, before.speed, settings, run, before.gates, artifacts)
 
 

@@ -11,24 +11,24 @@ from prefect.runtime import task_run
 
 from tasks.retry import RETRY
 from winnow.corpora.registry import open_source
-from winnow.corpora.source import Shard, Source, changed, check_utterances
+from winnow.corpora.source import Shard, Source, check_unchanged, check_utterances
 from winnow.inert import one_line
 from winnow.runs import ledger
 from winnow.schema import SHARD, ShardedManifest
 
 
-def shard(source: Source, run: Path, hours: float) -> ShardedManifest:
+def shard(source: Source, run: Path, hours: float, digest: str | None = None) -> ShardedManifest:
     """Find where shards of about `hours` of audio begin in the input, once per run.
 
-    Raises ManifestError if the input has no utterance, if its audio is not mounted, or if it changes meanwhile.
+    `digest` is what the input had when the run began. Raises ManifestError if the input has no utterance, if its audio
+    is not mounted, or if it has changed since.
     """
-    digest = source.digest()
+    digest = digest or source.digest()
     key = ledger.key_of("shard", digest, source.location, source.folder, hours, source.referenced)
     if (record := ledger.find_record(run, key)) is None:
         check_utterances(source)
         parts = list(source.shards(hours))
-        if source.digest() != digest:
-            raise changed(source.location)
+        check_unchanged(source, digest)
         tables = [shard_table(source, part) for part in parts if part.lines > part.blank]
         folder = run / ledger.STAGES / "shard"
         files = [ledger.store_table(folder, f"{number:05}", table) for number, table in enumerate(tables)]
@@ -52,6 +52,6 @@ def task_label() -> str:
 
 @task(task_run_name=task_label, cache_policy=NO_CACHE, **RETRY)
 def shard_manifest(
-    manifest: Path, run: Path, shard_hours: float, folder: Path | None = None, referenced: bool = True
+    manifest: Path, run: Path, shard_hours: float, digest: str, folder: Path | None = None, referenced: bool = True
 ) -> ShardedManifest:
-    return shard(open_source(manifest, folder, referenced), run, shard_hours)
+    return shard(open_source(manifest, folder, referenced), run, shard_hours, digest)

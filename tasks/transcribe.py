@@ -27,7 +27,7 @@ from winnow.models.passes import Pass, rows_to_transcribe, transcribe_by_languag
 from winnow.parameters.engine import EngineOptions
 from winnow.roles import Role, is_larger, position_of
 from winnow.runs import ledger
-from winnow.schema import AUDIO_STATS, HYPOTHESIS, after_transcribe, append_columns, replace_column
+from winnow.schema import AUDIO_IDENTITY, AUDIO_STATS, HYPOTHESIS, after_transcribe, append_columns, replace_column
 
 log = logging.getLogger("winnow")
 
@@ -48,24 +48,26 @@ def transcribe(shard: pa.Table, model_pass: Pass, recognise: TranscribeRequests)
     languages = row_languages(shard["fields"].to_pylist()) if model_pass.needs_language else [None] * len(shard)
     checkpoints = {language: model_pass.checkpoint_for(language) for language in set(languages)}
     indices = [i for i in pc.indices_nonzero(selected).to_pylist() if checkpoints[languages[i]]]
+    first = AUDIO_IDENTITY not in shard.schema.names
     rows = shard.select(["path", "offset", "duration", "reason", "detail"]).to_pydict()
+    identities = [None] * len(shard) if first else shard[AUDIO_IDENTITY].to_pylist()
     results: list[Result | None] = [None] * len(shard)
     models: list[str | None] = [None] * len(shard)
     usage: ledger.Facts = {}
     if indices:
         root = str(model_pass.root) if model_pass.root else None
         requests = [
-            Request(rows["path"][i], rows["offset"][i], rows["duration"][i], root, languages[i]) for i in indices
+            Request(rows["path"][i], rows["offset"][i], rows["duration"][i], root, languages[i], identities[i])
+            for i in indices
         ]
         transcribed, usage = recognise(requests)
         for i, result in zip(indices, transcribed, strict=True):
             checkpoint = checkpoints[languages[i]]
             results[i], models[i] = result, checkpoint.name if checkpoint else None
-            if i not in audited:
+            if i not in audited or result.reason == "AUDIO_CHANGED":  # then what was accepted is another audio's
                 rows["reason"][i], rows["detail"][i] = result.reason, result.detail
             if rows["duration"][i] is None and result.stats:
                 rows["duration"][i] = result.stats.seconds
-    first = "sample_rate" not in shard.schema.names
     for name in ("duration", "reason", "detail"):
         shard = replace_column(shard, name, rows[name])
     hypotheses = hypothesis_columns(results, models)
@@ -84,12 +86,13 @@ def merge_sample(shard: pa.Table, role: Role, hypotheses: dict[str, pa.Array]) -
 
 
 def audio_columns(results: list[Result | None]) -> dict[str, pa.Array]:
-    """Return the columns of AUDIO_STATS."""
+    """Return the columns of AUDIO_STATS, and the identity of the audio."""
     stats = [(result and result.stats) or AudioStats() for result in results]
-    return {
+    columns = {
         field.name: pa.array([values.get(field.name) for values in stats], field.type, from_pandas=True)
         for field in AUDIO_STATS
     }
+    return columns | {AUDIO_IDENTITY: pa.array([result and result.identity for result in results], pa.string())}
 
 
 def hypothesis_columns(results: list[Result | None], models: list[str | None]) -> dict[str, pa.Array]:

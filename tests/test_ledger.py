@@ -1,9 +1,14 @@
+import os
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from winnow.parameters.filter import Filter
 from winnow.runs import ledger
+from winnow.runs.records import decode_record, encode_record
+
+KEY, OTHER = "0" * 32, "1" * 32
 
 
 @pytest.fixture
@@ -67,18 +72,81 @@ def test_altered_file_is_written_again_and_its_record_moved_aside(shard, tmp_pat
     assert aside.read_bytes() == record.read_bytes() == before or aside.read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"files": 7}', b"\xff"])
-def test_malformed_record_is_ignored(shard, tmp_path, content):
+def as_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def as_dangling_link(path):
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+def with_other_seconds(path):
+    path.write_bytes(path.read_bytes().replace(b'"rows": 2', b'"rows": 3'))
+
+
+DAMAGES = {
+    "empty": b"",
+    "cut off": b"{",
+    "a list": b"[]",
+    "a number for the files": b'{"files": 7}',
+    "not UTF-8": b"\xff",
+    "nested deeply": b"[" * 100_000,
+    "half of a surrogate pair": b'{"files": {"\\ud800": ""}}',
+    "without a hash": b'{"files": {}, "stage": "doubled"}',
+    "a folder": as_folder,
+    "a dangling link": as_dangling_link,
+    "another number of rows": with_other_seconds,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_record_that_is_not_intact_is_put_aside_and_the_work_done_again(shard, tmp_path, damage):
     calls = []
     ledger.run_stage_on_shard(shard, "doubled", doubling_stage(calls))
-    (record,) = (tmp_path / "_ledger").glob("*.json")
-    record.write_bytes(content)
+    (record,) = ledger.record_files(tmp_path)
+    if callable(damage):
+        damage(record)
+    else:
+        record.write_bytes(damage)
+    assert ledger.read_records(tmp_path) == {}
+    ledger.run_stage_on_shard(shard, "doubled", doubling_stage(calls))
+    assert calls == [2, 2]
+    assert ledger.read_records(tmp_path).keys() == {record.stem}
+    assert len([*(tmp_path / "_ledger" / "aside").iterdir()]) == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
+def test_record_without_permission_is_put_aside(shard, tmp_path):
+    calls = []
+    ledger.run_stage_on_shard(shard, "doubled", doubling_stage(calls))
+    (record,) = ledger.record_files(tmp_path)
+    record.chmod(0)
+    assert ledger.read_records(tmp_path) == {}
     ledger.run_stage_on_shard(shard, "doubled", doubling_stage(calls))
     assert calls == [2, 2]
 
 
+@pytest.mark.parametrize("at", range(0, 400, 7))
+def test_record_with_any_other_byte_is_not_intact(at):
+    record = {"files": {"data/00000-a.parquet": "00"}, "stage": "publish", "facts": {"seconds": 0.25, "kinds": ["id"]}}
+    content = encode_record(KEY, record)
+    assert decode_record(KEY, content) == record
+    at %= len(content)
+    assert decode_record(KEY, content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]) is None
+    assert decode_record(KEY, content[:at] + content[at + 1 :]) is None
+    assert decode_record(KEY, content[:at] + b" " + content[at:]) is None
+
+
+def test_record_counts_only_under_its_own_key(tmp_path):
+    ledger.commit(tmp_path, KEY, [])
+    ledger.record_path(tmp_path, KEY).rename(ledger.record_path(tmp_path, OTHER))
+    assert ledger.find_record(tmp_path, OTHER) is None
+
+
 def test_first_of_two_records_counts(tmp_path):
     first, second = (ledger.store_table(tmp_path / "data", "00000", pa.table({"id": [n]})) for n in (1, 2))
-    assert ledger.commit(tmp_path, "key", [first], attempt=1)["attempt"] == 1
-    assert ledger.commit(tmp_path, "key", [second], attempt=2)["attempt"] == 1
+    assert ledger.commit(tmp_path, KEY, [first], attempt=1)["attempt"] == 1
+    assert ledger.commit(tmp_path, KEY, [second], attempt=2)["attempt"] == 1
     assert ledger.records_by_file(tmp_path).keys() == {first}

@@ -32,12 +32,16 @@ def settings(tmp_path):
     return Curation(manifest=tmp_path / "corpus.jsonl", output=tmp_path / "run", small="small.nemo")
 
 
+KEY, OTHER = "0" * 32, "1" * 32
+
+COUNTS = {"lines": 1, "blank": 0, "kept": 1, "dropped": 0, "quarantined": 0}
+
 DIGESTS = {"manifest": "00", "small": "aa", "large": None}
 
 
 def test_output_belongs_to_one_set_of_parameters(settings, tmp_path):
     run = open_and_close(settings, DIGESTS)
-    ledger.commit(run, "key", [])
+    ledger.commit(run, KEY, [])
     assert open_and_close(settings, DIGESTS) == run == tmp_path / "run"
 
     stricter = settings.model_copy(update={"filter": Filter(max_wer=0.1)})
@@ -48,7 +52,7 @@ def test_output_belongs_to_one_set_of_parameters(settings, tmp_path):
 
 
 def test_run_may_resume_with_other_paths_and_batch_sizes(settings):
-    ledger.commit(open_and_close(settings, DIGESTS), "key", [])
+    ledger.commit(open_and_close(settings, DIGESTS), KEY, [])
     other = {"small": "elsewhere/small.nemo", "trust_unpinned": True, "engine": EngineOptions(batch_seconds=10)}
     other["filter"] = Filter(phrases="elsewhere/phrases.txt")
     moved = settings.model_copy(update=other)
@@ -62,7 +66,7 @@ def test_checkpoint_names_are_recorded_as_absolute_paths_and_may_change(settings
     routes = {"de": {"small": "a.nemo", "large": "owner/d"}, "hy": {"small": "owner/e"}}
     named = settings.model_validate(settings.model_dump() | names | {"languages": routes})
     run = open_and_close(named, DIGESTS)
-    ledger.commit(run, "key", [])
+    ledger.commit(run, KEY, [])
     here = str(tmp_path / "a.nemo")
     loaded = load_settings(run)
     assert (loaded.small, loaded.large, loaded.extra_models) == (here, "owner/b", [f"{here}@sha256:00", "owner/c"])
@@ -128,7 +132,7 @@ def test_settings_of_a_run_can_be_loaded(settings, tmp_path):
     loaded = settings.model_copy(update={"filter": Filter(max_wer=0.1)})
     run = open_and_close(loaded, DIGESTS)
     assert load_settings(run) == loaded
-    with pytest.raises(OutputError, match=r"not a run's folder: run\.json is missing or damaged"):
+    with pytest.raises(OutputError, match=r"not a run's folder: run\.json is missing"):
         load_settings(tmp_path / "nowhere")
 
 
@@ -137,12 +141,14 @@ def test_complete_run_has_no_files_without_a_record(settings):
         recorded, orphan = (
             ledger.store_table(run / "data", name, pa.table({"id": [1]})) for name in ("00000", "00001")
         )
-        ledger.commit(run, "key", [recorded], stage="publish")
+        ledger.commit(run, KEY, [recorded], stage="publish")
         assert not (run / "_SUCCESS.json").exists()
-        mark_complete(run, {recorded}, {"kept": 1})
+        mark_complete(run, {recorded}, COUNTS)
     assert recorded.exists()
     assert not orphan.exists()
-    assert json.loads((run / "_SUCCESS.json").read_text()) == {"kept": 1, "sha256": {"manifest.jsonl": None}}
+    success = json.loads((run / "_SUCCESS.json").read_text())
+    assert success["sha256"].keys() == {"run.json", "report.json", "report.html", "manifest.jsonl"}
+    assert {name: success[name] for name in COUNTS} == COUNTS
     open_and_close(settings, DIGESTS)
     assert not (run / "_SUCCESS.json").exists()  # until it ends again
 
@@ -151,26 +157,28 @@ def test_outdated_published_files_are_removed(settings):
     """A repeated pass may differ in its last bit, and then every later file has another name."""
     with open_run(settings, DIGESTS) as run:
         before, now = (ledger.store_table(run / "data", "00000", pa.table({"id": [1], "x": [n]})) for n in (1, 2))
-        for key, file in (("old", before), ("new", now)):
+        for key, file in ((KEY, before), (OTHER, now)):
             ledger.commit(run, key, [file], stage="publish")
-        mark_complete(run, {now}, {})
+        mark_complete(run, {now}, COUNTS)
     assert list((run / "data").iterdir()) == [now]
-    assert set(ledger.read_records(run)) == {"new"}
-    assert [path.name.split("-")[0] for path in (run / "_ledger" / "aside").iterdir()] == ["old"]
+    assert set(ledger.read_records(run)) == {OTHER}
+    assert [path.name.split("-")[0] for path in (run / "_ledger" / "aside").iterdir()] == [KEY]
 
 
 def test_altered_manifest_and_malformed_record_are_found(settings):
     with open_run(settings, DIGESTS) as run:
         (run / "manifest.jsonl").write_text('{"id": 1, "text": "good"}\n')
-        mark_complete(run, set(), {"kept": 1})
+        mark_complete(run, set(), COUNTS)
     assert [check.holds for check in verify_run(run) if "manifest.jsonl has" in check.sentence] == [
         False
     ]  # no such row
-    (run / "_ledger").mkdir(exist_ok=True)
-    (run / "_ledger" / "key.json").write_text("{")
-    (broken,) = verify_run(run)
-    assert not broken.holds
-    assert "a record in" in broken.sentence
+    ledger.commit(run, KEY, [])
+    ledger.record_path(run, KEY).write_text("{")
+    assert f"1 records in {run / '_ledger'} are damaged: {KEY}" in broken_promises(run)
+
+
+def broken_promises(run):
+    return [check.sentence for check in verify_run(run) if not check.holds]
 
 
 def kept_csv(shards, fields):

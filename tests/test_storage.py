@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from winnow.runs.storage import find_drafts, location, put, put_if_absent, write_atomically
+from winnow.errors import OutputError
+from winnow.runs.storage import location, put, put_if_absent, write_atomically
 
 
 def test_failed_write_leaves_the_old_file(tmp_path):
@@ -55,14 +56,34 @@ def test_full_disk_is_reported_and_leaves_no_files(tmp_path):
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 4096  # not ours
 
 
-def test_drafts_of_a_dead_writer_are_found(tmp_path):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / ".tmp-0a").write_bytes(b"half")
-    put(tmp_path / "data" / "a.parquet", b"whole")
-    assert find_drafts(tmp_path) == [tmp_path / "data" / ".tmp-0a"]
+def test_file_that_exists_is_not_replaced_unless_asked_for(tmp_path):
+    path = put(tmp_path / "0001.jsonl", b"first")
+
+    def write_another():
+        with write_atomically(path, replace=False) as file:
+            file.write(b"second")
+
+    with pytest.raises(FileExistsError):
+        write_another()
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folder_in_the_place_of_a_file_and_file_in_the_place_of_a_folder_are_named(tmp_path):
+    (tmp_path / "report.json").mkdir()
+    (tmp_path / "data").write_bytes(b"")
+    with pytest.raises(OutputError, match=r"report\.json: a folder, where a file belongs: move it elsewhere"):
+        put(tmp_path / "report.json", b"{}")
+    for path in (tmp_path / "data" / "a", tmp_path / "data" / "b" / "c"):
+        with pytest.raises(OutputError, match=r"data(/b)?: a file, where a folder belongs: move it elsewhere"):
+            put_if_absent(path, b"")
+    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "data"}
 
 
 def test_location_is_local_or_in_an_object_store(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert location("out") == tmp_path / "out"
     assert str(location("s3://bucket/out") / "data") == "s3://bucket/out/data"
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert location("~/out") == tmp_path / "home" / "out"
+    assert location("~nobody-of-this-name/out") == tmp_path / "~nobody-of-this-name" / "out"

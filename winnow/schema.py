@@ -42,6 +42,9 @@ SHARD = pa.schema(
 AUDIO_STATS = pa.schema([pa.field(measurement.name, measurement.type) for measurement in MEASUREMENTS])
 """The columns that are measured in the audio."""
 
+AUDIO_IDENTITY = "audio_identity"
+"""Internal column: what audio the first pass decoded, so that later ones notice if it was replaced."""
+
 
 def extend_schema(schema: pa.Schema, *fields: tuple[str, pa.DataType]) -> pa.Schema:
     """Return the schema with more columns after its own."""
@@ -89,9 +92,10 @@ DECISION = {
 def after_transcribe(schema: pa.Schema, role: Role) -> pa.Schema:
     """Return the schema after a pass of this role, whose columns are null in rows that it did not transcribe.
 
-    The first pass adds the audio measurements as well.
+    The first pass adds the audio measurements and the identity of the audio as well.
     """
-    measured = [] if "sample_rate" in schema.names else [(field.name, field.type) for field in AUDIO_STATS]
+    first = [*((field.name, field.type) for field in AUDIO_STATS), (AUDIO_IDENTITY, pa.string())]
+    measured = [] if AUDIO_IDENTITY in schema.names else first
     return extend_schema(schema, *measured, *((f"{role}_{name}", kind) for name, kind in HYPOTHESIS.items()))
 
 
@@ -197,6 +201,7 @@ QUARANTINE_REASONS = {
     "EMPTY_REFERENCE": "the reference has no words once punctuation is removed",
     "AUDIO_MISSING": "the audio file does not exist",
     "AUDIO_IO": "the audio could not be read from disk",
+    "AUDIO_CHANGED": "the audio was replaced during the run, after an earlier pass had decoded it",
     "AUDIO_UNREADABLE": "the audio cannot be decoded",
     "BAD_FORMAT": "the sample rate or the number of channels is out of range",
     "BAD_HEADER": "the header misstates how much audio the file has",

@@ -18,6 +18,7 @@ from flows.curate import run_curation
 from flows.orchestrator import InProcess
 from winnow.parameters.curation import Curation
 from winnow.runs import ledger
+from winnow.runs.json_object import encode_object
 from winnow.runs.run_record import load_settings
 from winnow.runs.storage import COMMIT_STEPS
 from winnow.runs.verify import verify_run
@@ -192,8 +193,10 @@ def test_wrong_counts_in_report_and_success_file_are_found(settings):
         counts = json.loads((run / name).read_bytes())
         (run / name).write_text(json.dumps(counts | {"kept": counts["kept"] + 1}))
     kept = counts["kept"]
+    (run / "_SUCCESS.json").write_bytes(encode_object(counts | {"kept": kept + 1}, indent=2))
     assert broken_promises(run) == [
-        f"_SUCCESS.json: kept is {kept + 1}, but {kept} published rows have the decision keep"
+        "report.json is unchanged",
+        f"_SUCCESS.json: kept is {kept + 1}, but {kept} published rows have the decision keep",
     ]
 
 

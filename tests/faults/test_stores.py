@@ -71,7 +71,7 @@ def test_racing_attempts_all_get_the_same_record(bucket):
     for race in range(50):
         start = Barrier(racers)
 
-        def attempt(n, key=f"key{race}", start=start):
+        def attempt(n, key=f"{race:032}", start=start):
             file = ledger.store_table(run / "data", key, pa.table({"id": [n]}))
             start.wait()
             return ledger.commit(run, key, [file], attempt=n)

@@ -8,11 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from winnow.errors import InputError, OutputError
+from winnow.errors import InputError
 from winnow.parameters.ensemble import Settings
 from winnow.reports.summary import Report
 from winnow.roles import Role
 from winnow.runs import ledger
+from winnow.runs.completion import read_completion, read_report
 from winnow.runs.run_record import load_settings
 from winnow.runs.storage import location, read_schema, read_table
 from winnow.runs.verify import Verification, verify_run
@@ -28,7 +29,7 @@ class Run:
     @cached_property
     def report(self) -> Report:
         """The figures of `report.json`. WER is a fraction, durations are hours or seconds as their names say."""
-        return Report.model_validate_json((self.path / "report.json").read_bytes())
+        return Report.model_validate_json(read_report(self.path))
 
     @cached_property
     def roles(self) -> list[Role]:
@@ -94,6 +95,5 @@ def open_run(output: str | Path) -> Run:
     """
     path = location(output)
     settings = load_settings(path)
-    if not (path / "_SUCCESS.json").exists():
-        raise OutputError(f"{path}: the run has not finished; complete it with winnow resume {path}")
+    read_completion(path)
     return Run(path, settings)

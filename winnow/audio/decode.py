@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from winnow.audio.identity import identify
 from winnow.audio.measurements import AudioStats, BadAudio, Samples, Signal, measure
 from winnow.audio.safe_open import TRANSIENT_ERRORS, TrackedFile, open_audio
 
@@ -30,10 +31,14 @@ CORRECTED_SIZE = re.compile(r"(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)
 
 @dataclass(frozen=True)
 class Clip:
-    """An utterance's samples at the model's rate, and what was measured before resampling."""
+    """An utterance's samples at the model's rate, and what was measured before resampling.
+
+    `identity` tells whether another pass decodes the same audio.
+    """
 
     samples: Samples
     stats: AudioStats
+    identity: str = ""
 
     @property
     def seconds(self) -> float:
@@ -117,6 +122,7 @@ def decode_utterance(stream: Stream, offset: float | None, duration: float | Non
     """Decode from the offset to the end of the utterance; raises BadAudio if it fails a check."""
     if stream.samplerate not in SAMPLE_RATES or not 1 <= stream.channels <= MAX_CHANNELS:
         raise BadAudio("BAD_FORMAT", f"{stream.samplerate} Hz, channels: {stream.channels}")
+    status = os.fstat(stream.bytes.fileno())
     available = seek_to(stream, offset)
     whole = offset is None or duration is None
     expected = available if whole else min(available, round((duration or 0.0) * stream.samplerate))
@@ -131,10 +137,10 @@ def decode_utterance(stream: Stream, offset: float | None, duration: float | Non
         raise BadAudio("BAD_HEADER", mismatch, stats)
     if stats.seconds < MIN_SECONDS:
         raise BadAudio("TOO_SHORT", f"{stats.seconds:.3f} s", stats)
-    samples = signal.samples
+    samples, identity = signal.samples, identify(status, signal.samples)
     if stream.samplerate != rate:
         samples = soxr.resample(samples, stream.samplerate, rate)
-    return Clip(np.ascontiguousarray(samples, np.float32), stats)
+    return Clip(np.ascontiguousarray(samples, np.float32), stats, identity)
 
 
 def seek_to(stream: Stream, offset: float | None) -> int:

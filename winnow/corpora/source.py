@@ -98,8 +98,17 @@ def summarize(rows: Iterator[tuple[str | None, float]]) -> CorpusSummary:
 
 
 def changed(location: object) -> ManifestError:
-    """Return the error of an input whose content changed after it was split."""
-    return ManifestError(f"{location}: changed during the run: restore it, or choose another output")
+    """Return the error of an input whose content changed after its digest was recorded."""
+    return ManifestError(
+        f"{location}: changed during the run: restore it, or choose another output; "
+        "winnow incremental curates a manifest that grows"
+    )
+
+
+def check_unchanged(source: Source, digest: str | None) -> None:
+    """Raise ManifestError unless an input still has this digest, which says what is read from it."""
+    if source.digest() != digest:
+        raise changed(source.location)
 
 
 def unreadable(location: object, error: OSError) -> ManifestError:

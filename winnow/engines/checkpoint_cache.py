@@ -35,6 +35,20 @@ def checkpoint_digest(path: Path, model_name: str) -> str:
         raise CheckpointError(f"{model_name}: cannot be read ({error.strerror})") from error
 
 
+def read_with_digest(path: Path, model_name: str, sha256: str) -> bytes:
+    """Return the file's content; raises CheckpointError if its sha256 is another, since it was replaced meanwhile."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{model_name}: cannot be read ({error.strerror})") from error
+    if (actual := hashlib.sha256(content).hexdigest()) != sha256:
+        raise CheckpointError(
+            f"{model_name}: changed during the run: its sha256 was {sha256}, now {actual}: restore it, or choose "
+            "another output"
+        )
+    return content
+
+
 def private_copy(path: Path, model_name: str, sha256: str) -> Path:
     """Return the private copy of the file with this sha256, copied again if it is missing or damaged."""
     try:

@@ -56,7 +56,8 @@ def split_pin(model_name: str) -> tuple[str, str | None]:
 class Request:
     """An utterance to transcribe: the whole file, or the slice of `duration` seconds from `offset` on.
 
-    The file must lie in the folder `root`, if there is one. `language` is given only to models that use it.
+    The file must lie in the folder `root`, if there is one. `language` is given only to models that use it. `identity`
+    is that of the audio that an earlier pass decoded.
     """
 
     path: str
@@ -64,6 +65,7 @@ class Request:
     duration: float | None
     root: str | None = None
     language: str | None = None
+    identity: str | None = None
 
 
 Batch = list[tuple[Request, Clip]]

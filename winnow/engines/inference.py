@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from winnow.audio.decode import Clip, header_duration, load_clip
+from winnow.audio.identity import is_same_audio
 from winnow.audio.measurements import AudioStats, BadAudio
 from winnow.engines.batching import BatchLimits
 from winnow.engines.engine import Recogniser, Request
@@ -23,18 +24,20 @@ from winnow.text.hypothesis import Hypothesis
 
 DECODE_THREADS = 4  # soundfile and soxr release Python's lock
 CALLS_AHEAD = 2  # model calls whose audio is decoded before a lane is free
+UNAVAILABLE = {"AUDIO_MISSING", "AUDIO_IO", "PATH_OUTSIDE_ROOT"}  # says nothing about the audio itself
 BROKEN_SHARE = 0.99  # of the first utterances without finite scores: the model is at fault, not the audio
 BROKEN_MIN_UTTERANCES = 4  # utterances that are enough to blame the model
 
 
 @dataclass(frozen=True)
 class Result:
-    """The hypothesis of a request, or the reason why it has none; and what was measured in its audio."""
+    """The hypothesis of a request, or the reason why it has none; what was measured in its audio, and its identity."""
 
     hypothesis: Hypothesis | None = None
     stats: AudioStats | None = None
     reason: str | None = None
     detail: str | None = None
+    identity: str | None = None
 
 
 @dataclass
@@ -140,11 +143,16 @@ def expected_seconds(request: Request) -> float:
 
 
 def decode_request(request: Request, rate: int, options: EngineOptions) -> Clip | BadAudio:
-    """Return the request's audio, or the reason why there is none."""
+    """Return the request's audio, or the reason why there is none, or other audio than an earlier pass decoded."""
     try:
-        return load_clip(request.path, request.offset, request.duration, rate, options.max_seconds, request.root)
+        clip = load_clip(request.path, request.offset, request.duration, rate, options.max_seconds, request.root)
     except BadAudio as problem:
-        return problem
+        if request.identity is None or problem.reason in UNAVAILABLE:
+            return problem
+        return BadAudio("AUDIO_CHANGED", f"now {problem.reason}: {problem.detail}", problem.stats)
+    if request.identity is not None and not is_same_audio(request.identity, clip.identity):
+        return BadAudio("AUDIO_CHANGED", "another pass decoded other samples", clip.stats)
+    return clip
 
 
 def run_call(
@@ -175,7 +183,7 @@ def run_call(
 
 def to_result(outcome: Hypothesis | Exception, clip: Clip) -> Result:
     if isinstance(outcome, Hypothesis) and outcome.finite:
-        return Result(outcome, clip.stats)
+        return Result(outcome, clip.stats, identity=clip.identity)
     if isinstance(outcome, Hypothesis):
         return Result(None, clip.stats, "NONFINITE_SCORE")
     return Result(None, clip.stats, quarantine_reason(outcome), str(outcome) or type(outcome).__name__)

@@ -6,6 +6,7 @@ from winnow.engines.engine import PIN_PREFIX, Checkpoint, Engine
 from winnow.engines.nemo.engine import NemoEngine
 from winnow.engines.transcripts import TranscriptEngine
 from winnow.errors import CheckpointError
+from winnow.input_files import expand_home, not_a_file
 from winnow.parameters.engine import EngineOptions
 
 ENGINES: dict[str, Engine] = {
@@ -21,6 +22,8 @@ def engine_for(model_name: str) -> Engine:
     for engine in ENGINES.values():
         if engine.claims(name):
             return engine
+    if problem := not_a_file(expand_home(name)):
+        raise CheckpointError(f"{name}: {problem}")
     forms = ", or ".join(engine.model_names for engine in ENGINES.values())
     raise CheckpointError(f"{name}: not the name of a model: expected {forms}")
 

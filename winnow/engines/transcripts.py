@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from winnow.engines.batching import BatchLimits
-from winnow.engines.checkpoint_cache import checkpoint_digest
+from winnow.engines.checkpoint_cache import checkpoint_digest, read_with_digest
 from winnow.engines.engine import Batch, Checkpoint, Engine, MissingTranscript, Recogniser, Request, split_pin
 from winnow.errors import CheckpointError
+from winnow.input_files import expand_home, not_a_file
 from winnow.parameters.engine import EngineOptions
 from winnow.text.hypothesis import Hypothesis
 
@@ -31,8 +32,10 @@ class TranscriptEngine(Engine):
         name, pin = split_pin(model_name)
         if pin:
             raise CheckpointError(f"{model_name}: a file of transcripts cannot be pinned: give {name}")
-        path = self.find_downloaded(name)
-        if path is None:
+        path = expand_home(name)
+        if problem := not_a_file(path):
+            raise CheckpointError(f"{name}: {problem}")
+        if not path.is_file():
             raise CheckpointError(f"{name}: no such file")
         path = path.absolute()
         return Checkpoint(name=str(path), path=path, family="transcripts", sha256=checkpoint_digest(path, name))
@@ -55,7 +58,7 @@ class TranscriptEngine(Engine):
         return {option: "requires a model that is run here" for option, is_set in requested.items() if is_set}
 
     def find_downloaded(self, model_name: str) -> Path | None:
-        path = Path(model_name).expanduser()
+        path = expand_home(model_name)
         return path if path.is_file() else None
 
 
@@ -71,7 +74,8 @@ class PrecomputedHypotheses:
         self.batch_limits = BatchLimits(600)
         self.runtime: dict[str, Any] = {}
         self.hypotheses: dict[tuple[str, float], Hypothesis] = {}
-        for number, line in enumerate(checkpoint.path.read_bytes().split(b"\n"), 1):
+        content = read_with_digest(checkpoint.path, checkpoint.name, checkpoint.sha256)
+        for number, line in enumerate(content.split(b"\n"), 1):
             if not line.strip():
                 continue
             place = f"{checkpoint.path}:{number}"

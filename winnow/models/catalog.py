@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from winnow.engines.registry import engine_for, is_path
 from winnow.errors import CheckpointError, OptionError, UnknownModel
+from winnow.input_files import not_a_file
 from winnow.models.catalog_schema import GuideName, Licence, Model, ModelPair, ResourceProfile, Score, ScoreProtocol
 from winnow.parameters.selection import Domain
 
@@ -116,6 +117,8 @@ def check_catalog(catalog: Catalog, file: Path) -> None:
 
 def parse_catalog(file: Path) -> Catalog:
     """Parse a catalogue file; paths of checkpoints are relative to its folder."""
+    if problem := not_a_file(file):
+        raise OptionError(f"{file}: {problem}")
     try:
         content: Any = yaml.load(file.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         catalog = Catalog.model_validate(content or {})

@@ -24,9 +24,7 @@ class Curation(Parameters):
         ("output", "small", "large", "extra_models", "languages", "select", "catalog", "trust_unpinned")
         + ("devices", "small_placement", "large_placement", "dask", "max_quarantined")
     )
-    PATHS: ClassVar = frozenset(
-        ("manifest", "small", "large", "extra_models", "languages", "audio_root", "relative_to")
-    )
+    PATHS: ClassVar = frozenset(("small", "large", "extra_models", "languages", "devices"))
 
     manifest: Path = Field(
         title="Manifest",

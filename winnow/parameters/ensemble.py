@@ -57,7 +57,7 @@ class Ensemble(Parameters):
     NOT_COMPARED: ClassVar = frozenset(  # where models are, of which the digests are compared, and where they run
         ("output", "models", "trust_unpinned", "devices", "models_placement", "dask", "max_quarantined")
     )
-    PATHS: ClassVar = frozenset(("manifest", "models", "audio_root", "relative_to"))
+    PATHS: ClassVar = frozenset(("models", "devices"))
 
     manifest: Path = Field(
         title="Manifest",

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from winnow.input_files import expand_home
 from winnow.parameters.redaction import refuse_credentials
 from winnow.rules.rates import refuse_percent
 
@@ -42,7 +43,12 @@ class Parameters(BaseModel):
     """Options that do not change the output: a run can be resumed with other ones."""
 
     PATHS: ClassVar[frozenset[str]] = frozenset()
-    """Options with names of files, which a run records as absolute paths."""
+    """Options that may name a file, or something else: a run records the names of files as absolute paths."""
+
+    @field_validator("*")
+    @classmethod
+    def find_home(cls, value: Any) -> Any:
+        return expand_home(value) if isinstance(value, Path) else value
 
     def complaints(self) -> Iterator[str]:
         """Say which options contradict each other, are unused or lack what they need."""

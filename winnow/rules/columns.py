@@ -8,10 +8,10 @@ import pyarrow as pa
 
 from winnow.roles import ENSEMBLE, Role, band_of
 from winnow.rules.rule import ORDERING, WHOLE_RUN, Rule, Term, terms
-from winnow.schema import AGREEMENT, BEFORE_FILTER, HYPOTHESIS, SCORES
+from winnow.schema import AGREEMENT, AUDIO_IDENTITY, BEFORE_FILTER, HYPOTHESIS, SCORES
 from winnow.text.text_stats import TEXT_STATS
 
-INTERNAL = {"path", "audio_channel", "fields", "reason", "detail", "mended", "same_audio", "audit"}
+INTERNAL = {"path", "audio_channel", "fields", "reason", "detail", "mended", "same_audio", "audit", AUDIO_IDENTITY}
 """Columns that rules cannot name."""
 
 ARROW_TYPES = {"number": pa.float64(), "text": pa.string(), "boolean": pa.bool_()}

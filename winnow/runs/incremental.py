@@ -1,10 +1,12 @@
 """Runs over what is new in a manifest that grows.
 
 Below a root, `0001.jsonl` has the lines that were new in the first increment, and `0001` is the run over them. A line
-is new if no earlier increment has it; no clock is involved.
+is new if no increment has it; no clock is involved. Numbers go up, and nothing that exists is replaced: if a run and
+its manifest were removed, their utterances are new again.
 """
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,7 +15,7 @@ from pathlib import Path
 from winnow.corpora.nemo_jsonl.new_lines import known_lines, new_lines
 from winnow.corpora.nemo_jsonl.source import NemoJsonl
 from winnow.corpora.registry import open_source
-from winnow.errors import ManifestError, OutputError
+from winnow.errors import ManifestError, OutputError, OutputInUse
 from winnow.runs.lock import Owner, lock_folder
 from winnow.runs.storage import is_local, location, write_atomically
 
@@ -28,9 +30,22 @@ class Increments:
         self.root, self.referenced = root, referenced
 
     @property
+    def numbers(self) -> list[int]:
+        """The numbers of all increments of which there is a manifest or a run."""
+        names = {path.name.removesuffix(".jsonl") for path in self.root.iterdir() if is_increment(path.name)}
+        return sorted(map(int, names))
+
+    @property
     def runs(self) -> list[Path]:
-        """The folder of each increment's run."""
-        return [path.with_suffix("") for path in sorted(self.root.glob("[0-9]*.jsonl"))]
+        """The folder of each increment's run, which may not exist yet; raises OutputError if one has no manifest."""
+        runs = [self.root / f"{number:04}" for number in self.numbers]
+        for run in runs:
+            if not manifest_path(run).exists():
+                raise OutputError(
+                    f"{run}: its manifest {manifest_path(run).name} is missing: restore it, or remove this folder, "
+                    "whose utterances are then curated again"
+                )
+        return runs
 
     @property
     def unfinished(self) -> list[Path]:
@@ -56,9 +71,12 @@ class Increments:
                     waiting,
                 )
             return None
-        run = self.root / f"{len(self.runs) + 1:04}"
-        with write_atomically(manifest_path(run)) as file:
-            file.writelines(line for line, _ in lines())
+        run = self.root / f"{max(self.numbers, default=0) + 1:04}"
+        try:
+            with write_atomically(manifest_path(run), replace=False) as file:
+                file.writelines(line for line, _ in lines())
+        except FileExistsError as error:  # where there are no locks
+            raise OutputInUse(f"{manifest_path(run)}: another run made it meanwhile: run the command again") from error
         return run
 
 
@@ -76,10 +94,15 @@ def open_increments(output: str, owner: Owner, referenced: bool = True) -> Itera
     except OSError as error:
         raise OutputError(f"{root}: cannot write to the output: {error.strerror}") from error
     names = [path.name for path in root.iterdir() if path.name != "_lock" and not path.name.startswith(".")]
-    if foreign := sorted(name for name in names if not name.removesuffix(".jsonl").isdigit()):
+    if foreign := sorted(name for name in names if not is_increment(name)):
         raise OutputError(f"{root}: expected increments only, found {foreign[0]}: choose another output")
     with lock_folder(root, owner):
         yield Increments(root, referenced)
+
+
+def is_increment(name: str) -> bool:
+    """Tell whether this is the name of an increment's manifest or run: a number of at least four digits."""
+    return re.fullmatch(r"(\d{4}|[1-9]\d{4,})(\.jsonl)?", name, re.ASCII) is not None
 
 
 def manifest_path(run: Path) -> Path:

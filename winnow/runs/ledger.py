@@ -8,8 +8,11 @@ the same command and two attempts at once are therefore handled the same way. No
 
 import hashlib
 import json
+import re
 import time
+import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from winnow.runs.storage import put, put_if_absent, read_table, sha256_if_exists
+from winnow.digests import sha256_of
+from winnow.runs.records import Record, encode_record, read_record
+from winnow.runs.storage import hashed_name, is_local, put, put_if_absent, read_table, sha256_if_exists
 
 LAYOUT_VERSION = 6
 """Part of every key; raised when a stage writes something else for the same input, so that old records do not count."""
@@ -27,19 +32,21 @@ STAGES = "_stages"
 
 LEDGER = "_ledger"
 
-Record = dict[str, Any]
-"""`files` (path in the run: sha256), `stage`, `shard`, `rows` and `facts` of finished work."""
+ASIDE = "aside"
+"""The folder in the ledger with records that do not count any more."""
+
+KEY = re.compile("[0-9a-f]{32}")
 
 Facts = dict[str, Any]
 """What a stage measured beside its table, such as the seconds it took."""
 
 
 def store_table(folder: Path, name: str, rows: pa.Table) -> Path:
-    """Write the table to `<folder>/<name>-<sha256>.parquet`, with the first 16 digits of the content's sha256."""
+    """Write the table to `<folder>/<name>-<sha256>.parquet`, with the first digits of the content's sha256."""
     sink = pa.BufferOutputStream()
     pq.write_table(rows, sink, compression="zstd", compression_level=3)
     content = sink.getvalue().to_pybytes()
-    return put(folder / f"{name}-{hashlib.sha256(content).hexdigest()[:16]}.parquet", content)
+    return put(folder / hashed_name(name, content), content)
 
 
 def name_of(shard: Path) -> str:
@@ -61,39 +68,42 @@ def key_of(*parts: object) -> str:
 def find_record(run: Path, key: str) -> Record | None:
     """Return the record of a key, or None if the work has to be done.
 
-    A record whose files are missing or altered is invalidated.
+    A record that is not intact, or whose files are missing or altered, is invalidated.
     """
-    path = run / LEDGER / f"{key}.json"
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    record = verified_record(run, content)
-    if record is None:
-        invalidate(path, content)
-    return record
+    path = record_path(run, key)
+    record = read_record(path)
+    if record is not None and files_match(run, record):
+        return record
+    invalidate(path)
+    return None
 
 
-def invalidate(path: Path, content: bytes) -> None:
-    """Move a record to the folder `aside`, where it does not count."""
-    put(path.parent / "aside" / f"{path.stem}-{hashlib.sha256(content).hexdigest()[:8]}.json", content)
-    path.unlink(missing_ok=True)
+def record_path(run: Path, key: str) -> Path:
+    return run / LEDGER / f"{key}.json"
 
 
-def verified_record(run: Path, content: bytes) -> Record | None:
-    """Parse a record; return None if it is malformed or one of its files is missing or altered."""
-    try:
-        record: Record = json.loads(content)
-        files = record["files"].items()
-        return record if all(sha256_if_exists(run / name) == sha256 for name, sha256 in files) else None
-    except (ValueError, KeyError, AttributeError, TypeError):
-        return None
+def files_match(run: Path, record: Record) -> bool:
+    """Tell whether all files of a record have the sha256 that it names."""
+    return all(sha256 and sha256_if_exists(run / name) == sha256 for name, sha256 in record["files"].items())
+
+
+def invalidate(path: Path) -> None:
+    """Move a record to the folder `aside`, where it does not count, even if it is a folder or cannot be read."""
+    target = path.parent / ASIDE / f"{path.stem}-{uuid.uuid4().hex[:8]}.json"
+    with suppress(FileNotFoundError):  # there is none, or another attempt was faster
+        if is_local(path):
+            path.lstat()
+            target.parent.mkdir(exist_ok=True)
+            path.rename(target)
+        else:
+            put(target, path.read_bytes())
+            path.unlink()
 
 
 def commit(run: Path, key: str, files: list[Path], **facts: object) -> Record:
     """Record the files under the key. Return this record, or that of another attempt if it was first."""
-    record = {"files": {str(file.relative_to(run)): sha256_if_exists(file) for file in files}, **facts}
-    while not put_if_absent(run / LEDGER / f"{key}.json", json.dumps(record, sort_keys=True).encode()):
+    record = {"files": {str(file.relative_to(run)): sha256_of(file) for file in files}, **facts}
+    while not put_if_absent(record_path(run, key), encode_record(key, record)):
         if (first := find_record(run, key)) is not None:
             return first
     return record
@@ -150,13 +160,14 @@ def files_of(shards: list[Path], record: Record) -> list[Path]:
 
 
 def record_files(run: Path) -> list[Path]:
-    """Return the files of all records; records that were put aside do not count."""
-    return sorted((run / LEDGER).glob("[!.]*.json"))
+    """Return the files of all records, intact or not; records that were put aside do not count."""
+    return sorted(path for path in (run / LEDGER).glob("[!.]*.json") if KEY.fullmatch(path.stem))
 
 
 def read_records(run: Path) -> dict[str, Record]:
-    """Read all records of the run, by their keys."""
-    return {path.stem: json.loads(path.read_bytes()) for path in record_files(run)}
+    """Read all intact records of the run, by their keys."""
+    records = ((path.stem, read_record(path)) for path in record_files(run))
+    return {key: record for key, record in records if record is not None}
 
 
 def files_by_stage(run: Path) -> dict[str, list[Path]]:

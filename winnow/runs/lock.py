@@ -1,15 +1,15 @@
 """The lock on a run's folder: one process at a time works on it."""
 
 import fcntl
-import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
-from winnow.errors import OutputInUse
+from winnow.errors import OutputError, OutputInUse
+from winnow.runs.json_object import decode_object, encode_object
 from winnow.runs.storage import is_local, raise_if_disk_full
 
 Owner = dict[str, Any]
@@ -26,7 +26,7 @@ def lock_folder(folder: Path, owner: Owner) -> Iterator[Owner]:
     if not is_local(folder):
         yield {}
         return
-    with (folder / "_lock").open("a+") as file:
+    with open_lock(folder / "_lock") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -39,19 +39,27 @@ def lock_folder(folder: Path, owner: Owner) -> Iterator[Owner]:
         dead = read_owner(file)
         with raise_if_disk_full(folder):
             file.truncate(0)
-            file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()} | owner))
+            file.write(encode_object({"host": socket.gethostname(), "pid": os.getpid()} | owner))
             file.flush()
         yield dead
         file.truncate(0)
 
 
-def read_owner(file: IO[str]) -> Owner:
+def open_lock(path: Path) -> BinaryIO:
+    """Open the file of a lock, which is emptied later and so must not be a link; raises OutputError."""
+    try:
+        return open(path, "a+b", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o666))
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be opened for writing: {error.strerror}") from error
+
+
+def read_owner(file: BinaryIO) -> Owner:
     """Read who holds the lock, or died with it; {} if the file does not say."""
     file.seek(0)
-    with suppress(ValueError):
-        owner = json.loads(file.read())
-        return owner if isinstance(owner, dict) else {}
-    return {}
+    try:
+        return decode_object(file.read())
+    except ValueError:
+        return {}
 
 
 def describe_owner(owner: Owner) -> str:

@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 
 from winnow.corpora.field_types import FIELD_TYPES
 from winnow.rules.field_names import output_names
+from winnow.schema import AUDIO_IDENTITY
 
 INPUT_COLUMNS = ["id", "audio_filepath", "offset", "duration", "text"]
 REASON_COLUMNS = ["reason", "reasons", "detail", "mended"]
-INTERNAL_COLUMNS = ["path", "audio_channel", "fields", "same_audio", "audit"]
+INTERNAL_COLUMNS = ["path", "audio_channel", "fields", "same_audio", "audit", AUDIO_IDENTITY]
 HYPOTHESIS_FIELDS = ("id", "pred_text", "wer", "model")
 LABEL_FIELDS = ("confidence", "agreement")
 

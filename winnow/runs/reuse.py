@@ -1,13 +1,14 @@
 """Reuse the hypotheses of a finished run in another one, so that other rules can be applied without transcribing."""
 
-import json
 import os
 from contextlib import suppress
 from pathlib import Path
 
 from winnow.errors import OutputError
 from winnow.runs import ledger
-from winnow.runs.storage import is_local, put, put_if_absent
+from winnow.runs.records import encode_record
+from winnow.runs.run_record import read_run_record
+from winnow.runs.storage import is_local, put, put_if_absent, sha256_if_exists
 from winnow.schema import ShardedManifest
 
 STAGES_WITH_RULES = ("filter", "deduplicate", "publish")
@@ -15,16 +16,24 @@ STAGES_WITH_RULES = ("filter", "deduplicate", "publish")
 
 
 def reuse_hypotheses(original: Path, run: Path) -> None:
-    """Take over the files and records of all stages before the rules; files are linked where the disk allows it."""
+    """Take over the files and records of all stages before the rules; files are linked where the disk allows it.
+
+    Raises OutputError if a file is not what its record says.
+    """
     if not is_local(original) or not is_local(run):
         raise OutputError(f"{run}: hypotheses can be reused between local folders only, not in an object store")
     for key, record in ledger.read_records(original).items():
         if record.get("stage") in STAGES_WITH_RULES:
             continue
-        for name in record["files"]:
-            with suppress(FileExistsError):
+        for name, sha256 in record["files"].items():
+            with suppress(FileExistsError, FileNotFoundError):
                 link_or_copy(original / name, run / name)
-        put_if_absent(run / ledger.LEDGER / f"{key}.json", json.dumps(record, sort_keys=True).encode())
+            if sha256_if_exists(run / name) != sha256:
+                raise OutputError(
+                    f"{original / name}: missing or altered since it was written: make it again with "
+                    f"winnow resume {original}, and choose another output"
+                )
+        put_if_absent(ledger.record_path(run, key), encode_record(key, record))
 
 
 def link_or_copy(file: Path, target: Path) -> None:
@@ -46,5 +55,4 @@ def sharded_manifest(run: Path) -> ShardedManifest:
 
 def input_digests(run: Path) -> dict[str, str | None]:
     """Return the sha256 of the manifest, the models and the phrases of the run."""
-    digests: dict[str, str | None] = json.loads((run / "run.json").read_bytes())["sha256"]
-    return digests
+    return read_run_record(run).sha256

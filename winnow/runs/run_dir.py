@@ -1,18 +1,18 @@
 """A run's folder: opened by one run at a time, and marked when its output is complete."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from winnow.errors import OutputError
 from winnow.parameters.ensemble import Settings
 from winnow.runs import ledger
+from winnow.runs.completion import SUCCESS, complete
+from winnow.runs.contents import survey
 from winnow.runs.lock import Owner, lock_folder
-from winnow.runs.outputs import FILES, TABLES
-from winnow.runs.run_record import check_same_run
-from winnow.runs.storage import DRAFT, find_drafts, is_local, location, put, sha256_if_exists
+from winnow.runs.records import read_record
+from winnow.runs.run_record import RUN_RECORD, check_same_run, read_run_record
+from winnow.runs.storage import draft_of, is_draft, is_local, location, put, remove
 from winnow.runs.store_errors import explain_store_errors, store_error
 
 
@@ -36,8 +36,9 @@ def open_run(
         with lock_folder(run, owner or {}) as dead_owner:
             if dead_owner:
                 on_dead_owner(dead_owner)
-            check_same_run(run, settings, inputs, versions or {})
-            (run / "_SUCCESS.json").unlink(missing_ok=True)
+            record = check_same_run(run, settings, inputs, versions or {})
+            remove(run / SUCCESS)
+            put(run / RUN_RECORD, record)
             yield run
 
 
@@ -46,35 +47,29 @@ def make_folder(run: Path) -> None:
     try:
         if is_local(run):
             run.mkdir(parents=True, exist_ok=True)
-        names = {path.name for path in run.iterdir() if not path.name.startswith(DRAFT)} if run.exists() else set()
-        if names and not names & {"run.json", "_lock"}:
+        names = {path.name for path in run.iterdir() if not is_draft(path)} if run.exists() else set()
+        if RUN_RECORD in names:
+            read_run_record(run)
+        elif names - {"_lock"}:
             raise OutputError(f"{run}: not a run's folder, and not empty: choose another output")
-        put(run / f"{DRAFT}probe", b"").unlink()
+        put(draft_of(run / RUN_RECORD), b"").unlink()
     except OSError as error:
         raise store_error(error, run) or OutputError(
             f"{run}: cannot be written to ({error.strerror or error})"
         ) from error
 
 
-def mark_complete(run: Path, published: set[Path], counts: dict[str, Any]) -> None:
-    """Remove everything from the output but the published files, then write `_SUCCESS.json`.
+def mark_complete(run: Path, published: set[Path], counts: dict[str, int]) -> None:
+    """Remove what is outdated from the output, and what attempts left that died; then write `_SUCCESS.json`.
 
     Records of files that were published earlier are invalidated: where a pass was repeated, a score may differ in its
-    last bit, and then the files of all later stages have other names.
+    last bit, and then the files of all later stages have other names. Files that are not the run's are left alone.
     """
     for path in ledger.record_files(run):
-        content = path.read_bytes()
-        record = json.loads(content)
-        if record.get("stage") == "publish" and not {run / name for name in record["files"]} <= published:
-            ledger.invalidate(path, content)
-    for file in [*find_orphans(run), *find_drafts(run)]:
+        record = read_record(path)
+        outdated = record is not None and record.get("stage") == "publish"
+        if record is None or (outdated and not {run / name for name in record["files"]} <= published):
+            ledger.invalidate(path)
+    for file in survey(run).leftovers:
         file.unlink(missing_ok=True)
-    success = counts | {"sha256": {name: sha256_if_exists(run / name) for name in FILES}}
-    put(run / "_SUCCESS.json", json.dumps(success, indent=2, sort_keys=True).encode() + b"\n")
-
-
-def find_orphans(run: Path) -> list[Path]:
-    """Find files that no record names, left by attempts that came second or died before they were recorded."""
-    recorded = set(ledger.records_by_file(run))
-    folders = [*(run / ledger.STAGES).glob("*"), *(run / folder for folder in TABLES)]
-    return [path for folder in folders for path in folder.glob("*.parquet") if path not in recorded]
+    complete(run, counts)

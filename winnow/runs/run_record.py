@@ -1,76 +1,132 @@
 """`run.json`: the parameters of a run, the sha256 of its inputs and the versions of its software."""
 
-import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from winnow.errors import OutputError, RunMismatch
+from winnow.input_files import expand_home
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.parameters.filter import Filter
 from winnow.parameters.settings import AS_RECORDED, Parameters
+from winnow.runs.json_object import decode_object, encode_object
 from winnow.runs.ledger import record_files
-from winnow.runs.storage import is_local, put, put_if_absent
+from winnow.runs.storage import is_local, put_if_absent
 from winnow.runs.store_errors import explain_store_errors
 
-Record = dict[str, Any]
+RUN_RECORD = "run.json"
+
+PIN_PREFIX = "@sha256:"
+
+Values = dict[str, Any]
 
 
-def check_same_run(run: Path, settings: Settings, inputs: dict[str, str | None], versions: dict[str, str]) -> None:
+class RunRecord(BaseModel, frozen=True, extra="forbid", strict=True):
+    """What determines the output of a run, and where it was run."""
+
+    parameters: Values
+    sha256: dict[str, str | None]
+    versions: dict[str, str]
+
+    def encode(self) -> bytes:
+        return encode_object(self.model_dump(), indent=2)
+
+
+def check_same_run(run: Path, settings: Settings, inputs: dict[str, str | None], versions: dict[str, str]) -> bytes:
     """Write `run.json`; raise RunMismatch if the folder holds the results of a run that would have written others.
 
-    `inputs` are the sha256 of what the run reads. The record of a run that has no results yet is replaced.
+    `inputs` are the sha256 of what the run reads. Returns what `run.json` is to contain: the placement of this run, for
+    `winnow resume`, or all its parameters, if the run before it has no results.
     """
-    record = make_record(settings, inputs, versions)
-    path, content = run / "run.json", json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"
-    if put_if_absent(path, content):
-        return
-    before, now = (comparable(each, type(settings)) for each in (json.loads(path.read_bytes()), record))
+    record = make_record(run, settings, inputs, versions)
+    content = record.encode()
+    if put_if_absent(run / RUN_RECORD, content):
+        return content
+    before, now = (comparable(each, type(settings)) for each in (read_run_record(run), record))
     changes = differences(before, now)
     has_results = not is_local(run) or bool(record_files(run))
     if changes and has_results:
         raise RunMismatch(f"{run} holds another run ({changes}): choose another output, or remove this one")
-    put(path, content)  # with the placement of this run, for `winnow resume`
+    return content
+
+
+def read_run_record(run: Path) -> RunRecord:
+    """Read the record of the run in a folder; raises OutputError if there is none, or if it is damaged."""
+    try:
+        with explain_store_errors(run):
+            content = (run / RUN_RECORD).read_bytes()
+        return RunRecord.model_validate(decode_object(content))
+    except FileNotFoundError as error:
+        raise OutputError(f"{run}: not a run's folder: {RUN_RECORD} is missing") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise OutputError(f"{run / RUN_RECORD}: not a run's record: {place}: {first['msg']}") from error
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{run / RUN_RECORD}: not a run's record: {error}") from error
 
 
 def load_settings(run: Path, filter: Filter | None = None) -> Settings:
     """Return the parameters of the run in a folder, with other rules if they are given."""
+    parameters = read_run_record(run).parameters
+    kind = Ensemble if "models" in parameters else Curation
     try:
-        with explain_store_errors(run):
-            parameters = json.loads((run / "run.json").read_bytes())["parameters"]
-        kind = Ensemble if "models" in parameters else Curation
         settings = kind.model_validate(parameters | {"output": str(run)}, context=AS_RECORDED)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OutputError(f"{run}: not a run's folder: run.json is missing or damaged") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, ("parameters", *first["loc"])))
+        raise OutputError(f"{run / RUN_RECORD}: not the parameters of a run: {place}: {first['msg']}") from error
     return settings.model_copy(update={"filter": filter}) if filter else settings
 
 
-def make_record(settings: Settings, inputs: dict[str, str | None], versions: dict[str, str]) -> Record:
-    parameters = settings.model_dump(mode="json")
-    parameters |= {name: absolute_paths(value) for name, value in parameters.items() if name in settings.PATHS}
+def make_record(run: Path, settings: Settings, inputs: dict[str, str | None], versions: dict[str, str]) -> RunRecord:
+    parameters = with_absolute_paths(settings) | {"output": str(run)}
     versions = versions | {name: version(name) for name in ("winnow", "prefect")}
-    return {"parameters": parameters, "sha256": inputs, "versions": versions}
+    return RunRecord(parameters=parameters, sha256=inputs, versions=versions)
 
 
-def absolute_paths(value: Any) -> Any:
-    """Make the names of files that exist absolute, in lists and dicts too; return any other value unchanged."""
+def with_absolute_paths(parameters: Parameters) -> Values:
+    """Return the values of parameters, with absolute paths, also in the parameters nested in them."""
+    values: Values = parameters.model_dump(mode="json")
+    for name in values:
+        match getattr(parameters, name):
+            case Path() as path:
+                values[name] = str(path.absolute())
+            case Parameters() as nested:
+                values[name] = with_absolute_paths(nested)
+            case _ if name in parameters.PATHS:
+                values[name] = with_absolute_names(values[name])
+    return values
+
+
+def with_absolute_names(value: Any) -> Any:
+    """Make names that are those of files absolute, pinned or not, in lists and dicts too."""
+    if isinstance(value, list):
+        return [with_absolute_names(item) for item in value]
+    if isinstance(value, dict):
+        return {key: with_absolute_names(item) for key, item in value.items()}
     if value is None:
         return None
-    if isinstance(value, list):
-        return [absolute_paths(item) for item in value]
-    if isinstance(value, dict):
-        return {key: absolute_paths(item) for key, item in value.items()}
-    path, at, pin = str(value).partition("@")
-    return f"{Path(path).absolute()}{at}{pin}" if Path(path).exists() else str(value)
+    name, prefix, pin = (value, "", "") if is_file(value) else value.rpartition(PIN_PREFIX)
+    return f"{expand_home(name).absolute()}{prefix}{pin}" if is_file(name) else value
 
 
-def comparable(record: Record, kind: type[Parameters]) -> Record:
+def is_file(name: str) -> bool:
+    try:
+        return expand_home(name).is_file()
+    except ValueError:  # a NUL in it
+        return False
+
+
+def comparable(record: RunRecord, kind: type[Parameters]) -> Values:
     """Return the part of a record that determines the output."""
-    return {"parameters": without_not_compared(record["parameters"], kind), "sha256": record["sha256"]}
+    return {"parameters": without_not_compared(record.parameters, kind), "sha256": record.sha256}
 
 
-def without_not_compared(values: dict[str, Any], kind: type[Parameters]) -> dict[str, Any]:
+def without_not_compared(values: Values, kind: type[Parameters]) -> Values:
     """Return the values of parameters of this kind, and of those nested in them, except the NOT_COMPARED ones."""
     compared = {name: value for name, value in values.items() if name not in kind.NOT_COMPARED}
     for name, field in kind.model_fields.items():
@@ -80,14 +136,14 @@ def without_not_compared(values: dict[str, Any], kind: type[Parameters]) -> dict
     return compared
 
 
-def differences(before: Record, now: Record) -> str:
+def differences(before: Values, now: Values) -> str:
     """Name the values that differ, such as `parameters.filter.max_wer was None, now 0.1`; "" if none does."""
     old, new = flatten(before), flatten(now)
     names = [name for name in sorted(old | new) if old.get(name) != new.get(name)]
     return "; ".join(f"{name} was {old.get(name)}, now {new.get(name)}" for name in names)
 
 
-def flatten(value: Any, name: str = "") -> Record:
+def flatten(value: Any, name: str = "") -> Values:
     """Flatten nested dicts to one, whose keys are paths such as `parameters.filter.max_wer`."""
     if not isinstance(value, dict):
         return {name: value}

@@ -6,12 +6,14 @@ linked instead, which fails if there is one. Object stores can do both: an objec
 """
 
 import errno
+import hashlib
 import io
 import os
+import re
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, cast
@@ -21,6 +23,7 @@ import pyarrow.parquet as pq
 
 from winnow.digests import sha256_of
 from winnow.errors import DiskFull, OutputError
+from winnow.input_files import expand_home
 from winnow.parameters.redaction import redact_text
 
 COMMIT_STEPS = ("drafted", "in place", "linked")
@@ -31,8 +34,11 @@ DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 S3_OPTIONS: dict[str, Any] = {"config_kwargs": {"retries": {"mode": "standard", "max_attempts": 3}}}
 """So that a store that cannot be reached is known to be so within half a minute: by default it takes minutes."""
 
-DRAFT = ".tmp-"
-"""How the name of a draft begins."""
+DRAFT = re.compile(r"\.tmp-[0-9a-f]{32}")
+"""The name of a draft."""
+
+HASHED_NAME = re.compile(r"\d{5}-([0-9a-f]{16})\.parquet")
+"""The name of a file that a stage wrote: its shard, and the first digits of its sha256."""
 
 
 def commit_step(step: str, path: Path) -> None:
@@ -43,7 +49,7 @@ def commit_step(step: str, path: Path) -> None:
 def location(text: str | Path) -> Path:
     """Return an absolute local path, or one in an object store (`s3://bucket/folder`) with the same methods."""
     if "://" not in str(text):
-        return Path(text).expanduser().absolute()
+        return expand_home(text).absolute()
     from upath import UPath
 
     if redact_text(str(text)) != str(text):
@@ -71,22 +77,21 @@ def put_if_absent(path: Path, content: bytes) -> bool:
     """Write the file unless it exists; return whether it was written."""
     if not is_local(path):
         return _create(path, content)
-    draft = put(_draft(path), content)
     try:
-        with raise_if_disk_full(path.parent):
-            os.link(draft, path)
+        with write_atomically(path, replace=False) as file:
+            file.write(content)
     except FileExistsError:
         return False
-    finally:
-        draft.unlink(missing_ok=True)
-    _sync(path.parent)
-    commit_step("linked", path)
     return True
 
 
 @contextmanager
-def write_atomically(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for writing that appears at `path`, whole and synced, when the block ends without an exception."""
+def write_atomically(path: Path, replace: bool = True) -> Iterator[IO[bytes]]:
+    """Open a file for writing that appears at `path`, whole and synced, when the block ends without an exception.
+
+    Without `replace`, which needs a local path, raises FileExistsError at the end if there is such a file. Raises
+    OutputError if a folder is where the file belongs, or a file where its folder belongs.
+    """
     if not is_local(path):
         with tempfile.TemporaryFile() as file:
             yield file
@@ -95,22 +100,36 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
                 while block := file.read(2**24):
                     target.write(block)
         return
-    draft = _draft(path)
+    draft = draft_of(path)
     try:
         with raise_if_disk_full(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent)
             with draft.open("xb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
             commit_step("drafted", path)
-            draft.replace(path)
+            if replace:
+                draft.replace(path)
+            else:
+                os.link(draft, path)
+                draft.unlink()
             _sync(path.parent)
-            commit_step("in place", path)
-    except BaseException:
+            commit_step("in place" if replace else "linked", path)
+    except BaseException as error:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+        if isinstance(error, IsADirectoryError):
+            raise OutputError(f"{path}: a folder, where a file belongs: move it elsewhere") from error
         raise
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if there is one; raises OutputError if a folder is in its place."""
+    try:
+        path.unlink(missing_ok=True)
+    except IsADirectoryError as error:
+        raise OutputError(f"{path}: a folder, where a file belongs: move it elsewhere") from error
 
 
 @contextmanager
@@ -125,8 +144,11 @@ def raise_if_disk_full(folder: Path) -> Iterator[None]:
 
 
 def read_table(path: Path, **options: Any) -> pa.Table:
-    """Read a Parquet file, local or in a store, with the options of pyarrow.parquet.read_table."""
-    return pq.read_table(io.BytesIO(path.read_bytes()), **options)
+    """Read a Parquet file, local or in a store, with the options of pyarrow.parquet.read_table.
+
+    Raises OutputError if it is a stage's file and not what the stage wrote.
+    """
+    return pq.read_table(io.BytesIO(read_verified(path)), **options)
 
 
 def read_schema(path: Path) -> pa.Schema:
@@ -137,24 +159,64 @@ def read_schema(path: Path) -> pa.Schema:
 
 def read_columns(path: Path, columns: Iterable[str]) -> pa.Table:
     """Read the columns that a small Parquet file has of these; twice as fast as read_table, which starts threads."""
-    return pq.ParquetFile(pa.BufferReader(path.read_bytes())).read(columns=sorted(columns), use_threads=False)
+    return pq.ParquetFile(pa.BufferReader(read_verified(path))).read(columns=sorted(columns), use_threads=False)
 
 
-def find_drafts(folder: Path) -> list[Path]:
-    """Find the drafts that writers left when they died."""
-    return sorted(folder.rglob(f"{DRAFT}*")) if is_local(folder) else []
+def read_verified(path: Path) -> bytes:
+    """Read a file; raises OutputError if its name has a hash that its content does not have."""
+    content = path.read_bytes()
+    if not fits_name(path.name, hashlib.sha256(content).hexdigest):
+        raise OutputError(f"{path}: altered since it was written: run the same command again, which writes it again")
+    return content
+
+
+def hashed_name(shard: str, content: bytes) -> str:
+    """Return the name of a stage's file: the shard's number, and the first digits of the content's sha256."""
+    return f"{shard}-{hashlib.sha256(content).hexdigest()[:16]}.parquet"
+
+
+def fits_name(name: str, sha256: Callable[[], str]) -> bool:
+    """Tell whether a content may have this name: the name has no hash, or this one."""
+    hashed = HASHED_NAME.fullmatch(name)
+    return hashed is None or sha256().startswith(hashed[1])
+
+
+def is_draft(path: Path) -> bool:
+    """Tell whether this is a file that a writer left when it died, by its name, which no one else gives."""
+    return DRAFT.fullmatch(path.name) is not None and is_plain_file(path)
+
+
+def is_plain_file(path: Path) -> bool:
+    """Tell whether this is a regular file, and not a link to one."""
+    return path.is_file() and not (is_local(path) and path.is_symlink())
 
 
 def sha256_if_exists(path: Path) -> str | None:
-    """Return the sha256 of a file, or None if there is no such file."""
+    """Return the sha256 of a file, or None if there is no such file, or none that can be read."""
     try:
         return sha256_of(path)
-    except FileNotFoundError:
+    except OSError as error:
+        if not cannot_be_read(path, error):
+            raise
         return None
 
 
-def _draft(path: Path) -> Path:
-    return path.with_name(f"{DRAFT}{uuid.uuid4().hex}")
+def cannot_be_read(path: Path, error: OSError) -> bool:
+    """Tell whether an error means that there is no file that could be read, now or later."""
+    final: tuple[type[OSError], ...] = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+    return isinstance(error, (*final, PermissionError) if is_local(path) else final)
+
+
+def draft_of(path: Path) -> Path:
+    """Return a new name for a draft of a file."""
+    return path.with_name(f".tmp-{uuid.uuid4().hex}")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise OutputError(f"{folder}: a file, where a folder belongs: move it elsewhere") from error
 
 
 def _create(path: Path, content: bytes) -> bool:

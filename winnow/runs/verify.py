@@ -1,7 +1,7 @@
 """Whether the output of a run keeps its promises: all files are read, counted and hashed again."""
 
-import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,12 @@ import pyarrow as pa
 from winnow.corpora.registry import open_source
 from winnow.errors import ManifestError, OutputError
 from winnow.runs import ledger
+from winnow.runs.completion import REPORT, SINGLE_FILES, Completion, ledger_digest, read_completion
+from winnow.runs.contents import survey
+from winnow.runs.json_object import decode_object
 from winnow.runs.outputs import FILES, FileForm, kept
-from winnow.runs.run_dir import find_orphans
+from winnow.runs.records import read_record
+from winnow.runs.run_record import RUN_RECORD, read_run_record
 from winnow.runs.storage import read_table, sha256_if_exists
 
 ROWS = pa.schema([("id", pa.int64()), ("decision", pa.string()), ("reason", pa.string())])
@@ -31,13 +35,17 @@ class Verification:
 
 @dataclass(frozen=True)
 class Output:
-    """What a run left: `run.json`, the ledger, the names of damaged files, and the published rows of all others."""
+    """What a run left: its intact records, its damaged records and files, and the published rows of all others.
+
+    `completion` is `_SUCCESS.json`, or the error that it cannot be read.
+    """
 
     run: Path
-    recorded_run: dict[str, Any]
     records: list[ledger.Record]
+    damaged_records: list[str]
     damaged: list[str]
     rows: pa.Table
+    completion: Completion | OutputError
 
     def column(self, name: str) -> list[Any]:
         values: list[Any] = self.rows[name].to_pylist()
@@ -46,27 +54,35 @@ class Output:
 
 def verify_run(run: Path) -> list[Verification]:
     """Check every promise of a run's output; raise OutputError if the folder has no run."""
-    try:
-        recorded_run = json.loads((run / "run.json").read_bytes())
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{run}: not a run's folder: {error}") from error
-    try:
-        records = list(ledger.read_records(run).values())
-        files = {name: sha256 for record in records for name, sha256 in record["files"].items()}
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        return [Verification(f"a record in {run / ledger.LEDGER} is malformed: {error!r}", False)]
-    damaged = [name for name, sha256 in sorted(files.items()) if sha256_if_exists(run / name) != sha256]
-    output = Output(run, recorded_run, records, damaged, published_rows(run, records, damaged))
+    if not (run / RUN_RECORD).exists():
+        raise OutputError(f"{run}: not a run's folder: {RUN_RECORD} is missing")
+    output = read_output(run)
     return [
+        check_records(output),
         check_files(output),
         check_line_count(output),
         check_unique_lines(output),
         check_reasons(output),
         *(check_output_file(output, name, form) for name, form in FILES.items()),
+        *(check_single_file(output, name) for name in SINGLE_FILES),
         check_report(output),
-        check_orphans(output),
+        *check_other_files(output),
         check_input(output),
     ]
+
+
+def read_output(run: Path) -> Output:
+    """Read what a run left, whatever its state."""
+    read = {path: read_record(path) for path in ledger.record_files(run)}
+    records = [record for record in read.values() if record is not None]
+    damaged_records = [path.stem for path, record in read.items() if record is None]
+    files = {name: sha256 for record in records for name, sha256 in record["files"].items()}
+    damaged = [name for name, sha256 in sorted(files.items()) if sha256_if_exists(run / name) != sha256]
+    rows = published_rows(run, records, damaged)
+    try:
+        return Output(run, records, damaged_records, damaged, rows, read_completion(run))
+    except OutputError as error:
+        return Output(run, records, damaged_records, damaged, rows, error)
 
 
 def published_rows(run: Path, records: list[ledger.Record], damaged: list[str]) -> pa.Table:
@@ -74,6 +90,18 @@ def published_rows(run: Path, records: list[ledger.Record], damaged: list[str]) 
     published = sorted(name for record in records if record.get("stage") == "publish" for name in record["files"])
     tables = [read_table(run / name, columns=ROWS.names) for name in published if name not in set(damaged)]
     return pa.concat_tables([ROWS.empty_table(), *(table.cast(ROWS) for table in tables)])
+
+
+def check_records(output: Output) -> Verification:
+    """Every record is what was written, and none was added or removed since the end of the run."""
+    names = output.damaged_records
+    if names:
+        shown = ", ".join(names[:5])
+        return Verification(f"{len(names):,} records in {output.run / ledger.LEDGER} are damaged: {shown}", False)
+    completion = output.completion
+    same = isinstance(completion, OutputError) or completion.ledger == ledger_digest(output.run)
+    problem = "" if same else "; since the end of the run, some were added or removed"
+    return Verification(f"{len(output.records):,} records are intact{problem}", same)
 
 
 def check_files(output: Output) -> Verification:
@@ -113,59 +141,66 @@ def check_reasons(output: Output) -> Verification:
 
 
 def check_output_file(output: Output, name: str, form: FileForm) -> Verification:
-    """Check that a single file is unchanged and, if its form can be read back, has the kept rows."""
-    path = output.run / name
-    digests = read_object(output.run / "_SUCCESS.json").get("sha256", {})
-    unaltered = path.exists() and sha256_if_exists(path) == digests.get(name)
+    """Check that a form of output that is one file is unchanged and, if it can be read back, has the kept rows."""
+    unaltered = check_single_file(output, name)
     if form.kept_ids is None:
-        return Verification(f"{name} is unchanged", unaltered)
+        return unaltered
     expected = sorted(kept(output.rows)["id"].to_pylist())
     try:
-        complete = sorted(form.kept_ids(path)) == expected
-    except (OSError, ValueError, KeyError) as error:
+        complete = unaltered.holds and sorted(form.kept_ids(output.run / name)) == expected
+    except (OSError, ValueError, KeyError, TypeError) as error:
         return Verification(f"{name}: {error}", False)
-    return Verification(f"{name} has the {len(expected):,} kept rows, and is unchanged", complete and unaltered)
+    return Verification(f"{name} has the {len(expected):,} kept rows, and is unchanged", complete)
+
+
+def check_single_file(output: Output, name: str) -> Verification:
+    """Check that a file that is in no record has the sha256 that `_SUCCESS.json` names."""
+    known = {} if isinstance(output.completion, OutputError) else output.completion.sha256
+    sha256 = sha256_if_exists(output.run / name)
+    return Verification(f"{name} is unchanged", sha256 is not None and sha256 == known.get(name))
 
 
 def check_report(output: Output) -> Verification:
     """Check that `_SUCCESS.json` and `report.json` have the same counts, which are those of the published rows."""
-    success = read_object(output.run / "_SUCCESS.json")
-    success.pop("sha256", None)
-    if not success:
-        return Verification("the run is not complete: no _SUCCESS.json", False)
-    report = read_object(output.run / "report.json")
-    if not report:
-        return Verification("report.json is missing or damaged", False)
-    decisions = Counter(output.column("decision"))
-    for file, counts in {"_SUCCESS.json": success, "report.json": report}.items():
-        for decision, name in COUNT_NAMES.items():
-            if counts.get(name) != decisions[decision]:
-                published = f"{decisions[decision]:,} published rows have the decision {decision}"
-                return Verification(f"{file}: {name} is {counts.get(name)}, but {published}", False)
-    equal = success == {name: report.get(name) for name in success}
-    return Verification("report.json and _SUCCESS.json agree", equal)
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """Read a JSON object; return {} if there is none."""
+    if isinstance(output.completion, OutputError):
+        return Verification(str(output.completion), False)
     try:
-        content = json.loads(path.read_bytes())
-        return content if isinstance(content, dict) else {}
+        report = decode_object((output.run / REPORT).read_bytes())
     except (OSError, ValueError):
-        return {}
+        return Verification(f"{REPORT} is missing or damaged", False)
+    decisions, counts = Counter(output.column("decision")), output.completion.counts
+    for file, stated in {"_SUCCESS.json": counts, REPORT: report}.items():
+        for decision, name in COUNT_NAMES.items():
+            if stated.get(name) != decisions[decision]:
+                published = f"{decisions[decision]:,} published rows have the decision {decision}"
+                return Verification(f"{file}: {name} is {stated.get(name)!r:.40}, but {published}", False)
+    equal = counts == {name: report.get(name) for name in counts}
+    return Verification(f"{REPORT} and _SUCCESS.json agree", equal)
 
 
-def check_orphans(output: Output) -> Verification:
-    """Check that a record names every file."""
-    orphans = find_orphans(output.run)
-    return Verification(f"{len(orphans)} files are not in any record", not orphans)
+def check_other_files(output: Output) -> Iterator[Verification]:
+    """Check that no attempt left files; those of others are named, and are not part of the output."""
+    contents = survey(output.run)
+    yield Verification(f"{len(contents.leftovers)} files are not in any record", not contents.leftovers)
+    if contents.foreign:
+        count, names = (
+            len(contents.foreign),
+            ", ".join(str(path.relative_to(output.run)) for path in contents.foreign[:5]),
+        )
+        yield Verification(
+            f"{count} entries are not Winnow's, so they are not checked and never removed: {names}", True
+        )
 
 
 def check_input(output: Output) -> Verification:
     """Check that the manifest is still what the run read, if it is on this machine."""
-    path = Path(output.recorded_run["parameters"]["manifest"])
+    try:
+        record = read_run_record(output.run)
+    except OutputError as error:
+        return Verification(str(error), False)
+    path = Path(str(record.parameters.get("manifest")))
     try:
         sha256 = open_source(path).digest()
-    except ManifestError:
+    except (ManifestError, ValueError):
         return Verification(f"{path} is not on this machine and was not compared", True)
-    return Verification(f"{path} is unchanged", sha256 == output.recorded_run["sha256"]["manifest"])
+    return Verification(f"{path} is unchanged", sha256 == record.sha256.get("manifest"))

@@ -17,6 +17,7 @@ from winnow.rules.evaluate import applies_to, evaluate
 from winnow.rules.operands import Operands
 from winnow.rules.rule import ORDERING, Rule, Rules, Term, terms
 from winnow.runs import ledger
+from winnow.runs.completion import read_completion
 from winnow.runs.run_record import load_settings
 from winnow.runs.storage import read_columns, read_schema
 from winnow.schema import roles_of, select_columns
@@ -77,12 +78,13 @@ def has_limit(rule: Rule) -> bool:
 
 def run_stages(run: Path) -> dict[str, list[Path]]:
     """Return the files of a complete run by stage, those of the last score stage as `score`. Raises OutputError."""
-    if not (run / "_SUCCESS.json").exists():
-        raise OutputError(f"{run}: not a complete run: finish it with winnow resume")
+    read_completion(run)
     files = ledger.files_by_stage(run)
-    scored = files.get(f"score-{load_settings(run).roles[-1]}", [])
-    if not len({ledger.name_of(file) for file in scored}) == len(scored) == len(files["load"]):
-        raise OutputError(f"{run}: expected scores of {len(files['load'])} shards, found {len(scored)} files")
+    scored, shards = files.get(f"score-{load_settings(run).roles[-1]}", []), len(files.get("load", []))
+    if not len({ledger.name_of(file) for file in scored}) == len(scored) == shards > 0:
+        raise OutputError(
+            f"{run}: expected scores of {shards} shards, found {len(scored)} files: make them with winnow resume {run}"
+        )
     return files | {"score": scored}
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from winnow.corpora.registry import open_source
 from winnow.errors import MissingColumns, RuleError
+from winnow.input_files import not_a_file
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.parameters.filter import Filter
 from winnow.parameters.settings import flag
@@ -221,6 +222,8 @@ def head_fields(manifest: Path, referenced: bool) -> Iterator[dict[str, Any]]:
 def read_phrases(given: Filter) -> tuple[str, ...]:
     """Read the known phrases, normalized and sorted."""
     assert given.phrases is not None
+    if problem := not_a_file(given.phrases):
+        raise RuleError(f"{given.phrases}: --filter.phrases: {problem}")
     try:
         lines = given.phrases.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -22,6 +22,7 @@ from winnow.corpora.strict_json import constants_as_null
 from winnow.corpora.utterance import Row, parse_duration
 from winnow.digests import sha256_of
 from winnow.errors import ManifestError
+from winnow.input_files import not_a_file
 from winnow.text.languages import language_tag
 
 
@@ -31,9 +32,14 @@ class NemoJsonl(Source):
     def __init__(
         self, location: str, folder: str, referenced: bool = True, limit: int = MAX_LINE, block: int = BLOCK
     ) -> None:
-        """`limit` is the longest line in bytes, `block` how much is read at once."""
+        """`limit` is the longest line in bytes, `block` how much is read at once.
+
+        Raises ManifestError for what cannot be read several times, such as a pipe.
+        """
         super().__init__(location, folder, referenced)
         self.path, self.limit, self.block = Path(location), limit, block
+        if problem := not_a_file(self.path):
+            raise ManifestError(f"{location}: {problem}")
 
     @staticmethod
     def claims(location: str) -> bool:

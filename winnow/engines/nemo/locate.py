@@ -8,6 +8,7 @@ from pathlib import Path
 
 from winnow.engines.hub import fetch, progress_callback
 from winnow.errors import CheckpointError, DiskFull
+from winnow.input_files import expand_home, not_a_file
 from winnow.parameters.redaction import error_line
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
@@ -18,7 +19,9 @@ COMMIT = re.compile(r"[^@]+@[0-9a-f]{40}")
 def locate(model_name: str) -> Path:
     """Return the file of a model on this machine, downloaded if necessary."""
     if model_name.endswith(".nemo"):
-        path = Path(model_name).expanduser()
+        path = expand_home(model_name)
+        if problem := not_a_file(path):
+            raise CheckpointError(f"{model_name}: {problem}")
         if not path.is_file():
             raise CheckpointError(f"{model_name}: no such file")
         return path
@@ -72,9 +75,10 @@ def download_from_ngc(model_name: str) -> Path:
 
 def find_downloaded(model_name: str) -> Path | None:
     """Return the file of a model, pinned or not, if it is here: at its path, or in the cache of the hub or NGC."""
+    file = expand_home(model_name.partition("@sha256:")[0])
+    if file.suffix == ".nemo":
+        return file if file.is_file() else None
     name, _, revision = model_name.partition("@")
-    if name.endswith(".nemo"):
-        return Path(name) if Path(name).is_file() else None
     if "/" in name:
         return find_in_hub_cache(name, None if revision.startswith("sha256:") else revision or None)
     return next(iter(sorted(nemo_cache().glob(f"{name}/*/{name}.nemo"))), None)

@@ -1,0 +1,33 @@
+"""Paths of files that users name: `~` in them, and what cannot be read more than once, or not at all."""
+
+import os
+import stat
+from pathlib import Path
+
+ONCE = "which can be read only once: write it to a file first"
+
+
+def expand_home(path: str | Path) -> Path:
+    """Return the path with the home folder in the place of a leading `~`; of an unknown user, it stays."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 (Path's raises for an unknown user)
+
+
+def not_a_file(path: Path) -> str | None:
+    """Say why a path is not a file that can be read again, also by other processes; None if it is one, or missing.
+
+    Nothing is opened, since opening a pipe blocks.
+    """
+    place = os.path.abspath(path)  # noqa: PTH100 (resolve follows links)
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return f"standard input, {ONCE}" if path.name == "-" else None
+    if place.startswith(("/dev/fd/", "/dev/stdin", "/proc/")):
+        return f"a stream, {ONCE}"
+    if stat.S_ISREG(mode):
+        return None
+    if stat.S_ISDIR(mode):
+        return "a folder, where a file is expected"
+    if stat.S_ISFIFO(mode):
+        return f"a pipe, {ONCE}"
+    return f"a {'socket' if stat.S_ISSOCK(mode) else 'device'}, where a file is expected"

@@ -1,0 +1,85 @@
+"""`_SUCCESS.json`, written last: the counts of a complete run, and the sha256 of everything that no record names."""
+
+import hashlib
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from winnow.errors import OutputError
+from winnow.runs.json_object import decode_object, encode_object
+from winnow.runs.ledger import record_files
+from winnow.runs.outputs import FILES
+from winnow.runs.run_record import RUN_RECORD
+from winnow.runs.storage import put, sha256_if_exists
+from winnow.runs.store_errors import explain_store_errors
+
+SUCCESS = "_SUCCESS.json"
+
+REPORT = "report.json"
+
+SINGLE_FILES = (RUN_RECORD, REPORT, "report.html")
+"""The files of a run that are in no record, besides those of `FILES`."""
+
+
+class Completion(BaseModel, frozen=True, extra="forbid", strict=True):
+    """The numbers of lines and rows, the sha256 of each file, and a sha256 over all records."""
+
+    lines: int
+    blank: int
+    kept: int
+    dropped: int
+    quarantined: int
+    sha256: dict[str, str | None]
+    ledger: str
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return self.model_dump(include={"lines", "blank", "kept", "dropped", "quarantined"})
+
+    def encode(self) -> bytes:
+        return encode_object(self.model_dump(), indent=2)
+
+
+def complete(run: Path, counts: dict[str, int]) -> None:
+    """Mark a run as complete."""
+    sha256 = {name: sha256_if_exists(run / name) for name in (*SINGLE_FILES, *FILES)}
+    put(run / SUCCESS, Completion(**counts, sha256=sha256, ledger=ledger_digest(run)).encode())
+
+
+def read_completion(run: Path) -> Completion:
+    """Read `_SUCCESS.json`; raises OutputError if the run is not complete, or if the file is damaged."""
+    try:
+        with explain_store_errors(run):
+            content = (run / SUCCESS).read_bytes()
+        completion = Completion.model_validate(decode_object(content))
+    except FileNotFoundError as error:
+        raise OutputError(f"{run}: not a complete run: finish it with winnow resume {run}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise OutputError(f"{run / SUCCESS}: damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{run / SUCCESS}: damaged: {error}") from error
+    if completion.encode() != content:
+        raise OutputError(f"{run / SUCCESS}: damaged: not what the run wrote")
+    return completion
+
+
+def ledger_digest(run: Path) -> str:
+    """Return a sha256 over the names and contents of all records."""
+    digests = [f"{path.name} {sha256_if_exists(path)}\n" for path in record_files(run)]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def read_report(run: Path) -> bytes:
+    """Return `report.json` of a complete run; raises OutputError if it is not what the run wrote."""
+    completion = read_completion(run)
+    try:
+        content = (run / REPORT).read_bytes()
+    except OSError as error:
+        raise OutputError(f"{run / REPORT}: cannot be read: {error.strerror}: {REMEDY} {run}") from error
+    if hashlib.sha256(content).hexdigest() != completion.sha256.get(REPORT):
+        raise OutputError(f"{run / REPORT}: altered since it was written: {REMEDY} {run}")
+    return content
+
+
+REMEDY = "write it again with winnow resume"
