@@ -27,6 +27,7 @@ from winnow.models.passes import Pass, rows_to_transcribe, transcribe_by_languag
 from winnow.parameters.engine import EngineOptions
 from winnow.roles import Role, is_larger, position_of
 from winnow.runs import ledger
+from winnow.runs.records import Record
 from winnow.schema import AUDIO_IDENTITY, AUDIO_STATS, HYPOTHESIS, after_transcribe, append_columns, replace_column
 
 log = logging.getLogger("winnow")
@@ -105,7 +106,7 @@ def hypothesis_columns(results: list[Result | None], models: list[str | None]) -
     return {name: pa.array([row.get(fields[name]) for row in rows], kind) for name, kind in HYPOTHESIS.items()}
 
 
-def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated: bool = False) -> ledger.Record:
+def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated: bool = False) -> Record:
     """Run the pass on shards on disk; the model is loaded only if there is something to transcribe.
 
     With `isolated`, child processes transcribe, so that an utterance that kills its process costs no other utterance.
@@ -133,7 +134,7 @@ def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated
     )
 
 
-def pass_summary(record: ledger.Record) -> str:
+def pass_summary(record: Record) -> str:
     """Describe a finished pass in one line."""
     name, facts = f"{record['stage'].replace('-', ' ')} {record['shard']}", record["facts"]
     if not record["fresh"]:

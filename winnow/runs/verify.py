@@ -15,7 +15,7 @@ from winnow.runs.completion import REPORT, SINGLE_FILES, Completion, ledger_dige
 from winnow.runs.contents import survey
 from winnow.runs.json_object import decode_object
 from winnow.runs.outputs import FILES, FileForm, kept
-from winnow.runs.records import read_record
+from winnow.runs.records import Record, read_record
 from winnow.runs.run_record import RUN_RECORD, read_run_record
 from winnow.runs.storage import read_table, sha256_if_exists
 
@@ -41,7 +41,7 @@ class Output:
     """
 
     run: Path
-    records: list[ledger.Record]
+    records: list[Record]
     damaged_records: list[str]
     damaged: list[str]
     rows: pa.Table
@@ -85,7 +85,7 @@ def read_output(run: Path) -> Output:
         return Output(run, records, damaged_records, damaged, rows, error)
 
 
-def published_rows(run: Path, records: list[ledger.Record], damaged: list[str]) -> pa.Table:
+def published_rows(run: Path, records: list[Record], damaged: list[str]) -> pa.Table:
     """Read id, decision and reason of every published row whose file is not damaged."""
     published = sorted(name for record in records if record.get("stage") == "publish" for name in record["files"])
     tables = [read_table(run / name, columns=ROWS.names) for name in published if name not in set(damaged)]
