@@ -13,7 +13,9 @@ from flows.benchmark import benchmark
 from tests.conftest import DEMO, ROOT
 from winnow.benchmarking.measurement import peak_of_process
 from winnow.benchmarking.sample import draw_sample
+from winnow.engines.engine import Checkpoint, Engine
 from winnow.engines.isolation import run_in_child
+from winnow.engines.registry import ENGINES
 from winnow.errors import CheckpointError, ManifestError, MeasurementFailed, OutputError
 
 pytestmark = pytest.mark.usefixtures("measured_children")
@@ -76,12 +78,29 @@ def test_benchmark_with_the_same_key_reports_the_changes(corpus, models, tmp_pat
         benchmark(**options | {"output": Path("/proc/figures")})
 
 
-def test_model_that_fails_does_not_stop_others_but_fails_the_benchmark(corpus, models, tmp_path, prefect_server):
-    broken = tmp_path / "broken.jsonl"
-    broken.write_text("{}")
-    message = r"1 of 2 were not measured: .*broken\.jsonl:1: invalid transcript"
-    with pytest.raises(MeasurementFailed, match=message) as failure:
-        benchmark(manifest=corpus, models=[str(broken), models["right"]], output=tmp_path / "out")
+class UnloadableEngine(Engine):
+    """Models that exist in this process only, so that the process that measures them cannot load them."""
+
+    name, model_names = "unloadable", "toy:unloadable"
+
+    def claims(self, model_name):
+        return model_name == "toy:unloadable"
+
+    def resolve(self, model_name, trust_unpinned=False):
+        return Checkpoint(name=model_name, path=Path(), family="unloadable", sha256="0" * 64)
+
+    def versions(self):
+        return {}
+
+
+def test_model_that_fails_does_not_stop_others_but_fails_the_benchmark(
+    corpus, models, tmp_path, register, prefect_server
+):
+    register(ENGINES, UnloadableEngine(), name="unloadable")
+    with pytest.raises(
+        MeasurementFailed, match=r"1 of 2 were not measured: toy:unloadable \(toy:unloadable: not the name of a"
+    ) as failure:
+        benchmark(manifest=corpus, models=["toy:unloadable", models["right"]], output=tmp_path / "out")
     assert [row.failure is None for row in failure.value.figures.rows] == [False, True]
     (text,) = (path.read_text() for path in (tmp_path / "out").glob("*.md"))
     assert "not measured: " in text

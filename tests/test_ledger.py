@@ -44,8 +44,9 @@ def test_failed_stage_leaves_no_files(shard, tmp_path):
     def fail(table):
         raise RuntimeError("no")
 
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError) as failure:
         ledger.run_stage_on_shard(shard, "failed", fail)
+    assert failure.value.__notes__ == [f"in failed, shard 00007 of {tmp_path}"]
     assert not (tmp_path / ledger.STAGES / "failed").exists()
     assert not (tmp_path / "_ledger").exists()
 

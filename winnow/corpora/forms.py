@@ -187,8 +187,8 @@ def other_fields(rows: list[dict[str, Any]], keys: Mapping[str, Any], fields: Al
     if not all(renamed.values()):
         if "audio_filepath" not in renamed:
             return None  # rows without a text say so themselves
-        found = ", ".join(key for key in list(keys)[:8] if key.isidentifier()) or "no field"
-        return Form("other-fields", f"rows that have {found}, but not {missing}", f"write {missing}")
+        found = ", ".join(key for key in list(keys)[:8] if key.isidentifier())
+        return Form("other-fields", f"rows without {missing}{f', but with {found}' if found else ''}", f"add {missing}")
     if not renamed:
         return None
     steps = [f".{name} = .{alias}{'.path' * is_file(rows, alias)}" for name, alias in renamed.items()]

@@ -1,14 +1,12 @@
 """Precomputed hypotheses: a NeMo manifest with `pred_text`, which another system wrote."""
 
-import os
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from winnow.engines.batching import BatchLimits
 from winnow.engines.checkpoint_cache import checkpoint_digest, read_with_digest
 from winnow.engines.engine import Batch, Checkpoint, Engine, MissingTranscript, Recogniser, Request, split_pin
+from winnow.engines.transcript_lines import check_transcripts, read_transcripts
 from winnow.errors import CheckpointError
 from winnow.input_files import expand_home, not_a_file
 from winnow.parameters.engine import EngineOptions
@@ -20,7 +18,7 @@ class TranscriptEngine(Engine):
 
     name = "transcripts"
     model_names = "a .jsonl file of transcripts"
-    suffixes = (".jsonl",)
+    suffixes = (".jsonl", ".json", ".csv", ".tsv", ".jsonl.gz", ".json.gz")  # some only to say how to convert them
     families = ("transcripts",)
     precomputed = True
 
@@ -38,6 +36,7 @@ class TranscriptEngine(Engine):
         if not path.is_file():
             raise CheckpointError(f"{name}: no such file")
         path = path.absolute()
+        check_transcripts(path)
         return Checkpoint(name=str(path), path=path, family="transcripts", sha256=checkpoint_digest(path, name))
 
     def load(self, checkpoint: Checkpoint, options: EngineOptions) -> Recogniser:
@@ -63,7 +62,7 @@ class TranscriptEngine(Engine):
 
 
 class PrecomputedHypotheses:
-    """Hypotheses by audio file and offset."""
+    """A file of transcripts, in the place of a loaded model."""
 
     sample_rate = 16_000
     threads = 1
@@ -73,41 +72,17 @@ class PrecomputedHypotheses:
         self.path = checkpoint.path
         self.batch_limits = BatchLimits(600)
         self.runtime: dict[str, Any] = {}
-        self.hypotheses: dict[tuple[str, float], Hypothesis] = {}
         content = read_with_digest(checkpoint.path, checkpoint.name, checkpoint.sha256)
-        for number, line in enumerate(content.split(b"\n"), 1):
-            if not line.strip():
-                continue
-            place = f"{checkpoint.path}:{number}"
-            try:
-                row = msgspec.json.decode(line, type=TranscriptLine)
-            except msgspec.DecodeError as error:
-                raise CheckpointError(
-                    f"{place}: invalid transcript: {error}; expected audio_filepath and pred_text"
-                ) from error
-            key = os.path.normpath(checkpoint.path.parent / row.audio_filepath), row.offset
-            if key in self.hypotheses:
-                raise CheckpointError(f"{place}: duplicate transcript of {row.audio_filepath} at {row.offset} s")
-            self.hypotheses[key] = Hypothesis(row.pred_text, confidence=row.confidence)
+        self.transcripts = read_transcripts(checkpoint.path, content)
 
     def transcribe(self, batches: list[Batch]) -> list[Hypothesis]:
         return [self.hypothesis_for(request) for batch in batches for request, _ in batch]
 
     def hypothesis_for(self, request: Request) -> Hypothesis:
-        offset = request.offset or 0.0
-        hypothesis = self.hypotheses.get((os.path.normpath(request.path), offset))
+        hypothesis = self.transcripts.find(request.path, request.offset, request.duration, None)
         if hypothesis is None:
-            raise MissingTranscript(f"{self.path}: no transcript of {request.path} at {offset} s")
+            raise MissingTranscript(f"{self.path}: no transcript of {request.path} at {request.offset or 0.0} s")
         return hypothesis
 
     def peak_device_bytes(self) -> int | None:
         return None
-
-
-class TranscriptLine(msgspec.Struct):
-    """A line of a manifest of transcripts; `offset` is in seconds."""
-
-    audio_filepath: str
-    pred_text: str
-    offset: float = 0.0
-    confidence: float | None = None
