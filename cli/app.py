@@ -1,17 +1,20 @@
 """The `winnow` command. Heavy modules are imported only by the command that needs them."""
 
+import os
+import signal
 import sys
 import traceback
-from collections.abc import Iterator
-from functools import partial
+from functools import partial, reduce
 from importlib.metadata import version
+from itertools import pairwise
+from operator import getitem
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
 from pydantic import ValidationError
 
-from cli.console import InertConsole
+from cli.console import InertConsole, JsonFile
 from flows.server.environment import keep_current_folder_off_path
 from flows.server.proxies import exempt_this_machine
 from winnow.errors import EXIT_CODES, WinnowError
@@ -22,27 +25,32 @@ from winnow.parameters.filter import Filter
 from winnow.parameters.maintenance import Benchmark, Doctor, DownloadModels
 from winnow.parameters.redaction import redact_text
 from winnow.parameters.selection import Selection
-from winnow.parameters.settings import Share
+from winnow.parameters.settings import Share, describe_errors, flag, option_errors
 from winnow.rules.presets import PresetName
 
 NO_SETTINGS = Doctor()
 
 
 def format_error(error: CycloptsError) -> str:
-    """Format what is wrong with the arguments of a command, one line per flag."""
+    """Format what is wrong with the arguments of a command, one line per option."""
     if not isinstance(cause := error.__cause__, ValidationError):
         return f"winnow: {one_line(redact_text(str(error)))}"
-    name = error.argument.name.removeprefix("--") if error.argument else "*"
-    return "\n".join(f"winnow: {message}" for message in flag_errors(cause, name))
+    command = reduce(getitem, error.command_chain or (), app).assemble_argument_collection()
+    whole = error.argument.name if error.argument and not error.argument.children else ""
+    lines = [
+        f"{flag}: {message}" if (flag := option_name(place, command) if place else whole) else message
+        for place, message in describe_errors(cause)
+    ]
+    return "\n".join(f"winnow: {one_line(line)}" for line in lines)
 
 
-def flag_errors(error: ValidationError, prefix: str = "*") -> Iterator[str]:
-    """Yield pydantic's errors with the names of their flags; `prefix` is the flag of the model, * if it has none."""
-    for detail in error.errors():
-        path = [prefix, *(str(part) for part in detail["loc"] if not isinstance(part, int))]
-        flag = ".".join(path).removeprefix("*").removeprefix(".").replace("_", "-")
-        message = detail.get("ctx", {}).get("error", detail["msg"])
-        yield one_line(f"--{flag}: {message}" if flag else str(message))
+def option_name(place: tuple[str, ...], arguments: ArgumentCollection) -> str:
+    """Return the option of a command that sets the value at this place in its parameters."""
+    for length in range(len(place), 0, -1):
+        for argument in arguments:
+            if argument.keys == place[:length]:
+                return ".".join([argument.name, *place[length:]]).replace("_", "-")
+    return flag(*place)
 
 
 app = App(
@@ -179,7 +187,7 @@ def choose(
 
 @app.command
 def download_models(
-    settings: Annotated[DownloadModels, Parameter(name="*", negative_iterable="")], *, json: Path | None = None
+    settings: Annotated[DownloadModels, Parameter(name="*", negative_iterable="")], *, json: JsonFile = None
 ) -> None:
     """Download and check models before a run needs them, and print the name that pins each.
 
@@ -187,7 +195,7 @@ def download_models(
     model fails, the others are still downloaded.
 
     Args:
-        json: File to which the result of each model is written
+        json: File to which the result of each model is written; without a file, standard output
     """
     from cli.download_models import download_models
 
@@ -195,14 +203,14 @@ def download_models(
 
 
 @app.command
-def doctor(settings: Annotated[Doctor, Parameter(name="*")] = NO_SETTINGS, *, json: Path | None = None) -> None:
+def doctor(settings: Annotated[Doctor, Parameter(name="*")] = NO_SETTINGS, *, json: JsonFile = None) -> None:
     """Check for anything that would stop a run on this machine, and name the remedy.
 
     Each check prints one line: ok, warning or failed. The last check is a whole run over one utterance, so the command
     takes up to a minute. The exit code is 0 if no check failed, otherwise 1.
 
     Args:
-        json: File to which the findings are written
+        json: File to which the findings are written; without a file, standard output
     """
     from cli.doctor import doctor
 
@@ -297,11 +305,15 @@ def main(words: list[str] | None = None) -> None:
     """Run the command. Winnow's own errors are printed as one line, any other with its traceback; all of it inert."""
     keep_current_folder_off_path()
     exempt_this_machine()
+    words = sys.argv[1:] if words is None else words
     try:
-        app(words)
+        app([word for before, word in pairwise(["", *words]) if (before, word) != ("--json", "-")])
     except KeyboardInterrupt:  # outside of a run, which handles it itself
         print("winnow: interrupted", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:  # as in `winnow models | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
         text, exit_code = explain(error)
         print(redact_text(text), file=sys.stderr)
@@ -313,7 +325,7 @@ def explain(error: Exception) -> tuple[str, int]:
     from winnow.runs.store_errors import store_error
 
     if isinstance(error, ValidationError):  # recorded parameters that no longer fit
-        return " ".join(["winnow:", *flag_errors(error)]), 2
+        return f"winnow: {one_line(option_errors(error))}", 2
     known = error if isinstance(error, WinnowError) else store_error(error)
     if known is None:
         return inert("".join(traceback.format_exception(error)).rstrip()), 1

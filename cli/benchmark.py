@@ -8,11 +8,13 @@ from cli.run import start
 from winnow.benchmarking.accuracy import ErrorRate
 from winnow.benchmarking.figures import BenchmarkFigures
 from winnow.parameters.maintenance import Benchmark
+from winnow.validation.before_start import check_benchmark
 
 
 def benchmark(settings: Benchmark) -> None:
     """Run the flow and show its tables; raises `MeasurementFailed` after them if a model could not be measured."""
-    start(None, resume_hint="the same command starts the benchmark again")
+    check_benchmark(settings)
+    start(hint=lambda: "the same command starts the benchmark again")
     from flows.benchmark import benchmark
     from winnow.benchmarking.comparison import CHANGES_HEADING
     from winnow.errors import MeasurementFailed

@@ -1,11 +1,17 @@
-"""The consoles of all commands: results on standard output, progress and errors on standard error."""
+"""The consoles of all commands: results on standard output, progress and errors on standard error; and --json."""
 
-from collections.abc import Iterable
-from typing import Any
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
 
+from cyclopts import Parameter
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from winnow.errors import OutputError
 from winnow.inert import inert
 
 
@@ -24,3 +30,59 @@ console = InertConsole()
 
 
 errors = InertConsole(stderr=True)
+
+JsonFile = Annotated[list[Path] | None, Parameter(consume_multiple=(0, 1))]
+"""The option --json: a file, or - or nothing for standard output."""
+
+STANDARD_OUTPUT = "-"
+
+
+@contextmanager
+def json_results(given: list[Path] | None) -> Iterator[tuple[Console, Callable[[Any], None]]]:
+    """Yield the console for people, and a function that writes results as JSON where --json says, if it is given.
+
+    If that is standard output, the JSON is alone there: all else, even what libraries print, goes to standard error.
+    """
+    target = None if given is None else str(given[0]) if given else STANDARD_OUTPUT
+    if target is None:
+        yield console, lambda results: None
+    elif target != STANDARD_OUTPUT:
+        file = check_json_file(target)
+        yield console, lambda results: (file.write_text(to_json(results)), None)[1]
+    else:
+        with alone_on_standard_output() as write:
+            yield errors, lambda results: write(to_json(results))
+
+
+@contextmanager
+def alone_on_standard_output() -> Iterator[Callable[[str], None]]:
+    """Yield what writes to standard output, to which nothing else gets until the block ends."""
+    descriptor = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with os.fdopen(descriptor, "w", closefd=False) as standard_output:
+
+            def write(text: str) -> None:
+                standard_output.write(text)
+                standard_output.flush()
+
+            yield write
+    finally:
+        os.dup2(descriptor, 1)
+        os.close(descriptor)
+
+
+def check_json_file(target: str) -> Path:
+    """Return the file for JSON; raises OutputError, before any work is done, if it cannot be one."""
+    from winnow.engines.registry import is_path
+
+    file = Path(target).expanduser()
+    if is_path(target):
+        raise OutputError(f"--json {target}: a model would be overwritten: give a .json file")
+    if file.is_dir() or not file.parent.is_dir():
+        raise OutputError(f"--json {target}: not a file in an existing folder")
+    return file
+
+
+def to_json(results: Any) -> str:
+    return json.dumps(results, indent=2) + "\n"

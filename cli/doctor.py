@@ -1,11 +1,8 @@
 """`winnow doctor` in a terminal. Only the check of Prefect imports it, because its import may be what fails."""
 
-import json
-from pathlib import Path
-
 from rich.text import Text
 
-from cli.console import console
+from cli.console import JsonFile, json_results
 from flows.server.check import check_server
 from winnow.doctor.checks import run_checks
 from winnow.doctor.installation import demo_checkpoint
@@ -15,15 +12,15 @@ from winnow.parameters.maintenance import Doctor
 COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 
-def doctor(settings: Doctor, file: Path | None) -> bool:
-    """Print each finding as soon as it is known, and write all to the file; return True if nothing failed."""
+def doctor(settings: Doctor, json: JsonFile) -> bool:
+    """Print each finding as soon as it is known, and all as JSON at the end; return True if nothing failed."""
     findings = []
-    for finding in run_checks(settings, demo_checkpoint(), check_server, smoke_run):
-        findings.append(finding)
-        state = Text(f"{finding.state:<8}", COLOURS[finding.state])
-        console.print(state, Text(f"{finding.check}: {finding.message}"), soft_wrap=True)
-        if finding.remedy:
-            console.print(Text(f"         remedy: {finding.remedy}"), soft_wrap=True)
-    if file:
-        file.write_text(json.dumps([finding.model_dump() for finding in findings], indent=2) + "\n")
+    with json_results(json) as (console, write):
+        for finding in run_checks(settings, demo_checkpoint(), check_server, smoke_run):
+            findings.append(finding)
+            state = Text(f"{finding.state:<8}", COLOURS[finding.state])
+            console.print(state, Text(f"{finding.check}: {finding.message}"), soft_wrap=True)
+            if finding.remedy:
+                console.print(Text(f"         remedy: {finding.remedy}"), soft_wrap=True)
+        write([finding.model_dump() for finding in findings])
     return all(finding.state != "failed" for finding in findings)

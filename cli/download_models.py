@@ -1,24 +1,35 @@
 """`winnow download-models` in a terminal."""
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from cli.console import console
+from cli.console import JsonFile, json_results
 from cli.run import progress_bar, start
+from winnow.errors import DownloadFailed
 from winnow.parameters.maintenance import DownloadModels
 
 if TYPE_CHECKING:  # it imports Prefect, which reads its settings then
     from winnow.models.download import DownloadedModel
 
 
-def download_models(settings: DownloadModels, file: Path | None) -> None:
+def download_models(settings: DownloadModels, json: JsonFile) -> None:
     """Run the flow and show the outcome and the pin of each model; raises DownloadFailed if one failed."""
-    start(None, resume_hint="resume with the same command")
+    with json_results(json) as (console, write):
+        rows, problem = run(settings)
+        console.print(table(rows))
+        for row in rows:
+            if row.pin:
+                console.print(f"pinned: {row.pin}", markup=False, soft_wrap=True)
+        write([row.model_dump() | {"pin": row.pin} for row in rows])
+    if problem:
+        raise problem
+
+
+def run(settings: DownloadModels) -> "tuple[list[DownloadedModel], DownloadFailed | None]":
+    """Run the flow; return the outcome of each model, and the error if one failed."""
+    start(hint=lambda: "resume with the same command")
     from flows.download_models import download_models
-    from winnow.errors import DownloadFailed
 
     problem = None
     with progress_bar():
@@ -28,14 +39,7 @@ def download_models(settings: DownloadModels, file: Path | None) -> None:
             )
         except DownloadFailed as error:
             problem, rows = error, error.models
-    console.print(table(rows))
-    for row in rows:
-        if row.pin:
-            console.print(f"pinned: {row.pin}", markup=False, soft_wrap=True)
-    if file:
-        file.write_text(json.dumps([row.model_dump() | {"pin": row.pin} for row in rows], indent=2) + "\n")
-    if problem:
-        raise problem
+    return rows, problem
 
 
 def table(rows: "list[DownloadedModel]") -> Table:

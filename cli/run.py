@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -24,20 +25,18 @@ from winnow.errors import ServerLost
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.parameters.filter import Filter
+from winnow.parameters.maintenance import Refilter
 from winnow.reports.summary import Report
-from winnow.runs.run_record import load_settings
-from winnow.runs.storage import location
+from winnow.runs.storage import is_local, location
 from winnow.runs.store_errors import explain_store_errors
 from winnow.runs.verify import verify_run
-from winnow.validation.rules import rules_for
-
-RESUME_HINT = "resume with the same command, or with `winnow resume`"
+from winnow.validation.before_start import check_increments, check_refilter, check_run
 
 
 def curate(settings: Curation) -> Report:
     """Run the flow `curate` and print its summary."""
-    rules_for(settings)  # raises before the server is started
-    start(settings)
+    check_run(settings)
+    start(settings, hint=partial(resume_hint, settings.output))
     from flows.curate import curate
 
     return run(curate, settings)
@@ -45,8 +44,8 @@ def curate(settings: Curation) -> Report:
 
 def ensemble(settings: Ensemble) -> None:
     """Run the flow `ensemble` and print its summary."""
-    rules_for(settings)
-    start(settings)
+    check_run(settings)
+    start(settings, hint=partial(resume_hint, settings.output))
     from flows.ensemble import ensemble
 
     run(ensemble, settings)
@@ -61,8 +60,8 @@ def run(flow: Callable[..., Report], settings: Settings) -> Report:
 
 def incremental(settings: Curation) -> None:
     """Run the flow `incremental` and print the summary of each run that it finished."""
-    rules_for(settings)
-    start(settings)
+    check_increments(settings)
+    start(settings, hint=lambda: "the same command finishes what it began")
     from flows.incremental import incremental
 
     with progress_bar():
@@ -73,17 +72,25 @@ def incremental(settings: Curation) -> None:
 
 def refilter(run: str, output: str, rules: Filter) -> None:
     """Run the flow `refilter` and print its summary."""
-    rules_for(load_settings(location(run), rules))
-    start(resume_hint="resume with the same command")
+    check_refilter(Refilter(run=run, output=output, filter=rules))
+    start(hint=lambda: "the same command starts again")
     from flows.refilter import refilter
 
     print_report(refilter(run=run, output=output, filter=rules), output)
 
 
-def start(settings: Settings | None = None, resume_hint: str = RESUME_HINT) -> None:
+def resume_hint(output: str) -> str:
+    """Say how to continue a run that is interrupted now, depending on whether it has written anything yet."""
+    run = location(output)
+    if is_local(run) and not (run / "run.json").exists():
+        return "nothing was written yet; the same command starts the run again"
+    return f"resume with the same command, or with `winnow resume {shlex.quote(output)}`"
+
+
+def start(settings: Settings | None = None, *, hint: Callable[[], str]) -> None:
     """Prepare this process for a flow, and make sure that its Prefect server answers.
 
-    With settings, the engines of their models are imported meanwhile. `resume_hint` is printed if the command is
+    With settings, the engines of their models are imported meanwhile. `hint` says what to do if the command is
     interrupted.
     """
     set_prefect_defaults()
@@ -99,20 +106,20 @@ def start(settings: Settings | None = None, resume_hint: str = RESUME_HINT) -> N
     log.info("starting Prefect" + ("" if api else " with a temporary server"))
     monitor.current["pid"] = os.getpid()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, partial(stop, resume_hint, None))
+        signal.signal(number, partial(stop, hint, None))
     if api:
         monitor.require_server(api.rstrip("/"))
     else:
-        start_temporary_server(resume_hint)
+        start_temporary_server(hint)
 
 
-def start_temporary_server(resume_hint: str) -> None:
+def start_temporary_server(hint: Callable[[], str]) -> None:
     """Start a server that ends with this process, and have Prefect use it."""
     from prefect.context import refresh_global_settings_context
 
     server = EphemeralServer()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, partial(stop, resume_hint, server))
+        signal.signal(number, partial(stop, hint, server))
     os.environ |= {"PREFECT_API_URL": server.api, "PREFECT_API_AUTH_STRING": server.auth}
     refresh_global_settings_context()
     server.wait()
@@ -150,7 +157,7 @@ def progress_bar() -> Iterator[None]:
         yield
 
 
-def stop(resume_hint: str, server: EphemeralServer | None, number: int, frame: object) -> None:
+def stop(hint: Callable[[], str], server: EphemeralServer | None, number: int, frame: object) -> None:
     """Handle a signal: set the flow run to Cancelled, then end this process and its children.
 
     Committed work is kept. `server` is the temporary one, if any. A second signal changes nothing.
@@ -158,7 +165,7 @@ def stop(resume_hint: str, server: EphemeralServer | None, number: int, frame: o
     for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)
     cause = "interrupted" if number == signal.SIGINT else "terminated"
-    errors.print(f"{cause}: {resume_hint}")
+    errors.print(f"{cause}: {hint()}", markup=False, soft_wrap=True)
     if server:
         server.end(cancelled=f"{cause} at its terminal")
     else:

@@ -32,6 +32,7 @@ from winnow.engines.registry import versions_for
 from winnow.errors import MeasurementFailed
 from winnow.models.resolve import resolve
 from winnow.parameters.maintenance import Benchmark
+from winnow.validation.before_start import check_benchmark
 from winnow.validation.engine_options import check_options
 
 log = logging.getLogger("winnow")
@@ -45,6 +46,7 @@ def benchmark(settings: Benchmark) -> BenchmarkFigures:
 
     Raises `MeasurementFailed` at the end if a model could not be measured; the figures of the others are written.
     """
+    check_benchmark(settings)
     source = open_source(settings.manifest)
     manifest_sha256 = source.digest()
     checkpoints = [resolve(name, settings.trust_unpinned) for name in dict.fromkeys(settings.models)]

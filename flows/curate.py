@@ -19,6 +19,7 @@ from winnow.models.passes import make_passes
 from winnow.parameters.curation import Curation
 from winnow.reports.summary import Report
 from winnow.runs.ledger import name_of
+from winnow.validation.before_start import check_run
 from winnow.validation.rules import rules_for
 
 logging.getLogger("winnow").setLevel(logging.INFO)  # each pass is logged, wherever the flow runs
@@ -34,6 +35,7 @@ def curate(settings: Curation) -> Report:
 def run_curation(settings: Curation, orchestrator: Orchestrator) -> Report:
     """Take a manifest in shards through the cascade and the rules; write the dataset and the report."""
     settings = resolve_models(settings)
+    check_run(settings)
     rules, passes = rules_for(settings), make_passes(settings)
     with open_pipeline(settings, rules, passes, orchestrator) as pipeline:
         duplicates: dict[str, Path] = {}

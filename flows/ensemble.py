@@ -22,6 +22,7 @@ from winnow.reports.summary import Report
 from winnow.reports.throughput import Passes
 from winnow.roles import ENSEMBLE
 from winnow.runs.ledger import name_of
+from winnow.validation.before_start import check_run
 from winnow.validation.rules import rules_for
 
 logging.getLogger("winnow").setLevel(logging.INFO)  # each pass is logged, wherever the flow runs
@@ -36,6 +37,7 @@ def ensemble(settings: Ensemble) -> Report:
 
 def run_ensemble(settings: Ensemble, orchestrator: Orchestrator) -> Report:
     """Take a manifest in shards through a pass of each model, the vote and the rules; write dataset and report."""
+    check_run(settings)
     rules, model_passes = rules_for(settings), make_passes(settings)
     with open_pipeline(settings, rules, model_passes, orchestrator) as pipeline:
         progress = Progress(pipeline.manifest, orchestrator.start_progress, full_passes=len(model_passes))

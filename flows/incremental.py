@@ -15,7 +15,7 @@ from winnow.parameters.curation import Curation
 from winnow.reports.summary import Report
 from winnow.runs.incremental import manifest_path, open_increments
 from winnow.runs.run_record import load_settings
-from winnow.validation.rules import rules_for
+from winnow.validation.before_start import check_increments
 
 log = logging.getLogger("winnow")
 
@@ -29,7 +29,7 @@ def incremental(settings: Curation) -> dict[str, Report]:
 
 def run_increments(settings: Curation, orchestrator: Orchestrator) -> dict[str, Report]:
     """Finish unfinished runs with their own parameters, then curate what is new; return each run's report."""
-    rules_for(settings)  # raises before a run is added
+    check_increments(settings)  # raises before a run is added
     folder = settings.relative_to or settings.audio_root or settings.manifest.parent
     with open_increments(settings.output, orchestrator.owner(), settings.referenced) as increments:
         reports = {str(run): curate_increment(run, settings, folder, orchestrator) for run in increments.unfinished}

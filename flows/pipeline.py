@@ -61,7 +61,8 @@ class Pipeline:
 
     def quarantine_limit(self) -> QuarantineLimit:
         """Return a new count of quarantined utterances."""
-        return QuarantineLimit(self.manifest.lines - self.manifest.blank, self.settings.max_quarantined)
+        utterances = self.manifest.lines - self.manifest.blank
+        return QuarantineLimit(utterances, self.settings.max_quarantined, self.settings.referenced)
 
     def slots(self, model_pass: Pass) -> int:
         """How many of the pass's tasks run at once: one more than there are devices, so that none of them waits."""

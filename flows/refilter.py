@@ -22,6 +22,7 @@ from winnow.runs.run_dir import open_run
 from winnow.runs.run_record import load_settings
 from winnow.runs.storage import location
 from winnow.sweep.outcomes import run_stages
+from winnow.validation.before_start import check_refilter
 from winnow.validation.rules import phrase_digest, rules_for
 
 
@@ -34,6 +35,7 @@ def refilter(settings: Refilter) -> Report:
 
 def run_refilter(request: Refilter, orchestrator: Orchestrator) -> Report:
     """Make a new run in `output` from the hypotheses of the run in `run`."""
+    check_refilter(request)
     original = location(request.run)
     settings = load_settings(original, request.filter).model_copy(update={"output": request.output})
     rules, stages = rules_for(settings), run_stages(original)

@@ -2,10 +2,31 @@
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel
+from prefect import State
+from prefect.logging import get_run_logger
+from prefect.states import Failed
+from pydantic import BaseModel, ValidationError
+
+from winnow.errors import OptionError, WinnowError
+from winnow.parameters.redaction import error_line
+from winnow.parameters.settings import option_errors
+
+
+class OneLineErrors(logging.Filter):
+    """Leaves out the traceback of Winnow's own errors, whose sentence explains them, unless the log is at DEBUG."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, WinnowError) and not logging.getLogger(record.name).isEnabledFor(logging.DEBUG):
+            record.exc_info = record.exc_text = None
+        return True
+
+
+logging.getLogger("prefect.task_runs").addFilter(OneLineErrors())
 
 from flows.server.monitor import register_flow_run
 
@@ -13,8 +34,19 @@ M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R")
 
 
+def failed(problem: WinnowError, cause: Exception) -> State[Any]:
+    """Return the state of a flow run that ends with this error: its message is the error's sentence.
+
+    Who calls the flow gets the error itself. The traceback of its cause is in the run's log at level DEBUG only, so
+    that the log does not begin with a page of it.
+    """
+    get_run_logger().debug("where the error was raised", exc_info=cause)
+    sentence = " ".join([error_line(problem), *(f"({note})" for note in getattr(problem, "__notes__", []))])
+    return Failed(message=sentence, data=problem)
+
+
 def with_parameters(model: type[M]) -> Callable[[Callable[[M], R]], Callable[..., R]]:
-    """Turn a function of a model into one of the model's fields, as keywords.
+    """Turn a function of a model into one of the model's fields, as keywords, whose errors become states.
 
     Prefect reads signatures and docstrings. Those of the new function have the description, the limits and the default
     of every field, so that forms show them and a trigger with a wrong value is refused.
@@ -32,9 +64,14 @@ def with_parameters(model: type[M]) -> Callable[[Callable[[M], R]], Callable[...
         ]
 
         @functools.wraps(function)
-        def flat(**values: object) -> R:
+        def flat(**values: object) -> R | State[Any]:
             with register_flow_run():
-                return function(model(**values))
+                try:
+                    return function(model(**values))
+                except ValidationError as error:
+                    return failed(OptionError(option_errors(error)), error)
+                except WinnowError as error:
+                    return failed(error, error)
 
         flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         described = [f"    {name}: {field.description or ''}" for name, field in model.model_fields.items()]

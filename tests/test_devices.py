@@ -175,7 +175,7 @@ def test_scheduler_that_listens_to_all_is_refused_although_its_address_is_local(
     [
         (
             {"small_placement": Placement(share=0.5)},
-            "--small-placement: not used, because --devices inline starts no workers",
+            "--small-placement.share: not used, because --devices inline starts no workers",
         ),
         ({"devices": "gpu"}, "unknown devices 'gpu': expected inline, local, the address of a Dask scheduler"),
         ({"devices": "tcp://127.0.0.1:1", "dask": Dask(workers=2)}, "--dask.workers: needs --devices local"),

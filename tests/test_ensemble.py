@@ -94,11 +94,11 @@ def test_rows_are_kept_by_wer_with_a_reference_and_by_agreement_without(rules, c
         ({"models": ["a.nemo"]}, "at least 2"),
         (
             {"method": "confidence", "rover": {"alpha": 0.7}},
-            "--rover: not used, because --method confidence takes no vote",
+            "--rover.alpha: not used, because --method confidence takes no vote",
         ),
         (
             {"models_placement": {"pool": "a100"}},
-            "--models-placement: not used, because --devices inline starts no workers",
+            "--models-placement.pool: not used, because --devices inline starts no workers",
         ),
         ({"dask": {"workers": 2}, "devices": "tcp://host:8786"}, "--dask.workers: needs --devices local"),
         ({"models": ["a.nemo", "https://me:secret@host/b.nemo"]}, "credentials"),

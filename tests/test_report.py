@@ -29,7 +29,7 @@ from winnow.schema import FILTERED, ShardedManifest
 HOUR = 3600.0
 
 
-REPORTED = FILTERED.append(pa.field("large_keeps", pa.bool_()))
+REPORTED = FILTERED.append(pa.field("language", pa.string())).append(pa.field("large_keeps", pa.bool_()))
 
 
 def rows(*values: dict) -> pa.Table:
@@ -266,7 +266,7 @@ def test_markdown_is_small_and_shows_counts_reasons_and_charts(report):
     for expected in ("**2 of 5 utterances kept**", report.balance, "`WER_ABOVE_MAX`", "data:image/png;base64,"):
         assert expected in text
     assert re.findall("^## (.*)$", text, re.MULTILINE) == [
-        section.heading for section in SECTIONS if section.heading not in ("Agreement", "Mended rows")
+        section.heading for section in SECTIONS if section.heading not in ("Agreement", "Mended rows", "Languages")
     ]
 
 

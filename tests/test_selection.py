@@ -278,10 +278,10 @@ def test_names_of_a_user_catalogue_become_its_pinned_files():
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [
-        ({"small": "a.nemo", "select": {"language": "de"}}, "--select: not used, because no model is auto"),
+        ({"small": "a.nemo", "select": {"language": "de"}}, "--select.language: not used, because no model is auto"),
         (
             {"small": "a.nemo", "languages": {"de": {"small": "b.nemo", "large": "c.nemo"}}},
-            "--languages: a language can have a large model only if the run has one: add --large",
+            "--languages.de.large: needs --large, the model of all other languages",
         ),
         ({"small": "a.nemo", "languages": {"de": {"large": "c.nemo"}}}, "languages.de.small"),
         ({"small": "auto", "select": {"quality": "good"}}, "'fastest', 'balanced' or 'highest'"),

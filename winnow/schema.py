@@ -227,3 +227,16 @@ MENDINGS = {
     "CHANNEL_AS_TEXT": "a channel that is written as a digit, A or B, left or right, is read as its number from 0",
 }
 """How rows are read whose values are badly written, but say without loss what is meant."""
+
+REMEDIES = {
+    "BAD_TEXT": "for speech without references, give --references optional",
+    "EMPTY_REFERENCE": "for speech without references, give --references optional",
+    "PATH_OUTSIDE_ROOT": "give an --audio-root that contains all audio",
+    "TOO_LONG": "for longer audio, give a higher --engine.max-seconds",
+}
+"""What to do, in a new output, if many utterances are quarantined for a reason that an option causes."""
+
+
+def remedy_for(reason: str, referenced: bool) -> str | None:
+    """Return the remedy, if there is one; for texts only if every utterance must have a reference (`referenced`)."""
+    return REMEDIES.get(reason) if referenced or "--references" not in REMEDIES.get(reason, "") else None

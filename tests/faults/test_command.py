@@ -113,7 +113,7 @@ def test_interrupted_command_ends_and_says_how_to_resume(tmp_path, prefect_serve
     process.send_signal(signal.SIGINT)
     log = process.communicate(timeout=30)[1]
     assert process.returncode == 130
-    assert "interrupted: resume with the same command, or with `winnow resume`" in log
+    assert f"interrupted: resume with the same command, or with `winnow resume {tmp_path / 'run'}`" in log
 
 
 def test_run_with_too_much_quarantined_stops_and_resumes_with_a_higher_limit(manifest, hears, tmp_path, prefect_server):

@@ -8,12 +8,11 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from winnow.benchmarking.accuracy import Accuracy
-from winnow.doctor.disk_space import check_writable
 from winnow.engines.engine import Checkpoint
 from winnow.errors import OutputError
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.maintenance import Benchmark
-from winnow.runs.storage import put
+from winnow.runs.storage import check_writable, put
 from winnow.text.normalize import version_of
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from winnow.corpora.languages import row_language
 from winnow.corpora.utterance import Row
 from winnow.errors import ManifestError
-from winnow.schema import QUARANTINE_REASONS
+from winnow.schema import QUARANTINE_REASONS, remedy_for
 
 MOUNT_CHECK = 200  # the first so many rows show whether the audio is mounted
 
@@ -133,7 +133,8 @@ def check_utterances(source: Source) -> None:
             if reason
             else ": empty"
         )
-        raise ManifestError(f"{source.location}: no utterance{first}")
+        remedy = remedy_for(reason, source.referenced) if reason else None
+        raise ManifestError(f"{source.location}: no utterance{first}" + (f": {remedy}" if remedy else ""))
     missing = [path for path in paths if not os.path.exists(path)]  # noqa: PTH110 (unlike Path's, it never raises)
     if len(missing) * 2 > len(paths):
         raise ManifestError(

@@ -13,6 +13,7 @@ from winnow.doctor.findings import Finding, failed, ok, run_check, warning
 from winnow.doctor.installation import required_packages
 from winnow.parameters.maintenance import Doctor
 from winnow.parameters.redaction import error_line
+from winnow.runs.storage import nearest_existing
 
 ServerCheck = Callable[[], Iterable[Finding]]
 SmokeRun = Callable[[list[str], bool], Iterable[Finding]]
@@ -140,4 +141,4 @@ def check_output(output: str) -> Iterator[Finding]:
 
 def free_bytes(folder: Path) -> int:
     """Return the free bytes on the disk where the folder is, or would be created."""
-    return shutil.disk_usage(disk_space.nearest_existing(folder)).free
+    return shutil.disk_usage(nearest_existing(folder)).free

@@ -1,11 +1,11 @@
 """Whether a run has enough room: on the disks that it writes to, and in memory."""
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from winnow.doctor.findings import Finding, failed, ok, warning
 from winnow.reports.formatting import format_gibibytes
+from winnow.runs.storage import check_writable
 
 MIN_DISK_BYTES = 2**30  # for what a run writes besides its models
 CHECKPOINT_FACTOR = 2  # on disk: the private copy, and weights during the preflight; in memory: while it is loaded
@@ -77,14 +77,3 @@ def check_space(name: str, folder: Path, needed: int, free: int, remedy: str) ->
     """Compare the free bytes of the folder's disk with what is needed."""
     message = f"{folder}: {format_gibibytes(free)} free, {format_gibibytes(needed)} needed"
     return ok(name, message) if free >= needed else failed(name, message, remedy)
-
-
-def check_writable(folder: Path) -> None:
-    """Raise OSError unless a file can be created in the folder, or in its nearest existing parent; leaves nothing."""
-    with tempfile.TemporaryFile(dir=nearest_existing(folder)):
-        pass
-
-
-def nearest_existing(folder: Path) -> Path:
-    """Return the folder, or its nearest parent that exists."""
-    return next(path for path in (folder, *folder.parents) if path.exists())

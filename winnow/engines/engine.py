@@ -98,7 +98,8 @@ class Recogniser(Protocol):
 class Engine(Protocol):
     """A source of models: which names are its own, what its models can do, and how they are loaded.
 
-    Subclasses define the attributes without a value and the first four methods; the rest has defaults.
+    Subclasses define the attributes without a value and `claims`, `resolve`, `load` and `versions`; the rest has
+    defaults.
     """
 
     name: str
@@ -114,6 +115,12 @@ class Engine(Protocol):
     def claims(self, model_name: str) -> bool:
         """Tell by its form whether a name, without a sha256 pin, is one of this engine's models."""
         ...
+
+    def check_name(self, model_name: str, trust_unpinned: bool = False) -> None:
+        """Raise CheckpointError if `resolve` would, as far as the name and a look at the disk show; opens nothing."""
+        name, _ = split_pin(model_name)
+        if name.endswith(self.suffixes) and not Path(name).expanduser().is_file():
+            raise CheckpointError(f"{name}: no such file")
 
     def resolve(self, model_name: str, trust_unpinned: bool = False) -> Checkpoint:
         """Bring the model to this machine and check that it may be opened.

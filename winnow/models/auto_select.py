@@ -34,13 +34,19 @@ def resolve_models(settings: Curation, machine: Machine | None = None) -> Curati
     if settings.auto:
         is_here = settings.devices in ("inline", "local")
         settings = apply_selection(settings, catalog, machine or (this_machine() if is_here else ELSEWHERE))
-    routes = {language: resolve_names(route, catalog) for language, route in settings.routes.items()}
-    extra_models = [resolve_names(Route(small=name), catalog).small for name in settings.extra_models]
-    settings = with_routes(settings, routes).model_copy(update={"extra_models": extra_models})
+    settings = with_checkpoint_names(settings, catalog)
     for model in filter(None, map(catalog.find, sorted(settings.checkpoints))):
         for warning in model_warnings(model, catalog, settings.engine):
             log.warning(warning)
     return settings.model_copy(update={"catalog": None})
+
+
+def with_checkpoint_names(settings: Curation, catalog: Catalog | None = None) -> Curation:
+    """Return the parameters with the names of checkpoints in the place of the catalogue's names."""
+    catalog = catalog or open_catalog(settings.catalog)
+    routes = {language: resolve_names(route, catalog) for language, route in settings.routes.items()}
+    extra_models = [resolve_names(Route(small=name), catalog).small for name in settings.extra_models]
+    return with_routes(settings, routes).model_copy(update={"extra_models": extra_models})
 
 
 def model_warnings(model: Model, catalog: Catalog, options: EngineOptions) -> Iterator[str]:

@@ -13,7 +13,7 @@ from winnow.parameters.gate import Gate
 from winnow.parameters.gate_limits import gate_complaints, gates_after_larger, gates_after_small
 from winnow.parameters.placement import Dask, Placement, check_devices, placement_complaints
 from winnow.parameters.selection import AUTO, Route, Selection
-from winnow.parameters.settings import Folder, Parameters, Seconds, Share, flag
+from winnow.parameters.settings import Folder, Parameters, Seconds, Share, flag, given_flags
 from winnow.text.normalize import Normalizer
 
 
@@ -168,6 +168,16 @@ class Curation(Parameters):
         return list(dict.fromkeys(filter(None, names)))
 
     @property
+    def models_by_role(self) -> dict[str, str | None]:
+        """The names of the models by role (`small`, `small for de`), as run.json has their digests."""
+        names: dict[str, str | None] = {}
+        for role in self.roles[:2]:
+            names |= {f"{role} for {tag}" if tag else role: getattr(route, role) for tag, route in self.routes.items()}
+        for role, name in zip(self.roles[2:], self.extra_models, strict=True):
+            names |= {role: name, **{f"{role} for {tag}": None for tag in self.languages}}
+        return names
+
+    @property
     def roles(self) -> list[str]:
         """The roles of the models in their order: small, large, large2 and so on."""
         larger = ["large", *(f"large{number}" for number, _ in enumerate(self.extra_models, 2))]
@@ -204,18 +214,20 @@ class Curation(Parameters):
     def model_complaints(self) -> Iterator[str]:
         """Say which options need a model that is not given."""
         if self.select != Selection() and not self.auto:
-            yield "--select: not used, because no model is auto"
+            yield f"{given_flags('select', self.select)}: not used, because no model is auto"
         yield from self.repeated_models()
         if self.large:
             return
         if self.extra_models:
             yield "--extra-models: needs --large, because extra models come after the large one"
-        if any(route.large for route in self.languages.values()):
-            yield "--languages: a language can have a large model only if the run has one: add --large"
+        if larger := [language for language, route in self.languages.items() if route.large]:
+            yield f"{flag('languages', larger[0], 'large')}: needs --large, the model of all other languages"
         if self.gate != Gate():
-            yield "--gate: not used, because there is no large model to escalate to: add --large"
+            unused = given_flags("gate", self.gate)
+            yield f"{unused}: not used, because there is no large model to escalate to: add --large"
         if self.large_placement != Placement():
-            yield "--large-placement: not used, because there is no large model: add --large"
+            unused = given_flags("large_placement", self.large_placement)
+            yield f"{unused}: not used, because there is no large model: add --large"
 
     def repeated_models(self) -> Iterator[str]:
         """Say which larger model is one of the earlier ones, by its name."""

@@ -11,7 +11,7 @@ from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
 from winnow.parameters.placement import Dask, Placement, check_devices, placement_complaints
-from winnow.parameters.settings import Folder, Parameters, Positive, Seconds, Share
+from winnow.parameters.settings import Folder, Parameters, Positive, Seconds, Share, given_flags
 from winnow.roles import ENSEMBLE
 from winnow.text.normalize import Normalizer
 from winnow.text.rover import VoteWeights
@@ -100,6 +100,11 @@ class Ensemble(Parameters):
         return self.models
 
     @property
+    def models_by_role(self) -> dict[str, str | None]:
+        """The names of the models by role, as run.json has their digests."""
+        return {f"model{number}": name for number, name in enumerate(self.models, 1)}
+
+    @property
     def roles(self) -> list[str]:
         """The roles of the models in their order, model1, model2 and so on, and of the ensemble itself."""
         return [*(f"model{number}" for number, _ in enumerate(self.models, 1)), ENSEMBLE]
@@ -122,7 +127,7 @@ class Ensemble(Parameters):
     def complaints(self) -> Iterator[str]:
         yield from placement_complaints(self.devices, {"models_placement": self.models_placement}, self.dask)
         if self.method != "rover" and self.rover != Rover():
-            yield f"--rover: not used, because --method {self.method} takes no vote"
+            yield f"{given_flags('rover', self.rover)}: not used, because --method {self.method} takes no vote"
 
 
 Settings = Curation | Ensemble

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from winnow.parameters.redaction import redact_text
-from winnow.parameters.settings import Count, Parameters, Positive, Share, flag
+from winnow.parameters.settings import Count, Parameters, Positive, Share, given_flags
 
 ADDRESSES = ("tcp://", "tls://")
 
@@ -96,8 +96,8 @@ def check_address(value: str) -> str:
 
 def placement_complaints(devices: str, placements: Mapping[str, Placement], dask: Dask) -> Iterator[str]:
     """Say which options need other devices."""
-    given = [flag(name) for name, placement in placements.items() if placement != Placement()]
-    given += ["--dask"] if dask != Dask() else []
+    groups = {name: given_flags(name, options) for name, options in {**placements, "dask": dask}.items()}
+    given = [flags for flags in groups.values() if flags]
     if devices == "inline" and given:
         yield f"{', '.join(given)}: not used, because --devices inline starts no workers"
     if devices != "local" and dask.workers:

@@ -4,7 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from winnow.input_files import expand_home
 from winnow.parameters.redaction import refuse_credentials
@@ -29,6 +38,13 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 Folder = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
 """A folder on disk, or an object store's URL."""
+
+IN_WORDS = {
+    "missing": "required, but not given",
+    "extra_forbidden": "no such option",
+    "model_type": "a group of options: give them one by one",
+}
+"""Pydantic's errors that are about options rather than values, in the words of a command."""
 
 AS_RECORDED = {"recorded": True}
 """The validation context for parameters read from a run's folder: they are not checked against each other."""
@@ -69,6 +85,28 @@ class Parameters(BaseModel):
 def default_of(parameters: BaseModel, name: str) -> object:
     """Return the default of an option."""
     return type(parameters).model_fields[name].default
+
+
+def given_flags(name: str, options: BaseModel) -> str:
+    """List those of a group's options that are not at their defaults, as they are typed: `--gate.by, --gate.accept`."""
+    return ", ".join(
+        flag(name, option)
+        for option in type(options).model_fields
+        if getattr(options, option) != default_of(options, option)
+    )
+
+
+def describe_errors(error: ValidationError) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the place of each wrong option, such as `("gate", "accept")`, and what is wrong; `()` for several ones."""
+    for detail in error.errors():
+        message = IN_WORDS.get(detail["type"], detail["msg"])
+        place = tuple(part for part in detail["loc"] if isinstance(part, str))
+        yield place, str(detail.get("ctx", {}).get("error", message))
+
+
+def option_errors(error: ValidationError) -> str:
+    """Return what is wrong with each option, after its name as it is typed."""
+    return "; ".join(f"{flag(*place)}: {message}" if place else message for place, message in describe_errors(error))
 
 
 def flag(*names: str) -> str:

@@ -7,9 +7,12 @@ from pydantic import BaseModel
 from winnow.reports.audit import Audit, summarize_audit
 from winnow.reports.counts import NO_UTTERANCES, UtteranceCount, count_utterances, hours_of, rows_where
 from winnow.reports.throughput import Throughput
-from winnow.roles import Role, band_of
+from winnow.roles import Role, band_of, previous_role
 
 BANDS = ("accept", "escalate", "reject")
+
+FINAL = "final"
+"""Not a band of the gate: utterances in languages without a next model, whose result so far is used."""
 
 
 class Band(BaseModel, frozen=True):
@@ -35,8 +38,16 @@ class Band(BaseModel, frozen=True):
 
 
 def count_bands(rows: pa.Table, role: Role) -> dict[str, Band]:
-    """Count the rows in each band of the gate after this model."""
-    return {name: count_band(rows_where(rows, band_of(role), name)) for name in BANDS}
+    """Count the rows in each band of the gate after this model; every row that it transcribed is in one of them."""
+    return {name: count_band(members) for name, members in split_by_band(rows, role).items()}
+
+
+def split_by_band(rows: pa.Table, role: Role) -> dict[str, pa.Table]:
+    """Return the rows of each band; of `final` only if there are any."""
+    reached = rows if role == "small" else rows_where(rows, band_of(previous_role(role)), "escalate")
+    bands = {name: rows_where(reached, band_of(role), name) for name in BANDS}
+    final = reached.filter(pc.is_null(reached[band_of(role)]))
+    return {**bands, **({FINAL: final} if len(final) else {})}
 
 
 def count_band(rows: pa.Table) -> Band:
@@ -47,9 +58,11 @@ def count_band(rows: pa.Table) -> Band:
 def summarize_bands(rows: pa.Table, wer_limit: float | None, speed: dict[Role, Throughput]) -> dict[str, Band]:
     """Summarize each band of the gate after the small model; `wer_limit` is the highest WER that the filter keeps."""
     bands = {}
-    for name, counts in count_bands(rows, "small").items():
-        members = rows_where(rows, "band", name)
-        bands[name] = counts.model_copy(
+    for name, members in split_by_band(rows, "small").items():
+        if name == FINAL:
+            bands[name] = count_band(members)
+            continue
+        bands[name] = count_band(members).model_copy(
             update={
                 "rescued": count_utterances(rescued_rows(members, wer_limit)),
                 "relabelled": count_utterances(relabelled_rows(members)),

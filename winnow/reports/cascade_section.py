@@ -1,6 +1,7 @@
 """The section on the cascade: the gate's limits, its bands and what the audit estimates."""
 
 from winnow.gates.criteria import CRITERIA, criteria_for
+from winnow.reports.bands import FINAL
 from winnow.reports.formatting import format_number, format_percent, format_share, markdown_table
 from winnow.reports.summary import Report, ReportContext
 
@@ -8,6 +9,7 @@ BAND_NAMES = {
     "accept": "Accept (the small model's result is used)",
     "escalate": "Escalate (the large model's result is used)",
     "reject": "Reject (dropped)",
+    FINAL: "Final (no larger model for the language; the small model's result is used)",
 }
 LEGEND = (
     "Rescued: kept, although the small model's WER is above the filter's limit. Lost: dropped, although the small "
@@ -22,6 +24,7 @@ def cascade_section(context: ReportContext) -> str:
     report = context.report
     parts = [
         gate_limits(report),
+        accepted_above_filter(report, context.settings.filter.max_kept_wer),
         bands_table(report),
         larger_gates(report),
         effect(report),
@@ -40,6 +43,17 @@ def gate_limits(report: Report) -> str:
     return "\n".join(f"- {CRITERIA[name].describe(report.gates.limits[name])}" for name in compared)
 
 
+def accepted_above_filter(report: Report, limit: float | None) -> str:
+    """Say what becomes of accepted utterances that the filter drops; only a budget chooses such a limit."""
+    accept = report.gates.limits["wer"].accept if report.gates else None
+    if limit is None or accept is None or accept <= limit:
+        return ""
+    return (
+        f"Utterances with a WER above {limit:g}, the filter's limit, are dropped although this gate accepts them: the "
+        "sample showed that the budget rescues more elsewhere."
+    )
+
+
 def bands_table(report: Report) -> str:
     """Tabulate the bands of the gate after the small model; relabelled utterances only if there are any."""
     relabelled = any(band.relabelled.utterances for band in report.bands.values())
@@ -52,12 +66,16 @@ def bands_table(report: Report) -> str:
         + [format_number(band.spent_seconds, 1), format_number(band.saved_seconds, 1)]
         for name, band in report.bands.items()
     ]
+    sums = [report.kept + report.dropped, report.hours, report.kept, report.kept_hours]
+    total = ["Total", f"{sums[0]:,}", f"{sums[1]:.3f}", f"{sums[2]:,}", f"{sums[3]:.3f}"]
+    total += [f"{report.rescued.utterances:,}", f"{report.lost.utterances:,}"]
+    cells.append([*total, *[""] * (len(header) - len(total))])
     return f"{markdown_table(header, cells)}\n\n{LEGEND}" + (f" {RELABELLED}" if relabelled else "")
 
 
 def larger_gates(report: Report) -> str:
     """Describe what became of utterances at the gate after each larger model."""
-    words = {"accept": "accepted", "escalate": "escalated", "reject": "rejected"}
+    words = {"accept": "accepted", "escalate": "escalated", "reject": "rejected", FINAL: "final in their language"}
     return "\n\n".join(
         f"Gate after the {role} model: "
         + ", ".join(f"{band.utterances:,} {words[name]} ({band.kept:,} kept)" for name, band in bands.items())

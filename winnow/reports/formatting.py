@@ -27,6 +27,12 @@ def escape_markdown(text: str) -> str:
     return "".join(ESCAPED.get(c, c) for c in words)
 
 
+def code_span(name: str) -> str:
+    """Return a name as code, literally and without any backslash; one that would end the code is escaped as a text."""
+    plain = name.isprintable() and len(name) <= MAX_CHARACTERS and not set(name) & set("`|<>&\\")
+    return f"`{name}`" if plain and name.strip() == name and not AUTOLINKED.search(name) else escape_markdown(name)
+
+
 def format_number(value: float | None, digits: int) -> str:
     """Return a number with a fixed number of decimals, or nothing for None."""
     return "" if value is None else f"{value:,.{digits}f}"

@@ -1,19 +1,36 @@
-"""What the figures of a report suggest: each recommendation is one function and one entry in `RECOMMENDATIONS`."""
+"""What the figures of a report suggest: each recommendation is one function and one entry in `RECOMMENDATIONS`.
+
+An option is only named if the run's parameters with another value of it are valid; see `if_accepted`.
+"""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import astuple
 
+from pydantic import ValidationError
+
+from winnow.gates.criteria import criteria_for
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.reports.summary import Report
-from winnow.schema import QUARANTINE_REASONS
+from winnow.schema import QUARANTINE_REASONS, remedy_for
 
 Advice = Callable[[Report, Settings], Iterator[str]]
 
 
 def recommend(report: Report, settings: Settings) -> list[str]:
-    """Return all recommendations for a run; options that they name are accepted by a run with these settings."""
+    """Return all recommendations for a run."""
     advice = [sentence for check in RECOMMENDATIONS for sentence in check(report, settings)]
     return advice or (["Nothing stands out."] if report.kept else [])
+
+
+def if_accepted(settings: Settings, group: str, option: str, value: float | None, words: str) -> Iterator[str]:
+    """Yield a recommendation about an option, in these words, if a run with that value of it would start."""
+    options = getattr(settings, group)
+    changed = settings.model_copy(update={group: options.model_copy(update={option: value})})
+    with suppress(ValidationError):
+        type(settings).model_validate(changed.model_dump())
+        yield words
 
 
 def high_wer(report: Report, settings: Settings) -> Iterator[str]:
@@ -55,20 +72,47 @@ def useless_large_model(report: Report, settings: Settings) -> Iterator[str]:
 def too_much_escalated(report: Report, settings: Settings) -> Iterator[str]:
     share = report.escalated_hours / report.hours if report.hours else 0.0
     if isinstance(settings, Curation) and "escalate" in report.bands and share > 0.5:
-        options = " or ".join(["a better small model", *escalate_less(settings)])
+        options = " or ".join(["a better small model", *escalate_less(report, settings)])
         yield f"{share:.0%} of the audio was escalated: {options} would make the cascade faster."
 
 
-def escalate_less(settings: Curation) -> Iterator[str]:
+def escalate_less(report: Report, settings: Curation) -> Iterator[str]:
     """Name the option that makes the gate escalate less, if it can still be changed."""
-    gate, accept, limit = settings.gate, settings.gates_after_small.limits["wer"].accept, settings.filter.max_kept_wer
+    gate, limit = settings.gate, settings.filter.max_kept_wer
+    limits = settings.gates_after_small.limits[compared_by_gate(report, settings)]
     if gate.preset == "budget":
-        yield "a lower `gate.budget`"
-    elif gate.by == "confidence":
-        yield "a lower `gate.accept_confidence`" if gate.accept_confidence else "setting `gate.accept_confidence`"
-    elif limit is None or accept is None or accept < limit:
+        yield from if_accepted(settings, "gate", "budget", gate.budget_share / 2, "a lower `gate.budget`")
+    elif compared_by_gate(report, settings) == "confidence":
+        value = 0.5 if limits.accept is None else (limits.accept + (limits.reject or 0.0)) / 2
+        words = "setting `gate.accept_confidence`" if limits.accept is None else "a lower `gate.accept_confidence`"
+        yield from if_accepted(settings, "gate", "accept_confidence", value, words)
+    elif limit is None or limits.accept is None or limits.accept < limit:
         most = "" if limit is None else f" (at most {limit:g}, the filter's limit)"
-        yield f"{'setting' if accept is None else 'a higher'} `gate.accept`{most}"
+        words = f"{'setting' if limits.accept is None else 'a higher'} `gate.accept`{most}"
+        value = min(value for value in (limit, limits.reject, 1.0) if value is not None)
+        yield from if_accepted(settings, "gate", "accept", value, words)
+
+
+def escalate_fewer_bad(report: Report, settings: Curation) -> Iterator[str]:
+    """Name the option that makes the gate reject more, if it can still be changed."""
+    gate = settings.gate
+    accept, reject = astuple(settings.gates_after_small.limits[compared_by_gate(report, settings)])
+    if gate.preset == "budget":
+        yield from if_accepted(settings, "gate", "budget", gate.budget_share / 2, "a lower `gate.budget`")
+    elif compared_by_gate(report, settings) == "confidence":
+        value = ((reject or 0.0) + (1.0 if accept is None else accept)) / 2
+        words = "setting `gate.reject_confidence`" if reject is None else "a higher `gate.reject_confidence`"
+        yield from if_accepted(settings, "gate", "reject_confidence", value, words)
+    elif reject is None or reject > (accept or 0.0):
+        value = ((accept or 0.0) + (1.0 if reject is None else reject)) / 2
+        words = "setting `gate.reject`" if reject is None else "a lower `gate.reject`"
+        yield from if_accepted(settings, "gate", "reject", value, words)
+
+
+def compared_by_gate(report: Report, settings: Curation) -> str:
+    """Return the criterion that decides most at the gate after the small model: wer or confidence."""
+    criteria = criteria_for(settings.gate.by, "small")
+    return criteria[0] if len(criteria) == 1 or report.compared else criteria[-1]
 
 
 def hopeless_escalations(report: Report, settings: Settings) -> Iterator[str]:
@@ -76,13 +120,11 @@ def hopeless_escalations(report: Report, settings: Settings) -> Iterator[str]:
     if not isinstance(settings, Curation) or not escalate or escalate.utterances < 20:
         return
     if escalate.kept / escalate.utterances < 0.05:
-        gate = settings.gate
-        option = "a higher `gate.reject_confidence`" if gate.by == "confidence" else "a lower `gate.reject`"
-        option = "a lower `gate.budget`" if gate.preset == "budget" else option
-        yield (
-            f"Only {escalate.kept:,} of {escalate.utterances:,} escalated utterances were kept: {option} would save "
-            "time and lose little."
-        )
+        for option in escalate_fewer_bad(report, settings):
+            yield (
+                f"Only {escalate.kept:,} of {escalate.utterances:,} escalated utterances were kept: {option} would "
+                "save time and lose little."
+            )
 
 
 def useless_ensemble(report: Report, settings: Settings) -> Iterator[str]:
@@ -94,7 +136,8 @@ def useless_ensemble(report: Report, settings: Settings) -> Iterator[str]:
     best = min(rates, key=rates.__getitem__)
     options = ["leave out the weakest of the others"] if len(settings.models) > 2 else [f"use {best} alone"]
     if settings.method == "rover" and settings.rover.alpha:
-        options.append("give confidence more weight (a lower `rover.alpha`)")
+        words = "give confidence more weight (a lower `rover.alpha`)"
+        options += if_accepted(settings, "rover", "alpha", settings.rover.alpha / 2, words)
     better = f"{best} alone (mean WER {rates[best]:.1%}) is better than the ensemble ({ensemble:.1%})"
     yield f"{better}: {', or '.join(options)}."
 
@@ -102,10 +145,11 @@ def useless_ensemble(report: Report, settings: Settings) -> Iterator[str]:
 def many_quarantined(report: Report, settings: Settings) -> Iterator[str]:
     if report.utterances and report.quarantined / report.utterances > 0.05:
         most_frequent = next((reason for reason in report.reasons if reason in QUARANTINE_REASONS), "")
+        remedy = remedy_for(most_frequent, settings.referenced)
         yield (
             f"{report.quarantined / report.utterances:.0%} of the utterances were quarantined, most often for "
             f"`{most_frequent}`: repair the manifest or the audio, and use a new output folder, because processed "
-            "utterances are not transcribed again."
+            "utterances are not transcribed again." + (f" Or, also in a new folder: {remedy}." if remedy else "")
         )
 
 

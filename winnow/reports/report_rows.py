@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from winnow.corpora.languages import row_languages
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.reports.audit import audit_decisions
 from winnow.reports.wer_distribution import EDIT_COUNTS
@@ -29,7 +30,7 @@ def report_columns(settings: Settings) -> list[str]:
 
 
 def read_report_rows(filtered: list[Path], settings: Settings) -> pa.Table:
-    """Read all filtered shards of a run, in the report's columns and `large_keeps`, the audit's decisions."""
+    """Read all filtered shards of a run: the report's columns, `language`, and `large_keeps`, the audit's decisions."""
     columns, rules = report_columns(settings), rules_for(settings)
     return pa.concat_tables([read_shard(shard, columns, rules) for shard in filtered])
 
@@ -37,6 +38,7 @@ def read_report_rows(filtered: list[Path], settings: Settings) -> pa.Table:
 def read_shard(shard: Path, columns: list[str], rules: Rules) -> pa.Table:
     """Read one filtered shard; all its columns only if the audit has to apply the rules again."""
     audited = "audit" in read_schema(shard).names and pc.any(read_table(shard, columns=["audit"])["audit"]).as_py()
-    rows = read_table(shard, columns=None if audited else columns)
+    rows = read_table(shard, columns=None if audited else [*columns, "fields"])
     large_keeps = audit_decisions(rows, rules) if audited else pa.nulls(len(rows), pa.bool_())
-    return rows.select(columns).append_column("large_keeps", large_keeps)
+    languages = pa.array(row_languages(rows["fields"].to_pylist()), pa.string())
+    return rows.select(columns).append_column("language", languages).append_column("large_keeps", large_keeps)

@@ -8,8 +8,9 @@ import pyarrow.compute as pc
 
 from winnow.reports.cascade_section import cascade_section
 from winnow.reports.charts import Chart, agreement_curve, data_uri, outcome_bar, wer_histogram
-from winnow.reports.counts import ReasonCount
+from winnow.reports.counts import ReasonCount, transcribed_rows
 from winnow.reports.formatting import (
+    code_span,
     escape_markdown,
     format_gibibytes,
     format_number,
@@ -17,6 +18,7 @@ from winnow.reports.formatting import (
     format_share,
     markdown_table,
 )
+from winnow.reports.languages import MULTIPLE, UNDETERMINED
 from winnow.reports.recommendations import recommend
 from winnow.reports.summary import Report, ReportContext
 from winnow.reports.wer_distribution import WER_LEVELS
@@ -59,6 +61,8 @@ def word_error_rates(context: ReportContext) -> str:
     """Tabulate the distribution of the WER, and how many utterances are in each level."""
     report = context.report
     compared = {name: wer for name, wer in report.wer.items() if wer.utterances}
+    others = report.kept + report.dropped - report.compared
+    sentence = f"The other {others:,} transcribed utterances have no reference, and so no WER."
     rates = [
         [name.capitalize(), f"{wer.utterances:,}"]
         + [format_percent(rate) for rate in (wer.corpus, wer.mean, wer.capped, wer.median, wer.std)]
@@ -74,6 +78,7 @@ def word_error_rates(context: ReportContext) -> str:
             markdown_table(["", "Utterances", "Corpus", "Mean", "Capped", "Median", "Std. dev."], rates),
             "Corpus: all errors divided by all reference words. Mean, median and standard deviation: over utterances. "
             "Capped: the mean with each utterance's WER limited to 100%.",
+            *([sentence] if others else []),
             markdown_table(["", *(f"{name.capitalize()} {limits[name]}" for name in WER_LEVELS)], levels),
         ]
     )
@@ -89,8 +94,34 @@ def agreement_levels(context: ReportContext) -> str:
         for level in report.agreement.levels
     ]
     sentence = [] if mean is None else [f"Mean agreement with the selected hypothesis: {format_percent(mean)}."]
+    if alone := pc.sum(pc.is_null(transcribed_rows(context.rows)["agreement"])).as_py():
+        sentence.append(f"{alone:,} utterances were transcribed by one model only, so their agreement is unknown.")
     header = ["Agreement", "Utterances", "Hours", "Mean WER (utterances with a reference)"]
     return "\n\n".join([*sentence, markdown_table(header, cells)])
+
+
+def languages(context: ReportContext) -> str:
+    """Tabulate the rows of each language, and the WER of each model there."""
+    report = context.report
+    passes = [name for name in next(iter(report.languages.values())).wer if name not in ("all", "kept")]
+    cells = [
+        [language_name(name), f"{row.utterances:,}", f"{row.hours:.3f}", f"{row.kept:,}", f"{row.kept_hours:.3f}"]
+        + [f"{row.dropped:,}", f"{row.quarantined:,}", format_percent(row.wer["all"].corpus)]
+        + [format_percent(row.wer[role].corpus) for role in passes]
+        for name, row in report.languages.items()
+    ]
+    header = ["Language", "Utterances", "Hours", "Kept", "Kept hours", "Dropped", "Quarantined", "WER"]
+    legend = (
+        "WER: all errors divided by all reference words, of the selected hypotheses and of each model over what it "
+        "transcribed."
+    )
+    return f"{markdown_table([*header, *(f'WER, {role} model' for role in passes)], cells)}\n\n{legend}"
+
+
+def language_name(name: str) -> str:
+    """Return a language's tag as it is shown."""
+    unknown = {UNDETERMINED: "und (not stated)", MULTIPLE: "mul (all others)"}
+    return unknown.get(name) or escape_markdown(name)
 
 
 def reasons(context: ReportContext) -> str:
@@ -136,7 +167,7 @@ def speed(context: ReportContext) -> str:
     report = context.report
     models = [(role, model) for role, speed in report.speed.items() for model in speed.models or [speed]]
     cells = [
-        [role.capitalize(), escape_markdown(Path(model.checkpoint).name), f"{model.utterances:,}"]
+        [role.capitalize(), code_span(Path(model.checkpoint).name), f"{model.utterances:,}"]
         + [f"{model.hours:.3f}", f"{model.seconds:,.1f}", format_number(model.rtfx, 1)]
         + [format_number(model.utterances_per_second, 1), format_percent(model.padding)]
         + [", ".join(filter(None, [model.device, model.precision])), format_gibibytes(model.peak_device_bytes)]
@@ -144,7 +175,7 @@ def speed(context: ReportContext) -> str:
     ]
     header = ["Pass", "Checkpoint", "Utterances", "Hours", "Seconds", "RTFx", "Utterances per second", "Padding"]
     table = markdown_table([*header, "Device", "Memory"], cells)
-    unpinned = [f"`{escape_markdown(model.checkpoint)}`" for _, model in models if not model.pinned]
+    unpinned = [code_span(model.checkpoint) for _, model in models if not model.pinned]
     return f"{table}\n\nNot pinned, allowed by `trust_unpinned`: {', '.join(unpinned)}." if unpinned else table
 
 
@@ -178,6 +209,7 @@ SECTIONS = (
         applies=lambda report: report.agreement,
         charts=(Chart("Hours by minimum agreement", agreement_curve),),
     ),
+    Section("Languages", languages, applies=lambda report: report.languages),
     Section("Cascade", cascade_section, applies=lambda report: report.bands),
     Section("Reasons", reasons, applies=lambda report: report.reasons),
     Section("Mended rows", mended_rows, applies=lambda report: report.mended),

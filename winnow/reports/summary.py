@@ -22,6 +22,7 @@ from winnow.reports.counts import (
     sum_counts,
     transcribed_rows,
 )
+from winnow.reports.languages import LanguageFigures, summarize_languages
 from winnow.reports.throughput import Throughput
 from winnow.reports.wer_distribution import WerDistribution, wer_distribution
 from winnow.roles import Role
@@ -31,10 +32,10 @@ from winnow.schema import ShardedManifest
 class Report(BaseModel, frozen=True):
     """The quality report of a run. WER as a fraction; hours as measured, without those of quarantined utterances.
 
-    `bands` belong to the gate after the small model, `further` to the gates after larger models; `gates` has the limits
-    of the first. `rescued`, `lost` and `saved_seconds` are sums over `bands`. `alike` counts dropped utterances in
-    which the small and the large model have the same words. `agreement` is None if every utterance must have a
-    reference. `warnings` are sentences that should not be overlooked.
+    `languages` is empty if the rows have only one. `bands` belong to the gate after the small model, `further` to the
+    gates after larger models; `gates` has the limits of the first. `rescued`, `lost` and `saved_seconds` are sums over
+    `bands`. `alike` counts dropped utterances in which the small and the large model have the same words. `agreement`
+    is None if every utterance must have a reference. `warnings` are sentences that should not be overlooked.
     """
 
     lines: int
@@ -47,6 +48,7 @@ class Report(BaseModel, frozen=True):
     dropped_hours: float
     escalated_hours: float = 0.0
     wer: dict[str, WerDistribution]
+    languages: dict[str, LanguageFigures] = {}
     bands: dict[str, Band] = {}
     further: dict[Role, dict[str, Band]] = {}
     gates: Gates | None = None
@@ -110,6 +112,7 @@ def summarize(
         **count_decisions(rows, manifest, settings.filter),
         escalated_hours=hours_of(escalated),
         wer=wer,
+        languages=summarize_languages(rows, settings.roles),
         bands=bands,
         further={role: count_bands(transcribed, role) for role in settings.roles[1:-1]},
         gates=gates,
@@ -134,6 +137,7 @@ def summarize_ensemble(
     return Report(
         **count_decisions(rows, manifest, settings.filter),
         wer=wer | {role: wer_distribution(transcribed, role) for role in speed},
+        languages=summarize_languages(rows, speed),
         agreement=summarize_agreement(transcribed),
         speed=speed,
     )

@@ -17,6 +17,7 @@ from winnow.corpora.nemo_jsonl.source import NemoJsonl
 from winnow.corpora.registry import open_source
 from winnow.errors import ManifestError, OutputError, OutputInUse
 from winnow.runs.lock import Owner, lock_folder
+from winnow.runs.run_dir import check_folder
 from winnow.runs.storage import is_local, location, write_atomically
 
 log = logging.getLogger("winnow")
@@ -86,18 +87,23 @@ def open_increments(output: str, owner: Owner, referenced: bool = True) -> Itera
 
     Raises OutputError if the folder is in an object store, cannot be written to or has other files.
     """
+    root = check_root(output)
+    root.mkdir(parents=True, exist_ok=True)
+    with lock_folder(root, owner):
+        yield Increments(root, referenced)
+
+
+def check_root(output: str) -> Path:
+    """Return the folder for increments; raises OutputError if it is none, or cannot be written to. Nothing is made."""
     root = location(output)
     if not is_local(root):
         raise OutputError(f"{output}: increments need a local folder, got a URL")
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{root}: cannot write to the output: {error.strerror}") from error
-    names = [path.name for path in root.iterdir() if path.name != "_lock" and not path.name.startswith(".")]
+    check_folder(root, of_run=False)
+    names = [path.name for path in root.iterdir()] if root.exists() else []
+    names = [name for name in names if name != "_lock" and not name.startswith(".")]
     if foreign := sorted(name for name in names if not is_increment(name)):
         raise OutputError(f"{root}: expected increments only, found {foreign[0]}: choose another output")
-    with lock_folder(root, owner):
-        yield Increments(root, referenced)
+    return root
 
 
 def is_increment(name: str) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from winnow.errors import TooManyQuarantined
 from winnow.runs.storage import read_table
-from winnow.schema import QUARANTINE_REASONS
+from winnow.schema import QUARANTINE_REASONS, remedy_for
 
 ALWAYS_ALLOWED = 10  # utterances; as many never stop a run
 
@@ -13,8 +13,9 @@ ALWAYS_ALLOWED = 10  # utterances; as many never stop a run
 class QuarantineLimit:
     """Counts quarantined utterances, and raises once they are more than a share (0 to 1) of all utterances."""
 
-    def __init__(self, utterances: int, share: float) -> None:
-        self._utterances, self._share = utterances, share
+    def __init__(self, utterances: int, share: float, referenced: bool = True) -> None:
+        """With `referenced`, an utterance without a text is quarantined."""
+        self._utterances, self._share, self._referenced = utterances, share, referenced
         self._reasons: Counter[str] = Counter()
 
     def add(self, shard: Path) -> None:
@@ -24,8 +25,14 @@ class QuarantineLimit:
         quarantined = self._reasons.total()
         if quarantined > max(ALWAYS_ALLOWED, self._share * self._utterances):
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in self._reasons.most_common(3))
+            remedy = remedy_for(self._reasons.most_common(1)[0][0], self._referenced)
             raise TooManyQuarantined(
                 f"{quarantined:,} of {self._utterances:,} utterances are quarantined, more than max_quarantined "
-                f"({self._share:.1%}) allows: {reasons}. Repair them and choose another output, or continue in this "
-                "one with a higher max_quarantined"
+                f"({self._share:.1%}) allows: {reasons}. "
+                + (
+                    f"{remedy[0].upper()}{remedy[1:]}, and choose another output. Otherwise repair"
+                    if remedy
+                    else "Repair"
+                )
+                + " them and choose another output, or continue in this one with a higher --max-quarantined"
             )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from winnow.errors import OutputError
+from winnow.errors import OutputError, WinnowError
 from winnow.parameters.ensemble import Settings
 from winnow.runs import ledger
 from winnow.runs.completion import SUCCESS, complete
@@ -12,7 +12,7 @@ from winnow.runs.contents import survey
 from winnow.runs.lock import Owner, lock_folder
 from winnow.runs.records import read_record
 from winnow.runs.run_record import RUN_RECORD, check_same_run, read_run_record
-from winnow.runs.storage import draft_of, is_draft, is_local, location, put, remove
+from winnow.runs.storage import check_writable, draft_of, is_draft, is_local, location, put, remove
 from winnow.runs.store_errors import explain_store_errors, store_error
 
 
@@ -42,21 +42,38 @@ def open_run(
             yield run
 
 
+def check_folder(run: Path, of_run: bool = True) -> None:
+    """Raise OutputError unless the folder can be written to, and (`of_run`) is new, empty or a run's; make nothing.
+
+    A run might overwrite the files of another folder. An object store is not asked whether it can be written to.
+    """
+    try:
+        with explain_store_errors(run):
+            names = {path.name for path in run.iterdir() if not is_draft(path)} if run.exists() else set()
+        if of_run and RUN_RECORD in names:
+            read_run_record(run)
+        elif of_run and names - {"_lock"}:
+            raise OutputError(f"{run}: not a run's folder, and not empty: choose another output")
+        if is_local(run):
+            check_writable(run)
+    except OSError as error:
+        raise cannot_write(run, error) from error
+
+
 def make_folder(run: Path) -> None:
-    """Make the folder; refuse one that has other files, because the run might overwrite them, or is not writable."""
+    """Make the folder; raises OutputError as `check_folder` does."""
     try:
         if is_local(run):
             run.mkdir(parents=True, exist_ok=True)
-        names = {path.name for path in run.iterdir() if not is_draft(path)} if run.exists() else set()
-        if RUN_RECORD in names:
-            read_run_record(run)
-        elif names - {"_lock"}:
-            raise OutputError(f"{run}: not a run's folder, and not empty: choose another output")
+        check_folder(run)
         put(draft_of(run / RUN_RECORD), b"").unlink()
     except OSError as error:
-        raise store_error(error, run) or OutputError(
-            f"{run}: cannot be written to ({error.strerror or error})"
-        ) from error
+        raise cannot_write(run, error) from error
+
+
+def cannot_write(run: Path, error: OSError) -> WinnowError:
+    """Return the error of an output that cannot be written to, or of its store."""
+    return store_error(error, run) or OutputError(f"{run}: cannot be written to ({error.strerror or error})")
 
 
 def mark_complete(run: Path, published: set[Path], counts: dict[str, int]) -> None:

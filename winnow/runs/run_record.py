@@ -23,6 +23,8 @@ PIN_PREFIX = "@sha256:"
 
 Values = dict[str, Any]
 
+MOST_DIFFERENCES = 5  # in a message
+
 
 class RunRecord(BaseModel, frozen=True, extra="forbid", strict=True):
     """What determines the output of a run, and where it was run."""
@@ -41,16 +43,22 @@ def check_same_run(run: Path, settings: Settings, inputs: dict[str, str | None],
     `inputs` are the sha256 of what the run reads. Returns what `run.json` is to contain: the placement of this run, for
     `winnow resume`, or all its parameters, if the run before it has no results.
     """
-    record = make_record(run, settings, inputs, versions)
-    content = record.encode()
-    if put_if_absent(run / RUN_RECORD, content):
-        return content
-    before, now = (comparable(each, type(settings)) for each in (read_run_record(run), record))
-    changes = differences(before, now)
-    has_results = not is_local(run) or bool(record_files(run))
-    if changes and has_results:
-        raise RunMismatch(f"{run} holds another run ({changes}): choose another output, or remove this one")
+    content = make_record(run, settings, inputs, versions).encode()
+    if not put_if_absent(run / RUN_RECORD, content) and has_results(run):
+        raise_if_other_run(run, settings, inputs)
     return content
+
+
+def has_results(run: Path) -> bool:
+    """Tell whether a run has begun to write results into the folder; in an object store, its record counts as one."""
+    return (run / RUN_RECORD).exists() and (not is_local(run) or bool(record_files(run)))
+
+
+def raise_if_other_run(run: Path, settings: Settings, inputs: dict[str, str | None]) -> None:
+    """Raise RunMismatch if the run in the folder has other parameters or inputs."""
+    records = read_run_record(run), make_record(run, settings, inputs, {})
+    if changes := differences(*(comparable(record, type(settings)) for record in records)):
+        raise RunMismatch(f"{run} holds another run ({changes}): choose another output, or remove this one")
 
 
 def read_run_record(run: Path) -> RunRecord:
@@ -140,7 +148,8 @@ def differences(before: Values, now: Values) -> str:
     """Name the values that differ, such as `parameters.filter.max_wer was None, now 0.1`; "" if none does."""
     old, new = flatten(before), flatten(now)
     names = [name for name in sorted(old | new) if old.get(name) != new.get(name)]
-    return "; ".join(f"{name} was {old.get(name)}, now {new.get(name)}" for name in names)
+    shown = [f"{name} was {old.get(name)}, now {new.get(name)}" for name in names[:MOST_DIFFERENCES]]
+    return "; ".join([*shown, *([f"and {len(names) - len(shown)} more"] if len(names) > len(shown) else [])])
 
 
 def flatten(value: Any, name: str = "") -> Values:

@@ -66,6 +66,17 @@ def is_local(path: Path) -> bool:
     return isinstance(path, Path)
 
 
+def check_writable(folder: Path) -> None:
+    """Raise OSError unless a file can be created in the folder, or in its nearest existing parent; leaves nothing."""
+    with tempfile.TemporaryFile(dir=nearest_existing(folder)):
+        pass
+
+
+def nearest_existing(folder: Path) -> Path:
+    """Return the folder, or its nearest parent that exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
 def put(path: Path, content: bytes) -> Path:
     """Write the file, replacing an existing one; return its path."""
     with write_atomically(path) as file:

@@ -1,0 +1,112 @@
+"""What would stop a run and can be seen before a model is opened or a server started, so that nobody waits for it.
+
+The command calls these checks before it imports Prefect, and each flow calls them first. They write, download and open
+nothing that belongs to a run.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from winnow.corpora.registry import open_source
+from winnow.corpora.source import check_utterances
+from winnow.errors import OptionError, OutputError
+from winnow.models.auto_select import with_checkpoint_names
+from winnow.models.resolve import check_model, known_digest
+from winnow.parameters.curation import Curation
+from winnow.parameters.ensemble import Settings
+from winnow.parameters.maintenance import Benchmark, Refilter
+from winnow.parameters.selection import AUTO
+from winnow.parameters.settings import flag
+from winnow.rules.rule import Rules
+from winnow.runs.incremental import check_root
+from winnow.runs.reuse import input_digests
+from winnow.runs.run_dir import check_folder
+from winnow.runs.run_record import with_absolute_names, has_results, load_settings, raise_if_other_run
+from winnow.runs.storage import location
+from winnow.sweep.outcomes import run_stages
+from winnow.validation.rules import phrase_digest, rules_for
+
+
+def check_run(settings: Settings) -> None:
+    """Raise a WinnowError for a run that could not start, or whose output is another run's."""
+    run = location(settings.output)
+    rules = check_inputs(settings)
+    check_folder(run)
+    if has_results(run):
+        raise_if_other_run(run, settings, known_inputs(settings, rules, run))
+    else:
+        folder = settings.relative_to or settings.audio_root
+        check_utterances(open_source(settings.manifest, folder, settings.referenced))
+
+
+def check_increments(settings: Curation) -> None:
+    """Raise a WinnowError for a growing manifest that could not be curated; it may have no utterance yet."""
+    check_inputs(settings)
+    check_root(settings.output)
+
+
+def check_refilter(request: Refilter) -> None:
+    """Raise a WinnowError for a run that other rules cannot be applied to, or whose output is taken."""
+    original, run = location(request.run), location(request.output)
+    settings = load_settings(original, request.filter)
+    run_stages(original)
+    rules = rules_for(settings)
+    if original == run:
+        raise OutputError(f"{run}: is the run whose hypotheses are reused: choose another output")
+    check_folder(run)
+    if has_results(run):
+        digests = {name: sha256 for name, sha256 in input_digests(original).items() if name != "phrases"}
+        raise_if_other_run(run, settings, digests | phrase_digest(rules))
+
+
+def check_benchmark(settings: Benchmark) -> None:
+    """Raise a WinnowError for a benchmark that could not start."""
+    check_folders({"relative_to": settings.relative_to})
+    check_models(settings.models, settings.trust_unpinned)
+    check_utterances(open_source(settings.manifest, settings.relative_to))
+    check_folder(location(settings.output), of_run=False)
+
+
+def check_inputs(settings: Settings) -> Rules:
+    """Raise a WinnowError unless manifest, folders, models and rules fit; return the rules."""
+    next(open_source(settings.manifest).head(1), None)
+    check_folders({"audio_root": settings.audio_root, "relative_to": settings.relative_to})
+    names = settings.checkpoints
+    if isinstance(settings, Curation):
+        names = with_checkpoint_names(settings).checkpoints
+    check_models(names, settings.trust_unpinned)
+    check_scheduler_file(settings.devices)
+    return rules_for(settings)
+
+
+def check_models(names: Iterable[str], trust_unpinned: bool) -> None:
+    """Raise CheckpointError for a name that is no model's, and for a file that is missing."""
+    for name in names:
+        if name != AUTO:
+            check_model(name, trust_unpinned)
+
+
+def check_folders(folders: dict[str, Path | None]) -> None:
+    """Raise OptionError unless each of these options names a folder."""
+    for name, folder in folders.items():
+        if folder and not folder.is_dir():
+            raise OptionError(f"{flag(name)} {folder}: no such folder")
+
+
+def check_scheduler_file(devices: str) -> None:
+    """Raise OptionError if the devices are in a scheduler file that does not exist."""
+    if devices.endswith(".json") and "://" not in devices and not Path(devices).is_file():
+        raise OptionError(
+            f"{flag('devices')} {devices}: no such scheduler file: start dask scheduler --scheduler-file {devices}"
+        )
+
+
+def known_inputs(settings: Settings, rules: Rules, run: Path) -> dict[str, str | None]:
+    """Return the sha256 of what the run reads; a model that has its recorded name counts as unchanged."""
+    recorded = input_digests(run)
+    before = load_settings(run).models_by_role
+    digests: dict[str, str | None] = {"manifest": open_source(settings.manifest).digest(), **phrase_digest(rules)}
+    for role, name in with_absolute_names(settings.models_by_role).items():
+        unchanged = recorded.get(role) if name else None
+        digests[role] = unchanged if name in (None, AUTO, before.get(role)) else known_digest(name) or unchanged
+    return digests
