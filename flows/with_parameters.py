@@ -11,6 +11,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Failed
 from pydantic import BaseModel, ValidationError
 
+from flows.server.monitor import register_flow_run
 from winnow.errors import OptionError, WinnowError
 from winnow.parameters.redaction import error_line
 from winnow.parameters.settings import option_errors
@@ -27,8 +28,6 @@ class OneLineErrors(logging.Filter):
 
 
 logging.getLogger("prefect.task_runs").addFilter(OneLineErrors())
-
-from flows.server.monitor import register_flow_run
 
 M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R")

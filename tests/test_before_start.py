@@ -1,0 +1,140 @@
+"""What is wrong with a run is found before a model is opened or a server is started."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import DEMO, ROOT
+from winnow.digests import sha256_of
+from winnow.errors import CheckpointError, OptionError, OutputError, RunMismatch
+from winnow.parameters.curation import Curation
+from winnow.parameters.maintenance import Benchmark, Refilter
+from winnow.runs.run_record import make_record
+from winnow.validation.before_start import check_benchmark, check_refilter, check_run
+
+HEAVY = {"prefect", "torch", "nemo", "dask", "matplotlib"}
+
+SCRIPT = f"""
+import sys
+from cli.app import main
+try:
+    main(sys.argv[1:])
+finally:
+    print(sorted({HEAVY} & set(sys.modules)))
+"""
+
+
+@pytest.fixture
+def corpus(manifest: Callable[..., Path]) -> Path:
+    return manifest({"audio_filepath": "a.wav", "text": "hello there", "duration": 1.0})
+
+
+@pytest.fixture
+def other_run(corpus: Path, hears: Callable[..., dict[str, str]]) -> Path:
+    """A folder with a run of another model over the same manifest."""
+    run = corpus.parent / "other"
+    (run / "_ledger").mkdir(parents=True)
+    settings = Curation(manifest=corpus, output=str(run), small=hears(before={"a.wav": "hello"})["before"])
+    (run / "run.json").write_text(json.dumps(make_record(settings, {"manifest": "0" * 64, "small": "1" * 64}, {})))
+    (run / "_ledger" / "0.json").write_text("{}")
+    return run
+
+
+WRONG = {
+    "no manifest": ("curate none.jsonl --output out --small small.jsonl", 2, "none.jsonl: cannot read"),
+    "a folder as the manifest": ("curate . --output out --small small.jsonl", 2, "a folder; expected"),
+    "no model": ("curate corpus.jsonl --output out --small none.nemo", 7, "none.nemo: no such file"),
+    "no large model": ("curate corpus.jsonl --output out --small small.jsonl --large no.nemo", 7, "no.nemo: no such"),
+    "a bad pin": ("curate corpus.jsonl --output out --small small.jsonl@sha256:12", 7, "invalid pin"),
+    "no name of a model": ("curate corpus.jsonl --output out --small a/b/c", 7, "a/b/c: not the name of a model"),
+    "a foreign folder": ("curate corpus.jsonl --output . --small small.jsonl", 2, "not a run's folder, and not empty"),
+    "another run": ("curate corpus.jsonl --output other --small small.jsonl", 8, "holds another run"),
+    "a file as the output": ("curate corpus.jsonl --output a.wav --small small.jsonl", 2, "cannot be written to"),
+    "no folder for the output": ("curate corpus.jsonl --output /proc/run --small small.jsonl", 2, "cannot be written"),
+    "an unknown preset": ("curate corpus.jsonl --output out --small small.jsonl --filter.preset x", 2, "filter.preset"),
+    "an unknown column": ("curate corpus.jsonl --output out --small small.jsonl --filter.rules mos>3", 2, "no mos"),
+    "an unused option": ("curate corpus.jsonl --output out --small small.jsonl --gate.accept 0.1", 2, "add --large"),
+    "no audio root": ("curate corpus.jsonl --output out --small small.jsonl --audio-root no", 2, "no such folder"),
+    "no scheduler file": (
+        "curate corpus.jsonl --output out --small small.jsonl --devices s.json",
+        2,
+        "s.json: no such",
+    ),
+    "no texts": ("curate untranscribed.jsonl --output out --small small.jsonl", 2, "give --references optional"),
+    "an ensemble's model": ("ensemble corpus.jsonl --output out --models small.jsonl no.nemo", 7, "no.nemo: no such"),
+    "a growing manifest": ("incremental none.jsonl --output out --small small.jsonl", 2, "none.jsonl: cannot read"),
+    "a foreign root": ("incremental corpus.jsonl --output . --small small.jsonl", 2, "expected increments only"),
+    "no run to refilter": ("refilter none --output out", 2, "not a run's folder"),
+    "no run to resume": ("resume none", 2, "not a run's folder"),
+    "a benchmark's model": ("benchmark corpus.jsonl --models no.nemo --output out", 7, "no.nemo: no such file"),
+    "a benchmark's manifest": ("benchmark no.jsonl --models small.jsonl --output out", 2, "no.jsonl: cannot read"),
+    "a model as the file for JSON": ("download-models small.nemo --json x.nemo", 2, "a model would be overwritten"),
+}
+
+
+@pytest.mark.parametrize(("words", "exit_code", "error"), WRONG.values(), ids=WRONG)
+@pytest.mark.usefixtures("other_run")
+def test_command_refuses_in_one_line_before_it_imports_anything_heavy(
+    words: str, exit_code: int, error: str, corpus: Path, hears: Callable[..., Any]
+):
+    hears(small={"a.wav": "hello there"})
+    (corpus.parent / "untranscribed.jsonl").write_text('{"audio_filepath": "a.wav"}\n')
+    (corpus.parent / "x.nemo").touch()
+    process = subprocess.run(
+        [sys.executable, "-P", "-c", SCRIPT, *words.split()],
+        cwd=corpus.parent,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.stdout.splitlines()[-1] == "[]"
+    assert process.returncode == exit_code, process.stderr
+    (line,) = process.stderr.splitlines()
+    assert line.startswith("winnow: ")
+    assert error in line
+    assert not (corpus.parent / "out").exists()
+
+
+def test_run_that_could_start_passes_and_nothing_is_written(corpus: Path, hears: Callable[..., Any]):
+    models = hears(small={"a.wav": "hello there"})
+    check_run(Curation(manifest=corpus, output=str(corpus.parent / "out"), **models))
+    assert not (corpus.parent / "out").exists()
+
+
+def test_run_whose_audio_is_gone_can_be_resumed(corpus: Path, other_run: Path):
+    """What was transcribed is not read again; the folder of another model is refused all the same."""
+    record = json.loads((other_run / "run.json").read_text())
+    settings = Curation.model_validate(record["parameters"])
+    record["sha256"]["manifest"] = sha256_of(corpus)
+    (other_run / "run.json").write_text(json.dumps(record))
+    (corpus.parent / "a.wav").unlink()
+    check_run(settings)
+    shutil.copy(settings.small, corpus.parent / "copy.jsonl")
+    with pytest.raises(RunMismatch, match=r"sha256\.small was 1111"):
+        check_run(settings.model_copy(update={"small": str(corpus.parent / "copy.jsonl")}))
+
+
+def test_refiltered_run_needs_a_complete_run_and_a_folder_of_its_own(other_run: Path):
+    with pytest.raises(OutputError, match="not a complete run"):
+        check_refilter(Refilter(run=str(other_run), output=str(other_run.parent / "out")))
+
+
+def test_benchmark_needs_a_folder_and_models(corpus: Path):
+    small = str(DEMO / "small.nemo")
+    check_benchmark(Benchmark(manifest=corpus, models=[small], output=corpus.parent / "out"))
+    with pytest.raises(OutputError, match="cannot be written to"):
+        check_benchmark(Benchmark(manifest=corpus, models=[small], output=corpus))
+    with pytest.raises(CheckpointError, match="no such file"):
+        check_benchmark(Benchmark(manifest=corpus, models=[f"{small}.nemo"], output=corpus.parent / "out"))
+    with pytest.raises(OptionError, match="--relative-to none: no such folder"):
+        check_benchmark(
+            Benchmark(manifest=corpus, models=[small], output=corpus.parent / "out", relative_to=Path("none"))
+        )
