@@ -4,7 +4,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from prefect import State
 from prefect.logging import get_run_logger
@@ -63,14 +63,14 @@ def with_parameters(model: type[M]) -> Callable[[Callable[[M], R]], Callable[...
         ]
 
         @functools.wraps(function)
-        def flat(**values: object) -> R | State[Any]:
+        def flat(**values: object) -> R:
             with register_flow_run():
                 try:
                     return function(model(**values))
                 except ValidationError as error:
-                    return failed(OptionError(option_errors(error)), error)
+                    return cast(R, failed(OptionError(option_errors(error)), error))
                 except WinnowError as error:
-                    return failed(error, error)
+                    return cast(R, failed(error, error))
 
         flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         described = [f"    {name}: {field.description or ''}" for name, field in model.model_fields.items()]
