@@ -1,6 +1,5 @@
 """What is wrong with a run is found before a model is opened or a server is started."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ from winnow.digests import sha256_of
 from winnow.errors import CheckpointError, OptionError, OutputError, RunMismatch
 from winnow.parameters.curation import Curation
 from winnow.parameters.maintenance import Benchmark, Refilter
-from winnow.runs.run_record import make_record
+from winnow.runs.run_record import make_record, read_run_record
 from winnow.validation.before_start import check_benchmark, check_refilter, check_run
 
 HEAVY = {"prefect", "torch", "nemo", "dask", "matplotlib"}
@@ -42,7 +41,8 @@ def other_run(corpus: Path, hears: Callable[..., dict[str, str]]) -> Path:
     run = corpus.parent / "other"
     (run / "_ledger").mkdir(parents=True)
     settings = Curation(manifest=corpus, output=str(run), small=hears(before={"a.wav": "hello"})["before"])
-    (run / "run.json").write_text(json.dumps(make_record(settings, {"manifest": "0" * 64, "small": "1" * 64}, {})))
+    record = make_record(run, settings, {"manifest": "0" * 64, "small": "1" * 64}, {})
+    (run / "run.json").write_bytes(record.encode())
     (run / "_ledger" / "0.json").write_text("{}")
     return run
 
@@ -111,10 +111,10 @@ def test_run_that_could_start_passes_and_nothing_is_written(corpus: Path, hears:
 
 def test_run_whose_audio_is_gone_can_be_resumed(corpus: Path, other_run: Path):
     """What was transcribed is not read again; the folder of another model is refused all the same."""
-    record = json.loads((other_run / "run.json").read_text())
-    settings = Curation.model_validate(record["parameters"])
-    record["sha256"]["manifest"] = sha256_of(corpus)
-    (other_run / "run.json").write_text(json.dumps(record))
+    record = read_run_record(other_run)
+    settings = Curation.model_validate(record.parameters)
+    record = record.model_copy(update={"sha256": record.sha256 | {"manifest": sha256_of(corpus)}})
+    (other_run / "run.json").write_bytes(record.encode())
     (corpus.parent / "a.wav").unlink()
     check_run(settings)
     shutil.copy(settings.small, corpus.parent / "copy.jsonl")

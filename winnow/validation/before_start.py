@@ -21,7 +21,7 @@ from winnow.rules.rule import Rules
 from winnow.runs.incremental import check_root
 from winnow.runs.reuse import input_digests
 from winnow.runs.run_dir import check_folder
-from winnow.runs.run_record import with_absolute_names, has_results, load_settings, raise_if_other_run
+from winnow.runs.run_record import has_results, load_settings, raise_if_other_run, with_absolute_names
 from winnow.runs.storage import location
 from winnow.sweep.outcomes import run_stages
 from winnow.validation.rules import phrase_digest, rules_for
