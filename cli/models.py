@@ -99,6 +99,6 @@ def show_choice(own: Path | None, selection: Selection, manifest: Path | None) -
         for number, sentence in enumerate(sentences):
             table.add_row("" if number else heading, Text(sentence))
     console.print(table)
-    if not all(model.pinned for model in selected.models.values()):
+    if any(engine_for(model.checkpoint).needs_pin(model.run_name) for model in selected.models.values()):
         console.print("\nNot pinned: a run requires --trust-unpinned, or the pin that its error message shows.")
     return selected

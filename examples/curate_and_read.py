@@ -11,7 +11,7 @@ from winnow import open_run
 manifest, output = (*sys.argv[1:], *("demo/corpus/manifest.jsonl", "demo/run")[len(sys.argv) - 1 :])
 
 if __name__ == "__main__":
-    curate(manifest=manifest, output=output, small="demo/small.nemo", large="demo/large.nemo", trust_unpinned=True)
+    curate(manifest=manifest, output=output, small="demo/small.nemo", large="demo/large.nemo")
 
     run = open_run(output)
     print(run.report.balance)

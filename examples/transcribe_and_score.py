@@ -13,7 +13,7 @@ manifest, model = (*sys.argv[1:], *("demo/corpus/manifest.jsonl", "demo/small.ne
 usable = (row for row in open_corpus(manifest) if row.reason is None)
 utterances = list(islice(usable, 20))
 
-for utterance, result in zip(utterances, transcribe(utterances, model, trust_unpinned=True), strict=True):
+for utterance, result in zip(utterances, transcribe(utterances, model), strict=True):
     if result.hypothesis is None:
         print(f"line {utterance.id}: {result.reason} ({result.detail})")
     elif measures := score(utterance.text or "", result.hypothesis.text):

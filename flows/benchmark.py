@@ -30,7 +30,7 @@ from winnow.corpora.source import check_unchanged
 from winnow.engines.engine import Checkpoint
 from winnow.engines.registry import versions_for
 from winnow.errors import MeasurementFailed
-from winnow.models.resolve import resolve
+from winnow.models.resolve import resolve_all
 from winnow.parameters.maintenance import Benchmark
 from winnow.validation.before_start import check_benchmark
 from winnow.validation.engine_options import check_options
@@ -49,7 +49,7 @@ def benchmark(settings: Benchmark) -> BenchmarkFigures:
     check_benchmark(settings)
     source = open_source(settings.manifest)
     manifest_sha256 = source.digest()
-    checkpoints = [resolve(name, settings.trust_unpinned) for name in dict.fromkeys(settings.models)]
+    checkpoints = list(resolve_all(settings.models, settings.trust_unpinned).values())
     check_options(settings.engine, checkpoints)
     prepare_folder(settings.output)
     sample = draw_sample(settings.manifest, settings.relative_to or settings.manifest.parent, settings.hours)

@@ -16,7 +16,7 @@ from flows.with_parameters import with_parameters
 from tasks.combine import combine_shard
 from winnow.errors import OptionError
 from winnow.models.passes import Pass
-from winnow.models.resolve import resolve
+from winnow.models.resolve import resolve_all
 from winnow.parameters.ensemble import Ensemble
 from winnow.reports.summary import Report
 from winnow.reports.throughput import Passes
@@ -67,7 +67,8 @@ def run_ensemble(settings: Ensemble, orchestrator: Orchestrator) -> Report:
 
 def make_passes(settings: Ensemble) -> list[Pass]:
     """Return a pass for each model in the order of their names; the same model twice is refused."""
-    checkpoints = [resolve(name, settings.trust_unpinned) for name in settings.models]
+    resolved = resolve_all(settings.models, settings.trust_unpinned)
+    checkpoints = [resolved[name] for name in settings.models]
     digests = [checkpoint.sha256 for checkpoint in checkpoints]
     for number, checkpoint in enumerate(checkpoints):
         if checkpoint.sha256 in digests[:number]:

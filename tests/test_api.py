@@ -75,9 +75,10 @@ def test_results_come_in_the_order_of_the_files(demo_small: Checkpoint):
     assert len(short.hypothesis.text) < len(long.hypothesis.text)
 
 
-def test_unpinned_model_requires_trust():
-    with pytest.raises(CheckpointError, match="not pinned"):
-        transcribe([], DEMO / "small.nemo")
+def test_model_from_a_hub_requires_a_pin_or_trust():
+    with pytest.raises(CheckpointError, match="parakeet-tdt_ctc-110m: not pinned"):
+        transcribe([], "parakeet-tdt_ctc-110m")
+    assert transcribe([], DEMO / "small.nemo") == []
 
 
 def test_transcribed_corpus_keeps_the_reasons_of_bad_rows(manifest: Write, hears: Write):

@@ -201,10 +201,10 @@ PLANTED = {
         "give another model: ",
     ),
     "unpinned checkpoint": (
-        lambda tmp: [check_checkpoint(str(DEMO / "small.nemo"), trust_unpinned=False).finding],
+        lambda tmp: [check_checkpoint("parakeet-tdt_ctc-110m", trust_unpinned=False).finding],
         "failed",
-        "not pinned, so it may be another file tomorrow",
-        "small.nemo@sha256:f8e9a31ada824ba66e7137b05ef420fe5ef5386d236e2a2d39170ababc364a1d",
+        "not pinned, so another file may have this name tomorrow",
+        "pin today's as parakeet-tdt_ctc-110m@sha256:…, or accept any with --trust-unpinned",
     ),
     "model that is neither here nor available": (
         lambda tmp: [check_checkpoint("acme/speech", trust_unpinned=True).finding],
@@ -253,7 +253,7 @@ def test_each_planted_problem_is_reported_with_its_remedy(planted, tmp_path):
         lambda tmp: disk_space.check_output(tmp / "out", 10 * GIB),
         lambda tmp: disk_space.check_memory(GIB, 10 * GIB),
         lambda tmp: check_hub("https://hub.example", offline=True, needed=True, ping=unreachable),
-        lambda tmp: [check_checkpoint(str(DEMO / "small.nemo"), trust_unpinned=True).finding],
+        lambda tmp: [check_checkpoint(str(DEMO / "small.nemo"), trust_unpinned=False).finding],
     ],
 )
 def test_each_check_of_a_healthy_machine_passes(check, tmp_path):

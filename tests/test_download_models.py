@@ -12,7 +12,7 @@ from demo.__main__ import pinned
 from flows.download_models import download_models
 from tests.conftest import DEMO, ROOT
 from tests.stand_in_hub import COMMIT, hub
-from winnow.errors import DownloadFailed, OptionError
+from winnow.errors import OptionError
 
 pytestmark = pytest.mark.usefixtures("measured_children")
 
@@ -78,7 +78,7 @@ def test_checkpoints_of_a_folder_are_copied_once(tmp_path, prefect_server, monke
     (tmp_path / "models").mkdir()
     for name in ("small", "large"):
         shutil.copy(DEMO / f"{name}.nemo", tmp_path / "models")
-    parameters = {"models": [str(tmp_path / "models"), str(tmp_path / "models" / "large.nemo")], "trust_unpinned": True}
+    parameters = {"models": [str(tmp_path / "models"), str(tmp_path / "models" / "large.nemo")]}
     for state in ("copied", "cached"):
         rows = download_models(**parameters)
         assert [(row.model, row.state) for row in rows] == [
@@ -89,7 +89,14 @@ def test_checkpoints_of_a_folder_are_copied_once(tmp_path, prefect_server, monke
         download_models(models=[str(tmp_path / "empty")])
 
 
-def test_unpinned_model_fails_with_the_pin_to_use(prefect_server):
-    with pytest.raises(DownloadFailed, match=f"pin today's as .*small.nemo@sha256:{DIGESTS['small']}") as failure:
-        download_models(models=[str(DEMO / "small.nemo")])
-    assert [row.state for row in failure.value.models] == ["failed"]
+def test_unpinned_model_of_a_hub_fails_with_the_pin_to_use(hub_server, run_download):
+    process, (row,) = run_download("demo/small")
+    assert (process.returncode, row["state"]) == (7, "failed")
+    assert f"pin today's as demo/small@{COMMIT}, or accept any with --trust-unpinned" in row["cause"]
+    assert not [request for request in hub_server.requests if request.startswith("GET")]  # before it is downloaded
+    assert process.stderr.splitlines()[-1].startswith("winnow: ")
+    assert "Traceback" not in process.stderr
+
+    run_download("demo/small", "--trust-unpinned")
+    _, (row,) = run_download("demo/small")
+    assert f"pin today's as demo/small@sha256:{DIGESTS['small']}, or" in row["cause"]

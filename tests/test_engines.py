@@ -40,7 +40,7 @@ class ToyEngine(Engine):
     def claims(self, model_name):
         return model_name.startswith("toy:")
 
-    def resolve(self, model_name, trust_unpinned=False):
+    def resolve(self, model_name):
         digest = sha256(model_name.encode()).hexdigest()
         return Checkpoint(name=model_name, path=Path(), family="toy", sha256=digest)
 

@@ -1,15 +1,19 @@
-"""Checkpoints that would run code or open files: each is refused, with the rule that it breaks, before NeMo opens it.
+"""Checkpoints that would run code or open files: each is refused with the rule that it breaks, and NeMo opens none.
 
 The files are made here and are harmless: code that ran would leave a file.
 """
 
 import gzip
 import io
+import json
 import lzma
 import pickle
+import resource
+import shutil
 import tarfile
 import warnings
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,7 +25,8 @@ from winnow.digests import sha256_of
 from winnow.engines import checkpoint_cache
 from winnow.engines.nemo import preflight
 from winnow.engines.nemo.model import NemoModel, restore_model
-from winnow.errors import CheckpointError
+from winnow.engines.registry import engine_for
+from winnow.errors import CheckpointError, DiskFull
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
 
@@ -347,28 +352,20 @@ HOSTILE = {**ARCHIVES, **CONFIGURATIONS, **WEIGHT_FILES}
 
 @pytest.fixture
 def checkpoint_path(tmp_path, monkeypatch):
-    """The path of a checkpoint; extracting one, or opening it with NeMo, fails the test."""
+    """The path of a checkpoint; what runs or is extracted outside the cache leaves a file beside it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WINNOW_CACHE", str(tmp_path / "cache"))
-
-    def fail_if_called(*_: object, **__: object) -> None:
-        raise AssertionError("a checkpoint was opened")
-
-    for name in ("extract", "extractall"):
-        monkeypatch.setattr(tarfile.TarFile, name, fail_if_called)
-    monkeypatch.setattr("nemo.core.connectors.save_restore_connector.SaveRestoreConnector.restore_from", fail_if_called)
     return tmp_path / "model.nemo"
 
 
 @pytest.mark.parametrize(("content", "complaint"), HOSTILE.values(), ids=HOSTILE)
-def test_hostile_checkpoint_is_refused_before_it_is_opened(checkpoint_path, content, complaint):
+def test_hostile_checkpoint_is_refused_and_leaves_nothing(checkpoint_path, content, complaint):
     checkpoint_path.write_bytes(content)
     with pytest.raises(CheckpointError, match=complaint) as refused:
         resolve_unpinned(checkpoint_path)
     assert str(refused.value).startswith(f"{checkpoint_path}: ")
     assert len(str(refused.value).splitlines()) == 1
-    left = {path.name for path in checkpoint_path.parent.rglob("*") if path.is_file() and ".passed-" not in path.name}
-    assert left == {"model.nemo", f"{sha256_of(checkpoint_path)}.nemo"}
+    assert {path.name for path in checkpoint_path.parent.rglob("*")} == {"model.nemo", "cache", "checkpoints"}
 
 
 def test_unmodified_checkpoint_passes(checkpoint_path):
@@ -389,16 +386,22 @@ def test_unsafe_settings_and_versions_are_refused(checkpoint_path, monkeypatch):
             preflight.check_environment({}, good | old)
 
 
-def test_unpinned_checkpoint_requires_trust(checkpoint_path):
+def test_local_checkpoint_passes_by_its_preflight_alone(checkpoint_path, log_lines):
     checkpoint_path.write_bytes(make_archive())
     sha256 = sha256_of(checkpoint_path)
-    with pytest.raises(CheckpointError) as refused:
-        resolve(str(checkpoint_path))
-    assert f"pin today's as {checkpoint_path}@sha256:{sha256}" in str(refused.value)
-    assert "--trust-unpinned" in str(refused.value)
+    checkpoint = resolve(str(checkpoint_path))
+    assert (checkpoint.name, checkpoint.sha256, checkpoint.pinned) == (str(checkpoint_path), sha256, False)
+    assert resolve(str(checkpoint_path), trust_unpinned=True) == checkpoint
+    (line,) = log_lines  # once
+    assert line.endswith(f"to use this file and no other: {checkpoint_path}@sha256:{sha256}")
+
+
+def test_pinned_checkpoint_is_the_file_of_that_digest(checkpoint_path):
+    checkpoint_path.write_bytes(make_archive())
+    sha256 = sha256_of(checkpoint_path)
     checkpoint = resolve(f"{checkpoint_path}@sha256:{sha256.upper()}")
     assert (checkpoint.name, checkpoint.sha256, checkpoint.pinned) == (str(checkpoint_path), sha256, True)
-    assert checkpoint == resolve(str(checkpoint_path), trust_unpinned=True).model_copy(update={"pinned": True})
+    assert checkpoint == resolve(str(checkpoint_path)).model_copy(update={"pinned": True})
 
 
 @pytest.mark.parametrize(
@@ -419,27 +422,92 @@ def test_wrong_or_invalid_pin_is_refused(checkpoint_path, pin, complaint):
 def test_private_copy_does_not_change_with_the_original(checkpoint_path):
     checkpoint_path.write_bytes(make_archive())
     checkpoint = resolve_unpinned(checkpoint_path)
+    before = checkpoint.path.read_bytes()
     checkpoint_path.write_bytes(HOSTILE["code"][0])
-    assert sha256_of(checkpoint.path) == checkpoint.sha256
+    assert resolve(checkpoint.pinned_name).path.read_bytes() == before
     assert checkpoint.path.parent.parent == checkpoint_path.parent / "cache"
 
 
-def test_damaged_copy_is_replaced(checkpoint_path):
-    checkpoint_path.write_bytes(make_archive())
-    copy = resolve_unpinned(checkpoint_path).path
+def damage(copy):
     copy.write_bytes(b"damaged")
-    assert resolve_unpinned(checkpoint_path).path == copy
-    assert copy.read_bytes() == checkpoint_path.read_bytes()
 
 
-def test_preflight_runs_once_under_the_same_rules(checkpoint_path):
+def replace_by_the_original(copy):
+    shutil.copy(copy.parents[2] / "model.nemo", copy)
+
+
+def open_to_others(copy):
+    copy.chmod(0o666)
+
+
+def replace_by_a_link(copy):
+    copy.rename(copy.with_suffix(".other"))
+    copy.symlink_to(copy.with_suffix(".other"))
+
+
+def damage_the_note(copy):
+    copy.with_suffix(".json").write_text("{}")
+
+
+def remove_the_note(copy):
+    copy.with_suffix(".json").unlink()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [damage, replace_by_the_original, open_to_others, replace_by_a_link, damage_the_note, remove_the_note, Path.unlink],
+)
+def test_altered_copy_is_made_again_before_it_is_loaded(checkpoint_path, change):
+    shutil.copy(DEMO / "small.nemo", checkpoint_path)
+    checkpoint = resolve_unpinned(checkpoint_path)
+    made = checkpoint.path.read_bytes()
+    change(checkpoint.path)
+    model = engine_for(checkpoint.name).load(checkpoint, EngineOptions())
+    assert model.sample_rate == 16_000
+    assert checkpoint.path.read_bytes() == made
+    assert (checkpoint.path.lstat().st_mode & 0o777, checkpoint.path.is_symlink()) == (0o600, False)
+
+
+def test_copy_is_made_once_under_the_same_rules(checkpoint_path):
     checkpoint_path.write_bytes(make_archive())
     copy = resolve_unpinned(checkpoint_path).path
-    (note,) = copy.parent.glob("*.passed-*")
-    note.write_text(f"{ASR}.models.EncDecRNNTModel")
+    note = copy.with_suffix(".json")
+    facts = json.loads(note.read_text())
+    note.write_text(json.dumps(facts | {"family": "transducer"}))
     assert resolve_unpinned(checkpoint_path).family == "transducer"  # as the note says
-    note.rename(note.with_suffix(".passed-0123456789abcdef"))
+    note.write_text(json.dumps(facts | {"family": "transducer", "rules": "0123456789abcdef"}))
     assert resolve_unpinned(checkpoint_path).family == "ctc"
+
+
+def test_processes_that_want_the_same_checkpoint_make_it_once(checkpoint_path):
+    checkpoint_path.write_bytes(make_archive())
+    checkpoint_cache.private_folder().joinpath(".making-killed").mkdir()
+    with ThreadPoolExecutor(4) as pool:
+        copies = {checkpoint.path for checkpoint in pool.map(resolve_unpinned, [checkpoint_path] * 4)}
+    (copy,) = copies
+    assert sorted(copy.parent.iterdir()) == [copy.with_suffix(".json"), copy]
+
+
+def test_checkpoint_that_changes_while_it_is_read_is_refused(checkpoint_path):
+    shutil.copy(DEMO / "small.nemo", checkpoint_path)
+    reading = checkpoint_cache.open_verified(checkpoint_path, "model.nemo", sha256_of(checkpoint_path))
+    reading.__enter__().read(2**10)
+    checkpoint_path.write_bytes(make_archive())
+    with pytest.raises(CheckpointError, match="checksum mismatch"):
+        reading.__exit__(None, None, None)
+
+
+def test_full_disk_is_named_with_the_room_that_is_needed(checkpoint_path):
+    shutil.copy(DEMO / "small.nemo", checkpoint_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for most in (2**19, 2**21 - 2**18):  # while it is unpacked, and while it is written anew
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, limits[1]))
+        try:
+            with pytest.raises(DiskFull, match=r"set WINNOW_CACHE to a folder of yours with 0\.0 GiB free"):
+                resolve_unpinned(checkpoint_path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert not list(checkpoint_cache.private_folder().iterdir())
 
 
 def test_cache_that_others_may_write_to_is_refused(checkpoint_path):

@@ -25,7 +25,8 @@ def transcribe(
     """Transcribe audio files or utterances of a corpus; return one result for each, in their order.
 
     `model` is named as for `winnow curate`: a `.nemo` file, a name on the Hugging Face hub or NGC, or a manifest with
-    another system's `pred_text`. It must be pinned (`…@sha256:…`), or any version accepted with `trust_unpinned`.
+    another system's `pred_text`. A name on a hub must be pinned (`…@sha256:…`), or any version accepted with
+    `trust_unpinned`.
     Utterances are sorted by length and batched, so pass many at once; the loaded model stays in memory for later calls.
 
     A result has a `hypothesis`, or the `reason` why there is none: bad audio is not an error. Raises `CheckpointError`

@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 from winnow.doctor.findings import Finding, failed, ok, warning
 from winnow.engines.registry import ENGINES, engine_for
 from winnow.errors import CheckpointError, DiskFull
-from winnow.models.resolve import resolve
+from winnow.models.resolve import raise_if_unpinned, resolve
 from winnow.parameters.redaction import redact_text
 
 DOWNLOAD = "winnow download-models"
@@ -36,6 +36,8 @@ def check_checkpoint(name: str, trust_unpinned: bool) -> CheckpointFinding:
     try:
         engine = engine_for(name)
         from_hub = engine.needs_hub(name)
+        if not trust_unpinned:
+            raise_if_unpinned([name])
         if (size := engine.bytes_to_download(name)) is not None:
             message = f"{name}: not downloaded yet" + (f" ({size / 1e6:,.1f} MB)" if size else "")
             return CheckpointFinding(warning(check, message, f"{DOWNLOAD} {name}"), size, True, from_hub)
@@ -45,7 +47,7 @@ def check_checkpoint(name: str, trust_unpinned: bool) -> CheckpointFinding:
         finding = failed(check, message, remedy) if message else failed(check, str(error), another_model())
         return CheckpointFinding(finding, from_hub=from_hub)
     size = checkpoint.path.stat().st_size
-    pinned = "pinned" if checkpoint.pinned else "not pinned, but trusted"
+    pinned = "pinned" if checkpoint.pinned else "not pinned"
     return CheckpointFinding(ok(check, f"{checkpoint.name}: {checkpoint.family}, {size / 1e6:,.1f} MB, {pinned}"), size)
 
 

@@ -116,17 +116,16 @@ class Engine(Protocol):
         """Tell by its form whether a name, without a sha256 pin, is one of this engine's models."""
         ...
 
-    def check_name(self, model_name: str, trust_unpinned: bool = False) -> None:
+    def check_name(self, model_name: str) -> None:
         """Raise CheckpointError if `resolve` would, as far as the name and a look at the disk show; opens nothing."""
         name, _ = split_pin(model_name)
         if name.endswith(self.suffixes) and not Path(name).expanduser().is_file():
             raise CheckpointError(f"{name}: no such file")
 
-    def resolve(self, model_name: str, trust_unpinned: bool = False) -> Checkpoint:
+    def resolve(self, model_name: str) -> Checkpoint:
         """Bring the model to this machine and check that it may be opened.
 
-        Raises CheckpointError if it is not found, is not what its pin says, fails the preflight, or is neither pinned
-        nor trusted.
+        Raises CheckpointError if it is not found, is not what its pin says, or fails the preflight.
         """
         ...
 
@@ -141,6 +140,17 @@ class Engine(Protocol):
     def refuses(self, checkpoint: Checkpoint, options: EngineOptions) -> dict[str, str]:
         """Map each option that is set and that the checkpoint cannot follow to what it requires."""
         return {}
+
+    def needs_pin(self, model_name: str) -> bool:
+        """Tell whether others decide what file the name means, so that it is used only if pinned or trusted."""
+        return False
+
+    def current_pin(self, model_name: str) -> str | None:
+        """Return a name that means today's file and no other, or None if that is unknown before the download.
+
+        Raises CheckpointError if there is no such model.
+        """
+        return None
 
     def language_prompt(self, family: str) -> LanguagePrompt:
         """Tell whether models of a family get the language."""

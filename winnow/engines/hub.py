@@ -40,6 +40,13 @@ def bytes_to_download(repository: str, file: str, revision: str | None) -> int |
     return plan.file_size or 0 if plan.will_download else None
 
 
+def commit_of(repository: str, file: str, revision: str | None) -> str:
+    """Return the commit that has the file, from the hub or its cache."""
+    from huggingface_hub import hf_hub_download
+
+    return str(hf_hub_download(repository, file, revision=revision, dry_run=True).commit_hash)
+
+
 def fetch(repository: str, file: str, revision: str | None) -> Path:
     """Return the file in the cache, downloaded if necessary (HF_ENDPOINT, HF_HUB_OFFLINE and HF_HOME apply)."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url

@@ -25,7 +25,7 @@ class TranscriptEngine(Engine):
     def claims(self, model_name: str) -> bool:
         return model_name.endswith(self.suffixes)
 
-    def resolve(self, model_name: str, trust_unpinned: bool = False) -> Checkpoint:
+    def resolve(self, model_name: str) -> Checkpoint:
         """Describe the file where it is; it is data, so it needs neither a pin nor a preflight."""
         name, pin = split_pin(model_name)
         if pin:

@@ -80,11 +80,12 @@ def download(name: str, trust_unpinned: bool, report: ProgressCallback) -> Downl
         return DownloadedModel(model=name, state="failed", seconds=time.monotonic() - began, cause=error_line(error))
     finally:
         progress_callback.reset(token)
-    local = checkpoint.path in cached or engine_for(name).precomputed
+    engine = engine_for(name)
+    local = checkpoint.path in cached or engine.precomputed
     return DownloadedModel(
         model=name,
         state="fetched" if fetched else "cached" if local else "copied",
         seconds=time.monotonic() - began,
-        bytes=checkpoint.path.stat().st_size,
+        bytes=(engine.find_downloaded(name) or checkpoint.path).stat().st_size,
         sha256=checkpoint.sha256,
     )

@@ -17,7 +17,7 @@ def model_card(model: Model, catalog: Catalog, machine: Machine) -> list[tuple[s
     return [
         ("model", model.name),
         ("checkpoint", model.run_name),
-        ("pinned", "yes" if model.pinned else "no: a run requires --trust-unpinned, or a pin"),
+        ("pinned", pin_advice(model)),
         ("on this machine", str(path) if path else "no"),
         ("parameters", parameter_count(model) or "unknown"),
         ("file", f"{model.file_mb:,.0f} MB" if model.file_mb else "unknown"),
@@ -36,6 +36,13 @@ def model_card(model: Model, catalog: Catalog, machine: Machine) -> list[tuple[s
         *(("published", figures) for figures in published_scores(model, catalog)),
         *([("note", model.note)] if model.note else []),
     ]
+
+
+def pin_advice(model: Model) -> str:
+    """Tell whether the model is pinned, and what a run requires otherwise."""
+    if engine_for(model.checkpoint).needs_pin(model.run_name):
+        return "no: a run requires --trust-unpinned, or a pin"
+    return "yes" if model.pinned else "no"
 
 
 def published_scores(model: Model, catalog: Catalog) -> list[str]:

@@ -13,7 +13,7 @@ from winnow.engines.inference import Result
 from winnow.engines.isolation import Transcribed, merge_usage
 from winnow.engines.registry import needs_language
 from winnow.errors import OptionError
-from winnow.models.resolve import resolve
+from winnow.models.resolve import resolve_all
 from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.placement import Placement
@@ -77,11 +77,12 @@ class Pass(BaseModel, frozen=True):
 
 def make_passes(settings: Curation) -> list[Pass]:
     """Return the passes of a cascade, the small model's first; extra models skip languages with models of their own."""
-    passes = [make_pass(role, settings) for role in settings.roles[:2]]
+    checkpoints = resolve_all(settings.checkpoints, settings.trust_unpinned)
+    passes = [make_pass(role, settings, checkpoints) for role in settings.roles[:2]]
     for role, name in zip(settings.roles[2:], settings.extra_models, strict=True):
         extra_pass = Pass(
             role=role,
-            checkpoint=resolve(name, settings.trust_unpinned),
+            checkpoint=checkpoints[name],
             languages=dict.fromkeys(settings.languages),
             options=settings.engine,
             root=settings.audio_root,
@@ -105,14 +106,13 @@ def check_distinct(passes: list[Pass]) -> None:
                 )
 
 
-def make_pass(role: Role, settings: Curation) -> Pass:
-    """Return the pass of the small or the large model, with its checkpoints resolved."""
+def make_pass(role: Role, settings: Curation, checkpoints: dict[str, Checkpoint]) -> Pass:
+    """Return the pass of the small or the large model, whose checkpoints are given by name."""
     names: dict[str | None, str | None] = {tag: getattr(route, role) for tag, route in settings.routes.items()}
-    resolved = {name: resolve(name, settings.trust_unpinned) for name in dict.fromkeys(filter(None, names.values()))}
     return Pass(
         role=role,
-        checkpoint=resolved[names.pop(None) or ""],
-        languages={tag: resolved[name] if name else None for tag, name in names.items() if tag},
+        checkpoint=checkpoints[names.pop(None) or ""],
+        languages={tag: checkpoints[name] if name else None for tag, name in names.items() if tag},
         options=settings.engine,
         root=settings.audio_root,
         placement=settings.small_placement if role == "small" else settings.large_placement,

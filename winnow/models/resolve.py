@@ -1,9 +1,10 @@
 """From the name of a model to a checkpoint on this machine."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from winnow.engines.checkpoint_cache import checkpoint_digest
-from winnow.engines.engine import Checkpoint, split_pin
+from winnow.engines.engine import PIN_PREFIX, Checkpoint, split_pin
 from winnow.engines.registry import engine_for, is_path
 from winnow.errors import CheckpointError
 from winnow.models.catalog import open_catalog
@@ -13,16 +14,36 @@ def resolve(model_name: str, trust_unpinned: bool = False) -> Checkpoint:
     """Return the checkpoint of a model name, downloaded and checked by the engine that claims the name.
 
     `@sha256:` and the file's digest pin a name. Raises CheckpointError if the model is not found, is not what its pin
-    says, fails its preflight, or is neither pinned nor trusted.
+    says, fails its preflight, or comes from a hub and is neither pinned nor trusted.
     """
-    raise_if_nonexistent(model_name)
-    return engine_for(model_name).resolve(model_name, trust_unpinned)
+    return resolve_all([model_name], trust_unpinned)[model_name]
 
 
-def check_model(model_name: str, trust_unpinned: bool = False) -> None:
+def resolve_all(model_names: Iterable[str], trust_unpinned: bool = False) -> dict[str, Checkpoint]:
+    """Return the checkpoint of each model name; the names that must be pinned are refused before any is downloaded."""
+    names = list(dict.fromkeys(model_names))
+    for name in names:
+        raise_if_nonexistent(name)
+    if not trust_unpinned:
+        raise_if_unpinned(names)
+    return {name: engine_for(name).resolve(name) for name in names}
+
+
+def raise_if_unpinned(model_names: list[str]) -> None:
+    """Refuse names that others can give another file to; the message has today's pins."""
+    unpinned = [name for name in model_names if engine_for(name).needs_pin(name)]
+    if unpinned:
+        pins = [engine_for(name).current_pin(name) or f"{name}{PIN_PREFIX}…" for name in unpinned]
+        raise CheckpointError(
+            f"{', '.join(unpinned)}: not pinned, so another file may have this name tomorrow; pin today's as "
+            f"{', '.join(pins)}, or accept any with --trust-unpinned (trust_unpinned)"
+        )
+
+
+def check_model(model_name: str) -> None:
     """Raise CheckpointError for a model that cannot be resolved, as far as its name and a look at the disk show."""
     raise_if_nonexistent(model_name)
-    engine_for(model_name).check_name(model_name, trust_unpinned)
+    engine_for(model_name).check_name(model_name)
 
 
 def known_digest(model_name: str) -> str | None:

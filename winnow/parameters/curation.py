@@ -86,7 +86,7 @@ class Curation(Parameters):
         False,
         kw_only=True,
         title="Trust unpinned models",
-        description="Accept models that are not pinned by a digest or commit; the report lists them",
+        description="Accept models of a hub that are not pinned by a digest or commit; the report lists them",
     )
     audio_root: Path | None = Field(
         None,

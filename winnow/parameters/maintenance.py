@@ -13,7 +13,7 @@ from winnow.text.normalize import Normalizer
 
 Names = Annotated[list[str], Field(min_length=1)]
 
-TRUST = "Accept models that are not pinned by a digest or commit"
+TRUST = "Accept models of a hub that are not pinned by a digest or commit"
 
 
 class Refilter(Parameters):

@@ -176,7 +176,9 @@ def speed(context: ReportContext) -> str:
     header = ["Pass", "Checkpoint", "Utterances", "Hours", "Seconds", "RTFx", "Utterances per second", "Padding"]
     table = markdown_table([*header, "Device", "Memory"], cells)
     unpinned = [code_span(model.checkpoint) for _, model in models if not model.pinned]
-    return f"{table}\n\nNot pinned, allowed by `trust_unpinned`: {', '.join(unpinned)}." if unpinned else table
+    if not unpinned:
+        return table
+    return f"{table}\n\nNot pinned: {', '.join(unpinned)}. `run.json` has the sha256 of the files that were used."
 
 
 def recommendations(context: ReportContext) -> str:

@@ -11,7 +11,7 @@ from winnow.corpora.registry import open_source
 from winnow.corpora.source import check_utterances
 from winnow.errors import OptionError, OutputError
 from winnow.models.auto_select import with_checkpoint_names
-from winnow.models.resolve import check_model, known_digest
+from winnow.models.resolve import check_model, known_digest, raise_if_unpinned
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Settings
 from winnow.parameters.maintenance import Benchmark, Refilter
@@ -80,10 +80,12 @@ def check_inputs(settings: Settings) -> Rules:
 
 
 def check_models(names: Iterable[str], trust_unpinned: bool) -> None:
-    """Raise CheckpointError for a name that is no model's, and for a file that is missing."""
-    for name in names:
-        if name != AUTO:
-            check_model(name, trust_unpinned)
+    """Raise CheckpointError for a name that is no model's, a missing file, and names on hubs that must be pinned."""
+    given = [name for name in names if name != AUTO]
+    for name in given:
+        check_model(name)
+    if not trust_unpinned:
+        raise_if_unpinned(given)
 
 
 def check_folders(folders: dict[str, Path | None]) -> None:

@@ -1,18 +1,17 @@
 """Rules for a `.nemo` archive: a tar, or an older gzip of one, of distinct regular files in one folder.
 
-The archive is checked without extracting anything.
+The archive is read once, from beginning to end. Each file is checked by its header and then copied into a scratch
+folder, under a number and not under the name that the archive gives it.
 """
 
 import gzip
+import io
 import re
 import shutil
 import tarfile
-import tempfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import Any, Protocol
 
 CONFIG, WEIGHTS = "model_config.yaml", "model_weights.ckpt"
 MODELS = [(CONFIG, WEIGHTS), (f"timestamps_asr_{CONFIG}", f"timestamps_asr_{WEIGHTS}")]
@@ -25,54 +24,63 @@ MAX_CONFIG_BYTES = 16 * 2**20
 MAX_OTHER_BYTES = 256 * 2**20  # a vocabulary or its model
 MAX_WEIGHTS_BYTES = 64 * 2**30
 MAX_GZIP_RATIO = 10  # weights gain a tenth
+MAX_HEADER_BYTES = 64 * 2**10  # of a header that says more of the next one, such as a long name
 
 NAME = re.compile(r"[^/\\\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 MODEL_LIKE = re.compile(r"(?i).*\.(ckpt|pth?|pkl|pickle|bin|safetensors|np[yz]|nemo|tar|t?gz|zip|ya?ml)")
+EXTENSION_HEADERS = {
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+}
 
 
 class RuleViolation(Exception):
     """A checkpoint breaks a rule of the preflight; the message names the place and the value."""
 
 
-@contextmanager
-def open_archive(path: Path, scratch: Path) -> Iterator[tarfile.TarFile]:
-    """Open the archive; a gzip is unpacked in the folder `scratch` meanwhile, to at most ten times its size."""
-    with path.open("rb") as file, tempfile.TemporaryFile(dir=scratch) as buffer:
-        plain = decompress(file, buffer, path.stat().st_size * MAX_GZIP_RATIO) if is_gzip(file) else file
-        try:
-            archive = tarfile.open(fileobj=plain, mode="r:")  # noqa: SIM115
-        except tarfile.TarError as error:
-            raise RuleViolation(f"{NO_CHECKPOINT}: {error}") from error
-        with archive:
-            yield archive
+class Stream(Protocol):
+    """Bytes that are read in order."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
-def is_gzip(file: IO[bytes]) -> bool:
-    magic = file.read(2)
-    file.seek(0)
-    return magic == b"\x1f\x8b"
+class Header(tarfile.TarInfo):
+    """A header whose extensions are short, as tarfile reads them into memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "Header":
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in EXTENSION_HEADERS and not 0 <= header.size <= MAX_HEADER_BYTES:
+            raise RuleViolation(f"a header of {header.size:,} bytes, at most {MAX_HEADER_BYTES:,} are allowed")
+        return header
 
 
-def decompress(file: IO[bytes], buffer: IO[bytes], limit: int) -> IO[bytes]:
+def unpack(source: "io.BufferedReader[Any]", size: int, scratch: Path) -> dict[str, Path]:
+    """Check an archive of `size` bytes and return where each of its files lies in the folder `scratch`, by name."""
+    plain: Stream = source
+    head = source.peek(tarfile.BLOCKSIZE)[: tarfile.BLOCKSIZE]
+    if not is_tar(head) and head.startswith(b"\x1f\x8b"):  # in this order, as NeMo does it
+        plain = Decompressed(source, size * MAX_GZIP_RATIO)
     try:
-        with gzip.GzipFile(fileobj=file) as packed:
-            while block := packed.read(2**20):
-                buffer.write(block)
-                if buffer.tell() > limit:
-                    raise RuleViolation(f"unpacks to more than {MAX_GZIP_RATIO} times its size")
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise RuleViolation(f"damaged gzip: {error}") from error
-    buffer.seek(0)
-    return buffer
+        paths = unpack_tar(plain, scratch)
+    except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
+        raise RuleViolation(f"{NO_CHECKPOINT}: {error}") from error
+    while plain.read(2**20):  # a gzip is checked to its end
+        pass
+    check_models(set(paths))
+    return paths
 
 
-def list_members(archive: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
-    """Return the files by name, without the `./` that NeMo writes."""
-    members: dict[str, tarfile.TarInfo] = {}
+def unpack_tar(stream: Stream, scratch: Path) -> dict[str, Path]:
+    """Copy each file that passes the rules; its name is without the `./` that NeMo writes."""
+    paths: dict[str, Path] = {}
     names = set()
-    try:
-        for count, member in enumerate(archive):
-            if count >= MAX_MEMBERS:
+    with tarfile.open(fileobj=stream, mode="r|", bufsize=2**20, tarinfo=Header, encoding="utf-8") as tar:  # type: ignore[call-overload]
+        for number, member in enumerate(tar):
+            if number >= MAX_MEMBERS:
                 raise RuleViolation(f"more than {MAX_MEMBERS:,} files")
             if member.isdir() and member.name in (".", "./", ""):
                 continue
@@ -80,11 +88,35 @@ def list_members(archive: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
             if name.casefold() in names:  # some file systems ignore case
                 raise RuleViolation(f"{member.name!r}: duplicate file")
             names.add(name.casefold())
-            members[name] = member
-    except (tarfile.TarError, ValueError, OverflowError) as error:
-        raise RuleViolation(f"{NO_CHECKPOINT}: {error}") from error
-    check_models(set(members))
-    return members
+            paths[name] = scratch / str(number)
+            copy_member(tar, member, paths[name])
+    return paths
+
+
+def is_tar(head: bytes) -> bool:
+    """Tell whether a file begins with the header of a tar."""
+    try:
+        Header.frombuf(head, "utf-8", "surrogateescape")
+    except tarfile.TarError:
+        return False
+    return True
+
+
+class Decompressed:
+    """The content of a gzip, up to a limit in bytes."""
+
+    def __init__(self, packed: "io.BufferedReader[Any]", limit: int) -> None:
+        self.file, self.left = gzip.GzipFile(fileobj=packed), limit
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            block = self.file.read(size)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise RuleViolation(f"damaged gzip: {error}") from error
+        self.left -= len(block)
+        if self.left < 0:
+            raise RuleViolation(f"unpacks to more than {MAX_GZIP_RATIO} times its size")
+        return block
 
 
 def check_member(member: tarfile.TarInfo) -> str:
@@ -106,6 +138,16 @@ def check_member(member: tarfile.TarInfo) -> str:
     return name
 
 
+def copy_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    """Copy a file of the archive to a path that is free."""
+    file = tar.extractfile(member)
+    assert file is not None  # it is a regular file
+    with path.open("xb") as copy:
+        shutil.copyfileobj(file, copy, 2**20)
+    if path.stat().st_size != member.size:
+        raise RuleViolation(f"{NO_CHECKPOINT}: unexpected end of data")
+
+
 def check_models(names: set[str]) -> None:
     """Refuse anything but one configuration with its weights, and optionally those of a model for timestamps."""
     first, second = map(set, MODELS)
@@ -116,19 +158,3 @@ def check_models(names: set[str]) -> None:
     for name in sorted(names - second - first):
         if MODEL_LIKE.fullmatch(name):
             raise RuleViolation(f"{name!r}: more than one configuration and one file of weights ({CONFIG}, {WEIGHTS})")
-
-
-def open_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    """Open a file of the archive without extracting it."""
-    file = archive.extractfile(member)
-    assert file is not None  # it is a regular file
-    return file
-
-
-@contextmanager
-def extract_member(archive: tarfile.TarFile, member: tarfile.TarInfo, scratch: Path) -> Iterator[Path]:
-    """Extract a file of the archive into the folder `scratch` for the time of the block."""
-    with tempfile.NamedTemporaryFile(dir=scratch) as copy, open_member(archive, member) as file:
-        shutil.copyfileobj(file, copy, 2**20)
-        copy.flush()
-        yield Path(copy.name)

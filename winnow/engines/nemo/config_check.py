@@ -7,14 +7,10 @@ must come from a few of NeMo's packages, and files from the checkpoint.
 import importlib
 import re
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any
 
-import yaml
-
-from winnow.engines.nemo.archive import MAX_CONFIG_BYTES, RuleViolation
+from winnow.engines.nemo.archive import RuleViolation
 from winnow.engines.nemo.nemo_import import silence_nemo
-
-MAX_DEPTH = 50  # of mappings and lists; NeMo's have about ten
 
 MODEL_CLASS = re.compile(r"nemo\.collections\.asr\.models(\.\w+)?\.EncDec\w+")
 PART_CLASS = re.compile(r"nemo\.collections\.(asr|common)\.(modules|losses|metrics)(\.[a-z]\w*)*\.[A-Z]\w*")
@@ -38,44 +34,6 @@ REMOTE_KEYS = set(
     init_from_nemo_model init_from_ptl_ckpt""".split()
 )
 """Keys that make NeMo download or open another model, or run the code that came with one; they must be empty."""
-
-
-class Loader(yaml.CSafeLoader):
-    """A YAML loader that refuses duplicate and merged keys."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if len(set(keys)) < len(keys) or "<<" in keys:
-            line = node.start_mark.line + 1 if node.start_mark else "?"
-            raise RuleViolation(f"line {line}: duplicate or merged key in a mapping")
-        return super().construct_mapping(node, deep)
-
-
-def read_config(file: IO[bytes]) -> dict[str, Any]:
-    """Parse a configuration of mappings, lists and plain values."""
-    try:
-        text = file.read(MAX_CONFIG_BYTES).decode()
-        check_syntax(text)
-        config = yaml.load(text, Loader)
-    except (yaml.YAMLError, ValueError) as error:
-        raise RuleViolation(f"invalid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(config, dict):
-        raise RuleViolation(f"expected a mapping, got {type(config).__name__}")
-    return config
-
-
-def check_syntax(text: str) -> None:
-    """Refuse syntax that expands to more than is written: aliases, tags and deep nesting."""
-    depth = 0
-    for event in yaml.parse(text, yaml.CSafeLoader):
-        line = f"line {event.start_mark.line + 1}" if event.start_mark else "unknown line"
-        if anchor := getattr(event, "anchor", None):
-            raise RuleViolation(f"{line}: alias {anchor!r} is not allowed")
-        if tag := getattr(event, "tag", None):
-            raise RuleViolation(f"{line}: tag {tag!r} is not allowed")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            raise RuleViolation(f"{line}: nested more than {MAX_DEPTH} levels deep")
 
 
 def check_config(config: dict[str, Any], members: set[str]) -> None:

@@ -1,18 +1,31 @@
 """NeMo's checkpoints for speech recognition: `.nemo` files, from a path, the Hugging Face hub or NVIDIA's NGC."""
 
+import functools
+import logging
 from importlib.metadata import version
 from pathlib import Path
 
-from winnow.engines.checkpoint_cache import checkpoint_digest, private_copy
+from winnow.engines.checkpoint_cache import checkpoint_digest
 from winnow.engines.engine import PIN_PREFIX, Checkpoint, Engine, LanguagePrompt, Recogniser, split_pin
 from winnow.engines.hub import bytes_to_download
-from winnow.engines.nemo.families import FAMILIES, LANGUAGE_PROMPTS, family_of, unsupported_options
-from winnow.engines.nemo.locate import COMMIT, HUB_NAME, NGC_NAME, find_downloaded, locate, parse_hub_name
+from winnow.engines.nemo.families import FAMILIES, LANGUAGE_PROMPTS, unsupported_options
+from winnow.engines.nemo.locate import (
+    COMMIT,
+    HUB_NAME,
+    NGC_NAME,
+    current_commit,
+    find_downloaded,
+    locate,
+    parse_hub_name,
+    raise_if_unlisted,
+)
 from winnow.engines.nemo.nemo_import import import_asr_models
-from winnow.engines.nemo.preflight import run_preflight
+from winnow.engines.nemo.preflight import find_copy, run_preflight
 from winnow.errors import CheckpointError
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.redaction import error_line
+
+log = logging.getLogger("winnow")
 
 
 class NemoEngine(Engine):
@@ -30,31 +43,45 @@ class NemoEngine(Engine):
             or NGC_NAME.fullmatch(model_name) is not None
         )
 
-    def resolve(self, model_name: str, trust_unpinned: bool = False) -> Checkpoint:
-        """Locate or download the file, copy it into the private cache and run the preflight on the copy.
+    def needs_pin(self, model_name: str) -> bool:
+        """Tell whether a hub may have another file under the name tomorrow; a local file is the user's own."""
+        return not (model_name.partition(PIN_PREFIX)[0].endswith(self.suffixes) or is_pinned(model_name))
+
+    def current_pin(self, model_name: str) -> str | None:
+        if path := find_downloaded(model_name):
+            return f"{model_name}{PIN_PREFIX}{checkpoint_digest(path, model_name)}"
+        if self.needs_hub(model_name):
+            return current_commit(model_name)
+        raise_if_unlisted(model_name)
+        return None
+
+    def resolve(self, model_name: str) -> Checkpoint:
+        """Locate or download the file and make the private copy of it, which passes the preflight.
 
         `@sha256:` and the file's digest pin any name, `@` and a commit one on the Hugging Face hub.
         """
         name, pin = split_pin(model_name)
         path = locate(name)
         sha256 = pin or checkpoint_digest(path, name)
-        pinned = bool(pin or COMMIT.fullmatch(name))
-        if not pinned and not trust_unpinned:
-            raise CheckpointError(
-                f"{name}: not pinned, so it may be another file tomorrow; pin today's as {name}{PIN_PREFIX}{sha256}, "
-                "or accept any with --trust-unpinned (trust_unpinned)"
-            )
-        copy = private_copy(path, name, sha256)
-        family = family_of(run_preflight(copy, name), name)
+        copy = run_preflight(path, name, sha256)
         shown = str(path.absolute()) if name.endswith(self.suffixes) else name
-        return Checkpoint(name=shown, path=copy, family=family, sha256=sha256, pinned=pinned)
+        checkpoint = Checkpoint(
+            name=shown,
+            path=copy.path,
+            family=copy.family,
+            sha256=sha256,
+            pinned=is_pinned(model_name),
+        )
+        if not checkpoint.pinned:
+            log_pin(name, f"{name}{PIN_PREFIX}{sha256}")
+        return checkpoint
 
     def load(self, checkpoint: Checkpoint, options: EngineOptions) -> Recogniser:
         from winnow.engines.nemo.model import NemoModel
 
-        if not checkpoint.path.exists():
-            checkpoint = self.resolve(checkpoint.pinned_name)
-        return NemoModel(checkpoint, options)
+        copy = find_copy(checkpoint.sha256)
+        path = copy.path if copy else self.resolve(checkpoint.pinned_name).path
+        return NemoModel(checkpoint.model_copy(update={"path": path}), options)
 
     def versions(self) -> dict[str, str]:
         return {package: version(package) for package in ("nemo_toolkit", "torch")}
@@ -87,3 +114,14 @@ class NemoEngine(Engine):
     def needs_hub(self, model_name: str) -> bool:
         name = model_name.partition(PIN_PREFIX)[0]
         return not name.endswith(self.suffixes) and HUB_NAME.fullmatch(name) is not None
+
+
+def is_pinned(model_name: str) -> bool:
+    """Tell whether a name means one file and no other."""
+    return PIN_PREFIX in model_name or COMMIT.fullmatch(model_name) is not None
+
+
+@functools.cache
+def log_pin(name: str, pinned_name: str) -> None:
+    """Log, once, how to pin the file that a name means today."""
+    log.info("%s is not pinned; to use this file and no other: %s", name, pinned_name)

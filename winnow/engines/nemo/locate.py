@@ -3,10 +3,12 @@
 import difflib
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from winnow.engines.hub import fetch, progress_callback
+from winnow.engines.hub import commit_of, fetch, progress_callback
 from winnow.errors import CheckpointError, DiskFull
 from winnow.input_files import expand_home, not_a_file
 from winnow.parameters.redaction import error_line
@@ -31,8 +33,22 @@ def locate(model_name: str) -> Path:
 def download_from_hub(model_name: str) -> Path:
     """Return the `.nemo` file of a repository, from the hub or its cache (HF_ENDPOINT, HF_HUB_OFFLINE)."""
     repository, file, revision = parse_hub_name(model_name)
-    try:
+    with hub_errors(model_name, file):
         return fetch(repository, file, revision)
+
+
+def current_commit(model_name: str) -> str:
+    """Return a name on the hub with the commit that it means today."""
+    repository, file, revision = parse_hub_name(model_name)
+    with hub_errors(model_name, file):
+        return f"{repository}@{commit_of(repository, file, revision)}"
+
+
+@contextmanager
+def hub_errors(model_name: str, file: str) -> Iterator[None]:
+    """Turn what the hub's client raises into CheckpointError."""
+    try:
+        yield
     except DiskFull:
         raise
     except Exception as error:
@@ -48,10 +64,9 @@ def parse_hub_name(model_name: str) -> tuple[str, str, str | None]:
     return repository, f"{repository.split('/')[1]}.nemo", revision or None
 
 
-def download_from_ngc(model_name: str) -> Path:
-    """Return the `.nemo` file of a name in NeMo's own list, from NGC or NeMo's cache."""
+def raise_if_unlisted(model_name: str) -> None:
+    """Refuse a name that is not in NeMo's list for NGC."""
     from nemo.collections.asr.models import ASRModel
-    from nemo.utils.model_utils import resolve_cache_dir
 
     listed = sorted(model.pretrained_model_name for model in ASRModel.list_available_models())
     if model_name not in listed:
@@ -60,6 +75,14 @@ def download_from_ngc(model_name: str) -> Path:
         raise CheckpointError(
             f"{model_name}: not a .nemo file, nor a hub name (owner/name), nor in NeMo's list for NGC{hint}"
         )
+
+
+def download_from_ngc(model_name: str) -> Path:
+    """Return the `.nemo` file of a name in NeMo's own list, from NGC or NeMo's cache."""
+    from nemo.collections.asr.models import ASRModel
+    from nemo.utils.model_utils import resolve_cache_dir
+
+    raise_if_unlisted(model_name)
     cached = set(resolve_cache_dir().rglob("*.nemo"))
     try:
         path = Path(ASRModel.from_pretrained(model_name, return_model_file=True))

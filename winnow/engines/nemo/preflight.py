@@ -1,50 +1,117 @@
 """The preflight of a `.nemo` file, before NeMo opens it: opening a checkpoint can run code that it contains.
 
 It checks the versions of torch and NeMo, the archive (archive.py), the configuration of every model in it
-(config_check.py) and the weights (weights.py), in this order, and reports the first rule that is broken.
+(config_yaml.py, config_check.py) and the weights (weights.py), in this order, and reports the first rule that is
+broken. NeMo never opens the file itself: it opens an archive that is written anew from what passed (rewrite.py).
 """
 
 import hashlib
 import os
-import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from winnow.engines.nemo import archive, config_check, weights
-from winnow.engines.nemo.archive import MODELS, RuleViolation, extract_member, list_members, open_archive, open_member
+from winnow.engines.checkpoint_cache import (
+    cache_folder,
+    copy_path,
+    open_verified,
+    publish_copy,
+    read_note,
+    scratch_folder,
+)
+from winnow.engines.nemo import archive, config_check, config_yaml, families, rewrite, weights
+from winnow.engines.nemo.archive import MODELS, RuleViolation
 from winnow.errors import CheckpointError, DiskFull
-from winnow.runs.storage import DISK_FULL_ERRORS, put
+from winnow.runs.storage import DISK_FULL_ERRORS
 
 MIN_VERSIONS = {"torch": (2, 10), "nemo_toolkit": (3, 0)}
 """Earlier releases load or extract more than they should."""
 
 
-def run_preflight(path: Path, name: str) -> str:
-    """Return the class of the model in a private copy; raises CheckpointError if it breaks a rule.
+class PrivateCopy(NamedTuple):
+    """The archive that NeMo opens, and the family of the model in it."""
 
-    As this takes a while for a large file, a note beside it records success under these rules, torch and NeMo.
+    path: Path
+    family: str
+
+
+def run_preflight(path: Path, name: str, sha256: str) -> PrivateCopy:
+    """Return the private copy of a file; raises CheckpointError if the file breaks a rule or has another sha256.
+
+    As this takes a while for a large file, the copy is made once under these rules, torch and NeMo.
     """
-    versions = {package: version(package) for package in MIN_VERSIONS}
-    check_environment(os.environ, versions)
-    note = path.with_suffix(f".passed-{rules_digest(versions)}")
-    if note.is_file():
-        return note.read_text()
     try:
-        target = check_archive(path)
+        if copy := find_copy(sha256):
+            return copy
+        with scratch_folder() as scratch:
+            return find_copy(sha256) or make_copy(path, name, sha256, scratch)
     except OSError as error:
+        room = f"set WINNOW_CACHE to a folder of yours with {2 * path.stat().st_size / 2**30:.1f} GiB free"
         if error.errno in DISK_FULL_ERRORS:
-            raise DiskFull(
-                f"{path.parent}: {error.strerror}: free some space, or set WINNOW_CACHE to another disk"
-            ) from error
-        raise CheckpointError(f"{name}: preflight failed in {path.parent} ({error}): check WINNOW_CACHE") from error
+            raise DiskFull(f"{cache_folder()}: {error.strerror}: free some space, or {room}") from error
+        raise CheckpointError(f"{name}: cannot be copied into the private cache ({error}); {room}") from error
     except RuleViolation as refusal:
         raise CheckpointError(
             f"{name}: failed its preflight: {refusal}; "
             "download it again from its publisher, or save it again with NeMo's save_to()"
         ) from refusal
-    put(note, target.encode())
-    return target
+
+
+def find_copy(sha256: str) -> PrivateCopy | None:
+    """Return the intact private copy of the file with this sha256, if there is one."""
+    path = copy_path(sha256)
+    note = read_note(path, rules_digest())
+    return PrivateCopy(path, note.family) if note else None
+
+
+def make_copy(path: Path, name: str, sha256: str, scratch: Path) -> PrivateCopy:
+    """Check the file and write the private copy, by way of the folder `scratch`."""
+    with open_verified(path, name, sha256) as source:
+        members = archive.unpack(source, path.stat().st_size, scratch)
+    models = [files for files in MODELS if files[0] in members]
+    configs = {config: examine_config(config, members) for config, _ in models}
+    family = families.family_of(configs[archive.CONFIG][0], name)
+    tensors = {file: examine_weights(file, members) for _, file in models}
+    others = {other: members[other] for other in members.keys() - configs.keys() - tensors.keys()}
+    draft, copy = scratch / "draft.nemo", copy_path(sha256)
+    with draft.open("xb") as file:
+        rewrite.write_archive(file, {config: content for config, (_, content) in configs.items()}, others, tensors)
+    publish_copy(draft, copy, rules_digest(), family)
+    return PrivateCopy(copy, family)
+
+
+def examine_config(name: str, members: Mapping[str, Path]) -> tuple[str, bytes]:
+    """Return the class of the model in a configuration that passes the rules, and the configuration written anew."""
+    with naming(name):
+        config = config_yaml.read_config(members[name].read_bytes())
+        config_check.check_config(config, set(members))
+        return str(config["target"]), config_yaml.write_config(config)
+
+
+def examine_weights(name: str, members: Mapping[str, Path]) -> dict[str, Any]:
+    """Return the tensors of weights that pass the rules."""
+    with naming(name):
+        return weights.load_weights(members[name])
+
+
+@contextmanager
+def naming(member: str) -> Iterator[None]:
+    """Put the name of the archive's file before the rule that it breaks."""
+    try:
+        yield
+    except RuleViolation as refusal:
+        raise RuleViolation(f"{member}: {refusal}") from refusal
+
+
+def rules_digest() -> str:
+    """Return a digest of the rules, so that files which passed other rules are checked again."""
+    versions = {package: version(package) for package in MIN_VERSIONS}
+    check_environment(os.environ, versions)
+    modules = (archive, config_check, config_yaml, families, rewrite, weights)
+    sources = [Path(str(module.__file__)).read_bytes() for module in modules]
+    return hashlib.sha256(b"".join([*sources, Path(__file__).read_bytes(), repr(versions).encode()])).hexdigest()[:16]
 
 
 def check_environment(environment: Mapping[str, str], versions: Mapping[str, str]) -> None:
@@ -57,39 +124,3 @@ def check_environment(environment: Mapping[str, str], versions: Mapping[str, str
             raise CheckpointError(
                 f"{package} {versions[package]} opens checkpoints unsafely: install {required} or later"
             )
-
-
-def rules_digest(versions: Mapping[str, str]) -> str:
-    """Return a digest of the rules, so that files which passed other rules are checked again."""
-    sources = [Path(str(module.__file__)).read_bytes() for module in (archive, config_check, weights)]
-    return hashlib.sha256(b"".join([*sources, Path(__file__).read_bytes(), repr(versions).encode()])).hexdigest()[:16]
-
-
-def check_archive(path: Path) -> str:
-    """Check the file, of which only weights are extracted, and return the class of its first model."""
-    with open_archive(path, path.parent) as tar:
-        members = list_members(tar)
-        models = [names for names in MODELS if names[0] in members]
-        targets = [check_model_config(tar, members, names[0]) for names in models]
-        for _, name in models:
-            check_weights(tar, members[name], path.parent)
-    return targets[0]
-
-
-def check_model_config(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo], name: str) -> str:
-    """Check a configuration and return its class."""
-    try:
-        config = config_check.read_config(open_member(tar, members[name]))
-        config_check.check_config(config, set(members))
-    except RuleViolation as refusal:
-        raise RuleViolation(f"{name}: {refusal}") from refusal
-    return str(config["target"])
-
-
-def check_weights(tar: tarfile.TarFile, member: tarfile.TarInfo, scratch: Path) -> None:
-    try:
-        weights.check_zip(open_member(tar, member))
-        with extract_member(tar, member, scratch) as path:
-            weights.check_tensors(path)
-    except RuleViolation as refusal:
-        raise RuleViolation(f"{Path(member.name).name}: {refusal}") from refusal

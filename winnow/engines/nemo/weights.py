@@ -1,7 +1,11 @@
-"""Rules for a file of weights: an undamaged zip as torch writes it, with named tensors of finite numbers only."""
+"""Rules for a file of weights: an undamaged zip as torch writes it, with named tensors of finite numbers only.
+
+The tensors that pass are saved anew, because torch and Python may read a zip differently.
+"""
 
 import re
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,10 +45,12 @@ def check_entries(entries: list[zipfile.ZipInfo]) -> None:
             )
 
 
-def check_tensors(path: Path) -> None:
-    """Refuse anything but a mapping of names to dense, finite tensors, which stay on disk meanwhile."""
+def load_weights(path: Path) -> dict[str, Any]:
+    """Return the tensors by name, which stay on disk; refuse anything but dense, finite tensors."""
     import torch
 
+    with path.open("rb") as file:
+        check_zip(file)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:
@@ -53,6 +59,19 @@ def check_tensors(path: Path) -> None:
         raise RuleViolation(f"expected tensors by name, got {type(state).__name__}")
     for name, value in state.items():
         check_tensor(name, value)
+    tensors = OrderedDict((name, value.detach()) for name, value in state.items())
+    tensors._metadata = module_versions(getattr(state, "_metadata", None))  # type: ignore[attr-defined]
+    return tensors
+
+
+def module_versions(metadata: Any) -> dict[str, dict[str, int]]:
+    """Return the versions of the modules that saved the tensors, by name; torch adapts tensors of old versions."""
+    entries = metadata.items() if isinstance(metadata, dict) else ()
+    return {
+        name: {"version": facts["version"]}
+        for name, facts in entries
+        if isinstance(name, str) and isinstance(facts, dict) and isinstance(facts.get("version"), int)
+    }
 
 
 def check_tensor(name: Any, value: Any) -> None:
