@@ -19,7 +19,9 @@ from winnow.runs.records import Record, read_record
 from winnow.runs.run_record import RUN_RECORD, read_run_record
 from winnow.runs.storage import read_table, sha256_if_exists
 
-ROWS = pa.schema([("id", pa.int64()), ("decision", pa.string()), ("reason", pa.string())])
+ROWS = pa.schema(
+    [("id", pa.int64()), ("decision", pa.string()), ("reason", pa.string()), ("mended", pa.list_(pa.string()))]
+)
 
 COUNT_NAMES = {"keep": "kept", "drop": "dropped", "quarantine": "quarantined"}
 """What the report calls the number of rows with each decision."""
@@ -174,8 +176,19 @@ def check_report(output: Output) -> Verification:
             if stated.get(name) != decisions[decision]:
                 published = f"{decisions[decision]:,} published rows have the decision {decision}"
                 return Verification(f"{file}: {name} is {stated.get(name)!r:.40}, but {published}", False)
+    mended = Counter(mending for row in output.column("mended") for mending in row or ())
+    if mended_counts(report) != mended:
+        return Verification(f"{REPORT}: its counts of mended rows are not those of the published rows", False)
     equal = counts == {name: report.get(name) for name in counts}
     return Verification(f"{REPORT} and _SUCCESS.json agree", equal)
+
+
+def mended_counts(report: dict[str, Any]) -> dict[str, Any] | None:
+    """Return how many rows a report says were mended in each way; None if it is damaged."""
+    try:
+        return {name: count["utterances"] for name, count in report.get("mended", {}).items()}
+    except (AttributeError, KeyError, TypeError):
+        return None
 
 
 def check_other_files(output: Output) -> Iterator[Verification]:
