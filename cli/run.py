@@ -93,15 +93,15 @@ def start(settings: Settings | None = None, *, hint: Callable[[], str]) -> None:
     With settings, the engines of their models are imported meanwhile. `hint` says what to do if the command is
     interrupted.
     """
+    if settings and settings.devices not in ("inline", "local"):
+        require_scheduler(settings.devices, settings.dask)
+    require_usable_proxies()
     set_prefect_defaults()
     log = logging.getLogger("winnow")
     log.setLevel(logging.INFO)
     log.addHandler(RichHandler(console=errors, show_level=False, show_path=False, log_time_format="%H:%M:%S"))
     if settings and settings.devices == "inline":
         threading.Thread(target=preload_engines, args=(settings.checkpoints,), daemon=True).start()
-    if settings and settings.devices not in ("inline", "local"):
-        require_scheduler(settings.devices, settings.dask)
-    require_usable_proxies()
     api = monitor.configured_api()
     log.info("starting Prefect" + ("" if api else " with a temporary server"))
     monitor.current["pid"] = os.getpid()

@@ -1,20 +1,33 @@
 """Work on real Dask workers: placement, concurrency, and the death of a worker."""
 
+import json
 import os
 import signal
+import socket
+import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
+import psutil
 import pytest
+from distributed import Client
+from distributed.security import Security
 
+from cli.app import main
 from winnow.devices.dask_executor import DaskExecutor, refuse_exposed
 from winnow.devices.executors import InlineExecutor, open_executor
+from winnow.devices.scheduler_address import require_scheduler
 from winnow.engines.engine import Checkpoint
 from winnow.engines.model_cache import get_model
-from winnow.errors import DeviceLost, InsecureScheduler
+from winnow.errors import DeviceLost, InsecureScheduler, OptionError
 from winnow.models.resolve import resolve
 from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
@@ -178,12 +191,116 @@ def test_scheduler_that_listens_to_all_is_refused_although_its_address_is_local(
             "--small-placement.share: not used, because --devices inline starts no workers",
         ),
         ({"devices": "gpu"}, "unknown devices 'gpu': expected inline, local, the address of a Dask scheduler"),
+        ({"devices": "tcp://host"}, "'tcp://host' is not the address of a Dask scheduler: expected tcp://HOST:PORT"),
+        ({"devices": "tcp://host:port"}, "'tcp://host:port' is not the address of a Dask scheduler"),
+        ({"devices": "tls://host:8786/?a=b"}, "is not the address of a Dask scheduler"),
+        ({"devices": "http://host/s.json"}, "unknown devices 'http://host/s.json'"),
         ({"devices": "tcp://127.0.0.1:1", "dask": Dask(workers=2)}, "--dask.workers: needs --devices local"),
     ],
 )
 def test_contradictory_devices_are_refused(parameters, complaint):
     with pytest.raises(ValueError, match=complaint):
         curation(**parameters)
+
+
+def test_local_cluster_accepts_only_the_certificate_of_its_own_run(two_workers):
+    client = two_workers._client
+    scheduler = client.scheduler_info(n_workers=-1)
+    workers = scheduler["workers"]
+    addresses = {scheduler["address"], *workers, *(worker["nanny"] for worker in workers.values())}
+    assert {address.partition(":")[0] for address in addresses} == {"tls"}
+    assert {urlsplit(address).hostname for address in addresses} == {"127.0.0.1"}
+    for security in (None, Security.temporary()):
+        protocol = "tls" if security else "tcp"
+        with pytest.raises(OSError, match=r"(?i)timed out|reset|closed|certificate"):
+            Client(f"{protocol}://127.0.0.1:{urlsplit(scheduler['address']).port}", security=security, timeout="3s")
+    anybody = ssl.create_default_context()
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    for address in addresses:
+        with (
+            socket.create_connection(("127.0.0.1", urlsplit(address).port), 5) as plain,
+            suppress(ssl.SSLError, OSError),
+            anybody.wrap_socket(plain) as encrypted,
+        ):
+            encrypted.sendall(bytes(64))
+            assert encrypted.recv(1) == b"", address
+    keys = client.security.tls_client_key
+    assert "PRIVATE KEY" in keys
+    for process in psutil.Process().children(recursive=True):
+        assert "PRIVATE KEY" not in f"{process.cmdline()} {process.environ()}"
+
+
+def test_web_servers_of_a_local_cluster_have_no_pages(two_workers):
+    scheduler = two_workers._client.scheduler_info(n_workers=-1)
+    services = [scheduler["services"], *(each["services"] for each in scheduler["workers"].values())]
+    for port in (port for each in services for port in each.values()):
+        for page in ("", "health", "metrics", "info/main/workers.html", "json/identity.json", "status"):
+            with suppress(httpx.HTTPError):  # nothing listens there
+                assert httpx.get(f"http://127.0.0.1:{port}/{page}", timeout=5).status_code == 404
+
+
+BAD_FILES: dict[str, bytes] = {
+    "empty": b"",
+    "list": b"[]",
+    "no address": b"{}",
+    "number": b'{"address": 8786}',
+    "no port": b'{"address": "tcp://127.0.0.1"}',
+    "other protocol": b'{"address": "inproc://127.0.0.1/1/1"}',
+    "credentials": b'{"address": "tcp://ann:s3cret@127.0.0.1:8786"}',
+    "not UTF-8": b"\xff\xfe",
+    "nested": b"[" * 100_000,
+    "huge": b" " * 2**21,
+}
+
+
+@pytest.mark.parametrize("content", BAD_FILES.values(), ids=list(BAD_FILES))
+def test_scheduler_file_without_an_address_is_refused_in_one_line(tmp_path, content):
+    file = tmp_path / "scheduler.json"
+    file.write_bytes(content)
+    with pytest.raises(OptionError, match="not a scheduler file") as refused:
+        require_scheduler(str(file), Dask())
+    assert "\n" not in str(refused.value)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_scheduler_file_that_is_no_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "fifo.json")
+    (tmp_path / "folder.json").mkdir()
+    for name in ("fifo.json", "folder.json", "missing.json"):
+        with pytest.raises(OptionError, match="not a scheduler file"):
+            require_scheduler(str(tmp_path / name), Dask())
+
+
+def test_scheduler_that_has_gone_is_named_within_seconds(tmp_path, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+    file = tmp_path / "scheduler.json"
+    file.write_text(json.dumps({"address": address, "id": "Scheduler-0"}))
+    for devices, place in ((str(file), f"{address}, which {file} names"), (address, address)):
+        began = time.monotonic()
+        with pytest.raises(SystemExit) as ended:
+            main(["curate", "corpus.jsonl", "--output", "out", "--small", "a.jsonl", "--devices", devices])
+        assert ended.value.code == 2
+        assert time.monotonic() - began < 10
+        printed = capsys.readouterr().err
+        assert printed.startswith(f"winnow: no Dask scheduler answers at {place} (ConnectionRefusedError")
+        assert printed.count("\n") == 1
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "tls"])
+def test_port_of_something_else_is_not_a_scheduler(protocol):
+    """In a process of its own: what Dask leaves behind must not keep it from ending."""
+    code = (
+        "import sys\nfrom winnow.devices.executors import open_executor\n"
+        "from winnow.parameters.curation import Curation\n"
+        "try: open_executor(Curation(manifest='a', output='b', small='c', devices=sys.argv[1])).__enter__()\n"
+        "except Exception as error: print(error.exit_code, error)"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"{protocol}://127.0.0.1:{silent.getsockname()[1]}"
+        process = subprocess.run([sys.executable, "-c", code, address], capture_output=True, text=True, timeout=60)
+    assert process.stdout.startswith(f"2 no Dask scheduler answers at {address} (")
+    assert process.stdout.count("\n") == 1
 
 
 def test_workers_end_with_the_run(two_workers):

@@ -1,15 +1,18 @@
 """The temporary Prefect server that a command starts if none is configured."""
 
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from contextlib import suppress
 
+import httpx
 import psutil
 import pytest
 
+from flows.server.ephemeral import EphemeralServer
 from tests.conftest import ROOT
 
 
@@ -46,8 +49,8 @@ def server_of(process: subprocess.Popen[str]) -> psutil.Process:
     raise TimeoutError("no server was started")
 
 
-def test_temporary_server_records_every_state_and_ends_with_the_command(curate, tmp_path):
-    process = curate()
+def test_temporary_server_records_every_state_and_ends_with_the_command(curate, tmp_path, proxy):
+    process = curate(HTTP_PROXY=proxy.url, https_proxy=proxy.url, ALL_PROXY=f"socks5://{proxy.url[7:]}")
     server = server_of(process)
     _, log = process.communicate(timeout=240)
     assert process.returncode == 0, log
@@ -59,6 +62,7 @@ def test_temporary_server_records_every_state_and_ends_with_the_command(curate, 
     assert set(tasks.values()) == {"Completed"}
     assert len(tasks) > 5
     assert reports[0] > 0
+    assert proxy.requests == []  # nothing on this machine is asked for through a proxy
 
 
 def test_killed_command_leaves_no_server_behind(curate):
@@ -76,3 +80,48 @@ def test_server_that_cannot_start_is_explained_in_one_line(curate, tmp_path):
     assert "unable to open database file" in log.splitlines()[-1]
     assert "Traceback" not in log
     assert not (tmp_path / "run").exists()
+
+
+def states(home) -> tuple[list[str], set[str]]:
+    """Return the states of all flow runs in a Prefect home, and the kinds of those of their task runs."""
+    with suppress(sqlite3.OperationalError), sqlite3.connect(home / "prefect.db") as database:
+        flow_runs = [row[0] for row in database.execute("select state_name from flow_run")]
+        return flow_runs, {row[0] for row in database.execute("select state_type from task_run")}
+    return [], set()
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_code", "state"),
+    [(signal.SIGINT, 130, "Cancelled"), (signal.SIGTERM, 143, "Cancelled"), (signal.SIGKILL, -9, "Crashed")],
+)
+def test_run_that_a_signal_ends_is_not_left_running(curate, tmp_path, number, exit_code, state):
+    """A second signal, as from an impatient user, changes nothing."""
+    process = curate()
+    server, home = server_of(process), tmp_path / "home"
+    while states(home)[0] != ["Running"]:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    began = time.monotonic()
+    process.send_signal(number)
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode == exit_code
+    server.wait(timeout=30)
+    assert time.monotonic() - began < 30
+    flow_runs, task_runs = states(home)
+    assert flow_runs == [state]
+    assert not task_runs & {"RUNNING", "PENDING"}
+
+
+def test_servers_start_at_once_on_a_new_home_and_accept_only_their_own_run(tmp_path, monkeypatch):
+    """Two that create a database at the same time damage it; any user of this machine can connect to a server."""
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
+    servers = [EphemeralServer() for _ in range(3)]
+    for server in servers:
+        server.wait()
+    first, second = servers[:2]
+    for auth, status in ((None, 401), (second.auth, 401), (first.auth, 200)):
+        credentials = tuple(auth.split(":")) if auth else None
+        assert httpx.post(f"{first.api}/flow_runs/filter", json={}, auth=credentials).status_code == status
+    for server in servers:
+        server.end()

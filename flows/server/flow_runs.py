@@ -12,9 +12,13 @@ WAITING = [StateType.SCHEDULED]  # a task run before its next attempt
 
 
 def end_flow_run(server: SyncPrefectClient, flow_run: str, state: str, message: str) -> None:
-    """Set a flow run and its task runs that have not ended to a final state: Cancelled or Crashed."""
+    """Set a flow run and its task runs that have not ended to a final state: Cancelled or Crashed.
+
+    Cancelled replaces Crashed, which is what Prefect itself takes a signal for.
+    """
     found = server.read_flow_run(UUID(flow_run)).state
-    if found is None or found.type not in UNFINISHED:
+    replaced = [*UNFINISHED, StateType.CRASHED] if state == "Cancelled" else UNFINISHED
+    if found is None or found.type not in replaced:
         return
     ended: Any = State(type=StateType(state.upper()), name=state, message=message)
     server.set_flow_run_state(UUID(flow_run), ended, force=True)

@@ -113,8 +113,10 @@ def register_flow_run() -> Iterator[None]:
     open_flow_runs.append(str(identifier))
     try:
         yield
-    finally:
+    except Exception:
         open_flow_runs.remove(str(identifier))
+        raise
+    open_flow_runs.remove(str(identifier))  # but not if a signal ends it: Prefect raises a BaseException for SIGTERM
 
 
 def watch_server(run: Path) -> None:

@@ -1,14 +1,27 @@
 """Runs in an object store: moto serves S3 on this machine."""
 
+import sys
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Barrier, Thread
 
 import boto3
 import pyarrow as pa
 import pytest
+import s3fs
 from moto.server import ThreadedMotoServer
+from prefect.states import Failed
 
+from cli.app import main
+from flows.curate import run_curation
+from flows.orchestrator import InProcess
+from tasks.retry import is_retryable
+from winnow.errors import StoreError
+from winnow.parameters.curation import Curation
 from winnow.runs import ledger
+from winnow.runs.run_dir import open_run
 from winnow.runs.storage import location, put, put_if_absent, read_table
 from winnow.runs.verify import verify_run
 
@@ -97,3 +110,99 @@ def test_run_in_an_object_store_is_complete_and_repeats_no_work(bucket, manifest
     before = set(ledger.read_records(run))
     assert curate(**settings).kept == 3
     assert set(ledger.read_records(run)) == before
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Answers everything with 403, as S3 does if the key is wrong."""
+
+    def answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        code = "<Error><Code>InvalidAccessKeyId</Code><Message>The key does not exist</Message></Error>"
+        self.send_response(403)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(code)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(code.encode())
+
+    def log_message(self, *_: object) -> None: ...
+
+
+for method in ("GET", "PUT", "HEAD", "POST", "DELETE"):
+    setattr(Refusing, f"do_{method}", Refusing.answer)
+
+
+@pytest.fixture
+def new_connections() -> Iterator[None]:
+    """Connect to the store that the environment names at this moment: s3fs keeps what it has connected to."""
+    s3fs.S3FileSystem.clear_instance_cache()
+    yield
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def refusing_store() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def curation(output: str, **parameters: object) -> Curation:
+    return Curation(**{"manifest": "corpus.jsonl", "small": "small.nemo", "output": output} | parameters)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "output", "message"),
+    [
+        ("http://127.0.0.1:9", "s3://winnow/a", "s3://winnow: the object store does not answer"),
+        ("http://nowhere.invalid", "s3://winnow/b", "s3://winnow: the object store does not answer"),
+        ("refusing", "s3://winnow/c", "s3://winnow: the object store refuses access"),
+        (None, "s3://no-such-bucket/d", "s3://no-such-bucket: there is no such bucket"),
+    ],
+)
+def test_store_that_cannot_be_used_is_explained_in_one_line(
+    endpoint, output, message, bucket, refusing_store, new_connections, monkeypatch, capsys
+):
+    if endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", refusing_store if endpoint == "refusing" else endpoint)
+    began = time.monotonic()
+    with pytest.raises(StoreError) as failed, open_run(curation(output), {}):
+        pass
+    assert str(failed.value).startswith(message)
+    assert failed.value.exit_code == 2
+    for command in ("resume", "verify"):
+        with pytest.raises(SystemExit) as ended:
+            main([command, output])
+        assert ended.value.code == 2
+        printed = capsys.readouterr().err
+        assert printed.count("\n") == 1
+        assert message in printed or endpoint is None  # a bucket without any object looks like a missing one
+    assert time.monotonic() - began < 60
+
+
+def test_store_that_is_lost_in_mid_run_ends_the_run_in_one_line(manifest, hears, new_connections, monkeypatch):
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    boto3.client("s3").create_bucket(Bucket="lost")
+    stopped = []
+
+    def stop_after_a_pass(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "winnow.commit" and not stopped and "lost/run/_ledger" in str(arguments[1]):
+            stopped.append(server.stop())
+
+    corpus = manifest({"audio_filepath": "a.wav", "text": "good day"})
+    sys.addaudithook(stop_after_a_pass)
+    with pytest.raises(StoreError, match=r"^s3://lost: the object store does not answer \(.*\): check the network"):
+        run_curation(curation("s3://lost/run", manifest=corpus, **hears(small={"a.wav": "good day"})), InProcess())
+    assert stopped
+
+
+@pytest.mark.parametrize(
+    ("error", "retried"),
+    [(StoreError("no answer", retryable=True), True), (StoreError("refused"), False)],
+)
+def test_only_a_store_that_may_answer_later_is_tried_again(error, retried):
+    assert is_retryable(None, None, Failed(data=error)) is retried

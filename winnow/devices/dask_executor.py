@@ -5,6 +5,7 @@ and Prefect retries failures. Dask itself retries nothing (allowed-failures 0), 
 it can run at once, so that its death is blamed on the one piece of work that runs there.
 """
 
+import concurrent.futures
 import logging
 import os
 import threading
@@ -27,7 +28,7 @@ from winnow.parameters.placement import Dask, Placement
 
 R = TypeVar("R")
 
-HANDSHAKE_TIMEOUT = 10.0  # seconds for a scheduler whose host answers
+HANDSHAKE_TIMEOUT = 15.0  # seconds for a scheduler whose host answers
 JOIN_TIMEOUT = 60.0  # seconds for workers to join at the start
 NO_WORKER_TIMEOUT = 600.0  # seconds that a run waits for a device when all are gone; a worker restarts in 1 to 25
 MAX_FAILURES = 2  # deaths of a piece of work's workers, or faults of a device, that are no longer taken for chance
@@ -207,6 +208,23 @@ def worker_spec(name: str, resources: dict[str, float], **environment: str) -> d
     return {"cls": Nanny, "options": options}
 
 
+def connect_within(seconds: float, address: str, security: Security | None) -> Client:
+    """Return a client of the scheduler at an address; raise TimeoutError after that time.
+
+    Dask's own limit does not hold for a peer that accepts a connection and then says nothing.
+    """
+    client: concurrent.futures.Future[Client] = concurrent.futures.Future()
+
+    def connect() -> None:
+        try:
+            client.set_result(Client(address, security=security, set_as_default=False, timeout=seconds))
+        except BaseException as error:
+            client.set_exception(error)
+
+    threading.Thread(target=connect, daemon=True).start()
+    return client.result(seconds + 1)
+
+
 def connect_remote(devices: str, options: Dask) -> Client:
     """Connect to the scheduler at an address, or at the address in a scheduler file."""
     address = require_scheduler(devices, options)
@@ -219,7 +237,7 @@ def connect_remote(devices: str, options: Dask) -> Client:
     paths = {name: str(path) for name, path in files.items() if path}
     try:
         security = Security(require_encryption=True, **paths) if encrypted else None
-        client = Client(address, security=security, set_as_default=False, timeout=HANDSHAKE_TIMEOUT)
+        client = connect_within(HANDSHAKE_TIMEOUT, address, security)
     except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
         raise no_scheduler(devices, address, error) from error
     try:

@@ -12,7 +12,8 @@ from winnow.errors import InsecureScheduler, NoScheduler, OptionError
 from winnow.parameters.placement import ADDRESSES, Dask, check_address
 from winnow.parameters.redaction import error_line
 
-ANSWER_TIMEOUT = 5.0  # seconds for a scheduler's host to accept a connection
+CONNECT_TIMEOUT = 5.0  # seconds for a scheduler's host to accept a connection
+GREETING_TIMEOUT = 10.0  # seconds for a scheduler to send its first bytes: a busy one is slow
 MAX_FILE_BYTES = 2**20  # a scheduler file has a few hundred
 
 
@@ -26,12 +27,21 @@ def require_scheduler(devices: str, options: Dask) -> str:
     for name in ("tls_ca_file", "tls_cert", "tls_key"):
         if (file := getattr(options, name)) and not file.is_file():
             raise OptionError(f"--dask.{name.replace('_', '-')}: {file} is not a file")
-    parts = urlsplit(address)
     try:
-        socket.create_connection((parts.hostname, parts.port or 0), ANSWER_TIMEOUT).close()
+        require_greeting(address)
     except OSError as error:
         raise no_scheduler(devices, address, error) from error
     return address
+
+
+def require_greeting(address: str) -> None:
+    """Raise OSError unless something listens at the address and, without TLS, sends something at once, as Dask does."""
+    parts = urlsplit(address)
+    with socket.create_connection((parts.hostname, parts.port or 0), CONNECT_TIMEOUT) as connection:
+        if parts.scheme == "tcp":
+            connection.settimeout(GREETING_TIMEOUT)
+            if not connection.recv(1):
+                raise ConnectionResetError("it closed the connection")
 
 
 def no_scheduler(devices: str, address: str, error: Exception) -> NoScheduler:

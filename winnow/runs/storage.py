@@ -31,8 +31,10 @@ COMMIT_STEPS = ("drafted", "in place", "linked")
 
 DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
-S3_OPTIONS: dict[str, Any] = {"config_kwargs": {"retries": {"mode": "standard", "max_attempts": 3}}}
-"""So that a store that cannot be reached is known to be so within half a minute: by default it takes minutes."""
+RETRIES = {"mode": "standard", "total_max_attempts": 2}
+
+S3_OPTIONS: dict[str, Any] = {"config_kwargs": {"retries": RETRIES, "read_timeout": 10}}
+"""Fail after seconds if a store cannot be reached, and after 100 s if it accepts connections but never answers."""
 
 DRAFT = re.compile(r"\.tmp-[0-9a-f]{32}")
 """The name of a draft."""
