@@ -77,7 +77,7 @@ def check_json_file(target: str) -> Path:
     from winnow.engines.registry import is_path
 
     file = Path(target).expanduser()
-    if is_path(target):
+    if is_path(target) and file.suffix != ".json":
         raise OutputError(f"--json {target}: a model would be overwritten: give a .json file")
     if file.is_dir() or not file.parent.is_dir():
         raise OutputError(f"--json {target}: not a file in an existing folder")

@@ -204,7 +204,7 @@ PLANTED = {
         lambda tmp: [check_checkpoint("parakeet-tdt_ctc-110m", trust_unpinned=False).finding],
         "failed",
         "not pinned, so another file may have this name tomorrow",
-        "pin today's as parakeet-tdt_ctc-110m@sha256:…, or accept any with --trust-unpinned",
+        "pin today's as parakeet-tdt_ctc-110m@sha256:… (winnow download-models parakeet-tdt_ctc-110m",
     ),
     "model that is neither here nor available": (
         lambda tmp: [check_checkpoint("acme/speech", trust_unpinned=True).finding],

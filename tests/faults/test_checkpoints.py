@@ -393,7 +393,7 @@ def test_local_checkpoint_passes_by_its_preflight_alone(checkpoint_path, log_lin
     assert (checkpoint.name, checkpoint.sha256, checkpoint.pinned) == (str(checkpoint_path), sha256, False)
     assert resolve(str(checkpoint_path), trust_unpinned=True) == checkpoint
     (line,) = log_lines  # once
-    assert line.endswith(f"to use this file and no other: {checkpoint_path}@sha256:{sha256}")
+    assert line == f"INFO to pin today's file: {checkpoint_path}@sha256:{sha256}"
 
 
 def test_pinned_checkpoint_is_the_file_of_that_digest(checkpoint_path):

@@ -25,6 +25,8 @@ progress_callback: ContextVar[Callable[[int, int | None], None]] = ContextVar(
 
 log = logging.getLogger("winnow")
 
+ANSWER_SECONDS = 5.0  # for a question that a run can do without
+
 SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -41,10 +43,12 @@ def bytes_to_download(repository: str, file: str, revision: str | None) -> int |
 
 
 def commit_of(repository: str, file: str, revision: str | None) -> str:
-    """Return the commit that has the file, from the hub or its cache."""
-    from huggingface_hub import hf_hub_download
+    """Return the commit that has the file, asking the hub once."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
-    return str(hf_hub_download(repository, file, revision=revision, dry_run=True).commit_hash)
+    return str(
+        get_hf_file_metadata(hf_hub_url(repository, file, revision=revision), timeout=ANSWER_SECONDS).commit_hash
+    )
 
 
 def fetch(repository: str, file: str, revision: str | None) -> Path:

@@ -32,12 +32,16 @@ def resolve_all(model_names: Iterable[str], trust_unpinned: bool = False) -> dic
 def raise_if_unpinned(model_names: list[str]) -> None:
     """Refuse names that others can give another file to; the message has today's pins."""
     unpinned = [name for name in model_names if engine_for(name).needs_pin(name)]
-    if unpinned:
-        pins = [engine_for(name).current_pin(name) or f"{name}{PIN_PREFIX}…" for name in unpinned]
-        raise CheckpointError(
-            f"{', '.join(unpinned)}: not pinned, so another file may have this name tomorrow; pin today's as "
-            f"{', '.join(pins)}, or accept any with --trust-unpinned (trust_unpinned)"
-        )
+    if not unpinned:
+        return
+    pins = {name: engine_for(name).current_pin(name) for name in unpinned}
+    unknown = [name for name, pin in pins.items() if pin is None]
+    source = f" (winnow download-models {' '.join(unknown)} --trust-unpinned shows it)" if unknown else ""
+    raise CheckpointError(
+        f"{', '.join(unpinned)}: not pinned, so another file may have this name tomorrow; pin today's as "
+        f"{', '.join(pin or f'{name}{PIN_PREFIX}…' for name, pin in pins.items())}{source}, or accept any with "
+        "--trust-unpinned (trust_unpinned)"
+    )
 
 
 def check_model(model_name: str) -> None:

@@ -73,7 +73,7 @@ class NemoEngine(Engine):
             pinned=is_pinned(model_name),
         )
         if not checkpoint.pinned:
-            log_pin(name, f"{name}{PIN_PREFIX}{sha256}")
+            log_pin(f"{name}{PIN_PREFIX}{sha256}")
         return checkpoint
 
     def load(self, checkpoint: Checkpoint, options: EngineOptions) -> Recogniser:
@@ -122,6 +122,6 @@ def is_pinned(model_name: str) -> bool:
 
 
 @functools.cache
-def log_pin(name: str, pinned_name: str) -> None:
+def log_pin(pinned_name: str) -> None:
     """Log, once, how to pin the file that a name means today."""
-    log.info("%s is not pinned; to use this file and no other: %s", name, pinned_name)
+    log.info("to pin today's file: %s", pinned_name)

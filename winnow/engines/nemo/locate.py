@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from winnow.engines.hub import commit_of, fetch, progress_callback
+from winnow.engines.nemo.nemo_import import import_asr_models
 from winnow.errors import CheckpointError, DiskFull
 from winnow.input_files import expand_home, not_a_file
 from winnow.parameters.redaction import error_line
@@ -37,11 +38,18 @@ def download_from_hub(model_name: str) -> Path:
         return fetch(repository, file, revision)
 
 
-def current_commit(model_name: str) -> str:
-    """Return a name on the hub with the commit that it means today."""
+def current_commit(model_name: str) -> str | None:
+    """Return a name on the hub with the commit that it means today; None if the hub does not answer."""
+    from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+
     repository, file, revision = parse_hub_name(model_name)
     with hub_errors(model_name, file):
-        return f"{repository}@{commit_of(repository, file, revision)}"
+        try:
+            return f"{repository}@{commit_of(repository, file, revision)}"
+        except (EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError):
+            raise
+        except Exception:
+            return None
 
 
 @contextmanager
@@ -66,9 +74,8 @@ def parse_hub_name(model_name: str) -> tuple[str, str, str | None]:
 
 def raise_if_unlisted(model_name: str) -> None:
     """Refuse a name that is not in NeMo's list for NGC."""
-    from nemo.collections.asr.models import ASRModel
-
-    listed = sorted(model.pretrained_model_name for model in ASRModel.list_available_models())
+    models = import_asr_models()
+    listed = sorted(model.pretrained_model_name for model in models.ASRModel.list_available_models())
     if model_name not in listed:
         near = difflib.get_close_matches(model_name, listed, n=1)
         hint = f"; the nearest there is {near[0]}" if near else ""
