@@ -1,5 +1,6 @@
-"""Generate the pages that follow from the code: `python -m docs.generate` writes parameters.md and columns.md."""
+"""Generate the pages that follow from the code: `python -m docs.generate` writes all of them."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from winnow.schema import (
     SCORES,
     UTTERANCE,
 )
+from winnow.text.equalities import CHOICES, Choice
 from winnow.text.metrics import METRICS
 
 DOCS = Path(__file__).parent
@@ -110,6 +112,29 @@ def columns_page() -> str:
     return page(parts)
 
 
+def normalization_page() -> str:
+    """Return the page with every choice of the normalizer `basic`."""
+    rows = [
+        (choice.what, languages_of(choice), show(choice.equal), show(choice.different), choice.remark)
+        for choice in CHOICES
+    ]
+    return page([NORMALIZATION_INTRODUCTION, markdown_table(("difference", "`lang`", "equal", "not equal", ""), rows)])
+
+
+def languages_of(choice: Choice) -> str:
+    return ", ".join(choice.languages) or "any"
+
+
+def show(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return pairs of texts as code in a cell of a table; invisible characters by their names."""
+    return "; ".join(" · ".join(f"`` {visible(text)} ``" for text in pair) for pair in pairs)
+
+
+def visible(text: str) -> str:
+    hidden = (unicodedata.category(character) in ("Cf", "Zs", "Cc") and character != " " for character in text)
+    return "".join(f"\\u{ord(c):04x}" if hide else c for c, hide in zip(text, hidden, strict=True))
+
+
 def describe(column: str) -> str:
     """Return the description of a column; a column without one is an error of this page."""
     measured = {entry.name: entry.description for entry in MEASUREMENTS}
@@ -155,6 +180,22 @@ fractions, durations are in seconds, and null means unknown. This page is genera
 MENDED = (
     "A value that is badly written, but says without loss what is meant, is read; `mended` names each such reading."
 )
+
+NORMALIZATION_INTRODUCTION = """# Normalization
+
+Before a hypothesis is compared with its reference, both are normalized. `basic`, the default of `--normalizer`, ignores
+what no reader would call an error. The table lists every such choice, with pairs of texts that it takes for equal, and
+pairs that are alike but stay different; tests check each of them.
+
+- `lang` is the field of that name in the manifest, or the argument `language` of `score`. Without it, only choices for
+  *any* language apply. `letters-…` normalizers know their own language.
+- Some choices depend on both texts: `e-mail` is `email` where one of both has the hyphen. Then the hypothesis is
+  respelled like its reference, whose words are counted; it keeps all its other errors. Texts of more than 20,000
+  characters are not respelled, neither are the hypotheses of an ensemble: in their vote, `25` and `twenty-five` differ.
+- `whisper` and `whisper-english` are OpenAI's normalizers and do none of this.
+- A text of more than 100,000 characters, about two hours of speech, is not compared but quarantined (TEXT_TOO_LONG).
+
+This page is generated from `winnow/text/equalities.py` by `python -m docs.generate`."""
 
 REASONS = "A row that cannot be judged is quarantined with one of these in `reason`, and often with more in `detail`."
 
@@ -227,6 +268,7 @@ COLUMN_SECTIONS = (
 def main() -> None:
     (DOCS / "parameters.md").write_text(parameters_page())
     (DOCS / "columns.md").write_text(columns_page())
+    (DOCS / "normalization.md").write_text(normalization_page())
 
 
 if __name__ == "__main__":

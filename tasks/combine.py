@@ -14,6 +14,7 @@ from winnow.roles import ENSEMBLE, Role
 from winnow.runs.ledger import run_stage_on_shard
 from winnow.schema import after_combine, append_columns
 from winnow.text.hypothesis import Hypothesis
+from winnow.text.languages import row_languages
 from winnow.text.normalize import Normalizer, version_of
 from winnow.text.rover import Consensus, VoteWeights, most_confident, rover
 
@@ -32,16 +33,17 @@ def combine(
     """Add the ensemble's hypothesis, its confidence and agreement, and its model; null if a model has no hypothesis."""
     combinations: list[Combination | None] = []
     by_role = zip(*(hypotheses_of(transcribed, role) for role in roles), strict=True)
-    rows = zip(transcribed["id"].to_pylist(), transcribed["reason"].to_pylist(), by_role, strict=True)
-    for line, reason, row in rows:
+    languages = row_languages(transcribed["fields"].to_pylist())
+    rows = zip(transcribed["id"].to_pylist(), transcribed["reason"].to_pylist(), languages, by_role, strict=True)
+    for line, reason, language, row in rows:
         hypotheses = [hypothesis for hypothesis in row if hypothesis is not None]
         if reason is not None or len(hypotheses) < len(roles):
             combinations.append(None)
         elif method == "rover":
-            combinations.append(Combination(rover(hypotheses, normalizer, votes), None, ENSEMBLE))
+            combinations.append(Combination(rover(hypotheses, normalizer, votes, language), None, ENSEMBLE))
         else:
             check_confidence(line, roles, hypotheses)
-            consensus, best = most_confident(hypotheses, normalizer)
+            consensus, best = most_confident(hypotheses, normalizer, language)
             combinations.append(Combination(consensus, hypotheses[best].confidence, roles[best]))
     columns = {
         "ensemble_pred_text": pa.array([row and row.consensus.text for row in combinations], pa.string()),

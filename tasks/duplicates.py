@@ -6,7 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.retry import RETRY
-from winnow.rules.duplicates import count_duplicates, hash_references
+from winnow.rules.duplicates import REFERENCE_COLUMNS, count_duplicates, hash_references
 from winnow.runs import ledger
 from winnow.runs.storage import read_table
 from winnow.text.normalize import Normalizer, version_of
@@ -18,7 +18,7 @@ def duplicates_run(shards: list[Path], normalizer: Normalizer) -> list[Path]:
     run = ledger.run_of(shards[0])
     key = ledger.key_of("duplicates", [shard.name for shard in shards], normalizer, version_of(normalizer))
     if (record := ledger.find_record(run, key)) is None:
-        hashes = (hash_references(read_table(shard, columns=["text", "reason"]), normalizer) for shard in shards)
+        hashes = (hash_references(read_table(shard, columns=REFERENCE_COLUMNS), normalizer) for shard in shards)
         tables = zip(shards, count_duplicates(hashes), strict=True)
         folder = run / ledger.STAGES / "duplicates"
         files = [ledger.store_table(folder, ledger.name_of(shard), rows) for shard, rows in tables]

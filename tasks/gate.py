@@ -9,14 +9,13 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.retry import RETRY
-from winnow.corpora.languages import row_languages
 from winnow.gates.bands import assign_bands
 from winnow.gates.criteria import Gates
 from winnow.gates.sampling import is_drawn
 from winnow.roles import Role, band_of
 from winnow.runs.ledger import run_stage_on_shard
 from winnow.schema import after_gate, append_columns, replace_column
-from winnow.text.languages import match_language
+from winnow.text.languages import match_language, row_languages
 
 
 def gate(scored: pa.Table, role: Role, gates: Gates, final_languages: Sequence[str] = ()) -> pa.Table:

@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.retry import RETRY
 from winnow.gates.budget import Budget, choose_gates
-from winnow.gates.candidates import CANDIDATE_COLUMNS, TEXT_COLUMNS, is_sampled, share_to_sample
+from winnow.gates.candidates import CANDIDATE_COLUMNS, RESCUE_COLUMNS, is_sampled, share_to_sample
 from winnow.gates.criteria import Gates
 from winnow.parameters.curation import Curation
 from winnow.runs.ledger import commit, find_record, key_of, run_of, run_stage_on_shard
@@ -46,7 +46,7 @@ def choose_gates_run(shards: list[Path], settings: Curation, share: float) -> Ga
     if (record := find_record(run, key)) is None:
         gates = settings.gates_after_small
         budget = Budget(settings.gate.budget_share, gates, settings.filter.max_kept_wer, settings.normalizer)
-        gates = choose_gates(read_shards(shards, {*CANDIDATE_COLUMNS, *TEXT_COLUMNS}), budget, share)
+        gates = choose_gates(read_shards(shards, {*CANDIDATE_COLUMNS, *RESCUE_COLUMNS}), budget, share)
         record = commit(run, key, [], stage="gates", shard="all", facts=gates.model_dump(mode="json"))
     return Gates.model_validate(record["facts"])
 

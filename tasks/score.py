@@ -11,6 +11,7 @@ from winnow.roles import Role, is_larger
 from winnow.runs.ledger import run_stage_on_shard
 from winnow.schema import SCORES, after_score, append_columns, replace_column, roles_of
 from winnow.text.hypothesis import Hypothesis
+from winnow.text.languages import row_languages
 from winnow.text.metrics import all_scores
 from winnow.text.normalize import Normalizer, version_of
 from winnow.text.rover import Agreement, agreement_with
@@ -23,24 +24,28 @@ def score(shard: pa.Table, role: Role, normalizer: Normalizer, referenced: bool 
     """
     scores: list[dict[str, float] | None] = []
     reasons = shard["reason"].to_pylist()
-    pairs = zip(shard["text"].to_pylist(), shard[f"{role}_pred_text"].to_pylist(), strict=True)
-    for i, (reference, hypothesis) in enumerate(pairs):
-        row = None if hypothesis is None else all_scores(reference or "", hypothesis, normalizer)
+    languages = row_languages(shard["fields"].to_pylist())
+    pairs = zip(shard["text"].to_pylist(), shard[f"{role}_pred_text"].to_pylist(), languages, strict=True)
+    for i, (reference, hypothesis, language) in enumerate(pairs):
+        row = None if hypothesis is None else all_scores(reference or "", hypothesis, normalizer, language)
         if row is None and hypothesis is not None and referenced:
             reasons[i] = "EMPTY_REFERENCE"
         scores.append(row)
     added = {f"{role}_{name}": pa.array([row and row[name] for row in scores], kind) for name, kind in SCORES.items()}
     if is_larger(role):
-        added |= agreements(shard, role, normalizer)
+        added |= agreements(shard, role, normalizer, languages)
     return append_columns(replace_column(shard, "reason", reasons), after_score(shard.schema, role), added)
 
 
-def agreements(shard: pa.Table, role: Role, normalizer: Normalizer) -> dict[str, pa.Array]:
+def agreements(shard: pa.Table, role: Role, normalizer: Normalizer, languages: list[str | None]) -> dict[str, pa.Array]:
     """Return the mean and the lowest agreement of the models so far with this model's hypothesis; null without one."""
     roles = [role, *(other for other in roles_of(shard.schema) if other != role)]
     texts = zip(*(shard[f"{name}_pred_text"].to_pylist() for name in roles), strict=True)
     rows = [[Hypothesis(text) for text in row if text is not None] if row[0] is not None else [] for row in texts]
-    agreed = [agreement_with(row, normalizer) if len(row) > 1 else Agreement() for row in rows]
+    agreed = [
+        agreement_with(row, normalizer, language) if len(row) > 1 else Agreement()
+        for row, language in zip(rows, languages, strict=True)
+    ]
     return {
         f"{role}_agreement": pa.array([row.mean for row in agreed], pa.float64()),
         f"{role}_lowest_agreement": pa.array([row.lowest for row in agreed], pa.float64()),

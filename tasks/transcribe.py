@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +16,6 @@ from prefect.runtime import task_run
 
 from tasks.retry import RETRY
 from winnow.audio.measurements import AudioStats
-from winnow.corpora.languages import row_languages
 from winnow.devices.executors import Executor
 from winnow.engines.engine import Request
 from winnow.engines.inference import Result
@@ -29,6 +28,8 @@ from winnow.roles import Role, is_larger, position_of
 from winnow.runs import ledger
 from winnow.runs.records import Record
 from winnow.schema import AUDIO_IDENTITY, AUDIO_STATS, HYPOTHESIS, after_transcribe, append_columns, replace_column
+from winnow.text.languages import row_languages
+from winnow.text.normalize import is_too_long
 
 log = logging.getLogger("winnow")
 
@@ -64,6 +65,7 @@ def transcribe(shard: pa.Table, model_pass: Pass, recognise: TranscribeRequests)
         transcribed, usage = recognise(requests)
         for i, result in zip(indices, transcribed, strict=True):
             checkpoint = checkpoints[languages[i]]
+            result = refuse_long(result)
             results[i], models[i] = result, checkpoint.name if checkpoint else None
             if i not in audited or result.reason == "AUDIO_CHANGED":  # then what was accepted is another audio's
                 rows["reason"][i], rows["detail"][i] = result.reason, result.detail
@@ -76,6 +78,14 @@ def transcribe(shard: pa.Table, model_pass: Pass, recognise: TranscribeRequests)
         return merge_sample(shard, role, hypotheses), usage
     columns = (audio_columns(results) if first else {}) | {f"{role}_{name}": hypotheses[name] for name in HYPOTHESIS}
     return append_columns(shard, after_transcribe(shard.schema, role), columns), usage
+
+
+def refuse_long(result: Result) -> Result:
+    """Return the result, or a reason in its place if its text is too long to be compared."""
+    if result.hypothesis is None or not is_too_long(result.hypothesis.text):
+        return result
+    detail = f"a hypothesis of {len(result.hypothesis.text):,} characters"
+    return replace(result, hypothesis=None, reason="TEXT_TOO_LONG", detail=detail)
 
 
 def merge_sample(shard: pa.Table, role: Role, hypotheses: dict[str, pa.Array]) -> pa.Table:

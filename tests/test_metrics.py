@@ -53,6 +53,38 @@ def test_error_measures(reference, hypothesis, expected):
     assert (measures and {name: getattr(measures, name) for name in expected}) == expected
 
 
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "expected"),
+    [
+        (
+            "今天 天气 很 好",
+            "今天天气很好",
+            {"wer": 0, "cer": 0, "begin_cer": 0, "end_cer": 0, "begin_gap": 0, "end_gap": 0},
+        ),
+        (
+            "今天天气很好",
+            "今 天 天 气 很 坏",
+            {"wer": 1 / 6, "cer": 1 / 6, "begin_cer": 1 / 6, "end_cer": 1 / 6, "end_gap": 0},
+        ),
+        ("อยาก กิน ข้าว", "อยากกินข้าว", {"cer": 0, "end_cer": 0}),
+        ("ສະບາຍ ດີ", "ສະບາຍດີ", {"cer": 0}),
+        ("សួស្តី អ្នក", "សួស្តីអ្នក", {"cer": 0}),
+        ("မင်္ဂလာ ပါ", "မင်္ဂလာပါ", {"cer": 0}),
+        ("བཀྲ ཤིས", "བཀྲཤིས", {"cer": 0}),
+        ("か\u3099 き", "か\u3099き", {"cer": 0}),
+        ("我 用 python 写 代码", "我用python写代码", {"wer": 0, "cer": 0}),
+        ("用 good code", "用goodcode", {"cer": 1 / 9}),
+        ("早 今天天气", "今天天气", {"begin_gap": 1, "end_gap": 0}),
+        ("a 今天", "今天", {"begin_gap": 2}),
+        ("커피 마실래", "커피마실래", {"cer": 1 / 6}),
+    ],
+)
+def test_spaces_beside_characters_of_scripts_without_spaces_are_no_characters(reference, hypothesis, expected):
+    measures = compare_texts(reference, hypothesis)
+    assert {name: getattr(measures, name) for name in expected} == pytest.approx(expected)
+    assert character_error_rate(reference, hypothesis) == measures.cer
+
+
 def pairs(count: int) -> list[tuple[str, str]]:
     """Return references of up to twelve words, and hypotheses with lost, doubled, replaced or unrelated words."""
     pick = random.Random(7)

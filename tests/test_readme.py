@@ -12,7 +12,7 @@ from cyclopts import App
 from cyclopts.exceptions import CycloptsError, MissingArgumentError
 
 from cli.app import app
-from docs.generate import columns_page, parameters_page
+from docs.generate import columns_page, normalization_page, parameters_page
 from winnow.errors import EXIT_CODES
 
 ROOT = Path(__file__).parent.parent
@@ -87,6 +87,7 @@ def test_generated_pages_are_up_to_date():
     """After a change of a parameter or a column: python -m docs.generate."""
     assert PAGES["docs/parameters.md"] == parameters_page()
     assert PAGES["docs/columns.md"] == columns_page()
+    assert PAGES["docs/normalization.md"] == normalization_page()
 
 
 def test_every_exit_code_is_documented():

@@ -5,7 +5,11 @@ from typing import get_args
 import pytest
 
 from winnow.text.alphabets import ALPHABETS
-from winnow.text.normalize import Normalizer, normalize, split_words, version_of
+from winnow.text.equalities import CHOICES
+from winnow.text.metrics import METRICS, all_scores, word_error_rate
+from winnow.text.normalize import Normalizer, normalize, version_of
+from winnow.text.respell import equal_texts, normalize_pair
+from winnow.text.words import split_words
 
 
 @pytest.mark.parametrize(
@@ -51,6 +55,57 @@ def test_every_alphabet_is_a_normalizer_and_every_normalizer_has_a_version():
     letters = {f"letters-{language}" for language in ALPHABETS}
     assert set(get_args(Normalizer)) == letters | {"basic", "none", "whisper", "whisper-english"}
     assert all(version_of(normalizer) for normalizer in get_args(Normalizer))
+
+
+EQUAL = [(choice, pair) for choice in CHOICES for pair in choice.equal]
+DIFFERENT = [(choice, pair) for choice in CHOICES for pair in choice.different]
+
+
+@pytest.mark.parametrize(("choice", "pair"), EQUAL, ids=str)
+def test_what_no_reader_would_call_an_error_is_none(choice, pair):
+    language = next(iter(choice.languages), None)
+    for reference, hypothesis in (pair, pair[::-1]):
+        assert equal_texts(reference, hypothesis, "basic", language)
+        assert all_scores(reference, hypothesis, "basic", language) == {
+            "hits": len(split_words(normalize(reference, "basic", language))),
+            "exact_wer": word_error_rate(reference, hypothesis),
+            **{name: 0 for name in METRICS if name not in ("hits", "exact_wer")},
+        }
+
+
+@pytest.mark.parametrize(("choice", "pair"), DIFFERENT, ids=str)
+def test_different_words_stay_different(choice, pair):
+    language = next(iter(choice.languages), None)
+    for reference, hypothesis in (pair, pair[::-1]):
+        assert not equal_texts(reference, hypothesis, "basic", language)
+        assert all_scores(reference, hypothesis, "basic", language)["wer"] > 0
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "respelled"),
+    [
+        ("we ate 25 apples", "we ate twenty five apples or so", "we ate 25 apples or so"),
+        ("twenty five of 25", "25 of twenty five", "twenty five of 25"),
+        ("the e-mail is new", "an email is new", "an e mail is new"),
+        ("5 and 6", "five and seven", "5 and seven"),
+        ("five", "5 %", "five"),
+        ("커피마실래 지금", "커피 마실래요 지금", "커피마실래요 지금"),
+    ],
+)
+def test_hypothesis_is_respelled_like_its_reference_and_keeps_its_other_errors(reference, hypothesis, respelled):
+    assert normalize_pair(reference, hypothesis, "basic", "en") == (normalize(reference, "basic"), respelled)
+
+
+def test_respelling_concerns_neither_whispers_normalizers_nor_none():
+    assert normalize_pair("my e-mail", "my email", "none") == ("my e-mail", "my email")
+    assert normalize_pair("my e-mail", "my email", "whisper") == ("my e mail", "my email")
+    assert normalize_pair("my e-mail", "my email", "letters-en") == ("my e mail", "my e mail")
+
+
+def test_letters_of_a_language_are_those_that_basic_writes():
+    for language, letters in ALPHABETS.items():
+        for word in (f"{letters[1]}{letter}{letters[1]}" for letter in letters):
+            assert normalize(word.upper(), f"letters-{language}") == normalize(word, "basic", language)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from winnow.rules.field_names import field_of
 from winnow.rules.operands import Operands
 from winnow.rules.rule import Rules, parse, terms
 from winnow.schema import AGREEMENT, AUDIO_STATS, HYPOTHESIS, QUARANTINE_REASONS, SCORES, UTTERANCE, roles_of
+from winnow.text.languages import language_tag
 from winnow.text.metrics import all_scores
-from winnow.text.normalize import Normalizer, normalize
+from winnow.text.normalize import MAX_TEXT, Normalizer, is_too_long, normalize
 from winnow.validation.rules import check_rule
 
 Columns = dict[str, list[Any]]
@@ -92,7 +93,7 @@ def _shard(columns: Columns, normalizer: Normalizer) -> pa.Table:
     if not roles:
         columns = {f"small_{name}" if name in OF_A_MODEL else name: values for name, values in columns.items()}
         if "small_wer" not in columns and {"text", "small_pred_text"} <= columns.keys():
-            columns |= _scores(columns["text"], columns["small_pred_text"], normalizer)
+            columns |= _scores(columns, normalizer)
         roles = ["small"] if "small_pred_text" in columns else []
     types = _types(roles)
     others = [name for name in columns if name not in types and name not in OF_A_MODEL]
@@ -119,9 +120,16 @@ def _types(roles: list[str]) -> dict[str, pa.DataType]:
     return types | ({"model": pa.string()} if ENSEMBLE in roles else {})
 
 
-def _scores(references: list[Any], hypotheses: list[Any], normalizer: Normalizer) -> Columns:
-    pairs = zip(references, hypotheses, strict=True)
-    scores = [None if None in pair else all_scores(*pair, normalizer) for pair in pairs]
+def _scores(columns: Columns, normalizer: Normalizer) -> Columns:
+    pairs = list(zip(columns["text"], columns["small_pred_text"], strict=True))
+    for text in (text for pair in pairs for text in pair):
+        if text is not None and is_too_long(text):
+            raise InputError(f"a text of {len(text):,} characters cannot be scored: cut it below {MAX_TEXT:,}")
+    languages = map(language_tag, columns.get("lang", [None] * len(pairs)))
+    scores = [
+        None if None in pair else all_scores(*pair, normalizer, language)
+        for pair, language in zip(pairs, languages, strict=True)
+    ]
     return {f"small_{name}": [row and row[name] for row in scores] for name in SCORES}
 
 

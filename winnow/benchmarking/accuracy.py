@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from rapidfuzz.distance import Levenshtein
 
-from winnow.text.normalize import Normalizer, normalize, split_words
+from winnow.text.normalize import Normalizer
+from winnow.text.respell import normalize_pair
+from winnow.text.words import join_spaceless, split_words
 
 RESAMPLES = 1_000
 SEED = 0
@@ -37,7 +39,7 @@ class Accuracy(BaseModel, frozen=True):
 
 
 class ErrorCounts(NamedTuple):
-    """Edit distances of one utterance, and the lengths of its reference; characters include single spaces."""
+    """Edit distances of one utterance, and the lengths of its reference; characters include spaces between words."""
 
     word_errors: int
     words: int
@@ -45,10 +47,12 @@ class ErrorCounts(NamedTuple):
     characters: int
 
 
-def measure_accuracy(texts: list[tuple[str, str]], normalizer: Normalizer) -> Accuracy:
-    """Return the accuracy over pairs of reference and hypothesis."""
-    pairs = [(normalize(reference, normalizer), normalize(hypothesis, normalizer)) for reference, hypothesis in texts]
-    counts = [count_errors(reference, hypothesis) for reference, hypothesis in pairs]
+def measure_accuracy(
+    texts: list[tuple[str, str]], normalizer: Normalizer, languages: list[str | None] | None = None
+) -> Accuracy:
+    """Return the accuracy over pairs of reference and hypothesis, given the language of each where it is known."""
+    pairs = zip(texts, languages or [None] * len(texts), strict=True)
+    counts = [count_errors(*normalize_pair(*pair, normalizer, language)) for pair, language in pairs]
     table = np.array([row for row in counts if row.words], dtype=np.int64).reshape(-1, 4)
     return Accuracy(
         utterances=len(table),
@@ -61,11 +65,12 @@ def measure_accuracy(texts: list[tuple[str, str]], normalizer: Normalizer) -> Ac
 def count_errors(reference: str, hypothesis: str) -> ErrorCounts:
     """Count errors as jiwer does; in a script without spaces each character is a word."""
     words = split_words(reference)
+    characters = join_spaceless(reference)
     return ErrorCounts(
         word_errors=Levenshtein.distance(words, split_words(hypothesis)),
         words=len(words),
-        character_errors=Levenshtein.distance(reference, hypothesis),
-        characters=len(reference),
+        character_errors=Levenshtein.distance(characters, join_spaceless(hypothesis)),
+        characters=len(characters),
     )
 
 

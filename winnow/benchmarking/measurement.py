@@ -86,16 +86,16 @@ class Measurement:
             measurement = measure_in_child(checkpoint, options, self.sample.requests)
         except Exception as error:
             return row.model_copy(update={"failure": error_line(error)})
-        return row.model_copy(update=derive_figures(measurement, self.sample.references, self.normalizer))
+        return row.model_copy(update=derive_figures(measurement, self.sample, self.normalizer))
 
 
-def derive_figures(measurement: RawMeasurement, references: list[str], normalizer: Normalizer) -> dict[str, Any]:
+def derive_figures(measurement: RawMeasurement, sample: Sample, normalizer: Normalizer) -> dict[str, Any]:
     """Compute the fields of `ModelFigures`; quarantined utterances do not count in any rate."""
-    pairs = zip(references, measurement.results, strict=True)
-    texts = [(reference, result.hypothesis.text) for reference, result in pairs if result.hypothesis]
+    rows = zip(sample.references, measurement.results, sample.languages, strict=True)
+    rows = [(reference, result.hypothesis.text, language) for reference, result, language in rows if result.hypothesis]
     spent = measurement.spent
     return {
-        "accuracy": measure_accuracy(texts, normalizer),
+        "accuracy": measure_accuracy([row[:2] for row in rows], normalizer, [row[2] for row in rows]),
         "rtfx": spent["audio_seconds"] / spent["seconds"],
         "utterances_per_second": spent["utterances"] / spent["seconds"],
         "load_seconds": measurement.load_seconds,

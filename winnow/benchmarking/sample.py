@@ -10,18 +10,20 @@ from winnow.corpora.registry import open_source
 from winnow.corpora.utterance import Row
 from winnow.engines.engine import Request
 from winnow.errors import ManifestError
+from winnow.text.languages import row_languages
 
 SEED = 0
 
 
 class Sample(NamedTuple):
-    """Requests and their references, in the manifest's order, with their seconds by the manifest or the audio files.
+    """Requests with references and languages, in the manifest's order, and their seconds by the manifest or the audio.
 
     `unusable` counts the rows without an utterance or a reference, by reason.
     """
 
     requests: list[Request]
     references: list[str]
+    languages: list[str | None]
     seconds: float
     unusable: dict[str, int]
 
@@ -48,7 +50,8 @@ def draw_sample(manifest: Path, folder: Path, hours: float | None) -> Sample:
         positions.append(position)
     drawn = [rows[position] for position in sorted(positions)]
     requests = [Request(row["path"], row.get("offset"), row.get("duration")) for row in drawn]
-    return Sample(requests, [row["text"] for row in drawn], total, dict(unusable))
+    languages = row_languages(row["fields"] for row in drawn)
+    return Sample(requests, [row["text"] for row in drawn], languages, total, dict(unusable))
 
 
 def expected_seconds(row: Row) -> float:

@@ -12,7 +12,7 @@ from winnow.corpora.faults import BadUtterance
 
 T = TypeVar("T")
 
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NUMERIC_FIELDS = ("offset", "duration")
 MAX_TEXT_INTEGER = 2**63  # longer numbers are not words
 CHANNEL_NAMES = {"a": 0, "b": 1, "left": 0, "right": 1}

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, NamedTuple, Protocol
 
-from winnow.corpora.languages import row_language
 from winnow.corpora.utterance import Row
 from winnow.errors import ManifestError
 from winnow.schema import QUARANTINE_REASONS, remedy_for
+from winnow.text.languages import row_language
 
 MOUNT_CHECK = 200  # the first so many rows show whether the audio is mounted
 

@@ -10,9 +10,11 @@ import msgspec
 from winnow.corpora.faults import BadUtterance, json_type
 from winnow.corpora.mending import channel_of_text, parse_or_mend
 from winnow.parameters.redaction import redact_bytes, redact_text
+from winnow.text.normalize import is_too_long
 
 NUMBERS = (int, float)
 MAX_CHANNEL = 2**31 - 1
+MAX_PATH = 4096  # characters; no disk has longer ones, and following their links takes the square of their length
 URL_PREFIXES = ("data:", "file:", "pipe:")  # other URLs have ://
 
 Row = dict[str, Any]
@@ -58,6 +60,8 @@ def parse_path(value: object) -> str:
         raise BadUtterance("NO_AUDIO_PATH", json_type(value))
     if not value.strip() or "\0" in value:
         raise BadUtterance("NO_AUDIO_PATH", "empty" if "\0" not in value else "a NUL in it")
+    if len(value) > MAX_PATH:
+        raise BadUtterance("NO_AUDIO_PATH", f"a path of {len(value):,} characters")
     if value.lstrip().startswith("|") or value.rstrip().endswith("|"):
         raise BadUtterance("UNSUPPORTED_SCHEME", "a command")
     if "://" in value or value.lstrip().lower().startswith(URL_PREFIXES):
@@ -97,6 +101,8 @@ def parse_seconds(value: object, reason: str) -> float | None:
 def parse_text(value: object) -> str:
     if not isinstance(value, str):
         raise BadUtterance("BAD_TEXT", json_type(value))
+    if is_too_long(value):
+        raise BadUtterance("TEXT_TOO_LONG", f"{len(value):,} characters")
     return redact_text(value)
 
 

@@ -9,13 +9,16 @@ import pyarrow.compute as pc
 from winnow.gates.bands import assign_bands
 from winnow.gates.criteria import Gates
 from winnow.gates.sampling import Flags, Numbers, draw_numbers, sample_share
+from winnow.text.languages import row_languages
 from winnow.text.metrics import compare_texts
-from winnow.text.normalize import Normalizer, normalize
+from winnow.text.normalize import Normalizer
+from winnow.text.respell import equal_texts, normalize_pair
 
 CANDIDATE_COLUMNS = ("id", "reason", "duration", "small_wer", "small_confidence", "small_pred_text")
 """The columns that show which rows are candidates."""
 
 TEXT_COLUMNS = ("text", "small_pred_text", "large_pred_text")
+RESCUE_COLUMNS = (*TEXT_COLUMNS, "fields")
 """The columns that show what was rescued."""
 
 
@@ -54,13 +57,16 @@ def is_rescued(sample: pa.Table, wer_limit: float | None, normalizer: Normalizer
     With a reference: only its WER is within the limit. Without one: its text differs from the small model's.
     """
     rescued = []
-    for row in sample.select(list(TEXT_COLUMNS)).to_pylist():
-        reference, small, large = (normalize(text or "", normalizer) for text in row.values())
-        before, after = (compare_texts(reference, hypothesis) for hypothesis in (small, large))
+    languages = row_languages(sample["fields"].to_pylist())
+    for row, language in zip(sample.select(list(TEXT_COLUMNS)).to_pylist(), languages, strict=True):
+        reference, small, large = (text or "" for text in row.values())
+        before, after = (
+            compare_texts(*normalize_pair(reference, hypothesis, normalizer, language)) for hypothesis in (small, large)
+        )
         if row["large_pred_text"] is None:
             rescued.append(False)
         elif before is None or after is None:
-            rescued.append(small != large)
+            rescued.append(not equal_texts(small, large, normalizer, language))
         else:
             rescued.append(wer_limit is not None and after.wer <= wer_limit < before.wer)
     return rescued

@@ -8,8 +8,10 @@ from winnow.inert import one_line
 
 Value = TypeVar("Value")
 
-USER = re.compile(rb"(?<=:/)(/?)(?:[^/\s\"'\\]+|[^/:\s\"'\\]*:(?!\d*/)[^\s\"'\\]+)@")
-"""User and password, up to the last @ before the path. A password may contain slashes, a port may not."""
+END = re.compile(rb"[\s\"'\\]|\Z")
+"""Where a URL ends."""
+
+PORT = re.compile(rb"\d*(?=/)")
 
 QUERY = re.compile(
     rb"(?i)([?&#](?:[\w-]*(?:signature|credential|token|access_?key(?:_?id)?|access_?id)|sig|api_?key|key|password|secret)=)"
@@ -21,7 +23,31 @@ def redact_bytes(line: bytes) -> bytes:
     """Replace by `***` what precedes the @ of a URL and the values of query parameters that sign it."""
     if b":/" not in line:
         return line
-    return QUERY.sub(rb"\1***", USER.sub(rb"\1***@", line))
+    return QUERY.sub(rb"\1***", hide_users(line) if b"@" in line else line)
+
+
+def hide_users(line: bytes) -> bytes:
+    """Replace user and password in URLs, up to the last @ before the path, in linear time.
+
+    A password may contain slashes, a port may not.
+    """
+    parts, done, end, last = [], 0, -1, -1
+    colon = line.find(b":/")
+    while colon >= 0:
+        start = colon + 2 + line.startswith(b"/", colon + 2)
+        if colon >= end:
+            end = END.search(line, colon).start()  # type: ignore[union-attr]
+            last = line.rfind(b"@", colon, end)
+        host = line.find(b"/", start, end)
+        at = line.rfind(b"@", start, host if host >= 0 else end)
+        if at <= start:
+            user = line.find(b":", start, host if host >= 0 else end)
+            at = last if 0 <= user < last - 1 and not PORT.match(line, user + 1, end) else -1
+        if at > start:
+            parts += [line[done:start], b"***"]
+            done = at
+        colon = line.find(b":/", max(at, colon + 1))
+    return b"".join([*parts, line[done:]])
 
 
 def redact_text(text: str) -> str:

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from winnow.reports.counts import hours_of
 from winnow.text.normalize import Normalizer, normalize
+from winnow.text.respell import equal_texts
 
 AGREEMENT_LEVELS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
 
@@ -50,5 +51,8 @@ def agreement_level(rows: pa.Table, at_least: float) -> AgreementLevel:
 def count_both_models_agree(dropped: pa.Table, normalizer: Normalizer) -> int:
     """Count dropped rows in which the small and the large model have the same words: the reference is likely wrong."""
     both = dropped.filter(pc.is_valid(dropped["large_pred_text"]))
-    pairs = zip(both["small_pred_text"].to_pylist(), both["large_pred_text"].to_pylist(), strict=True)
-    return sum(normalize(small, normalizer) == normalize(large, normalizer) != "" for small, large in pairs)
+    columns = (both[name].to_pylist() for name in ("small_pred_text", "large_pred_text", "language"))
+    return sum(
+        normalize(small, normalizer, language) != "" and equal_texts(small, large, normalizer, language)
+        for small, large, language in zip(*columns, strict=True)
+    )

@@ -7,14 +7,19 @@ import pyarrow as pa
 import xxhash
 
 from winnow.schema import DUPLICATES
+from winnow.text.languages import row_languages
 from winnow.text.normalize import Normalizer, normalize
+
+REFERENCE_COLUMNS = ["text", "reason", "fields"]
+"""The columns that references are counted by."""
 
 
 def hash_references(rows: pa.Table, normalizer: Normalizer) -> pa.Array:
     """Return 64 bits for each normalized reference; null for one without words and for quarantined rows."""
+    columns = (rows["text"].to_pylist(), rows["reason"].to_pylist(), row_languages(rows["fields"].to_pylist()))
     texts = [
-        normalize(text, normalizer) if reason is None and text is not None else None
-        for text, reason in zip(rows["text"].to_pylist(), rows["reason"].to_pylist(), strict=True)
+        normalize(text, normalizer, language) if reason is None and text is not None else None
+        for text, reason, language in zip(*columns, strict=True)
     ]
     return pa.array([xxhash.xxh3_64_intdigest(text.encode()) if text else None for text in texts], pa.uint64())
 

@@ -16,8 +16,9 @@ from winnow.rules.columns import ARROW_TYPES, HYPOTHESIS_COLUMNS, as_type, colum
 from winnow.rules.field_names import field_of
 from winnow.rules.rule import WHOLE_RUN, Rules, Term
 from winnow.schema import roles_of
-from winnow.text.normalize import WORD, normalize
+from winnow.text.normalize import normalize
 from winnow.text.text_stats import TEXT_STATS
+from winnow.text.words import SPACE_AFTER, SPACE_BEFORE, WORD
 
 
 class Operands:
@@ -113,7 +114,7 @@ class Operands:
         texts = self.of(Term(term.column), "text")
         match term.stat:
             case "chars":
-                return pc.utf8_length(pc.utf8_trim_whitespace(texts))
+                return count_characters(texts)
             case "words":
                 return pc.count_substring_regex(texts, WORD)
             case "char_rate" | "word_rate":
@@ -129,3 +130,11 @@ class Operands:
 def map_texts(texts: Any, measure: Callable[[str], Any], kind: str) -> pa.Array:
     """Measure each text; null stays null."""
     return pa.array([None if text is None else measure(text) for text in texts.to_pylist()], ARROW_TYPES[kind])
+
+
+def count_characters(texts: Any) -> Any:
+    """Return the length of each text, without spaces at its ends and beside characters of scripts without spaces."""
+    if not pc.all(pc.string_is_ascii(texts)).as_py():
+        for pattern in (SPACE_AFTER, SPACE_BEFORE):
+            texts = pc.replace_substring_regex(texts, pattern, r"\1")
+    return pc.utf8_length(pc.utf8_trim_whitespace(texts))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from winnow.errors import OutputError
 from winnow.roles import Role, band_of
 from winnow.rules.columns import columns_of
-from winnow.rules.duplicates import count_duplicates, hash_references
+from winnow.rules.duplicates import REFERENCE_COLUMNS, count_duplicates, hash_references
 from winnow.rules.evaluate import applies_to, evaluate
 from winnow.rules.operands import Operands
 from winnow.rules.rule import ORDERING, Rule, Rules, Term, terms
@@ -120,7 +120,7 @@ def duplicates_by_shard(shards: list[Path], rules: Rules, normalizer: Normalizer
     """Yield how often the references of each shard occur in the run; None for each shard if no rule needs it."""
     if not rules.needs_whole_run:
         return iter([None] * len(shards))
-    return count_duplicates(hash_references(read_columns(shard, ["text", "reason"]), normalizer) for shard in shards)
+    return count_duplicates(hash_references(read_columns(shard, REFERENCE_COLUMNS), normalizer) for shard in shards)
 
 
 def read_shard_columns(shard: Path, columns: set[str], roles: list[Role]) -> pa.Table:

@@ -8,9 +8,12 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import takewhile
 
+from rapidfuzz.distance import Levenshtein
+
 from winnow.text.vote_tokens import VoteToken
 
 SUBSTITUTION, GAP = 4, 3  # costs of sclite and ROVER
+MAX_CELLS = 1_000_000  # slots times words that are aligned at the lowest cost, about a second
 
 NO_TOKEN = VoteToken("", "", None)
 
@@ -36,7 +39,8 @@ def alignment_path(
     tail = shared_prefix(words[head:][::-1], added[head:][::-1], count)
     end, last = len(slots) - tail, len(added) - tail
     yield from zip(slots[:head], tokens[:head], strict=True)
-    for i, j in aligned_pairs(words[head:end], added[head:last], count):
+    align = aligned_pairs if (end - head) * (last - head) <= MAX_CELLS else approximate_pairs
+    for i, j in align(words[head:end], added[head:last], count):
         yield None if i is None else slots[head + i], None if j is None else tokens[head + j]
     yield from zip(slots[end:], tokens[last:], strict=True)
 
@@ -56,6 +60,19 @@ def aligned_pairs(words: list[Counter[str]], added: list[str], count: int) -> It
         else:
             yield None, j
             j += 1
+
+
+def approximate_pairs(
+    words: list[Counter[str]], added: list[str], count: int
+) -> Iterator[tuple[int | None, int | None]]:
+    """Yield the same for long texts, aligned with the most frequent word of each slot."""
+    frequent = [max(slot, key=slot.__getitem__) for slot in words]
+    for step, start, end, added_start, added_end in Levenshtein.opcodes(frequent, added).as_list():
+        if step in ("equal", "replace"):
+            yield from zip(range(start, end), range(added_start, added_end), strict=True)
+        else:
+            yield from ((i, None) for i in range(start, end))
+            yield from ((None, j) for j in range(added_start, added_end))
 
 
 def shared_prefix(words: list[Counter[str]], added: list[str], count: int) -> int:

@@ -1,6 +1,10 @@
-"""Language tags, and matching them."""
+"""Language tags: matching them, the language of a row (the field `lang` of a manifest), and its decimal mark."""
 
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import msgspec
 
 
 def language_tag(value: object) -> str | None:
@@ -14,3 +18,46 @@ def match_language(language: str | None, known: Iterable[str]) -> str | None:
         return None
     names = {language_tag(name): name for name in known}
     return names.get(language) or names.get(language.partition("-")[0])
+
+
+@lru_cache(1_000)
+def base_language(tag: str | None) -> str | None:
+    """Return a tag's language in its shortest code: `tr` for `tr-TR` and `tur`."""
+    if (normalized := language_tag(tag)) is None:
+        return None
+    from babel.core import get_global
+
+    base = normalized.partition("-")[0]
+    return str(get_global("language_aliases").get(base, base))
+
+
+@lru_cache(1_000)
+def decimal_mark(language: str | None) -> str:
+    """Return the decimal mark of a language: a point where it is not known."""
+    from babel.core import UnknownLocaleError
+    from babel.numbers import get_decimal_symbol
+
+    try:
+        return "." if language is None else str(get_decimal_symbol(language))
+    except (UnknownLocaleError, ValueError):
+        return "."
+
+
+class LanguageFields(msgspec.Struct):
+    """The fields of a row that say what is spoken in it and for how long; of any type, as they are not validated."""
+
+    lang: Any = None
+    duration: Any = None
+
+
+decode = msgspec.json.Decoder(LanguageFields).decode
+
+
+def row_language(fields: str | None) -> str | None:
+    """Return the language tag in a row's `fields`, which are JSON; None if it states none."""
+    return language_tag(decode(fields).lang) if fields else None
+
+
+def row_languages(fields: Iterable[str | None]) -> list[str | None]:
+    """Return the language tag of each row, by its `fields`."""
+    return [row_language(row) for row in fields]

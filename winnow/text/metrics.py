@@ -11,7 +11,9 @@ from typing import Annotated, NamedTuple, get_type_hints
 
 from rapidfuzz.distance import Levenshtein
 
-from winnow.text.normalize import Normalizer, normalize, split_words
+from winnow.text.normalize import Normalizer
+from winnow.text.respell import normalize_pair
+from winnow.text.words import has_spaceless, join_spaceless, split_words
 
 EDGE_CHARACTERS = 10  # characters, as in NeMo's recipes
 
@@ -20,7 +22,9 @@ class ErrorMeasures(NamedTuple):
     """Errors of a hypothesis against its reference, both normalized. The defaults are those of a perfect hypothesis."""
 
     wer: Annotated[float, "Word error rate: wrong words per word of the reference; above 1 with many insertions"] = 0.0
-    cer: Annotated[float, "Character error rate, per character of the reference"] = 0.0
+    cer: Annotated[
+        float, "Character error rate, per character of the reference; spaces count only in scripts that have them"
+    ] = 0.0
     hits: Annotated[int, "Correct words"] = 0
     substitutions: Annotated[int, "Words of the reference that were replaced by others"] = 0
     deletions: Annotated[int, "Words of the reference that are missing in the hypothesis"] = 0
@@ -60,14 +64,22 @@ def word_error_rate(reference: str, hypothesis: str) -> float | None:
 
 
 def character_error_rate(reference: str, hypothesis: str) -> float:
-    """Return wrong characters per character of the reference, which must not be empty."""
+    """Return wrong characters per character of the reference, which must not be empty.
+
+    The rate is the same as jiwer's, but spaces beside characters of scripts without spaces are no characters.
+    """
+    return error_rate(join_spaceless(reference), join_spaceless(hypothesis))
+
+
+def error_rate(reference: str, hypothesis: str) -> float:
+    """Return wrong characters, spaces among them, per character of the reference."""
     return Levenshtein.distance(reference, hypothesis) / len(reference)
 
 
 def compare_texts(reference: str, hypothesis: str) -> ErrorMeasures | None:
     """Measure the errors of a hypothesis from one alignment of the words; None if the reference has no words.
 
-    Both texts are expected as `normalize` returns them.
+    Both texts are expected as `normalize_pair` returns them.
     """
     expected = split_words(reference)
     if not expected:
@@ -88,15 +100,17 @@ def compare_texts(reference: str, hypothesis: str) -> ErrorMeasures | None:
             longest[tag] = size
     ends.append((len(expected), len(actual)))
     stretches = zip(begins, ends, strict=True)
+    if not (reference.isascii() and hypothesis.isascii()):
+        reference, hypothesis = join_spaceless(reference), join_spaceless(hypothesis)
     return ErrorMeasures(
         wer=(count["replace"] + count["delete"] + count["insert"]) / len(expected),
-        cer=character_error_rate(reference, hypothesis),
+        cer=error_rate(reference, hypothesis),
         hits=count["equal"],
         substitutions=count["replace"],
         deletions=count["delete"],
         insertions=count["insert"],
-        begin_cer=character_error_rate(reference[:EDGE_CHARACTERS], hypothesis[:EDGE_CHARACTERS]),
-        end_cer=character_error_rate(reference[-EDGE_CHARACTERS:], hypothesis[-EDGE_CHARACTERS:]),
+        begin_cer=error_rate(reference[:EDGE_CHARACTERS], hypothesis[:EDGE_CHARACTERS]),
+        end_cer=error_rate(reference[-EDGE_CHARACTERS:], hypothesis[-EDGE_CHARACTERS:]),
         begin_gap=edge_gap(expected[: ends[0][0]], actual[: ends[0][1]]),
         end_gap=edge_gap(expected[begins[-1][0] :], actual[begins[-1][1] :]),
         wrong_run=max(max(end - start, stop - since) for (start, since), (end, stop) in stretches),
@@ -105,9 +119,11 @@ def compare_texts(reference: str, hypothesis: str) -> ErrorMeasures | None:
     )
 
 
-def all_scores(reference: str, hypothesis: str, normalizer: Normalizer) -> dict[str, float] | None:
+def all_scores(
+    reference: str, hypothesis: str, normalizer: Normalizer, language: str | None = None
+) -> dict[str, float] | None:
     """Return every score column of a hypothesis, by the names of METRICS; None if the reference has no words."""
-    errors = compare_texts(normalize(reference, normalizer), normalize(hypothesis, normalizer))
+    errors = compare_texts(*normalize_pair(reference, hypothesis, normalizer, language))
     if errors is None:
         return None
     return errors._asdict() | {"exact_wer": word_error_rate(reference, hypothesis)}
@@ -119,7 +135,13 @@ def edit_steps(expected: list[str], actual: list[str]) -> list[tuple[str, int, i
 
 
 def edge_gap(expected: list[str], actual: list[str]) -> int:
-    """Return how many characters longer one is than the other, each word counted with the space after it."""
+    """Return how many characters longer one is than the other, each word counted with the space after it, if any."""
     if not expected and not actual:
         return 0
-    return abs(sum(map(len, expected)) + len(expected) - sum(map(len, actual)) - len(actual))
+    return abs(length(expected) - length(actual))
+
+
+def length(words: list[str]) -> int:
+    """Return the characters of words with a space after each, but none in scripts without spaces."""
+    spaces = len(words) if all(map(str.isascii, words)) else sum(not has_spaceless(word) for word in words)
+    return sum(map(len, words)) + spaces

@@ -1,6 +1,5 @@
-"""Normalize texts before they are compared, and split them into words."""
+"""Normalize texts before they are compared."""
 
-import re
 import unicodedata
 from collections.abc import Callable
 from functools import cache
@@ -8,6 +7,7 @@ from importlib.metadata import version
 from typing import Literal
 
 from winnow.text.alphabets import ALPHABETS
+from winnow.text.basic import basic, compose, trim_apostrophes
 
 Normalizer = Literal[
     "basic",
@@ -27,35 +27,13 @@ Normalizer = Literal[
     "letters-uk",
 ]
 
-BASIC_VERSION = 2
-"""Increased when `basic`, or a normalizer based on it, or `split_words` gives another result for the same text."""
+BASIC_VERSION = 3
+"""Increased when `basic`, or a normalizer based on it, `respell` or `split_words` gives another result."""
 
-SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
-"""Scripts that are written without spaces; each of their characters, with its marks, counts as a word."""
+MAX_TEXT = 100_000  # characters, about two hours of speech; comparing two texts takes the product of their lengths
+MAX_EXPANSION = 18  # characters that NFKC makes of one, at most
 
-CHARACTER = rf"[{SPACELESS}]\p{{M}}*"
-WORD = rf"{CHARACTER}|[^\s\p{{Z}}{SPACELESS}]+"
-
-_PLAIN = re.compile("[a-z0-9 ]*")  # already normalized, as the output of many models is
-_EDGE_APOSTROPHES = re.compile(r"(?<!\S)'+|'+(?!\S)")
-
-
-class _Folds(dict[int, str]):
-    """Maps each character: punctuation and symbols separate words, format characters are removed."""
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        match unicodedata.category(character)[0], unicodedata.category(character):
-            case _ if character in "'\u2018\u2019\u02bc":
-                folded = "'"
-            case _, "Cf":
-                folded = ""
-            case (("P" | "S" | "Z" | "C"), _):
-                folded = " "
-            case _:
-                folded = character
-        self[code] = folded
-        return folded
+WHISPER_PIECE = 1_000  # characters; Whisper's patterns take the square of the length on unclosed brackets
 
 
 class _Letters(dict[int, str]):
@@ -68,71 +46,59 @@ class _Letters(dict[int, str]):
         return " "
 
 
-_FOLDS = _Folds()
-
-
-def basic(text: str) -> str:
-    """Normalize Unicode form (NFKC) and case, and remove punctuation and symbols but apostrophes inside a word."""
-    if _PLAIN.fullmatch(text):
-        return text
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    text = text.casefold().translate(_FOLDS)
-    return _EDGE_APOSTROPHES.sub("", text) if "'" in text else text
-
-
 @cache
-def _function(normalizer: Normalizer) -> Callable[[str], str]:
+def _function(normalizer: Normalizer) -> Callable[[str, str | None], str]:
     if normalizer == "none":
-        return str
+        return lambda text, _: text
     if normalizer == "basic":
         return basic
     if normalizer.startswith("letters-"):
-        letters = _Letters(basic_letters(normalizer.removeprefix("letters-")))
-        return lambda text: _EDGE_APOSTROPHES.sub("", basic(text).translate(letters))
+        own = normalizer.removeprefix("letters-")
+        letters = _Letters(basic_letters(own))
+        return lambda text, language: trim_apostrophes(basic(text, language or own).translate(letters))
     from whisper_normalizer.basic import BasicTextNormalizer
     from whisper_normalizer.english import EnglishTextNormalizer
 
     whisper: Callable[[str], str] = (
         EnglishTextNormalizer() if normalizer == "whisper-english" else BasicTextNormalizer()
     )
-    return whisper
+    return lambda text, _: " ".join(map(whisper, pieces(text, WHISPER_PIECE)))
 
 
 def basic_letters(language: str) -> str:
     """Return the letters of a language as `basic` writes them; it turns ß, for example, into ss."""
-    return "".join(sorted(set(ALPHABETS[language].casefold())))
+    return "".join(sorted({written for letter in ALPHABETS[language] for written in basic(f"x{letter}x")[1:-1]}))
 
 
-def normalize(text: str, normalizer: Normalizer) -> str:
-    """Return the text as it is compared. Every normalizer reduces white space to single spaces between words."""
-    return " ".join(_function(normalizer)(text).split())
+def pieces(text: str, size: int) -> list[str]:
+    """Cut a text into pieces of at most so many characters, at white space where there is some."""
+    if len(text) <= size:
+        return [text]
+    cut: list[str] = []
+    start = 0
+    while len(text) - start > size:
+        space = text.rfind(" ", start + 1, start + size + 1)
+        end = start + size if space < 0 else space
+        cut.append(text[start:end])
+        start = end
+    return [*cut, text[start:]]
+
+
+def normalize(text: str, normalizer: Normalizer, language: str | None = None) -> str:
+    """Return the text as it is compared. Every normalizer reduces white space to single spaces between words.
+
+    `language` is the tag of what is spoken, where it is known; `basic` and those based on it use it.
+    """
+    return " ".join(_function(normalizer)(text, language).split())
+
+
+def is_too_long(text: str) -> bool:
+    """Return whether a text has more than MAX_TEXT characters, as it is or once Unicode writes them out."""
+    return len(text) > MAX_TEXT or (len(text) * MAX_EXPANSION > MAX_TEXT and len(compose(text)) > MAX_TEXT)
 
 
 def version_of(normalizer: Normalizer) -> str:
     """Return a version that changes whenever the normalizer may give another result for the same text."""
-    library = version("whisper_normalizer") if normalizer.startswith("whisper") else unicodedata.unidata_version
-    return f"{BASIC_VERSION} {library}"
-
-
-@cache
-def _finder() -> Callable[[str], list[str]]:
-    import regex
-
-    findall: Callable[[str], list[str]] = regex.compile(WORD).findall
-    return findall
-
-
-@cache
-def _spaceless() -> Callable[[str], object]:
-    import regex
-
-    search: Callable[[str], object] = regex.compile(f"[{SPACELESS}]").search
-    return search
-
-
-def split_words(text: str) -> list[str]:
-    """Split a text at white space; in scripts without spaces, each character with its marks is a word."""
-    if text.isascii() or not _spaceless()(text):
-        return text.split()
-    return _finder()(text)
+    if normalizer.startswith("whisper"):
+        return f"{BASIC_VERSION} {version('whisper_normalizer')}"
+    return f"{BASIC_VERSION} {unicodedata.unidata_version} {version('babel')} {version('unicode_rbnf')}"

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from winnow.text.alignment import Slot, build_network
+from winnow.text.basic import evident_language
 from winnow.text.hypothesis import Hypothesis
 from winnow.text.normalize import Normalizer
 from winnow.text.vote_tokens import VoteToken, vote_tokens
@@ -46,14 +47,16 @@ class Consensus(NamedTuple):
     lowest_agreement: float | None
 
 
-def rover(hypotheses: list[Hypothesis], normalizer: Normalizer, weights: VoteWeights) -> Consensus:
+def rover(
+    hypotheses: list[Hypothesis], normalizer: Normalizer, weights: VoteWeights, language: str | None = None
+) -> Consensus:
     """Combine hypotheses by vote, whatever their order.
 
     A word's score is alpha times its share of the votes plus 1 - alpha times their mean confidence. Having no word is
     voted on like a word. If a hypothesis has no confidence, only votes count. Ties go to the hypothesis with the higher
     confidence of its utterance, then to the longer one, then by the alphabet.
     """
-    slots = build_network([vote_tokens(hypothesis, normalizer) for hypothesis in sorted(hypotheses, key=sort_key)])
+    slots = vote_network(sorted(hypotheses, key=sort_key), normalizer, language)
     if any(token.word and token.confidence is None for slot in slots for token in slot):
         weights = VOTES_ONLY
     elif weights.alpha < 1:
@@ -63,16 +66,24 @@ def rover(hypotheses: list[Hypothesis], normalizer: Normalizer, weights: VoteWei
     return Consensus(text.strip(), *agreement_of(slots, winners))
 
 
-def most_confident(hypotheses: list[Hypothesis], normalizer: Normalizer) -> tuple[Consensus, int]:
+def vote_network(hypotheses: list[Hypothesis], normalizer: Normalizer, language: str | None) -> list[Slot]:
+    """Align hypotheses into a network; where the language is not known, letters of any of them may tell."""
+    language = language or evident_language(*(hypothesis.text for hypothesis in hypotheses))
+    return build_network([vote_tokens(hypothesis, normalizer, language) for hypothesis in hypotheses])
+
+
+def most_confident(
+    hypotheses: list[Hypothesis], normalizer: Normalizer, language: str | None = None
+) -> tuple[Consensus, int]:
     """Select the hypothesis with the highest confidence of its utterance, with its index; ties as in `rover`."""
     order = sorted(range(len(hypotheses)), key=lambda index: sort_key(hypotheses[index]))
-    agreed = agreement_with([hypotheses[index] for index in order], normalizer)
+    agreed = agreement_with([hypotheses[index] for index in order], normalizer, language)
     return Consensus(hypotheses[order[0]].text, *agreed), order[0]
 
 
-def agreement_with(hypotheses: list[Hypothesis], normalizer: Normalizer) -> Agreement:
+def agreement_with(hypotheses: list[Hypothesis], normalizer: Normalizer, language: str | None = None) -> Agreement:
     """Return the agreement of the hypotheses with the first one; unknown if no one has a word."""
-    slots = build_network([vote_tokens(hypothesis, normalizer) for hypothesis in hypotheses])
+    slots = vote_network(hypotheses, normalizer, language)
     return agreement_of(slots, [slot[0].word for slot in slots])
 
 

@@ -8,7 +8,8 @@ says as an utterance of their own; add yours with `--filter.phrases`.
 import re
 from functools import cache
 
-from winnow.text.normalize import basic, split_words
+from winnow.text.basic import basic
+from winnow.text.words import split_words
 
 SUBTITLE_PHRASES = {
     "ar": ("شكرا على المشاهدة", "شكرا للمشاهدة", "اشتركوا في القناة"),

@@ -6,13 +6,14 @@ To add one, write a function and an entry in `TEXT_STATS`.
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
 from winnow.text.alphabets import ALPHABETS
-from winnow.text.normalize import basic, split_words
+from winnow.text.basic import basic
 from winnow.text.subtitle_phrases import is_subtitle_phrase
+from winnow.text.words import split_words
 
 StatValue = float | bool | None
 
@@ -60,8 +61,21 @@ def unique_words(text: str) -> float | None:
 def ngram_copies(size: int, text: str) -> int:
     """Return how often the most frequent run of `size` words occurs."""
     words = split_words(basic(text))
-    ngrams = Counter(tuple(words[i : i + size]) for i in range(len(words) - size + 1))
-    return max(ngrams.values(), default=0)
+    if not 0 < size <= len(words):
+        return 0
+    numbers = dict[object, int]()
+    runs = number_each(words, numbers)  # the runs of `length` words, by number; the same in time for every size
+    length = 1
+    while length < size:
+        step = min(length, size - length)
+        runs = number_each(zip(runs, runs[step:], strict=False), numbers)
+        length += step
+    return max(Counter(runs).values())
+
+
+def number_each(values: Iterable[object], numbers: dict[object, int]) -> list[int]:
+    """Return the number of each value, the same for equal ones."""
+    return [numbers.setdefault(value, len(numbers)) for value in values]
 
 
 def in_a_row(text: str) -> int:

@@ -10,7 +10,6 @@ import xxhash
 
 from winnow.corpora.faults import BadUtterance
 from winnow.corpora.forms import MANIFEST, UNREFERENCED_MANIFEST, describe, detect_form
-from winnow.corpora.languages import LanguageFields
 from winnow.corpora.line_reader import BLOCK, MAX_LINE, is_blank, read_lines, strip_line
 from winnow.corpora.mending import parse_or_mend
 from winnow.corpora.nemo_jsonl.duplicates import find_duplicates
@@ -23,7 +22,7 @@ from winnow.corpora.utterance import Row, parse_duration
 from winnow.digests import sha256_of
 from winnow.errors import ManifestError
 from winnow.input_files import not_a_file
-from winnow.text.languages import language_tag
+from winnow.text.languages import LanguageFields, language_tag
 
 
 class NemoJsonl(Source):

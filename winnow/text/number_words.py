@@ -1,0 +1,135 @@
+"""How numbers and currencies are read aloud, by Unicode's rules for the language (CLDR)."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import cache, lru_cache
+from typing import Any
+
+MAX_DIGITS = 15  # of a number that is read as a whole
+YEARS = range(1000, 3000)
+ONE_LEFT_OUT = {"en": ("one ", "a "), "de": ("ein", "")}  # a hundred, tausend
+
+FAMILIES = {
+    "$": ("USD", "CAD", "AUD"),
+    "£": ("GBP", "EGP"),
+    "€": ("EUR",),
+    "¥": ("JPY",),
+    "₹": ("INR", "PKR"),
+    "₽": ("RUB", "BYN"),
+    "₩": ("KRW", "KPW"),
+    "₺": ("TRY",),
+    "₴": ("UAH",),
+    "₫": ("VND",),
+    "₪": ("ILS",),
+    "₦": ("NGN",),
+    "₸": ("KZT",),
+    "₾": ("GEL",),
+}
+"""Currencies by their sign; what the names of several have in common is how the sign is read."""
+
+UNITS = {"%": ("concentr-percent",), "‰": ("concentr-permille",), "°": ("angle-degree",)} | {
+    f"°{letter}": ("angle-degree", f"temperature-{name}") for letter, name in (("C", "celsius"), ("F", "fahrenheit"))
+}
+"""Units by their sign, under their names in CLDR."""
+
+ORDINAL_ENDINGS = {
+    "en": {"st", "nd", "rd", "th"},
+    "es": {"o", "a"},
+    "fr": {"er", "re", "e", "ème", "eme"},
+    "it": {"o", "a"},
+    "nl": {"e", "de", "ste"},
+    "pt": {"o", "a"},
+}
+"""What follows the digits of an ordinal, as NFKC writes it; a point does in other languages."""
+
+
+@cache
+def _engine(language: str) -> Any:
+    from unicode_rbnf import RbnfEngine
+
+    return RbnfEngine.for_language(language) if language in RbnfEngine.get_supported_languages() else None
+
+
+@cache
+def _locale(language: str) -> Any:
+    from babel.core import Locale, UnknownLocaleError
+
+    try:
+        return Locale.parse(language)
+    except (UnknownLocaleError, ValueError):
+        return None
+
+
+@lru_cache(10_000)
+def number_readings(digits: str, language: str, ordinal: bool = False) -> frozenset[str]:
+    """Return how a number is read: in every gender and case, as a year, digit by digit; empty where unknown.
+
+    `digits` has a point before its fraction, if it has one, and may begin with a minus.
+    """
+    engine = _engine(language)
+    if engine is None or len(digits) > MAX_DIGITS:
+        return frozenset()
+    whole = "." not in digits
+    kinds = ["ordinal"] if ordinal else ["cardinal", *(["year"] if whole and int(digits) in YEARS else [])]
+    readings = {text for kind in kinds for text in _spell(engine, digits, kind)}
+    if language in ONE_LEFT_OUT:
+        one, instead = ONE_LEFT_OUT[language]
+        readings |= {instead + text.removeprefix(one) for text in readings if text.startswith(one) and len(digits) > 2}
+    if whole and not ordinal and (len(digits) > 2 or digits[0] == "0") and digits.isdecimal():
+        names = [min(_spell(engine, digit, "numbering"), default="") for digit in digits]
+        readings.add(" ".join(names))
+    return frozenset(readings - {""})
+
+
+def _spell(engine: Any, digits: str, kind: str) -> set[str]:
+    """Return the texts of the engine's rules of a kind."""
+    from unicode_rbnf.engine import RbnfError
+
+    prefixes = ("spellout-cardinal", "spellout-numbering") if kind == "cardinal" else ("spellout-",)
+    names = [name for name in engine.rulesets if name.startswith(prefixes) and (kind in name or kind == "cardinal")]
+    names = [name for name in names if ("year" in name) == (kind == "year")]
+    number = int(digits) if "." not in digits else Decimal(digits)
+    try:
+        texts = engine.format_number(number, ruleset_names=names).text_by_ruleset.values() if names else ()
+    except (RbnfError, ValueError, ArithmeticError):
+        return set()
+    return {text.replace("\u00ad", "").replace("\u200b", "") for text in texts}
+
+
+@lru_cache(1_000)
+def unit_names(sign: str, digits: str, language: str) -> frozenset[str]:
+    """Return how the sign of a currency or unit is read beside a number; empty where unknown."""
+    from babel.numbers import get_currency_name
+    from babel.units import format_unit
+
+    if (locale := _locale(language)) is None:
+        return frozenset()
+    counts = {1, 2, 5, min(int(Decimal(digits)), 10**6)}
+    if sign in UNITS:
+        texts = {format_unit(count, unit, "long", locale=locale) for unit in UNITS[sign] for count in counts}
+        names = {" ".join(word for word in text.split() if not any(map(str.isdecimal, word))) for text in texts}
+        return frozenset(names | ({"per cent"} if (sign, language) == ("%", "en") else set()))
+    names = set()
+    for count in counts:
+        family = [str(get_currency_name(code, count, locale)) for code in FAMILIES.get(sign, ())]
+        words = [set(name.replace("-", " ").split()) for name in family]
+        names |= {*family, *(set.intersection(*words) if len(words) > 1 else ())}
+    return frozenset(names)
+
+
+def and_word(language: str) -> str | None:
+    """Return the word for & in a language; None where unknown."""
+    from babel.lists import format_list
+
+    locale = _locale(language)
+    return None if locale is None else str(format_list(["\0", "\1"], locale=locale)).strip("\0\1 ")
+
+
+def quantity_readings(number: str, sign: str | None, ordinal: bool, language: str) -> Iterator[str]:
+    """Yield what a number with the sign of a currency or unit may be written as."""
+    spoken = number_readings(number, language, ordinal)
+    yield from spoken
+    if sign and not ordinal:
+        for name in unit_names(sign, number, language):
+            for amount in (number, *spoken):
+                yield f"{amount} {name}"

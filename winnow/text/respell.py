@@ -1,0 +1,202 @@
+"""Write a hypothesis as its reference is written, where both are spellings of the same words.
+
+Some spellings are equal only beside one another: `e-mail` and `email`, `1 000` and `1000`, `25` and `twenty five`. What
+the reference has stays, and of the hypothesis only what then agrees with it changes: no other error is hidden.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import accumulate, chain, islice, pairwise
+
+from rapidfuzz.distance import Levenshtein
+
+from winnow.text.basic import TURKIC, evident_language
+from winnow.text.languages import base_language, decimal_mark
+from winnow.text.markup import strip_markup
+from winnow.text.normalize import Normalizer, normalize
+from winnow.text.number_words import FAMILIES, ORDINAL_ENDINGS, and_word, quantity_readings
+from winnow.text.words import split_words
+
+MAX_CHARACTERS = 20_000  # of a text that is respelled, about twenty minutes of speech
+MAX_TRIALS = 100  # in a pair of texts
+
+JOINERS = r"\-\u2010\u2011\u00b7\u05be\u05f4\"\u200c"  # in a class of characters
+_LETTER = r"[^\W\d_]"
+_JOINER = re.compile(rf"(?<={_LETTER})[{JOINERS}](?=\w)|(?<=\w)[{JOINERS}](?={_LETTER})")
+_ABBREVIATION = re.compile(rf"(?:{_LETTER}\.)+{_LETTER}?\W?")
+SIGNS = "".join(FAMILIES)
+_QUANTITY = re.compile(
+    rf"(?P<before>[{SIGNS}] ?)?(?P<minus>(?<!\S)[-\u2212])?"
+    r"(?P<number>(?<![\w.,])(?:[1-9]\d{0,2}(?: \d{3})+(?!\d)|\d+(?:[.,'\u2019\u066b\u066c\u00a0\u2009\u202f]\d+)*))"
+    rf"(?:(?P<after> ?(?:°[CF]|[{SIGNS}%‰°]))|(?P<ending>[a-zèº°ª]{{1,3}}\b|\.(?!\S)))?"
+)
+_GROUPS = re.compile(r"(?<![\w.,])[1-9]\d{0,2}(?: \d{3})+(?![\d.,]?\d)")
+_AMPERSAND = re.compile(r"(?<!\w)(\w{1,40}) ?& ?(\w{1,40})")
+_SIMPLER = str.maketrans({"\u0622": "ا", "\u0623": "ا", "\u0625": "ا", "\u0671": "ا", "œ": "oe", "æ": "ae"})
+_NASAL = re.compile(
+    "\u0919\u094d(?=[\u0915-\u0918])|\u091e\u094d(?=[\u091a-\u091d])|\u0923\u094d(?=[\u091f-\u0922])"
+    "|\u0928\u094d(?=[\u0924-\u0927])|\u092e\u094d(?=[\u092a-\u092d])"
+)
+_ACCENTED = str.maketrans("άέήίόύώϊϋΐΰ", "αεηιουωιυιυ")
+_HANGUL = re.compile("[\uac00-\ud7a3]")
+_NOTABLE = re.compile(
+    rf"[\d&{JOINERS}\u0622\u0623\u0625\u0671œæŒÆΑ-Ω]|\.\w|[\u0919\u091e\u0923\u0928\u092e]\u094d|I[^\W\d_A-Z]"
+)
+"""What occurs in every text that has another spelling."""
+
+_PLAIN_NOTABLE = re.compile(r"[0-9\-\"]")
+"""The same in texts that are ASCII, of an unknown language and without a point inside, found in less time."""
+
+
+def normalize_pair(
+    reference: str, hypothesis: str, normalizer: Normalizer, language: str | None = None
+) -> tuple[str, str]:
+    """Normalize a reference and a hypothesis, which is respelled like the reference.
+
+    `language` is the tag of what is spoken; without one, letters of either text may tell. Whisper's normalizers and
+    `none` are left alone.
+    """
+    is_ascii = reference.isascii() and hypothesis.isascii()
+    if language is not None or not is_ascii:
+        language = base_language(language) or evident_language(reference, hypothesis)
+    expected, actual = normalize(reference, normalizer, language), normalize(hypothesis, normalizer, language)
+    if expected == actual or not expected or not actual or normalizer.startswith(("whisper", "none")):
+        return expected, actual
+    if max(len(expected), len(actual)) > MAX_CHARACTERS:
+        return expected, actual
+    if not is_ascii and _HANGUL.search(expected) and _HANGUL.search(actual):
+        actual = space_like(expected, actual)
+    texts = f"{reference} {hypothesis}"
+    is_plain = is_ascii and language is None and not ("." in reference[:-1] or "." in hypothesis[:-1])
+    if not (_PLAIN_NOTABLE if is_plain else _NOTABLE).search(texts):
+        return expected, actual
+
+    def normalized(text: str) -> str:
+        return " ".join(split_words(normalize(text, normalizer, language)))
+
+    expected_words, actual_words = split_words(expected), split_words(actual)
+    raw = strip_markup(reference), strip_markup(hypothesis)
+    changes = chain(
+        ((other, written) for written, other in spellings(*raw, normalized, language)),
+        ((written, other) for written, other in spellings(*raw[::-1], normalized, language)),
+    )
+    respelled = apply(changes, f" {' '.join(expected_words)} ", f" {' '.join(actual_words)} ")
+    return expected, actual if respelled is None else respelled
+
+
+def equal_texts(first: str, second: str, normalizer: Normalizer, language: str | None = None) -> bool:
+    """Return whether two texts have the same words."""
+    texts = normalize_pair(first, second, normalizer, language)
+    return texts[0] == texts[1] or split_words(texts[0]) == split_words(texts[1])
+
+
+def apply(changes: Iterator[tuple[str, str]], expected: str, actual: str) -> str | None:
+    """Apply the changes to a hypothesis that bring it nearer to its reference; None if there are none.
+
+    Both texts begin and end with a space.
+    """
+    before = actual
+    possible = {(old, new) for old, new in changes if old != new and f" {old} " in actual and f" {new} " in expected}
+    trials = 0
+    words = expected.split()
+    for old, new in sorted(possible, key=lambda change: (-len(f"{change[0]}{change[1]}"), change)):
+        at = actual.find(f" {old} ")
+        while at >= 0 and trials < MAX_TRIALS:
+            changed = f"{actual[: at + 1]}{new}{actual[at + 1 + len(old) :]}"
+            trials += 1
+            nearer = Levenshtein.distance(words, changed.split()) < Levenshtein.distance(words, actual.split())
+            if nearer:
+                actual = changed
+            at = actual.find(f" {old} ", at + (len(new) if nearer else 1))
+    return None if actual == before else actual.strip()
+
+
+def spellings(
+    text: str, other: str, normalized: Callable[[str], str], language: str | None
+) -> Iterator[tuple[str, str]]:
+    """Yield the spellings that a text has beside another one: its own, normalized, and the other one."""
+    for token in text.split():
+        if len(token) <= 100 and _NOTABLE.search(token):
+            yield from token_spellings(token, normalized, language)
+    for match in _GROUPS.finditer(text):
+        yield normalized(match[0]), normalized(match[0].replace(" ", ""))
+    if language is not None:
+        yield from number_spellings(text, normalized, language)
+        if "&" in text and (word := and_word(language)):
+            for match in _AMPERSAND.finditer(text):
+                yield normalized(match[0]), normalized(f"{match[1]} {word} {match[2]}")
+    if capitals := {token for token in text.split() if token.isupper() and re.search("[Α-Ω]", token)}:
+        plain = {normalized(token) for token in capitals}
+        for word in set(normalized(other).split()):
+            if (stripped := word.translate(_ACCENTED)) != word and stripped in plain:
+                yield stripped, word
+
+
+def token_spellings(token: str, normalized: Callable[[str], str], language: str | None) -> Iterator[tuple[str, str]]:
+    """Yield the other spellings of a stretch without spaces."""
+    if _JOINER.search(token):
+        yield normalized(token), normalized(_JOINER.sub("", token))
+        if "\u200c" in token:
+            yield normalized(token), normalized(token.replace("\u200c", " "))
+    if _ABBREVIATION.fullmatch(token):
+        yield normalized(token), normalized(token.replace(".", ""))
+    if language in TURKIC and token.startswith("I") and not token.isupper():
+        yield normalized(token), normalized(f"i{token[1:]}")
+    word = normalized(token)
+    simpler = _NASAL.sub("\u0902", word).translate(_SIMPLER)
+    if simpler != word:
+        yield word, simpler
+
+
+def number_spellings(text: str, normalized: Callable[[str], str], language: str) -> Iterator[tuple[str, str]]:
+    """Yield how the numbers of a text are read."""
+    for match in islice(_QUANTITY.finditer(text), MAX_TRIALS):
+        number = plain_number(match["number"], language)
+        if number is None:
+            continue
+        ending = (match["ending"] or "").replace("º", "o").replace("ª", "a")
+        ordinal = ending in ORDINAL_ENDINGS.get(language, ()) or (ending == "." and language not in ORDINAL_ENDINGS)
+        if ending not in ("", ".") and not ordinal:
+            continue
+        sign = (match["before"] or match["after"] or "").strip() or None
+        number = f"-{number}" if match["minus"] else number
+        written = normalized(match[0])
+        for reading in quantity_readings(number, sign, False, language) if ending in ("", ".") else ():
+            yield written, normalized(reading)
+        for reading in quantity_readings(number, None, True, language) if ordinal else ():
+            yield written, normalized(reading)
+
+
+def plain_number(written: str, language: str) -> str | None:
+    """Return a number with ASCII digits, without separators and with a point before its fraction; None if unclear."""
+    mark = decimal_mark(language)
+    whole, *fractions = written.replace("\u066b", mark).split(mark)
+    parts = re.split(r"\D", whole)
+    if len(fractions) > 1 or any(len(part) != 3 for part in parts[1:]) or any(map(re.compile(r"\D").search, fractions)):
+        return None
+    digits = "".join(str(int(digit)) for digit in "".join(parts))
+    return ".".join([digits, *("".join(str(int(digit)) for digit in part) for part in fractions)])
+
+
+def space_like(expected: str, actual: str) -> str:
+    """Put the spaces between Hangul where the reference has them, because writers space Korean differently.
+
+    After the space-normalized WER of Bang et al., KsponSpeech, Applied Sciences 2020.
+    """
+    reference, hypothesis = expected.replace(" ", ""), actual.replace(" ", "")
+    wanted, spaces = space_places(expected), space_places(actual)
+    for step in Levenshtein.opcodes(reference, hypothesis):
+        if step.tag == "equal":
+            shift, inside = step.dest_start - step.src_start, range(step.dest_start + 1, step.dest_end)
+            moved = {place + shift for place in wanted if place + shift in inside}
+            own = {place for place in spaces if place in inside}
+            for place in moved ^ own:
+                if _HANGUL.match(hypothesis, place - 1) and _HANGUL.match(hypothesis, place):
+                    spaces ^= {place}
+    bounds = [0, *sorted(spaces), len(hypothesis)]
+    return " ".join(hypothesis[start:end] for start, end in pairwise(bounds))
+
+
+def space_places(text: str) -> set[int]:
+    """Return the places of spaces between words, as numbers of characters before them, spaces aside."""
+    return set(accumulate(map(len, text.split()[:-1])))
