@@ -158,3 +158,16 @@ def test_hypothesis_is_aligned_with_all_others_at_the_lowest_cost(texts, added):
 
     joined = build_network([vote_tokens(Hypothesis(text), "basic") for text in [*texts, added]])
     assert sum(cost(unit.word, slot[-1].word) for slot in joined for unit in slot[:-1]) == lowest_cost(0, 0)
+
+
+def test_long_hypotheses_are_aligned_in_little_time_at_nearly_the_lowest_cost():
+    words = [f"word{number % 997}" for number in range(20_000)]
+    variants = [["first", *words], [*words[:9_000], *words[9_001:], "last"], words]
+    consensus = rover([Hypothesis(" ".join(variant)) for variant in variants], "basic", VOTES)
+    assert consensus.text.split() == words
+
+
+@pytest.mark.parametrize("text", ["ha-" * 800 + "ha", "ha-" * 20, "haha" * 800])
+def test_words_of_a_token_are_told_apart_however_long_it_is(text):
+    words = [token.word for token in vote_tokens(Hypothesis(f"he said {text} and left"), "basic")]
+    assert words == f"he said {text.replace('-', ' ')} and left".split()

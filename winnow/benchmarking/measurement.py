@@ -92,10 +92,12 @@ class Measurement:
 def derive_figures(measurement: RawMeasurement, sample: Sample, normalizer: Normalizer) -> dict[str, Any]:
     """Compute the fields of `ModelFigures`; quarantined utterances do not count in any rate."""
     rows = zip(sample.references, measurement.results, sample.languages, strict=True)
-    rows = [(reference, result.hypothesis.text, language) for reference, result, language in rows if result.hypothesis]
+    compared = [((text, result.hypothesis.text), language) for text, result, language in rows if result.hypothesis]
     spent = measurement.spent
     return {
-        "accuracy": measure_accuracy([row[:2] for row in rows], normalizer, [row[2] for row in rows]),
+        "accuracy": measure_accuracy(
+            [pair for pair, _ in compared], normalizer, [language for _, language in compared]
+        ),
         "rtfx": spent["audio_seconds"] / spent["seconds"],
         "utterances_per_second": spent["utterances"] / spent["seconds"],
         "load_seconds": measurement.load_seconds,

@@ -67,12 +67,13 @@ def approximate_pairs(
 ) -> Iterator[tuple[int | None, int | None]]:
     """Yield the same for long texts, aligned with the most frequent word of each slot."""
     frequent = [max(slot, key=slot.__getitem__) for slot in words]
-    for step, start, end, added_start, added_end in Levenshtein.opcodes(frequent, added).as_list():
-        if step in ("equal", "replace"):
-            yield from zip(range(start, end), range(added_start, added_end), strict=True)
+    for step in Levenshtein.opcodes(frequent, added):
+        slots, tokens = range(step.src_start, step.src_end), range(step.dest_start, step.dest_end)
+        if step.tag in ("equal", "replace"):
+            yield from zip(slots, tokens, strict=True)
         else:
-            yield from ((i, None) for i in range(start, end))
-            yield from ((None, j) for j in range(added_start, added_end))
+            yield from ((i, None) for i in slots)
+            yield from ((None, j) for j in tokens)
 
 
 def shared_prefix(words: list[Counter[str]], added: list[str], count: int) -> int:
