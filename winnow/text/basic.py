@@ -47,6 +47,7 @@ EVIDENCE = {"tr": "[\u0130\u0131\u011e\u011f]", "ps": "[\u0693\u0696\u069a\u06bc
 """Letters that only one language has, or others like it, where the language of a text is not known."""
 
 SEQUENCES = {
+    "i\u0307": "i",  # what Python makes of İ
     "\u0565\u057e": "\u0565\u0582",  # Armenian yev
     "\u0e40\u0e40": "\u0e41",  # two Thai sara e for sara ae
     "\u0d7b\u0d4d\u0d31": "\u0d28\u0d4d\u0d31",  # Malayalam nta
@@ -84,7 +85,7 @@ _SPACING_MARKS = re.compile(
 """Marks without a letter, which NFKC would turn into a space and a mark."""
 _SPECIAL = re.compile(
     r"[<&\[({*\-\u2212\d\u0300-\u036f\u200d"
-    + "".join({letter for letters in SEQUENCES for letter in (letters[0], letters[0].upper())})
+    + "".join({letter for letters in SEQUENCES for letter in (letters[0], letters[0].upper()) if not letter.isascii()})
     + "".join(part[1:-1] for part in (_SPACING_MARKS.pattern, *EVIDENCE.values()))
     + "]"
 )

@@ -23,7 +23,12 @@ CHOICES = (
     Choice("case", (("Good Morning", "good morning"), ("Ο ΛΟΓΟΣ", "ο λογος"), ("Straße", "STRASSE"))),
     Choice(
         "case of Turkish and Azeri",
-        (("IŞIK İSTANBUL İÇİN", "ışık istanbul için"), ("Işıq gəldi", "ışıq gəldi"), ("Instagram'ı", "instagram'ı")),
+        (
+            ("IŞIK İSTANBUL İÇİN", "ışık istanbul için"),
+            ("Işıq gəldi", "ışıq gəldi"),
+            ("Instagram'ı", "instagram'ı"),
+            ("İzmir", "i\u0307zmir"),
+        ),
         (("kır", "kir"), ("ılık", "ilik")),
         remark="without `lang`, where one of both texts has an İ, ı or ğ; a borrowed word may keep its I",
     ),
