@@ -33,6 +33,9 @@ from winnow.text.normalize import is_too_long
 
 log = logging.getLogger("winnow")
 
+REQUESTED = ("path", "offset", "audio_channel", "duration_rounding")
+FILLED_IN = ("duration", "reason", "detail", "mended", "found_path")
+
 TranscribeRequests = Callable[[list[Request]], Transcribed]
 
 
@@ -51,7 +54,7 @@ def transcribe(shard: pa.Table, model_pass: Pass, recognise: TranscribeRequests)
     checkpoints = {language: model_pass.checkpoint_for(language) for language in set(languages)}
     indices = [i for i in pc.indices_nonzero(selected).to_pylist() if checkpoints[languages[i]]]
     first = AUDIO_IDENTITY not in shard.schema.names
-    rows = shard.select(["path", "offset", "duration", "reason", "detail"]).to_pydict()
+    rows = shard.select([*REQUESTED, *FILLED_IN]).to_pydict()
     identities = [None] * len(shard) if first else shard[AUDIO_IDENTITY].to_pylist()
     results: list[Result | None] = [None] * len(shard)
     models: list[str | None] = [None] * len(shard)
@@ -59,7 +62,16 @@ def transcribe(shard: pa.Table, model_pass: Pass, recognise: TranscribeRequests)
     if indices:
         root = str(model_pass.root) if model_pass.root else None
         requests = [
-            Request(rows["path"][i], rows["offset"][i], rows["duration"][i], root, languages[i], identities[i])
+            Request(
+                rows["path"][i],
+                rows["offset"][i],
+                rows["duration"][i],
+                root,
+                languages[i],
+                identities[i],
+                channel=rows["audio_channel"][i],
+                rounding=rows["duration_rounding"][i] or 0.0,
+            )
             for i in indices
         ]
         transcribed, usage = recognise(requests)
@@ -71,7 +83,10 @@ def transcribe(shard: pa.Table, model_pass: Pass, recognise: TranscribeRequests)
                 rows["reason"][i], rows["detail"][i] = result.reason, result.detail
             if rows["duration"][i] is None and result.stats:
                 rows["duration"][i] = result.stats.seconds
-    for name in ("duration", "reason", "detail"):
+            if result.mended:
+                rows["mended"][i] = list(dict.fromkeys([*(rows["mended"][i] or ()), *result.mended]))
+                rows["found_path"][i] = result.found
+    for name in FILLED_IN:
         shard = replace_column(shard, name, rows[name])
     hypotheses = hypothesis_columns(results, models)
     if sampled:
@@ -129,7 +144,7 @@ def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated
         rows, usage = transcribe(table, model_pass, recognise)
         return rows, usage | {"worker": device}
 
-    audio_versions = {name: version(name) for name in ("soundfile", "soxr")}
+    audio_versions = {name: version(name) for name in ("av", "soundfile", "soxr")}
     settings = model_pass.options.model_dump(mode="json", exclude=EngineOptions.PERFORMANCE_ONLY)
     settings["versions"] = versions_for(model_pass.checkpoints) | audio_versions
     if model_pass.languages:

@@ -111,7 +111,7 @@ QUIET = 0.0009  # a tone's RMS is 3 dB below its peak, so this is -64 dB
         (square_wave(), "ALAW", stats_with(1.0, RATE, 1, 0.984, 1.0, 0.0, False)),
         (square_wave(loud=1.5), "FLOAT", stats_with(1.0, RATE, 1, 1.5, 1.0, 0.0, False)),
         (square_wave(loud=0.99), "PCM_16", stats_with(1.0, RATE, 1, 0.99, 0.0, 0.0, False)),
-        (np.stack([square_wave(), -square_wave()], 1), "FLOAT", stats_with(1.0, RATE, 2, 1.0, 1.0, 1.0, None)),
+        (np.stack([square_wave(), -square_wave()], 1), "FLOAT", stats_with(1.0, RATE, 2, 1.0, 1.0, 0.0, False)),
         (np.stack([square_wave(), 0 * square_wave()], 1), "FLOAT", stats_with(1.0, RATE, 2, 1.0, 0.5, 0.0, False)),
     ],
 )
@@ -182,7 +182,7 @@ def test_stated_duration_may_differ_by_one_percent(write_tone):
         ("\ud800.wav", "AUDIO_MISSING", "no such file"),
         ("empty.wav", "AUDIO_UNREADABLE", "Format not recognised."),
         ("page.wav", "AUDIO_UNREADABLE", "Format not recognised."),
-        ("headless.raw", "AUDIO_UNREADABLE", "TypeError: samplerate must be specified"),
+        ("headless.raw", "AUDIO_UNREADABLE", "Format not recognised."),
         ("folder.wav", "AUDIO_UNREADABLE", "a folder"),
         ("pipe.wav", "PATH_OUTSIDE_ROOT", "a pipe"),
         ("socket.wav", "PATH_OUTSIDE_ROOT", "a socket"),
@@ -274,7 +274,7 @@ def test_transient_disk_error_is_retried(tmp_path, write_tone):
         ("cut.wav", "BAD_HEADER", "the header states 256000 bytes, the file has 127978"),
         ("cut.aiff", "BAD_HEADER", "the header states 256008 bytes, the file has 127981"),
         ("cut.flac", "AUDIO_UNREADABLE", "Error : flac decoder lost sync."),
-        ("cut.mp3", "BAD_HEADER", "the header states 8.00 s, the file has 3.85 s"),
+        ("cut.mp3", "BAD_HEADER", "the header states 8.00 s, the file has 3.89 s"),
     ],
 )
 def test_truncated_file_is_detected(tmp_path, write_tone, name, reason, detail):

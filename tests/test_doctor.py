@@ -114,7 +114,7 @@ PLANTED = {
         lambda tmp: formats.check_formats(formats.FORMATS | {"mp3": ("MP3", "MPEG_LAYER_IV")}),
         "failed",
         "mp3 cannot be decoded: ",
-        "pip install --force-reinstall soundfile (its wheels contain libsndfile 1.2), or convert audio to flac",
+        "pip install --force-reinstall soundfile av (their wheels have the decoders), or convert audio to flac",
     ),
     "cache that others may write to": (
         lambda tmp: disk_space.check_checkpoint_cache(folder_open_to_all(tmp), 0, 10 * GIB),

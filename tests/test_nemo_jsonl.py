@@ -58,7 +58,7 @@ def test_row_keeps_line_number_and_all_fields(rows):
             "reason": None,
             "detail": None,
         }
-        | dict.fromkeys(("audio_channel", "mended", "same_audio"))
+        | dict.fromkeys(("found_path", "duration_rounding", "audio_channel", "mended", "same_audio"))
     ]
 
 

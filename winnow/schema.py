@@ -15,8 +15,10 @@ UTTERANCE = pa.schema(
         pa.field("id", pa.int64(), nullable=False),  # line of the manifest, from 1
         pa.field("audio_filepath", pa.string()),  # as in the manifest
         pa.field("path", pa.string()),  # the same, absolute
+        pa.field("found_path", pa.string()),  # of a file that has another name on the disk; null if it has this one
         pa.field("offset", pa.float64()),  # seconds; null means the whole file
         pa.field("duration", pa.float64()),  # seconds
+        pa.field("duration_rounding", pa.float64()),  # 0.5 s if it is written without decimals, else null
         pa.field("audio_channel", pa.int32()),  # from 0; null means the mix of all channels
         pa.field("text", pa.string()),  # the reference
         pa.field("fields", pa.string()),  # the other fields of the manifest, as JSON
@@ -200,11 +202,11 @@ QUARANTINE_REASONS = {
     "DUPLICATE_UTT": "another line has the same audio, offset, duration and channel, and the same or a better text",
     "TEXT_TOO_LONG": "a text has more than 100,000 characters, about two hours of speech, and cannot be compared",
     "EMPTY_REFERENCE": "the reference has no words once punctuation is removed",
-    "AUDIO_MISSING": "the audio file does not exist",
+    "AUDIO_MISSING": "there is no such audio file, or several to which the name may refer",
     "AUDIO_IO": "the audio could not be read from disk",
     "AUDIO_CHANGED": "the audio was replaced during the run, after an earlier pass had decoded it",
     "AUDIO_UNREADABLE": "the audio cannot be decoded",
-    "BAD_FORMAT": "the sample rate or the number of channels is out of range",
+    "BAD_FORMAT": "the sample rate or the number of channels is out of range, or changes within the file",
     "BAD_HEADER": "the header misstates how much audio the file has",
     "DURATION_MISMATCH": "the audio is shorter or longer than stated; often the file is truncated",
     "TOO_SHORT": "the audio is shorter than 0.1 s",
@@ -225,6 +227,9 @@ MENDINGS = {
     "EMPTY_NUMBER": "an offset or duration that is an empty text is read as null",
     "TEXT_AS_NUMBER": "a text that is a whole number, such as 911, is read as its digits",
     "LIST_OF_ONE": "a list of one value is read as this value",
+    "FILE_URL": "a file: URL is read as its path",
+    "FILE_NAME": "the file is found under another spelling: Unicode form, %20, white space around it, backslashes",
+    "CHANNELS_CANCEL": "channels that cancel each other are not mixed: the loudest is transcribed",
     "CHANNEL_AS_TEXT": "a channel that is written as a digit, A or B, left or right, is read as its number from 0",
 }
 """How rows are read whose values are badly written, but say without loss what is meant."""

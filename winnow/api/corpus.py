@@ -20,7 +20,8 @@ class Utterance:
     """A row of a corpus. None means that the corpus does not say.
 
     `id` is the line in the manifest, from 1. `path` is `audio_filepath` made absolute. `offset` and `duration` are
-    seconds; without an offset the utterance is the whole file. `channel` is from 0. `text` is the reference. `fields`
+    seconds, and `duration_rounding` half a unit of the last digit; without an offset the utterance is the whole file.
+    `channel` is from 0. `text` is the reference. `fields`
     has whatever else the row says. A row that cannot be used has a `reason`, one of `winnow.schema.QUARANTINE_REASONS`,
     and a `detail`. `mended` says how a badly written row was read, by keys of `winnow.schema.MENDINGS`.
     """
@@ -30,6 +31,7 @@ class Utterance:
     path: str | None = None
     offset: float | None = None
     duration: float | None = None
+    duration_rounding: float | None = None
     channel: int | None = None
     text: str | None = None
     fields: dict[str, Any] = field(default_factory=dict)
@@ -45,7 +47,7 @@ class Utterance:
 
 def utterance_of(row: Row) -> Utterance:
     """Return a row of a source as an utterance; what several rows have in common is not known to one of them."""
-    values = {name: value for name, value in row.items() if name not in ("audio_channel", "same_audio")}
+    values = {name: value for name, value in row.items() if name not in ("audio_channel", "found_path", "same_audio")}
     fields, mended = msgspec.json.decode(row.get("fields") or "{}"), tuple(row.get("mended") or ())
     return Utterance(**values | {"channel": row.get("audio_channel"), "fields": fields, "mended": mended})
 

@@ -51,4 +51,11 @@ def _absolute(path: str | Path) -> str:
 def _request(utterance: Utterance, prompted: bool) -> Request:
     assert utterance.path is not None, "a row without a path has a reason"
     language = utterance.language if prompted else None
-    return Request(utterance.path, utterance.offset, utterance.duration, language=language)
+    return Request(
+        utterance.path,
+        utterance.offset,
+        utterance.duration,
+        language=language,
+        channel=utterance.channel,
+        rounding=utterance.duration_rounding or 0.0,
+    )

@@ -1,59 +1,83 @@
 """Decode audio to what a model needs: mono samples at its rate, and measurements; or the reason why it cannot be."""
 
 import errno
-import io
 import os
-import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import av
 import numpy as np
 import soundfile
 import soxr
+from numpy.typing import NDArray
 
+from winnow.audio.file_names import find_file
+from winnow.audio.formats import open_stream
 from winnow.audio.identity import identify
 from winnow.audio.measurements import AudioStats, BadAudio, Samples, Signal, measure
 from winnow.audio.safe_open import TRANSIENT_ERRORS, TrackedFile, open_audio
+from winnow.audio.stream import AudioStream
 
 MIN_SECONDS = 0.1
 SAMPLE_RATES = range(4_000, 384_001)  # Hz
 MAX_CHANNELS = 8
 MAX_AMPLITUDE = 1e9  # beyond it the power spectrum is infinite in float32
 BLOCK_VALUES = 2**20  # values decoded at once, 4 MiB; a minute of 16 kHz mono
+LONGEST_OFFSET = 1e9  # seconds; 30 years
+CANCELLED_SHARE = 0.5  # of the power that the loudest channel alone would give the mix
 
-FULL_SCALE = {"PCM_U8": 0.992, "PCM_S8": 0.992, "ULAW": 0.98, "ALAW": 0.984}  # their loudest positive code
 RETRY_DELAYS = (0.1, 0.4, 1.6)  # seconds before each retry of an I/O error
-UNKNOWN_LENGTH = 2**63 - 1  # libsndfile's number of frames where a flac's header has none
-STREAMED_SIZE = 0x7FFF_F000  # from this size on, a header was written before the end was known
-CORRECTED_SIZE = re.compile(r"(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)")  # in libsndfile's log
 
 
 @dataclass(frozen=True)
 class Clip:
     """An utterance's samples at the model's rate, and what was measured before resampling.
 
-    `identity` tells whether another pass decodes the same audio.
+    `identity` tells whether another pass decodes the same audio. `mended` has the keys of `winnow.schema.MENDINGS` that
+    apply to the audio, and `found` the path of a file whose name is written otherwise in the input.
     """
 
     samples: Samples
     stats: AudioStats
     identity: str = ""
+    mended: tuple[str, ...] = ()
+    found: str | None = None
 
     @property
     def seconds(self) -> float:
         return self.stats.seconds
 
 
-class Stream(soundfile.SoundFile):  # type: ignore[misc]
-    """Audio that is read straight on: soundfile would seek after each read, which fails if a flac has no length."""
+@dataclass(frozen=True)
+class Slice:
+    """What of a file is an utterance: the whole of it, or `duration` seconds from `offset` on, of one channel or all.
 
-    def __init__(self, file: TrackedFile) -> None:
-        self.bytes = io.BufferedReader(file, 2**16)
-        super().__init__(self.bytes)
+    `rounding` is half a unit of the last digit in which the duration was written.
+    """
 
-    def seekable(self) -> bool:
-        return False
+    offset: float | None = None
+    duration: float | None = None
+    channel: int | None = None
+    rounding: float = 0.0
+
+    @property
+    def from_start(self) -> bool:
+        """Whether the utterance begins with the file."""
+        return not self.offset
+
+    @property
+    def whole(self) -> bool:
+        """Whether the utterance goes on to the end of the file."""
+        return self.offset is None or self.duration is None
+
+
+class ChannelsCancel(Exception):
+    """The mean of the channels is far quieter than one of them: they are inverted copies. Transcribe the loudest."""
+
+    def __init__(self, loudest: int) -> None:
+        super().__init__(loudest)
+        self.loudest = loudest
 
 
 def load_clip(
@@ -64,19 +88,19 @@ def load_clip(
     longest: float,
     root: str | Path | None = None,
     delays: tuple[float, ...] = RETRY_DELAYS,
+    channel: int | None = None,
+    rounding: float = 0.0,
 ) -> Clip:
-    """Decode an utterance at `rate` Hz, channels averaged: a slice of its file if there is an offset, else all of it.
+    """Decode an utterance at `rate` Hz: a slice of its file if there is an offset, else all of it.
 
-    Raises BadAudio for audio that is missing, broken, longer than `longest` seconds or outside `root`, and if a stated
-    `duration` is off by more than 0.1 s and 1 %, by which truncated files are found. I/O errors that may pass are
-    retried after each of `delays`, in seconds.
+    It is the given channel, counted from 0, or the mean of all. Raises BadAudio for audio that is missing, broken,
+    longer than `longest` seconds or outside `root`, and for a stated `duration` that is off by more than `tolerance`:
+    often the file is truncated. I/O errors that may pass are retried after each of `delays`, in seconds.
     """
+    part = Slice(offset, duration, channel, rounding)
     for delay in (*delays, None):
         try:
-            with open_audio(path, root) as file:
-                return decode_file(file, offset, duration, rate, longest)
-        except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # no file's name has a NUL or surrogates
-            raise BadAudio("AUDIO_MISSING", "no such file") from error
+            return load_part(path, part, rate, longest, root)
         except OSError as error:
             if delay is None or error.errno not in TRANSIENT_ERRORS:
                 raise BadAudio("AUDIO_IO", describe_error(error)) from error
@@ -84,11 +108,25 @@ def load_clip(
     raise AssertionError("the last try returns or raises")
 
 
+def load_part(path: str, part: Slice, rate: int, longest: float, root: str | Path | None) -> Clip:
+    """Decode the utterance in the file at a path, or in the one that the path means (`find_file`)."""
+    try:
+        with open_audio(path, root) as file:
+            return decode_file(file, part, rate, longest)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # no file's name has a NUL or surrogates
+        found = find_file(path)
+        if found is None or found == path:
+            raise BadAudio("AUDIO_MISSING", "no such file") from error
+    clip = load_part(found, part, rate, longest, root)
+    return replace(clip, mended=("FILE_NAME", *clip.mended), found=found)
+
+
 def header_duration(path: str, root: str | Path | None = None) -> float:
     """Return the seconds that a file's header states, which may be wrong; 0 if it states none or cannot be read."""
     try:
-        with open_audio(path, root) as file, Stream(file) as stream:
-            return float(stream.frames / stream.samplerate) if stream.frames != UNKNOWN_LENGTH else 0.0
+        with open_audio(path, root) as file:
+            stream = open_stream(file)
+            return (stream.stated or 0) / stream.sample_rate
     except MemoryError:
         raise
     except Exception:
@@ -97,18 +135,27 @@ def header_duration(path: str, root: str | Path | None = None) -> float:
 
 def describe_error(error: Exception) -> str:
     """Describe an error without the path, which is in another column."""
-    if isinstance(error, OSError):
-        return f"{errno.errorcode.get(error.errno or 0, 'I/O error')}: {error.strerror}"
     if isinstance(error, soundfile.LibsndfileError):
         return str(error.error_string)
+    if isinstance(error, av.FFmpegError):
+        return f"{error.strerror}."
+    if isinstance(error, OSError):
+        return f"{errno.errorcode.get(error.errno or 0, 'I/O error')}: {error.strerror}"
     return f"{type(error).__name__}: {error}"
 
 
-def decode_file(file: TrackedFile, offset: float | None, duration: float | None, rate: int, longest: float) -> Clip:
+def decode_file(file: TrackedFile, part: Slice, rate: int, longest: float) -> Clip:
     """Decode the utterance in an open file; any error of the decoder is the file's fault, unless the disk had one."""
+    status = os.fstat(file.fileno())
     try:
-        with Stream(file) as stream:
-            return decode_utterance(stream, offset, duration, rate, longest)
+        try:
+            return decode_utterance(open_stream(file, part.from_start), part, rate, longest, status)
+        except ChannelsCancel as found:
+            part = replace(part, channel=found.loudest)
+            clip = decode_utterance(open_stream(file, part.from_start), part, rate, longest, status)
+            return replace(clip, mended=("CHANNELS_CANCEL",))
+    except av.FFmpegError as error:
+        raise BadAudio("AUDIO_UNREADABLE", describe_error(error)) from error
     except (BadAudio, OSError, MemoryError):
         raise
     except Exception as error:
@@ -118,70 +165,94 @@ def decode_file(file: TrackedFile, offset: float | None, duration: float | None,
             raise file.error
 
 
-def decode_utterance(stream: Stream, offset: float | None, duration: float | None, rate: int, longest: float) -> Clip:
-    """Decode from the offset to the end of the utterance; raises BadAudio if it fails a check."""
-    if stream.samplerate not in SAMPLE_RATES or not 1 <= stream.channels <= MAX_CHANNELS:
-        raise BadAudio("BAD_FORMAT", f"{stream.samplerate} Hz, channels: {stream.channels}")
-    status = os.fstat(stream.bytes.fileno())
-    available = seek_to(stream, offset)
-    whole = offset is None or duration is None
-    expected = available if whole else min(available, round((duration or 0.0) * stream.samplerate))
-    most = int(longest * stream.samplerate)
-    signal = read_signal(stream, min(expected, most + 1))
-    if len(signal.samples) > most:
+def decode_utterance(stream: AudioStream, part: Slice, rate: int, longest: float, status: os.stat_result) -> Clip:
+    """Decode from the offset to the end of the utterance; raises BadAudio if it fails a check.
+
+    `status` is that of the file when it was opened.
+    """
+    if stream.sample_rate not in SAMPLE_RATES or not 1 <= stream.channels <= MAX_CHANNELS:
+        raise BadAudio("BAD_FORMAT", f"{stream.sample_rate} Hz, channels: {stream.channels}")
+    if part.channel is not None and not 0 <= part.channel < stream.channels:
+        raise BadAudio("BAD_CHANNEL", f"channel {part.channel}, counted from 0, of a file with {stream.channels}")
+    start = seek_to(stream, part.offset)
+    most = int(longest * stream.sample_rate)
+    wanted = None if part.whole else round((part.duration or 0.0) * stream.sample_rate)
+    signal = read_signal(stream, most + 1 if wanted is None else min(most + 1, wanted), part.channel)
+    length = len(signal.samples)
+    if length > most:
         raise BadAudio("TOO_LONG", f"more than {longest:g} s")
+    if start and not length and wanted != 0:
+        raise bad_offset(part.offset, start / stream.sample_rate)
     stats = measure(signal)
-    if duration is not None and abs(stats.seconds - duration) > max(0.1, 0.01 * duration):
-        raise BadAudio("DURATION_MISMATCH", f"stated {duration:.2f} s, measured {stats.seconds:.2f} s", stats)
-    if mismatch := header_mismatch(stream, len(signal.samples), expected, to_end=expected == available):
+    if part.duration is not None and abs(stats.seconds - part.duration) > tolerance(part, stream):
+        raise BadAudio("DURATION_MISMATCH", f"stated {part.duration:.2f} s, measured {stats.seconds:.2f} s", stats)
+    if mismatch := header_mismatch(stream, start, length, wanted):
         raise BadAudio("BAD_HEADER", mismatch, stats)
     if stats.seconds < MIN_SECONDS:
         raise BadAudio("TOO_SHORT", f"{stats.seconds:.3f} s", stats)
     samples, identity = signal.samples, identify(status, signal.samples)
-    if stream.samplerate != rate:
-        samples = soxr.resample(samples, stream.samplerate, rate)
+    if stream.sample_rate != rate:
+        samples = soxr.resample(samples, stream.sample_rate, rate)
     return Clip(np.ascontiguousarray(samples, np.float32), stats, identity)
 
 
-def seek_to(stream: Stream, offset: float | None) -> int:
-    """Go to the offset, in seconds; return the frames from there to the end, as the header states."""
-    frames, rate = int(stream.frames), int(stream.samplerate)
-    if offset is None:
-        return frames
-    seconds = frames / rate
-    if not 0 <= offset < max(seconds, 1e-9):
-        raise BadAudio("BAD_OFFSET", f"offset {offset:.2f} s in a file of {seconds:.2f} s")
-    start = round(offset * rate)
-    try:
-        stream.seek(start)
-    except soundfile.SoundFileError as error:
-        raise BadAudio("BAD_OFFSET", f"cannot seek to offset {offset:.2f} s") from error
-    return frames - start
+def tolerance(part: Slice, stream: AudioStream) -> float:
+    """Return by how many seconds the audio may differ from the stated duration.
 
-
-def read_signal(stream: Stream, most: int) -> Signal:
-    """Decode up to `most` frames and average their channels.
-
-    In blocks, since a header may state any number of frames; an utterance of a minute is one block. Raises BadAudio
-    for samples that are not finite.
+    0.1 s, 1 %, what the codec adds to the end of a file (two of its frames, and the delay of its encoder), or half a
+    unit of the last digit in which the duration is written.
     """
-    full_scale = FULL_SCALE.get(stream.subtype, 0.999)
-    parts, peak, clipped, length = [np.empty(0, np.float32)], 0.0, 0, 0
+    padding = stream.padding if part.whole else 0.0
+    return max(0.1, 0.01 * (part.duration or 0.0), padding, part.rounding)
+
+
+def seek_to(stream: AudioStream, offset: float | None) -> int:
+    """Go to the offset, in seconds; return its frame."""
+    if offset is None:
+        return 0
+    if not offset >= 0:
+        raise bad_offset(offset, stream.stated and stream.stated / stream.sample_rate)
+    start = round(min(offset, LONGEST_OFFSET) * stream.sample_rate)
+    reached = stream.seek(start) if start else 0
+    if reached < start or stream.stated == 0:
+        raise bad_offset(offset, reached / stream.sample_rate)
+    return start
+
+
+def bad_offset(offset: float | None, seconds: float | None) -> BadAudio:
+    """Return the error of an offset outside the audio, whose length is given if it is known."""
+    place = "" if seconds is None else f" in a file of {seconds:.2f} s"
+    return BadAudio("BAD_OFFSET", f"offset {offset:.2f} s{place}")
+
+
+def read_signal(stream: AudioStream, most: int, channel: int | None) -> Signal:
+    """Decode up to `most` frames of one channel, or the mean of all.
+
+    In blocks, since a file may have any number of frames; an utterance of a minute is one block. Raises BadAudio for
+    samples that are not finite, and ChannelsCancel if the mean is far quieter than the channels.
+    """
+    parts, peak, clipped, length, values = [np.empty(0, np.float32)], 0.0, 0, 0, 0
+    powers = np.zeros(stream.channels + 1)  # of each channel, and of the mean
     while length < most:
-        shape = (min(most - length, BLOCK_VALUES // stream.channels), stream.channels)
-        block = stream.read(out=np.empty(shape, np.float32))
+        block = stream.read(min(most - length, BLOCK_VALUES // stream.channels))
         if not len(block):
             break
+        if channel is not None:
+            block = block[:, channel : channel + 1]
         loudest = max(float(block.max()), -float(block.min()))
         if not loudest < MAX_AMPLITUDE:
             raise BadAudio("NONFINITE_AUDIO", f"samples of {loudest:g}")
-        if loudest >= full_scale:
-            clipped += int(np.count_nonzero(np.abs(block) >= full_scale))
-        parts.append(downmix(block))
-        peak, length = max(peak, loudest), length + len(block)
+        if loudest >= stream.full_scale:
+            clipped += int(np.count_nonzero(np.abs(block) >= stream.full_scale))
+        mixed = downmix(block)
+        if block.shape[1] > 1:
+            powers += [float(np.dot(samples, samples)) for samples in (*block.T, mixed)]
+        parts.append(mixed)
+        peak, length, values = max(peak, loudest), length + len(block), values + block.size
+    if channels_cancel(powers):
+        raise ChannelsCancel(int(powers[:-1].argmax()))
     samples = parts[1] if len(parts) == 2 else np.concatenate(parts)
-    clipped_share = clipped / max(1, length * stream.channels)
-    return Signal(samples, stream.samplerate, stream.channels, peak, clipped_share)
+    return Signal(samples, stream.sample_rate, stream.channels, peak, clipped / max(1, values))
 
 
 def downmix(block: Samples) -> Samples:
@@ -192,20 +263,23 @@ def downmix(block: Samples) -> Samples:
     return total / np.float32(block.shape[1]) if block.shape[1] > 1 else total
 
 
-def header_mismatch(stream: Stream, length: int, expected: int, to_end: bool) -> str | None:
-    """Describe how the header misstates the audio, given the frames that were read and expected.
+def channels_cancel(powers: NDArray[np.float64]) -> bool:
+    """Tell from the power of each channel, and of their mean, whether they cancel each other in it.
 
-    `to_end` tells whether they were to be all up to the end. A header that was written ahead of a stream may state any
-    length.
+    The mean of channels that have nothing in common is at least as loud as the loudest of them alone would make it.
     """
-    if stream.frames != UNKNOWN_LENGTH and length < 0.99 * expected:
-        rate = stream.samplerate
-        return f"the header states {expected / rate:.2f} s, the file has {length / rate:.2f} s"
-    if not to_end:
-        return None
-    if sizes := CORRECTED_SIZE.search(stream.extra_info):
-        stated, actual = map(int, sizes.groups())
-        if actual < 0.99 * stated and stated < STREAMED_SIZE:
-            return f"the header states {stated} bytes, the file has {actual}"
-    end, size = stream.bytes.tell(), os.fstat(stream.bytes.fileno()).st_size
-    return f"{size - end} of {size} bytes come after the last frame" if end < size / 2 else None
+    *channels, mean = powers
+    return bool(mean < CANCELLED_SHARE * max(channels) / len(channels) ** 2)
+
+
+def header_mismatch(stream: AudioStream, start: int, length: int, wanted: int | None) -> str | None:
+    """Describe how the header misstates the audio, of which `length` frames from `start` were read, of those wanted.
+
+    With None, all up to the end were wanted. A header that was written ahead of a stream may state any length.
+    """
+    if stream.stated is not None:
+        expected = stream.stated - start if wanted is None else min(wanted, stream.stated - start)
+        if length < 0.99 * expected:
+            rate = stream.sample_rate
+            return f"the header states {expected / rate:.2f} s, the file has {length / rate:.2f} s"
+    return stream.unread() if wanted is None or length < wanted else None

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -14,6 +15,7 @@ TRANSIENT_ERRORS = {
     ENETDOWN ENETUNREACH EHOSTDOWN EHOSTUNREACH EREMOTEIO""".split()
     if hasattr(errno, name)
 }
+SEARCH_BLOCK = 2**17  # bytes
 
 
 class TrackedFile(io.FileIO):
@@ -34,6 +36,40 @@ class TrackedFile(io.FileIO):
         except OSError as error:
             self.error = error
             return 0
+
+
+class FileView(io.RawIOBase):
+    """A part of an open file, from a byte up to another."""
+
+    def __init__(self, file: TrackedFile, start: int = 0, end: int | None = None) -> None:
+        self.file, self.start, self.at = file, start, 0
+        self.size = (os.fstat(file.fileno()).st_size if end is None else end) - start
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        self.file.seek(self.start + self.at)
+        count = self.file.readinto(memoryview(buffer)[: max(0, self.size - self.at)])
+        self.at += count
+        return count
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self.at = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self.at, os.SEEK_END: self.size}[whence])
+        return self.at
+
+
+def find_bytes(file: TrackedFile, pattern: re.Pattern[bytes], start: int, longest: int = 256) -> int | None:
+    """Return the first byte from `start` on at which a pattern of at most `longest` bytes matches."""
+    tail = b""
+    while block := os.pread(file.fileno(), SEARCH_BLOCK, start):
+        if found := pattern.search(tail + block):
+            return start - len(tail) + found.start()
+        tail, start = (tail + block)[-longest:], start + len(block)
+    return None
 
 
 def open_audio(path: str, root: str | Path | None) -> TrackedFile:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from math import isfinite, isinf
 from typing import Any, TypeVar
 
+from winnow.audio.file_names import path_of_url
 from winnow.corpora.faults import BadUtterance
 
 T = TypeVar("T")
@@ -51,6 +52,8 @@ def mend(name: str, value: object) -> tuple[Any, str] | None:
             return None, "EMPTY_NUMBER"
         case str() if name in NUMERIC_FIELDS and NUMBER.fullmatch(value.strip()) and isfinite(float(value)):
             return float(value), "NUMBER_AS_TEXT"
+        case str() if name == "audio_filepath" and (path := path_of_url(value)):
+            return path, "FILE_URL"
         case str() if name == "channel":
             return channel_of_text(value), "CHANNEL_AS_TEXT"
     return None

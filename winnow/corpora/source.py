@@ -3,12 +3,12 @@
 A new form is one module with a class that implements `Source`, and its line in `winnow.corpora.registry.SOURCES`.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, NamedTuple, Protocol
 
+from winnow.audio.file_names import find_file
 from winnow.corpora.utterance import Row
 from winnow.errors import ManifestError
 from winnow.schema import QUARANTINE_REASONS, remedy_for
@@ -135,7 +135,7 @@ def check_utterances(source: Source) -> None:
         )
         remedy = remedy_for(reason, source.referenced) if reason else None
         raise ManifestError(f"{source.location}: no utterance{first}" + (f": {remedy}" if remedy else ""))
-    missing = [path for path in paths if not os.path.exists(path)]  # noqa: PTH110 (unlike Path's, it never raises)
+    missing = [path for path in paths if find_file(path) is None]
     if len(missing) * 2 > len(paths):
         raise ManifestError(
             f"{source.location}: {len(missing)} of the first {len(paths)} audio files are missing, such as "

@@ -39,6 +39,8 @@ def parse_utterance(fields: dict[str, Any], folder: str, referenced: bool = True
                 row |= {"reason": fault.reason, "detail": fault.detail}
             if values[name] not in (None, msgspec.UNSET):
                 fields[name] = values[name]
+    if row.get("duration") and written_without_decimals(values["duration"]):
+        row["duration_rounding"] = 0.5
     if "channel" in fields or "channel_selector" in fields:
         try:
             row["audio_channel"] = parse_channels(fields, mendings)
@@ -96,6 +98,13 @@ def parse_seconds(value: object, reason: str) -> float | None:
     if not isfinite(seconds):
         raise BadUtterance(reason, "infinite")
     return seconds
+
+
+def written_without_decimals(value: object) -> bool:
+    """Tell whether a number of seconds is written as a whole number, such as 4, "4" or [4], but not 4.0."""
+    if isinstance(value, list) and len(value) == 1:
+        return written_without_decimals(value[0])
+    return isinstance(value, int) or (isinstance(value, str) and value.strip().lstrip("+").isdecimal())
 
 
 def parse_text(value: object) -> str:

@@ -57,7 +57,8 @@ class Request:
     """An utterance to transcribe: the whole file, or the slice of `duration` seconds from `offset` on.
 
     The file must lie in the folder `root`, if there is one. `language` is given only to models that use it. `identity`
-    is that of the audio that an earlier pass decoded.
+    is that of the audio that an earlier pass decoded. `channel`, counted from 0, is the only one to transcribe;
+    `rounding` is half a unit of the last digit of the duration, in seconds.
     """
 
     path: str
@@ -66,6 +67,8 @@ class Request:
     root: str | None = None
     language: str | None = None
     identity: str | None = None
+    channel: int | None = None
+    rounding: float = 0.0
 
 
 Batch = list[tuple[Request, Clip]]

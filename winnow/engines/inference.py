@@ -31,13 +31,18 @@ BROKEN_MIN_UTTERANCES = 4  # utterances that are enough to blame the model
 
 @dataclass(frozen=True)
 class Result:
-    """The hypothesis of a request, or the reason why it has none; what was measured in its audio, and its identity."""
+    """The hypothesis of a request, or the reason why it has none; what was measured in its audio, and its identity.
+
+    `mended` and `found` are those of its clip.
+    """
 
     hypothesis: Hypothesis | None = None
     stats: AudioStats | None = None
     reason: str | None = None
     detail: str | None = None
     identity: str | None = None
+    mended: tuple[str, ...] = ()
+    found: str | None = None
 
 
 @dataclass
@@ -145,7 +150,16 @@ def expected_seconds(request: Request) -> float:
 def decode_request(request: Request, rate: int, options: EngineOptions) -> Clip | BadAudio:
     """Return the request's audio, or the reason why there is none, or other audio than an earlier pass decoded."""
     try:
-        clip = load_clip(request.path, request.offset, request.duration, rate, options.max_seconds, request.root)
+        clip = load_clip(
+            request.path,
+            request.offset,
+            request.duration,
+            rate,
+            options.max_seconds,
+            request.root,
+            channel=request.channel,
+            rounding=request.rounding,
+        )
     except BadAudio as problem:
         if request.identity is None or problem.reason in UNAVAILABLE:
             return problem
@@ -182,8 +196,10 @@ def run_call(
 
 
 def to_result(outcome: Hypothesis | Exception, clip: Clip) -> Result:
-    if isinstance(outcome, Hypothesis) and outcome.finite:
-        return Result(outcome, clip.stats, identity=clip.identity)
-    if isinstance(outcome, Hypothesis):
-        return Result(None, clip.stats, "NONFINITE_SCORE")
-    return Result(None, clip.stats, quarantine_reason(outcome), str(outcome) or type(outcome).__name__)
+    reason, detail = None, None
+    if isinstance(outcome, Exception):
+        reason, detail = quarantine_reason(outcome), str(outcome) or type(outcome).__name__
+    elif not outcome.finite:
+        reason = "NONFINITE_SCORE"
+    hypothesis = outcome if isinstance(outcome, Hypothesis) and reason is None else None
+    return Result(hypothesis, clip.stats, reason, detail, clip.identity, clip.mended, clip.found)

@@ -11,7 +11,10 @@ from winnow.rules.rule import ORDERING, WHOLE_RUN, Rule, Term, terms
 from winnow.schema import AGREEMENT, AUDIO_IDENTITY, BEFORE_FILTER, HYPOTHESIS, SCORES
 from winnow.text.text_stats import TEXT_STATS
 
-INTERNAL = {"path", "audio_channel", "fields", "reason", "detail", "mended", "same_audio", "audit", AUDIO_IDENTITY}
+INTERNAL = {
+    *("path", "found_path", "duration_rounding", "audio_channel", "fields"),
+    *("reason", "detail", "mended", "same_audio", "audit", AUDIO_IDENTITY),
+}
 """Columns that rules cannot name."""
 
 ARROW_TYPES = {"number": pa.float64(), "text": pa.string(), "boolean": pa.bool_()}

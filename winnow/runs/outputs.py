@@ -20,7 +20,8 @@ from winnow.schema import AUDIO_IDENTITY
 
 INPUT_COLUMNS = ["id", "audio_filepath", "offset", "duration", "text"]
 REASON_COLUMNS = ["reason", "reasons", "detail", "mended"]
-INTERNAL_COLUMNS = ["path", "audio_channel", "fields", "same_audio", "audit", AUDIO_IDENTITY]
+INTERNAL_COLUMNS = ["path", "found_path", "duration_rounding", "audio_channel", "fields", "same_audio", "audit"]
+INTERNAL_COLUMNS += [AUDIO_IDENTITY]
 HYPOTHESIS_FIELDS = ("id", "pred_text", "wer", "model")
 LABEL_FIELDS = ("confidence", "agreement")
 
@@ -49,7 +50,12 @@ def nemo_manifest(shards: Iterable[pa.Table], fields: OutputFields) -> Iterator[
             place = {} if row["offset"] is None else {"offset": row["offset"]}
             labelled = row["wer"] is None
             text = row["pred_text"] if labelled else row["text"]
-            line = {"audio_filepath": row["path"], **place, "duration": row["duration"], "text": text}
+            line = {
+                "audio_filepath": row["found_path"] or row["path"],
+                **place,
+                "duration": row["duration"],
+                "text": text,
+            }
             line |= {names[name]: value for name, value in msgspec.json.decode(row["fields"]).items()}
             line |= {name: row[name] for name in (*HYPOTHESIS_FIELDS, *(LABEL_FIELDS if labelled else ()))}
             yield msgspec.json.encode(line) + b"\n"
