@@ -80,7 +80,7 @@ def write_by_ffmpeg(path: Path, container: str, codec: str) -> None:
     import numpy as np
 
     with av.open(str(path), "w", format=container) as output:
-        stream = output.add_stream(codec, rate=SAMPLE_RATE, layout="mono")
+        stream: Any = output.add_stream(codec, rate=SAMPLE_RATE, layout="mono")
         samples = (tone() * 32_767).astype(np.int16)[None]
         frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
         frame.sample_rate, frame.pts = SAMPLE_RATE, 0
