@@ -23,10 +23,10 @@ from winnow.rules.rates import refuse_percent
 
 NonNegative = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 
-ErrorRate = Annotated[float, BeforeValidator(refuse_percent(2)), Field(ge=0, le=2, allow_inf_nan=False)]
+ErrorRate = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False), BeforeValidator(refuse_percent(2))]
 """A rate that may exceed 1, such as a WER. As a limit, more than 2 is taken for a percentage and refused."""
 
-Share = Annotated[float, BeforeValidator(refuse_percent(1)), Field(ge=0, le=1, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), BeforeValidator(refuse_percent(1))]
 """A part of a whole."""
 
 Seconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]

@@ -58,7 +58,7 @@ def violations(rule: Rule, operands: Operands) -> Flags:
             listed = pc.and_(pc.greater_equal(values, low), pc.less_equal(values, high))
             return violated_list(listed, rule.operator)
         case tuple():
-            members = listed_values(value, kind)
+            members = listed_values(list(map(str, value)), kind)
             listed = pc.if_else(pc.is_valid(values), pc.is_in(pc.cast(values, members.type), members), None)
             return violated_list(listed, rule.operator)
     if rule.operator == "!=":
@@ -66,7 +66,7 @@ def violations(rule: Rule, operands: Operands) -> Flags:
     return violated(COMPARE[rule.operator](values, value), unknown=False)
 
 
-def listed_values(members: tuple[str, ...], kind: str) -> pa.Array:
+def listed_values(members: list[str], kind: str) -> pa.Array:
     """Return the members of a list in the type that is compared."""
     if kind == "number":
         return pa.array([float(member) for member in members])

@@ -5,13 +5,13 @@ from math import isfinite
 
 from winnow.errors import RuleError
 
-QUOTES = ('""', "''", "“”", "‘’", "«»", "„“")
-"""The quotes that may enclose a text: its first and its last character."""
+QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "„": "“"}
+"""The quotes that may enclose a text."""
 
 BRACKETS = {"[": "]", "(": ")", "{": "}"}
 """The brackets that may enclose a list."""
 
-TEXT = "|".join(f"{first}[^{last}\n]*{last}" for first, last in QUOTES)
+TEXT = "|".join(f"{first}[^{last}\n]*{last}" for first, last in QUOTES.items())
 WORD = r"[\w.+@#-]+(?:['’][\w.+@#-]+)*"
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -87,7 +87,7 @@ def format_number(number: float) -> str:
 
 def quote(text: str) -> str:
     """Put a text in quotes that it does not contain."""
-    first, last = next((first, last) for first, last in QUOTES if last not in text)
+    first, last = next((first, last) for first, last in QUOTES.items() if last not in text)
     return f"{first}{text}{last}"
 
 

@@ -54,7 +54,7 @@ RULE = re.compile(
         \s* (?P<value> .*? ) \s*""",
     re.VERBOSE,
 )
-COLUMN = re.compile(r"""[^\s()<>=!,":≤≥≠'“”‘«»„\[\]{}%;|]+""")
+COLUMN = re.compile(r"""[^\s()<>=!,":≤≥≠'`“”‘«»„\[\]{}%;|]+""")
 NAMED = re.compile(r'\s*[^\s:"]+\s*:(?!=)')
 JOINED = re.compile(r"\s(and|or|&&?|\|\|?)\s", re.IGNORECASE)
 
@@ -178,7 +178,7 @@ def parse_value(text: str, operator: str, rule: str) -> Any:
         return text.lower() == "true" if text.lower() in ("true", "false") else unquote(text)
     if text.lower() in ("null", "none"):
         raise invalid(rule, "an unknown value cannot be compared: it violates every rule but those with != and not in")
-    if COLUMN.fullmatch(text):
+    if COLUMN.fullmatch(text) and not text.lstrip("+-.")[:1].isnumeric():
         return Term(text)
     raise invalid(
         rule,

@@ -13,9 +13,8 @@ from winnow.input_files import not_a_file
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.parameters.filter import Filter
 from winnow.parameters.settings import flag
-from winnow.roles import ENSEMBLE, Role
+from winnow.roles import Role
 from winnow.rules.columns import (
-    HYPOTHESIS_COLUMNS,
     as_type,
     column_type,
     compared_type,
@@ -28,9 +27,10 @@ from winnow.rules.field_names import field_of
 from winnow.rules.rates import HIGHEST_LIMITS, percent_complaint
 from winnow.rules.rule import LISTING, ORDERING, WHOLE_RUN, Rule, Rules, Term, parse, terms
 from winnow.runs.ledger import key_of
-from winnow.schema import AGREEMENT, QUARANTINE_REASONS, SCORES
+from winnow.schema import QUARANTINE_REASONS
 from winnow.text.normalize import normalize
 from winnow.text.text_stats import TEXT_STATS
+from winnow.validation.known_columns import check_known
 
 HEAD_UTTERANCES = 1_000  # utterances
 
@@ -66,31 +66,6 @@ def check_names(given: Filter) -> None:
         if rule.name in RESERVED:
             kind = "a reason for quarantine" if rule.name in QUARANTINE_REASONS else "a reason of Winnow's own"
             raise invalid(rule, f"{rule.name} is {kind}: give the rule another name, as in MINE: {rule.condition}")
-
-
-def check_known(rule: Rule, settings: Settings) -> None:
-    """Raise RuleError if every row would violate a rule because no row of this run has a value to compare."""
-    absences = [absence for term in terms([rule]) if (absence := absence_of(term, settings))]
-    if absences and rule.operator not in ("!=", "not in"):
-        raise invalid(rule, absences[0])
-
-
-def absence_of(term: Term, settings: Settings) -> str | None:
-    """Say why a column has no value in any row of this run; None if some may have one."""
-    role, name = role_of_column(term.column), without_role(term.column)
-    vote = isinstance(settings, Ensemble)
-    if name in ("band", "last_band") and (vote or not settings.large):
-        return f"{term.column} needs a gate, and this run has no larger model to escalate to"
-    if name in AGREEMENT and (role in ("small", *settings.roles[:-1]) if vote else role == "small"):
-        return f"{term.column} does not exist: the agreement is that of later models, or of the vote"
-    if name in AGREEMENT and len(settings.roles) == 1:
-        return f"{term.column} needs several models, and this run has one"
-    if not vote or role not in (None, ENSEMBLE) or column_type(name) is None or name not in HYPOTHESIS_COLUMNS:
-        return None
-    if name == "confidence" and settings.method == "rover":
-        return "ROVER gives no confidence: use agreement, or that of a model, such as model1_confidence"
-    known = {"pred_text", "confidence", *AGREEMENT, *SCORES}
-    return None if name in known else f"the vote has no {name}: use that of a model, such as model1_{name}"
 
 
 def compares_phrases(rules: list[Rule]) -> bool:
