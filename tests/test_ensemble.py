@@ -115,7 +115,7 @@ CORPUS = [
     {"audio_filepath": "new.wav", "speaker": "anna"},
     {"audio_filepath": "doubtful.wav", "text": None},
     {"audio_filepath": "silent.wav", "text": ""},
-    {"audio_filepath": "number.wav", "text": 5},
+    {"audio_filepath": "number.wav", "text": [5, 6]},
     {"audio_filepath": "new.wav"},
 ]
 HEARD = {

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from winnow.parameters.redaction import redact_text
-from winnow.parameters.settings import Count, Parameters, Positive, Share, given_flags
+from winnow.parameters.settings import Count, Parameters, Positive, PositiveShare, given_flags
 
 ADDRESSES = ("tcp://", "tls://")
 
@@ -27,7 +26,7 @@ class Placement(Parameters):
         title="Devices",
         description="Use only the devices with these worker names, separated by commas: cuda:0,cuda:2. Default: any",
     )
-    share: Annotated[Share, Field(gt=0)] = Field(
+    share: PositiveShare = Field(
         1.0,
         title="Share of a device",
         description="Part of a device (0 to 1) that one shard takes: with 0.25, four shards run at once",

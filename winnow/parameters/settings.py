@@ -29,6 +29,8 @@ ErrorRate = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False), BeforeValid
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), BeforeValidator(refuse_percent(1))]
 """A part of a whole."""
 
+PositiveShare = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), BeforeValidator(refuse_percent(1))]
+
 Seconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 
 Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
