@@ -185,6 +185,8 @@ def test_kaldi_folder_is_converted_by_the_command_that_is_named(tmp_path, segmen
         (folder / "segments").write_text("a b 0.5 2.0\nb b 2.0 3.5\n")
     found = detect_form(folder)
     assert found.name == "kaldi"
+    with pytest.raises(ManifestError, match="train: a Kaldi data folder; expected a JSON object on each line with"):
+        open_source(folder)
     run_in(folder, found.remedy.removeprefix("in it, run "))
     rows = list(open_source(folder / "train.jsonl").scan())
     expected = [("/audio/b.wav", 0.5, 1.5), ("/audio/b.wav", 2.0, 1.5)] if segments else None

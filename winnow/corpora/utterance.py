@@ -30,10 +30,16 @@ def parse_utterance(fields: dict[str, Any], folder: str, referenced: bool = True
     """
     row: Row = {"reason": None, "detail": None}
     values = {name: fields.pop(name, msgspec.UNSET) for name in PARSERS}
-    mendings = list(mended)
-    for name, parse in PARSERS.items() if referenced else UNREFERENCED.items():
+    mendings, parsers = list(mended), PARSERS if referenced else UNREFERENCED
+    badly_written = []
+    for name, parse in parsers.items():
         try:
-            row[name] = parse_or_mend(name, values[name], parse, mendings)
+            row[name] = parse(values[name])
+        except BadUtterance:
+            badly_written.append(name)
+    for name in badly_written:
+        try:
+            row[name] = parse_or_mend(name, values[name], parsers[name], mendings)
         except BadUtterance as fault:
             if row["reason"] is None:
                 row |= {"reason": fault.reason, "detail": fault.detail}

@@ -69,7 +69,7 @@ def check_benchmark(settings: Benchmark) -> None:
 
 def check_inputs(settings: Settings) -> Rules:
     """Raise a WinnowError unless manifest, folders, models and rules fit; return the rules."""
-    next(open_source(settings.manifest).head(1), None)
+    next(open_source(settings.manifest, referenced=settings.referenced).head(1), None)
     check_folders({"audio_root": settings.audio_root, "relative_to": settings.relative_to})
     names = settings.checkpoints
     if isinstance(settings, Curation):
