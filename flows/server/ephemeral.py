@@ -89,6 +89,7 @@ class EphemeralServer:
         Flow runs that have not ended are set to Cancelled if `cancelled` says why, otherwise to Crashed.
         """
         assert self._process.stdin
+        atexit.unregister(self.end)
         with suppress(OSError):  # it has ended already
             self._process.stdin.write(cancelled.encode())
             self._process.stdin.close()

@@ -68,14 +68,14 @@ class Parameters(BaseModel):
     def find_home(cls, value: Any) -> Any:
         return expand_home(value) if isinstance(value, Path) else value
 
-    def complaints(self) -> Iterator[str]:
-        """Say which options contradict each other, are unused or lack what they need."""
-        return iter(())
-
     @field_validator("*")
     @classmethod
     def no_credentials(cls, value: object) -> object:
         return refuse_credentials(value)
+
+    def complaints(self) -> Iterator[str]:
+        """Say which options contradict each other, are unused or lack what they need."""
+        return iter(())
 
     @model_validator(mode="after")
     def check_together(self, info: ValidationInfo) -> Self:

@@ -14,8 +14,10 @@ from winnow.parameters.redaction import error_line, redact_text
 
 LIBRARIES = ("fsspec", "s3fs", "gcsfs", "adlfs", "upath", "botocore", "aiobotocore", "aiohttp")
 
-REFUSED = ("NoCredentials", "PartialCredentials", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
-REFUSED += ("ExpiredToken", "InvalidToken", "AccountProblem", "Forbidden", "403", "PermissionError", "RefreshFailed")
+REFUSED = (
+    *("NoCredentials", "PartialCredentials", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
+    *("ExpiredToken", "InvalidToken", "AccountProblem", "Forbidden", "403", "PermissionError", "RefreshFailed"),
+)
 MISSING = ("NoSuchBucket", "InvalidBucketName", "ParamValidation")
 UNREACHABLE = ("Connect", "Timeout", "HTTPClient", "ServerDisconnected", "gaierror", "SSLError", "ProxyError")
 
