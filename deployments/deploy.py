@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 from prefect import Flow
@@ -16,13 +17,10 @@ from deployments.automations import create_automations
 from deployments.forms import set_form
 from deployments.pools import create_pools
 from flows.server.monitor import require_configured_server
-from winnow.errors import DeploymentFailed
-from winnow.parameters.redaction import redact_text
+from winnow.errors import DeploymentFailed, OptionError
+from winnow.parameters.redaction import error_line, redact_text
 
-CHECKOUT = Path(__file__).parent.parent
-IN_CHECKOUT = (CHECKOUT / "prefect.yaml").exists()
-PREFECT_YAML = CHECKOUT / "prefect.yaml" if IN_CHECKOUT else Path(__file__).with_name("prefect.yaml")
-"""The checkout's, or the copy that an installed wheel carries."""
+INSTALLED = Path(__file__).parent
 
 
 def deploy(notify: str | None = None, report: Callable[[str], object] = print) -> None:
@@ -30,16 +28,19 @@ def deploy(notify: str | None = None, report: Callable[[str], object] = print) -
 
     `notify` is the URL that gets a POST for each run that fails or crashes.
     """
+    check_webhook(notify)
+    folder = Path.cwd()
+    file = prefect_yaml(folder)
     api = require_configured_server()
     report(f"work pools: {', '.join(create_pools())}")
-    folder = CHECKOUT if IN_CHECKOUT else Path.cwd()
-    rows = deployments(folder)
+    rows = deployments(file, folder)
     register(rows, folder)
     flows: list[Flow[..., Any]] = [load_flow_from_entrypoint(row["entrypoint"]) for row in rows]
     names = [f"{flow.name}/{row['name']}" for flow, row in zip(flows, rows, strict=True)]
     for flow, name in zip(flows, names, strict=True):
         set_form(flow, name)
     report(f"deployments: {', '.join(names)}")
+    report(f"from {file}; their runs start in {folder}")
     automations = create_automations(notify, sorted({flow.name for flow in flows}))
     report(f"automations: {', '.join(automations)}")
     if not notify:
@@ -47,13 +48,45 @@ def deploy(notify: str | None = None, report: Callable[[str], object] = print) -
     report(f"next: prefect worker start --pool cpu, then {redact_text(api).removesuffix('/api')}/deployments")
 
 
-def deployments(folder: Path) -> list[dict[str, Any]]:
-    """Return the deployments of prefect.yaml, without those whose manifest does not exist below `folder`.
+def prefect_yaml(folder: Path) -> Path:
+    """Return the file with the deployments: the folder's own, if it is of Winnow's flows, or the installed one.
 
-    An installed wheel does not contain the demo, so the deployment that curates it every night is left out.
+    The folder may be a checkout, or a project with an edited copy; other projects have a prefect.yaml of other flows.
+    Raises DeploymentFailed if the folder's file cannot be read.
     """
-    rows: list[dict[str, Any]] = yaml.safe_load(PREFECT_YAML.read_text())["deployments"]
-    return [row for row in rows if (folder / row.get("parameters", {}).get("manifest", "")).exists()]
+    own = folder / "prefect.yaml"
+    try:
+        content = yaml.safe_load(own.read_text()) if own.exists() else None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DeploymentFailed(f"{own}: cannot be read: {error_line(error)}") from error
+    if isinstance(content, dict) and content.get("name") == "winnow" and content.get("deployments"):
+        return own
+    copies = INSTALLED.parent / "prefect.yaml", INSTALLED / "prefect.yaml"  # of a checkout, of a wheel
+    return next(path for path in copies if path.exists())
+
+
+def deployments(file: Path, folder: Path) -> list[dict[str, Any]]:
+    """Return the deployments of a prefect.yaml.
+
+    One whose manifest does not exist below `folder`, as that of the demo in another project, has no parameters and no
+    schedule: its form asks for them.
+    """
+    rows: list[dict[str, Any]] = yaml.safe_load(file.read_text())["deployments"]
+    return [
+        row if (folder / row.get("parameters", {}).get("manifest", "")).exists() else without_schedule(row)
+        for row in rows
+    ]
+
+
+def without_schedule(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in ("parameters", "schedules")}
+
+
+def check_webhook(url: str | None) -> None:
+    """Raise OptionError unless the URL of a webhook is one."""
+    parts = urlsplit(url or "https://host")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise OptionError("--notify: expected a URL that starts with https:// or http://")
 
 
 def register(rows: list[dict[str, Any]], folder: Path) -> None:

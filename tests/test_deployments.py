@@ -29,6 +29,7 @@ from selenium.webdriver.support import expected_conditions as expected
 from selenium.webdriver.support.wait import WebDriverWait
 
 from demo.__main__ import pinned
+from deployments.deploy import deploy, deployments, prefect_yaml
 from deployments.forms import form
 from deployments.pools import POOLS
 from deployments.serve import FLOWS
@@ -38,6 +39,7 @@ from flows.doctor import doctor
 from flows.download_models import download_models
 from flows.refilter import refilter
 from tests.conftest import CHROMIUM, ROOT, published_rows, running_server
+from winnow.errors import DeploymentFailed, OptionError
 from winnow.runs.lock import lock_folder
 
 CHROMEDRIVER = shutil.which("chromedriver")
@@ -87,6 +89,27 @@ def test_every_number_has_limits_that_a_database_can_store(flow):
         values = [part for models in schema.get("definitions", {}).values() for part in models["properties"].items()]
         for name, field in [*schema["properties"].items(), *values]:
             assert {"type", "anyOf", "allOf", "$ref", "enum", "const"} & set(field), f"{name} accepts any value"
+
+
+def test_deployments_are_those_of_the_folder_unless_it_is_another_project(tmp_path):
+    own, other, empty = (tmp_path / name for name in ("own", "other", "empty"))
+    for folder in (own, other, empty):
+        folder.mkdir()
+    (own / "prefect.yaml").write_text((ROOT / "prefect.yaml").read_text().replace("demo/corpus", "mine"))
+    (other / "prefect.yaml").write_text("name: other\ndeployments: [{name: x, entrypoint: a.b}]\n")
+    assert prefect_yaml(own) == own / "prefect.yaml"
+    assert [prefect_yaml(folder) for folder in (ROOT, other, empty)] == [ROOT / "prefect.yaml"] * 3
+    (incremental,) = (row for row in deployments(prefect_yaml(empty), empty) if "incremental" in row["entrypoint"])
+    assert not incremental.keys() & {"parameters", "schedules"}
+    (other / "prefect.yaml").write_text("a: [")
+    with pytest.raises(DeploymentFailed, match="cannot be read"):
+        prefect_yaml(other)
+
+
+@pytest.mark.parametrize("url", ["slack", "ftp://host/x", "https://"])
+def test_webhook_that_is_no_url_is_refused_before_the_server_is_asked(url):
+    with pytest.raises(OptionError, match="--notify"):
+        deploy(url)
 
 
 def test_form_shows_unit_limits_and_choices_of_every_parameter():
@@ -173,13 +196,14 @@ def server(tmp_path_factory) -> Iterator[DeployedServer]:
     with running_server(home) as api:
         own = {"PREFECT_HOME": str(home), "PREFECT_API_URL": api, "PREFECT_WORKER_QUERY_SECONDS": "1"}
         environment = os.environ | own
-        deploy = [sys.executable, "-m", "cli.app", "deploy", "--notify", f"http://127.0.0.1:{webhook.server_port}"]
+        words = [sys.executable, "-m", "cli.app", "deploy", "--notify", f"http://127.0.0.1:{webhook.server_port}"]
         for _ in range(2):
-            process = subprocess.run(deploy, cwd=home, env=environment, capture_output=True, text=True, check=True)
+            process = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
             assert process.stdout.splitlines() == [
                 "work pools: cpu, gpu",
                 "deployments: curate/cpu, curate/gpu, ensemble/cpu, ensemble/gpu, refilter/cpu, incremental/cpu, "
                 "download-models/cpu, download-models/gpu, doctor/cpu, doctor/gpu, benchmark/cpu, benchmark/gpu",
+                f"from {ROOT / 'prefect.yaml'}; their runs start in {ROOT}",
                 "automations: crash zombies, notify of failures",
                 f"next: prefect worker start --pool cpu, then {api.removesuffix('/api')}/deployments",
             ]
@@ -213,6 +237,8 @@ def test_deploy_creates_pools_deployments_and_automations_once(server):
     assert {made[f"flows.{name}"]["work_pool_name"] for name in flows[2:4]} == {"cpu"}
     assert [item["name"] for item in server.post("automations/filter")] == ["crash zombies", "notify of failures"]
     assert server.deployment("curate/gpu")["parameters"] == {"devices": "local"}
+    (step,) = server.deployment("curate/cpu")["pull_steps"]
+    assert step["prefect.deployments.steps.set_working_directory"]["directory"] == str(ROOT)
     assert server.deployment("curate/cpu")["parameter_openapi_schema"]["properties"]["large"]["title"] == "Large model"
 
 

@@ -42,9 +42,14 @@ Facts = dict[str, Any]
 
 
 def store_table(folder: Path, name: str, rows: pa.Table) -> Path:
-    """Write the table to `<folder>/<name>-<sha256>.parquet`, with the first digits of the content's sha256."""
+    """Write the table to `<folder>/<name>-<sha256>.parquet`, with the first digits of the content's sha256.
+
+    The file of an empty table has no row group: the library `datasets` fails on one without rows.
+    """
     sink = pa.BufferOutputStream()
-    pq.write_table(rows, sink, compression="zstd", compression_level=3)
+    with pq.ParquetWriter(sink, rows.schema, compression="zstd", compression_level=3) as writer:
+        if len(rows):
+            writer.write_table(rows)
     content = sink.getvalue().to_pybytes()
     return put(folder / hashed_name(name, content), content)
 
