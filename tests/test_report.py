@@ -1,14 +1,19 @@
 """The quality report: its figures, its sentences, and that markup in transcripts stays text."""
 
+import json
 import re
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
+import soundfile
 from markdown_it import MarkdownIt
 
+from flows.curate import run_curation
+from flows.orchestrator import InProcess
 from winnow.errors import CountMismatch
 from winnow.gates.criteria import CRITERIA, GateLimits, Gates
 from winnow.parameters.curation import Curation
@@ -16,11 +21,12 @@ from winnow.parameters.filter import Filter
 from winnow.reports.bands import relabelled_rows, rescued_rows
 from winnow.reports.cascade_section import gate_limits
 from winnow.reports.counts import ReasonCount
-from winnow.reports.formatting import escape_markdown
+from winnow.reports.formatting import code_span, escape_markdown
+from winnow.reports.languages import MOST_LANGUAGES, summarize_languages
 from winnow.reports.little_kept import little_kept
 from winnow.reports.recommendations import recommend
 from winnow.reports.render import render_markdown, render_page
-from winnow.reports.sections import SECTIONS
+from winnow.reports.sections import SECTIONS, language_name
 from winnow.reports.summary import Report, summarize
 from winnow.reports.throughput import Throughput
 from winnow.reports.wer_distribution import wer_distribution
@@ -300,3 +306,152 @@ def test_report_page_fetches_nothing(report):
     assert "default-src 'none'" in html
     assert set(re.findall(r'src="(\w+):', html)) == {"data"}
     assert "<table>" in html
+
+
+@pytest.fixture
+def routed(manifest, hears, tmp_path) -> tuple[Report, Path]:
+    """German has no large model, French one of its own; two rows state no language, and one has no audio."""
+    languages = ["en", "de", "fr", None, "de", "en", "fr", None, "de"]
+    texts = {f"{number}.wav": "good morning" for number in range(len(languages))}
+    bad = dict.fromkeys(texts, "good evening")
+    models = hears(small=bad | {"0.wav": "good morning", "1.wav": "good morning"}, large=texts, third=texts)
+    corpus = manifest(
+        *(
+            {"audio_filepath": name, "duration": 1.0, "text": text, "lang": language}
+            for (name, text), language in zip(texts.items(), languages, strict=True)
+        ),
+        {"audio_filepath": "none/\0.wav", "text": "no audio", "lang": "de"},
+        tones=False,
+    )
+    for name in texts:
+        soundfile.write(tmp_path / name, 0.3 * np.sin(np.arange(16_000) / 10), 16_000)
+    routes = {"de": {"small": models["small"]}, "fr": {"small": models["small"], "large": models["third"]}}
+    parameters = {"manifest": corpus, "small": models["small"], "large": models["large"], "languages": routes}
+    settings = Curation(output=str(tmp_path / "out"), **parameters)
+    return run_curation(settings, InProcess()), tmp_path / "out"
+
+
+def test_every_row_of_a_run_with_routed_languages_is_in_a_band(routed):
+    report, out = routed
+    assert {name: band.utterances for name, band in report.bands.items()} == {
+        "accept": 1,
+        "escalate": 5,
+        "reject": 0,
+        "final": 3,
+    }
+    assert sum(band.utterances for band in report.bands.values()) + report.quarantined == report.utterances == 10
+    assert sum(band.kept for band in report.bands.values()) == report.kept
+    assert sum(band.hours for band in report.bands.values()) == pytest.approx(report.hours)
+    page = (out / "report.html").read_text()
+    assert "Final (no larger model for the language; the small model's result is used)" in unescape(page)
+
+
+def test_figures_by_language_sum_up_to_those_of_the_run(routed):
+    report, out = routed
+    assert {
+        name: (row.utterances, row.kept, row.dropped, row.quarantined) for name, row in report.languages.items()
+    } == {
+        "de": (4, 1, 2, 1),
+        "en": (2, 2, 0, 0),
+        "fr": (2, 2, 0, 0),
+        "und": (2, 2, 0, 0),
+    }
+    rows = report.languages.values()
+    assert sum(row.utterances for row in rows) == report.utterances
+    assert sum(row.hours for row in rows) == pytest.approx(report.hours)
+    assert sum(row.kept_hours for row in rows) == pytest.approx(report.kept_hours)
+    assert report.languages["de"].wer["small"].corpus == pytest.approx(1 / 3)
+    assert report.languages["de"].wer["large"].corpus is None
+    assert report.languages["fr"].wer["large"].corpus == 0
+    recorded = json.loads((out / "report.json").read_text())
+    assert list(recorded["languages"]) == ["de", "en", "fr", "und"]
+    assert "<h2>Languages</h2>" in (out / "report.html").read_text()
+
+
+def test_run_of_one_language_has_no_figures_by_language(report):
+    assert report.languages == {}
+
+
+def test_rare_languages_are_summed_up_and_their_names_are_inert():
+    names = [f"x{number}|<b>`" for number in range(MOST_LANGUAGES + 5)]
+    many = rows(
+        *({"language": name, "wer": 0.0, "small_wer": 0.0, "model": "small", "decision": "keep"} for name in names)
+    )
+    figures = summarize_languages(many, ["small"])
+    assert len(figures) == MOST_LANGUAGES + 1
+    assert figures["mul"].utterances == 5
+    assert sum(row.utterances for row in figures.values()) == len(many)
+    assert "<b>" not in MarkdownIt("commonmark").render(language_name(names[0]))
+
+
+@pytest.mark.parametrize("name", ["/data/my-file.nemo", "nvidia/parakeet-tdt_ctc-110m", "C:x (1) [a]*.nemo"])
+def test_name_is_shown_as_code_without_backslashes(name):
+    assert code_span(name) == f"`{name}`"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a`b`<script>", "a|b", "<img src=x>", "a\\", "https://host/a.nemo", "a\u202eb", "a\n# b", " ", "``", "&lt;"],
+)
+def test_hostile_name_is_inert(name):
+    shown = MarkdownIt("commonmark").enable("table").render(f"| A | B |\n|---|---|\n| 1 | {code_span(name)} |\n")
+    assert shown.count("<td>") == 2
+    cell = re.findall(r"<td>(.*?)</td>", shown, re.DOTALL)[1]
+    assert not re.search(r"<(?!/?code>)", cell)
+    assert "\u202e" not in cell
+
+
+def made_report(settings: Curation, **figures) -> Report:
+    escalated = rows(*[{"small_wer": 0.6, "band": "escalate", "large_wer": 0.9, "wer": 0.9, "model": "large",
+                        "decision": "drop", "reason": "WER_ABOVE_MAX", "reasons": ["WER_ABOVE_MAX"]}] * 40)  # fmt: skip
+    made = summarize(escalated, replace(MANIFEST, lines=40, blank=0), {"small": throughput(4, 36)}, settings)
+    return made.model_copy(update=figures)
+
+
+OPTION = re.compile(r"(a lower|a higher|setting) `(gate\.\w+)`")
+
+
+@pytest.mark.parametrize("references", ["required", "optional"])
+@pytest.mark.parametrize(
+    "gate",
+    [
+        {},
+        {"accept": 0.1},
+        {"accept": 0.25, "reject": 0.25},
+        {"reject": 0.3},
+        {"preset": "guide"},
+        {"preset": "everything"},
+        {"preset": "budget"},
+        {"preset": "budget", "budget": 0.1},
+        {"by": "confidence"},
+        {"by": "confidence", "accept_confidence": 0.6, "reject_confidence": 0.6},
+        {"by": "agreement"},
+    ],
+)
+def test_every_recommended_option_is_accepted(gate, references):
+    given = {"manifest": "c.jsonl", "output": "out", "small": "s.nemo", "large": "l.nemo", "references": references}
+    extra = {"extra_models": ["x.nemo"]} if gate.get("by") == "agreement" else {}
+    settings = Curation(**given, **extra, gate=gate)
+    for compared in ({}, {"wer": nothing_compared(settings)}):
+        advice = recommend(made_report(Curation(**given), **compared), settings)
+        for direction, option in OPTION.findall(" ".join(advice)):
+            name = option.partition(".")[2]
+            now = getattr(settings.gate, name)
+            values = [step / 100 for step in range(101)]
+            if now is not None:
+                values = [value for value in values if (value < now if direction == "a lower" else value > now)]
+            assert any(accepted(settings, name, value) for value in values), (option, advice)
+
+
+def nothing_compared(settings: Curation) -> dict:
+    empty = wer_distribution(rows({"wer": None}))
+    return dict.fromkeys(("all", "kept", *(f"escalated, {role} model" for role in settings.roles)), empty)
+
+
+def accepted(settings: Curation, name: str, value: float) -> bool:
+    gate = settings.gate.model_dump() | {name: value}
+    try:
+        Curation.model_validate(settings.model_dump() | {"gate": gate})
+    except ValueError:
+        return False
+    return True

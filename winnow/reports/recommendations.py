@@ -27,6 +27,8 @@ def recommend(report: Report, settings: Settings) -> list[str]:
 def if_accepted(settings: Settings, group: str, option: str, value: float | None, words: str) -> Iterator[str]:
     """Yield a recommendation about an option, in these words, if a run with that value of it would start."""
     options = getattr(settings, group)
+    if value == getattr(options, option):
+        return
     changed = settings.model_copy(update={group: options.model_copy(update={option: value})})
     with suppress(ValidationError):
         type(settings).model_validate(changed.model_dump())
