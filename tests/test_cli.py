@@ -102,3 +102,26 @@ def test_run_prints_a_summary_and_each_error_one_line_with_its_exit_code(manifes
     assert process.returncode == 7, process.stderr
     assert process.stderr.splitlines()[-1].startswith(f"winnow: {broken}:1: invalid transcript: ")
     assert "transcribe-small" not in process.stderr
+
+
+def test_json_without_a_file_is_alone_on_standard_output(prefect_server):
+    """With findings for people, and whatever libraries print, on standard error."""
+    model = ROOT / "demo" / "small.nemo"
+    for words in (["download-models", model, "--json"], ["download-models", "--json", "-", "--models", model]):
+        process = winnow(*words, server=prefect_server)
+        assert process.returncode == 0, process.stderr
+        (result,) = json.loads(process.stdout)
+        assert result["pin"].startswith(f"{model}@sha256:")
+        assert "pinned: " in process.stderr
+
+
+def test_json_in_a_file_leaves_standard_output_to_people(prefect_server, tmp_path):
+    process = winnow(
+        "download-models", ROOT / "demo" / "small.nemo", "--json", tmp_path / "x.json", server=prefect_server
+    )
+    assert process.returncode == 0, process.stderr
+    assert "pinned: " in process.stdout
+    assert json.loads((tmp_path / "x.json").read_text())[0]["cause"] is None
+    refused = winnow("doctor", "--json", tmp_path / "none" / "x.json")
+    assert refused.returncode == 2
+    assert refused.stderr == f"winnow: --json {tmp_path / 'none' / 'x.json'}: not a file in an existing folder\n"
