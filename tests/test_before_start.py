@@ -49,11 +49,12 @@ def other_run(corpus: Path, hears: Callable[..., dict[str, str]]) -> Path:
 
 WRONG = {
     "no manifest": ("curate none.jsonl --output out --small small.jsonl", 2, "none.jsonl: cannot read"),
-    "a folder as the manifest": ("curate . --output out --small small.jsonl", 2, "a folder; expected"),
+    "a folder as the manifest": ("curate . --output out --small small.jsonl", 2, ": a folder"),
     "no model": ("curate corpus.jsonl --output out --small none.nemo", 7, "none.nemo: no such file"),
     "no large model": ("curate corpus.jsonl --output out --small small.jsonl --large no.nemo", 7, "no.nemo: no such"),
     "a bad pin": ("curate corpus.jsonl --output out --small small.jsonl@sha256:12", 7, "invalid pin"),
     "no name of a model": ("curate corpus.jsonl --output out --small a/b/c", 7, "a/b/c: not the name of a model"),
+    "an unpinned name": ("curate corpus.jsonl --output out --small nvidia/x", 7, "nvidia/x: not pinned"),
     "a foreign folder": ("curate corpus.jsonl --output . --small small.jsonl", 2, "not a run's folder, and not empty"),
     "another run": ("curate corpus.jsonl --output other --small small.jsonl", 8, "holds another run"),
     "a file as the output": ("curate corpus.jsonl --output a.wav --small small.jsonl", 2, "cannot be written to"),
