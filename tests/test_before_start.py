@@ -43,7 +43,7 @@ def other_run(corpus: Path, hears: Callable[..., dict[str, str]]) -> Path:
     settings = Curation(manifest=corpus, output=str(run), small=hears(before={"a.wav": "hello"})["before"])
     record = make_record(run, settings, {"manifest": "0" * 64, "small": "1" * 64}, {})
     (run / "run.json").write_bytes(record.encode())
-    (run / "_ledger" / "0.json").write_text("{}")
+    (run / "_ledger" / ("0" * 32 + ".json")).write_text("{}")
     return run
 
 
