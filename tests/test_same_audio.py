@@ -1,5 +1,7 @@
 """Several texts for the same audio: all are judged, and only the best is kept."""
 
+import json
+
 import pyarrow as pa
 
 from flows.curate import curate
@@ -83,6 +85,26 @@ def test_only_shards_with_several_texts_are_written_again_and_only_once(tmp_path
 def test_corpus_in_which_no_audio_occurs_twice_stays_as_it_is(tmp_path):
     files = [ledger.store_table(tmp_path / ledger.STAGES / "filter", "00000", judged((1, None, KEEP, 0.2)))]
     assert deduplicate(files) == files
+
+
+def test_each_speaker_of_a_call_is_kept_with_the_own_channel(manifest, write_tone, hears, tmp_path, prefect_server):
+    write_tone("call.wav", channels=2)
+    lines = [
+        {"audio_filepath": "call.wav", "channel": 0, "text": "hello", "pred_text": "hello"},
+        {"audio_filepath": "call.wav", "channel": "B", "text": "good evening", "pred_text": "good evening"},
+        {"audio_filepath": "call.wav", "channel": 2, "text": "who", "pred_text": "who"},
+        {"audio_filepath": "call.wav", "channel_selector": 0, "text": "hello", "pred_text": "hello"},
+    ]
+    (tmp_path / "small.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    settings = {"output": tmp_path / "run", "small": str(tmp_path / "small.jsonl"), "max_quarantined": 1}
+    curate(manifest=manifest(*lines), **settings)
+    rows = published_rows(tmp_path / "run")
+    assert [(row["id"], row["decision"], row["reason"], row["small_pred_text"]) for row in rows] == [
+        (1, KEEP, None, "hello"),
+        (2, KEEP, None, "good evening"),
+        (3, QUARANTINE, "BAD_CHANNEL", None),
+        (4, QUARANTINE, "DUPLICATE_UTT", None),
+    ]
 
 
 def test_corrected_line_is_kept_and_the_wrong_one_names_it(manifest, hears, tmp_path, prefect_server):

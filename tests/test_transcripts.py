@@ -156,3 +156,13 @@ def test_file_of_another_form_is_refused_with_what_to_do(resolved, name, content
 
 def test_json_lines_are_accepted_by_the_name_that_nemo_gives_them(resolved):
     assert PrecomputedHypotheses(resolved(line(), "theirs.json")).transcripts is not None
+
+
+def test_transcripts_of_the_speakers_of_a_call_are_told_apart_by_their_channels(resolved, tmp_path):
+    content = line(channel=0, pred_text="hello") + b"\n" + line(channel=1, pred_text="good evening")
+    model = PrecomputedHypotheses(resolved(content))
+    call = str(tmp_path / "a.wav")
+    answers = [model.hypothesis_for(Request(call, None, None, channel=channel)) for channel in (0, 1, None)]
+    assert [answer.text for answer in answers] == ["hello", "good evening", "hello"]
+    with pytest.raises(MissingTranscript, match=r"no transcript of \S+a.wav at 0.0 s, channel 2"):
+        model.hypothesis_for(Request(call, None, None, channel=2))

@@ -362,9 +362,10 @@ def test_row_6_only_the_first_of_equal_utterances_is_used(tmp_path):
         line(channel_selector="1"),
         line(channel=1),
         line(audio_filepath=["a.wav"], duration="1.5", offset=""),
+        line(audio_filepath="file:///audio/a.wav"),
         line()[:-1] + b', "snr": NaN}',
     ]
-    first = {4: 3, 5: 2, 6: 2, 8: 7, 9: 2, 10: 2, 13: 12, 18: 2, 21: 20, 22: 2, 23: 2}
+    first = {4: 3, 5: 2, 6: 2, 8: 7, 9: 2, 10: 2, 13: 12, 18: 2, 21: 20, 22: 2, 23: 2, 24: 2}
     for hours in (1e6, 1e-9):
         rows = rows_of(tmp_path / "corpus.jsonl", b"\n".join(lines), hours)
         duplicates = {row["id"]: row["detail"] for row in rows if row["reason"] == "DUPLICATE_UTT"}

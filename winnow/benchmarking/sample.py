@@ -49,7 +49,16 @@ def draw_sample(manifest: Path, folder: Path, hours: float | None) -> Sample:
         total += seconds
         positions.append(position)
     drawn = [rows[position] for position in sorted(positions)]
-    requests = [Request(row["path"], row.get("offset"), row.get("duration")) for row in drawn]
+    requests = [
+        Request(
+            row["path"],
+            row.get("offset"),
+            row.get("duration"),
+            channel=row.get("audio_channel"),
+            rounding=row.get("duration_rounding") or 0.0,
+        )
+        for row in drawn
+    ]
     languages = row_languages(row["fields"] for row in drawn)
     return Sample(requests, [row["text"] for row in drawn], languages, total, dict(unusable))
 

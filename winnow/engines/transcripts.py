@@ -79,9 +79,11 @@ class PrecomputedHypotheses:
         return [self.hypothesis_for(request) for batch in batches for request, _ in batch]
 
     def hypothesis_for(self, request: Request) -> Hypothesis:
-        hypothesis = self.transcripts.find(request.path, request.offset, request.duration, None)
+        hypothesis = self.transcripts.find(request.path, request.offset, request.duration, request.channel)
         if hypothesis is None:
-            raise MissingTranscript(f"{self.path}: no transcript of {request.path} at {request.offset or 0.0} s")
+            channel = f", channel {request.channel}" if request.channel else ""
+            place = f"{request.path} at {request.offset or 0.0} s{channel}"
+            raise MissingTranscript(f"{self.path}: no transcript of {place}")
         return hypothesis
 
     def peak_device_bytes(self) -> int | None:

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from winnow.audio.file_names import path_of_url
 from winnow.corpora.faults import BadUtterance
 from winnow.corpora.line_reader import is_blank, strip_line
 from winnow.corpora.mending import parse_or_mend
@@ -122,7 +123,7 @@ def canonical_paths(paths: list[str], folder: str) -> list[str]:
     not_canonical = slash[1:] & (slash[:-1] | dot[:-1])
     if not not_canonical.any() and f"\n{prefix}" not in joined:
         return paths
-    return [resolve_path(folder, path).removeprefix(prefix) for path in paths]
+    return [resolve_path(folder, path_of_url(path) or path).removeprefix(prefix) for path in paths]
 
 
 NOT_AN_UTTERANCE_HASH = int(hash_utterances([EMPTY_GLANCE], np.array([np.nan]), "")[0])
