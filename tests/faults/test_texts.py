@@ -23,7 +23,7 @@ from winnow.text.text_stats import TEXT_STATS
 
 ALL = bool(os.environ.get("WINNOW_TEXTS"))
 LINE = 2**20 if ALL else 2**15  # characters
-TIMES, SECONDS = 30, 1.0 if ALL else 0.3
+TIMES, SECONDS = 30, 5.0 if ALL else 0.3
 """The CPU time that a text may take: so many times that of harmless text, and so much more."""
 
 KNOWN = {  # each took the square of its length, or more, in something
