@@ -74,6 +74,8 @@ def check_inputs(settings: Settings) -> Rules:
     names = settings.checkpoints
     if isinstance(settings, Curation):
         names = with_checkpoint_names(settings).checkpoints
+    elif repeated := [name for number, name in enumerate(names) if name in names[:number]]:
+        raise OptionError(f"models: {repeated[0]} is listed twice, and would have two votes: name it once")
     check_models(names, settings.trust_unpinned)
     check_scheduler_file(settings.devices)
     return rules_for(settings)
