@@ -271,7 +271,10 @@ def test_scheduler_file_that_is_no_file_is_refused(tmp_path):
             require_scheduler(str(tmp_path / name), Dask())
 
 
-def test_scheduler_that_has_gone_is_named_within_seconds(tmp_path, capsys):
+def test_scheduler_that_has_gone_is_named_within_seconds(tmp_path, capsys, manifest, hears):
+    corpus = manifest({"audio_filepath": "a.wav", "text": "hello"})
+    model = hears(small={"a.wav": "hello"})["small"]
+    words = ["curate", str(corpus), "--output", str(tmp_path / "out"), "--small", model]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
     file = tmp_path / "scheduler.json"
@@ -279,7 +282,7 @@ def test_scheduler_that_has_gone_is_named_within_seconds(tmp_path, capsys):
     for devices, place in ((str(file), f"{address}, which {file} names"), (address, address)):
         began = time.monotonic()
         with pytest.raises(SystemExit) as ended:
-            main(["curate", "corpus.jsonl", "--output", "out", "--small", "a.jsonl", "--devices", devices])
+            main([*words, "--devices", devices])
         assert ended.value.code == 2
         assert time.monotonic() - began < 10
         printed = capsys.readouterr().err

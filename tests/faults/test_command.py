@@ -116,9 +116,6 @@ def test_interrupted_command_ends_and_says_how_to_resume(tmp_path, prefect_serve
     assert process.returncode == 130
     (flow_run,) = httpx.post(f"{prefect_server}/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 1}).json()
     assert flow_run["state"]["name"] == "Cancelled"
-    of_run = {"flow_runs": {"id": {"any_": [flow_run["id"]]}}}
-    tasks = httpx.post(f"{prefect_server}/task_runs/filter", json=of_run).json()
-    assert not {task["state"]["type"] for task in tasks} & {"RUNNING", "PENDING"}
     assert f"interrupted: resume with the same command, or with `winnow resume {tmp_path / 'run'}`" in log
 
 
