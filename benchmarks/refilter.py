@@ -26,6 +26,8 @@ from benchmarks.turns import main
 from tasks.filter import filter
 from winnow.parameters.curation import Curation
 from winnow.runs import ledger
+from winnow.runs.completion import complete
+from winnow.runs.run_record import RUN_RECORD, make_record
 from winnow.schema import BEFORE_FILTER, select_columns
 from winnow.validation.rules import rules_for
 
@@ -89,9 +91,8 @@ def write_run(run: Path, shards: int) -> None:
         for stage, table in (("load", rows), ("score-large", rows), ("filter", filter(rows, rules))):
             file = ledger.store_table(run / ledger.STAGES / stage, f"{number:05}", table)
             ledger.commit(run, ledger.key_of(stage, number), [file], stage=stage, shard=f"{number:05}")
-    record = {"parameters": settings.model_dump(mode="json"), "sha256": {}}
-    (run / "run.json").write_text(json.dumps(record))
-    (run / "_SUCCESS.json").write_text("{}")
+    (run / RUN_RECORD).write_bytes(make_record(run, settings, {}, {}).encode())
+    complete(run, dict.fromkeys(("lines", "blank", "kept", "dropped", "quarantined"), 0))
 
 
 def measure(*words: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from winnow.corpora.registry import open_source
 from winnow.corpora.source import CorpusSummary, Source
 from winnow.corpora.utterance import Row
 from winnow.errors import ManifestError
+from winnow.input_files import expand_home
 from winnow.text.languages import language_tag
 
 
@@ -84,7 +85,8 @@ def open_corpus(path: str | Path, *, folder: str | Path | None = None, require_t
     Relative audio paths start at `folder`, by default the manifest's. With `require_text=False` a row without text is
     usable. Raises `ManifestError` if the file does not exist.
     """
-    manifest = Path(path).expanduser().absolute()
-    if not manifest.is_file():
+    manifest = expand_home(path).absolute()
+    source = open_source(manifest, folder and expand_home(folder), require_text)
+    if not manifest.exists():
         raise ManifestError(f"{manifest}: no such manifest")
-    return Corpus(open_source(manifest, folder and Path(folder).expanduser(), require_text))
+    return Corpus(source)
