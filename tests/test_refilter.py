@@ -20,8 +20,9 @@ from winnow.parameters.filter import Filter
 from winnow.rules.duplicates import count_duplicates, hash_references
 from winnow.rules.rule import Rules, parse
 from winnow.runs import ledger
+from winnow.runs.completion import complete
 from winnow.runs.reuse import input_digests
-from winnow.runs.run_record import load_settings
+from winnow.runs.run_record import load_settings, make_record
 from winnow.runs.verify import verify_run
 from winnow.schema import BEFORE_FILTER
 from winnow.sweep.outcomes import gather_outcomes, kept_by_run, run_stages, shard_outcomes
@@ -73,9 +74,9 @@ def run(tmp_path) -> Path:
         rows = scored_rows(number)
         for stage, table in {"load": rows, "score-large": rows, "filter": filter(rows, rules)}.items():
             file = ledger.store_table(folder / "_stages" / stage, f"{number:05}", table)
-            ledger.commit(folder, f"{stage}{number}", [file], stage=stage, shard=f"{number:05}")
-    (folder / "run.json").write_text(json.dumps({"parameters": settings.model_dump(mode="json"), "sha256": {}}))
-    (folder / "_SUCCESS.json").write_text("{}")
+            ledger.commit(folder, ledger.key_of(stage, number), [file], stage=stage, shard=f"{number:05}")
+    (folder / "run.json").write_bytes(make_record(folder, settings, {}, {}).encode())
+    complete(folder, dict.fromkeys(("lines", "blank", "kept", "dropped", "quarantined"), 0))
     return folder
 
 
