@@ -146,7 +146,7 @@ def open_cluster(devices: str, options: Dask, placements: list[Placement]) -> It
     """
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # our own messages report deaths
     local = devices == "local"
-    settings = {
+    settings: dict[str, Any] = {
         "distributed.scheduler.allowed-failures": 0,
         "distributed.comm.timeouts.connect": "60s" if local else "10s",
         "distributed.scheduler.http.routes": [],
