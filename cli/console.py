@@ -13,6 +13,7 @@ from rich.segment import Segment
 
 from winnow.errors import OutputError
 from winnow.inert import inert
+from winnow.input_files import expand_home
 
 
 class InertConsole(Console):
@@ -76,7 +77,7 @@ def check_json_file(target: str) -> Path:
     """Return the file for JSON; raises OutputError, before any work is done, if it cannot be one."""
     from winnow.engines.registry import is_path
 
-    file = Path(target).expanduser()
+    file = expand_home(target)
     if is_path(target) and file.suffix != ".json":
         raise OutputError(f"--json {target}: a model would be overwritten: give a .json file")
     if file.is_dir() or not file.parent.is_dir():

@@ -14,7 +14,7 @@ from winnow import open_corpus
 from winnow.engines.registry import engine_for
 from winnow.errors import CheckpointError, ManifestError, OptionError, RuleError, WinnowError
 from winnow.models.catalog import open_catalog
-from winnow.models.resolve import resolve
+from winnow.models.resolve import check_model, known_digest, resolve
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble
 from winnow.parameters.filter import Filter
@@ -145,6 +145,19 @@ def test_what_is_no_file_is_refused_before_it_is_opened(tmp_path, monkeypatch, m
         assert type(error) is kind
         assert str(path) in str(error)
         assert problem in str(error)
+
+
+@pytest.mark.parametrize("make", [pipe, folder, socket_file], ids=lambda make: make.__name__)
+def test_model_that_is_no_file_is_refused_before_a_server_starts(tmp_path, monkeypatch, make):
+    monkeypatch.chdir(tmp_path)
+    problem = make(type(tmp_path)("x.nemo"))
+    assert str(refusal(check_model, "x.nemo")) == f"x.nemo: {problem}"
+
+
+@pytest.mark.parametrize("name", ["~nobody-here/x.nemo", "~nobody-here/x.jsonl"])
+@pytest.mark.parametrize("call", [check_model, known_digest, resolve])
+def test_home_of_an_unknown_user_is_a_missing_file(call, name):
+    assert str(refusal(call, name)).startswith(f"{name}: ")
 
 
 def test_dash_is_no_manifest():

@@ -3,6 +3,9 @@
 import hashlib
 from pathlib import Path
 
+PIN_PREFIX = "@sha256:"
+"""What joins a model's name and the sha256 of the only file that it may mean."""
+
 
 def sha256_of(path: Path) -> str:
     """Return the sha256 of a file, in hexadecimal digits; raises OSError if it cannot be read."""

@@ -24,10 +24,14 @@ def not_a_file(path: Path) -> str | None:
         return f"standard input, {ONCE}" if path.name == "-" else None
     if place.startswith(("/dev/fd/", "/dev/stdin", "/proc/")):
         return f"a stream, {ONCE}"
+    kind = special_kind(mode)
+    return kind and f"{kind}, {ONCE if stat.S_ISFIFO(mode) else 'where a file is expected'}"
+
+
+def special_kind(mode: int) -> str | None:
+    """Name what a file mode is of, with its article; None for a regular file."""
     if stat.S_ISREG(mode):
         return None
     if stat.S_ISDIR(mode):
-        return "a folder, where a file is expected"
-    if stat.S_ISFIFO(mode):
-        return f"a pipe, {ONCE}"
-    return f"a {'socket' if stat.S_ISSOCK(mode) else 'device'}, where a file is expected"
+        return "a folder"
+    return "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"

@@ -8,6 +8,7 @@ from winnow.engines.engine import Request
 from winnow.engines.inference import Result
 from winnow.engines.isolation import transcribe_here
 from winnow.engines.registry import needs_language
+from winnow.input_files import expand_home
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
 from winnow.validation.engine_options import check_options
@@ -45,7 +46,7 @@ def transcribe(
 
 
 def _absolute(path: str | Path) -> str:
-    return str(Path(path).expanduser().absolute())
+    return str(expand_home(path).absolute())
 
 
 def _request(utterance: Utterance, prompted: bool) -> Request:

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from winnow.audio.measurements import BadAudio
+from winnow.input_files import special_kind
 
 TRANSIENT_ERRORS = {
     getattr(errno, name)
@@ -94,8 +95,5 @@ def open_audio(path: str, root: str | Path | None) -> TrackedFile:
 
 def check_regular(mode: int) -> None:
     """Raise BadAudio unless the mode is that of a regular file."""
-    if stat.S_ISDIR(mode):
-        raise BadAudio("AUDIO_UNREADABLE", "a folder")
-    if not stat.S_ISREG(mode):
-        kind = "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
-        raise BadAudio("PATH_OUTSIDE_ROOT", kind)
+    if kind := special_kind(mode):
+        raise BadAudio("AUDIO_UNREADABLE" if stat.S_ISDIR(mode) else "PATH_OUTSIDE_ROOT", kind)

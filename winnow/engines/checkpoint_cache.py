@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from winnow.digests import sha256_of
 from winnow.errors import CheckpointError
+from winnow.input_files import expand_home
 
 DRAFTS = ".making-"
 """How the names of folders with unfinished copies begin."""
@@ -36,7 +37,7 @@ class CopyNote(BaseModel, frozen=True):
 def cache_folder() -> Path:
     """Return the folder of the copies (WINNOW_CACHE, XDG_CACHE_HOME)."""
     cache = os.environ.get("WINNOW_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "winnow")
-    return Path(cache).expanduser() / "checkpoints"
+    return expand_home(cache) / "checkpoints"
 
 
 def private_folder(folder: Path | None = None) -> Path:

@@ -11,12 +11,12 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel
 
 from winnow.audio.decode import Clip
+from winnow.digests import PIN_PREFIX
 from winnow.engines.batching import BatchLimits
 from winnow.errors import CheckpointError
+from winnow.input_files import expand_home, not_a_file
 from winnow.parameters.engine import EngineOptions
 from winnow.text.hypothesis import Hypothesis
-
-PIN_PREFIX = "@sha256:"
 
 LanguagePrompt = Literal["none", "optional", "required"]
 """Whether a model gets the language: never, if it is known, or always."""
@@ -50,6 +50,16 @@ def split_pin(model_name: str) -> tuple[str, str | None]:
             f"{model_name}: invalid pin: expected {PIN_PREFIX} and 64 hexadecimal digits (sha256sum {name})"
         )
     return name, pin.lower() or None
+
+
+def find_model_file(name: str) -> Path:
+    """Return the file that a model's name is the path of; raises CheckpointError if it is none. Nothing is opened."""
+    path = expand_home(name)
+    if problem := not_a_file(path):
+        raise CheckpointError(f"{name}: {problem}")
+    if not path.is_file():
+        raise CheckpointError(f"{name}: no such file")
+    return path
 
 
 @dataclass(frozen=True)
@@ -122,8 +132,8 @@ class Engine(Protocol):
     def check_name(self, model_name: str) -> None:
         """Raise CheckpointError if `resolve` would, as far as the name and a look at the disk show; opens nothing."""
         name, _ = split_pin(model_name)
-        if name.endswith(self.suffixes) and not Path(name).expanduser().is_file():
-            raise CheckpointError(f"{name}: no such file")
+        if name.endswith(self.suffixes):
+            find_model_file(name)
 
     def resolve(self, model_name: str) -> Checkpoint:
         """Bring the model to this machine and check that it may be opened.

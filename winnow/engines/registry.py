@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from winnow.engines.engine import PIN_PREFIX, Checkpoint, Engine
+from winnow.digests import PIN_PREFIX
+from winnow.engines.engine import Checkpoint, Engine
 from winnow.engines.nemo.engine import NemoEngine
 from winnow.engines.transcripts import TranscriptEngine
 from winnow.errors import CheckpointError

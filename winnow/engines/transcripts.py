@@ -5,10 +5,19 @@ from typing import Any
 
 from winnow.engines.batching import BatchLimits
 from winnow.engines.checkpoint_cache import checkpoint_digest, read_with_digest
-from winnow.engines.engine import Batch, Checkpoint, Engine, MissingTranscript, Recogniser, Request, split_pin
+from winnow.engines.engine import (
+    Batch,
+    Checkpoint,
+    Engine,
+    MissingTranscript,
+    Recogniser,
+    Request,
+    find_model_file,
+    split_pin,
+)
 from winnow.engines.transcript_lines import check_transcripts, read_transcripts
 from winnow.errors import CheckpointError
-from winnow.input_files import expand_home, not_a_file
+from winnow.input_files import expand_home
 from winnow.parameters.engine import EngineOptions
 from winnow.text.hypothesis import Hypothesis
 
@@ -30,12 +39,7 @@ class TranscriptEngine(Engine):
         name, pin = split_pin(model_name)
         if pin:
             raise CheckpointError(f"{model_name}: a file of transcripts cannot be pinned: give {name}")
-        path = expand_home(name)
-        if problem := not_a_file(path):
-            raise CheckpointError(f"{name}: {problem}")
-        if not path.is_file():
-            raise CheckpointError(f"{name}: no such file")
-        path = path.absolute()
+        path = find_model_file(name).absolute()
         check_transcripts(path)
         return Checkpoint(name=str(path), path=path, family="transcripts", sha256=checkpoint_digest(path, name))
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from winnow.engines.registry import engine_for, is_path
 from winnow.errors import CheckpointError, OptionError, UnknownModel
-from winnow.input_files import not_a_file
+from winnow.input_files import expand_home, not_a_file
 from winnow.models.catalog_schema import GuideName, Licence, Model, ModelPair, ResourceProfile, Score, ScoreProtocol
 from winnow.parameters.selection import Domain
 
@@ -134,4 +134,4 @@ def parse_catalog(file: Path) -> Catalog:
 
 
 def absolute_checkpoint(checkpoint: str, file: Path) -> str:
-    return str((file.parent / Path(checkpoint).expanduser()).absolute()) if is_path(checkpoint) else checkpoint
+    return str((file.parent / expand_home(checkpoint)).absolute()) if is_path(checkpoint) else checkpoint

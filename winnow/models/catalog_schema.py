@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from winnow.digests import PIN_PREFIX
 from winnow.parameters.selection import Domain, Quality
 
 
@@ -66,7 +67,7 @@ class Model(CatalogEntry):
     def run_name(self) -> str:
         """The name that a run takes, with its pin if one is known."""
         if self.sha256:
-            return f"{self.checkpoint}@sha256:{self.sha256}"
+            return f"{self.checkpoint}{PIN_PREFIX}{self.sha256}"
         return f"{self.checkpoint}@{self.revision}" if self.revision else self.checkpoint
 
     @property

@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from winnow.digests import PIN_PREFIX
 from winnow.engines.checkpoint_cache import private_folder
-from winnow.engines.engine import PIN_PREFIX, split_pin
+from winnow.engines.engine import split_pin
 from winnow.engines.hub import progress_callback
 from winnow.engines.registry import ENGINES, engine_for
 from winnow.errors import OptionError
+from winnow.input_files import expand_home
 from winnow.models.resolve import resolve
 from winnow.parameters.redaction import error_line
 
@@ -51,7 +52,7 @@ def expand_folders(names: list[str]) -> list[str]:
     suffixes = tuple(suffix for engine in ENGINES.values() if not engine.precomputed for suffix in engine.suffixes)
     models: dict[str, None] = {}
     for name in names:
-        folder = Path(name).expanduser()
+        folder = expand_home(name)
         if not folder.is_dir():
             models[name] = None
             continue

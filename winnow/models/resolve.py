@@ -1,12 +1,13 @@
 """From the name of a model to a checkpoint on this machine."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
+from winnow.digests import PIN_PREFIX
 from winnow.engines.checkpoint_cache import checkpoint_digest
-from winnow.engines.engine import PIN_PREFIX, Checkpoint, split_pin
+from winnow.engines.engine import Checkpoint, split_pin
 from winnow.engines.registry import engine_for, is_path
 from winnow.errors import CheckpointError
+from winnow.input_files import expand_home
 from winnow.models.catalog import open_catalog
 
 
@@ -53,7 +54,7 @@ def check_model(model_name: str) -> None:
 def known_digest(model_name: str) -> str | None:
     """Return the sha256 of a model, if its pin or its file on this machine says it; nothing else is looked at."""
     name, pin = split_pin(model_name)
-    return pin or (checkpoint_digest(Path(name).expanduser(), name) if is_path(name) else None)
+    return pin or (checkpoint_digest(expand_home(name), name) if is_path(name) else None)
 
 
 def raise_if_nonexistent(model_name: str) -> None:

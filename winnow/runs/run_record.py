@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from winnow.digests import PIN_PREFIX
 from winnow.errors import OutputError, RunMismatch
 from winnow.input_files import expand_home
 from winnow.parameters.curation import Curation
@@ -18,8 +19,6 @@ from winnow.runs.storage import is_local, put_if_absent
 from winnow.runs.store_errors import explain_store_errors
 
 RUN_RECORD = "run.json"
-
-PIN_PREFIX = "@sha256:"
 
 Values = dict[str, Any]
 

@@ -5,8 +5,9 @@ import logging
 from importlib.metadata import version
 from pathlib import Path
 
+from winnow.digests import PIN_PREFIX
 from winnow.engines.checkpoint_cache import checkpoint_digest
-from winnow.engines.engine import PIN_PREFIX, Checkpoint, Engine, LanguagePrompt, Recogniser, split_pin
+from winnow.engines.engine import Checkpoint, Engine, LanguagePrompt, Recogniser, split_pin
 from winnow.engines.hub import bytes_to_download
 from winnow.engines.nemo.families import FAMILIES, LANGUAGE_PROMPTS, unsupported_options
 from winnow.engines.nemo.locate import (

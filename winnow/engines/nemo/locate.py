@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+from winnow.digests import PIN_PREFIX
+from winnow.engines.engine import find_model_file
 from winnow.engines.hub import commit_of, fetch, progress_callback
 from winnow.engines.nemo.nemo_import import import_asr_models
 from winnow.errors import CheckpointError, DiskFull
-from winnow.input_files import expand_home, not_a_file
+from winnow.input_files import expand_home
 from winnow.parameters.redaction import error_line
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
@@ -22,12 +24,7 @@ COMMIT = re.compile(r"[^@]+@[0-9a-f]{40}")
 def locate(model_name: str) -> Path:
     """Return the file of a model on this machine, downloaded if necessary."""
     if model_name.endswith(".nemo"):
-        path = expand_home(model_name)
-        if problem := not_a_file(path):
-            raise CheckpointError(f"{model_name}: {problem}")
-        if not path.is_file():
-            raise CheckpointError(f"{model_name}: no such file")
-        return path
+        return find_model_file(model_name)
     return download_from_hub(model_name) if HUB_NAME.fullmatch(model_name) else download_from_ngc(model_name)
 
 
@@ -105,7 +102,7 @@ def download_from_ngc(model_name: str) -> Path:
 
 def find_downloaded(model_name: str) -> Path | None:
     """Return the file of a model, pinned or not, if it is here: at its path, or in the cache of the hub or NGC."""
-    file = expand_home(model_name.partition("@sha256:")[0])
+    file = expand_home(model_name.partition(PIN_PREFIX)[0])
     if file.suffix == ".nemo":
         return file if file.is_file() else None
     name, _, revision = model_name.partition("@")
@@ -124,4 +121,4 @@ def find_in_hub_cache(repository: str, revision: str | None) -> Path | None:
 def nemo_cache() -> Path:
     """Return the folder where NeMo keeps its downloads from NGC (NEMO_CACHE_DIR)."""
     folder = os.environ.get("NEMO_CACHE_DIR")
-    return Path(folder or f"~/.cache/torch/NeMo/NeMo_{version('nemo_toolkit')}").expanduser()
+    return expand_home(folder or f"~/.cache/torch/NeMo/NeMo_{version('nemo_toolkit')}")
