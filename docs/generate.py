@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from cli.app import app
 from winnow.audio.measurements import MEASUREMENTS
-from winnow.rules.columns import INTERNAL
+from winnow.rules.columns import NOT_IN_RULES
 from winnow.schema import (
     AGREEMENT,
     AUDIO_STATS,
@@ -229,7 +229,7 @@ COLUMN_SECTIONS = (
         "prefix `input_`, and one that has the prefix gets another: `wer` of the output of a run is `input_wer` in the "
         "output of the next run and `input_input_wer` in that of the one after. Rules use the same names. Lists, "
         "objects and fields of mixed types are written as JSON.",
-        types_of(UTTERANCE, leave_out=INTERNAL),
+        types_of(UTTERANCE, leave_out=NOT_IN_RULES),
     ),
     ("Measured in the audio", "Measured before the audio is resampled.", types_of(AUDIO_STATS)),
     (

@@ -12,6 +12,7 @@ from tasks.shard import shard
 from winnow.corpora.field_types import merge_types
 from winnow.corpora.line_reader import BLOCK, MAX_LINE
 from winnow.corpora.nemo_jsonl.duplicates import find_duplicates
+from winnow.corpora.nemo_jsonl.new_lines import known_lines, new_lines
 from winnow.corpora.nemo_jsonl.sharding import cut_shards
 from winnow.corpora.nemo_jsonl.source import NemoJsonl
 from winnow.corpora.registry import open_source
@@ -181,6 +182,22 @@ def test_manifest_without_utterances_is_refused(tmp_path, content, message):
     (tmp_path / "corpus.jsonl").write_bytes(content)
     with pytest.raises(ManifestError, match=message):
         shard(open_source(tmp_path / "corpus.jsonl"), tmp_path / "run", 1)
+
+
+SAME = ({"lang": "en"}, {"offset": 0}, {"duration": "1.5"}, {"audio_filepath": "/audio/./a.wav"}, {"channel": None})
+OTHER = ({"offset": 1}, {"duration": 2}, {"text": "hello"}, {"audio_filepath": "b.wav"}, {"channel": 1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "new"), [*((changes, False) for changes in SAME), *((changes, True) for changes in OTHER)], ids=str
+)
+def test_line_of_a_later_manifest_is_new_unless_it_would_be_a_duplicate_in_one(rows, tmp_path, changes, new):
+    earlier, later = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
+    earlier.write_bytes(line())
+    later.write_bytes(line(**changes))
+    known = known_lines([earlier], "/audio")
+    assert [usable for _, usable in new_lines(later, known, "/audio")] == [True] * new
+    assert [row["reason"] for row in rows(line(), line(**changes))] == [None, None if new else "DUPLICATE_UTT"]
 
 
 def test_missing_manifest_is_refused(tmp_path):

@@ -47,6 +47,11 @@ AUDIO_STATS = pa.schema([pa.field(measurement.name, measurement.type) for measur
 AUDIO_IDENTITY = "audio_identity"
 """Internal column: what audio the first pass decoded, so that later ones notice if it was replaced."""
 
+INTERNAL = frozenset(
+    {*"path found_path duration_rounding audio_channel fields same_audio audit".split(), AUDIO_IDENTITY}
+)
+"""Columns that are neither published nor named by rules."""
+
 
 def extend_schema(schema: pa.Schema, *fields: tuple[str, pa.DataType]) -> pa.Schema:
     """Return the schema with more columns after its own."""

@@ -8,13 +8,10 @@ import pyarrow as pa
 
 from winnow.roles import ENSEMBLE, Role, band_of
 from winnow.rules.rule import ORDERING, WHOLE_RUN, Rule, Term, terms
-from winnow.schema import AGREEMENT, AUDIO_IDENTITY, BEFORE_FILTER, HYPOTHESIS, SCORES
+from winnow.schema import AGREEMENT, BEFORE_FILTER, HYPOTHESIS, INTERNAL, SCORES
 from winnow.text.text_stats import TEXT_STATS
 
-INTERNAL = {
-    *("path", "found_path", "duration_rounding", "audio_channel", "fields"),
-    *("reason", "detail", "mended", "same_audio", "audit", AUDIO_IDENTITY),
-}
+NOT_IN_RULES = INTERNAL | {"reason", "detail", "mended"}
 """Columns that rules cannot name."""
 
 ARROW_TYPES = {"number": pa.float64(), "text": pa.string(), "boolean": pa.bool_()}
@@ -33,7 +30,7 @@ HYPOTHESIS_COLUMNS = {
 """The columns of each model's hypothesis (after its role and _) and, without a role, of the selected one."""
 
 RULE_COLUMNS = {
-    **{field.name: kind for field in BEFORE_FILTER if field.name not in INTERNAL and (kind := type_of(field.type))},
+    **{field.name: kind for field in BEFORE_FILTER if field.name not in NOT_IN_RULES and (kind := type_of(field.type))},
     **{name: str(type_of(arrow)) for name, arrow in HYPOTHESIS_COLUMNS.items()},
     **{"char_rate": "number", "word_rate": "number", "model": "text", "last_band": "text"},
 }

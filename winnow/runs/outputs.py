@@ -16,12 +16,10 @@ import pyarrow.compute as pc
 
 from winnow.corpora.field_types import FIELD_TYPES
 from winnow.rules.field_names import output_names
-from winnow.schema import AUDIO_IDENTITY
+from winnow.schema import INTERNAL
 
 INPUT_COLUMNS = ["id", "audio_filepath", "offset", "duration", "text"]
 REASON_COLUMNS = ["reason", "reasons", "detail", "mended"]
-INTERNAL_COLUMNS = ["path", "found_path", "duration_rounding", "audio_channel", "fields", "same_audio", "audit"]
-INTERNAL_COLUMNS += [AUDIO_IDENTITY]
 HYPOTHESIS_FIELDS = ("id", "pred_text", "wer", "model")
 LABEL_FIELDS = ("confidence", "agreement")
 
@@ -97,7 +95,7 @@ def published_rows(judged: pa.Table, fields: OutputFields) -> pa.Table:
     rows = [msgspec.json.decode(row) if row else {} for row in judged["fields"].to_pylist()]
     for name, output in output_names(fields).items():
         columns[output] = typed_column([row.get(name) for row in rows], fields[name])
-    added = [name for name in judged.schema.names if name not in (*INPUT_COLUMNS, *INTERNAL_COLUMNS, *REASON_COLUMNS)]
+    added = [name for name in judged.schema.names if name not in (*INPUT_COLUMNS, *INTERNAL, *REASON_COLUMNS)]
     return pa.table(columns | {name: judged[name] for name in [*added, *REASON_COLUMNS]})
 
 

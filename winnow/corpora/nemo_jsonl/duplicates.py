@@ -1,6 +1,5 @@
 """Find lines with the same audio: lines with equal hashes are parsed again and compared exactly."""
 
-import hashlib
 from array import array
 from collections.abc import Iterator
 from itertools import chain, compress
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from winnow.corpora.line_reader import MAX_LINE, read_lines
 from winnow.corpora.nemo_jsonl.glance import NOT_AN_UTTERANCE_HASH, Integers
-from winnow.corpora.nemo_jsonl.parse_line import parse_line
+from winnow.corpora.nemo_jsonl.parse_line import parse_line, utterance_key
 
 STEP = 1 << 16  # lines
 
@@ -68,17 +67,12 @@ def is_hash_repeated(hashes: "array[int]", repeated: Integers) -> Iterator[int]:
 def utterance_keys(
     manifest: Path, folder: str, is_candidate: Iterator[int], limit: int, referenced: bool
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield the number of each candidate line that is an utterance, and 16 bytes each for its audio and its text."""
+    """Yield the number and the key of each candidate line that is an utterance."""
     with manifest.open("rb") as file:
         for number, line in compress(enumerate(read_lines(file.readline, limit), 1), is_candidate):
             row = parse_line(line, folder, referenced)
             if row["reason"] is None:
-                audio = row["path"], row["offset"] or 0.0, row["duration"], row.get("audio_channel")
-                yield number, digest_of(repr(audio)) + digest_of(repr(row["text"]))
-
-
-def digest_of(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+                yield number, utterance_key(row)
 
 
 def group_by_key(numbers: Integers, keys: Keys) -> Duplicates:

@@ -7,14 +7,9 @@ lines that are not utterances are the same if their bytes are.
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import msgspec
-import xxhash
-
 from winnow.corpora.line_reader import MAX_LINE, is_blank, rest_of_line
-from winnow.corpora.nemo_jsonl.parse_line import parse_line
+from winnow.corpora.nemo_jsonl.parse_line import digest_of, parse_line, utterance_key
 from winnow.corpora.source import unreadable
-
-IDENTITY = ("path", "offset", "duration", "audio_channel", "text")
 
 
 def known_lines(manifests: Iterable[Path], folder: str, referenced: bool = True) -> set[bytes]:
@@ -35,11 +30,10 @@ def new_lines(manifest: Path, known: set[bytes], folder: str, referenced: bool =
 
 
 def identity(line: bytes, folder: str, referenced: bool) -> tuple[bytes, bool]:
-    """Return 16 bytes that tell a line from others, and whether it is an utterance."""
+    """Return bytes that tell a line from others, and whether it is an utterance."""
     row = parse_line(line if len(line) <= MAX_LINE + 1 else None, folder, referenced)
     usable = row["reason"] is None
-    content = msgspec.msgpack.encode([row.get(name) for name in IDENTITY]) if usable else line
-    return xxhash.xxh3_128(content).digest(), usable
+    return utterance_key(row) if usable else digest_of(line), usable
 
 
 def whole_lines(manifest: Path) -> Iterator[bytes]:

@@ -1,4 +1,6 @@
-"""A line of a NeMo manifest as a row."""
+"""A line of a NeMo manifest as a row, and what tells its utterance from others."""
+
+import hashlib
 
 from winnow.corpora.faults import BadUtterance
 from winnow.corpora.line_reader import strip_line
@@ -15,3 +17,16 @@ def parse_line(line: bytes | None, folder: str, referenced: bool = True) -> Row:
         return parse_utterance(fields, folder, referenced, mended)
     except BadUtterance as fault:
         return {"reason": fault.reason, "detail": fault.detail}
+
+
+def utterance_key(row: Row) -> bytes:
+    """Return 16 bytes for the audio of an utterance (path, offset, duration and channel), and 16 for its text.
+
+    An offset of 0 is the same as none.
+    """
+    audio = row["path"], row["offset"] or 0.0, row["duration"], row.get("audio_channel")
+    return digest_of(repr(audio).encode()) + digest_of(repr(row["text"]).encode())
+
+
+def digest_of(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
