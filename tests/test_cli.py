@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.run import resume_hint
+
 pytestmark = pytest.mark.usefixtures("measured_children")
 
 ROOT = Path(__file__).parent.parent
@@ -15,6 +17,14 @@ def winnow(*arguments: object, server: str | None = None) -> subprocess.Complete
     command = [sys.executable, "-m", "cli.app", *map(str, arguments)]
     environment = os.environ | ({"PREFECT_API_URL": server} if server else {})
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+
+
+def test_interrupted_run_can_be_resumed_once_it_has_written_something(tmp_path):
+    output = tmp_path / "my run"
+    assert resume_hint(str(output)) == "nothing was written yet; the same command starts the run again"
+    output.mkdir()
+    (output / "run.json").touch()
+    assert resume_hint(str(output)) == f"resume with the same command, or with `winnow resume '{output}'`"
 
 
 @pytest.mark.parametrize("command", [["cli.app", "curate"], ["flows.curate"]])
