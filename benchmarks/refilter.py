@@ -28,6 +28,7 @@ from winnow.parameters.curation import Curation
 from winnow.runs import ledger
 from winnow.runs.completion import complete
 from winnow.runs.run_record import RUN_RECORD, make_record
+from winnow.runs.shard_files import store_table
 from winnow.schema import BEFORE_FILTER, select_columns
 from winnow.validation.rules import rules_for
 
@@ -89,7 +90,7 @@ def write_run(run: Path, shards: int) -> None:
     for number in range(shards):
         rows = shard(number)
         for stage, table in (("load", rows), ("score-large", rows), ("filter", filter(rows, rules))):
-            file = ledger.store_table(run / ledger.STAGES / stage, f"{number:05}", table)
+            file = store_table(run / ledger.STAGES / stage, f"{number:05}", table)
             ledger.commit(run, ledger.key_of(stage, number), [file], stage=stage, shard=f"{number:05}")
     (run / RUN_RECORD).write_bytes(make_record(run, settings, {}, {}).encode())
     complete(run, dict.fromkeys(("lines", "blank", "kept", "dropped", "quarantined"), 0))

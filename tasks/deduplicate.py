@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.retry import RETRY
 from winnow.rules.same_audio import COLUMNS, choose_best, quarantine_others
 from winnow.runs import ledger
-from winnow.runs.storage import read_columns, read_table
+from winnow.runs.shard_files import read_columns, read_table, store_table
 
 
 def deduplicate(judged: list[Path]) -> list[Path]:
@@ -29,7 +29,7 @@ def deduplicate(judged: list[Path]) -> list[Path]:
             folder = run / ledger.STAGES / "deduplicate"
             for shard in concerned:
                 rows = quarantine_others(read_table(shard), best)
-                files.append(ledger.store_table(folder, ledger.name_of(shard), rows))
+                files.append(store_table(folder, ledger.name_of(shard), rows))
         record = ledger.commit(run, key, files, stage="deduplicate", shard="all")
     changed = {ledger.name_of(run / name): run / name for name in record["files"]}
     return [changed.get(ledger.name_of(shard), shard) for shard in judged]

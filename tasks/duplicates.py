@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.retry import RETRY
 from winnow.rules.duplicates import REFERENCE_COLUMNS, count_duplicates, hash_references
 from winnow.runs import ledger
-from winnow.runs.storage import read_table
+from winnow.runs.shard_files import read_table, store_table
 from winnow.text.normalize import Normalizer, version_of
 
 
@@ -21,6 +21,6 @@ def duplicates_run(shards: list[Path], normalizer: Normalizer) -> list[Path]:
         hashes = (hash_references(read_table(shard, columns=REFERENCE_COLUMNS), normalizer) for shard in shards)
         tables = zip(shards, count_duplicates(hashes), strict=True)
         folder = run / ledger.STAGES / "duplicates"
-        files = [ledger.store_table(folder, ledger.name_of(shard), rows) for shard, rows in tables]
+        files = [store_table(folder, ledger.name_of(shard), rows) for shard, rows in tables]
         record = ledger.commit(run, key, files, stage="duplicates", shard="all")
     return ledger.files_of(shards, record)

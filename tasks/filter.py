@@ -12,7 +12,7 @@ from winnow.rules.decisions import decide
 from winnow.rules.operands import Operands
 from winnow.rules.rule import Rules, Term
 from winnow.runs.ledger import run_stage_on_shard
-from winnow.runs.storage import read_table
+from winnow.runs.shard_files import read_table
 from winnow.schema import BEFORE_FILTER, after_filter, append_columns, replace_column, roles_of, select_columns
 
 

@@ -8,7 +8,8 @@ from prefect.cache_policies import NO_CACHE
 from tasks.retry import RETRY
 from winnow.runs import ledger
 from winnow.runs.outputs import FILES, TABLES, OutputFields, published_rows
-from winnow.runs.storage import read_table, write_atomically
+from winnow.runs.shard_files import read_table, store_table
+from winnow.runs.storage import write_atomically
 
 
 def publish(shard: Path, fields: OutputFields) -> list[Path]:
@@ -17,7 +18,7 @@ def publish(shard: Path, fields: OutputFields) -> list[Path]:
     key = ledger.key_of("publish", shard.name, fields, sorted(TABLES))
     if (record := ledger.find_record(run, key)) is None:
         rows = published_rows(read_table(shard), fields)
-        files = [ledger.store_table(run / folder, name, select(rows)) for folder, select in TABLES.items()]
+        files = [store_table(run / folder, name, select(rows)) for folder, select in TABLES.items()]
         record = ledger.commit(run, key, files, stage="publish", shard=name)
     return [run / file for file in record["files"]]
 

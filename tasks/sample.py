@@ -13,7 +13,7 @@ from winnow.gates.candidates import CANDIDATE_COLUMNS, RESCUE_COLUMNS, is_sample
 from winnow.gates.criteria import Gates
 from winnow.parameters.curation import Curation
 from winnow.runs.ledger import commit, find_record, key_of, run_of, run_stage_on_shard
-from winnow.runs.storage import read_table
+from winnow.runs.shard_files import read_table
 from winnow.schema import after_sample, append_columns
 
 

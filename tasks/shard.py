@@ -14,6 +14,7 @@ from winnow.corpora.registry import open_source
 from winnow.corpora.source import Shard, Source, check_unchanged, check_utterances
 from winnow.inert import one_line
 from winnow.runs import ledger
+from winnow.runs.shard_files import store_table
 from winnow.schema import SHARD, ShardedManifest
 
 
@@ -31,7 +32,7 @@ def shard(source: Source, run: Path, hours: float, digest: str | None = None) ->
         check_unchanged(source, digest)
         tables = [shard_table(source, part) for part in parts if part.lines > part.blank]
         folder = run / ledger.STAGES / "shard"
-        files = [ledger.store_table(folder, f"{number:05}", table) for number, table in enumerate(tables)]
+        files = [store_table(folder, f"{number:05}", table) for number, table in enumerate(tables)]
         counts = {"lines": sum(part.lines for part in parts), "blank": sum(part.blank for part in parts)}
         seconds = [table["seconds"][0].as_py() for table in tables]
         record = ledger.commit(run, key, files, stage="shard", seconds=seconds, **counts)

@@ -28,6 +28,7 @@ from winnow.models.passes import Pass
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
 from winnow.runs import ledger
+from winnow.runs.shard_files import store_table
 from winnow.schema import BEFORE_FILTER
 from winnow.text.hypothesis import Hypothesis
 
@@ -225,7 +226,7 @@ def cache_size_after(rows: Path, model_pass: Pass) -> tuple[int, int]:
 
 def test_cache_keeps_all_models_of_a_cascade(tmp_path, hears):
     third_large = Pass(role="large3", checkpoint=resolve(hears(a={})["a"]), options=EngineOptions())
-    rows = ledger.store_table(
+    rows = store_table(
         tmp_path / ledger.STAGES / "gate-small", "00000", shard_table(BEFORE_FILTER, reason=["AUDIO_MISSING"])
     )
     assert run_in_child(cache_size_after, rows, third_large) == (1, 4)

@@ -7,13 +7,14 @@ import pytest
 from winnow.parameters.filter import Filter
 from winnow.runs import ledger
 from winnow.runs.records import decode_record, encode_record
+from winnow.runs.shard_files import store_table
 
 KEY, OTHER = "0" * 32, "1" * 32
 
 
 @pytest.fixture
 def shard(tmp_path):
-    return ledger.store_table(tmp_path / ledger.STAGES / "load", "00007", pa.table({"id": [1, 2]}))
+    return store_table(tmp_path / ledger.STAGES / "load", "00007", pa.table({"id": [1, 2]}))
 
 
 def doubling_stage(calls):
@@ -147,7 +148,7 @@ def test_record_counts_only_under_its_own_key(tmp_path):
 
 
 def test_first_of_two_records_counts(tmp_path):
-    first, second = (ledger.store_table(tmp_path / "data", "00000", pa.table({"id": [n]})) for n in (1, 2))
+    first, second = (store_table(tmp_path / "data", "00000", pa.table({"id": [n]})) for n in (1, 2))
     assert ledger.commit(tmp_path, KEY, [first], attempt=1)["attempt"] == 1
     assert ledger.commit(tmp_path, KEY, [second], attempt=2)["attempt"] == 1
     assert ledger.records_by_file(tmp_path).keys() == {first}

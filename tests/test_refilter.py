@@ -23,6 +23,7 @@ from winnow.runs import ledger
 from winnow.runs.completion import complete
 from winnow.runs.reuse import input_digests
 from winnow.runs.run_record import load_settings, make_record
+from winnow.runs.shard_files import store_table
 from winnow.runs.verify import verify_run
 from winnow.schema import BEFORE_FILTER
 from winnow.sweep.outcomes import gather_outcomes, kept_by_run, run_stages, shard_outcomes
@@ -73,7 +74,7 @@ def run(tmp_path) -> Path:
     for number in range(3):
         rows = scored_rows(number)
         for stage, table in {"load": rows, "score-large": rows, "filter": filter(rows, rules)}.items():
-            file = ledger.store_table(folder / "_stages" / stage, f"{number:05}", table)
+            file = store_table(folder / "_stages" / stage, f"{number:05}", table)
             ledger.commit(folder, ledger.key_of(stage, number), [file], stage=stage, shard=f"{number:05}")
     (folder / "run.json").write_bytes(make_record(folder, settings, {}, {}).encode())
     complete(folder, dict.fromkeys(("lines", "blank", "kept", "dropped", "quarantined"), 0))

@@ -19,6 +19,7 @@ from winnow.runs import ledger
 from winnow.runs.outputs import FILES, FileForm, kept
 from winnow.runs.run_dir import mark_complete, open_run
 from winnow.runs.run_record import load_settings
+from winnow.runs.shard_files import store_table
 from winnow.runs.verify import verify_run
 
 
@@ -138,9 +139,7 @@ def test_settings_of_a_run_can_be_loaded(settings, tmp_path):
 
 def test_complete_run_has_no_files_without_a_record(settings):
     with open_run(settings, DIGESTS) as run:
-        recorded, orphan = (
-            ledger.store_table(run / "data", name, pa.table({"id": [1]})) for name in ("00000", "00001")
-        )
+        recorded, orphan = (store_table(run / "data", name, pa.table({"id": [1]})) for name in ("00000", "00001"))
         ledger.commit(run, KEY, [recorded], stage="publish")
         assert not (run / "_SUCCESS.json").exists()
         mark_complete(run, {recorded}, COUNTS)
@@ -156,7 +155,7 @@ def test_complete_run_has_no_files_without_a_record(settings):
 def test_outdated_published_files_are_removed(settings):
     """A repeated pass may differ in its last bit, and then every later file has another name."""
     with open_run(settings, DIGESTS) as run:
-        before, now = (ledger.store_table(run / "data", "00000", pa.table({"id": [1], "x": [n]})) for n in (1, 2))
+        before, now = (store_table(run / "data", "00000", pa.table({"id": [1], "x": [n]})) for n in (1, 2))
         for key, file in ((KEY, before), (OTHER, now)):
             ledger.commit(run, key, [file], stage="publish")
         mark_complete(run, {now}, COUNTS)

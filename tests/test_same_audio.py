@@ -9,6 +9,7 @@ from tasks.deduplicate import deduplicate
 from tests.conftest import published_rows, shard_table
 from winnow.rules.same_audio import choose_best, quarantine_others
 from winnow.runs import ledger
+from winnow.runs.shard_files import store_table
 from winnow.runs.verify import verify_run
 from winnow.schema import FILTERED
 
@@ -72,9 +73,7 @@ def test_other_texts_are_quarantined_and_name_the_kept_line():
 
 def test_only_shards_with_several_texts_are_written_again_and_only_once(tmp_path):
     tables = [judged((1, 1, KEEP, 0.2)), judged((2, None, KEEP, 0.0)), judged((3, 1, KEEP, 0.1))]
-    files = [
-        ledger.store_table(tmp_path / ledger.STAGES / "filter", f"{n:05}", table) for n, table in enumerate(tables)
-    ]
+    files = [store_table(tmp_path / ledger.STAGES / "filter", f"{n:05}", table) for n, table in enumerate(tables)]
     results = deduplicate(files)
     assert [file.parent.name for file in results] == ["deduplicate", "filter", "deduplicate"]
     times = [file.stat().st_mtime_ns for file in results]
@@ -83,7 +82,7 @@ def test_only_shards_with_several_texts_are_written_again_and_only_once(tmp_path
 
 
 def test_corpus_in_which_no_audio_occurs_twice_stays_as_it_is(tmp_path):
-    files = [ledger.store_table(tmp_path / ledger.STAGES / "filter", "00000", judged((1, None, KEEP, 0.2)))]
+    files = [store_table(tmp_path / ledger.STAGES / "filter", "00000", judged((1, None, KEEP, 0.2)))]
     assert deduplicate(files) == files
 
 

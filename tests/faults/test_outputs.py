@@ -13,7 +13,7 @@ from flows.orchestrator import InProcess
 from winnow.errors import OutputError, RunMismatch
 from winnow.parameters.curation import Curation
 from winnow.runs.run_record import load_settings
-from winnow.runs.storage import hashed_name
+from winnow.runs.shard_files import hashed_name
 from winnow.runs.verify import verify_run
 
 MUTATIONS = int(os.environ.get("WINNOW_DAMAGES", "3"))

@@ -22,7 +22,8 @@ from winnow.errors import StoreError
 from winnow.parameters.curation import Curation
 from winnow.runs import ledger
 from winnow.runs.run_dir import open_run
-from winnow.runs.storage import location, put, put_if_absent, read_table
+from winnow.runs.shard_files import read_table, store_table
+from winnow.runs.storage import location, put, put_if_absent
 from winnow.runs.verify import verify_run
 
 
@@ -85,7 +86,7 @@ def test_racing_attempts_all_get_the_same_record(bucket):
         start = Barrier(racers)
 
         def attempt(n, key=f"{race:032}", start=start):
-            file = ledger.store_table(run / "data", key, pa.table({"id": [n]}))
+            file = store_table(run / "data", key, pa.table({"id": [n]}))
             start.wait()
             return ledger.commit(run, key, [file], attempt=n)
 

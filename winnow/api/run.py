@@ -15,7 +15,8 @@ from winnow.roles import Role
 from winnow.runs import ledger
 from winnow.runs.completion import read_completion, read_report
 from winnow.runs.run_record import load_settings
-from winnow.runs.storage import location, read_schema, read_table
+from winnow.runs.shard_files import read_schema, read_table
+from winnow.runs.storage import location
 from winnow.runs.verify import Verification, verify_run
 from winnow.schema import roles_of
 

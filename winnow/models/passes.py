@@ -18,7 +18,7 @@ from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.placement import Placement
 from winnow.roles import Role, band_of, previous_role
-from winnow.runs.storage import read_schema, read_table
+from winnow.runs.shard_files import read_schema, read_table
 from winnow.text.languages import match_language
 
 TranscribeWith = Callable[[Checkpoint, EngineOptions, list[Request]], Transcribed]

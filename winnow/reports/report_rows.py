@@ -10,7 +10,7 @@ from winnow.reports.audit import audit_decisions
 from winnow.reports.wer_distribution import EDIT_COUNTS
 from winnow.roles import band_of
 from winnow.rules.rule import Rules
-from winnow.runs.storage import read_schema, read_table
+from winnow.runs.shard_files import read_schema, read_table
 from winnow.text.languages import row_languages
 from winnow.validation.rules import rules_for
 

@@ -13,7 +13,8 @@ from winnow.reports.report_rows import read_report_rows
 from winnow.reports.summary import Report, summarize, summarize_ensemble
 from winnow.reports.throughput import Throughput
 from winnow.roles import Role
-from winnow.runs.storage import put, read_table
+from winnow.runs.shard_files import read_table
+from winnow.runs.storage import put
 from winnow.schema import ShardedManifest
 
 

@@ -8,7 +8,8 @@ from winnow.runs import ledger
 from winnow.runs.completion import SINGLE_FILES, SUCCESS
 from winnow.runs.outputs import FILES, TABLES
 from winnow.runs.records import named_files
-from winnow.runs.storage import HASHED_NAME, fits_name, is_draft, is_plain_file, sha256_if_exists
+from winnow.runs.shard_files import HASHED_NAME, fits_name
+from winnow.runs.storage import is_draft, is_plain_file, sha256_if_exists
 
 OWN_FILES = {*SINGLE_FILES, SUCCESS, "_lock", "sweep.json", "sweep.html", *FILES}
 

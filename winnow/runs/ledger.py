@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from winnow.digests import sha256_of
 from winnow.runs.records import Record, encode_record, read_record
-from winnow.runs.storage import hashed_name, is_local, put, put_if_absent, read_table, sha256_if_exists
+from winnow.runs.shard_files import read_table, store_table
+from winnow.runs.storage import is_local, put, put_if_absent, sha256_if_exists
 
 LAYOUT_VERSION = 6
 """Part of every key; raised when a stage writes something else for the same input, so that old records do not count."""
@@ -39,19 +39,6 @@ KEY = re.compile("[0-9a-f]{32}")
 
 Facts = dict[str, Any]
 """What a stage measured beside its table, such as the seconds it took."""
-
-
-def store_table(folder: Path, name: str, rows: pa.Table) -> Path:
-    """Write the table to `<folder>/<name>-<sha256>.parquet`, with the first digits of the content's sha256.
-
-    The file of an empty table has no row group: the library `datasets` fails on one without rows.
-    """
-    sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, rows.schema, compression="zstd", compression_level=3) as writer:
-        if len(rows):
-            writer.write_table(rows)
-    content = sink.getvalue().to_pybytes()
-    return put(folder / hashed_name(name, content), content)
 
 
 def name_of(shard: Path) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from winnow.errors import TooManyQuarantined
-from winnow.runs.storage import read_table
+from winnow.runs.shard_files import read_table
 from winnow.schema import QUARANTINE_REASONS, remedy_for
 
 ALWAYS_ALLOWED = 10  # utterances; as many never stop a run

@@ -6,20 +6,15 @@ linked instead, which fails if there is one. Object stores can do both: an objec
 """
 
 import errno
-import hashlib
-import io
 import os
 import re
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, cast
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from winnow.digests import sha256_of
 from winnow.errors import DiskFull, OutputError
@@ -38,9 +33,6 @@ S3_OPTIONS: dict[str, Any] = {"config_kwargs": {"retries": RETRIES, "read_timeou
 
 DRAFT = re.compile(r"\.tmp-[0-9a-f]{32}")
 """The name of a draft."""
-
-HASHED_NAME = re.compile(r"\d{5}-([0-9a-f]{16})\.parquet")
-"""The name of a file that a stage wrote: its shard, and the first digits of its sha256."""
 
 
 def commit_step(step: str, path: Path) -> None:
@@ -154,44 +146,6 @@ def raise_if_disk_full(folder: Path) -> Iterator[None]:
         if error.errno in DISK_FULL_ERRORS:
             raise DiskFull(f"{folder}: {error.strerror}: make room, then continue with `winnow resume`") from error
         raise
-
-
-def read_table(path: Path, **options: Any) -> pa.Table:
-    """Read a Parquet file, local or in a store, with the options of pyarrow.parquet.read_table.
-
-    Raises OutputError if it is a stage's file and not what the stage wrote.
-    """
-    return pq.read_table(io.BytesIO(read_verified(path)), **options)
-
-
-def read_schema(path: Path) -> pa.Schema:
-    """Read the schema of a Parquet file."""
-    with path.open("rb") as file:
-        return pq.read_schema(file)
-
-
-def read_columns(path: Path, columns: Iterable[str]) -> pa.Table:
-    """Read the columns that a small Parquet file has of these; twice as fast as read_table, which starts threads."""
-    return pq.ParquetFile(pa.BufferReader(read_verified(path))).read(columns=sorted(columns), use_threads=False)
-
-
-def read_verified(path: Path) -> bytes:
-    """Read a file; raises OutputError if its name has a hash that its content does not have."""
-    content = path.read_bytes()
-    if not fits_name(path.name, hashlib.sha256(content).hexdigest):
-        raise OutputError(f"{path}: altered since it was written: run the same command again, which writes it again")
-    return content
-
-
-def hashed_name(shard: str, content: bytes) -> str:
-    """Return the name of a stage's file: the shard's number, and the first digits of the content's sha256."""
-    return f"{shard}-{hashlib.sha256(content).hexdigest()[:16]}.parquet"
-
-
-def fits_name(name: str, sha256: Callable[[], str]) -> bool:
-    """Tell whether a content may have this name: the name has no hash, or this one."""
-    hashed = HASHED_NAME.fullmatch(name)
-    return hashed is None or sha256().startswith(hashed[1])
 
 
 def is_draft(path: Path) -> bool:

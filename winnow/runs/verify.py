@@ -17,7 +17,8 @@ from winnow.runs.json_object import decode_object
 from winnow.runs.outputs import FILES, FileForm, kept
 from winnow.runs.records import Record, read_record
 from winnow.runs.run_record import RUN_RECORD, read_run_record
-from winnow.runs.storage import read_table, sha256_if_exists
+from winnow.runs.shard_files import read_table
+from winnow.runs.storage import sha256_if_exists
 
 ROWS = pa.schema(
     [("id", pa.int64()), ("decision", pa.string()), ("reason", pa.string()), ("mended", pa.list_(pa.string()))]

@@ -19,7 +19,7 @@ from winnow.rules.rule import ORDERING, Rule, Rules, Term, terms
 from winnow.runs import ledger
 from winnow.runs.completion import read_completion
 from winnow.runs.run_record import load_settings
-from winnow.runs.storage import read_columns, read_schema
+from winnow.runs.shard_files import read_columns, read_schema
 from winnow.schema import roles_of, select_columns
 from winnow.text.normalize import Normalizer
 
