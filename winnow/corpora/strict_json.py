@@ -28,7 +28,7 @@ PLACE = re.compile(r" \(byte (\d+)\)$")
 INNER = (dict, list)
 
 
-def decode_object(line: bytes) -> tuple[dict[str, Any], list[str]]:
+def decode_line(line: bytes) -> tuple[dict[str, Any], list[str]]:
     """Decode a line that is one JSON object; also return how it was mended, as keys of `winnow.schema.MENDINGS`.
 
     Raises BadUtterance for anything else.

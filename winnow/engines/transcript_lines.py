@@ -9,7 +9,7 @@ from winnow.corpora.faults import BadUtterance
 from winnow.corpora.forms import TRANSCRIPTS, describe, detect_form
 from winnow.corpora.line_reader import is_blank, read_lines, strip_line
 from winnow.corpora.mending import parse_or_mend
-from winnow.corpora.strict_json import decode_object
+from winnow.corpora.strict_json import decode_line
 from winnow.corpora.utterance import parse_channels, parse_duration, parse_offset, parse_path, parse_seconds, parse_text
 from winnow.errors import CheckpointError
 from winnow.schema import QUARANTINE_REASONS
@@ -107,7 +107,7 @@ def add_line(transcripts: Transcripts, folder: Path, number: int, line: bytes | 
     if line is None:
         raise BadUtterance("LINE_TOO_LONG", QUARANTINE_REASONS["LINE_TOO_LONG"])
     try:
-        fields, _ = decode_object(strip_line(line))
+        fields, _ = decode_line(strip_line(line))
     except BadUtterance as fault:
         raise BadUtterance(fault.reason, f"{QUARANTINE_REASONS[fault.reason]} ({fault.detail})") from None
     for name in ("audio_filepath", "pred_text"):

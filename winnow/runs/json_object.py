@@ -13,9 +13,7 @@ def decode_object(content: bytes) -> dict[str, Any]:
     """Return the object in a JSON document; raises ValueError for anything else."""
     try:
         value = json.loads(content)
-        json.dumps(
-            value, ensure_ascii=False
-        ).encode()  # half of a surrogate pair cannot be shown, nor be part of a path
+        json.dumps(value, ensure_ascii=False).encode()  # fails for half of a surrogate pair, which no path can have
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except UnicodeError:

@@ -197,13 +197,9 @@ def check_other_files(output: Output) -> Iterator[Verification]:
     contents = survey(output.run)
     yield Verification(f"{len(contents.leftovers)} files are not in any record", not contents.leftovers)
     if contents.foreign:
-        count, names = (
-            len(contents.foreign),
-            ", ".join(str(path.relative_to(output.run)) for path in contents.foreign[:5]),
-        )
-        yield Verification(
-            f"{count} entries are not Winnow's, so they are not checked and never removed: {names}", True
-        )
+        names = ", ".join(str(path.relative_to(output.run)) for path in contents.foreign[:5])
+        entries = f"{len(contents.foreign)} entries are not Winnow's"
+        yield Verification(f"{entries}, so they are not checked and never removed: {names}", True)
 
 
 def check_input(output: Output) -> Verification:

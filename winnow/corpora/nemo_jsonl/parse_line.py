@@ -4,7 +4,7 @@ import hashlib
 
 from winnow.corpora.faults import BadUtterance
 from winnow.corpora.line_reader import strip_line
-from winnow.corpora.strict_json import decode_object
+from winnow.corpora.strict_json import decode_line
 from winnow.corpora.utterance import Row, parse_utterance
 
 
@@ -13,7 +13,7 @@ def parse_line(line: bytes | None, folder: str, referenced: bool = True) -> Row:
     try:
         if line is None:
             raise BadUtterance("LINE_TOO_LONG", "not read")
-        fields, mended = decode_object(strip_line(line))
+        fields, mended = decode_line(strip_line(line))
         return parse_utterance(fields, folder, referenced, mended)
     except BadUtterance as fault:
         return {"reason": fault.reason, "detail": fault.detail}
