@@ -11,7 +11,8 @@ import soundfile
 import soxr
 
 from tests.conftest import DEMO
-from winnow.audio.decode import BLOCK_VALUES, header_duration, load_clip
+from winnow.audio.channels import BLOCK_VALUES
+from winnow.audio.decode import header_duration, load_clip
 from winnow.audio.measurements import MEASUREMENTS, AudioStats, BadAudio
 
 RATE = 16_000

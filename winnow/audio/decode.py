@@ -10,23 +10,19 @@ import av
 import numpy as np
 import soundfile
 import soxr
-from numpy.typing import NDArray
 
+from winnow.audio.channels import ChannelsCancel, read_signal
 from winnow.audio.file_names import find_file
 from winnow.audio.formats import open_stream
 from winnow.audio.identity import identify
-from winnow.audio.measurements import AudioStats, BadAudio, Samples, Signal, measure
+from winnow.audio.measurements import AudioStats, BadAudio, Samples, measure
 from winnow.audio.safe_open import TRANSIENT_ERRORS, TrackedFile, open_audio
 from winnow.audio.stream import AudioStream
 
 MIN_SECONDS = 0.1
 SAMPLE_RATES = range(4_000, 384_001)  # Hz
 MAX_CHANNELS = 8
-MAX_AMPLITUDE = 1e9  # beyond it the power spectrum is infinite in float32
-BLOCK_VALUES = 2**20  # values decoded at once, 4 MiB; a minute of 16 kHz mono
 LONGEST_OFFSET = 1e9  # seconds; 30 years
-CANCELLED_SHARE = 0.5  # of the power that the loudest channel alone would give the mix
-
 RETRY_DELAYS = (0.1, 0.4, 1.6)  # seconds before each retry of an I/O error
 
 
@@ -70,14 +66,6 @@ class Slice:
     def whole(self) -> bool:
         """Whether the utterance goes on to the end of the file."""
         return self.offset is None or self.duration is None
-
-
-class ChannelsCancel(Exception):
-    """The mean of the channels is far quieter than one of them: they are inverted copies. Transcribe the loudest."""
-
-    def __init__(self, loudest: int) -> None:
-        super().__init__(loudest)
-        self.loudest = loudest
 
 
 def load_clip(
@@ -223,53 +211,6 @@ def bad_offset(offset: float | None, seconds: float | None) -> BadAudio:
     """Return the error of an offset outside the audio, whose length is given if it is known."""
     place = "" if seconds is None else f" in a file of {seconds:.2f} s"
     return BadAudio("BAD_OFFSET", f"offset {offset:.2f} s{place}")
-
-
-def read_signal(stream: AudioStream, most: int, channel: int | None) -> Signal:
-    """Decode up to `most` frames of one channel, or the mean of all.
-
-    In blocks, since a file may have any number of frames; an utterance of a minute is one block. Raises BadAudio for
-    samples that are not finite, and ChannelsCancel if the mean is far quieter than the channels.
-    """
-    parts, peak, clipped, length, values = [np.empty(0, np.float32)], 0.0, 0, 0, 0
-    powers = np.zeros(stream.channels + 1)  # of each channel, and of the mean
-    while length < most:
-        block = stream.read(min(most - length, BLOCK_VALUES // stream.channels))
-        if not len(block):
-            break
-        if channel is not None:
-            block = block[:, channel : channel + 1]
-        loudest = max(float(block.max()), -float(block.min()))
-        if not loudest < MAX_AMPLITUDE:
-            raise BadAudio("NONFINITE_AUDIO", f"samples of {loudest:g}")
-        if loudest >= stream.full_scale:
-            clipped += int(np.count_nonzero(np.abs(block) >= stream.full_scale))
-        mixed = downmix(block)
-        if block.shape[1] > 1:
-            powers += [float(np.dot(samples, samples)) for samples in (*block.T, mixed)]
-        parts.append(mixed)
-        peak, length, values = max(peak, loudest), length + len(block), values + block.size
-    if channels_cancel(powers):
-        raise ChannelsCancel(int(powers[:-1].argmax()))
-    samples = parts[1] if len(parts) == 2 else np.concatenate(parts)
-    return Signal(samples, stream.sample_rate, stream.channels, peak, clipped / max(1, values))
-
-
-def downmix(block: Samples) -> Samples:
-    """Average the channels; column by column, since numpy's mean over rows of two takes 25 times as long."""
-    total = block[:, 0]
-    for channel in range(1, block.shape[1]):
-        total = total + block[:, channel]
-    return total / np.float32(block.shape[1]) if block.shape[1] > 1 else total
-
-
-def channels_cancel(powers: NDArray[np.float64]) -> bool:
-    """Tell from the power of each channel, and of their mean, whether they cancel each other in it.
-
-    The mean of channels that have nothing in common is at least as loud as the loudest of them alone would make it.
-    """
-    *channels, mean = powers
-    return bool(mean < CANCELLED_SHARE * max(channels) / len(channels) ** 2)
 
 
 def header_mismatch(stream: AudioStream, start: int, length: int, wanted: int | None) -> str | None:
