@@ -22,9 +22,9 @@ class Utterance:
 
     `id` is the line in the manifest, from 1. `path` is `audio_filepath` made absolute. `offset` and `duration` are
     seconds, and `duration_rounding` half a unit of the last digit; without an offset the utterance is the whole file.
-    `channel` is from 0. `text` is the reference. `fields`
-    has whatever else the row says. A row that cannot be used has a `reason`, one of `winnow.schema.QUARANTINE_REASONS`,
-    and a `detail`. `mended` says how a badly written row was read, by keys of `winnow.schema.MENDINGS`.
+    `channel` is from 0. `text` is the reference. `fields` has whatever else the row says. A row that cannot be used has
+    a `reason`, one of `winnow.schema.QUARANTINE_REASONS`, and a `detail`. `mended` says how a badly written row was
+    read, by keys of `winnow.schema.MENDINGS`.
     """
 
     id: int
