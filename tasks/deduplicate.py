@@ -20,14 +20,14 @@ def deduplicate(judged: list[Path]) -> list[Path]:
     run = ledger.run_of(judged[0])
     key = ledger.key_of("deduplicate", [shard.name for shard in judged])
     if (record := ledger.find_record(run, key)) is None:
-        concerned = [
+        repeated = [
             shard for shard in judged if pc.any(read_columns(shard, ["same_audio"])["same_audio"].is_valid()).as_py()
         ]
         files = []
-        if concerned:
-            best = choose_best(read_columns(shard, COLUMNS) for shard in concerned)
+        if repeated:
+            best = choose_best(read_columns(shard, COLUMNS) for shard in repeated)
             folder = run / ledger.STAGES / "deduplicate"
-            for shard in concerned:
+            for shard in repeated:
                 rows = quarantine_others(read_table(shard), best)
                 files.append(store_table(folder, ledger.name_of(shard), rows))
         record = ledger.commit(run, key, files, stage="deduplicate", shard="all")
