@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -15,26 +15,23 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
 from tasks.retry import RETRY
-from winnow.audio.measurements import AudioStats
 from winnow.devices.executors import Executor
 from winnow.engines.engine import Request
 from winnow.engines.inference import Result
 from winnow.engines.isolation import Transcribed, transcribe_here, transcribe_isolated
 from winnow.engines.model_cache import PROCESS_CACHE
 from winnow.engines.registry import versions_for
+from winnow.engines.shard_columns import audio_columns, fill_in, hypothesis_columns, merge_sample, requests_for
 from winnow.models.passes import Pass, rows_to_transcribe, transcribe_by_language
 from winnow.parameters.engine import EngineOptions
 from winnow.roles import Role, is_larger, position_of
 from winnow.runs import ledger
 from winnow.runs.records import Record
-from winnow.schema import AUDIO_IDENTITY, AUDIO_STATS, HYPOTHESIS, after_transcribe, append_columns, replace_column
+from winnow.schema import AUDIO_IDENTITY, HYPOTHESIS, after_transcribe, append_columns
 from winnow.text.languages import row_languages
 from winnow.text.normalize import is_too_long
 
 log = logging.getLogger("winnow")
-
-REQUESTED = ("path", "offset", "audio_channel", "duration_rounding")
-FILLED_IN = ("duration", "reason", "detail", "mended", "found_path")
 
 TranscribeRequests = Callable[[list[Request]], Transcribed]
 
@@ -46,53 +43,34 @@ def transcribe(shard: pa.Table, model_pass: Pass, recognise: TranscribeRequests)
     Hypotheses that the model made of a sample before are kept.
     """
     role = model_pass.role
-    selected = rows_to_transcribe(shard, role) if is_larger(role) else pc.is_null(shard["reason"])
-    if sampled := f"{role}_pred_text" in shard.schema.names:
-        selected = pc.and_(selected, pc.is_null(shard[f"{role}_pred_text"]))
-    audited = set(pc.indices_nonzero(shard["audit"]).to_pylist()) if role == "large" else set()
     languages = row_languages(shard["fields"].to_pylist()) if model_pass.needs_language else [None] * len(shard)
     checkpoints = {language: model_pass.checkpoint_for(language) for language in set(languages)}
-    indices = [i for i in pc.indices_nonzero(selected).to_pylist() if checkpoints[languages[i]]]
-    first = AUDIO_IDENTITY not in shard.schema.names
-    rows = shard.select([*REQUESTED, *FILLED_IN]).to_pydict()
-    identities = [None] * len(shard) if first else shard[AUDIO_IDENTITY].to_pylist()
+    selected = pc.indices_nonzero(rows_without_hypothesis(shard, role)).to_pylist()
+    indices = [i for i in selected if checkpoints[languages[i]]]
     results: list[Result | None] = [None] * len(shard)
     models: list[str | None] = [None] * len(shard)
     usage: ledger.Facts = {}
     if indices:
-        root = str(model_pass.root) if model_pass.root else None
-        requests = [
-            Request(
-                rows["path"][i],
-                rows["offset"][i],
-                rows["duration"][i],
-                root,
-                languages[i],
-                identities[i],
-                channel=rows["audio_channel"][i],
-                rounding=rows["duration_rounding"][i] or 0.0,
-            )
-            for i in indices
-        ]
-        transcribed, usage = recognise(requests)
+        transcribed, usage = recognise(requests_for(shard, indices, languages, model_pass.root))
         for i, result in zip(indices, transcribed, strict=True):
             checkpoint = checkpoints[languages[i]]
-            result = refuse_long(result)
-            results[i], models[i] = result, checkpoint.name if checkpoint else None
-            if i not in audited or result.reason == "AUDIO_CHANGED":  # then what was accepted is another audio's
-                rows["reason"][i], rows["detail"][i] = result.reason, result.detail
-            if rows["duration"][i] is None and result.stats:
-                rows["duration"][i] = result.stats.seconds
-            if result.mended:
-                rows["mended"][i] = list(dict.fromkeys([*(rows["mended"][i] or ()), *result.mended]))
-                rows["found_path"][i] = result.found
-    for name in FILLED_IN:
-        shard = replace_column(shard, name, rows[name])
+            results[i], models[i] = refuse_long(result), checkpoint.name if checkpoint else None
+    audited = set(pc.indices_nonzero(shard["audit"]).to_pylist()) if role == "large" else set()
+    shard = fill_in(shard, results, audited)
     hypotheses = hypothesis_columns(results, models)
-    if sampled:
+    if f"{role}_pred_text" in shard.schema.names:
         return merge_sample(shard, role, hypotheses), usage
+    first = AUDIO_IDENTITY not in shard.schema.names
     columns = (audio_columns(results) if first else {}) | {f"{role}_{name}": hypotheses[name] for name in HYPOTHESIS}
     return append_columns(shard, after_transcribe(shard.schema, role), columns), usage
+
+
+def rows_without_hypothesis(shard: pa.Table, role: Role) -> pa.Array:
+    """Return which rows a model has to transcribe [bool]; not those that it has transcribed as a sample."""
+    selected = rows_to_transcribe(shard, role) if is_larger(role) else pc.is_null(shard["reason"])
+    if (sample := f"{role}_pred_text") in shard.schema.names:
+        selected = pc.and_(selected, pc.is_null(shard[sample]))
+    return selected
 
 
 def refuse_long(result: Result) -> Result:
@@ -101,34 +79,6 @@ def refuse_long(result: Result) -> Result:
         return result
     detail = f"a hypothesis of {len(result.hypothesis.text):,} characters"
     return replace(result, hypothesis=None, reason="TEXT_TOO_LONG", detail=detail)
-
-
-def merge_sample(shard: pa.Table, role: Role, hypotheses: dict[str, pa.Array]) -> pa.Table:
-    """Add hypotheses to the columns that hold those of a sample already."""
-    is_new = pc.is_valid(hypotheses["model"])
-    for name, column in hypotheses.items():
-        shard = replace_column(shard, f"{role}_{name}", pc.if_else(is_new, column, shard[f"{role}_{name}"]))
-    return shard
-
-
-def audio_columns(results: list[Result | None]) -> dict[str, pa.Array]:
-    """Return the columns of AUDIO_STATS, and the identity of the audio."""
-    stats = [(result and result.stats) or AudioStats() for result in results]
-    columns = {
-        field.name: pa.array([values.get(field.name) for values in stats], field.type, from_pandas=True)
-        for field in AUDIO_STATS
-    }
-    return columns | {AUDIO_IDENTITY: pa.array([result and result.identity for result in results], pa.string())}
-
-
-def hypothesis_columns(results: list[Result | None], models: list[str | None]) -> dict[str, pa.Array]:
-    """Return the columns of HYPOTHESIS."""
-    rows = [
-        (asdict(result.hypothesis) if result and result.hypothesis else {}) | {"model": model}
-        for result, model in zip(results, models, strict=True)
-    ]
-    fields = {name: "text" if name == "pred_text" else name for name in HYPOTHESIS}
-    return {name: pa.array([row.get(fields[name]) for row in rows], kind) for name, kind in HYPOTHESIS.items()}
 
 
 def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated: bool = False) -> Record:

@@ -52,7 +52,7 @@ measurements.MEASUREMENTS += (
 )
 
 from tasks.filter import filter
-from tasks.transcribe import audio_columns
+from winnow.engines.shard_columns import audio_columns
 from tests.conftest import shard_table
 from winnow.audio.decode import load_clip
 from winnow.engines.inference import Result
