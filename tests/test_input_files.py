@@ -144,7 +144,8 @@ def test_what_is_no_file_is_refused_before_it_is_opened(tmp_path, monkeypatch, m
     ):
         assert type(error) is kind
         assert str(path) in str(error)
-        assert problem in str(error)
+        instead = "a folder; expected a JSON object on each line with audio_filepath and text: give a file"
+        assert (instead if (make, kind) == (folder, ManifestError) else problem) in str(error)
 
 
 @pytest.mark.parametrize("make", [pipe, folder, socket_file], ids=lambda make: make.__name__)
