@@ -44,8 +44,8 @@ _NOTABLE = re.compile(
 )
 """What occurs in every text that has another spelling."""
 
-_PLAIN_NOTABLE = re.compile(r"[0-9\-\"]")
-"""The same in texts that are ASCII, of an unknown language and without a point inside, found in less time."""
+_SIMPLE_ASCII = bytes(set(range(128)) - set(b'0123456789&-".'))
+"""What does not in ASCII, except for I in Turkic languages."""
 
 
 def normalize_pair(
@@ -56,20 +56,32 @@ def normalize_pair(
     `language` is the tag of what is spoken; without one, letters of either text may tell. Whisper's normalizers and
     `none` are left alone.
     """
-    is_ascii = reference.isascii() and hypothesis.isascii()
-    if language is not None or not is_ascii:
+    if language is not None or not (reference.isascii() and hypothesis.isascii()):
         language = base_language(language) or evident_language(reference, hypothesis)
     expected, actual = normalize(reference, normalizer, language), normalize(hypothesis, normalizer, language)
-    if expected == actual or not expected or not actual or normalizer.startswith(("whisper", "none")):
+    if expected == actual:
         return expected, actual
-    if max(len(expected), len(actual)) > MAX_CHARACTERS:
+    texts = f"{reference.rstrip('.')} {hypothesis.rstrip('.')}"
+    if is_simple_ascii(texts, language) or normalizer.startswith(("whisper", "none")):
         return expected, actual
-    if not is_ascii and _HANGUL.search(expected) and _HANGUL.search(actual):
+    if not expected or not actual or max(len(expected), len(actual)) > MAX_CHARACTERS:
+        return expected, actual
+    if _HANGUL.search(expected) and _HANGUL.search(actual):
         actual = space_like(expected, actual)
-    texts = f"{reference} {hypothesis}"
-    is_plain = is_ascii and language is None and not ("." in reference[:-1] or "." in hypothesis[:-1])
-    if not (_PLAIN_NOTABLE if is_plain else _NOTABLE).search(texts):
-        return expected, actual
+    if _NOTABLE.search(texts):
+        actual = respell(reference, hypothesis, expected, actual, normalizer, language)
+    return expected, actual
+
+
+def is_simple_ascii(text: str, language: str | None) -> bool:
+    """Return whether a text is ASCII that has one spelling, which takes less time to tell than searching it."""
+    return text.isascii() and language not in TURKIC and not text.encode().translate(None, _SIMPLE_ASCII)
+
+
+def respell(
+    reference: str, hypothesis: str, expected: str, actual: str, normalizer: Normalizer, language: str | None
+) -> str:
+    """Return the hypothesis, normalized to `actual`, as the reference, normalized to `expected`, is written."""
 
     def normalized(text: str) -> str:
         return " ".join(split_words(normalize(text, normalizer, language)))
@@ -81,7 +93,7 @@ def normalize_pair(
         ((written, other) for written, other in spellings(*raw[::-1], normalized, language)),
     )
     respelled = apply(changes, f" {' '.join(expected_words)} ", f" {' '.join(actual_words)} ")
-    return expected, actual if respelled is None else respelled
+    return actual if respelled is None else respelled
 
 
 def equal_texts(first: str, second: str, normalizer: Normalizer, language: str | None = None) -> bool:

@@ -35,7 +35,9 @@ def has_spaceless(text: str) -> bool:
 
 def split_words(text: str) -> list[str]:
     """Split a text at white space; in scripts without spaces, each character with its marks is a word."""
-    return list(_compiled(WORD).findall(text)) if has_spaceless(text) else text.split()
+    if text.isascii() or not has_spaceless(text):
+        return text.split()
+    return list(_compiled(WORD).findall(text))
 
 
 def join_spaceless(text: str) -> str:
