@@ -93,6 +93,7 @@ def test_container_and_codec_are_decoded_to_the_end(write, container, codec, opt
 
 MP3 = encode(sweep(4.0), "mp3", "libmp3lame", vbr=5)
 UNTAGGED_MP3 = encode(sweep(4.0), "mp3", "libmp3lame", vbr=5, xing=False)
+WAV = with_sndfile(sweep(2.0), "WAV")
 ART = b"ID3\x03\0\0\0\0\x10\0" + bytes(np.random.default_rng(0).integers(0, 256, 2_048, np.uint8))
 
 
@@ -107,12 +108,23 @@ ART = b"ID3\x03\0\0\0\0\x10\0" + bytes(np.random.default_rng(0).integers(0, 256,
         ([ART, MP3, ART, MP3, b"TAG" + bytes(125)], 8.0),
         *(
             ([with_sndfile(sweep(3.0), *form), with_sndfile(sweep(1.0), *form)], 4.0)
-            for form in [("FLAC",), ("WAV",), ("AIFF",), ("OGG", "VORBIS"), ("OGG", "OPUS")]
+            for form in [
+                ("FLAC",),
+                ("WAV",),
+                ("AIFF",),
+                ("AU",),
+                ("CAF",),
+                ("RF64",),
+                ("OGG", "VORBIS"),
+                ("OGG", "OPUS"),
+            ]
         ),
+        *(([WAV[:4] + struct.pack("<I", size) + WAV[8:], WAV], 4.0) for size in (0, 100, 2**31, 2**32 - 1)),
         ([with_sndfile(sweep(1.0), "OGG", "OPUS")] * 3, 3.0),
         ([with_sndfile(sweep(0.2), "FLAC")] * 20, 4.0),
         ([encode(sweep(2.0), "adts", "aac", bit_rate=64_000)] * 2, 4.0),
         ([encode(sweep(2.0), "ipod", "alac")] * 2, 4.0),
+        ([encode(sweep(2.0), "asf", "wmav2", bit_rate=64_000)] * 2, 4.0),
     ],
 )
 def test_files_joined_by_cat_are_decoded_to_the_end(write, parts, seconds):

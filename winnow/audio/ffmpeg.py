@@ -5,6 +5,7 @@ nothing else: it can reach no other file, no playlist and no network.
 """
 
 import io
+import re
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +19,7 @@ from winnow.audio.measurements import BadAudio, Samples
 from winnow.audio.mp3 import Mp3Layout, mp3_layout
 from winnow.audio.mp4 import check_mp4
 from winnow.audio.riff import riff_appended
-from winnow.audio.safe_open import FileView, TrackedFile
+from winnow.audio.safe_open import FileView, TrackedFile, find_bytes
 from winnow.audio.stream import AudioStream, format_changes
 
 DECODERS = frozenset(
@@ -39,7 +40,15 @@ LAST_TIME_STAMP = 2**62
 MAX_UNDECODABLE = 0.05  # share of the packets
 MIN_UNDECODABLE = 20  # packets; tags in the middle of a file may look like as many
 
-APPENDED = {"mov": check_mp4, "wav": riff_appended}
+ASF_HEADER = re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c")
+
+
+def asf_appended(file: TrackedFile, start: int) -> int | None:
+    """Return the byte at which another ASF (WMA) was appended, if there is one."""
+    return find_bytes(file, ASF_HEADER, start + 1)
+
+
+APPENDED = {"mov": check_mp4, "wav": riff_appended, "asf": asf_appended}
 """How to find another file after the first, where FFmpeg would not read it."""
 
 SAMPLE_TYPES = {"u8": np.uint8, "s16": np.int16, "s32": np.int32, "flt": np.float32, "dbl": np.float64}

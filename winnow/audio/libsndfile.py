@@ -19,8 +19,14 @@ CORRECTED_SIZE = re.compile(r"(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)
 BLOCK_FRAMES = re.compile(r"Samples/Block *: (\d+)")  # the same
 CODEC_FRAMES = {"GSM": 320, "MPEG": 1_152, "NMS": 160}  # of codecs, by a part of their names
 
-HEADERS = {"FLAC": re.compile(rb"fLaC[\0\x80]\0\0\x22"), "OGG": re.compile(rb"OggS\0[\x02\x06]")}
-"""How files begin in formats that state no size, but that people join by `cat`."""
+HEADERS = {
+    "FLAC": re.compile(rb"fLaC[\0\x80]\0\0\x22"),
+    "OGG": re.compile(rb"OggS\0[\x02\x06]"),
+    "AU": re.compile(rb"\.snd\0\0[\0-\x0f].{4}.\0\0\0[\x01-\x1b]", re.DOTALL),
+    "CAF": re.compile(rb"caff\0\x01\0\0desc"),
+    "RF64": re.compile(rb"RF64\xff{4}WAVEds64"),
+}
+"""How files begin in formats that do not say where the file ends, but that people join by `cat`."""
 READ_AHEAD = 2**14  # bytes that may be read beyond the last frame
 LATER_PAGE = re.compile(rb"OggS\0[\0\x01\x04\x05]")  # before it, the streams of one Ogg file may begin
 

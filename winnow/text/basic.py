@@ -30,6 +30,7 @@ FOLDED = {
     "\u0163": "\u021b",
     "\u0451": "\u0435",  # ё
     "\u0d57": "\u0d4c",  # Malayalam au
+    "\u3007": "\u96f6",  # Chinese zero
 }
 DISTINCT = {
     "ps": "\u064a",  # Pashto has both yehs

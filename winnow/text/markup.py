@@ -5,17 +5,22 @@ from html import unescape
 
 MARKUP = re.compile(r"[<&\[({*]")
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z\d]{1,31});")
-TAG = re.compile(r"<(?:\|[^<>|]{1,64}\||/?\w[\w:.-]{0,40}(?:\s{1,3}[a-zA-Z-]{1,20}=[^<>]{0,100})?\s{0,3}/?)>")
-"""`<COMMA>`, `<unk>`, `<i>`, `</font>`, `<|en|>`, `<|0.00|>`: no space after `<`, so not `a < b`."""
+TAG = re.compile(
+    r"<(?:\|[^<>|]{1,64}\||v(?:\.[\w.]{1,40})?\s[^<>]{1,60}|/?\w[\w:.-]{0,40}(?:\s{1,3}[a-zA-Z-]{1,20}=[^<>]{0,100})?\s{0,3}/?)>"
+)
+"""`<COMMA>`, `<unk>`, `<i>`, `</font>`, `<v Ann>`, `<|en|>`, `<|0.00|>`: no space after `<`, so not `a < b`."""
 
 BRACKETED = re.compile(r"(?<![\[({*])[\[({*]{1,3}+([^\[\](){}*]{1,60})[\])}*]{1,3}")
+LAUGHED = re.compile(r"\[laughter-([^\[\]]+)\]", re.IGNORECASE)
+STYLE = re.compile(r"\\[a-z].*", re.IGNORECASE)
 TIME = re.compile(r"[\d:.,\s>-]*\d:\d[\d:.,\s>-]*")
 
 EVENTS = frozenset(
     """
-    applause beep beeps bell bells blank breath breathes breathing breaths cheer cheering cheers chuckle chuckles
-    chuckling clap clapping claps click clicks cough coughing coughs cry crying exhale exhales eps gasp gasps giggle
-    giggles groan groans hes hesitation humming inaudible incomprehensible indiscernible inhale inhales jingle laugh
+    applause beep beeps bell bells blank breath breathes breathing breaths chatter cheer cheering cheers chuckle
+    chuckles chuckling clap clapping claps click clicks cough coughing coughs crosstalk cry crying exhale exhales eps
+    gasp gasps giggle giggles groan groans hes hesitation humming inaudible incomprehensible indiscernible indistinct
+    inhale inhales jingle laugh
     laughing laughs laughter lipsmack mumble mumbles mumbling music noise noises npnoise nps npz ns overlap pad pause
     ring ringing ringtone scream screaming sigh sighing sighs sil silence singing sneeze sneezes sniff sniffs sob
     sobbing sound sounds spn static sta throat tsk unclear unintelligible unk unknown whisper whispering whistle
@@ -35,9 +40,10 @@ EVENTS = frozenset(
 
 DETAILS = frozenset(
     """
-    and audience audio baby background bad clears clearing crowd distant dog door ends foreground foreign heavy in
-    intro language lip loud lyrics no of off on only other outro phone playing quiet quietly soft softly speaker
-    speaking speech start end starts talking the voice voices human nonspeech vocalized smack cross talk
+    and audience audio baby background bad classical clears clearing crowd distant dog door dramatic ends foreground
+    foreign gentle heavy in intro language lip loud lyrics no of off on only other outro phone playing quiet quietly
+    soft softly speaker speaking speech start end starts suspenseful talking tense the upbeat voice voices human
+    nonspeech vocalized smack cross talk
     """.split()
 )
 """Words that describe an event beside a word that names it."""
@@ -51,12 +57,19 @@ def strip_markup(text: str) -> str:
         text = ENTITY.sub(lambda entity: unescape(entity[0]), text)
     if "<" in text:
         text = TAG.sub(" ", text)
-    return BRACKETED.sub(lambda match: " " if is_event(match[1], match[0][0]) else match[0], text)
+    return BRACKETED.sub(spoken_part, text)
+
+
+def spoken_part(match: re.Match[str]) -> str:
+    """Return what brackets hold if it was spoken: the word in `[laughter-yes]`, as in Switchboard, or all of it."""
+    if laughed := LAUGHED.fullmatch(match[0]):
+        return f" {laughed[1]} "
+    return " " if is_event(match[1], match[0][0]) else match[0]
 
 
 def is_event(content: str, bracket: str) -> bool:
-    """Return whether brackets hold the name of a sound, or square ones a time, rather than words that were spoken."""
-    words = re.findall(r"[^\W_]+", content.casefold())
-    return (bracket == "[" and TIME.fullmatch(content) is not None) or (
-        any(word in EVENTS for word in words) and all(word in EVENTS or word in DETAILS for word in words)
-    )
+    """Return whether brackets hold the name of a sound, square ones a time, or braces a style of subtitles."""
+    if (bracket == "[" and TIME.fullmatch(content)) or (bracket == "{" and STYLE.fullmatch(content)):
+        return True
+    words = [word for word in re.findall(r"[^\W_]+", content.casefold()) if not word.isdecimal()]
+    return any(word in EVENTS for word in words) and all(word in EVENTS or word in DETAILS for word in words)

@@ -1,6 +1,7 @@
 """How numbers and currencies are read aloud, by Unicode's rules for the language (CLDR)."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any
@@ -44,10 +45,12 @@ ORDINAL_ENDINGS = {
 
 
 @cache
-def _engine(language: str) -> Any:
+def _engines(language: str) -> list[Any]:
+    """Return the engines of a language and of its regions: septante is said in Belgium."""
     from unicode_rbnf import RbnfEngine
 
-    return RbnfEngine.for_language(language) if language in RbnfEngine.get_supported_languages() else None
+    names = sorted(name for name in RbnfEngine.get_supported_languages() if name.partition("_")[0] == language)
+    return [RbnfEngine.for_language(name) for name in names]
 
 
 @cache
@@ -62,37 +65,38 @@ def _locale(language: str) -> Any:
 
 @lru_cache(10_000)
 def number_readings(digits: str, language: str, ordinal: bool = False) -> frozenset[str]:
-    """Return how a number is read: in every gender and case, as a year, digit by digit; empty where unknown.
+    """Return how a number is read: in every gender, case and region, as a year, by digits; empty where unknown.
 
     `digits` has a point before its fraction, if it has one, and may begin with a minus.
     """
-    engine = _engine(language)
-    if engine is None or len(digits) > MAX_DIGITS:
+    if len(digits) > MAX_DIGITS:
         return frozenset()
     whole = "." not in digits
     kinds = ["ordinal"] if ordinal else ["cardinal", *(["year"] if whole and int(digits) in YEARS else [])]
-    readings = {text for kind in kinds for text in _spell(engine, digits, kind)}
+    readings = {text for kind in kinds for text in _spell(language, digits, kind)}
     if language in ONE_LEFT_OUT:
         one, instead = ONE_LEFT_OUT[language]
         readings |= {instead + text.removeprefix(one) for text in readings if text.startswith(one) and len(digits) > 2}
+    if language == "en" and digits.startswith("0."):
+        readings |= {text.removeprefix("zero ") for text in readings}
     if whole and not ordinal and (len(digits) > 2 or digits[0] == "0") and digits.isdecimal():
-        names = [min(_spell(engine, digit, "numbering"), default="") for digit in digits]
+        names = [min(sorted(_spell(language, digit, "numbering")), key=len, default="") for digit in digits]
         readings.add(" ".join(names))
     return frozenset(readings - {""})
 
 
-def _spell(engine: Any, digits: str, kind: str) -> set[str]:
-    """Return the texts of the engine's rules of a kind."""
+def _spell(language: str, digits: str, kind: str) -> set[str]:
+    """Return the texts of the language's rules of a kind."""
     from unicode_rbnf.engine import RbnfError
 
     prefixes = ("spellout-cardinal", "spellout-numbering") if kind == "cardinal" else ("spellout-",)
-    names = [name for name in engine.rulesets if name.startswith(prefixes) and (kind in name or kind == "cardinal")]
-    names = [name for name in names if ("year" in name) == (kind == "year")]
     number = int(digits) if "." not in digits else Decimal(digits)
-    try:
-        texts = engine.format_number(number, ruleset_names=names).text_by_ruleset.values() if names else ()
-    except (RbnfError, ValueError, ArithmeticError):
-        return set()
+    texts: set[str] = set()
+    for engine in _engines(language):
+        names = [name for name in engine.rulesets if name.startswith(prefixes) and (kind in name or kind == "cardinal")]
+        names = [name for name in names if ("year" in name) == (kind == "year")]
+        with suppress(RbnfError, ValueError, ArithmeticError):
+            texts |= set(engine.format_number(number, ruleset_names=names).text_by_ruleset.values() if names else ())
     return {text.replace("\u00ad", "").replace("\u200b", "") for text in texts}
 
 
@@ -125,11 +129,11 @@ def and_word(language: str) -> str | None:
     return None if locale is None else str(format_list(["\0", "\1"], locale=locale)).strip("\0\1 ")
 
 
-def quantity_readings(number: str, sign: str | None, ordinal: bool, language: str) -> Iterator[str]:
-    """Yield what a number with the sign of a currency or unit may be written as."""
+def quantity_readings(number: str, sign: str | None, ordinal: bool, language: str, scale: str = "") -> Iterator[str]:
+    """Yield what a number with the sign of a currency or unit, and a `scale` such as million, may be written as."""
     spoken = number_readings(number, language, ordinal)
-    yield from spoken
+    yield from (f"{amount}{scale}" for amount in spoken)
     if sign and not ordinal:
         for name in unit_names(sign, number, language):
             for amount in (number, *spoken):
-                yield f"{amount} {name}"
+                yield f"{amount}{scale} {name}"

@@ -23,7 +23,7 @@ MAX_TRIALS = 100  # in a pair of texts
 JOINERS = r"\-\u2010\u2011\u00b7\u05be\u05f4\"\u200c"  # in a class of characters
 _LETTER = r"[^\W\d_]"
 _JOINER = re.compile(rf"(?<={_LETTER})[{JOINERS}](?=\w)|(?<=\w)[{JOINERS}](?={_LETTER})")
-_ABBREVIATION = re.compile(rf"(?:{_LETTER}\.)+{_LETTER}?\W?")
+_ABBREVIATION = re.compile(rf"(?:{_LETTER}{{1,2}}\.)+{_LETTER}?\W?")
 SIGNS = "".join(FAMILIES)
 _QUANTITY = re.compile(
     rf"(?P<before>[{SIGNS}] ?)?(?P<minus>(?<!\S)[-\u2212])?"
@@ -31,6 +31,7 @@ _QUANTITY = re.compile(
     rf"(?:(?P<after> ?(?:°[CF]|[{SIGNS}%‰°]))|(?P<ending>[a-zèº°ª]{{1,3}}\b|\.(?!\S)))?"
 )
 _GROUPS = re.compile(r"(?<![\w.,])[1-9]\d{0,2}(?: \d{3})+(?![\d.,]?\d)")
+_SCALE = re.compile(rf" {_LETTER}{{2,20}}")
 _AMPERSAND = re.compile(r"(?<!\w)(\w{1,40}) ?& ?(\w{1,40})")
 _SIMPLER = str.maketrans({"\u0622": "ا", "\u0623": "ا", "\u0625": "ا", "\u0671": "ا", "œ": "oe", "æ": "ae"})
 _NASAL = re.compile(
@@ -175,6 +176,9 @@ def number_spellings(text: str, normalized: Callable[[str], str], language: str)
         written = normalized(match[0])
         for reading in quantity_readings(number, sign, False, language) if ending in ("", ".") else ():
             yield written, normalized(reading)
+        if match["before"] and (scale := _SCALE.match(text, match.end())):  # $5 million
+            for reading in quantity_readings(number, sign, False, language, scale[0]):
+                yield normalized(match[0] + scale[0]), normalized(reading)
         for reading in quantity_readings(number, None, True, language) if ordinal else ():
             yield written, normalized(reading)
 
