@@ -1,6 +1,7 @@
 """Containers and codecs: each is decoded to its end, by the decoder that knows where that is."""
 
 import io
+import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -252,7 +253,10 @@ def test_pass_transcribes_the_stated_channel_and_says_what_it_mended(tmp_path, w
     soundfile.write(tmp_path / "inverted.wav", np.stack([SPEECH, -SPEECH], axis=1), RATE)
     names = ["caf\xe9.wav", "call.wav", "call.wav", "call.wav", "inverted.wav", "call.wav", "call.wav"]
     engine = TranscriptEngine()
-    checkpoint = engine.resolve(hears(small=dict.fromkeys(names, "good morning"))["small"])
+    transcripts = Path(hears(small=dict.fromkeys(names, "good morning"))["small"])
+    lines = [json.dumps({"audio_filepath": "call.wav", "channel": n, "pred_text": "good evening"}) for n in (1, 2)]
+    transcripts.write_text("\n".join([transcripts.read_text(), *lines]))
+    checkpoint = engine.resolve(str(transcripts))
     shard = shard_table(
         UTTERANCE,
         path=[str(tmp_path / name) for name in names],
