@@ -3,54 +3,29 @@
 import os
 import signal
 import sys
-import traceback
-from functools import partial, reduce
+from functools import partial
 from importlib.metadata import version
 from itertools import pairwise
-from operator import getitem
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
-from pydantic import ValidationError
+from cyclopts import App, Parameter
 
 from cli.console import InertConsole, JsonFile
+from cli.error_lines import explain, format_error
 from flows.server.environment import keep_current_folder_off_path
 from flows.server.proxies import exempt_this_machine
-from winnow.errors import EXIT_CODES, WinnowError
-from winnow.inert import inert, one_line
+from winnow.errors import EXIT_CODES
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble
 from winnow.parameters.filter import Filter
 from winnow.parameters.maintenance import Benchmark, Doctor, DownloadModels
 from winnow.parameters.redaction import redact_text
 from winnow.parameters.selection import Selection
-from winnow.parameters.settings import Share, describe_errors, flag, option_errors
+from winnow.parameters.settings import Share
 from winnow.rules.presets import PresetName
 
 NO_SETTINGS = Doctor()
-
-
-def format_error(error: CycloptsError) -> str:
-    """Format what is wrong with the arguments of a command, one line per option."""
-    if not isinstance(cause := error.__cause__, ValidationError):
-        return f"winnow: {one_line(redact_text(str(error)))}"
-    command = reduce(getitem, error.command_chain or (), app).assemble_argument_collection()
-    whole = error.argument.name if error.argument and not error.argument.children else ""
-    lines = [
-        f"{flag}: {message}" if (flag := option_name(place, command) if place else whole) else message
-        for place, message in describe_errors(cause)
-    ]
-    return "\n".join(f"winnow: {one_line(line)}" for line in lines)
-
-
-def option_name(place: tuple[str, ...], arguments: ArgumentCollection) -> str:
-    """Return the option of a command that sets the value at this place in its parameters."""
-    for length in range(len(place), 0, -1):
-        for argument in arguments:
-            if argument.keys == place[:length]:
-                return ".".join([argument.name, *place[length:]]).replace("_", "-")
-    return flag(*place)
 
 
 app = App(
@@ -58,7 +33,7 @@ app = App(
     help="Turn speech manifests into datasets for training.",
     version=version("winnow"),
     default_parameter=Parameter(consume_multiple=True, negative_iterable=()),  # --models a.nemo b.nemo
-    error_formatter=format_error,
+    error_formatter=lambda error: format_error(error, app),
     error_console=InertConsole(stderr=True, soft_wrap=True, markup=False),
     help_epilogue="Exit codes: " + ", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + ".",
 )
@@ -318,19 +293,6 @@ def main(words: list[str] | None = None) -> None:
         text, exit_code = explain(error)
         print(redact_text(text), file=sys.stderr)
         sys.exit(exit_code)
-
-
-def explain(error: Exception) -> tuple[str, int]:
-    """Return what a command prints of an error that ends it, and its exit code."""
-    from winnow.runs.store_errors import store_error
-
-    if isinstance(error, ValidationError):  # recorded parameters that no longer fit
-        return f"winnow: {one_line(option_errors(error))}", 2
-    known = error if isinstance(error, WinnowError) else store_error(error)
-    if known is None:
-        return inert("".join(traceback.format_exception(error)).rstrip()), 1
-    notes = (f"({one_line(note)})" for note in getattr(error, "__notes__", []))
-    return " ".join(["winnow:", str(known), *notes]), known.exit_code
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from cli.console import console
-from cli.run import start
+from cli.run import call, start
 from winnow.benchmarking.accuracy import ErrorRate
 from winnow.benchmarking.figures import BenchmarkFigures
 from winnow.parameters.maintenance import Benchmark
@@ -21,7 +21,7 @@ def benchmark(settings: Benchmark) -> None:
 
     failure = None
     try:
-        figures: BenchmarkFigures = benchmark(**{name: getattr(settings, name) for name in Benchmark.model_fields})
+        figures: BenchmarkFigures = call(benchmark, settings)
     except MeasurementFailed as error:
         failure, figures = error, error.figures
     path = settings.output / f"{figures.key}.md"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from cli.console import JsonFile, json_results
-from cli.run import progress_bar, start
+from cli.run import call, progress_bar, start
 from winnow.errors import DownloadFailed
 from winnow.parameters.maintenance import DownloadModels
 
@@ -34,9 +34,7 @@ def run(settings: DownloadModels) -> "tuple[list[DownloadedModel], DownloadFaile
     problem = None
     with progress_bar():
         try:
-            rows: list[DownloadedModel] = download_models(
-                **{name: getattr(settings, name) for name in DownloadModels.model_fields}
-            )
+            rows: list[DownloadedModel] = call(download_models, settings)
         except DownloadFailed as error:
             problem, rows = error, error.models
     return rows, problem

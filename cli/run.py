@@ -8,7 +8,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from typing import TypeVar
 
+from pydantic import BaseModel
 from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
@@ -18,6 +20,7 @@ from cli.console import console, errors
 from flows.server import monitor
 from flows.server.environment import set_prefect_defaults
 from flows.server.ephemeral import EphemeralServer
+from flows.server.interruption import interruption
 from flows.server.proxies import require_usable_proxies
 from winnow.devices.scheduler_address import require_scheduler
 from winnow.engines.registry import engine_for
@@ -31,6 +34,8 @@ from winnow.runs.storage import is_local, location
 from winnow.runs.store_errors import explain_store_errors
 from winnow.runs.verify import verify_run
 from winnow.validation.before_start import check_increments, check_refilter, check_run
+
+R = TypeVar("R")
 
 
 def curate(settings: Curation) -> Report:
@@ -53,9 +58,15 @@ def ensemble(settings: Ensemble) -> None:
 
 def run(flow: Callable[..., Report], settings: Settings) -> Report:
     with progress_bar():
-        report = flow(**{name: getattr(settings, name) for name in type(settings).model_fields})
+        report = call(flow, settings)
     print_report(report, settings.output)
     return report
+
+
+def call(flow: Callable[..., R], parameters: BaseModel) -> R:
+    """Call a flow with the fields of its parameters; a signal ends the flow run as well."""
+    with interruption.creating_flow_run():
+        return flow(**{name: getattr(parameters, name) for name in type(parameters).model_fields})
 
 
 def incremental(settings: Curation) -> None:
@@ -65,18 +76,19 @@ def incremental(settings: Curation) -> None:
     from flows.incremental import incremental
 
     with progress_bar():
-        reports: dict[str, Report] = incremental(**{name: getattr(settings, name) for name in Curation.model_fields})
+        reports: dict[str, Report] = call(incremental, settings)
     for output, report in reports.items():
         print_report(report, output)
 
 
 def refilter(run: str, output: str, rules: Filter) -> None:
     """Run the flow `refilter` and print its summary."""
-    check_refilter(Refilter(run=run, output=output, filter=rules))
+    parameters = Refilter(run=run, output=output, filter=rules)
+    check_refilter(parameters)
     start(hint=lambda: "the same command starts again")
     from flows.refilter import refilter
 
-    print_report(refilter(run=run, output=output, filter=rules), output)
+    print_report(call(refilter, parameters), output)
 
 
 def resume_hint(output: str) -> str:
@@ -105,8 +117,7 @@ def start(settings: Settings | None = None, *, hint: Callable[[], str]) -> None:
     api = monitor.configured_api()
     log.info("starting Prefect" + ("" if api else " with a temporary server"))
     monitor.current["pid"] = os.getpid()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, partial(stop, hint, None))
+    interruption.on_signal(partial(stop, hint, None))
     if api:
         monitor.require_server(api.rstrip("/"))
     else:
@@ -118,8 +129,7 @@ def start_temporary_server(hint: Callable[[], str]) -> None:
     from prefect.context import refresh_global_settings_context
 
     server = EphemeralServer()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, partial(stop, hint, server))
+    interruption.on_signal(partial(stop, hint, server))
     os.environ |= {"PREFECT_API_URL": server.api, "PREFECT_API_AUTH_STRING": server.auth}
     refresh_global_settings_context()
     server.wait()
@@ -157,19 +167,19 @@ def progress_bar() -> Iterator[None]:
         yield
 
 
-def stop(hint: Callable[[], str], server: EphemeralServer | None, number: int, frame: object) -> None:
-    """Handle a signal: set the flow run to Cancelled, then end this process and its children.
+def stop(hint: Callable[[], str], server: EphemeralServer | None, number: int) -> None:
+    """Set the flow run and its tasks to Cancelled, then end this process and its children. Committed work is kept.
 
-    Committed work is kept. `server` is the temporary one, if any. A second signal changes nothing.
+    `number` is that of the signal; `server` is the temporary server, if there is one.
     """
-    for ignored in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ignored, signal.SIG_IGN)
     cause = "interrupted" if number == signal.SIGINT else "terminated"
     errors.print(f"{cause}: {hint()}", markup=False, soft_wrap=True)
+    message = f"{cause} by {signal.Signals(number).name}"
+    monitor.stop_reporting_tasks()
     if server:
-        server.end(cancelled=f"{cause} at its terminal")
+        server.end(cancelled=message)
     else:
-        monitor.mark_cancelled(f"{cause} at its terminal")
+        monitor.mark_cancelled(message)
     monitor.end_children()
     os._exit(128 + number)
 

@@ -22,9 +22,9 @@ from distributed import Client
 from distributed.security import Security
 
 from cli.app import main
-from winnow.devices.dask_executor import DaskExecutor, refuse_exposed
+from winnow.devices.dask_executor import DaskExecutor
 from winnow.devices.executors import InlineExecutor, open_executor
-from winnow.devices.scheduler_address import require_scheduler
+from winnow.devices.scheduler_address import refuse_exposed, require_scheduler
 from winnow.engines.engine import Checkpoint
 from winnow.engines.model_cache import get_model
 from winnow.errors import DeviceLost, InsecureScheduler, OptionError
@@ -266,9 +266,9 @@ def test_scheduler_file_without_an_address_is_refused_in_one_line(tmp_path, cont
 def test_scheduler_file_that_is_no_file_is_refused(tmp_path):
     os.mkfifo(tmp_path / "fifo.json")
     (tmp_path / "folder.json").mkdir()
-    for name in ("fifo.json", "folder.json", "missing.json"):
-        with pytest.raises(OptionError, match="not a scheduler file"):
-            require_scheduler(str(tmp_path / name), Dask())
+    for name, complaint in {"fifo": "not a", "folder": "not a", "missing": "no such"}.items():
+        with pytest.raises(OptionError, match=rf"{name}\.json: {complaint} scheduler file"):
+            require_scheduler(str(tmp_path / f"{name}.json"), Dask())
 
 
 def test_scheduler_that_has_gone_is_named_within_seconds(tmp_path, capsys, manifest, hears):

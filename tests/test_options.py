@@ -10,7 +10,8 @@ from operator import getitem
 import pytest
 from cyclopts import App, CycloptsError
 
-from cli.app import app, format_error
+from cli.app import app
+from cli.error_lines import format_error
 from tests.test_layers import shipped_modules
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble
@@ -59,7 +60,7 @@ def parse_error(words: list[str]) -> str:
     try:
         app.parse_args(words, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        return format_error(error)
+        return format_error(error, app)
     return ""
 
 

@@ -62,7 +62,16 @@ def test_this_machine_is_exempted_only_if_there_is_a_proxy(before, after):
     assert environment == after
 
 
-@pytest.mark.parametrize("value", ["ftp://ann:s3cret@proxy:1", "http://ann:s3cret@proxy:port", "socks4://proxy:1"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "ftp://ann:s3cret@proxy:1",
+        "http://ann:s3cret@proxy:port",
+        "http://ann:s3cret@proxy:99999",
+        "http://",
+        "socks4://proxy:1",
+    ],
+)
 def test_proxy_that_cannot_be_used_is_refused_in_one_line(value, monkeypatch, capsys, hears, manifest, tmp_path):
     monkeypatch.setenv("HTTPS_PROXY", value)
     model = hears(small={"a.wav": "hello"})["small"]

@@ -108,6 +108,9 @@ def test_run_that_a_signal_ends_is_not_left_running(curate, tmp_path, number, ex
     server.wait(timeout=30)
     assert time.monotonic() - began < 30
     assert states(home) == [state]
+    with sqlite3.connect(home / "prefect.db") as database:
+        tasks = database.execute("select name, state_name from task_run").fetchall()
+    assert [task for task in tasks if task[1] in ("Pending", "Running", "AwaitingRetry")] == []
 
 
 def test_servers_start_at_once_on_a_new_home_and_accept_only_their_own_run(tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from typing import Any
+from uuid import UUID
 
 from winnow.errors import ServerUnavailable
 from winnow.imports import without_gc
@@ -138,16 +139,20 @@ def main(listener: int) -> None:
 def end_with_parent(server: Any, application: FlowRunsOf, api: str) -> None:
     """End the server when standard input is closed, by the parent or by its death, and end its flow runs before."""
     from prefect.client.orchestration import SyncPrefectClient
+    from prefect.types._datetime import now
 
-    from flows.server.flow_runs import end_flow_run
+    from flows.server.flow_runs import SETTLE_SECONDS, end_flow_run
 
+    began = now("UTC")
     cancelled = sys.stdin.read()
     if not server.started:
         os._exit(0)
     state, message = ("Cancelled", cancelled) if cancelled else ("Crashed", "its process died")
     with suppress(Exception), SyncPrefectClient(api, auth_string=os.environ[PASSWORD]) as client:
-        for flow_run in application.ids:
-            end_flow_run(client, flow_run, state, message)
+        for flow_run in list(application.ids):
+            created = client.read_flow_run(UUID(flow_run)).created
+            if created and created >= began:  # not one of an earlier process, which this one has set to Crashed
+                end_flow_run(client, flow_run, state, message, SETTLE_SECONDS)
     server.should_exit = True
 
 

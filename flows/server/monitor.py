@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,13 @@ import httpx
 import psutil
 
 from flows.server.environment import set_prefect_defaults
+from flows.server.interruption import interruption
 from winnow.errors import ServerLost, ServerUnavailable
 from winnow.parameters.redaction import error_line, redact_text
 
 START_TIMEOUT = 20.0  # seconds for a server to answer at the start
-CANCEL_TIMEOUT = 12.0  # seconds for setting the state of a run that a signal ends
+EVENTS_TIMEOUT = 4.0  # seconds for sending what tasks have reported before a signal ends the run
+CANCEL_TIMEOUT = 12.0  # seconds for setting the states of a run that a signal ends
 POLL_SECONDS = 3.0
 REFUSED_TIMEOUT = 15.0  # seconds after which a server that refuses connections is lost
 SILENT_TIMEOUT = 90.0  # seconds after which a server that gives no good answer is lost: a busy one is slow
@@ -111,6 +113,7 @@ def register_flow_run() -> Iterator[None]:
         yield
         return
     open_flow_runs.append(str(identifier))
+    interruption.entered()
     try:
         yield
     except Exception:
@@ -167,21 +170,34 @@ def end_children() -> None:
 
 
 def mark_cancelled(message: str) -> None:
-    """Set this process's flow runs to Cancelled, within CANCEL_TIMEOUT: the process is about to end."""
+    """Set this process's flow runs on the configured server to Cancelled, within CANCEL_TIMEOUT."""
     api = configured_api()
     if api and open_flow_runs:
-        cancelling = threading.Thread(target=_cancel, args=(api, list(open_flow_runs), message), daemon=True)
-        cancelling.start()
-        cancelling.join(CANCEL_TIMEOUT)
+        _within(CANCEL_TIMEOUT, _cancel, api, list(open_flow_runs), message)
+
+
+def stop_reporting_tasks() -> None:
+    """Send the server what tasks have reported so far, within EVENTS_TIMEOUT, and nothing from now on."""
+    if open_flow_runs:
+        from flows.server.flow_runs import stop_task_events
+
+        _within(EVENTS_TIMEOUT, stop_task_events, EVENTS_TIMEOUT)
+
+
+def _within(seconds: float, function: Callable[..., None], *arguments: Any) -> None:
+    """Call a function in a thread, for at most so long: a signal's handler may hold any lock of its own thread."""
+    thread = threading.Thread(target=function, args=arguments, daemon=True)
+    thread.start()
+    thread.join(seconds)
 
 
 def _cancel(api: str, flow_runs: list[str], message: str) -> None:
-    from flows.server.flow_runs import end_flow_run
+    from flows.server.flow_runs import SETTLE_SECONDS, end_flow_run
 
     try:
         with client(api) as server:
             for flow_run in flow_runs:
-                end_flow_run(server, flow_run, "Cancelled", message)
+                end_flow_run(server, flow_run, "Cancelled", message, SETTLE_SECONDS)
     except Exception as error:
         log.warning("the state of the flow run could not be set: %s", error_line(error))
 

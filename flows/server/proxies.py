@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import MutableMapping
+from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
 from winnow.errors import OptionError
@@ -25,14 +26,14 @@ def exempt_this_machine(environment: MutableMapping[str, str] = os.environ) -> N
 
 
 def require_usable_proxies() -> None:
-    """Raise OptionError if a proxy in the environment is none that Prefect and the model hubs can use."""
+    """Raise OptionError unless Prefect and the model hubs can use the proxies in the environment, and NO_PROXY."""
     import httpx
 
     for scheme, proxy in getproxies_environment().items():
         if scheme not in SCHEMES or not proxy:
             continue
         try:
-            httpx.HTTPTransport(proxy=proxy if "://" in proxy else f"http://{proxy}").close()
+            require_usable(proxy)
         except (ValueError, ImportError, httpx.InvalidURL) as error:
             raise OptionError(
                 f"{scheme.upper()}_PROXY={redact_text(proxy)}: not a proxy that can be used ({error_line(error)}): "
@@ -42,3 +43,14 @@ def require_usable_proxies() -> None:
         httpx.Client().close()
     except (ValueError, httpx.InvalidURL) as error:
         raise OptionError(f"NO_PROXY: {error_line(error)}: expected names of hosts, separated by commas") from error
+
+
+def require_usable(proxy: str) -> None:
+    """Raise ValueError, ImportError or InvalidURL for a proxy of an unknown kind, or one without a host."""
+    import httpx
+
+    url = proxy if "://" in proxy else f"http://{proxy}"
+    httpx.HTTPTransport(proxy=url).close()
+    parts = urlsplit(url)
+    if not parts.hostname or parts.port == 0:  # `port` raises ValueError above 65535
+        raise ValueError("no host, or port 0")

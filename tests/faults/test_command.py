@@ -105,18 +105,34 @@ def test_second_command_on_the_same_output_is_refused(tmp_path, prefect_server):
     assert {state["state"]["name"] for state in states} == {"Cancelled", "Failed"}
 
 
-def test_interrupted_command_ends_and_says_how_to_resume(tmp_path, prefect_server):
+def final(api: str, kind: str, **query: object) -> list[str]:
+    """Return the states of the runs of a kind that match, and fail if one has not ended."""
+    runs = httpx.post(f"{api}/{kind}/filter", json=query).raise_for_status().json()
+    assert [run["name"] for run in runs if run["state"]["type"] in ("PENDING", "RUNNING", "SCHEDULED")] == []
+    return [run["state"]["name"] for run in runs]
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_ends_the_flow_run_and_all_of_its_task_runs(tmp_path, prefect_server, number, exit_code):
+    """A second signal changes nothing."""
     process = start_command(*curate_demo(tmp_path / "run"), api=prefect_server)
-    while not (tmp_path / "run" / "run.json").exists():
+    while not (tmp_path / "run" / "load").exists():  # a task runs
         assert process.poll() is None, process.stderr.read()
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    process.send_signal(signal.SIGINT)
+        time.sleep(0.02)
+    start = time.monotonic()
+    process.send_signal(number)
+    process.send_signal(number)
     log = process.communicate(timeout=30)[1]
-    assert process.returncode == 130
-    (flow_run,) = httpx.post(f"{prefect_server}/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 1}).json()
+    assert time.monotonic() - start < 30
+    assert process.returncode == exit_code
+    assert f"resume with the same command, or with `winnow resume {tmp_path / 'run'}`" in log
+    newest = {"sort": "START_TIME_DESC", "limit": 1}
+    (flow_run,) = httpx.post(f"{prefect_server}/flow_runs/filter", json=newest).json()
     assert flow_run["state"]["name"] == "Cancelled"
-    assert f"interrupted: resume with the same command, or with `winnow resume {tmp_path / 'run'}`" in log
+    time.sleep(1)  # a late event of a task would be written now
+    states = final(prefect_server, "task_runs", flow_runs={"id": {"any_": [flow_run["id"]]}})
+    assert "Cancelled" in states
+    assert set(states) <= {"Cancelled", "Completed"}
 
 
 def test_run_with_too_much_quarantined_stops_and_resumes_with_a_higher_limit(manifest, hears, tmp_path, prefect_server):

@@ -56,7 +56,8 @@ def open_executor(settings: Settings) -> Iterator[Executor]:
     if settings.devices == "inline":
         yield InlineExecutor()
         return
-    from winnow.devices.dask_executor import DaskExecutor, open_cluster
+    from winnow.devices.dask_cluster import open_cluster
+    from winnow.devices.dask_executor import DaskExecutor
 
     with open_cluster(settings.devices, settings.dask, settings.placements) as connect:
         workers = DaskExecutor(connect)

@@ -22,7 +22,7 @@ def require_scheduler(devices: str, options: Dask) -> str:
 
     Raises OptionError for a file that has none, InsecureScheduler, and NoScheduler if nothing listens there.
     """
-    address = devices if devices.startswith(ADDRESSES) else read_scheduler_file(Path(devices))
+    address = address_of(devices)
     refuse_exposed(address, address.startswith("tls://"), options)
     for name in ("tls_ca_file", "tls_cert", "tls_key"):
         if (file := getattr(options, name)) and not file.is_file():
@@ -32,6 +32,11 @@ def require_scheduler(devices: str, options: Dask) -> str:
     except OSError as error:
         raise no_scheduler(devices, address, error) from error
     return address
+
+
+def address_of(devices: str) -> str:
+    """Return the address that `devices` is, or that is in the scheduler file that it names."""
+    return devices if devices.startswith(ADDRESSES) else read_scheduler_file(Path(devices))
 
 
 def require_greeting(address: str) -> None:
@@ -59,11 +64,16 @@ def read_scheduler_file(file: Path) -> str:
         status = file.stat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
             raise ValueError("not a small regular file")
-        return check_address(json.loads(file.read_text())["address"])
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        cause = "it does not exist" if isinstance(error, FileNotFoundError) else error_line(error)
+        content = json.loads(file.read_text())
+        address = content.get("address") if isinstance(content, dict) else None
+        if not isinstance(address, str):
+            raise ValueError("it has no address")
+        return check_address(address)
+    except FileNotFoundError as error:
+        raise OptionError(f"{file}: no such scheduler file: start dask scheduler --scheduler-file {file}") from error
+    except (OSError, ValueError, RecursionError) as error:
         raise OptionError(
-            f"{file}: not a scheduler file ({cause}): expected what dask scheduler --scheduler-file writes"
+            f"{file}: not a scheduler file ({error_line(error)}): expected what dask scheduler --scheduler-file writes"
         ) from error
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from winnow.corpora.registry import open_source
 from winnow.corpora.source import check_utterances
+from winnow.devices.scheduler_address import address_of
 from winnow.errors import OptionError, OutputError
 from winnow.models.auto_select import with_checkpoint_names
 from winnow.models.resolve import check_model, known_digest, raise_if_unpinned
@@ -77,7 +78,8 @@ def check_inputs(settings: Settings) -> Rules:
     elif repeated := [name for number, name in enumerate(names) if name in names[:number]]:
         raise OptionError(f"models: {repeated[0]} is listed twice, and would have two votes: name it once")
     check_models(names, settings.trust_unpinned)
-    check_scheduler_file(settings.devices)
+    if settings.devices not in ("inline", "local"):
+        address_of(settings.devices)  # raises for a scheduler file that is none
     return rules_for(settings)
 
 
@@ -95,14 +97,6 @@ def check_folders(folders: dict[str, Path | None]) -> None:
     for name, folder in folders.items():
         if folder and not folder.is_dir():
             raise OptionError(f"{flag(name)} {folder}: no such folder")
-
-
-def check_scheduler_file(devices: str) -> None:
-    """Raise OptionError if the devices are in a scheduler file that does not exist."""
-    if devices.endswith(".json") and "://" not in devices and not Path(devices).is_file():
-        raise OptionError(
-            f"{flag('devices')} {devices}: no such scheduler file: start dask scheduler --scheduler-file {devices}"
-        )
 
 
 def known_inputs(settings: Settings, rules: Rules, run: Path) -> dict[str, str | None]:
