@@ -21,6 +21,7 @@ from flows.server import monitor
 from flows.server.environment import set_prefect_defaults
 from flows.server.ephemeral import EphemeralServer
 from flows.server.interruption import interruption
+from flows.server.open_flow_runs import mark_cancelled, stop_reporting_tasks
 from flows.server.proxies import require_usable_proxies
 from winnow.devices.scheduler_address import require_scheduler
 from winnow.engines.registry import engine_for
@@ -175,11 +176,11 @@ def stop(hint: Callable[[], str], server: EphemeralServer | None, number: int) -
     cause = "interrupted" if number == signal.SIGINT else "terminated"
     errors.print(f"{cause}: {hint()}", markup=False, soft_wrap=True)
     message = f"{cause} by {signal.Signals(number).name}"
-    monitor.stop_reporting_tasks()
+    stop_reporting_tasks()
     if server:
         server.end(cancelled=message)
     else:
-        monitor.mark_cancelled(message)
+        mark_cancelled(message)
     monitor.end_children()
     os._exit(128 + number)
 

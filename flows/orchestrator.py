@@ -8,7 +8,8 @@ from prefect import Task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.progress import ProgressArtifact, ShowProgress
-from flows.server.monitor import current_flow_run, mark_crashed, watch_server
+from flows.server.monitor import current_flow_run, watch_server
+from flows.server.open_flow_runs import mark_crashed
 from tasks.report import Artifacts
 from winnow.inert import inert
 from winnow.runs.lock import Owner

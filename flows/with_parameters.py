@@ -11,7 +11,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Failed
 from pydantic import BaseModel, ValidationError
 
-from flows.server.monitor import register_flow_run
+from flows.server.open_flow_runs import register_flow_run
 from winnow.errors import OptionError, WinnowError
 from winnow.parameters.redaction import error_line
 from winnow.parameters.settings import option_errors

@@ -1,16 +1,14 @@
-"""The Prefect server as a run sees it: required at the start, watched until the end, and told about crashed runs.
+"""The Prefect server as a run sees it: required at the start, and watched until the end.
 
 A run completes its data without its server. If the server is lost, the process replaces itself by `winnow resume`
 with a temporary server: committed work is kept, the rest is done, and exit code 4 says that the server has no report.
 """
 
-import logging
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +16,10 @@ import httpx
 import psutil
 
 from flows.server.environment import set_prefect_defaults
-from flows.server.interruption import interruption
 from winnow.errors import ServerLost, ServerUnavailable
 from winnow.parameters.redaction import error_line, redact_text
 
 START_TIMEOUT = 20.0  # seconds for a server to answer at the start
-EVENTS_TIMEOUT = 4.0  # seconds for sending what tasks have reported before a signal ends the run
-CANCEL_TIMEOUT = 12.0  # seconds for setting the states of a run that a signal ends
 POLL_SECONDS = 3.0
 REFUSED_TIMEOUT = 15.0  # seconds after which a server that refuses connections is lost
 SILENT_TIMEOUT = 90.0  # seconds after which a server that gives no good answer is lost: a busy one is slow
@@ -32,11 +27,6 @@ LOST_SERVER = "WINNOW_SERVER_LOST"  # environment variable of a resumed run: the
 
 current: dict[str, Any] = {}
 """In a process that has no other work: its `pid`, its flow run (see `current_flow_run`) and the folder of its `run`."""
-
-open_flow_runs: list[str] = []
-"""The ids of this process's flow runs that have not ended."""
-
-log = logging.getLogger("winnow")
 
 
 def server_lost_message(api: str) -> str:
@@ -104,24 +94,6 @@ def current_api() -> str:
         return str(server.api_url).rstrip("/")
 
 
-@contextmanager
-def register_flow_run() -> Iterator[None]:
-    """Note the flow run that is entered, so that a signal can end it on the server too."""
-    from prefect.runtime import flow_run
-
-    if (identifier := flow_run.id) is None:  # the flow runs as a plain function
-        yield
-        return
-    open_flow_runs.append(str(identifier))
-    interruption.entered()
-    try:
-        yield
-    except Exception:
-        open_flow_runs.remove(str(identifier))
-        raise
-    open_flow_runs.remove(str(identifier))  # but not if a signal ends it: Prefect raises a BaseException for SIGTERM
-
-
 def watch_server(run: Path) -> None:
     """Watch the server from now on, and continue the run without it if it is lost.
 
@@ -167,56 +139,6 @@ def end_children() -> None:
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
             child.kill()
-
-
-def mark_cancelled(message: str) -> None:
-    """Set this process's flow runs on the configured server to Cancelled, within CANCEL_TIMEOUT."""
-    api = configured_api()
-    if api and open_flow_runs:
-        _within(CANCEL_TIMEOUT, _cancel, api, list(open_flow_runs), message)
-
-
-def stop_reporting_tasks() -> None:
-    """Send the server what tasks have reported so far, within EVENTS_TIMEOUT, and nothing from now on."""
-    if open_flow_runs:
-        from flows.server.flow_runs import stop_task_events
-
-        _within(EVENTS_TIMEOUT, stop_task_events, EVENTS_TIMEOUT)
-
-
-def _within(seconds: float, function: Callable[..., None], *arguments: Any) -> None:
-    """Call a function in a thread, for at most so long: a signal's handler may hold any lock of its own thread."""
-    thread = threading.Thread(target=function, args=arguments, daemon=True)
-    thread.start()
-    thread.join(seconds)
-
-
-def _cancel(api: str, flow_runs: list[str], message: str) -> None:
-    from flows.server.flow_runs import SETTLE_SECONDS, end_flow_run
-
-    try:
-        with client(api) as server:
-            for flow_run in flow_runs:
-                end_flow_run(server, flow_run, "Cancelled", message, SETTLE_SECONDS)
-    except Exception as error:
-        log.warning("the state of the flow run could not be set: %s", error_line(error))
-
-
-def mark_crashed(owner: dict[str, Any]) -> None:
-    """Set the state of a flow run whose process died to Crashed, if a server still shows it as running.
-
-    That is this process's server, or the one that the run had. A temporary server is gone with its run, but the next
-    one has its database.
-    """
-    from flows.server.flow_runs import end_flow_run
-
-    flow_run = owner.get("flow_run")
-    if not flow_run or flow_run in open_flow_runs:  # Prefect may have started the same flow run again
-        return
-    for api in dict.fromkeys(filter(None, [current_api(), owner.get("api")])):
-        with suppress(Exception), client(api) as server:  # not worth failing for
-            end_flow_run(server, flow_run, "Crashed", "its process died; another run continues with its output")
-            return
 
 
 def require_configured_server() -> str:
