@@ -17,7 +17,8 @@ CREATE_TIMEOUT = 5.0  # seconds that a signal waits for a flow run that is being
 class Interruption:
     """The handling of the first signal of this process; further ones are ignored."""
 
-    def __init__(self) -> None:
+    def __init__(self, create_timeout: float = CREATE_TIMEOUT) -> None:
+        self._create_timeout = create_timeout
         self._end: Callable[[int], None] | None = None
         self._creating = False
         self._waiting: list[int] = []
@@ -49,7 +50,7 @@ class Interruption:
             signal.signal(further, signal.SIG_IGN)
         if self._creating:
             self._waiting.append(number)
-            timer = threading.Timer(CREATE_TIMEOUT, self._end_once, [number])
+            timer = threading.Timer(self._create_timeout, self._end_once, [number])
             timer.daemon = True
             timer.start()
         else:
