@@ -182,6 +182,17 @@ def test_store_that_cannot_be_used_is_explained_in_one_line(
     assert time.monotonic() - began < 60
 
 
+def test_store_without_its_library_says_what_to_install(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", "gs://winnow/a"])
+    assert ended.value.code == 2
+    printed = capsys.readouterr().err
+    assert printed == (
+        "winnow: gs://winnow: the library for this kind of store is missing "
+        "(ImportError: Please install gcsfs to access Google Storage)\n"
+    )
+
+
 def test_store_that_is_lost_in_mid_run_ends_the_run_in_one_line(manifest, hears, new_connections, monkeypatch):
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

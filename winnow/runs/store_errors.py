@@ -18,6 +18,7 @@ REFUSED = (
     *("NoCredentials", "PartialCredentials", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
     *("ExpiredToken", "InvalidToken", "AccountProblem", "Forbidden", "403", "PermissionError", "RefreshFailed"),
 )
+NOT_INSTALLED = ("ImportError",)
 MISSING = ("NoSuchBucket", "InvalidBucketName", "ParamValidation")
 UNREACHABLE = ("Connect", "Timeout", "HTTPClient", "ServerDisconnected", "gaierror", "SSLError", "ProxyError")
 
@@ -44,6 +45,8 @@ def store_error(error: BaseException, place: Path | None = None) -> StoreError |
         return None
     bucket = redact_text(bucket_of(place)) if place else "the object store"
     cause = error_line(error)
+    if matches(names, NOT_INSTALLED):
+        return StoreError(f"{bucket}: the library for this kind of store is missing ({cause})")
     if matches(names, MISSING):
         return StoreError(f"{bucket}: there is no such bucket ({cause}): check its name and AWS_ENDPOINT_URL")
     if matches(names, REFUSED):
