@@ -50,6 +50,7 @@ def other_run(corpus: Path, hears: Callable[..., dict[str, str]]) -> Path:
 WRONG = {
     "no manifest": ("curate none.jsonl --output out --small small.jsonl", 2, "none.jsonl: cannot read"),
     "a folder as the manifest": ("curate . --output out --small small.jsonl", 2, ": a folder"),
+    "a name that is not UTF-8": ("curate c\udcff.jsonl --output out --small small.jsonl", 2, "not UTF-8: rename"),
     "no model": ("curate corpus.jsonl --output out --small none.nemo", 7, "none.nemo: no such file"),
     "no large model": ("curate corpus.jsonl --output out --small small.jsonl --large no.nemo", 7, "no.nemo: no such"),
     "a bad pin": ("curate corpus.jsonl --output out --small small.jsonl@sha256:12", 7, "invalid pin"),
@@ -67,6 +68,11 @@ WRONG = {
         "curate corpus.jsonl --output out --small small.jsonl --devices s.json",
         2,
         "s.json: no such",
+    ),
+    "a scheduler file without an address": (
+        "curate corpus.jsonl --output out --small small.jsonl --devices small.json",
+        2,
+        "small.json: not a scheduler file",
     ),
     "no texts": ("curate untranscribed.jsonl --output out --small small.jsonl", 2, "give --references optional"),
     "an ensemble's model": ("ensemble corpus.jsonl --output out --models small.jsonl no.nemo", 7, "no.nemo: no such"),
@@ -88,6 +94,7 @@ def test_command_refuses_in_one_line_before_it_imports_anything_heavy(
     hears(small={"a.wav": "hello there"})
     (corpus.parent / "untranscribed.jsonl").write_text('{"audio_filepath": "a.wav"}\n')
     (corpus.parent / "x.nemo").touch()
+    (corpus.parent / "small.json").write_text("{}")
     process = subprocess.run(
         [sys.executable, "-P", "-c", SCRIPT, *words.split()],
         cwd=corpus.parent,

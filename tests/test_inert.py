@@ -1,5 +1,6 @@
 """Untrusted text: file names, transcripts and messages that try to act on a terminal, a log or a page."""
 
+import json
 import logging
 import os
 import re
@@ -15,7 +16,7 @@ from cli.console import InertConsole
 from tests.conftest import ROOT, published_rows
 from winnow.doctor.findings import failed
 from winnow.errors import OutputError
-from winnow.inert import inert, one_line
+from winnow.inert import inert, inert_json, one_line
 from winnow.reports.formatting import escape_markdown
 from winnow.reports.render import render_page
 
@@ -61,6 +62,12 @@ def test_what_is_shown_names_the_character():
     assert escape_markdown("a\u202eb") == "a&#92;u202eb"
 
 
+def test_json_is_inert_and_has_the_same_values():
+    text = json.dumps({EVERYTHING: [EVERYTHING]}, ensure_ascii=False, indent=1)
+    assert not ACTIVE.search(inert_json(text))
+    assert json.loads(inert_json(text)) == json.loads(text)
+
+
 @pytest.mark.parametrize("text", ["naïve 日本語 ‘quoted’", "नमस्ते क्\u200dष", "می\u200cخواهم", "a\tb", "👩\u200d👧"])
 def test_ordinary_text_is_unchanged(text):
     assert inert(text) == text
@@ -93,6 +100,7 @@ def test_commands_print_nothing_that_acts_on_the_terminal(tmp_path, manifest, he
     assert not ACTIVE.search(printed)
     assert not ACTIVE.search((run / "report.html").read_text().replace("\n", ""))
     assert "\\u202e" in (run / "report.html").read_text()
+    assert not ACTIVE.search((run / "report.json").read_text())
     assert [row["audio_filepath"].rpartition("/")[2] for row in published_rows(run)] == ["a.wav", name]
     for kind in ("flow_runs", "task_runs", "artifacts", "logs"):
         answer = httpx.post(f"{prefect_server}/{kind}/filter", json={"limit": 200}).json()

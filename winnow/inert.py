@@ -20,3 +20,8 @@ def inert(text: str) -> str:
 def one_line(text: str) -> str:
     """Do the same, and join lines by spaces, so that no text can look like another message."""
     return inert(text.replace("\n", " "))
+
+
+def inert_json(text: str) -> str:
+    r"""Replace these characters in JSON by its own escapes, such as `\u202e`, so that readers get the same values."""
+    return ACTIVE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

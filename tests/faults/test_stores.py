@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from threading import Barrier, Thread
 
 import boto3
@@ -182,6 +183,7 @@ def test_store_that_cannot_be_used_is_explained_in_one_line(
     assert time.monotonic() - began < 60
 
 
+@pytest.mark.skipif(find_spec("gcsfs") is not None, reason="gcsfs is installed")
 def test_store_without_its_library_says_what_to_install(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["verify", "gs://winnow/a"])

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from winnow.inert import inert
 from winnow.input_files import expand_home
 from winnow.parameters.redaction import refuse_credentials
 from winnow.rules.rates import refuse_percent
@@ -70,6 +71,13 @@ class Parameters(BaseModel):
 
     @field_validator("*")
     @classmethod
+    def utf_8(cls, value: object) -> object:
+        for text in value if isinstance(value, list | tuple) else [value]:
+            require_utf_8(text)
+        return value
+
+    @field_validator("*")
+    @classmethod
     def no_credentials(cls, value: object) -> object:
         return refuse_credentials(value)
 
@@ -82,6 +90,16 @@ class Parameters(BaseModel):
         if info.context != AS_RECORDED and (complaint := next(self.complaints(), None)):
             raise ValueError(complaint)
         return self
+
+
+def require_utf_8(value: object) -> None:
+    """Raise ValueError for a text or a path with bytes that are not UTF-8, because no run could record it."""
+    text = str(value.absolute()) if isinstance(value, Path) else value
+    try:
+        if isinstance(text, str):
+            text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{inert(text)}: not UTF-8: rename the file or folder") from None
 
 
 def default_of(parameters: BaseModel, name: str) -> object:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from winnow.gates.criteria import Gates
+from winnow.inert import inert_json
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.reports.counts import check_conservation
 from winnow.reports.little_kept import little_kept
@@ -40,6 +41,6 @@ def write_report(
         report = summarize(rows, manifest, speed, settings, gates)
     report = report.model_copy(update={"warnings": list(little_kept(report))})
     text = render_markdown(report, rows, settings)
-    put(run / "report.json", report.model_dump_json(indent=2).encode() + b"\n")
+    put(run / "report.json", inert_json(report.model_dump_json(indent=2)).encode() + b"\n")
     put(run / "report.html", render_page(text, f"Quality report: {settings.manifest.name}").encode())
     return report, text
