@@ -19,17 +19,15 @@ from winnow.input_files import expand_home
 class InertConsole(Console):
     """A console whose terminal obeys only rich, and no text that is printed."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**({"highlight": False} | options))
+
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(inert(segment.text), segment.style)
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**({"highlight": False} | options))
-
 
 console = InertConsole()
-
-
 errors = InertConsole(stderr=True)
 
 JsonFile = Annotated[list[Path] | None, Parameter(consume_multiple=(0, 1))]
@@ -47,17 +45,21 @@ def json_results(given: list[Path] | None) -> Iterator[tuple[Console, Callable[[
     target = None if given is None else str(given[0]) if given else STANDARD_OUTPUT
     if target is None:
         yield console, lambda results: None
-    elif target != STANDARD_OUTPUT:
-        file = check_json_file(target)
-        yield console, lambda results: (file.write_text(to_json(results)), None)[1]
-    else:
+    elif target == STANDARD_OUTPUT:
         with alone_on_standard_output() as write:
             yield errors, lambda results: write(to_json(results))
+    else:
+        file = check_json_file(target)
+
+        def write_file(results: Any) -> None:
+            file.write_text(to_json(results))
+
+        yield console, write_file
 
 
 @contextmanager
 def alone_on_standard_output() -> Iterator[Callable[[str], None]]:
-    """Yield what writes to standard output, to which nothing else gets until the block ends."""
+    """Yield a function that writes to standard output; what anything else writes there goes to standard error."""
     descriptor = os.dup(1)
     os.dup2(2, 1)
     try:
@@ -74,7 +76,7 @@ def alone_on_standard_output() -> Iterator[Callable[[str], None]]:
 
 
 def check_json_file(target: str) -> Path:
-    """Return the file for JSON; raises OutputError, before any work is done, if it cannot be one."""
+    """Return the file for JSON; raise OutputError, before any work is done, if it cannot be one."""
     from winnow.engines.registry import is_path
 
     file = expand_home(target)

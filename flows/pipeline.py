@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flows.orchestrator import Future, Orchestrator
 from tasks.duplicates import duplicates_run
@@ -88,15 +87,8 @@ def open_pipeline(
     ):
         orchestrator.watch(run)
         audio_folder = settings.relative_to or settings.audio_root
-        shards: tuple[Any, ...] = (
-            settings.manifest,
-            run,
-            settings.shard_hours,
-            digest,
-            audio_folder,
-            settings.referenced,
-        )
-        manifest = orchestrator.run(shard_manifest, *shards)
+        source_and_folder = settings.manifest, run, settings.shard_hours, digest, audio_folder, settings.referenced
+        manifest = orchestrator.run(shard_manifest, *source_and_folder)
         yield Pipeline(settings, rules, run, devices, manifest, digest, orchestrator)
 
 
