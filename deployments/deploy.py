@@ -31,14 +31,15 @@ def deploy(notify: str | None = None, report: Callable[[str], object] = print) -
     check_webhook(notify)
     folder = Path.cwd()
     file = prefect_yaml(folder)
+    rows = deployments(file, folder)
     api = require_configured_server()
     report(f"work pools: {', '.join(create_pools())}")
-    rows = deployments(file, folder)
     register(rows, folder)
     flows: list[Flow[..., Any]] = [load_flow_from_entrypoint(row["entrypoint"]) for row in rows]
     names = [f"{flow.name}/{row['name']}" for flow, row in zip(flows, rows, strict=True)]
     for flow, name in zip(flows, names, strict=True):
-        set_form(flow, name)
+        if hasattr(flow.fn, "takes"):  # not a flow that the project has added
+            set_form(flow, name)
     report(f"deployments: {', '.join(names)}")
     report(f"from {file}; their runs start in {folder}")
     automations = create_automations(notify, sorted({flow.name for flow in flows}))
@@ -66,16 +67,20 @@ def prefect_yaml(folder: Path) -> Path:
 
 
 def deployments(file: Path, folder: Path) -> list[dict[str, Any]]:
-    """Return the deployments of a prefect.yaml.
+    """Return the deployments of a prefect.yaml; raise DeploymentFailed if one has no name or no entrypoint.
 
     One whose manifest does not exist below `folder`, as that of the demo in another project, has no parameters and no
     schedule: its form asks for them.
     """
-    rows: list[dict[str, Any]] = yaml.safe_load(file.read_text())["deployments"]
-    return [
-        row if (folder / row.get("parameters", {}).get("manifest", "")).exists() else without_schedule(row)
-        for row in rows
-    ]
+    rows = yaml.safe_load(file.read_text())["deployments"]
+    for row in rows if isinstance(rows, list) else [None]:
+        if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in ("name", "entrypoint")):
+            raise DeploymentFailed(f"{file}: deployments: expected a list, in which each has a name and an entrypoint")
+    return [row if (folder / manifest_of(row)).exists() else without_schedule(row) for row in rows]
+
+
+def manifest_of(row: dict[str, Any]) -> str:
+    return str((row.get("parameters") or {}).get("manifest") or "")
 
 
 def without_schedule(row: dict[str, Any]) -> dict[str, Any]:

@@ -106,6 +106,23 @@ def test_deployments_are_those_of_the_folder_unless_it_is_another_project(tmp_pa
         prefect_yaml(other)
 
 
+@pytest.mark.parametrize(
+    "listed",
+    ["curate", "{name: a}", "[a]", "[{entrypoint: flows/curate.py:curate}]", "[{name: a, entrypoint: 1}]"],
+)
+def test_file_of_deployments_of_another_shape_is_refused_before_the_server_is_asked(listed, tmp_path, monkeypatch):
+    (tmp_path / "prefect.yaml").write_text(f"name: winnow\ndeployments: {listed}\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DeploymentFailed, match="expected a list, in which each has a name and an entrypoint"):
+        deploy()
+
+
+def test_deployment_may_have_no_parameters(tmp_path):
+    file = tmp_path / "prefect.yaml"
+    file.write_text("deployments: [{name: a, entrypoint: flows/curate.py:curate, parameters: }]\n")
+    assert deployments(file, tmp_path) == [{"name": "a", "entrypoint": "flows/curate.py:curate", "parameters": None}]
+
+
 @pytest.mark.parametrize("url", ["slack", "ftp://host/x", "https://"])
 def test_webhook_that_is_no_url_is_refused_before_the_server_is_asked(url):
     with pytest.raises(OptionError, match="--notify"):
