@@ -116,7 +116,7 @@ def final(api: str, kind: str, **query: object) -> list[str]:
 def test_signal_ends_the_flow_run_and_all_of_its_task_runs(tmp_path, prefect_server, number, exit_code):
     """A second signal changes nothing."""
     process = start_command(*curate_demo(tmp_path / "run"), api=prefect_server)
-    while not (tmp_path / "run" / "load").exists():  # a task runs
+    while not (tmp_path / "run" / "_stages" / "load").exists():  # a task runs
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
     start = time.monotonic()
