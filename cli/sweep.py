@@ -6,8 +6,9 @@ from dataclasses import asdict
 from rich.table import Table
 from rich.text import Text
 
-from cli.console import console
+from cli.console import console, errors
 from winnow.parameters.filter import Filter
+from winnow.reports.little_kept import FEW
 from winnow.runs.run_record import load_settings
 from winnow.runs.storage import location, put
 from winnow.sweep.outcomes import Subset, gather_outcomes, kept_by_run, run_stages
@@ -31,6 +32,9 @@ def compare(output: str, given: Filter) -> None:
     }
     console.print(subsets_table({name: outcomes.of(flags) for name, flags in rows.items()}))
     console.print(costs_table(rule_costs(outcomes)))
+    if after.sum() < FEW * len(after):
+        warning = f"winnow: warning: these rules keep {after.sum():,} of {len(after):,} transcribed utterances"
+        errors.print(f"{warning}: the table shows which rule they violate", markup=False, soft_wrap=True)
 
 
 def sweep(output: str, given: Filter | None) -> None:

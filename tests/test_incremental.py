@@ -78,6 +78,16 @@ def test_utterances_without_references_are_added_only_once(manifest, models, tmp
     assert texts_and_decisions(tmp_path / "out" / "0002") == [("good morning a", "keep")]
 
 
+def test_last_line_that_is_being_written_is_left_for_the_next_increment(manifest, models, tmp_path):
+    corpus = manifest(ROWS["a"], ROWS["b"])
+    first, second = corpus.read_bytes().splitlines(keepends=True)
+    for written, number in ((first + second[:40], "0001"), (first + second.rstrip(), "0002"), (first + second, None)):
+        corpus.write_bytes(written)
+        assert curate_new(corpus, models, tmp_path / "out") == ([number] if number else [])
+    texts = [texts_and_decisions(tmp_path / "out" / number) for number in ("0001", "0002")]
+    assert texts == [[("good morning a", "keep")], [("good morning b", "keep")]]
+
+
 def increments_in(root):
     return {path.name: path.read_bytes() for path in sorted(root.glob("*.jsonl"))}
 

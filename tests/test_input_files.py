@@ -1,6 +1,7 @@
 """Paths that users name: made absolute whatever their characters, and refused if they cannot be read again."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,7 +19,9 @@ from winnow.models.resolve import check_model, known_digest, resolve
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble
 from winnow.parameters.filter import Filter
+from winnow.pins import split_pin
 from winnow.runs.run_record import load_settings, with_absolute_paths
+from winnow.validation.before_start import check_run
 from winnow.validation.rules import read_phrases
 
 ONCE = "which can be read only once: write it to a file first"
@@ -41,6 +44,7 @@ NAMES = (
         "a*b",
     ),
     *("a[b]", "{a}", "a$HOME", "é", "\u202ea", "a;b", "a|b", "a&b"),
+    *("a@sha256:", "a@sha256:b", f"a@sha256:{'0' * 64}"),
 )
 
 
@@ -190,6 +194,48 @@ def test_process_substitution_is_refused_in_words():
     process = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert (process.returncode, process.stdout) == (2, "")
     assert process.stderr == f"winnow: /dev/fd/63: a stream, {ONCE}\n"
+
+
+@pytest.mark.parametrize(
+    ("model_name", "name", "pin"),
+    [
+        (f"a.nemo@sha256:{'AB' * 32}", "a.nemo", "ab" * 32),
+        (f"a@sha256:{'0' * 64}/a.nemo@sha256:{'1' * 64}", f"a@sha256:{'0' * 64}/a.nemo", "1" * 64),
+        (f"a@sha256:{'0' * 64}/a.nemo", f"a@sha256:{'0' * 64}/a.nemo", None),
+        ("a@sha256:b.jsonl", "a@sha256:b.jsonl", None),
+        ("owner/name@main", "owner/name@main", None),
+    ],
+)
+def test_pin_is_at_the_end_of_a_name(model_name, name, pin):
+    assert split_pin(model_name) == (name, pin)
+
+
+NOT_UTF8 = os.fsdecode(b"caf\xe9")
+
+
+@pytest.mark.parametrize("option", ["manifest", "output", "small", "audio_root", "relative_to", "filter.rules"])
+def test_what_is_not_utf8_is_refused_before_it_is_recorded(manifest, hears, tmp_path, option):
+    corpus, small = manifest({"audio_filepath": "a.wav", "text": "one"}), hears(small={"a.wav": "one"})["small"]
+    folder = tmp_path / NOT_UTF8
+    folder.mkdir()
+    for file in (corpus, tmp_path / "small.jsonl"):
+        shutil.copy(file, folder)
+    others = {
+        "manifest": folder / "corpus.jsonl",
+        "output": folder / "run",
+        "small": str(folder / "small.jsonl"),
+        "filter.rules": Filter(rules=(f'text != "{NOT_UTF8}"',)),
+    }
+    changed = {option.partition(".")[0]: others.get(option, folder)}
+    settings = Curation(**{"manifest": corpus, "output": tmp_path / "run", "small": small} | changed)
+    with pytest.raises(OptionError, match=rf"--{option.replace('_', '-')}: .*caf\\udce9.* is not UTF-8"):
+        check_run(settings)
+
+
+@pytest.mark.parametrize("name", ["a" * 5000 + ".jsonl", "a\0.nemo", "~nobody-here/a.nemo", "./a", "../models/a", "."])
+def test_name_that_no_model_can_have_is_refused_in_words(name):
+    with pytest.raises(CheckpointError, match=r"no such file|not the name of a model|a folder, where a file"):
+        check_model(name)
 
 
 def test_engine_of_a_file_with_an_at_sign_is_found(tmp_path):

@@ -18,7 +18,7 @@ from winnow.schema import MENDINGS, QUARANTINE_REASONS
 ROOT = Path(__file__).parent.parent
 
 LAYERS = (
-    {"schema", "roles", "inert", "errors", "hardware", "imports", "input_files", "digests", "text", "audio"},
+    {"schema", "roles", "inert", "errors", "hardware", "imports", "input_files", "digests", "pins", "text", "audio"},
     {"parameters", "log", "rules", "gates"},
     {"runs", "corpora"},
     {"models", "engines", "devices"},

@@ -66,7 +66,7 @@ def test_accepted_parameters_are_recorded_and_read_back_equal(tmp_path_factory, 
         return
     run = tmp_path_factory.mktemp("run")
     settings = settings.model_copy(update={"output": str(run)})
-    text = json.dumps(make_record(settings, {}, {}), allow_nan=False)
+    text = json.dumps(make_record(run, settings, {}, {}).model_dump(), allow_nan=False)
     (run / "run.json").write_text(text)
     assert load_settings(run) == settings
     assert Curation.model_validate_json(settings.model_dump_json()) == settings
@@ -79,6 +79,7 @@ def test_accepted_parameters_are_recorded_and_read_back_equal(tmp_path_factory, 
         (Filter, {"max_wer": "25"}, "25 is above 2, but this is a fraction: 0.25?"),
         (Filter, {"min_agreement": 80}, "80 is above 1, but this is a fraction: 0.8?"),
         (Filter, {"min_confidence": 95.5}, "95.5 is above 1, but this is a fraction: 0.955?"),
+        (Filter, {"max_wer": 250}, "250 is above 2, but this is a fraction"),
         (Gate, {"accept": 20}, "20 is above 2, but this is a fraction: 0.2?"),
         (Gate, {"reject": 105}, "105 is above 2, but this is a fraction: 1.05?"),
         (Gate, {"audit": 5}, "5 is above 1, but this is a fraction: 0.05?"),
@@ -110,6 +111,16 @@ def test_same_model_twice_in_a_cascade_is_refused(options, complaint):
     with pytest.raises(ValidationError) as raised:
         Curation(**CURATION | options)
     assert complaint in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"small": ""}, {"large": ""}, {"extra_models": [""]}, {"languages": {"de": {"small": "d.nemo", "large": ""}}}],
+)
+def test_empty_name_of_a_model_is_refused(options):
+    """It comes from a variable that is not set, and would be taken for no model."""
+    with pytest.raises(ValidationError, match="the name of a model is empty"):
+        Curation(**CURATION | options)
 
 
 def test_models_that_are_selected_may_both_be_auto():

@@ -153,6 +153,8 @@ def test_sweep_prints_costs_and_writes_curves(run, capsys):
     before, after = (decision.count("keep") for decision in decisions)
     assert f"kept by these rules {after} " in shown
     assert f"newly kept {after - before} " in shown
+    sweep.compare(str(run), Filter(rules=("duration >= 1000",)))
+    assert "winnow: warning: these rules keep 0 of 75 transcribed utterances" in capsys.readouterr().err
     written = json.loads((run / "sweep.json").read_text())
     assert [cost["rule"] for cost in written] == [
         'REJECTED_BY_GATE: last_band != "reject"',

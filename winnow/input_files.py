@@ -12,6 +12,11 @@ def expand_home(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 (Path's raises for an unknown user)
 
 
+def is_file(path: str | Path) -> bool:
+    """Tell whether a path, with `~` in it or not, is that of a file; False if no file can have such a path."""
+    return os.path.isfile(expand_home(path))  # noqa: PTH113 (Path's raises for a long name)
+
+
 def not_a_file(path: Path) -> str | None:
     """Say why a path is not a file that can be read again, also by other processes; None if it is one, or missing.
 

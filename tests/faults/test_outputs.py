@@ -247,6 +247,24 @@ def test_what_is_not_a_regular_file_is_left_alone(settings, kind):
     assert failures(run) == []
 
 
+OWN = ("_SUCCESS.json", "report.json", "report.html", "manifest.jsonl", "_ledger/*.json", "data/*", "_stages/load/*")
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a link to itself"])
+def test_pipe_or_loop_in_the_place_of_a_file_is_noticed_and_replaced(settings, kind):
+    """To read a pipe that nobody writes to would take for ever."""
+    run = Path(settings.output)
+    for path in (next(run.glob(pattern)) for pattern in OWN):
+        path.unlink()
+        if kind == "a pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to(path.name)
+        assert failures(run) != []
+    run_curation(settings, InProcess())
+    assert failures(run) == []
+
+
 def test_what_a_dead_attempt_left_is_removed(settings):
     run = Path(settings.output)
     published = next((run / "data").iterdir())

@@ -3,7 +3,6 @@
 A new engine is one module with a subclass of `Engine`, and one line in `winnow.engines.registry`.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -14,8 +13,9 @@ from winnow.audio.decode import Clip
 from winnow.digests import PIN_PREFIX
 from winnow.engines.batching import BatchLimits
 from winnow.errors import CheckpointError
-from winnow.input_files import expand_home, not_a_file
+from winnow.input_files import expand_home, is_file, not_a_file
 from winnow.parameters.engine import EngineOptions
+from winnow.pins import split_pin
 from winnow.text.hypothesis import Hypothesis
 
 LanguagePrompt = Literal["none", "optional", "required"]
@@ -42,22 +42,12 @@ class Checkpoint(BaseModel, frozen=True):
         return f"{self.name}{PIN_PREFIX}{self.sha256}"
 
 
-def split_pin(model_name: str) -> tuple[str, str | None]:
-    """Split a model's name from its pin, which is a sha256 in lower-case hexadecimal digits, or None."""
-    name, prefix, pin = model_name.partition(PIN_PREFIX)
-    if prefix and not re.fullmatch("[0-9a-fA-F]{64}", pin):
-        raise CheckpointError(
-            f"{model_name}: invalid pin: expected {PIN_PREFIX} and 64 hexadecimal digits (sha256sum {name})"
-        )
-    return name, pin.lower() or None
-
-
 def find_model_file(name: str) -> Path:
     """Return the file that a model's name is the path of; raises CheckpointError if it is none. Nothing is opened."""
     path = expand_home(name)
     if problem := not_a_file(path):
         raise CheckpointError(f"{name}: {problem}")
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(f"{name}: no such file")
     return path
 

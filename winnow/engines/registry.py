@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from winnow.digests import PIN_PREFIX
 from winnow.engines.engine import Checkpoint, Engine
 from winnow.engines.nemo.engine import NemoEngine
 from winnow.engines.transcripts import TranscriptEngine
 from winnow.errors import CheckpointError
 from winnow.input_files import expand_home, not_a_file
 from winnow.parameters.engine import EngineOptions
+from winnow.pins import without_pin
 
 ENGINES: dict[str, Engine] = {
     "transcripts": TranscriptEngine(),
@@ -19,7 +19,7 @@ ENGINES: dict[str, Engine] = {
 
 def engine_for(model_name: str) -> Engine:
     """Return the engine of a model name, pinned or not; raises CheckpointError if none claims it."""
-    name = model_name.partition(PIN_PREFIX)[0]
+    name = without_pin(model_name)
     for engine in ENGINES.values():
         if engine.claims(name):
             return engine
@@ -31,7 +31,7 @@ def engine_for(model_name: str) -> Engine:
 
 def is_path(model_name: str) -> bool:
     """Tell whether a model name is the path of a file."""
-    name = model_name.partition(PIN_PREFIX)[0]
+    name = without_pin(model_name)
     return any(name.endswith(engine.suffixes) for engine in ENGINES.values())
 
 

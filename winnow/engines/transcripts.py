@@ -13,12 +13,12 @@ from winnow.engines.engine import (
     Recogniser,
     Request,
     find_model_file,
-    split_pin,
 )
 from winnow.engines.transcript_lines import check_transcripts, read_transcripts
 from winnow.errors import CheckpointError
 from winnow.input_files import expand_home
 from winnow.parameters.engine import EngineOptions
+from winnow.pins import split_pin
 from winnow.text.hypothesis import Hypothesis
 
 

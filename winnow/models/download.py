@@ -8,13 +8,13 @@ from pydantic import BaseModel
 
 from winnow.digests import PIN_PREFIX
 from winnow.engines.checkpoint_cache import private_folder
-from winnow.engines.engine import split_pin
 from winnow.engines.hub import progress_callback
 from winnow.engines.registry import ENGINES, engine_for
 from winnow.errors import OptionError
 from winnow.input_files import expand_home
 from winnow.models.resolve import resolve
 from winnow.parameters.redaction import error_line
+from winnow.pins import split_pin
 
 ProgressCallback = Callable[[str, int, int | None], None]
 """Called with a model's name, how many of its bytes have arrived, and how many it has, if that is known."""

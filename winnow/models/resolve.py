@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 from winnow.digests import PIN_PREFIX
 from winnow.engines.checkpoint_cache import checkpoint_digest
-from winnow.engines.engine import Checkpoint, split_pin
+from winnow.engines.engine import Checkpoint
 from winnow.engines.registry import engine_for, is_path
 from winnow.errors import CheckpointError
 from winnow.input_files import expand_home
 from winnow.models.catalog import open_catalog
+from winnow.pins import split_pin
 
 
 def resolve(model_name: str, trust_unpinned: bool = False) -> Checkpoint:

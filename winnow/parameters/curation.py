@@ -215,6 +215,9 @@ class Curation(Parameters):
         """Say which options need a model that is not given."""
         if self.select != Selection() and not self.auto:
             yield f"{given_flags('select', self.select)}: not used, because no model is auto"
+        routes = [*self.routes.values(), *(Route(small=name) for name in self.extra_models)]
+        if any("" in (route.small, route.large) for route in routes):
+            yield "--small, --large, --extra-models or --languages: the name of a model is empty"
         yield from self.repeated_models()
         if self.large:
             return

@@ -21,6 +21,13 @@ MEMBER = re.compile(rf"\s*(?P<member>{TEXT}|{WORD})\s*")
 LIST_EXPECTED = "expected a range, lower number first (1..20), or a list of texts (en, de) after in"
 
 
+NULLS = ("null", "none")
+
+UNKNOWN = (
+    "an unknown value cannot be compared: it violates every rule but those with != and not in; a text needs quotes"
+)
+
+
 def invalid(rule: str, reason: str) -> RuleError:
     """Return the error for a rule that cannot be understood."""
     return RuleError(f"invalid rule {rule!r}: {reason}")
@@ -68,6 +75,8 @@ def parse_members(text: str, rule: str, allow_last_comma: bool) -> tuple[str, ..
         raise invalid(rule, f"the list is empty; {LIST_EXPECTED}")
     members, at = [], 0
     while match := MEMBER.match(text, at):
+        if match["member"].lower() in NULLS:
+            raise invalid(rule, UNKNOWN)
         members.append(unquote(match["member"]))
         at = match.end()
         if at == len(text):

@@ -15,7 +15,9 @@ def percent_complaint(value: float, highest: float) -> str | None:
     """Say that a limit was probably written in percent, and which fraction is meant; None if it is a fraction."""
     if abs(value) <= highest:
         return None
-    return f"{value:g} is above {highest:g}, but this is a fraction" + (f": {value / 100:g}?" if value <= 1000 else "")
+    return f"{value:g} is above {highest:g}, but this is a fraction" + (
+        f": {value / 100:g}?" if abs(value) <= 100 * highest else ""
+    )
 
 
 def refuse_percent(highest: float) -> Callable[[Any], Any]:

@@ -20,9 +20,11 @@ from pydantic import BaseModel
 
 from winnow.rules.literals import (
     BRACKETS,
+    NULLS,
     NUMBER,
     QUOTED,
     TEXT,
+    UNKNOWN,
     format_number,
     invalid,
     parse_list,
@@ -45,17 +47,20 @@ ORDERING = ("<", "<=", ">", ">=")
 LISTING = ("in", "not in")
 
 RULE = re.compile(
-    rf"""\s* (?: (?P<name> [A-Z0-9_]+ ) \s* : (?!=) )?
-        \s* (?: (?P<stat> [a-z_]+ ) \( \s*
-                (?P<of> [^\s(),"]+ ) \s* (?: , \s* (?P<argument> {TEXT} | [^\s()",]+ ) \s* )? \)
-              | (?P<column> [^\s()<>=!,":≤≥≠]+ ) )
-        \s* (?P<operator> <= | >= | == | != | <> | < | > | = | ≤ | ≥ | ≠
-              | (?<=[\s)]) (?i: (?: lt | le | eq | ne | ge | gt ) (?= \s ) | (?: not \s+ )? in (?= [\s(\[{{"'“‘«„] ) ) )
-        \s* (?P<value> .*? ) \s*""",
+    rf"""(?: (?P<name> [A-Z0-9_]++ ) \s*+ : (?!=) )?
+        \s*+ (?: (?P<stat> [a-z_]+ ) \( \s*+
+                (?P<of> [^\s(),"]++ ) \s*+ (?: , \s*+ (?P<argument> {TEXT} | [^\s()",]++ ) \s*+ )? \)
+              | (?P<column> [^\s()<>=!,":≤≥≠]++ ) )
+        \s*+ (?P<operator> <= | >= | == | != | <> | < | > | = | ≤ | ≥ | ≠
+              | (?<=[\s)]) (?i: (?: lt | le | eq | ne | ge | gt ) (?= \s )
+                                    | (?: not \s++ )? in (?= [\s(\[{{"'“‘«„] ) ) )
+        \s*+ (?P<value> .* )""",
     re.VERBOSE,
 )
+"""A rule without white space around it; no quantifier gives back white space, of which there may be much."""
+
 COLUMN = re.compile(r"""[^\s()<>=!,":≤≥≠'`“”‘«»„\[\]{}%;|]+""")
-NAMED = re.compile(r'\s*[^\s:"]+\s*:(?!=)')
+NAMED = re.compile(r'[^\s:"]++\s*+:(?!=)')
 JOINED = re.compile(r"\s(and|or|&&?|\|\|?)\s", re.IGNORECASE)
 
 
@@ -140,6 +145,7 @@ def terms(rules: Iterable[Rule]) -> list[Term]:
 
 def parse(text: str) -> list[Rule]:
     """Parse a rule. A range without a name gives two rules, one for each end. Raises RuleError."""
+    text = text.strip()
     match = RULE.fullmatch(text)
     if match is None:
         hint = "; a name has only capital letters, digits and _" if NAMED.match(text) else ""
@@ -176,8 +182,8 @@ def parse_value(text: str, operator: str, rule: str) -> Any:
         raise invalid(rule, f"{operator} needs a number, got {text}")
     if literal:
         return text.lower() == "true" if text.lower() in ("true", "false") else unquote(text)
-    if text.lower() in ("null", "none"):
-        raise invalid(rule, "an unknown value cannot be compared: it violates every rule but those with != and not in")
+    if text.lower() in NULLS:
+        raise invalid(rule, UNKNOWN)
     if COLUMN.fullmatch(text) and not text.lstrip("+-.")[:1].isnumeric():
         return Term(text)
     raise invalid(

@@ -10,7 +10,7 @@ from winnow.runs.json_object import decode_object, encode_object
 from winnow.runs.ledger import record_files
 from winnow.runs.outputs import FILES
 from winnow.runs.run_record import RUN_RECORD
-from winnow.runs.storage import put, sha256_if_exists
+from winnow.runs.storage import put, read_file, sha256_if_exists
 from winnow.runs.store_errors import explain_store_errors
 
 SUCCESS = "_SUCCESS.json"
@@ -50,7 +50,7 @@ def read_completion(run: Path) -> Completion:
     """Read `_SUCCESS.json`; raises OutputError if the run is not complete, or if the file is damaged."""
     try:
         with explain_store_errors(run):
-            content = (run / SUCCESS).read_bytes()
+            content = read_file(run / SUCCESS)
         completion = Completion.model_validate(decode_object(content))
     except FileNotFoundError as error:
         raise OutputError(f"{run}: not a complete run: finish it with winnow resume {run}") from error
@@ -74,7 +74,7 @@ def read_report(run: Path) -> bytes:
     """Return `report.json` of a complete run; raises OutputError if it is not what the run wrote."""
     completion = read_completion(run)
     try:
-        content = (run / REPORT).read_bytes()
+        content = read_file(run / REPORT)
     except OSError as error:
         raise OutputError(f"{run / REPORT}: cannot be read: {error.strerror}: {REMEDY} {run}") from error
     if hashlib.sha256(content).hexdigest() != completion.sha256.get(REPORT):

@@ -50,7 +50,7 @@ def open_lock(path: Path) -> BinaryIO:
     try:
         return open(path, "a+b", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o666))
     except OSError as error:
-        raise OutputError(f"{path}: cannot be opened for writing: {error.strerror}") from error
+        raise OutputError(f"{path}: cannot be opened for writing: {error.strerror or error}") from error
 
 
 def read_owner(file: BinaryIO) -> Owner:

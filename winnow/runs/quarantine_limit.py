@@ -11,7 +11,10 @@ ALWAYS_ALLOWED = 10  # utterances; as many never stop a run
 
 
 class QuarantineLimit:
-    """Counts quarantined utterances, and raises once they are more than a share (0 to 1) of all utterances."""
+    """Counts quarantined utterances, and raises once they are more than a share (0 to 1) of all utterances.
+
+    Those whose audio has a better text in another line are not counted: that is known last, and no audio is lost.
+    """
 
     def __init__(self, utterances: int, share: float, referenced: bool = True) -> None:
         """With `referenced`, an utterance without a text is quarantined."""

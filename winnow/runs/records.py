@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from winnow.runs.json_object import decode_object, encode_object
-from winnow.runs.storage import cannot_be_read
+from winnow.runs.storage import cannot_be_read, read_file
 
 Record = dict[str, Any]
 """`files` (path in the run: sha256), `stage`, `shard`, `rows` and `facts` of finished work."""
@@ -31,7 +31,7 @@ def decode_record(key: str, content: bytes) -> Record | None:
 def read_record(path: Path) -> Record | None:
     """Return the record in a file, or None if it is missing, not intact or cannot be read."""
     try:
-        return decode_record(path.stem, path.read_bytes())
+        return decode_record(path.stem, read_file(path))
     except OSError as error:
         if not cannot_be_read(path, error):
             raise
@@ -41,7 +41,7 @@ def read_record(path: Path) -> Record | None:
 def named_files(path: Path) -> list[str]:
     """Return the files that a record names, whether it is intact or not; none if that cannot be told."""
     try:
-        files = decode_object(path.read_bytes()).get("files")
+        files = decode_object(read_file(path)).get("files")
     except (OSError, ValueError):
         return []
     return [*files] if isinstance(files, dict) else []

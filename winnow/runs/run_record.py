@@ -1,21 +1,22 @@
 """`run.json`: the parameters of a run, the sha256 of its inputs and the versions of its software."""
 
+import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from winnow.digests import PIN_PREFIX
-from winnow.errors import OutputError, RunMismatch
-from winnow.input_files import expand_home
+from winnow.errors import OptionError, OutputError, RunMismatch
+from winnow.input_files import expand_home, is_file
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.parameters.filter import Filter
-from winnow.parameters.settings import AS_RECORDED, Parameters
+from winnow.parameters.settings import AS_RECORDED, Parameters, flag
+from winnow.pins import cut_pin
 from winnow.runs.json_object import decode_object, encode_object
 from winnow.runs.ledger import record_files
-from winnow.runs.storage import is_local, put_if_absent
+from winnow.runs.storage import is_local, location, put_if_absent, read_file
 from winnow.runs.store_errors import explain_store_errors
 
 RUN_RECORD = "run.json"
@@ -64,7 +65,7 @@ def read_run_record(run: Path) -> RunRecord:
     """Read the record of the run in a folder; raises OutputError if there is none, or if it is damaged."""
     try:
         with explain_store_errors(run):
-            content = (run / RUN_RECORD).read_bytes()
+            content = read_file(run / RUN_RECORD)
         return RunRecord.model_validate(decode_object(content))
     except FileNotFoundError as error:
         raise OutputError(f"{run}: not a run's folder: {RUN_RECORD} is missing") from error
@@ -87,6 +88,18 @@ def load_settings(run: Path, filter: Filter | None = None) -> Settings:
         place = ".".join(map(str, ("parameters", *first["loc"])))
         raise OutputError(f"{run / RUN_RECORD}: not the parameters of a run: {place}: {first['msg']}") from error
     return settings.model_copy(update={"filter": filter}) if filter else settings
+
+
+def check_recordable(settings: Settings) -> None:
+    """Raise OptionError for a value that `run.json` cannot have, such as a path that is not UTF-8."""
+    values = with_absolute_paths(settings) | {"output": str(location(settings.output))}
+    for name, value in flatten(values).items():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise OptionError(
+                f"{flag(*name.split('.'))}: {value!r} is not UTF-8: rename it, or write it in UTF-8"
+            ) from error
 
 
 def make_record(run: Path, settings: Settings, inputs: dict[str, str | None], versions: dict[str, str]) -> RunRecord:
@@ -117,15 +130,8 @@ def with_absolute_names(value: Any) -> Any:
         return {key: with_absolute_names(item) for key, item in value.items()}
     if value is None:
         return None
-    name, prefix, pin = (value, "", "") if is_file(value) else value.rpartition(PIN_PREFIX)
-    return f"{expand_home(name).absolute()}{prefix}{pin}" if is_file(name) else value
-
-
-def is_file(name: str) -> bool:
-    try:
-        return expand_home(name).is_file()
-    except ValueError:  # a NUL in it
-        return False
+    name, pin = (value, "") if is_file(value) else cut_pin(value)
+    return f"{expand_home(name).absolute()}{pin}" if is_file(name) else value
 
 
 def comparable(record: RunRecord, kind: type[Parameters]) -> Values:

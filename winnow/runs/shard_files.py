@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from winnow.errors import OutputError
-from winnow.runs.storage import put
+from winnow.runs.storage import put, read_file
 
 HASHED_NAME = re.compile(r"\d{5}-([0-9a-f]{16})\.parquet")
 """The name of a file that a stage wrote: its shard, and the first digits of its sha256."""
@@ -51,7 +51,7 @@ def read_columns(path: Path, columns: Iterable[str]) -> pa.Table:
 
 def read_verified(path: Path) -> bytes:
     """Read a file; raises OutputError if its name has a hash that its content does not have."""
-    content = path.read_bytes()
+    content = read_file(path)
     if not fits_name(path.name, hashlib.sha256(content).hexdigest):
         raise OutputError(f"{path}: altered since it was written: run the same command again, which writes it again")
     return content

@@ -24,6 +24,9 @@ from winnow.parameters.redaction import redact_text
 COMMIT_STEPS = ("drafted", "in place", "linked")
 """Where a crash may cut off a commit: after the draft is written, after it is renamed, after it is linked."""
 
+NOT_REGULAR = errno.ENOTSUP
+"""The number of the error for a pipe, a device or a socket in the place of a file."""
+
 DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 RETRIES = {"mode": "standard", "total_max_attempts": 2}
@@ -148,6 +151,18 @@ def raise_if_disk_full(folder: Path) -> Iterator[None]:
         raise
 
 
+def read_file(path: Path) -> bytes:
+    """Read a file; raises OSError also for a pipe, a device or a socket, whose reader may wait for ever."""
+    require_regular(path)
+    return path.read_bytes()
+
+
+def require_regular(path: Path) -> None:
+    """Raise OSError for what exists on a local disk and is neither a regular file nor a folder."""
+    if is_local(path) and path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(NOT_REGULAR, "not a regular file", str(path))
+
+
 def is_draft(path: Path) -> bool:
     """Tell whether this is a file that a writer left when it died, by its name, which no one else gives."""
     return DRAFT.fullmatch(path.name) is not None and is_plain_file(path)
@@ -161,6 +176,7 @@ def is_plain_file(path: Path) -> bool:
 def sha256_if_exists(path: Path) -> str | None:
     """Return the sha256 of a file, or None if there is no such file, or none that can be read."""
     try:
+        require_regular(path)
         return sha256_of(path)
     except OSError as error:
         if not cannot_be_read(path, error):
@@ -171,7 +187,9 @@ def sha256_if_exists(path: Path) -> str | None:
 def cannot_be_read(path: Path, error: OSError) -> bool:
     """Tell whether an error means that there is no file that could be read, now or later."""
     final: tuple[type[OSError], ...] = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
-    return isinstance(error, (*final, PermissionError) if is_local(path) else final)
+    return isinstance(error, final) or (
+        is_local(path) and (isinstance(error, PermissionError) or error.errno in (NOT_REGULAR, errno.ELOOP))
+    )
 
 
 def draft_of(path: Path) -> Path:

@@ -18,7 +18,7 @@ from winnow.runs.outputs import FILES, FileForm, kept
 from winnow.runs.records import Record, read_record
 from winnow.runs.run_record import RUN_RECORD, read_run_record
 from winnow.runs.shard_files import read_table
-from winnow.runs.storage import sha256_if_exists
+from winnow.runs.storage import read_file, sha256_if_exists
 
 ROWS = pa.schema(
     [("id", pa.int64()), ("decision", pa.string()), ("reason", pa.string()), ("mended", pa.list_(pa.string()))]
@@ -168,7 +168,7 @@ def check_report(output: Output) -> Verification:
     if isinstance(output.completion, OutputError):
         return Verification(str(output.completion), False)
     try:
-        report = decode_object((output.run / REPORT).read_bytes())
+        report = decode_object(read_file(output.run / REPORT))
     except (OSError, ValueError):
         return Verification(f"{REPORT} is missing or damaged", False)
     decisions, counts = Counter(output.column("decision")), output.completion.counts

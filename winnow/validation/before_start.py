@@ -22,7 +22,7 @@ from winnow.rules.rule import Rules
 from winnow.runs.incremental import check_root
 from winnow.runs.reuse import input_digests
 from winnow.runs.run_dir import check_folder
-from winnow.runs.run_record import has_results, load_settings, raise_if_other_run, with_absolute_names
+from winnow.runs.run_record import check_recordable, has_results, load_settings, raise_if_other_run, with_absolute_names
 from winnow.runs.storage import location
 from winnow.sweep.outcomes import run_stages
 from winnow.validation.rules import phrase_digest, rules_for
@@ -51,6 +51,7 @@ def check_refilter(request: Refilter) -> None:
     original, run = location(request.run), location(request.output)
     settings = load_settings(original, request.filter)
     run_stages(original)
+    check_recordable(settings.model_copy(update={"output": request.output}))
     rules = rules_for(settings)
     if original == run:
         raise OutputError(f"{run}: is the run whose hypotheses are reused: choose another output")
@@ -70,6 +71,7 @@ def check_benchmark(settings: Benchmark) -> None:
 
 def check_inputs(settings: Settings) -> Rules:
     """Raise a WinnowError unless manifest, folders, models and rules fit; return the rules."""
+    check_recordable(settings)
     next(open_source(settings.manifest, referenced=settings.referenced).head(1), None)
     check_folders({"audio_root": settings.audio_root, "relative_to": settings.relative_to})
     names = settings.checkpoints

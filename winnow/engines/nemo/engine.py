@@ -7,7 +7,7 @@ from pathlib import Path
 
 from winnow.digests import PIN_PREFIX
 from winnow.engines.checkpoint_cache import checkpoint_digest
-from winnow.engines.engine import Checkpoint, Engine, LanguagePrompt, Recogniser, split_pin
+from winnow.engines.engine import Checkpoint, Engine, LanguagePrompt, Recogniser
 from winnow.engines.hub import bytes_to_download
 from winnow.engines.nemo.families import FAMILIES, LANGUAGE_PROMPTS, unsupported_options
 from winnow.engines.nemo.locate import (
@@ -25,6 +25,7 @@ from winnow.engines.nemo.preflight import find_copy, run_preflight
 from winnow.errors import CheckpointError
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.redaction import error_line
+from winnow.pins import cut_pin, split_pin, without_pin
 
 log = logging.getLogger("winnow")
 
@@ -46,7 +47,7 @@ class NemoEngine(Engine):
 
     def needs_pin(self, model_name: str) -> bool:
         """Tell whether a hub may have another file under the name tomorrow; a local file is the user's own."""
-        return not (model_name.partition(PIN_PREFIX)[0].endswith(self.suffixes) or is_pinned(model_name))
+        return not (without_pin(model_name).endswith(self.suffixes) or is_pinned(model_name))
 
     def current_pin(self, model_name: str) -> str | None:
         if path := find_downloaded(model_name):
@@ -113,13 +114,13 @@ class NemoEngine(Engine):
             ) from error
 
     def needs_hub(self, model_name: str) -> bool:
-        name = model_name.partition(PIN_PREFIX)[0]
+        name = without_pin(model_name)
         return not name.endswith(self.suffixes) and HUB_NAME.fullmatch(name) is not None
 
 
 def is_pinned(model_name: str) -> bool:
     """Tell whether a name means one file and no other."""
-    return PIN_PREFIX in model_name or COMMIT.fullmatch(model_name) is not None
+    return cut_pin(model_name)[1] != "" or COMMIT.fullmatch(model_name) is not None
 
 
 @functools.cache

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from winnow.digests import PIN_PREFIX
 from winnow.engines.engine import find_model_file
 from winnow.engines.hub import commit_of, fetch, progress_callback
 from winnow.engines.nemo.nemo_import import import_asr_models
 from winnow.errors import CheckpointError, DiskFull
 from winnow.input_files import expand_home
 from winnow.parameters.redaction import error_line
+from winnow.pins import without_pin
 
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
-NGC_NAME = re.compile(r"[\w.-]+")
+HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")
+NGC_NAME = re.compile(r"\w[\w.-]*")
 COMMIT = re.compile(r"[^@]+@[0-9a-f]{40}")
 
 
@@ -102,7 +102,7 @@ def download_from_ngc(model_name: str) -> Path:
 
 def find_downloaded(model_name: str) -> Path | None:
     """Return the file of a model, pinned or not, if it is here: at its path, or in the cache of the hub or NGC."""
-    file = expand_home(model_name.partition(PIN_PREFIX)[0])
+    file = expand_home(without_pin(model_name))
     if file.suffix == ".nemo":
         return file if file.is_file() else None
     name, _, revision = model_name.partition("@")
