@@ -305,7 +305,7 @@ def test_row_3_byte_order_marks_line_ends_blank_lines_and_separators_are_accepte
 
 
 def test_row_4_line_over_the_limit_is_not_parsed(rows_among_good):
-    whole = line(text="a" * (MAX_LINE - len(line(text=""))))
+    whole = line(note="a" * (MAX_LINE - len(line(note=""))))
     assert len(whole) == MAX_LINE
     assert rows_among_good(*ROW_4, whole)[:-1] == expected_faults("LINE_TOO_LONG", ROW_4.values())
     assert rows_among_good(whole)[0]["reason"] is None

@@ -39,8 +39,9 @@ def test_server_records_every_task_run_of_many_shards_as_completed(manifest, hea
     seconds, end = time.monotonic() - start, time.monotonic()
     assert len(published_rows(tmp_path / "run")) == SHARDS
     large = sum(record["stage"] == "transcribe-large" for record in read_records(tmp_path / "run").values())
-    # per shard: load, transcribe, score, gate, score, filter, publish; per run: shard, fields, manifest, report
-    expected = 7 * SHARDS + large + 4
+    # per shard: load, transcribe, score, gate, score, filter, publish
+    # per run: shard, fields, deduplicate, manifest, report
+    expected = 7 * SHARDS + large + 5
     while (counts := task_states(flow_runs[0])) != Counter(
         Completed=expected
     ) and time.monotonic() < end + WRITE_TIMEOUT:

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from threading import Barrier, Thread
@@ -12,8 +13,10 @@ import boto3
 import pyarrow as pa
 import pytest
 import s3fs
-from moto.server import ThreadedMotoServer
+from moto.moto_server.threaded_moto_server import MotoRequestHandler
+from moto.server import DomainDispatcherApplication, ThreadedMotoServer, create_backend_app
 from prefect.states import Failed
+from werkzeug.serving import BaseWSGIServer, make_server
 
 from cli.app import main
 from flows.curate import run_curation
@@ -28,15 +31,26 @@ from winnow.runs.storage import location, put, put_if_absent
 from winnow.runs.verify import verify_run
 
 
+class OneRequestPerConnection(MotoRequestHandler):
+    protocol_version = "HTTP/1.0"
+
+
+@contextmanager
+def running_store() -> Iterator[BaseWSGIServer]:
+    """Serve S3 on this machine, one request at a time: only so does moto create an object at most once."""
+    app = DomainDispatcherApplication(create_backend_app)
+    server = make_server("127.0.0.1", 0, app, threaded=False, request_handler=OneRequestPerConnection)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+
+
 @pytest.fixture(scope="module")
 def bucket():
     """Create an empty bucket and return its URL."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
+    with running_store() as server, pytest.MonkeyPatch.context() as patch:
         for name, value in {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.port}",
             "AWS_ACCESS_KEY_ID": "nobody",
             "AWS_SECRET_ACCESS_KEY": "nothing",
             "AWS_DEFAULT_REGION": "us-east-1",
@@ -44,7 +58,6 @@ def bucket():
             patch.setenv(name, value)
         boto3.client("s3").create_bucket(Bucket="winnow")
         yield "s3://winnow"
-    server.stop()
 
 
 def test_put_if_absent_keeps_the_first_object(bucket):
