@@ -28,7 +28,7 @@ from winnow.rules.presets import PresetName
 NO_SETTINGS = Doctor()
 
 
-app = App(
+app: App = App(
     name="winnow",
     help="Turn speech manifests into datasets for training.",
     version=version("winnow"),

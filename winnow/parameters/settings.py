@@ -99,7 +99,7 @@ def require_utf_8(value: object) -> None:
         if isinstance(text, str):
             text.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{inert(text)}: not UTF-8: rename the file or folder") from None
+        raise ValueError(f"{inert(str(text))}: not UTF-8: rename the file or folder") from None
 
 
 def default_of(parameters: BaseModel, name: str) -> object:
