@@ -74,7 +74,7 @@ def test_benchmark_with_the_same_key_reports_the_changes(corpus, models, tmp_pat
     path.write_text('{"of": "another release"}')
     benchmark(**options)
     assert "Changes since the previous benchmark" not in path.with_suffix(".md").read_text()
-    with pytest.raises(OutputError, match="/proc/figures: not writable"):
+    with pytest.raises(OutputError, match="/proc/figures: cannot be written to"):
         benchmark(**options | {"output": Path("/proc/figures")})
 
 

@@ -141,11 +141,11 @@ def test_gate_after_the_large_model_escalates_rows_that_the_filter_would_drop():
         ),
         (
             {"large": None, "gate": Gate(preset="guide")},
-            "--gate: not used, because there is no large model to escalate to: add --large",
+            "--gate.preset: not used, because there is no large model to escalate to: add --large",
         ),
         (
             {"large": None, "devices": "local", "large_placement": Placement(share=0.5)},
-            "--large-placement: not used, because there is no large model: add --large",
+            "--large-placement.share: not used, because there is no large model: add --large",
         ),
         (
             {"large": None, "extra_models": ["b.nemo"]},

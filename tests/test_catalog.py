@@ -70,7 +70,7 @@ def test_guide_name_that_never_existed_is_refused_with_the_nearest_model(name):
         "cannot be downloaded from the hub" if meaning.exists else f"no such model; the nearest is {GUIDE[name][0]}"
     )
     with pytest.raises(CheckpointError, match=complaint):
-        resolve(f"nvidia/{name}")
+        resolve(f"nvidia/{name}", trust_unpinned=True)
 
 
 def test_models_in_the_list_of_nemo_are_marked_as_listed():
