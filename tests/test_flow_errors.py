@@ -57,7 +57,7 @@ def test_error_of_a_task_is_logged_without_a_traceback(
 ):
     corpus = manifest({"audio_filepath": "a.wav", "text": "hello"})
     broken = tmp_path / "broken.jsonl"
-    broken.write_text("{}")
+    broken.write_text('{"audio_filepath": "a.wav", "pred_text": "hello", "confidence": -0.3}')
     with pytest.raises(CheckpointError) as raised:
         curate(manifest=corpus, output=str(tmp_path / "out"), small=str(broken))
     message = last_state(prefect_server)["message"]

@@ -26,6 +26,7 @@ FFMPEG_FORMATS = {
 """The same in FFmpeg's words."""
 
 SAMPLE_RATE = 48_000  # Hz
+BIT_RATE = 64_000  # bits per second; wma has no default
 
 
 def check_formats(
@@ -80,7 +81,7 @@ def write_by_ffmpeg(path: Path, container: str, codec: str) -> None:
     import numpy as np
 
     with av.open(str(path), "w", format=container) as output:
-        stream: Any = output.add_stream(codec, rate=SAMPLE_RATE, layout="mono")
+        stream: Any = output.add_stream(codec, rate=SAMPLE_RATE, layout="mono", bit_rate=BIT_RATE)
         samples = (tone() * 32_767).astype(np.int16)[None]
         frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
         frame.sample_rate, frame.pts = SAMPLE_RATE, 0

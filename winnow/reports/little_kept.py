@@ -18,10 +18,15 @@ def little_kept(report: Report) -> Iterator[str]:
         yield "Nothing was kept, because the input has no utterances."
     elif report.kept < FEW * report.utterances or not report.kept:
         kept = f"only {report.kept:,} of {report.utterances:,} utterances were" if report.kept else "nothing was"
-        reason, count = max(report.reasons.items(), key=lambda item: item[1].utterances)
+        reason, count = max(report.reasons.items(), key=lambda item: concerned(item[1]))
         verb = "quarantined" if reason in QUARANTINE_REASONS else "dropped"
-        share = f"{reason} {verb} {count.utterances / report.utterances:.0%}"
+        share = f"{reason} {verb} {concerned(count) / report.utterances:.0%}"
         yield f"{kept[0].upper()}{kept[1:]} kept. {share}: {likely_cause(reason, count, report)}"
+
+
+def concerned(count: ReasonCount) -> int:
+    """Return how many utterances have a reason, whether it is their first one or not."""
+    return max(count.utterances, count.violations or 0)
 
 
 def likely_cause(reason: str, count: ReasonCount, report: Report) -> str:

@@ -38,7 +38,8 @@ class NemoJsonl(Source):
         super().__init__(location, folder, referenced)
         self.path, self.limit, self.block = Path(location), limit, block
         if problem := not_a_file(self.path):
-            self.check()  # says what to do with a folder
+            if self.path.is_dir():
+                self.check()  # says what to do with a folder
             raise ManifestError(f"{location}: {problem}")
 
     @staticmethod
