@@ -209,7 +209,8 @@ def few_kept(kept: int, reason: str, count: int, rule: str | None = None, wer: f
         ),
         (
             {"kept": 0, "reason": "AUDIO_MISSING", "count": 100},
-            "Nothing was kept. AUDIO_MISSING quarantined 100%: the audio file does not exist; see the column detail in "
+            "Nothing was kept. AUDIO_MISSING quarantined 100%: there is no such audio file, or several to which the name "
+            "may refer; see the column detail in "
             "rejects/.",
         ),
         (
