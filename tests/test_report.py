@@ -209,9 +209,8 @@ def few_kept(kept: int, reason: str, count: int, rule: str | None = None, wer: f
         ),
         (
             {"kept": 0, "reason": "AUDIO_MISSING", "count": 100},
-            "Nothing was kept. AUDIO_MISSING quarantined 100%: there is no such audio file, or several to which the name "
-            "may refer; see the column detail in "
-            "rejects/.",
+            "Nothing was kept. AUDIO_MISSING quarantined 100%: there is no such audio file, or several to which the "
+            "name may refer; see the column detail in rejects/.",
         ),
         (
             {"kept": 0, "reason": "SPEAKER_NOT_LISTED", "count": 100, "rule": 'speaker in "theo"'},
