@@ -3,17 +3,16 @@
 `winnow.schema.MENDINGS` names and explains each mending. A row that was mended says so, and the report counts them.
 """
 
-import re
 from collections.abc import Callable
-from math import isfinite, isinf
+from math import isinf
 from typing import Any, TypeVar
 
 from winnow.audio.file_names import path_of_url
 from winnow.corpora.faults import BadUtterance
+from winnow.text.number_form import finite_number
 
 T = TypeVar("T")
 
-NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NUMERIC_FIELDS = ("offset", "duration")
 MAX_TEXT_INTEGER = 2**63  # longer numbers are not words
 CHANNEL_NAMES = {"a": 0, "b": 1, "left": 0, "right": 1}
@@ -50,8 +49,8 @@ def mend(name: str, value: object) -> tuple[Any, str] | None:
             return str(value), "TEXT_AS_NUMBER"
         case str() if name in NUMERIC_FIELDS and not value.strip():
             return None, "EMPTY_NUMBER"
-        case str() if name in NUMERIC_FIELDS and NUMBER.fullmatch(value.strip()) and isfinite(float(value)):
-            return float(value), "NUMBER_AS_TEXT"
+        case str() if name in NUMERIC_FIELDS and (number := finite_number(value.strip())) is not None:
+            return number, "NUMBER_AS_TEXT"
         case str() if name == "audio_filepath" and (path := path_of_url(value)):
             return path, "FILE_URL"
         case str() if name == "channel":

@@ -1,9 +1,9 @@
 """Numbers, texts and lists in rules: how they are written, and how they are written back."""
 
 import re
-from math import isfinite
 
 from winnow.errors import RuleError
+from winnow.text.number_form import finite_number
 
 QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "„": "“"}
 """The quotes that may enclose a text."""
@@ -14,7 +14,6 @@ BRACKETS = {"[": "]", "(": ")", "{": "}"}
 TEXT = "|".join(f"{first}[^{last}\n]*{last}" for first, last in QUOTES.items())
 WORD = r"[\w.+@#-]+(?:['’][\w.+@#-]+)*"
 
-NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 QUOTED = re.compile(TEXT)
 MEMBER = re.compile(rf"\s*(?P<member>{TEXT}|{WORD})\s*")
 
@@ -35,7 +34,7 @@ def invalid(rule: str, reason: str) -> RuleError:
 
 def parse_number(text: str, rule: str) -> float | None:
     """Return a number; None if the text is not one. Raises RuleError for one that is not finite or oddly written."""
-    if NUMBER.fullmatch(text) and isfinite(number := float(text)):
+    if (number := finite_number(text)) is not None:
         return number
     try:
         float(text)

@@ -21,7 +21,6 @@ from pydantic import BaseModel
 from winnow.rules.literals import (
     BRACKETS,
     NULLS,
-    NUMBER,
     QUOTED,
     TEXT,
     UNKNOWN,
@@ -33,6 +32,7 @@ from winnow.rules.literals import (
     unquote,
 )
 from winnow.text.alphabets import ALPHABETS
+from winnow.text.number_form import finite_number
 
 WHOLE_RUN = {"copies", "occurrence"}
 """Statistics of references that are known only after the whole manifest was read."""
@@ -194,7 +194,7 @@ def parse_value(text: str, operator: str, rule: str) -> Any:
 
 def hint_for(text: str) -> str:
     """Say what may have been meant by the value of a rule that cannot be understood."""
-    if text.endswith("%") and NUMBER.fullmatch(text[:-1].strip()):
+    if text.endswith("%") and finite_number(text[:-1].strip()) is not None:
         return f"; a percentage is written as a fraction: {float(text[:-1]) / 100:g}"
     if JOINED.search(text):
         return "; write each condition as a rule of its own"
