@@ -225,7 +225,7 @@ def cache_size_after(rows: Path, model_pass: Pass) -> tuple[int, int]:
 
 
 def test_cache_keeps_all_models_of_a_cascade(tmp_path, hears):
-    third_large = Pass(role="large3", checkpoint=resolve(hears(a={})["a"]), options=EngineOptions())
+    third_large = Pass(role="large3", checkpoint=resolve(hears(a={"a.wav": "a"})["a"]), options=EngineOptions())
     rows = store_table(
         tmp_path / ledger.STAGES / "gate-small", "00000", shard_table(BEFORE_FILTER, reason=["AUDIO_MISSING"])
     )
