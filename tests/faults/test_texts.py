@@ -19,7 +19,9 @@ from winnow.text.hypothesis import Hypothesis
 from winnow.text.metrics import all_scores
 from winnow.text.normalize import MAX_TEXT, is_too_long, normalize
 from winnow.text.rover import VoteWeights, most_confident, rover
+from winnow.text.spelled_like import differences
 from winnow.text.text_stats import TEXT_STATS
+from winnow.text.writing_style import WritingStyle, candidate_spellings
 
 ALL = bool(os.environ.get("WINNOW_TEXTS"))
 LINE = 2**20 if ALL else 2**14  # characters
@@ -141,6 +143,18 @@ def score(text: str) -> None:
         all_scores(text, other, "basic", "en")
 
 
+def tell_apart(text: str) -> None:
+    text = shorten(text)
+    for other in (text[len(text) // 3 :], f"x {text[::-1]}", fill(HARMLESS, len(text))):
+        differences(text, other, "basic", "en")
+
+
+def spell(text: str) -> None:
+    text = shorten(text)
+    for style in (WritingStyle(False, False, frozenset(), LETTERS), WritingStyle(True, True, SIGNS, LETTERS)):
+        assert len(candidate_spellings(text, "en", style)) <= 4
+
+
 def vote(text: str) -> None:
     text = shorten(text)
     hypotheses = [Hypothesis(other, confidence=0.5) for other in (text, text[7:], text[::-1])]
@@ -166,11 +180,21 @@ WORK: dict[str, Callable[[str], object]] = {
     "whisper-english": lambda text: normalize(text, "whisper-english"),
     "measure": measure_text,
     "score": score,
+    "differences": tell_apart,
+    "spellings": spell,
     "vote": vote,
     "report": escape_markdown,
 }
-SHORTER = {"whisper": 2**12, "whisper-english": 2**12, "measure": 2**12, "score": 2**13, "vote": 6_500}
+SHORTER = {
+    "whisper": 2**12,
+    "whisper-english": 2**12,
+    "measure": 2**12,
+    "score": 2**13,
+    "vote": 6_500,
+    "differences": 2**13,
+}
 """The characters for what takes much time for any text, in `make test`."""
+LETTERS, SIGNS = frozenset(string.ascii_lowercase), frozenset(string.punctuation)
 harmless_seconds: dict[str, float] = {}
 
 

@@ -196,9 +196,12 @@ def compose(text: str) -> str:
         text = _CHILLU.sub(lambda found: CHILLU[found[0]], text)
     if _SPACING_MARKS.search(text):
         text = _SPACING_MARKS.sub(lambda mark: "'" if mark[0] in _ELISION else " ", text)
-    if len(text) > LONG:
-        text = _stack().sub(r"\1", text)
-    return unicodedata.normalize("NFKC", text)
+    return unicodedata.normalize("NFKC", limit_marks(text))
+
+
+def limit_marks(text: str) -> str:
+    """Return a text without marks beyond the thirtieth on a character: its forms then take linear time."""
+    return _stack().sub(r"\1", text) if len(text) > LONG else text
 
 
 @cache

@@ -64,61 +64,65 @@ def _locale(language: str) -> Any:
 
 
 @lru_cache(10_000)
-def number_readings(digits: str, language: str, ordinal: bool = False) -> frozenset[str]:
+def number_readings(digits: str, language: str, ordinal: bool = False) -> tuple[str, ...]:
     """Return how a number is read: in every gender, case and region, as a year, by digits; empty where unknown.
+
+    The commonest come first: a year before the number, and one with a leading zero by its digits.
 
     `digits` has a point before its fraction, if it has one, and may begin with a minus.
     """
     if len(digits) > MAX_DIGITS:
-        return frozenset()
+        return ()
     whole = "." not in digits
-    kinds = ["ordinal"] if ordinal else ["cardinal", *(["year"] if whole and int(digits) in YEARS else [])]
-    readings = {text for kind in kinds for text in _spell(language, digits, kind)}
+    kinds = ["ordinal"] if ordinal else [*(["year"] if whole and int(digits) in YEARS else []), "cardinal"]
+    readings = [text for kind in kinds for text in _spell(language, digits, kind)]
     if language in ONE_LEFT_OUT:
         one, instead = ONE_LEFT_OUT[language]
-        readings |= {instead + text.removeprefix(one) for text in readings if text.startswith(one) and len(digits) > 2}
+        readings += [instead + text.removeprefix(one) for text in readings if text.startswith(one) and len(digits) > 2]
     if language == "en" and digits.startswith("0."):
-        readings |= {text.removeprefix("zero ") for text in readings}
+        readings += [text.removeprefix("zero ") for text in readings]
     if whole and not ordinal and (len(digits) > 2 or digits[0] == "0") and digits.isdecimal():
-        names = [min(sorted(_spell(language, digit, "numbering")), key=len, default="") for digit in digits]
-        readings.add(" ".join(names))
-    return frozenset(readings - {""})
+        names = " ".join(min(sorted(_spell(language, digit, "numbering")), key=len, default="") for digit in digits)
+        readings.insert(0 if digits[0] == "0" else len(readings), names)
+    return tuple(dict.fromkeys(text for text in readings if text.strip()))
 
 
-def _spell(language: str, digits: str, kind: str) -> set[str]:
-    """Return the texts of the language's rules of a kind."""
+def _spell(language: str, digits: str, kind: str) -> list[str]:
+    """Return the texts of the language's rules of a kind, the plainest rules first."""
     from unicode_rbnf.engine import RbnfError
 
     prefixes = ("spellout-cardinal", "spellout-numbering") if kind == "cardinal" else ("spellout-",)
     number = int(digits) if "." not in digits else Decimal(digits)
-    texts: set[str] = set()
+    texts: list[str] = []
     for engine in _engines(language):
         names = [name for name in engine.rulesets if name.startswith(prefixes) and (kind in name or kind == "cardinal")]
-        names = [name for name in names if ("year" in name) == (kind == "year")]
+        names = sorted((name for name in names if ("year" in name) == (kind == "year")), key=len)
         with suppress(RbnfError, ValueError, ArithmeticError):
-            texts |= set(engine.format_number(number, ruleset_names=names).text_by_ruleset.values() if names else ())
-    return {text.replace("\u00ad", "").replace("\u200b", "") for text in texts}
+            texts += engine.format_number(number, ruleset_names=names).text_by_ruleset.values() if names else ()
+    return [text.replace("\u00ad", "").replace("\u200b", "") for text in texts]
 
 
 @lru_cache(1_000)
-def unit_names(sign: str, digits: str, language: str) -> frozenset[str]:
-    """Return how the sign of a currency or unit is read beside a number; empty where unknown."""
+def unit_names(sign: str, digits: str, language: str) -> tuple[str, ...]:
+    """Return how the sign of a currency or unit is read beside a number, the commonest first; empty where unknown."""
     from babel.numbers import get_currency_name
     from babel.units import format_unit
 
     if (locale := _locale(language)) is None:
-        return frozenset()
-    counts = {1, 2, 5, min(int(Decimal(digits)), 10**6)}
+        return ()
+    own = min(int(Decimal(digits)), 10**6)
+    counts = [own, *({1, 2, 5} - {own})]
     if sign in UNITS:
-        texts = {format_unit(count, unit, "long", locale=locale) for unit in UNITS[sign] for count in counts}
-        names = {" ".join(word for word in text.split() if not any(map(str.isdecimal, word))) for text in texts}
-        return frozenset(names | ({"per cent"} if (sign, language) == ("%", "en") else set()))
-    names = set()
+        texts = [format_unit(count, unit, "long", locale=locale) for count in counts for unit in UNITS[sign]]
+        names = [" ".join(word for word in text.split() if not any(map(str.isdecimal, word))) for text in texts]
+        return tuple(dict.fromkeys(names + (["per cent"] if (sign, language) == ("%", "en") else [])))
+    names = []
     for count in counts:
         family = [str(get_currency_name(code, count, locale)) for code in FAMILIES.get(sign, ())]
-        words = [set(name.replace("-", " ").split()) for name in family]
-        names |= {*family, *(set.intersection(*words) if len(words) > 1 else ())}
-    return frozenset(names)
+        words = [name.replace("-", " ").split() for name in family]
+        shared = set.intersection(*map(set, words)) if len(words) > 1 else set()
+        names += [*(word for word in words[0] if word in shared), *family] if words else []
+    return tuple(dict.fromkeys(names))
 
 
 def and_word(language: str) -> str | None:

@@ -6,15 +6,16 @@ the reference has stays, and of the hypothesis only what then agrees with it cha
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import accumulate, chain, islice, pairwise
+from itertools import accumulate, chain, pairwise
 
 from rapidfuzz.distance import Levenshtein
 
 from winnow.text.basic import TURKIC, evident_language
-from winnow.text.languages import base_language, decimal_mark
+from winnow.text.languages import base_language
 from winnow.text.markup import strip_markup
 from winnow.text.normalize import Normalizer, normalize
-from winnow.text.number_words import FAMILIES, ORDINAL_ENDINGS, and_word, quantity_readings
+from winnow.text.number_words import and_word
+from winnow.text.quantities import number_spellings
 from winnow.text.words import split_words
 
 MAX_CHARACTERS = 20_000  # of a text that is respelled, about twenty minutes of speech
@@ -22,16 +23,9 @@ MAX_TRIALS = 100  # in a pair of texts
 
 JOINERS = r"\-\u2010\u2011\u00b7\u05be\u05f4\"\u200c"  # in a class of characters
 _LETTER = r"[^\W\d_]"
-_JOINER = re.compile(rf"(?<={_LETTER})[{JOINERS}](?=\w)|(?<=\w)[{JOINERS}](?={_LETTER})")
-_ABBREVIATION = re.compile(rf"(?:{_LETTER}{{1,2}}\.)+{_LETTER}?\W?")
-SIGNS = "".join(FAMILIES)
-_QUANTITY = re.compile(
-    rf"(?P<before>[{SIGNS}] ?)?(?P<minus>(?<!\S)[-\u2212])?"
-    r"(?P<number>(?<![\w.,])(?:[1-9]\d{0,2}(?: \d{3})+(?!\d)|\d+(?:[.,'\u2019\u066b\u066c\u00a0\u2009\u202f]\d+)*))"
-    rf"(?:(?P<after> ?(?:°[CF]|[{SIGNS}%‰°]))|(?P<ending>[a-zèº°ª]{{1,3}}\b|\.(?!\S)))?"
-)
+JOINER = re.compile(rf"(?<={_LETTER})[{JOINERS}](?=\w)|(?<=\w)[{JOINERS}](?={_LETTER})")
+ABBREVIATION = re.compile(rf"(?:{_LETTER}{{1,2}}\.)+{_LETTER}?\W?")
 _GROUPS = re.compile(r"(?<![\w.,])[1-9]\d{0,2}(?: \d{3})+(?![\d.,]?\d)")
-_SCALE = re.compile(rf" {_LETTER}{{2,20}}")
 _AMPERSAND = re.compile(r"(?<!\w)(\w{1,40}) ?& ?(\w{1,40})")
 _SIMPLER = str.maketrans({"\u0622": "ا", "\u0623": "ا", "\u0625": "ا", "\u0671": "ا", "œ": "oe", "æ": "ae"})
 _NASAL = re.compile(
@@ -57,8 +51,7 @@ def normalize_pair(
     `language` is the tag of what is spoken; without one, letters of either text may tell. Whisper's normalizers and
     `none` are left alone.
     """
-    if language is not None or not (reference.isascii() and hypothesis.isascii()):
-        language = base_language(language) or evident_language(reference, hypothesis)
+    language = language_of(reference, hypothesis, language)
     expected, actual = normalize(reference, normalizer, language), normalize(hypothesis, normalizer, language)
     if expected == actual:
         return expected, actual
@@ -72,6 +65,13 @@ def normalize_pair(
     if _NOTABLE.search(texts):
         actual = respell(reference, hypothesis, expected, actual, normalizer, language)
     return expected, actual
+
+
+def language_of(reference: str, hypothesis: str, tag: str | None) -> str | None:
+    """Return the language of a pair of texts: that of its tag, or else the one that letters of either give away."""
+    if tag is None and reference.isascii() and hypothesis.isascii():
+        return None
+    return base_language(tag) or evident_language(reference, hypothesis)
 
 
 def is_simple_ascii(text: str, language: str | None) -> bool:
@@ -147,11 +147,11 @@ def spellings(
 
 def token_spellings(token: str, normalized: Callable[[str], str], language: str | None) -> Iterator[tuple[str, str]]:
     """Yield the other spellings of a stretch without spaces."""
-    if _JOINER.search(token):
-        yield normalized(token), normalized(_JOINER.sub("", token))
+    if JOINER.search(token):
+        yield normalized(token), normalized(JOINER.sub("", token))
         if "\u200c" in token:
             yield normalized(token), normalized(token.replace("\u200c", " "))
-    if _ABBREVIATION.fullmatch(token):
+    if ABBREVIATION.fullmatch(token):
         yield normalized(token), normalized(token.replace(".", ""))
     if language in TURKIC and token.startswith("I") and not token.isupper():
         yield normalized(token), normalized(f"i{token[1:]}")
@@ -159,39 +159,6 @@ def token_spellings(token: str, normalized: Callable[[str], str], language: str 
     simpler = _NASAL.sub("\u0902", word).translate(_SIMPLER)
     if simpler != word:
         yield word, simpler
-
-
-def number_spellings(text: str, normalized: Callable[[str], str], language: str) -> Iterator[tuple[str, str]]:
-    """Yield how the numbers of a text are read."""
-    for match in islice(_QUANTITY.finditer(text), MAX_TRIALS):
-        number = plain_number(match["number"], language)
-        if number is None:
-            continue
-        ending = (match["ending"] or "").replace("º", "o").replace("ª", "a")
-        ordinal = ending in ORDINAL_ENDINGS.get(language, ()) or (ending == "." and language not in ORDINAL_ENDINGS)
-        if ending not in ("", ".") and not ordinal:
-            continue
-        sign = (match["before"] or match["after"] or "").strip() or None
-        number = f"-{number}" if match["minus"] else number
-        written = normalized(match[0])
-        for reading in quantity_readings(number, sign, False, language) if ending in ("", ".") else ():
-            yield written, normalized(reading)
-        if match["before"] and (scale := _SCALE.match(text, match.end())):  # $5 million
-            for reading in quantity_readings(number, sign, False, language, scale[0]):
-                yield normalized(match[0] + scale[0]), normalized(reading)
-        for reading in quantity_readings(number, None, True, language) if ordinal else ():
-            yield written, normalized(reading)
-
-
-def plain_number(written: str, language: str) -> str | None:
-    """Return a number with ASCII digits, without separators and with a point before its fraction; None if unclear."""
-    mark = decimal_mark(language)
-    whole, *fractions = written.replace("\u066b", mark).split(mark)
-    parts = re.split(r"\D", whole)
-    if len(fractions) > 1 or any(len(part) != 3 for part in parts[1:]) or any(map(re.compile(r"\D").search, fractions)):
-        return None
-    digits = "".join(str(int(digit)) for digit in "".join(parts))
-    return ".".join([digits, *("".join(str(int(digit)) for digit in part) for part in fractions)])
 
 
 def space_like(expected: str, actual: str) -> str:

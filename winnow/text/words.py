@@ -10,6 +10,9 @@ SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}
 CHARACTER = rf"[{SPACELESS}]\p{{M}}*"
 WORD = rf"{CHARACTER}|[^\s\p{{Z}}{SPACELESS}]+"
 
+TOKEN = rf"(?:(?!\p{{Nd}}){CHARACTER}|(?:[^\s\p{{Z}}{SPACELESS}]|\p{{Nd}})+) ?"
+"""The same, before digits are normalized: those of these scripts make up one number."""
+
 SPACE_AFTER = rf"([{SPACELESS}]\p{{M}}*)\s+"
 SPACE_BEFORE = rf"\s([{SPACELESS}])"
 """Spaces beside a character of a script without spaces, where white space is a single space."""
@@ -38,6 +41,14 @@ def split_words(text: str) -> list[str]:
     if text.isascii() or not has_spaceless(text):
         return text.split()
     return list(_compiled(WORD).findall(text))
+
+
+def split_tokens(text: str) -> list[str]:
+    """Split a text as `split_words` does, each token with a space after it if it has one and is not the last."""
+    if text.isascii() or not has_spaceless(text):
+        tokens = text.split()
+        return [*(f"{token} " for token in tokens[:-1]), *tokens[-1:]]
+    return list(_compiled(TOKEN).findall(" ".join(text.split())))
 
 
 def join_spaceless(text: str) -> str:
