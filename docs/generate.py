@@ -21,6 +21,7 @@ from winnow.schema import (
     UTTERANCE,
 )
 from winnow.text.equalities import CHOICES, Choice
+from winnow.text.evidence import NO_EVIDENCE
 from winnow.text.metrics import METRICS
 
 DOCS = Path(__file__).parent
@@ -213,6 +214,14 @@ DESCRIPTIONS = {
     "confidence": "Confidence of the hypothesis (0 to 1): NeMo's entropy-based one",
     "word_confidence": "Confidence of each word (0 to 1)",
     "words": "Words with start and end, in seconds from the start of the utterance; only with `--engine.timestamps`",
+    "evidence": "Gap for each word of the reference, in nats",
+    "gap": "How much less likely the reference is than the hypothesis under the model, in nats: 0 if they have the "
+    "same words",
+    "doubt": "The gap relative to the model's own uncertainty, gap / (1 - log-likelihood of the hypothesis): the "
+    "higher, the more the audio speaks against the reference",
+    "doubtful": "The reference's words where it differs most from the hypothesis, by the gap; empty where words are "
+    "missing from it",
+    "no_evidence": "Why there is no evidence: " + "; ".join(f"`{key}`, {why}" for key, why in NO_EVIDENCE.items()),
     "model": "With a model's prefix, the checkpoint that transcribed; without, the role whose hypothesis was selected",
     "agreement": "Mean agreement (0 to 1) of the other models with the hypothesis; null if one model transcribed",
     "lowest_agreement": "Lowest agreement (0 to 1) with a word of the hypothesis; null if one model transcribed",

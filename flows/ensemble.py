@@ -73,7 +73,12 @@ def make_passes(settings: Ensemble) -> list[Pass]:
     for number, checkpoint in enumerate(checkpoints):
         if checkpoint.sha256 in digests[:number]:
             raise OptionError(f"models: {checkpoint.name} is listed twice, and would have two votes: name it once")
-    how = {"options": settings.engine, "root": settings.audio_root, "placement": settings.models_placement}
+    how = {
+        "options": settings.engine,
+        "normalizer": settings.normalizer,
+        "root": settings.audio_root,
+        "placement": settings.models_placement,
+    }
     return [Pass(role=f"model{n}", checkpoint=checkpoint, **how) for n, checkpoint in enumerate(checkpoints, 1)]
 
 

@@ -29,7 +29,7 @@ from winnow.runs import ledger
 from winnow.runs.records import Record
 from winnow.schema import AUDIO_IDENTITY, HYPOTHESIS, after_transcribe, append_columns
 from winnow.text.languages import row_languages
-from winnow.text.normalize import is_too_long
+from winnow.text.normalize import is_too_long, version_of
 
 log = logging.getLogger("winnow")
 
@@ -51,7 +51,8 @@ def transcribe(shard: pa.Table, model_pass: Pass, recognise: TranscribeRequests)
     models: list[str | None] = [None] * len(shard)
     usage: ledger.Facts = {}
     if indices:
-        transcribed, usage = recognise(requests_for(shard, indices, languages, model_pass.root))
+        normalizer = model_pass.normalizer if model_pass.options.evidence else None
+        transcribed, usage = recognise(requests_for(shard, indices, languages, model_pass.root, normalizer))
         for i, result in zip(indices, transcribed, strict=True):
             checkpoint = checkpoints[languages[i]]
             results[i], models[i] = refuse_long(result), checkpoint.name if checkpoint else None
@@ -97,6 +98,8 @@ def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated
     audio_versions = {name: version(name) for name in ("av", "soundfile", "soxr")}
     settings = model_pass.options.model_dump(mode="json", exclude=EngineOptions.PERFORMANCE_ONLY)
     settings["versions"] = versions_for(model_pass.checkpoints) | audio_versions
+    if model_pass.options.evidence:
+        settings |= {"normalizer": model_pass.normalizer, "normalizer_version": version_of(model_pass.normalizer)}
     if model_pass.languages:
         settings["languages"] = {tag: model and model.sha256 for tag, model in model_pass.languages.items()}
     return ledger.run_stage(

@@ -63,12 +63,22 @@ def extend_schema(schema: pa.Schema, *fields: tuple[str, pa.DataType]) -> pa.Sch
 WORDS = pa.list_(pa.struct([("word", pa.string()), ("start", pa.float64()), ("end", pa.float64())]))
 """Words with their start and end, in seconds from the start of the utterance."""
 
+EVIDENCE = {
+    "evidence": pa.float64(),  # gap, nats for each word of the reference
+    "gap": pa.float64(),  # nats; how much less likely the reference is than the hypothesis
+    "doubt": pa.float64(),  # the gap, relative to the model's own uncertainty
+    "doubtful": pa.string(),  # the reference's words that the gap is due to most
+    "no_evidence": pa.string(),  # a key of winnow.text.evidence.NO_EVIDENCE
+}
+"""How well the audio speaks for the reference, by the model of a hypothesis; null without a reference."""
+
 HYPOTHESIS = {
     "pred_text": pa.string(),
     "tokens": pa.int32(),
     "confidence": pa.float64(),  # of the utterance, 0 to 1
     "word_confidence": pa.list_(pa.float64()),
     "words": WORDS,  # with engine.timestamps only
+    **EVIDENCE,
     "model": pa.string(),  # the checkpoint, by its name in the run
 }
 
@@ -88,6 +98,8 @@ DECISION = {
     "wer": pa.float64(),
     "cer": pa.float64(),
     "confidence": pa.float64(),
+    "evidence": pa.float64(),
+    "doubt": pa.float64(),
     **AGREEMENT,
     "model": pa.string(),  # the role of the model whose hypothesis was selected
     "decision": pa.string(),

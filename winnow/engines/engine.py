@@ -17,6 +17,7 @@ from winnow.input_files import expand_home, is_file, not_a_file
 from winnow.parameters.engine import EngineOptions
 from winnow.pins import split_pin
 from winnow.text.hypothesis import Hypothesis
+from winnow.text.normalize import Normalizer
 
 LanguagePrompt = Literal["none", "optional", "required"]
 """Whether a model gets the language: never, if it is known, or always."""
@@ -59,6 +60,9 @@ class Request:
     The file must lie in the folder `root`, if there is one. `language` is given only to models that use it. `identity`
     is that of the audio that an earlier pass decoded. `channel`, counted from 0, is the only one to transcribe;
     `rounding` is half a unit of the last digit of the duration, in seconds.
+
+    `texts` are compared with what the model reads: the reference first, if there is one. Texts are the same if
+    `normalizer` makes them the same, in `text_language`, the tag of what is spoken.
     """
 
     path: str
@@ -69,6 +73,9 @@ class Request:
     identity: str | None = None
     channel: int | None = None
     rounding: float = 0.0
+    texts: tuple[str, ...] = ()
+    normalizer: Normalizer = "basic"
+    text_language: str | None = None
 
 
 Batch = list[tuple[Request, Clip]]
@@ -92,7 +99,10 @@ class Recogniser(Protocol):
     runtime: dict[str, Any]
 
     def transcribe(self, batches: list[Batch]) -> list[Hypothesis]:
-        """Return a hypothesis for each clip, in order; raises MissingTranscript if there is none for one of them."""
+        """Return a hypothesis for each clip, in order; raises MissingTranscript if there is none for one of them.
+
+        A hypothesis has the evidence for each text of its request, or none if the model cannot tell.
+        """
 
     def peak_device_bytes(self) -> int | None:
         """Return the peak device memory since the last call, in bytes; None on a CPU."""
@@ -114,6 +124,8 @@ class Engine(Protocol):
     """The families that its checkpoints may have."""
     precomputed: bool = False
     """Whether the hypotheses exist already, so that nothing is loaded or computed."""
+    scores_texts: bool = False
+    """Whether its models give evidence for the texts of a request."""
 
     def claims(self, model_name: str) -> bool:
         """Tell by its form whether a name, without a sha256 pin, is one of this engine's models."""

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from winnow.audio.decode import Clip, header_duration, load_clip
@@ -20,7 +20,9 @@ from winnow.engines.engine import Recogniser, Request
 from winnow.engines.failed_calls import quarantine_reason, transcribe_batches
 from winnow.errors import ModelBroken
 from winnow.parameters.engine import EngineOptions
+from winnow.text.evidence import TextEvidence
 from winnow.text.hypothesis import Hypothesis
+from winnow.text.normalize import count_words
 
 DECODE_THREADS = 4  # soundfile and soxr release Python's lock
 CALLS_AHEAD = 2  # model calls whose audio is decoded before a lane is free
@@ -189,17 +191,25 @@ def run_call(
     call.model_seconds = time.perf_counter() - began
     call.padded_seconds = sum(len(batch) * clips[batch[0]].seconds for batch in batches)
     for index, outcome in zip((index for batch in batches for index in batch), outcomes, strict=True):
-        call.results[index] = to_result(outcome, clips[index])
+        call.results[index] = to_result(outcome, clips[index], requests[index])
         if isinstance(outcome, Exception) and quarantine_reason(outcome) == "MODEL_ERROR":
             call.failures.append(outcome)
     return call
 
 
-def to_result(outcome: Hypothesis | Exception, clip: Clip) -> Result:
+def to_result(outcome: Hypothesis | Exception, clip: Clip, request: Request) -> Result:
     reason, detail = None, None
     if isinstance(outcome, Exception):
         reason, detail = quarantine_reason(outcome), str(outcome) or type(outcome).__name__
     elif not outcome.finite:
         reason = "NONFINITE_SCORE"
     hypothesis = outcome if isinstance(outcome, Hypothesis) and reason is None else None
+    if hypothesis and request.texts and not hypothesis.evidence:
+        hypothesis = replace(hypothesis, evidence=unsupported(request))
     return Result(hypothesis, clip.stats, reason, detail, clip.identity, clip.mended, clip.found)
+
+
+def unsupported(request: Request) -> tuple[TextEvidence, ...]:
+    """Return, for each text of a request, that its model gives no evidence."""
+    counts = (count_words(text, request.normalizer, request.text_language) for text in request.texts)
+    return tuple(TextEvidence(words, reason="NOT_SUPPORTED") for words in counts)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,16 +13,34 @@ from winnow.engines.engine import Request
 from winnow.engines.inference import Result
 from winnow.roles import Role
 from winnow.schema import AUDIO_IDENTITY, AUDIO_STATS, HYPOTHESIS, replace_column
+from winnow.text.hypothesis import Hypothesis
+from winnow.text.languages import row_languages
+from winnow.text.normalize import Normalizer
 
 REQUESTED = ["path", "offset", "duration", "duration_rounding", "audio_channel"]
 FILLED_IN = ["duration", "reason", "detail", "mended", "found_path"]
 
 
 def requests_for(
-    shard: pa.Table, indices: list[int], languages: Sequence[str | None], root: Path | None
+    shard: pa.Table,
+    indices: list[int],
+    languages: Sequence[str | None],
+    root: Path | None,
+    normalizer: Normalizer | None = None,
 ) -> list[Request]:
-    """Return the requests of some rows; those of a later pass state the identity of the audio."""
+    """Return the requests of some rows; those of a later pass state the identity of the audio.
+
+    With a normalizer, they ask for the evidence for the reference as well.
+    """
     rows = shard.select(REQUESTED).to_pydict()
+    compared: list[dict[str, Any]] = [{}] * len(shard)
+    if normalizer:
+        compared = [
+            {"texts": (text,), "normalizer": normalizer, "text_language": language} if text else {}
+            for text, language in zip(
+                shard["text"].to_pylist(), row_languages(shard["fields"].to_pylist()), strict=True
+            )
+        ]
     later = AUDIO_IDENTITY in shard.schema.names
     identities = shard[AUDIO_IDENTITY].to_pylist() if later else [None] * len(shard)
     return [
@@ -34,6 +53,7 @@ def requests_for(
             identity=identities[i],
             channel=rows["audio_channel"][i],
             rounding=rows["duration_rounding"][i] or 0.0,
+            **compared[i],
         )
         for i in indices
     ]
@@ -78,8 +98,23 @@ def audio_columns(results: list[Result | None]) -> dict[str, pa.Array]:
 def hypothesis_columns(results: list[Result | None], models: list[str | None]) -> dict[str, pa.Array]:
     """Return the columns of HYPOTHESIS."""
     rows = [
-        (asdict(result.hypothesis) if result and result.hypothesis else {}) | {"model": model}
+        (hypothesis_row(result.hypothesis) if result and result.hypothesis else {}) | {"model": model}
         for result, model in zip(results, models, strict=True)
     ]
-    fields = {name: "text" if name == "pred_text" else name for name in HYPOTHESIS}
-    return {name: pa.array([row.get(fields[name]) for row in rows], kind) for name, kind in HYPOTHESIS.items()}
+    return {name: pa.array([row.get(name) for row in rows], kind) for name, kind in HYPOTHESIS.items()}
+
+
+def hypothesis_row(hypothesis: Hypothesis) -> dict[str, Any]:
+    """Return the values of a hypothesis by their columns; those of evidence are about the first text of the request."""
+    row = {
+        "pred_text": hypothesis.text,
+        "tokens": hypothesis.tokens,
+        "confidence": hypothesis.confidence,
+        "word_confidence": hypothesis.word_confidence,
+        "words": None if hypothesis.words is None else [asdict(word) for word in hypothesis.words],
+    }
+    if not hypothesis.evidence:
+        return row
+    reference = hypothesis.evidence[0]
+    measured = {"evidence": reference.evidence, "gap": reference.gap, "doubt": reference.doubt}
+    return row | measured | {"doubtful": reference.doubtful, "no_evidence": reference.reason}

@@ -72,3 +72,9 @@ class EngineOptions(Parameters):
     timestamps: bool = Field(
         False, title="Timestamps", description="Add start and end in seconds to each word of the hypothesis"
     )
+    evidence: bool = Field(
+        True,
+        title="Evidence",
+        description="Compute how likely each reference is under each model that transcribes it, compared with what the "
+        "model read",
+    )

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from winnow.roles import ENSEMBLE, Role, band_of
 from winnow.rules.rule import ORDERING, WHOLE_RUN, Rule, Term, terms
-from winnow.schema import AGREEMENT, BEFORE_FILTER, HYPOTHESIS, INTERNAL, SCORES
+from winnow.schema import AGREEMENT, BEFORE_FILTER, EVIDENCE, HYPOTHESIS, INTERNAL, SCORES
 from winnow.text.text_stats import TEXT_STATS
 
 NOT_IN_RULES = INTERNAL | {"reason", "detail", "mended"}
@@ -63,7 +63,8 @@ def without_role(column: str) -> str:
 
 def compares_texts(rule: Rule) -> bool:
     """Return whether a rule needs a reference: it compares a hypothesis with it, or references with each other."""
-    return any(term.stat in WHOLE_RUN or without_role(term.column) in SCORES for term in terms([rule]))
+    compared = SCORES.keys() | EVIDENCE.keys()
+    return any(term.stat in WHOLE_RUN or without_role(term.column) in compared for term in terms([rule]))
 
 
 def compared_type(rule: Rule) -> str:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from winnow.text.evidence import TextEvidence
+
 
 @dataclass(frozen=True)
 class Word:
@@ -16,7 +18,8 @@ class Word:
 class Hypothesis:
     """A model's text for an utterance. Confidences lie between 0 and 1; None if the model gives none.
 
-    `finite` is false if the model's scores were not finite, in which case the text is meaningless.
+    `finite` is false if the model's scores were not finite, in which case the text is meaningless. `evidence` is that
+    of each text of the request, in order. `log_likelihood` is the text's own, in nats, if it was needed for evidence.
     """
 
     text: str
@@ -25,3 +28,5 @@ class Hypothesis:
     word_confidence: list[float] | None = None
     words: list[Word] | None = None
     finite: bool = True
+    log_likelihood: float | None = None
+    evidence: tuple[TextEvidence, ...] = ()

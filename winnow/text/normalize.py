@@ -8,6 +8,7 @@ from typing import Literal
 
 from winnow.text.alphabets import ALPHABETS
 from winnow.text.basic import basic, compose, trim_apostrophes
+from winnow.text.words import split_words
 
 Normalizer = Literal[
     "basic",
@@ -90,6 +91,11 @@ def normalize(text: str, normalizer: Normalizer, language: str | None = None) ->
     `language` is the tag of what is spoken, where it is known; `basic` and those based on it use it.
     """
     return " ".join(_function(normalizer)(text, language).split())
+
+
+def count_words(text: str, normalizer: Normalizer, language: str | None = None) -> int:
+    """Return how many words a text has once it is normalized."""
+    return len(split_words(normalize(text, normalizer, language)))
 
 
 def is_too_long(text: str) -> bool:

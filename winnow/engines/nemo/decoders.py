@@ -1,6 +1,7 @@
 """Greedy decoders of NeMo's model families, with the confidence of every token."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from winnow.engines.nemo.prompted_decoders import MultitaskDecoder, PromptedTran
 from winnow.engines.nemo.tokens import ALPHA, CONFIDENCE, Decoder, Languages, Tokens
 from winnow.errors import CheckpointError
 from winnow.parameters.engine import EngineOptions
+
+MAX_TOKENS_PER_FRAME = 4  # of texts under a transducer, which could emit any number; speech has less than one
 
 
 def make_decoder(model: Any, name: str, options: EngineOptions) -> Decoder:
@@ -42,6 +45,7 @@ class CtcDecoder:
     """The best token of every frame, without repetitions and blanks, for a whole batch in one copy from the device."""
 
     batches_per_call = 1
+    scores_texts = True
 
     def __init__(self, head: Any, decoding: Any) -> None:
         from nemo.collections.asr.parts.utils.asr_confidence_utils import get_confidence_measure_bank
@@ -49,7 +53,7 @@ class CtcDecoder:
         self.head, self.decoding, self.blank = head, decoding, decoding.blank_id
         self.measure = get_confidence_measure_bank()["entropy_tsallis_exp"]
 
-    def start(self, encoded: Any, frames: Any, languages: Languages) -> Callable[[], list[Tokens]]:
+    def start(self, encoded: Any, frames: Any, languages: Languages) -> "CtcScores":
         import torch
 
         scores = self.head(encoder_output=encoded)
@@ -59,16 +63,29 @@ class CtcDecoder:
         copied: Any = torch.cuda.Event() if scores.is_cuda else None  # type: ignore[no-untyped-call]
         if copied:
             copied.record()
+        return CtcScores(self.blank, scores, frames, copies, copied)
 
-        def finish() -> list[Tokens]:
-            if copied:
-                copied.synchronize()
-            arrays = (copy.numpy() for copy in copies)
-            return [self.tokens(*row) for row in zip(*arrays, strict=True)]
 
-        return finish
+@dataclass(frozen=True)
+class CtcScores:
+    """The log-probabilities of a batch [utterances, frames, vocabulary], and its lengths [frames].
 
-    def tokens(self, labels: NDArray[np.int64], confidence: NDArray[np.float32], length: int) -> Tokens:
+    `copies` are the best token and the confidence of each frame, and the lengths, once the event `copied` has occurred.
+    """
+
+    blank: int
+    scores: Any
+    frames: Any
+    copies: list[Any]
+    copied: Any
+
+    def tokens(self) -> list[Tokens]:
+        if self.copied:
+            self.copied.synchronize()
+        arrays = (copy.numpy() for copy in self.copies)
+        return [self.tokens_of(*row) for row in zip(*arrays, strict=True)]
+
+    def tokens_of(self, labels: NDArray[np.int64], confidence: NDArray[np.float32], length: int) -> Tokens:
         labels, by_frame = labels[:length], confidence[:length].astype(np.float64)
         if not np.isfinite(by_frame).all():
             return Tokens([], by_frame, finite=False)
@@ -80,6 +97,11 @@ class CtcDecoder:
         minimum = np.minimum.reduceat(by_frame, starts)
         starts, ends = starts[is_token], ends[is_token]
         return Tokens(labels[starts].tolist(), minimum[is_token], starts.tolist(), ends.tolist())
+
+    def log_likelihoods(self, texts: Sequence[tuple[int, Sequence[int]]]) -> list[float]:
+        from winnow.engines.nemo.likelihoods import ctc_log_likelihoods
+
+        return ctc_log_likelihoods(self.scores, self.frames, texts, self.blank)
 
 
 class TransducerDecoder:
@@ -98,16 +120,51 @@ class TransducerDecoder:
         OmegaConf.set_struct(model.cfg.decoding, False)
         settings = {"strategy": "greedy_batch", "greedy": greedy, "confidence_cfg": CONFIDENCE}
         model.change_decoding_strategy(OmegaConf.merge(model.cfg.decoding, settings), verbose=False)
-        self.decoding = model.decoding
+        self.model, self.decoding = model, model.decoding
+        self.durations = [int(frames) for frames in self.decoding.durations or ()]
+        self.scores_texts = not self.decoding.big_blank_durations
 
-    def start(self, encoded: Any, frames: Any, languages: Languages) -> Callable[[], list[Tokens]]:
+    def start(self, encoded: Any, frames: Any, languages: Languages) -> "TransducerHypotheses":
         (hypotheses,) = self.decoding.decoding(encoder_output=encoded, encoded_lengths=frames)
-        return lambda: [self.tokens(hypothesis) for hypothesis in self.decoding.compute_confidence(hypotheses)]
+        return TransducerHypotheses(self, encoded, frames, hypotheses)
 
-    def tokens(self, hypothesis: Any) -> Tokens:
-        ids = [int(token) for token in hypothesis.y_sequence if token != self.decoding.blank_id]
+
+@dataclass(frozen=True)
+class TransducerHypotheses:
+    """What a transducer read from the encoder's output [utterances, width, frames], in NeMo's form."""
+
+    decoder: TransducerDecoder
+    encoded: Any
+    frames: Any
+    hypotheses: Any
+
+    def tokens(self) -> list[Tokens]:
+        return [self.tokens_of(read) for read in self.decoder.decoding.compute_confidence(self.hypotheses)]
+
+    def tokens_of(self, hypothesis: Any) -> Tokens:
+        blank = self.decoder.decoding.blank_id
+        ids = [int(token) for token in hypothesis.y_sequence if token != blank]
         confidence = np.array([float(value) for value in hypothesis.token_confidence])
         starts = [int(frame) for frame in hypothesis.timestamp]
         durations = [int(frames) for frames in hypothesis.token_duration] or [1] * len(starts)  # only TDT has any
         ends = [start + frames for start, frames in zip(starts, durations, strict=True)]
         return Tokens(ids, confidence, starts, ends, bool(np.isfinite(confidence).all()))
+
+    def log_likelihoods(self, texts: Sequence[tuple[int, Sequence[int]]]) -> list[float]:
+        """Return the log-likelihoods; a text with more than MAX_TOKENS_PER_FRAME is too long."""
+        from winnow.engines.nemo.transducer_lattice import transducer_log_likelihoods
+
+        frames = self.frames.tolist()
+        fitting = [i for i, (row, ids) in enumerate(texts) if len(ids) <= MAX_TOKENS_PER_FRAME * frames[row]]
+        values = [-np.inf] * len(texts)
+        sums = transducer_log_likelihoods(
+            self.decoder.model,
+            self.encoded,
+            self.frames,
+            [texts[i] for i in fitting],
+            self.decoder.decoding.blank_id,
+            self.decoder.durations,
+        )
+        for i, value in zip(fitting, sums, strict=True):
+            values[i] = value
+        return values

@@ -37,6 +37,7 @@ class NemoEngine(Engine):
     model_names = "a .nemo file, a name on the Hugging Face hub such as nvidia/parakeet-tdt_ctc-110m, or a name on NGC"
     suffixes = (".nemo",)
     families = tuple(dict.fromkeys(FAMILIES.values()))
+    scores_texts = True
 
     def claims(self, model_name: str) -> bool:
         return (

@@ -2,16 +2,20 @@
 
 import math
 import threading
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from winnow.engines.batching import BatchLimits, batch_seconds_for
-from winnow.engines.engine import Batch, Checkpoint
+from winnow.engines.engine import Batch, Checkpoint, Request
 from winnow.engines.nemo.decoders import make_decoder
+from winnow.engines.nemo.evidence import EvidenceFinder
 from winnow.engines.nemo.nemo_import import import_asr_models, silence_nemo
 from winnow.engines.nemo.precision import choose_precision
+from winnow.engines.nemo.tokens import Decoded, Tokens
+from winnow.engines.nemo.vocabulary import Vocabulary
 from winnow.engines.nemo.words import WordAssembler
 from winnow.errors import CheckpointError, OptionError
 from winnow.hardware import CPU_BATCH_SECONDS, cores
@@ -20,7 +24,8 @@ from winnow.text.hypothesis import Hypothesis
 
 PROBE_SECONDS = 15.0
 
-NONFINITE = Hypothesis("", finite=False)
+NOTHING = Tokens([], np.zeros(0), finite=False)
+"""In place of the tokens of an utterance whose encoding is not finite."""
 
 
 class NemoModel:
@@ -64,6 +69,11 @@ class NemoModel:
         if hasattr(self.model.encoder, "update_max_seq_length"):
             self.model.encoder.update_max_seq_length(int(options.max_seconds / stride) + 1, self.device)
         self.words = WordAssembler(self.decoder.decoding, stride * subsampling_factor(self.model))
+        self.evidence = (
+            EvidenceFinder(Vocabulary(self.model, self.decoder.decoding, self.words.text), self.words)
+            if self.decoder.scores_texts
+            else None
+        )
         self.batch_limits = BatchLimits(
             options.batch_seconds or (self.measure_batch_seconds() if cuda else CPU_BATCH_SECONDS), options.batch_size
         )
@@ -72,19 +82,35 @@ class NemoModel:
         import torch
         from torch.nn.functional import pad
 
+        requests = [request for batch in batches for request, _ in batch]
         with torch.inference_mode():
             waves = [self.to_device([clip.samples for _, clip in batch]) for batch in batches]
             with self.device_lock:
                 parts = [self.encode(*wave) for wave in waves]
                 longest = max(encoded.shape[2] for encoded, _ in parts)
                 encoded = torch.cat([pad(encoded, (0, longest - encoded.shape[2])) for encoded, _ in parts])
-                languages = [request.language for batch in batches for request, _ in batch]
-                finish = self.decoder.start(encoded, torch.cat([frames for _, frames in parts]), languages)
+                frames = torch.cat([frames for _, frames in parts])
+                decoded = self.decoder.start(encoded, frames, [request.language for request in requests])
                 finite = torch.isfinite(encoded.sum(dim=(1, 2)))
-            return [
-                self.words.hypothesis(tokens, self.timestamps) if is_finite else NONFINITE
-                for tokens, is_finite in zip(finish(), finite.tolist(), strict=True)
+            tokens = [
+                read if is_finite else NOTHING
+                for read, is_finite in zip(decoded.tokens(), finite.tolist(), strict=True)
             ]
+            hypotheses = [self.words.hypothesis(read, self.timestamps) for read in tokens]
+            return self.with_evidence(hypotheses, requests, tokens, decoded)
+
+    def with_evidence(
+        self, hypotheses: list[Hypothesis], requests: list[Request], tokens: list[Tokens], decoded: Decoded
+    ) -> list[Hypothesis]:
+        """Return the hypotheses with the evidence for the texts of their requests."""
+        if self.evidence is None or not any(request.texts for request in requests):
+            return hypotheses
+        with self.device_lock:
+            found = self.evidence.find(requests, tokens, decoded)
+        return [
+            replace(hypothesis, log_likelihood=likelihood, evidence=evidence)
+            for hypothesis, (likelihood, evidence) in zip(hypotheses, found, strict=True)
+        ]
 
     def to_device(self, clips: list[NDArray[np.float32]]) -> tuple[Any, Any]:
         """Start copying to the device; return waves [utterances, samples] and their lengths [samples]."""

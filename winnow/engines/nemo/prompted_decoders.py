@@ -2,12 +2,13 @@
 
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from winnow.engines.nemo.tokens import CONFIDENCE, Decoder, Languages, Tokens
+from winnow.engines.nemo.tokens import CONFIDENCE, Decoded, Decoder, Languages, Tokens
 from winnow.errors import CheckpointError
 from winnow.parameters.engine import EngineOptions
 from winnow.text.languages import language_tag, match_language
@@ -23,12 +24,13 @@ class PromptedTransducerDecoder:
 
     def __init__(self, decoder: Decoder, model: Any, name: str, options: EngineOptions) -> None:
         self.inner, self.decoding, self.batches_per_call = decoder, decoder.decoding, decoder.batches_per_call
+        self.scores_texts = decoder.scores_texts
         self.model, self.name, self.options = model, name, options
         prompts = model.cfg.model_defaults.get("prompt_dictionary") or {}
         self.prompts = {str(language): int(number) for language, number in prompts.items()}
         self.prompt_number(None)
 
-    def start(self, encoded: Any, frames: Any, languages: Languages) -> Callable[[], list[Tokens]]:
+    def start(self, encoded: Any, frames: Any, languages: Languages) -> Decoded:
         """Join the prompt to each frame and project to the encoder's width, as NeMo's `forward` does; then decode."""
         import torch
         from torch.nn.functional import one_hot
@@ -56,6 +58,7 @@ class MultitaskDecoder:
     """Greedy search of multitask attention models (canary), after a prompt of language, task and punctuation."""
 
     batches_per_call = 8
+    scores_texts = True
 
     def __init__(self, model: Any, name: str, options: EngineOptions) -> None:
         from omegaconf import OmegaConf
@@ -72,7 +75,7 @@ class MultitaskDecoder:
         self.max_length, self.max_delta = search.max_seq_length, search.max_delta_len
         self.lock = threading.Lock()  # NeMo's search leaves its decoder in training mode until the next search
 
-    def start(self, encoded: Any, frames: Any, languages: Languages) -> Callable[[], list[Tokens]]:
+    def start(self, encoded: Any, frames: Any, languages: Languages) -> "MultitaskHypotheses":
         import torch
         from nemo.collections.asr.models.aed_multitask_models import lens_to_mask
 
@@ -80,19 +83,47 @@ class MultitaskDecoder:
         mask = lens_to_mask(frames, states.shape[1]).to(states.dtype)
         if self.model.use_transf_encoder:
             states = self.model.transf_encoder(encoder_states=states, encoder_mask=mask)
-        prompts = torch.stack([self.prompt(language) for language in languages]).to(states.device)
+        prompts = torch.stack([self.prompt(language) for language in languages])
         with self.lock:
             (hypotheses,) = self.decoding.decoding(
-                encoder_hidden_states=states, encoder_input_mask=mask, decoder_input_ids=prompts
+                encoder_hidden_states=states, encoder_input_mask=mask, decoder_input_ids=prompts.to(states.device)
             )
-        return lambda: [self.tokens(*row) for row in zip(hypotheses, frames.tolist(), strict=True)]
+        return MultitaskHypotheses(self, states, mask, frames, prompts, hypotheses)
 
-    def tokens(self, hypothesis: Any, frames: int) -> Tokens:
+
+@dataclass(frozen=True)
+class MultitaskHypotheses:
+    """What a multitask model read, in NeMo's form, and what from.
+
+    `states` are the encoder's [utterances, frames, width], of which `mask` marks those of the utterances; `prompts` are
+    token ids [utterances, tokens].
+    """
+
+    decoder: MultitaskDecoder
+    states: Any
+    mask: Any
+    frames: Any
+    prompts: Any
+    hypotheses: Any
+
+    def tokens(self) -> list[Tokens]:
+        return [self.tokens_of(*row) for row in zip(self.hypotheses, self.frames.tolist(), strict=True)]
+
+    def tokens_of(self, hypothesis: Any, frames: int) -> Tokens:
         """Return at most as many tokens as the utterance's own length allows; NeMo limits them by the longest one's."""
-        limit = min(self.max_length, frames + self.max_delta) - self.prompt_length
+        limit = min(self.decoder.max_length, frames + self.decoder.max_delta) - self.decoder.prompt_length
         ids = hypothesis.y_sequence.tolist()[:limit]
         confidence = np.array([float(value) for value in hypothesis.token_confidence[:limit]])
         return Tokens(ids, confidence, finite=bool(np.isfinite(confidence).all()))
+
+    def log_likelihoods(self, texts: Sequence[tuple[int, Sequence[int]]]) -> list[float]:
+        """Return the sums of the log-probabilities of texts and of the token that ends them, behind their prompts."""
+        from winnow.engines.nemo.teacher_forcing import multitask_log_likelihoods
+
+        with self.decoder.lock:
+            return multitask_log_likelihoods(
+                self.decoder.model, self.states, self.mask, self.prompts, texts, self.decoder.max_length
+            )
 
 
 DEFAULT_SLOTS = {

@@ -5,7 +5,7 @@ each step: the minimum over a token's frames, and over a word's tokens (Laptev a
 methods of word-level confidence estimation for end-to-end automatic speech recognition").
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -32,14 +32,28 @@ class Tokens:
     finite: bool = True
 
 
+class Decoded(Protocol):
+    """An encoded batch that a decoder has started on."""
+
+    def tokens(self) -> list[Tokens]:
+        """Wait for the tokens of each utterance."""
+
+    def log_likelihoods(self, texts: Sequence[tuple[int, Sequence[int]]]) -> list[float]:
+        """Return the log-likelihood [nats] of each text, given as the index of its utterance and its token ids.
+
+        It is minus infinity for a text that is too long for its utterance or for the model.
+        """
+
+
 class Decoder(Protocol):
     """A decoder of encoded batches.
 
-    `start` queues the work on the device and returns a function that waits for its tokens. `encoded` has the shape
-    [utterances, width, frames]; `languages` are those of the utterances, which only models with a prompt use.
+    `start` queues the work on the device. `encoded` has the shape [utterances, width, frames]; `languages` are those of
+    the utterances, which only models with a prompt use. `scores_texts` tells whether it computes log-likelihoods.
     """
 
     decoding: Any
     batches_per_call: int
+    scores_texts: bool
 
-    def start(self, encoded: Any, frames: Any, languages: Languages) -> Callable[[], list[Tokens]]: ...
+    def start(self, encoded: Any, frames: Any, languages: Languages) -> Decoded: ...

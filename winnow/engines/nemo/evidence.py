@@ -1,0 +1,174 @@
+"""Evidence for texts under a NeMo model: how much less likely each text is than what the model read.
+
+A text is scored as the model would write it. Where it has the words of the reading, the reading stays with its own
+tokens, and the other words are spelled with the model's vocabulary, in a few ways of which the likeliest counts.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from winnow.engines.engine import Request
+from winnow.engines.nemo.tokens import Decoded, Tokens
+from winnow.engines.nemo.vocabulary import Ids, Vocabulary
+from winnow.engines.nemo.words import WordAssembler
+from winnow.text.evidence import TextEvidence, compare_likelihoods
+from winnow.text.normalize import count_words
+from winnow.text.spelled_like import Part, differences, join_parts
+from winnow.text.writing_style import candidate_spellings
+
+MAX_SPELLINGS = 4  # of a text that are scored
+MAX_REGIONS = 8  # of differences that are scored alone, to find the worst
+
+Likelihoods = dict[Ids, float]
+"""The log-likelihoods of an utterance's reading and texts [nats], by their tokens."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a model read in an utterance: its text and tokens, and in which of the vocabulary's languages.
+
+    `word_tokens` are the tokens of each word if the vocabulary would write the text with others, else None.
+    """
+
+    text: str
+    ids: Ids
+    language: str | None
+    word_tokens: list[Ids] | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A text of `words` words that differs from the reading: its spellings, and the words of each region by itself.
+
+    A region has the text's words there, and the tokens of the reading with only these words in it.
+    """
+
+    words: int
+    spellings: list[Ids]
+    regions: list[tuple[str, Ids]] = field(default_factory=list)
+
+    def all_ids(self) -> Iterator[Ids]:
+        """Yield all tokens to score."""
+        yield from self.spellings
+        if len(self.regions) > 1:
+            yield from (ids for _, ids in self.regions)
+
+    def evidence(self, reading: Ids, likelihoods: Likelihoods) -> TextEvidence:
+        """Return the evidence of the likeliest spelling, and the words of the region that is least likely by itself."""
+        best = max(likelihoods[ids] for ids in self.spellings)
+        doubtful = min(self.regions, key=lambda region: likelihoods.get(region[1], 0.0))[0] if self.regions else None
+        return compare_likelihoods(self.words, likelihoods[reading], best, doubtful)
+
+
+class EvidenceFinder:
+    """Finds the evidence for texts in decoded batches."""
+
+    def __init__(self, vocabulary: Vocabulary, words: WordAssembler) -> None:
+        self.vocabulary, self.words = vocabulary, words
+
+    def find(
+        self, requests: Sequence[Request], tokens: Sequence[Tokens], decoded: Decoded
+    ) -> list[tuple[float | None, tuple[TextEvidence, ...]]]:
+        """Return the log-likelihood of each reading, if it was needed, and the evidence for each text of its request.
+
+        Only texts that differ from the reading are computed, and then the reading, all of a batch in one call.
+        """
+        compared = [self.compare_all(*pair) for pair in zip(requests, tokens, strict=True)]
+        needed = {
+            (row, ids): None
+            for row, comparisons in enumerate(compared)
+            for comparison in comparisons
+            if isinstance(comparison, Comparison)
+            for ids in (tuple(tokens[row].ids), *comparison.all_ids())
+        }
+        likelihoods: list[Likelihoods] = [{} for _ in tokens]
+        for (row, ids), value in zip(needed, decoded.log_likelihoods(list(needed)), strict=True):
+            likelihoods[row][ids] = value
+        return [
+            (
+                own.get(tuple(read.ids)),
+                tuple(
+                    comparison.evidence(tuple(read.ids), own) if isinstance(comparison, Comparison) else comparison
+                    for comparison in comparisons
+                ),
+            )
+            for read, own, comparisons in zip(tokens, likelihoods, compared, strict=True)
+        ]
+
+    def compare_all(self, request: Request, tokens: Tokens) -> list[Comparison | TextEvidence]:
+        """Compare each text of a request with the reading; only for the first are regions of interest."""
+        if not tokens.finite or not request.texts:
+            return []
+        reading = self.reading(tokens.ids, request.text_language or request.language)
+        return [self.compare(reading, request, text, with_regions=i == 0) for i, text in enumerate(request.texts)]
+
+    def reading(self, ids: list[int], language: str | None) -> Reading:
+        text = self.words.text(ids)
+        own_language = self.vocabulary.language_of(ids, language)
+        usual = self.vocabulary.write(text, own_language) == tuple(ids)
+        return Reading(text, tuple(ids), own_language, None if usual else self.word_tokens(text, ids))
+
+    def compare(self, reading: Reading, request: Request, text: str, with_regions: bool) -> Comparison | TextEvidence:
+        """Return the spellings of a text to score, or its evidence if that is known without."""
+        normalizer, language = request.normalizer, request.text_language
+        words = count_words(text, normalizer, language)
+        if not words:
+            return TextEvidence(words, reason="NO_WORDS")
+        parts = differences(reading.text, text, normalizer, language)
+        different = [i for i, part in enumerate(parts) if part.text is not None]
+        if not different:
+            return TextEvidence(words, gap=0.0, doubt=0.0)
+        spellings = {i: candidate_spellings(parts[i].text or "", language, self.vocabulary.style) for i in different}
+        written = self.spellings(reading, parts, spellings)
+        if not written:
+            return TextEvidence(words, reason="NOT_WRITABLE")
+        if not with_regions:
+            return Comparison(words, written)
+        if len(different) == 1:
+            return Comparison(words, written, [(parts[different[0]].text or "", written[0])])
+        longest = sorted(different, key=lambda i: -len(parts[i].reading) - len(parts[i].text or ""))[:MAX_REGIONS]
+        alone = [(i, self.spellings(reading, parts, {i: spellings[i]})[:1]) for i in sorted(longest)]
+        return Comparison(words, written, [(parts[i].text or "", ids) for i, found in alone for ids in found])
+
+    def spellings(self, reading: Reading, parts: list[Part], spellings: dict[int, list[str]]) -> list[Ids]:
+        """Return the tokens of the reading with these spellings in place of some parts, as far as they can be written.
+
+        Every part gets its first spelling, then its second, and so on; one that has fewer keeps its last.
+        """
+        written: dict[Ids, None] = {}
+        for number in range(min(MAX_SPELLINGS, max(map(len, spellings.values()), default=0))):
+            texts = [
+                part.reading if i not in spellings else (spellings[i] or [""])[min(number, len(spellings[i]) - 1)]
+                for i, part in enumerate(parts)
+            ]
+            ids = self.write(reading, parts, texts, spellings)
+            if ids is not None:
+                written[ids] = None
+        return list(written)
+
+    def write(self, reading: Reading, parts: list[Part], texts: list[str], changed: dict[int, list[str]]) -> Ids | None:
+        """Return the tokens of these texts in the place of the parts; unchanged ones keep the reading's own tokens."""
+        text = join_parts(parts, texts)
+        ids = self.vocabulary.write(text, reading.language)
+        if ids is None or reading.word_tokens is None:
+            return ids
+        usual = self.word_tokens(text, list(ids))
+        counts = [len(part_text.split()) for part_text in texts]
+        own = [len(part.reading.split()) for part in parts]
+        if usual is None or sum(counts) != len(usual) or sum(own) != len(reading.word_tokens):
+            return ids
+        spliced: list[int] = []
+        at = own_at = 0
+        for i, (count, own_count) in enumerate(zip(counts, own, strict=True)):
+            source = usual[at : at + count] if i in changed else reading.word_tokens[own_at : own_at + own_count]
+            spliced += (token for word in source for token in word)
+            at, own_at = at + count, own_at + own_count
+        return tuple(spliced)
+
+    def word_tokens(self, text: str, ids: list[int]) -> list[Ids] | None:
+        """Return the tokens of each word; None if they are not those of the words between spaces."""
+        starts = self.words.starts(ids)
+        if len(starts) != len(text.split()) or (starts and starts[0]) or None in map(self.words.begins, ids):
+            return None
+        return [tuple(ids[start:end]) for start, end in pairwise([*starts, len(ids)])]

@@ -1,0 +1,82 @@
+"""What a model can write: texts as the tokens of its vocabulary, and the characters that it has for them."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from winnow.text.languages import match_language
+from winnow.text.writing_style import WritingStyle
+
+SPECIAL = re.compile(r"<.+>|\[[A-Z]+\]")  # unknown, padding, bytes, prompts
+PROMPT_TOKENS = "spl_tokens"  # NeMo's name for the language of special tokens
+
+Ids = tuple[int, ...]
+
+
+class Vocabulary:
+    """The vocabulary of a model with a tokenizer, perhaps one per language, or of a model of characters.
+
+    `read` returns the text of token ids, as the model's hypotheses are written.
+    """
+
+    def __init__(self, model: Any, decoding: Any, read: Callable[[list[int]], str]) -> None:
+        self.read = read
+        self.tokenizer: Any = getattr(model, "tokenizer", None)
+        labels = getattr(decoding, "labels_map", None) or {}
+        self.characters = {} if self.tokenizer else {str(label): int(token) for token, label in labels.items()}
+        by_token: dict[int, str] = getattr(self.tokenizer, "langs_by_token_id", {})
+        self.languages = {token: name for token, name in by_token.items() if name != PROMPT_TOKENS}
+        pieces = self.characters if self.tokenizer is None else self.tokenizer.vocab
+        self.style = writing_style(str(piece) for piece in pieces)
+
+    def write(self, text: str, language: str | None) -> Ids | None:
+        """Return the tokens of a text; None if the vocabulary cannot write it.
+
+        `language` is one of the tokenizer's own, as `language_of` returns it.
+        """
+        text = " ".join(text.split())
+        if not text:
+            return ()
+        if self.tokenizer is None:
+            ids = [self.characters.get(character, -1) for character in text]
+        elif self.languages:
+            ids = self.tokenizer.text_to_ids(text, language)
+        else:
+            ids = self.tokenizer.text_to_ids(text)
+        return tuple(ids) if -1 not in ids and same_text(self.read(list(ids)), text) else None
+
+    def language_of(self, ids: Sequence[int], language: str | None) -> str | None:
+        """Return the tokenizer's language that tokens are mostly in, else the one that a tag means, else its first.
+
+        None for a tokenizer without languages.
+        """
+        if not self.languages:
+            return None
+        counts = Counter(self.languages[token] for token in ids if token in self.languages)
+        spoken = list(dict.fromkeys(self.languages.values()))
+        return counts.most_common(1)[0][0] if counts else match_language(language, spoken) or spoken[0]
+
+
+def same_text(first: str, second: str) -> bool:
+    """Return whether texts are the same to a tokenizer, which may normalize compatible characters."""
+    return first == second or comparable(first) == comparable(second)
+
+
+def comparable(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).split())
+
+
+def writing_style(pieces: Iterable[str]) -> WritingStyle:
+    """Return which kinds of characters the pieces of a vocabulary have."""
+    characters: set[str] = set()
+    for piece in pieces:
+        if not SPECIAL.fullmatch(piece):
+            characters.update(piece.removeprefix("##").replace("▁", ""))
+    return WritingStyle(
+        upper=any(map(str.isupper, characters)),
+        digits=any(map("0123456789".__contains__, characters)),
+        punctuation=frozenset(c for c in characters if unicodedata.category(c)[0] in "PS"),
+        letters=frozenset(c for c in characters if unicodedata.category(c)[0] in "LM"),
+    )

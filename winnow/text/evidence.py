@@ -1,0 +1,51 @@
+"""Evidence: how well the audio speaks for a text, compared with what a model read.
+
+The gap is log P(reading | audio) - log P(text | audio) under the model, in nats: 0 if the text is what was read, and
+negative if the model finds the text more likely, as greedy readings are not always the best. Doubt is the gap relative
+to the model's own uncertainty, gap / (1 - log P(reading | audio)).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+NoEvidence = Literal["NO_WORDS", "NOT_WRITABLE", "TOO_LONG_FOR_AUDIO", "UNLIKELY_READING", "NOT_SUPPORTED"]
+
+NO_EVIDENCE: dict[NoEvidence, str] = {
+    "NO_WORDS": "the text has no words once punctuation is removed",
+    "NOT_WRITABLE": "the model's vocabulary cannot write the text",
+    "TOO_LONG_FOR_AUDIO": "the text has more tokens than the audio, or the model, allows",
+    "UNLIKELY_READING": "the model gives no probability to what it read itself",
+    "NOT_SUPPORTED": "the model gives no likelihoods, e.g. because its hypotheses were computed elsewhere",
+}
+"""Why there is no evidence for a text, in words."""
+
+
+@dataclass(frozen=True)
+class TextEvidence:
+    """The evidence for a text of `words` words: its gap [nats] and its doubt, or the `reason` why there is none.
+
+    `doubtful` holds the text's words where it differs most from the reading, weighed by the gap; it is empty where the
+    text has no words there, and None if the text is not less likely than the reading. Only the first text has it.
+    """
+
+    words: int
+    gap: float | None = None
+    doubt: float | None = None
+    reason: NoEvidence | None = None
+    doubtful: str | None = None
+
+    @property
+    def evidence(self) -> float | None:
+        """The gap for each word of the text, in nats."""
+        return None if self.gap is None else self.gap / self.words
+
+
+def compare_likelihoods(words: int, reading: float, text: float, doubtful: str | None = None) -> TextEvidence:
+    """Return the evidence for a text of so many words from the log-likelihoods of the reading and of the text."""
+    if not math.isfinite(reading):
+        return TextEvidence(words, reason="UNLIKELY_READING")
+    if not math.isfinite(text):
+        return TextEvidence(words, reason="TOO_LONG_FOR_AUDIO")
+    gap = reading - text
+    return TextEvidence(words, gap, gap / (1 - min(reading, 0.0)), doubtful=doubtful if gap > 0 else None)
