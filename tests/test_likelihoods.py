@@ -143,7 +143,6 @@ def test_multitask_likelihoods_are_the_losses_of_nemo(random_model):
             tokens = torch.tensor([[*prompt, *ids, end]])
             states = model.encoder_decoder_proj(encoded[row : row + 1, :, : frames[row]].permute(0, 2, 1))
             mask = torch.ones(states.shape[:2])
-            states = model.transf_encoder(encoder_states=states, encoder_mask=mask)
             decoded_states = model.transf_decoder(
                 input_ids=tokens[:, :-1],
                 decoder_mask=torch.ones_like(tokens[:, :-1]),
