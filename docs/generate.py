@@ -192,7 +192,10 @@ pairs that are alike but stay different; tests check each of them.
   *any* language apply. `letters-…` normalizers know their own language.
 - Some choices depend on both texts: `e-mail` is `email` where one of both has the hyphen. Then the hypothesis is
   respelled like its reference, whose words are counted; it keeps all its other errors. Texts of more than 20,000
-  characters are not respelled, neither are the hypotheses of an ensemble: in their vote, `25` and `twenty-five` differ.
+  characters are not respelled. In a vote, the spelling of the most confident hypothesis that has the words is used.
+- `--scoring.merge-compounds` also takes words for equal that are only joined or split: `home page` and `homepage`, up
+  to four words in one. The public Open ASR leaderboard does so. It applies with every normalizer, wherever texts are
+  compared: WER, agreement, votes, and the choice of a budget.
 - `whisper` and `whisper-english` are OpenAI's normalizers and do none of this.
 - A text of more than 100,000 characters, about two hours of speech, is not compared but quarantined (TEXT_TOO_LONG).
 

@@ -54,7 +54,7 @@ def benchmark(settings: Benchmark) -> BenchmarkFigures:
     prepare_folder(settings.output)
     sample = draw_sample(settings.manifest, settings.relative_to or settings.manifest.parent, settings.hours)
     check_unchanged(source, manifest_sha256)
-    measurement = Measurement(settings.engine, sample, settings.normalizer)
+    measurement = Measurement(settings.engine, sample, settings.comparison)
     batches: Sequence[float | None] = settings.batch_seconds or [None]
     rows = [measure_row(checkpoint, batch, measurement) for checkpoint in checkpoints for batch in batches]
     device = next((row.device for row in rows if row.device), "no device")

@@ -56,7 +56,7 @@ def run_ensemble(settings: Ensemble, orchestrator: Orchestrator) -> Report:
 
         def vote(shard: Path) -> Futures:
             votes = [model_pass.role for model_pass in model_passes], settings.method, settings.rover.weights
-            combined = orchestrator.submit(combine_shard, shard, *votes, settings.normalizer)
+            combined = orchestrator.submit(combine_shard, shard, *votes, settings.comparison)
             scored = pipeline.score(combined, ENSEMBLE)
             return [combined, scored, pipeline.filter(scored, duplicates.get(name_of(shard)))]
 

@@ -52,7 +52,7 @@ class Pipeline:
 
     def score(self, shard: Path | Future, role: Role) -> Future:
         """Compare a model's hypotheses with the references."""
-        return self.orchestrator.submit(score_shard, shard, role, self.settings.normalizer, self.settings.referenced)
+        return self.orchestrator.submit(score_shard, shard, role, self.settings.comparison, self.settings.referenced)
 
     def filter(self, shard: Path | Future, duplicates: Path | None) -> Future:
         """Decide by the rules; `duplicates` is the shard's file of `count_duplicates`."""

@@ -13,9 +13,10 @@ from winnow.parameters.ensemble import Method
 from winnow.roles import ENSEMBLE, Role
 from winnow.runs.ledger import run_stage_on_shard
 from winnow.schema import after_combine, append_columns
+from winnow.text.comparison import Comparison
 from winnow.text.hypothesis import Hypothesis
 from winnow.text.languages import row_languages
-from winnow.text.normalize import Normalizer, version_of
+from winnow.text.normalize import Normalizer
 from winnow.text.rover import Consensus, VoteWeights, most_confident, rover
 
 
@@ -28,7 +29,7 @@ class Combination(NamedTuple):
 
 
 def combine(
-    transcribed: pa.Table, roles: list[Role], method: Method, votes: VoteWeights, normalizer: Normalizer
+    transcribed: pa.Table, roles: list[Role], method: Method, votes: VoteWeights, comparison: Comparison | Normalizer
 ) -> pa.Table:
     """Add the ensemble's hypothesis, its confidence and agreement, and its model; null if a model has no hypothesis."""
     combinations: list[Combination | None] = []
@@ -40,10 +41,10 @@ def combine(
         if reason is not None or len(hypotheses) < len(roles):
             combinations.append(None)
         elif method == "rover":
-            combinations.append(Combination(rover(hypotheses, normalizer, votes, language), None, ENSEMBLE))
+            combinations.append(Combination(rover(hypotheses, comparison, votes, language), None, ENSEMBLE))
         else:
             check_confidence(line, roles, hypotheses)
-            consensus, best = most_confident(hypotheses, normalizer, language)
+            consensus, best = most_confident(hypotheses, comparison, language)
             combinations.append(Combination(consensus, hypotheses[best].confidence, roles[best]))
     columns = {
         "ensemble_pred_text": pa.array([row and row.consensus.text for row in combinations], pa.string()),
@@ -72,9 +73,9 @@ def check_confidence(line: int, roles: list[Role], hypotheses: list[Hypothesis])
 
 
 @task(task_run_name="combine {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
-def combine_shard(shard: Path, roles: list[Role], method: Method, votes: VoteWeights, normalizer: Normalizer) -> Path:
+def combine_shard(shard: Path, roles: list[Role], method: Method, votes: VoteWeights, comparison: Comparison) -> Path:
     def stage(rows: pa.Table, **_: object) -> pa.Table:
-        return combine(rows, roles, method, votes, normalizer)
+        return combine(rows, roles, method, votes, comparison)
 
-    settings = {"roles": roles, "method": method, "votes": votes, "normalizer": normalizer}
-    return run_stage_on_shard(shard, "combine", stage, version=version_of(normalizer), **settings)
+    settings = {"roles": roles, "method": method, "votes": votes, "comparison": comparison}
+    return run_stage_on_shard(shard, "combine", stage, version=comparison.version, **settings)

@@ -42,10 +42,10 @@ def choose_sample_share(shards: list[Path], settings: Curation) -> float:
 def choose_gates_run(shards: list[Path], settings: Curation, share: float) -> Gates:
     """Return the gates for sampled shards; they are recorded, so that a resumed run has the same ones."""
     run = run_of(shards[0])
-    key = key_of("gates", [shard.name for shard in shards], settings.gate, settings.filter, settings.normalizer, share)
+    key = key_of("gates", [shard.name for shard in shards], settings.gate, settings.filter, settings.comparison, share)
     if (record := find_record(run, key)) is None:
         gates = settings.gates_after_small
-        budget = Budget(settings.gate.budget_share, gates, settings.filter.max_kept_wer, settings.normalizer)
+        budget = Budget(settings.gate.budget_share, gates, settings.filter.max_kept_wer, settings.comparison)
         gates = choose_gates(read_shards(shards, {*CANDIDATE_COLUMNS, *RESCUE_COLUMNS}), budget, share)
         record = commit(run, key, [], stage="gates", shard="all", facts=gates.model_dump(mode="json"))
     return Gates.model_validate(record["facts"])

@@ -210,7 +210,7 @@ def test_wilson_interval(count, total, expected):
 
 def budget_of(settings: Curation) -> Budget:
     return Budget(
-        settings.gate.budget_share, settings.gates_after_small, settings.filter.max_kept_wer, settings.normalizer
+        settings.gate.budget_share, settings.gates_after_small, settings.filter.max_kept_wer, settings.comparison
     )
 
 

@@ -171,7 +171,7 @@ def test_score_compares_normalized_texts_and_quarantines_empty_references():
         small_pred_text=["good morning sir", "", None, "hello"],
         reason=[None, None, "AUDIO_MISSING", None],
     )
-    scored = score(table, role="small", normalizer="basic")
+    scored = score(table, role="small", comparison="basic")
     assert scored["small_wer"].to_pylist() == [0.0, 1.0, None, None]
     assert scored["small_exact_wer"].to_pylist() == [1.0, 1.0, None, None]
     assert scored["reason"].to_pylist() == [None, None, "AUDIO_MISSING", "EMPTY_REFERENCE"]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winnow.text.alignment import GAP, SUBSTITUTION, build_network
+from winnow.text.comparison import Comparison
 from winnow.text.hypothesis import Hypothesis
 from winnow.text.rover import VoteWeights, most_confident, rover
 from winnow.text.vote_tokens import vote_tokens
@@ -171,3 +172,25 @@ def test_long_hypotheses_are_aligned_in_little_time_at_nearly_the_lowest_cost():
 def test_words_of_a_token_are_told_apart_however_long_it_is(text):
     words = [token.word for token in vote_tokens(Hypothesis(f"he said {text} and left"), "basic")]
     assert words == f"he said {text.replace('-', ' ')} and left".split()
+
+
+@pytest.mark.parametrize(
+    ("texts", "language", "voted"),
+    [
+        (["I have 25 dogs.", "i have twenty-five cats", "we have twenty five dogs"], "en", "I have 25 dogs."),
+        (["twenty five dogs", "25 dogs", "25 cats"], "en", "twenty five dogs"),
+        (["an e-mail", "an email", "no email"], None, "an e-mail"),
+        (["1 000 men", "1000 men", "1,000 man"], None, "1 000 men"),
+    ],
+)
+def test_spellings_of_the_same_words_vote_alike(texts, language, voted):
+    hypotheses = [Hypothesis(text, confidence=0.9 - 0.1 * place) for place, text in enumerate(texts)]
+    consensus = rover(hypotheses, "basic", VOTES, language)
+    assert consensus.text == voted
+    assert consensus.lowest_agreement == pytest.approx(2 / 3)
+
+
+def test_compounds_vote_alike_where_asked():
+    texts = [Hypothesis("my homepage"), Hypothesis("my home page")]
+    assert rover(texts, Comparison("basic", merge_compounds=True), VOTES).lowest_agreement == 1
+    assert rover(texts, "basic", VOTES).lowest_agreement == 0.5

@@ -5,10 +5,12 @@ from typing import get_args
 import pytest
 
 from winnow.text.alphabets import ALPHABETS
+from winnow.text.comparison import Comparison
 from winnow.text.equalities import CHOICES
 from winnow.text.metrics import METRICS, all_scores, word_error_rate
 from winnow.text.normalize import Normalizer, normalize, version_of
 from winnow.text.respell import equal_texts, normalize_pair
+from winnow.text.spelled_like import differences
 from winnow.text.words import split_words
 
 
@@ -122,3 +124,33 @@ def test_letters_of_a_language_are_those_that_basic_writes():
 )
 def test_each_character_of_a_script_without_spaces_is_a_word(text, words):
     assert split_words(text) == words
+
+
+COMPOUNDS = Comparison("basic", merge_compounds=True)
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "respelled"),
+    [
+        ("home page", "homepage", "home page"),
+        ("homepage", "Home page.", "homepage"),
+        ("my home page is", "mi homepage as", "mi home page as"),
+        ("none the less", "nonetheless", "none the less"),
+        ("any way anyway", "anyway any way", "any way anyway"),
+        ("home page", "homepages", "homepages"),
+        ("homepage", "page home", "page home"),
+        ("25", "2 5", "2 5"),
+        ("今天", "今 天", "今 天"),
+    ],
+)
+def test_compounds_are_joined_and_split_like_the_reference_where_asked(reference, hypothesis, respelled):
+    assert split_words(normalize_pair(reference, hypothesis, COMPOUNDS)[1]) == split_words(respelled)
+    equal = all_scores(reference, hypothesis, COMPOUNDS)["wer"] == 0
+    assert equal == equal_texts(hypothesis, reference, COMPOUNDS)
+    assert equal == all(part.text is None for part in differences(hypothesis, reference, COMPOUNDS))
+
+
+@pytest.mark.parametrize("normalizer", ["basic", "none", "whisper", "whisper-english", "letters-en"])
+def test_compounds_are_equal_by_every_normalizer_only_where_asked(normalizer):
+    assert equal_texts("a homepage", "a home page", Comparison(normalizer, merge_compounds=True))
+    assert not equal_texts("a homepage", "a home page", normalizer)

@@ -15,6 +15,7 @@ from winnow.corpora.nemo_jsonl.parse_line import parse_line
 from winnow.parameters.redaction import redact_bytes
 from winnow.reports.formatting import escape_markdown
 from winnow.schema import UTTERANCE
+from winnow.text.comparison import Comparison
 from winnow.text.hypothesis import Hypothesis
 from winnow.text.metrics import all_scores
 from winnow.text.normalize import MAX_TEXT, is_too_long, normalize
@@ -140,7 +141,7 @@ def score(text: str) -> None:
     """Compare as much of a text as is ever compared, with itself, with some errors, and with another text."""
     text = shorten(text)
     for other in (text[len(text) // 3 :], f"x {text[::-1]}", fill(HARMLESS, len(text))):
-        all_scores(text, other, "basic", "en")
+        all_scores(text, other, Comparison("basic", merge_compounds=True), "en")
 
 
 def tell_apart(text: str) -> None:

@@ -15,6 +15,7 @@ from winnow.rules.field_names import field_of
 from winnow.rules.operands import Operands
 from winnow.rules.rule import Rules, parse, terms
 from winnow.schema import AGREEMENT, AUDIO_STATS, HYPOTHESIS, QUARANTINE_REASONS, SCORES, UTTERANCE, roles_of
+from winnow.text.comparison import Comparison
 from winnow.text.languages import language_tag
 from winnow.text.metrics import all_scores
 from winnow.text.normalize import MAX_TEXT, Normalizer, is_too_long, normalize
@@ -52,13 +53,14 @@ def judge(
     rules: Iterable[str],
     *,
     normalizer: Normalizer = "basic",
+    merge_compounds: bool = False,
     phrases: Iterable[str] = (),
 ) -> list[Decision]:
     """Judge each row by exactly these rules; return a decision for each, in order.
 
     A rule is a column, an operator and a value, such as `wer <= 0.25`, `duration in 1..20` or `lang == "en"`. Rows are
     those of a run (`open_run(…).data()`), or your own with `pred_text`, and `text` and `duration` if rules need them;
-    WER, CER and the other scores are computed if they are missing. `phrases` are for rules with `known_phrase`.
+    WER, CER and the other scores are computed as by `score` if they are missing. `phrases` are for `known_phrase`.
 
     Raises `RuleError` for a rule that cannot be understood, and `MissingColumns` if the rows lack a column.
     """
@@ -67,7 +69,7 @@ def judge(
         rules=tuple(str(rule) for text in rules for rule in parse(text)),
         phrases=tuple(sorted({normalize(phrase, "basic") for phrase in phrases})),
     )
-    shard = _shard(columns, normalizer)
+    shard = _shard(columns, Comparison(normalizer, merge_compounds))
     for rule in parsed.all_rules:
         check_rule(rule, roles_of(shard.schema), phrases=bool(parsed.phrases))
     _check_columns(parsed, shard, columns)
@@ -86,14 +88,14 @@ def _columns(rows: pa.Table | Iterable[Mapping[str, Any]]) -> Columns:
     return {name: [row.get(name) for row in listed] for name in names}
 
 
-def _shard(columns: Columns, normalizer: Normalizer) -> pa.Table:
+def _shard(columns: Columns, comparison: Comparison) -> pa.Table:
     """Arrange rows as a shard. Columns without a role, such as `pred_text`, become the small model's."""
     size = len(next(iter(columns.values()), []))
     roles = [name.removesuffix("_pred_text") for name in columns if name.endswith("_pred_text")]
     if not roles:
         columns = {f"small_{name}" if name in OF_A_MODEL else name: values for name, values in columns.items()}
         if "small_wer" not in columns and {"text", "small_pred_text"} <= columns.keys():
-            columns |= _scores(columns, normalizer)
+            columns |= _scores(columns, comparison)
         roles = ["small"] if "small_pred_text" in columns else []
     types = _types(roles)
     others = [name for name in columns if name not in types and name not in OF_A_MODEL]
@@ -120,14 +122,14 @@ def _types(roles: list[str]) -> dict[str, pa.DataType]:
     return types | ({"model": pa.string()} if ENSEMBLE in roles else {})
 
 
-def _scores(columns: Columns, normalizer: Normalizer) -> Columns:
+def _scores(columns: Columns, comparison: Comparison) -> Columns:
     pairs = list(zip(columns["text"], columns["small_pred_text"], strict=True))
     for text in (text for pair in pairs for text in pair):
         if text is not None and is_too_long(text):
             raise InputError(f"a text of {len(text):,} characters cannot be scored: cut it below {MAX_TEXT:,}")
     languages = map(language_tag, columns.get("lang", [None] * len(pairs)))
     scores = [
-        None if None in pair else all_scores(*pair, normalizer, language)
+        None if None in pair else all_scores(*pair, comparison, language)
         for pair, language in zip(pairs, languages, strict=True)
     ]
     return {f"small_{name}": [row and row[name] for row in scores] for name in SCORES}

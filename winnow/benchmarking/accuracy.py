@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from rapidfuzz.distance import Levenshtein
 
+from winnow.text.comparison import Comparison
 from winnow.text.normalize import Normalizer
 from winnow.text.respell import normalize_pair
 from winnow.text.words import join_spaceless, split_words
@@ -48,11 +49,11 @@ class ErrorCounts(NamedTuple):
 
 
 def measure_accuracy(
-    texts: list[tuple[str, str]], normalizer: Normalizer, languages: list[str | None] | None = None
+    texts: list[tuple[str, str]], comparison: Comparison | Normalizer, languages: list[str | None] | None = None
 ) -> Accuracy:
     """Return the accuracy over pairs of reference and hypothesis, given the language of each where it is known."""
     pairs = zip(texts, languages or [None] * len(texts), strict=True)
-    counts = [count_errors(*normalize_pair(*pair, normalizer, language)) for pair, language in pairs]
+    counts = [count_errors(*normalize_pair(*pair, comparison, language)) for pair, language in pairs]
     table = np.array([row for row in counts if row.words], dtype=np.int64).reshape(-1, 4)
     return Accuracy(
         utterances=len(table),

@@ -13,7 +13,6 @@ from winnow.errors import OutputError
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.maintenance import Benchmark
 from winnow.runs.storage import check_writable, put
-from winnow.text.normalize import version_of
 
 
 class ModelFigures(BaseModel, frozen=True):
@@ -71,9 +70,9 @@ class Change(BaseModel, frozen=True):
 def comparison_key(settings: Benchmark, manifest_sha256: str, checkpoints: list[Checkpoint], device: str) -> str:
     """Hash what comparable benchmarks must share: models, manifest, device, and every option that changes texts."""
     engine = settings.engine.model_dump(mode="json", exclude=EngineOptions.PERFORMANCE_ONLY)
-    normalizer = [settings.normalizer, version_of(settings.normalizer)]
+    comparison = [*settings.comparison, settings.comparison.version]
     digests = [checkpoint.sha256 for checkpoint in checkpoints]
-    parts = [manifest_sha256, digests, device, settings.hours, normalizer, engine]
+    parts = [manifest_sha256, digests, device, settings.hours, comparison, engine]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 

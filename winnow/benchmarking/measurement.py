@@ -20,7 +20,7 @@ from winnow.engines.registry import engine_for
 from winnow.hardware import cores
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.redaction import error_line
-from winnow.text.normalize import Normalizer
+from winnow.text.comparison import Comparison
 
 WARM_UP_UTTERANCES = 8  # transcribed before the measurement
 
@@ -76,7 +76,7 @@ class Measurement:
 
     options: EngineOptions
     sample: Sample
-    normalizer: Normalizer
+    comparison: Comparison
 
     def row(self, checkpoint: Checkpoint, batch: float | None) -> ModelFigures:
         """Return the figures of a model with batches of this many seconds, or why it could not be measured."""
@@ -86,17 +86,17 @@ class Measurement:
             measurement = measure_in_child(checkpoint, options, self.sample.requests)
         except Exception as error:
             return row.model_copy(update={"failure": error_line(error)})
-        return row.model_copy(update=derive_figures(measurement, self.sample, self.normalizer))
+        return row.model_copy(update=derive_figures(measurement, self.sample, self.comparison))
 
 
-def derive_figures(measurement: RawMeasurement, sample: Sample, normalizer: Normalizer) -> dict[str, Any]:
+def derive_figures(measurement: RawMeasurement, sample: Sample, comparison: Comparison) -> dict[str, Any]:
     """Compute the fields of `ModelFigures`; quarantined utterances do not count in any rate."""
     rows = zip(sample.references, measurement.results, sample.languages, strict=True)
     compared = [((text, result.hypothesis.text), language) for text, result, language in rows if result.hypothesis]
     spent = measurement.spent
     return {
         "accuracy": measure_accuracy(
-            [pair for pair, _ in compared], normalizer, [language for _, language in compared]
+            [pair for pair, _ in compared], comparison, [language for _, language in compared]
         ),
         "rtfx": spent["audio_seconds"] / spent["seconds"],
         "utterances_per_second": spent["utterances"] / spent["seconds"],

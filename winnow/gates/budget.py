@@ -11,7 +11,7 @@ from winnow.gates.bands import cost_limits, split_by_criterion
 from winnow.gates.candidates import is_rescued, is_sampled, is_transcribed, to_floats
 from winnow.gates.criteria import CRITERIA, GateLimits, Gates
 from winnow.gates.sampling import Flags, Numbers
-from winnow.text.normalize import Normalizer
+from winnow.text.comparison import Comparison
 
 STEPS = 20
 PRIOR = 1.0  # one utterance with the mean rate is added to each step, so that one with few samples is near the mean
@@ -28,7 +28,7 @@ class Budget:
     share: float
     gates: Gates
     wer_limit: float | None
-    normalizer: Normalizer
+    comparison: Comparison
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def rows_by_criterion(shard: pa.Table, budget: Budget, share: float) -> dict[str
     rows = shard.filter(pa.array(is_transcribed(shard)))
     sampled, seconds = is_sampled(rows, share, budget.gates), to_floats(rows["duration"])
     rescued = np.zeros(len(rows), bool)
-    rescued[sampled] = is_rescued(rows.filter(pa.array(sampled)), budget.wer_limit, budget.normalizer)
+    rescued[sampled] = is_rescued(rows.filter(pa.array(sampled)), budget.wer_limit, budget.comparison)
     return {
         name: BudgetRows(costs[judged], seconds[judged], sampled[judged], rescued[judged])
         for name, judged, costs in split_by_criterion(rows, "small", budget.gates.by)

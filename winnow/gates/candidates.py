@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 from winnow.gates.bands import assign_bands
 from winnow.gates.criteria import Gates
 from winnow.gates.sampling import Flags, Numbers, draw_numbers, sample_share
+from winnow.text.comparison import Comparison
 from winnow.text.languages import row_languages
 from winnow.text.metrics import compare_texts
-from winnow.text.normalize import Normalizer
 from winnow.text.respell import equal_texts, normalize_pair
 
 CANDIDATE_COLUMNS = ("id", "reason", "duration", "small_wer", "small_confidence", "small_pred_text")
@@ -51,7 +51,7 @@ def share_to_sample(shards: Iterable[pa.Table], gates: Gates, budget: float) -> 
     return sample_share(drawn, candidates, seconds, budget * float(seconds.sum()))
 
 
-def is_rescued(sample: pa.Table, wer_limit: float | None, normalizer: Normalizer) -> list[bool]:
+def is_rescued(sample: pa.Table, wer_limit: float | None, comparison: Comparison) -> list[bool]:
     """Return which rows the large model rescues.
 
     With a reference: only its WER is within the limit. Without one: its text differs from the small model's.
@@ -61,12 +61,12 @@ def is_rescued(sample: pa.Table, wer_limit: float | None, normalizer: Normalizer
     for row, language in zip(sample.select(list(TEXT_COLUMNS)).to_pylist(), languages, strict=True):
         reference, small, large = (text or "" for text in row.values())
         before, after = (
-            compare_texts(*normalize_pair(reference, hypothesis, normalizer, language)) for hypothesis in (small, large)
+            compare_texts(*normalize_pair(reference, hypothesis, comparison, language)) for hypothesis in (small, large)
         )
         if row["large_pred_text"] is None:
             rescued.append(False)
         elif before is None or after is None:
-            rescued.append(not equal_texts(small, large, normalizer, language))
+            rescued.append(not equal_texts(small, large, comparison, language))
         else:
             rescued.append(wer_limit is not None and after.wer <= wer_limit < before.wer)
     return rescued

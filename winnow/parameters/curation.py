@@ -12,8 +12,10 @@ from winnow.parameters.filter import Filter
 from winnow.parameters.gate import Gate
 from winnow.parameters.gate_limits import gate_complaints, gates_after_larger, gates_after_small
 from winnow.parameters.placement import Dask, Placement, check_devices, placement_complaints
+from winnow.parameters.scoring import Scoring
 from winnow.parameters.selection import AUTO, Route, Selection
 from winnow.parameters.settings import Folder, Parameters, Seconds, Share, flag, given_flags
+from winnow.text.comparison import Comparison
 from winnow.text.normalize import Normalizer
 
 
@@ -114,6 +116,7 @@ class Curation(Parameters):
         "letters-es (de, en, …): also everything but the letters of that language; whisper, whisper-english: OpenAI's "
         "normalizers (whisper splits words at combining marks, so not for Hindi); none: white space only",
     )
+    scoring: Scoring = Field(Scoring(), kw_only=True, title="Scoring", description="What counts as an error")
     shard_hours: Seconds = Field(
         1.0,
         kw_only=True,
@@ -143,6 +146,11 @@ class Curation(Parameters):
         Placement(), kw_only=True, title="Large model's devices", description="Which devices larger models run on"
     )
     dask: Dask = Field(Dask(), kw_only=True, title="Dask", description="Dask workers and the connection to them")
+
+    @property
+    def comparison(self) -> Comparison:
+        """How hypotheses are compared with references and with each other."""
+        return Comparison(self.normalizer, self.scoring.merge_compounds)
 
     @property
     def gates_after_small(self) -> Gates:

@@ -11,8 +11,10 @@ from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
 from winnow.parameters.placement import Dask, Placement, check_devices, placement_complaints
+from winnow.parameters.scoring import Scoring
 from winnow.parameters.settings import Folder, Parameters, Positive, Seconds, Share, given_flags
 from winnow.roles import ENSEMBLE
+from winnow.text.comparison import Comparison
 from winnow.text.normalize import Normalizer
 from winnow.text.rover import VoteWeights
 
@@ -86,6 +88,7 @@ class Ensemble(Parameters):
     relative_to: Path | None = field_of_curation("relative_to")
     engine: EngineOptions = field_of_curation("engine")
     normalizer: Normalizer = field_of_curation("normalizer")
+    scoring: Scoring = field_of_curation("scoring")
     shard_hours: Seconds = field_of_curation("shard_hours")
     max_quarantined: Share = field_of_curation("max_quarantined")
     devices: str = field_of_curation("devices")
@@ -93,6 +96,11 @@ class Ensemble(Parameters):
         Placement(), kw_only=True, title="Models' devices", description="Which devices the models run on"
     )
     dask: Dask = field_of_curation("dask")
+
+    @property
+    def comparison(self) -> Comparison:
+        """How hypotheses are compared with references and with each other."""
+        return Comparison(self.normalizer, self.scoring.merge_compounds)
 
     @property
     def checkpoints(self) -> list[str]:

@@ -8,7 +8,9 @@ from pydantic import Field
 
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
+from winnow.parameters.scoring import Scoring
 from winnow.parameters.settings import Folder, Parameters, Seconds
+from winnow.text.comparison import Comparison
 from winnow.text.normalize import Normalizer
 
 Names = Annotated[list[str], Field(min_length=1)]
@@ -108,9 +110,15 @@ class Benchmark(Parameters):
         title="Normalizer",
         description="Differences to ignore when texts are compared, as for curate",
     )
+    scoring: Scoring = Field(Scoring(), kw_only=True, title="Scoring", description="What counts as an error")
     engine: EngineOptions = Field(
         EngineOptions(), kw_only=True, title="Engine", description="How models transcribe: batches, precision, decoding"
     )
+
+    @property
+    def comparison(self) -> Comparison:
+        """How hypotheses are compared with references and with each other."""
+        return Comparison(self.normalizer, self.scoring.merge_compounds)
 
     def complaints(self) -> Iterator[str]:
         if self.engine.batch_seconds is not None:

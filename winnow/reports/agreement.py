@@ -5,7 +5,8 @@ import pyarrow.compute as pc
 from pydantic import BaseModel
 
 from winnow.reports.counts import hours_of
-from winnow.text.normalize import Normalizer, normalize
+from winnow.text.comparison import Comparison
+from winnow.text.normalize import normalize
 from winnow.text.respell import equal_texts
 
 AGREEMENT_LEVELS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
@@ -48,11 +49,11 @@ def agreement_level(rows: pa.Table, at_least: float) -> AgreementLevel:
     return AgreementLevel(at_least=at_least, utterances=len(rows), hours=hours_of(rows), wer=wer)
 
 
-def count_both_models_agree(dropped: pa.Table, normalizer: Normalizer) -> int:
+def count_both_models_agree(dropped: pa.Table, comparison: Comparison) -> int:
     """Count dropped rows in which the small and the large model have the same words: the reference is likely wrong."""
     both = dropped.filter(pc.is_valid(dropped["large_pred_text"]))
     columns = (both[name].to_pylist() for name in ("small_pred_text", "large_pred_text", "language"))
     return sum(
-        normalize(small, normalizer, language) != "" and equal_texts(small, large, normalizer, language)
+        normalize(small, comparison.normalizer, language) != "" and equal_texts(small, large, comparison, language)
         for small, large, language in zip(*columns, strict=True)
     )

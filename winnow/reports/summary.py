@@ -119,7 +119,7 @@ def summarize(
         rescued=sum_counts(band.rescued for band in bands.values()),
         lost=sum_counts(band.lost for band in bands.values()),
         saved_seconds=sum(saved) if saved else None,
-        alike=count_both_models_agree(dropped, settings.normalizer),
+        alike=count_both_models_agree(dropped, settings.comparison),
         agreement=None if settings.referenced else summarize_agreement(transcribed),
         speed=speed,
     )

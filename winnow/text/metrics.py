@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple, get_type_hints
 
 from rapidfuzz.distance import Levenshtein
 
+from winnow.text.comparison import Comparison
 from winnow.text.normalize import Normalizer
 from winnow.text.respell import normalize_pair
 from winnow.text.words import has_spaceless, join_spaceless, split_words
@@ -120,10 +121,10 @@ def compare_texts(reference: str, hypothesis: str) -> ErrorMeasures | None:
 
 
 def all_scores(
-    reference: str, hypothesis: str, normalizer: Normalizer, language: str | None = None
+    reference: str, hypothesis: str, comparison: Comparison | Normalizer, language: str | None = None
 ) -> dict[str, float] | None:
     """Return every score column of a hypothesis, by the names of METRICS; None if the reference has no words."""
-    errors = compare_texts(*normalize_pair(reference, hypothesis, normalizer, language))
+    errors = compare_texts(*normalize_pair(reference, hypothesis, comparison, language))
     if errors is None:
         return None
     return errors._asdict() | {"exact_wer": word_error_rate(reference, hypothesis)}

@@ -28,8 +28,8 @@ Normalizer = Literal[
     "letters-uk",
 ]
 
-BASIC_VERSION = 3
-"""Increased when `basic`, or a normalizer based on it, `respell` or `split_words` gives another result."""
+BASIC_VERSION = 4
+"""Increased when `basic`, or a normalizer based on it, `respell`, `rover` or `split_words` gives another result."""
 
 MAX_TEXT = 100_000  # characters, about two hours of speech; comparing two texts takes the product of their lengths
 MAX_EXPANSION = 18  # characters that NFKC makes of one, at most

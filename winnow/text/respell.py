@@ -11,6 +11,7 @@ from itertools import accumulate, chain, pairwise
 from rapidfuzz.distance import Levenshtein
 
 from winnow.text.basic import TURKIC, evident_language
+from winnow.text.comparison import Comparison, comparison_by
 from winnow.text.languages import base_language
 from winnow.text.markup import strip_markup
 from winnow.text.normalize import Normalizer, normalize
@@ -20,6 +21,7 @@ from winnow.text.words import split_words
 
 MAX_CHARACTERS = 20_000  # of a text that is respelled, about twenty minutes of speech
 MAX_TRIALS = 100  # in a pair of texts
+MAX_COMPOUND = 4  # words that are one word elsewhere
 
 JOINERS = r"\-\u2010\u2011\u00b7\u05be\u05f4\"\u200c"  # in a class of characters
 _LETTER = r"[^\W\d_]"
@@ -44,13 +46,22 @@ _SIMPLE_ASCII = bytes(set(range(128)) - set(b'0123456789&-".'))
 
 
 def normalize_pair(
-    reference: str, hypothesis: str, normalizer: Normalizer, language: str | None = None
+    reference: str, hypothesis: str, comparison: Comparison | Normalizer, language: str | None = None
 ) -> tuple[str, str]:
     """Normalize a reference and a hypothesis, which is respelled like the reference.
 
-    `language` is the tag of what is spoken; without one, letters of either text may tell. Whisper's normalizers and
-    `none` are left alone.
+    `language` is the tag of what is spoken; without one, letters of either text may tell. By Whisper's normalizers and
+    `none`, nothing but compounds is respelled.
     """
+    comparison = comparison_by(comparison)
+    expected, actual = respelled_pair(reference, hypothesis, comparison.normalizer, language)
+    if comparison.merge_compounds and expected != actual:
+        actual = join_compounds(expected, actual)
+    return expected, actual
+
+
+def respelled_pair(reference: str, hypothesis: str, normalizer: Normalizer, language: str | None) -> tuple[str, str]:
+    """Do the same but for compounds."""
     language = language_of(reference, hypothesis, language)
     expected, actual = normalize(reference, normalizer, language), normalize(hypothesis, normalizer, language)
     if expected == actual:
@@ -97,9 +108,32 @@ def respell(
     return actual if respelled is None else respelled
 
 
-def equal_texts(first: str, second: str, normalizer: Normalizer, language: str | None = None) -> bool:
+def join_compounds(expected: str, actual: str) -> str:
+    """Return a hypothesis with words joined and split as its reference has them: home page, homepage."""
+    if max(len(expected), len(actual)) > MAX_CHARACTERS:
+        return actual
+    words, read = split_words(expected), split_words(actual)
+    if "".join(words) == "".join(read) and not any(map(str.isdecimal, words)):
+        return expected
+    changes = chain(
+        ((joined, parts) for joined, parts in compounds(words, set(read))),
+        ((parts, joined) for joined, parts in compounds(read, set(words))),
+    )
+    return apply(changes, f" {' '.join(words)} ", f" {' '.join(read)} ") or actual
+
+
+def compounds(words: list[str], others: set[str]) -> Iterator[tuple[str, str]]:
+    """Yield the runs of two to four words that are one word of another text: that word and the run."""
+    for size in range(2, MAX_COMPOUND + 1):
+        for parts in zip(*(words[start:] for start in range(size)), strict=False):
+            joined = "".join(parts)
+            if joined in others and not any(map(str.isdecimal, parts)):
+                yield joined, " ".join(parts)
+
+
+def equal_texts(first: str, second: str, comparison: Comparison | Normalizer, language: str | None = None) -> bool:
     """Return whether two texts have the same words."""
-    texts = normalize_pair(first, second, normalizer, language)
+    texts = normalize_pair(first, second, comparison, language)
     return texts[0] == texts[1] or split_words(texts[0]) == split_words(texts[1])
 
 

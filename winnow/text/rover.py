@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from winnow.text.alignment import Slot, build_network
 from winnow.text.basic import evident_language
+from winnow.text.comparison import Comparison, comparison_by
 from winnow.text.hypothesis import Hypothesis
 from winnow.text.normalize import Normalizer
+from winnow.text.vote_spellings import unify_spellings
 from winnow.text.vote_tokens import VoteToken, vote_tokens
 
 
@@ -48,7 +50,7 @@ class Consensus(NamedTuple):
 
 
 def rover(
-    hypotheses: list[Hypothesis], normalizer: Normalizer, weights: VoteWeights, language: str | None = None
+    hypotheses: list[Hypothesis], comparison: Comparison | Normalizer, weights: VoteWeights, language: str | None = None
 ) -> Consensus:
     """Combine hypotheses by vote, whatever their order.
 
@@ -56,7 +58,7 @@ def rover(
     voted on like a word. If a hypothesis has no confidence, only votes count. Ties go to the hypothesis with the higher
     confidence of its utterance, then to the longer one, then by the alphabet.
     """
-    slots = vote_network(sorted(hypotheses, key=sort_key), normalizer, language)
+    slots = vote_network(sorted(hypotheses, key=sort_key), comparison, language)
     if any(token.word and token.confidence is None for slot in slots for token in slot):
         weights = VOTES_ONLY
     elif weights.alpha < 1:
@@ -66,24 +68,31 @@ def rover(
     return Consensus(text.strip(), *agreement_of(slots, winners))
 
 
-def vote_network(hypotheses: list[Hypothesis], normalizer: Normalizer, language: str | None) -> list[Slot]:
-    """Align hypotheses into a network; where the language is not known, letters of any of them may tell."""
+def vote_network(hypotheses: list[Hypothesis], comparison: Comparison | Normalizer, language: str | None) -> list[Slot]:
+    """Align hypotheses into a network, each spelled like those before it.
+
+    Where the language is not known, letters of any of them may tell.
+    """
     language = language or evident_language(*(hypothesis.text for hypothesis in hypotheses))
-    return build_network([vote_tokens(hypothesis, normalizer, language) for hypothesis in hypotheses])
+    comparison = comparison_by(comparison)
+    tokens = [vote_tokens(hypothesis, comparison.normalizer, language) for hypothesis in hypotheses]
+    return build_network(unify_spellings(hypotheses, tokens, comparison, language))
 
 
 def most_confident(
-    hypotheses: list[Hypothesis], normalizer: Normalizer, language: str | None = None
+    hypotheses: list[Hypothesis], comparison: Comparison | Normalizer, language: str | None = None
 ) -> tuple[Consensus, int]:
     """Select the hypothesis with the highest confidence of its utterance, with its index; ties as in `rover`."""
     order = sorted(range(len(hypotheses)), key=lambda index: sort_key(hypotheses[index]))
-    agreed = agreement_with([hypotheses[index] for index in order], normalizer, language)
+    agreed = agreement_with([hypotheses[index] for index in order], comparison, language)
     return Consensus(hypotheses[order[0]].text, *agreed), order[0]
 
 
-def agreement_with(hypotheses: list[Hypothesis], normalizer: Normalizer, language: str | None = None) -> Agreement:
+def agreement_with(
+    hypotheses: list[Hypothesis], comparison: Comparison | Normalizer, language: str | None = None
+) -> Agreement:
     """Return the agreement of the hypotheses with the first one; unknown if no one has a word."""
-    slots = vote_network(hypotheses, normalizer, language)
+    slots = vote_network(hypotheses, comparison, language)
     return agreement_of(slots, [slot[0].word for slot in slots])
 
 

@@ -12,6 +12,7 @@ from itertools import compress
 
 from rapidfuzz.distance import Levenshtein
 
+from winnow.text.comparison import Comparison, comparison_by
 from winnow.text.markup import strip_markup
 from winnow.text.normalize import Normalizer, normalize
 from winnow.text.respell import equal_texts, is_simple_ascii, language_of, normalize_pair
@@ -36,18 +37,20 @@ class Part:
     spaced: bool = True
 
 
-def differences(reading: str, text: str, normalizer: Normalizer, language: str | None = None) -> list[Part]:
+def differences(
+    reading: str, text: str, comparison: Comparison | Normalizer, language: str | None = None
+) -> list[Part]:
     """Split a reading into the parts that have the same words as a text, and those that do not, in their order.
 
     One part, or none, is the same exactly where the WER is 0. `join_parts` writes the text like the reading.
     """
     if reading == text:
         return same_throughout(reading)
-    expected, actual = normalize_pair(text, reading, normalizer, language)
+    expected, actual = normalize_pair(text, reading, comparison, language)
     words, read = split_words(expected), split_words(actual)
     if words == read:
         return same_throughout(reading)
-    language = language_of(text, reading, language)
+    normalizer, language = comparison_by(comparison).normalizer, language_of(text, reading, language)
     tokens, tokens_words = read_tokens(reading, normalizer, language)
     others, others_words = spoken_tokens(text, normalizer, language)
     bounds, exact = token_bounds(tokens_words, read)
@@ -61,7 +64,7 @@ def differences(reading: str, text: str, normalizer: Normalizer, language: str |
         start, other = end, other_end
     if exact and other_exact and is_simple_ascii(f"{reading} {text}", language):
         return parts
-    if equal_texts(text, join_parts(parts), normalizer, language):
+    if equal_texts(text, join_parts(parts), comparison, language):
         return parts
     return [Part(written(tokens), written(others))]  # it normalizes otherwise in parts than as a whole
 
