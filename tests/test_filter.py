@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.filter import filter
+from tasks.score import score
 from tests.conftest import shard_table
 from winnow.parameters.filter import Filter
 from winnow.rules.columns import RULE_COLUMNS
+from winnow.rules.decisions import decide
 from winnow.rules.duplicates import count_duplicates, hash_references
+from winnow.rules.operands import Operands
 from winnow.rules.rule import WHOLE_RUN, Rules, parse
-from winnow.schema import BEFORE_FILTER, DUPLICATES, FILTERED, after_gate, after_score, after_transcribe
+from winnow.schema import BEFORE_FILTER, DUPLICATES, FILTERED, UTTERANCE, after_gate, after_score, after_transcribe
+from winnow.text.normalize import normalize
 from winnow.text.text_stats import TEXT_STATS
 
 
@@ -277,3 +281,22 @@ def test_every_row_is_decided_once_with_its_reasons_under_any_rules(rows, some_r
             assert (row["decision"], row["reason"], row["reasons"]) == ("keep", None, None)
     kept = [{row["id"] for row in rows if row["decision"] == "keep"} for rows in (decided, first, second)]
     assert kept[0] == kept[1] & kept[2]
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ("wer == 0", "KIZ ILIK"),
+        ("copies(text) == 2", "KIZ ILIK"),
+        ("known_phrase(text) == true", "KIZ ILIK"),
+        ("known_phrase(text) == true", "kız ılık"),
+        ("unique_words(text) == 0.5", "KIZ kız"),
+        ("subtitle_phrase(text) == true", "ABONE OLMAYI UNUTMAYIN"),
+    ],
+)
+def test_rules_see_turkish_texts_in_the_casing_of_the_rows_language(rule, text):
+    columns = {"text": [text, "kız ılık"], "fields": ['{"lang": "tr"}'] * 2, "small_pred_text": ["kız ılık"] * 2}
+    scored = score(shard_table(after_transcribe(UTTERANCE, "small"), **columns), "small", "basic")
+    copies = next(count_duplicates([hash_references(scored, "basic")]))
+    rules = Rules(rules=(rule,), phrases=(normalize("KIZ ILIK", "basic"),))
+    assert decide(rules, Operands(scored, rules, copies))[0][0].as_py() == "keep"

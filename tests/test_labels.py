@@ -121,6 +121,7 @@ def test_statistics_of_repetition_and_unknown_tokens():
 @pytest.mark.parametrize("phrase", [phrase for phrases in SUBTITLE_PHRASES.values() for phrase in phrases])
 def test_phrase_of_subtitles_is_recognized_in_any_case_and_twice(phrase):
     assert is_subtitle_phrase(f"{phrase}! {phrase.lower()}")
+    assert is_subtitle_phrase(phrase.replace("i", "\u0130").upper() if phrase in SUBTITLE_PHRASES["tr"] else phrase)
 
 
 SAID = {

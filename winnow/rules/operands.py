@@ -16,6 +16,8 @@ from winnow.rules.columns import ARROW_TYPES, HYPOTHESIS_COLUMNS, as_type, colum
 from winnow.rules.field_names import field_of
 from winnow.rules.rule import WHOLE_RUN, Rules, Term
 from winnow.schema import roles_of
+from winnow.text.basic import TURKIC, with_dots
+from winnow.text.languages import base_language, row_languages
 from winnow.text.normalize import normalize
 from winnow.text.text_stats import TEXT_STATS
 from winnow.text.words import SPACE_AFTER, SPACE_BEFORE, WORD
@@ -121,10 +123,22 @@ class Operands:
                 counts = self.of(Term(term.column, term.stat.replace("_rate", "s")), "number")
                 return pc.divide(pc.cast(counts, pa.float64()), self.rows["duration"])
             case "known_phrase":
-                return map_texts(texts, lambda text: normalize(text, "basic") in self.phrases, "boolean")
+                return self.are_known_phrases(texts)
         stat = TEXT_STATS[str(term.stat)]
         assert stat.measure is not None
         return map_texts(texts, stat.measure(term.argument or ""), stat.type)
+
+    def are_known_phrases(self, texts: Any) -> pa.Array:
+        """Return which texts are phrases of the list, whose language is not known: its I may be a Turkish ı."""
+        dotted = frozenset(map(with_dots, self.phrases))
+
+        def is_known(text: str, language: str | None) -> bool:
+            words = normalize(text, "basic", language)
+            return with_dots(words) in dotted if language in TURKIC else words in self.phrases
+
+        languages = map(base_language, row_languages(self.rows["fields"].to_pylist()))
+        known = zip(texts.to_pylist(), languages, strict=True)
+        return pa.array([None if text is None else is_known(text, language) for text, language in known], pa.bool_())
 
 
 def map_texts(texts: Any, measure: Callable[[str], Any], kind: str) -> pa.Array:

@@ -163,6 +163,11 @@ def _basic(text: str, language: str | None) -> str:
     return trim_apostrophes(_SEQUENCES.sub(lambda found: SEQUENCES[found[0]], text))
 
 
+def with_dots(text: str) -> str:
+    """Return a text with i for the Turkish ı, as a capital I becomes where the language is not known."""
+    return text.replace("\u0131", "i")
+
+
 def trim_apostrophes(text: str) -> str:
     """Remove apostrophes that are not inside a word."""
     return _EDGE_APOSTROPHES.sub("", text) if "'" in text else text

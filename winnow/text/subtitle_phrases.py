@@ -8,7 +8,7 @@ says as an utterance of their own; add yours with `--filter.phrases`.
 import re
 from functools import cache
 
-from winnow.text.basic import basic
+from winnow.text.basic import basic, with_dots
 from winnow.text.words import split_words
 
 SUBTITLE_PHRASES = {
@@ -139,4 +139,4 @@ def known_phrases() -> list[str]:
 
 def words_of(text: str) -> str:
     """Return the words of a text, or its characters in a script without spaces, but no years."""
-    return " ".join(split_words(YEAR.sub("", basic(text))))
+    return " ".join(split_words(YEAR.sub("", with_dots(basic(text)))))
