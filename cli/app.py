@@ -81,14 +81,19 @@ def resume(output: str, *, max_quarantined: Share | None = None) -> None:
         output: Folder of the run, local or in an object store (s3://bucket/folder)
         max_quarantined: Share (0 to 1) of the utterances that may be quarantined. Default: as when it was started
     """
-    from cli.run import curate, ensemble
-    from winnow.runs.run_record import load_settings
+    from cli.run import curate, ensemble, refilter, relabel
+    from winnow.runs.run_record import load_settings, read_run_record
     from winnow.runs.storage import location
 
     settings = load_settings(location(output))
+    derived = read_run_record(location(output)).derived
     if max_quarantined is not None:
         settings = settings.model_copy(update={"max_quarantined": max_quarantined})
-    if isinstance(settings, Ensemble):
+    if derived and derived.flow == "relabel":
+        relabel(derived.run, output)
+    elif derived:
+        refilter(derived.run, output, settings.filter)
+    elif isinstance(settings, Ensemble):
         ensemble(settings)
     else:
         curate(settings)
@@ -225,6 +230,21 @@ def refilter(
         from cli.run import refilter
 
         refilter(run, output, rules)
+
+
+@app.command
+def relabel(run: str, *, output: str) -> None:
+    """Put proposals in the place of wrong references of a finished run. Its hypotheses are reused: no device is needed.
+
+    A dropped row with a proposal gets it as its text, and is judged again by the rules of the run.
+
+    Args:
+        run: Folder of the finished run, in which at least two models read what is doubtful
+        output: Folder for the new run; its column input_text has the references that were replaced
+    """
+    from cli.run import relabel
+
+    relabel(run, output)
 
 
 @app.command

@@ -29,12 +29,12 @@ from winnow.errors import ServerLost
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.parameters.filter import Filter
-from winnow.parameters.maintenance import Refilter
+from winnow.parameters.maintenance import Refilter, Relabel
 from winnow.reports.summary import Report
 from winnow.runs.storage import is_local, location
 from winnow.runs.store_errors import explain_store_errors
 from winnow.runs.verify import verify_run
-from winnow.validation.before_start import check_increments, check_refilter, check_run
+from winnow.validation.before_start import check_increments, check_refilter, check_relabel, check_run
 
 R = TypeVar("R")
 
@@ -90,6 +90,16 @@ def refilter(run: str, output: str, rules: Filter) -> None:
     from flows.refilter import refilter
 
     print_report(call(refilter, parameters), output)
+
+
+def relabel(run: str, output: str) -> None:
+    """Run the flow `relabel` and print its summary."""
+    parameters = Relabel(run=run, output=output)
+    check_relabel(parameters)
+    start(hint=lambda: "the same command starts again")
+    from flows.relabel import relabel
+
+    print_report(call(relabel, parameters), output)
 
 
 def resume_hint(output: str) -> str:
@@ -201,6 +211,8 @@ def summary_table(report: Report) -> Table:
     table.add_row("kept", f"{report.kept:,}", f"{report.kept_hours:.3f}")
     table.add_row("dropped", f"{report.dropped:,}", f"{report.dropped_hours:.3f}")
     table.add_row("quarantined", f"{report.quarantined:,}", "")
+    if report.relabelled:
+        table.add_row("of them relabelled", f"{report.relabelled.utterances:,}", f"{report.relabelled.hours:.3f}")
     table.add_row("total", f"{report.utterances:,}", f"{report.hours:.3f}")
     if escalated := report.bands.get("escalate"):
         table.add_row("escalated to the large model", f"{escalated.utterances:,}", f"{escalated.hours:.3f}")

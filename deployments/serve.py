@@ -18,10 +18,15 @@ from flows.download_models import download_models
 from flows.ensemble import ensemble
 from flows.incremental import incremental
 from flows.refilter import refilter
+from flows.relabel import relabel
 from flows.server.monitor import require_configured_server
 from winnow.parameters.redaction import redact_text
 
-FLOWS: tuple[Flow[..., Any], ...] = (curate, ensemble, incremental, refilter, download_models, doctor, benchmark)
+FLOWS: tuple[Flow[..., Any], ...] = (
+    *(curate, ensemble, incremental),
+    *(refilter, relabel),
+    *(download_models, doctor, benchmark),
+)
 DEPLOYMENT_NAME = "here"
 RUNS_AT_ONCE = 1  # a run fills its machine
 

@@ -15,6 +15,7 @@ from winnow.schema import (
     AUDIO_STATS,
     DECISION,
     HYPOTHESIS,
+    INPUT_TEXT,
     MENDINGS,
     QUARANTINE_REASONS,
     SCORES,
@@ -26,7 +27,7 @@ from winnow.text.metrics import METRICS
 
 DOCS = Path(__file__).parent
 COMMANDS = (
-    *("curate", "ensemble", "incremental", "resume", "verify", "refilter", "sweep", "presets"),
+    *("curate", "ensemble", "incremental", "resume", "verify", "refilter", "relabel", "sweep", "presets"),
     *("models", "models show", "models choose", "download-models", "doctor", "benchmark", "deploy", "serve"),
 )
 
@@ -230,6 +231,13 @@ DESCRIPTIONS = {
     "lowest_agreement": "Lowest agreement (0 to 1) with a word of the hypothesis; null if one model transcribed",
     "char_rate": "Characters of the reference per second",
     "word_rate": "Words of the reference per second",
+    "proposal": "What was probably said instead of a wrong reference: what all models that transcribed the row (two or "
+    "more) read, and prefer by far; null where the reference stands",
+    "proposal_margin": "How much more likely the proposal is than the reference, in nats, under the model that prefers "
+    "it least",
+    "input_text": "The reference of the manifest, where `winnow relabel` put a proposal in its place; null elsewhere",
+    "large_small_gap": "How much less likely the small model's hypothesis is than the large model's own under the "
+    "large model, in nats: 0 if they have the same words",
     "decision": "`keep`, `drop` or `quarantine`",
     "reasons": "Names of all rules that the row violates; null if there are none",
 }
@@ -250,6 +258,12 @@ COLUMN_SECTIONS = (
         "`large2_pred_text` in a cascade; `model1_pred_text`, `model2_pred_text` in an ensemble. They are null if the "
         "model did not transcribe the row.",
         types_of(HYPOTHESIS),
+    ),
+    (
+        "Of larger models",
+        "A larger model also scores the hypotheses of the models before it: `large_small_gap`, `large2_small_gap`, "
+        "`large2_large_gap` and so on.",
+        [("large_small_gap", pa.float64())],
     ),
     (
         "Errors of each model",
@@ -273,6 +287,11 @@ COLUMN_SECTIONS = (
             ("detail", pa.string()),
             ("mended", pa.list_(pa.string())),
         ],
+    ),
+    (
+        "Of relabelled runs",
+        "Runs of [`winnow relabel`](proposals.md), and what is made of them, have one more column.",
+        [(INPUT_TEXT, pa.string())],
     ),
 )
 

@@ -1,6 +1,6 @@
 """An open run: its folder, its devices, its manifest in shards, and the tasks that every run submits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +56,7 @@ class Pipeline:
 
     def filter(self, shard: Path | Future, duplicates: Path | None) -> Future:
         """Decide by the rules; `duplicates` is the shard's file of `count_duplicates`."""
-        return self.orchestrator.submit(filter_shard, shard, self.rules, duplicates)
+        return self.orchestrator.submit(filter_shard, shard, self.rules, self.settings.normalizer, duplicates)
 
     def quarantine_limit(self) -> QuarantineLimit:
         """Return a new count of quarantined utterances."""
@@ -93,12 +93,16 @@ def open_pipeline(
 
 
 def count_duplicates(
-    rules: Rules, loaded: list[Path], normalizer: Normalizer, orchestrator: Orchestrator
+    rules: Rules,
+    loaded: list[Path],
+    normalizer: Normalizer,
+    orchestrator: Orchestrator,
+    relabelled: Sequence[Path] = (),
 ) -> dict[str, Path]:
-    """Count equal references over the whole run, if a rule needs that.
+    """Count equal references over the whole run, if a rule needs that; those of a relabelled run are `relabelled`.
 
     Return a file for each shard by its number; nothing if no rule needs it.
     """
     if not rules.needs_whole_run:
         return {}
-    return {name_of(file): file for file in orchestrator.run(duplicates_run, loaded, normalizer)}
+    return {name_of(file): file for file in orchestrator.run(duplicates_run, loaded, normalizer, relabelled)}

@@ -1,27 +1,20 @@
 """Refilter: apply other rules to the hypotheses of a finished run, without a device."""
 
 import sys
-from pathlib import Path
 
 from prefect import flow
 
-from flows.finalize import publish
+from flows.finalize import finalize_derived
 from flows.orchestrator import Orchestrator, PrefectOrchestrator
-from flows.pipeline import count_duplicates
 from flows.run_name import run_name
-from flows.streaming import Futures, Step, stream
 from flows.with_parameters import with_parameters
-from tasks.deduplicate import deduplicate_run
-from tasks.filter import filter_shard
-from tasks.report import report_refiltered_run
 from winnow.parameters.maintenance import Refilter
 from winnow.reports.summary import Report
-from winnow.runs.ledger import name_of
-from winnow.runs.reuse import input_digests, reuse_hypotheses, sharded_manifest
+from winnow.runs.reuse import input_digests, reuse_hypotheses
 from winnow.runs.run_dir import open_run
-from winnow.runs.run_record import load_settings
+from winnow.runs.run_record import Derivation, load_settings
 from winnow.runs.storage import location
-from winnow.sweep.outcomes import run_stages
+from winnow.sweep.outcomes import RELABEL, run_stages
 from winnow.validation.before_start import check_refilter
 from winnow.validation.rules import phrase_digest, rules_for
 
@@ -38,23 +31,16 @@ def run_refilter(request: Refilter, orchestrator: Orchestrator) -> Report:
     check_refilter(request)
     original = location(request.run)
     settings = load_settings(original, request.filter).model_copy(update={"output": request.output})
-    rules, stages = rules_for(settings), run_stages(original)
+    stages = run_stages(original)
     digests = {name: sha256 for name, sha256 in input_digests(original).items() if name != "phrases"}
-    digests |= phrase_digest(rules)
-    with open_run(settings, digests, orchestrator.owner(), orchestrator.mark_crashed) as run:
+    digests |= phrase_digest(rules_for(settings))
+    derived = Derivation(flow="refilter", run=str(original))
+    with open_run(settings, digests, orchestrator.owner(), orchestrator.mark_crashed, derived=derived) as run:
         reuse_hypotheses(original, run)
-        scored, loaded = ([run / file.relative_to(original) for file in stages[name]] for name in ("score", "load"))
-        duplicates = count_duplicates(rules, loaded, settings.normalizer, orchestrator)
-
-        def decide(shard: Path) -> Futures:
-            return [orchestrator.submit(filter_shard, shard, rules, duplicates.get(name_of(shard)))]
-
-        decisions = Step(decide)
-        stream(scored, decisions)
-        filtered = orchestrator.run(deduplicate_run, decisions.results())
-        published = publish(filtered, loaded, run, orchestrator)
-        result = filtered, published, sharded_manifest(run), original, settings, run
-        return orchestrator.run(report_refiltered_run, *result, orchestrator)
+        scored, loaded, relabelled = (
+            [run / file.relative_to(original) for file in stages.get(name, [])] for name in ("score", "load", RELABEL)
+        )
+        return finalize_derived(scored, loaded, original, settings, run, orchestrator, relabelled)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.retry import RETRY
+from winnow.evidence.proposals import Proposal, propose
 from winnow.rules.columns import RULE_COLUMNS
 from winnow.rules.decisions import decide
 from winnow.rules.operands import Operands
@@ -14,12 +15,16 @@ from winnow.rules.rule import Rules, Term
 from winnow.runs.ledger import run_stage_on_shard
 from winnow.runs.shard_files import read_table
 from winnow.schema import BEFORE_FILTER, after_filter, append_columns, replace_column, roles_of, select_columns
+from winnow.text.normalize import Normalizer, version_of
 
 
-def filter(scored: pa.Table, rules: Rules, duplicates: pa.Table | None = None) -> pa.Table:
+def filter(
+    scored: pa.Table, rules: Rules, duplicates: pa.Table | None = None, normalizer: Normalizer = "basic"
+) -> pa.Table:
     """Add the selected hypothesis, the decision (keep, drop or quarantine) and every rule that a dropped row violates.
 
-    `duplicates` is needed if a rule compares an utterance with the whole run.
+    Also add what was probably said instead of a wrong reference. `duplicates` is needed if a rule compares an utterance
+    with the whole run.
     """
     if roles_of(scored.schema) == ["small"]:
         scored = select_columns(scored, BEFORE_FILTER)
@@ -27,15 +32,27 @@ def filter(scored: pa.Table, rules: Rules, duplicates: pa.Table | None = None) -
     decisions = decide(rules, operands)
     schema = after_filter(scored.schema)
     columns = {"decision": decisions.decision, "reasons": decisions.reasons}
+    columns |= proposal_columns(propose(scored, operands.read, normalizer))
     for name in schema.names[len(scored.schema) :]:
         if name not in columns:
             columns[name] = operands.of(Term(name), RULE_COLUMNS[name])
     return append_columns(replace_column(scored, "reason", decisions.reason), schema, columns)
 
 
-@task(task_run_name="filter {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
-def filter_shard(shard: Path, rules: Rules, duplicates: Path | None = None) -> Path:
-    def stage(rows: pa.Table, **_: object) -> pa.Table:
-        return filter(rows, rules, read_table(duplicates) if duplicates else None)
+def proposal_columns(proposals: list[Proposal | None]) -> dict[str, pa.Array]:
+    """Return the columns of proposals and their margins."""
+    return {
+        "proposal": pa.array([proposal and proposal.text for proposal in proposals], pa.string()),
+        "proposal_margin": pa.array([proposal and proposal.margin for proposal in proposals], pa.float64()),
+    }
 
-    return run_stage_on_shard(shard, "filter", stage, rules=rules, duplicates=duplicates and duplicates.name)
+
+@task(task_run_name="filter {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
+def filter_shard(shard: Path, rules: Rules, normalizer: Normalizer, duplicates: Path | None = None) -> Path:
+    def stage(rows: pa.Table, **_: object) -> pa.Table:
+        return filter(rows, rules, read_table(duplicates) if duplicates else None, normalizer)
+
+    settings = {"normalizer": normalizer, "version": version_of(normalizer)}
+    return run_stage_on_shard(
+        shard, "filter", stage, rules=rules, duplicates=duplicates and duplicates.name, **settings
+    )

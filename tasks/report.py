@@ -62,7 +62,7 @@ def report_run(
 
 
 @task(task_run_name="report", cache_policy=NO_CACHE, **RETRY)
-def report_refiltered_run(
+def report_derived_run(
     filtered: list[Path],
     published: list[Path],
     manifest: ShardedManifest,

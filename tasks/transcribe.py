@@ -21,13 +21,14 @@ from winnow.engines.inference import Result
 from winnow.engines.isolation import Transcribed, transcribe_here, transcribe_isolated
 from winnow.engines.model_cache import PROCESS_CACHE
 from winnow.engines.registry import versions_for
+from winnow.engines.scored_texts import texts_to_score
 from winnow.engines.shard_columns import audio_columns, fill_in, hypothesis_columns, merge_sample, requests_for
 from winnow.models.passes import Pass, rows_to_transcribe, transcribe_by_language
 from winnow.parameters.engine import EngineOptions
 from winnow.roles import Role, is_larger, position_of
 from winnow.runs import ledger
 from winnow.runs.records import Record
-from winnow.schema import AUDIO_IDENTITY, HYPOTHESIS, after_transcribe, append_columns
+from winnow.schema import AUDIO_IDENTITY, after_transcribe, append_columns
 from winnow.text.languages import row_languages
 from winnow.text.normalize import is_too_long, version_of
 
@@ -50,19 +51,21 @@ def transcribe(shard: pa.Table, model_pass: Pass, recognise: TranscribeRequests)
     results: list[Result | None] = [None] * len(shard)
     models: list[str | None] = [None] * len(shard)
     usage: ledger.Facts = {}
+    texts = texts_to_score(shard, role, model_pass.normalizer, model_pass.options.evidence)
     if indices:
-        normalizer = model_pass.normalizer if model_pass.options.evidence else None
-        transcribed, usage = recognise(requests_for(shard, indices, languages, model_pass.root, normalizer))
+        transcribed, usage = recognise(requests_for(shard, indices, languages, model_pass.root, texts))
         for i, result in zip(indices, transcribed, strict=True):
             checkpoint = checkpoints[languages[i]]
             results[i], models[i] = refuse_long(result), checkpoint.name if checkpoint else None
     audited = set(pc.indices_nonzero(shard["audit"]).to_pylist()) if role == "large" else set()
     shard = fill_in(shard, results, audited)
-    hypotheses = hypothesis_columns(results, models)
+    hypotheses = hypothesis_columns(results, models, texts)
     if f"{role}_pred_text" in shard.schema.names:
         return merge_sample(shard, role, hypotheses), usage
     first = AUDIO_IDENTITY not in shard.schema.names
-    columns = (audio_columns(results) if first else {}) | {f"{role}_{name}": hypotheses[name] for name in HYPOTHESIS}
+    columns = (audio_columns(results) if first else {}) | {
+        f"{role}_{name}": column for name, column in hypotheses.items()
+    }
     return append_columns(shard, after_transcribe(shard.schema, role), columns), usage
 
 

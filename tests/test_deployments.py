@@ -38,6 +38,7 @@ from flows.curate import curate
 from flows.doctor import doctor
 from flows.download_models import download_models
 from flows.refilter import refilter
+from flows.relabel import relabel
 from tests.conftest import CHROMIUM, ROOT, published_rows, running_server
 from winnow.errors import DeploymentFailed, OptionError
 from winnow.runs.lock import lock_folder
@@ -218,8 +219,9 @@ def server(tmp_path_factory) -> Iterator[DeployedServer]:
             process = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
             assert process.stdout.splitlines() == [
                 "work pools: cpu, gpu",
-                "deployments: curate/cpu, curate/gpu, ensemble/cpu, ensemble/gpu, refilter/cpu, incremental/cpu, "
-                "download-models/cpu, download-models/gpu, doctor/cpu, doctor/gpu, benchmark/cpu, benchmark/gpu",
+                "deployments: curate/cpu, curate/gpu, ensemble/cpu, ensemble/gpu, refilter/cpu, relabel/cpu, "
+                "incremental/cpu, download-models/cpu, download-models/gpu, doctor/cpu, doctor/gpu, benchmark/cpu, "
+                "benchmark/gpu",
                 f"from {ROOT / 'prefect.yaml'}; their runs start in {ROOT}",
                 "automations: crash zombies, notify of failures",
                 f"next: prefect worker start --pool cpu, then {api.removesuffix('/api')}/deployments",
@@ -245,13 +247,14 @@ def test_deploy_creates_pools_deployments_and_automations_once(server):
             "ensemble.ensemble",
             "incremental.incremental",
             "refilter.refilter",
+            "relabel.relabel",
             "download_models.download_models",
         ),
         "doctor.doctor",
         "benchmark.benchmark",
     )
     assert set(made) == {f"flows.{name}" for name in flows}
-    assert {made[f"flows.{name}"]["work_pool_name"] for name in flows[2:4]} == {"cpu"}
+    assert {made[f"flows.{name}"]["work_pool_name"] for name in flows[2:5]} == {"cpu"}
     assert [item["name"] for item in server.post("automations/filter")] == ["crash zombies", "notify of failures"]
     assert server.deployment("curate/gpu")["parameters"] == {"devices": "local"}
     (step,) = server.deployment("curate/cpu")["pull_steps"]
@@ -259,7 +262,7 @@ def test_deploy_creates_pools_deployments_and_automations_once(server):
     assert server.deployment("curate/cpu")["parameter_openapi_schema"]["properties"]["large"]["title"] == "Large model"
 
 
-@pytest.mark.parametrize("flow", [refilter, download_models, doctor, benchmark], ids=lambda flow: flow.name)
+@pytest.mark.parametrize("flow", [refilter, relabel, download_models, doctor, benchmark], ids=lambda flow: flow.name)
 def test_forms_of_maintenance_flows_have_titles_and_descriptions(flow):
     schema = form(flow)
     described = [p for d in schema.get("definitions", {}).values() for p in d["properties"].values()]

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 
 LAYERS = (
     {"schema", "roles", "inert", "errors", "hardware", "imports", "input_files", "digests", "pins", "text", "audio"},
-    {"parameters", "log", "rules", "gates"},
+    {"parameters", "log", "rules", "gates", "evidence"},
     {"runs", "corpora"},
     {"models", "engines", "devices"},
     {"reports", "validation", "sweep", "benchmarking", "doctor"},

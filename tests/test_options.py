@@ -32,6 +32,7 @@ COMMANDS = {
     "doctor": "",
     "benchmark": "a.jsonl --models a.nemo --output out",
     "refilter": "out",
+    "relabel": "out --output new",
     "sweep": "out",
     "presets": "",
     "deploy": "",

@@ -21,6 +21,7 @@ from winnow.parameters.filter import Filter
 from winnow.reports.bands import relabelled_rows, rescued_rows
 from winnow.reports.cascade_section import gate_limits
 from winnow.reports.counts import ReasonCount
+from winnow.reports.examples import mark_doubtful
 from winnow.reports.formatting import code_span, escape_markdown
 from winnow.reports.languages import MOST_LANGUAGES, summarize_languages
 from winnow.reports.little_kept import little_kept
@@ -455,3 +456,59 @@ def accepted(settings: Curation, name: str, value: float) -> bool:
     except ValueError:
         return False
     return True
+
+
+DOUBTED = {
+    "text": "five nine <b>eight",
+    "band": "escalate",
+    "small_pred_text": "five two eight zero",
+    "small_gap": 12.0,
+    "small_doubt": 8.0,
+    "large_pred_text": "five to eight zero",
+    "large_gap": 30.0,
+    "large_doubt": 25.0,
+    "large_small_gap": 0.5,
+    "pred_text": "five to eight zero",
+    "wer": 1.0,
+    "model": "large",
+    "decision": "drop",
+    "reason": "WER_ABOVE_MAX",
+    "reasons": ["WER_ABOVE_MAX"],
+}
+"""A dropped row whose models read different words, of which both prefer the small one's to the reference."""
+
+
+def test_dropped_row_is_shown_with_its_doubtful_words_and_what_all_models_prefer():
+    one_line = ShardedManifest(shards=[], seconds=[], lines=1, blank=0)
+    report = summarize(rows(DOUBTED), one_line, {"small": throughput(1, 1)}, SETTINGS)
+    assert [example.model_dump() for example in report.examples] == [
+        {
+            "id": 1,
+            "reason": "WER_ABOVE_MAX",
+            "wer": 1.0,
+            "reference": "five nine <b>eight",
+            "doubtful": [(5, 9), (18, 18)],
+            "hypothesis": "five to eight zero",
+            "preferred": "five two eight zero",
+            "margin": 12.0,
+            "proposal": None,
+        }
+    ]
+    html = render_page(render_markdown(report, rows(DOUBTED), SETTINGS), "Report")
+    assert "<td>five <strong>nine</strong> &lt;b&gt;eight <strong>^</strong></td>" in html
+
+
+@pytest.mark.parametrize(
+    ("text", "spans", "shown"),
+    [
+        ("a b c", [(0, 1), (4, 5)], "**a** b **c**"),
+        ("a b", [(0, 0), (1, 1), (3, 3)], "**\\^** a **\\^** b **\\^**"),
+        ("今天很好", [(2, 3)], "今天**很**好"),
+        ("*a* b", [(0, 3)], "**\\*a\\*** b"),
+        ("a " * 150, [(0, 1), (296, 297)], f"**a**{' a' * 99} …"),
+        ("", [], ""),
+        ("", [(0, 0)], "**\\^**"),
+    ],
+)
+def test_doubtful_words_are_marked_in_the_part_of_the_text_that_is_shown(text, spans, shown):
+    assert mark_doubtful(text, spans) == shown

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from winnow.audio.measurements import MEASUREMENTS
-from winnow.roles import ENSEMBLE, Role, band_of, is_larger
+from winnow.roles import ENSEMBLE, Role, band_of, is_larger, position_of
 from winnow.text.metrics import METRICS
 
 UTTERANCE = pa.schema(
@@ -46,6 +46,9 @@ AUDIO_STATS = pa.schema([pa.field(measurement.name, measurement.type) for measur
 
 AUDIO_IDENTITY = "audio_identity"
 """Internal column: what audio the first pass decoded, so that later ones notice if it was replaced."""
+
+INPUT_TEXT = "input_text"
+"""The column of a relabelled run with the reference of the manifest; null in rows that still have it as their text."""
 
 INTERNAL = frozenset(
     {*"path found_path duration_rounding audio_channel fields same_audio audit".split(), AUDIO_IDENTITY}
@@ -102,20 +105,34 @@ DECISION = {
     "doubt": pa.float64(),
     **AGREEMENT,
     "model": pa.string(),  # the role of the model whose hypothesis was selected
+    "proposal": pa.string(),  # what was probably said instead of the reference; null where the reference stands
+    "proposal_margin": pa.float64(),  # nats by which every model prefers it, at least
     "decision": pa.string(),
     "reasons": pa.list_(pa.string()),  # all rules that a dropped row violates; `reason` is the first
 }
 """The selected hypothesis, the scores that rules compare, and the decision: keep, drop or quarantine."""
 
 
+def roles_of(schema: pa.Schema) -> list[Role]:
+    """Return the roles whose hypotheses a shard has, in the order of their passes."""
+    return [name.removesuffix("_pred_text") for name in schema.names if name.endswith("_pred_text")]
+
+
+def earlier_roles(schema: pa.Schema, role: Role) -> list[Role]:
+    """Return the roles before this one in a cascade; none in an ensemble, whose models are independent."""
+    return [other for other in roles_of(schema) if position_of(other) < position_of(role)]
+
+
 def after_transcribe(schema: pa.Schema, role: Role) -> pa.Schema:
     """Return the schema after a pass of this role, whose columns are null in rows that it did not transcribe.
 
-    The first pass adds the audio measurements and the identity of the audio as well.
+    The first pass adds the audio measurements and the identity of the audio as well; a larger model adds the nats that
+    the hypothesis of each model before it lies behind its own.
     """
     first = [*((field.name, field.type) for field in AUDIO_STATS), (AUDIO_IDENTITY, pa.string())]
     measured = [] if AUDIO_IDENTITY in schema.names else first
-    return extend_schema(schema, *measured, *((f"{role}_{name}", kind) for name, kind in HYPOTHESIS.items()))
+    added = HYPOTHESIS | {f"{other}_gap": pa.float64() for other in earlier_roles(schema, role)}
+    return extend_schema(schema, *measured, *((f"{role}_{name}", kind) for name, kind in added.items()))
 
 
 def after_score(schema: pa.Schema, role: Role) -> pa.Schema:
@@ -142,6 +159,11 @@ def after_combine(schema: pa.Schema) -> pa.Schema:
     return extend_schema(schema, *columns, ("model", pa.string()))
 
 
+def after_relabel(schema: pa.Schema) -> pa.Schema:
+    """Return the schema after dropped rows got their proposal as their text: the reference that they had before."""
+    return extend_schema(schema, (INPUT_TEXT, pa.string()))
+
+
 def after_filter(schema: pa.Schema) -> pa.Schema:
     """Return the schema after the rules: the selected hypothesis and the decision."""
     added = DECISION.items()
@@ -156,11 +178,6 @@ FILTERED = after_filter(BEFORE_FILTER)
 
 DUPLICATES = pa.schema([pa.field("copies", pa.int64()), pa.field("occurrence", pa.int64())])
 """How many rows of the run have the same reference, and which of them a row is, from 1; null without a reference."""
-
-
-def roles_of(schema: pa.Schema) -> list[Role]:
-    """Return the roles whose hypotheses a shard has, in the order of their passes."""
-    return [name.removesuffix("_pred_text") for name in schema.names if name.endswith("_pred_text")]
 
 
 def append_columns(table: pa.Table, schema: pa.Schema, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> pa.Table:

@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 from winnow.audio.measurements import AudioStats
 from winnow.engines.engine import Request
 from winnow.engines.inference import Result
+from winnow.engines.scored_texts import REFERENCE, ScoredTexts
 from winnow.roles import Role
 from winnow.schema import AUDIO_IDENTITY, AUDIO_STATS, HYPOTHESIS, replace_column
+from winnow.text.evidence import TextEvidence
 from winnow.text.hypothesis import Hypothesis
-from winnow.text.languages import row_languages
-from winnow.text.normalize import Normalizer
 
 REQUESTED = ["path", "offset", "duration", "duration_rounding", "audio_channel"]
 FILLED_IN = ["duration", "reason", "detail", "mended", "found_path"]
@@ -26,21 +26,10 @@ def requests_for(
     indices: list[int],
     languages: Sequence[str | None],
     root: Path | None,
-    normalizer: Normalizer | None = None,
+    texts: ScoredTexts,
 ) -> list[Request]:
-    """Return the requests of some rows; those of a later pass state the identity of the audio.
-
-    With a normalizer, they ask for the evidence for the reference as well.
-    """
+    """Return the requests of some rows; those of a later pass state the identity of the audio."""
     rows = shard.select(REQUESTED).to_pydict()
-    compared: list[dict[str, Any]] = [{}] * len(shard)
-    if normalizer:
-        compared = [
-            {"texts": (text,), "normalizer": normalizer, "text_language": language} if text else {}
-            for text, language in zip(
-                shard["text"].to_pylist(), row_languages(shard["fields"].to_pylist()), strict=True
-            )
-        ]
     later = AUDIO_IDENTITY in shard.schema.names
     identities = shard[AUDIO_IDENTITY].to_pylist() if later else [None] * len(shard)
     return [
@@ -53,7 +42,9 @@ def requests_for(
             identity=identities[i],
             channel=rows["audio_channel"][i],
             rounding=rows["duration_rounding"][i] or 0.0,
-            **compared[i],
+            texts=texts.of(i),
+            normalizer=texts.normalizer,
+            text_language=texts.languages[i],
         )
         for i in indices
     ]
@@ -95,26 +86,31 @@ def audio_columns(results: list[Result | None]) -> dict[str, pa.Array]:
     return columns | {AUDIO_IDENTITY: pa.array([result and result.identity for result in results], pa.string())}
 
 
-def hypothesis_columns(results: list[Result | None], models: list[str | None]) -> dict[str, pa.Array]:
-    """Return the columns of HYPOTHESIS."""
-    rows = [
-        (hypothesis_row(result.hypothesis) if result and result.hypothesis else {}) | {"model": model}
-        for result, model in zip(results, models, strict=True)
-    ]
-    return {name: pa.array([row.get(name) for row in rows], kind) for name, kind in HYPOTHESIS.items()}
+def hypothesis_columns(
+    results: list[Result | None], models: list[str | None], texts: ScoredTexts
+) -> dict[str, pa.Array]:
+    """Return the columns of HYPOTHESIS, and the gap of each text that is an earlier model's hypothesis."""
+    rows = []
+    for i, (result, model) in enumerate(zip(results, models, strict=True)):
+        hypothesis = result.hypothesis if result else None
+        row = hypothesis_row(hypothesis, texts.evidence(i, hypothesis)) if hypothesis else {}
+        rows.append(row | {"model": model})
+    kinds = HYPOTHESIS | {f"{other}_gap": pa.float64() for other in texts.earlier}
+    return {name: pa.array([row.get(name) for row in rows], kind) for name, kind in kinds.items()}
 
 
-def hypothesis_row(hypothesis: Hypothesis) -> dict[str, Any]:
-    """Return the values of a hypothesis by their columns; those of evidence are about the first text of the request."""
+def hypothesis_row(hypothesis: Hypothesis, evidence: dict[str, TextEvidence]) -> dict[str, Any]:
+    """Return the values of a hypothesis by their columns."""
     row = {
         "pred_text": hypothesis.text,
         "tokens": hypothesis.tokens,
         "confidence": hypothesis.confidence,
         "word_confidence": hypothesis.word_confidence,
         "words": None if hypothesis.words is None else [asdict(word) for word in hypothesis.words],
+        **{f"{name}_gap": text.gap for name, text in evidence.items() if name != REFERENCE},
     }
-    if not hypothesis.evidence:
+    if REFERENCE not in evidence:
         return row
-    reference = hypothesis.evidence[0]
+    reference = evidence[REFERENCE]
     measured = {"evidence": reference.evidence, "gap": reference.gap, "doubt": reference.doubt}
     return row | measured | {"doubtful": reference.doubtful, "no_evidence": reference.reason}

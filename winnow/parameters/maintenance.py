@@ -1,4 +1,4 @@
-"""The parameters of the flows beside a curation: refilter, download-models, doctor and benchmark."""
+"""The parameters of the flows beside a curation: refilter, relabel, download-models, doctor and benchmark."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +30,17 @@ class Refilter(Parameters):
         kw_only=True,
         title="Filter",
         description="Which utterances are kept, instead of the run's own rules",
+    )
+
+
+class Relabel(Parameters):
+    """The parameters of the flow `relabel`."""
+
+    run: Folder = Field(title="Run", description="Folder of a complete run")
+    output: Folder = Field(
+        kw_only=True,
+        title="Output",
+        description="Folder of the new run, in which dropped rows have their proposal as their text",
     )
 
 

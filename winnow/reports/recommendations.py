@@ -60,6 +60,14 @@ def doubtful_references(report: Report, settings: Settings) -> Iterator[str]:
         )
 
 
+def proposed_references(report: Report, settings: Settings) -> Iterator[str]:
+    if report.proposals.utterances:
+        yield (
+            f"{report.proposals.utterances:,} dropped utterances ({report.proposals.hours:.3f} h) have a proposal for "
+            "their reference: `winnow relabel` makes a run that has it in the place of the reference."
+        )
+
+
 def useless_large_model(report: Report, settings: Settings) -> Iterator[str]:
     if not report.bands:
         return
@@ -159,6 +167,7 @@ RECOMMENDATIONS: tuple[Advice, ...] = (
     high_wer,
     varying_wer,
     doubtful_references,
+    proposed_references,
     useless_large_model,
     too_much_escalated,
     useless_ensemble,

@@ -5,18 +5,20 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from winnow.evidence.proposals import columns_for_readings, scoring_roles
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.reports.audit import audit_decisions
 from winnow.reports.wer_distribution import EDIT_COUNTS
 from winnow.roles import band_of
 from winnow.rules.rule import Rules
 from winnow.runs.shard_files import read_schema, read_table
+from winnow.schema import INPUT_TEXT
 from winnow.text.languages import row_languages
 from winnow.validation.rules import rules_for
 
 COMMON_COLUMNS = [
     *("id", "duration", "text", "reason", "reasons", "mended"),
-    *("pred_text", "wer", "agreement", "model", "decision"),
+    *("pred_text", "wer", "agreement", "model", "proposal", "decision"),
 ]
 
 
@@ -32,7 +34,14 @@ def report_columns(settings: Settings) -> list[str]:
 def read_report_rows(filtered: list[Path], settings: Settings) -> pa.Table:
     """Read all filtered shards of a run: the report's columns, `language`, and `large_keeps`, the audit's decisions."""
     columns, rules = report_columns(settings), rules_for(settings)
+    columns += optional_columns(read_schema(filtered[0]), columns)
     return pa.concat_tables([read_shard(shard, columns, rules) for shard in filtered])
+
+
+def optional_columns(schema: pa.Schema, columns: list[str]) -> list[str]:
+    """Return the further columns that a shard has of those about references in doubt."""
+    wanted = {INPUT_TEXT, *columns_for_readings(schema.names, scoring_roles(schema))}
+    return [name for name in schema.names if name in wanted and name not in columns]
 
 
 def read_shard(shard: Path, columns: list[str], rules: Rules) -> pa.Table:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from winnow.reports.cascade_section import cascade_section
 from winnow.reports.charts import Chart, agreement_curve, data_uri, outcome_bar, wer_histogram
 from winnow.reports.counts import ReasonCount, transcribed_rows
+from winnow.reports.examples import MISSING, mark_doubtful
 from winnow.reports.formatting import (
     code_span,
     escape_markdown,
@@ -20,11 +21,9 @@ from winnow.reports.formatting import (
 )
 from winnow.reports.languages import MULTIPLE, UNDETERMINED
 from winnow.reports.recommendations import recommend
-from winnow.reports.summary import Report, ReportContext
+from winnow.reports.summary import RelabelledCount, Report, ReportContext
 from winnow.reports.wer_distribution import WER_LEVELS
-from winnow.schema import MENDINGS, QUARANTINE_REASONS
-
-EXAMPLES_PER_REASON = 3
+from winnow.schema import INPUT_TEXT, MENDINGS, QUARANTINE_REASONS
 
 
 class Section(NamedTuple):
@@ -54,7 +53,15 @@ def decisions(context: ReportContext) -> str:
         [name, f"{count:,}", format_share(count, report.utterances), format_number(hours, 3)]
         for name, count, hours in counts
     ]
-    return f"{markdown_table(['', 'Utterances', 'Share', 'Hours'], cells)}\n\n{report.balance}"
+    relabelled = [relabelled_sentence(report.relabelled)] if report.relabelled else []
+    return "\n\n".join([markdown_table(["", "Utterances", "Share", "Hours"], cells), report.balance, *relabelled])
+
+
+def relabelled_sentence(relabelled: RelabelledCount) -> str:
+    return (
+        f"{relabelled.utterances:,} utterances ({relabelled.hours:.3f} h) have a proposal in the place of their "
+        f"reference, which is in `{INPUT_TEXT}`; {relabelled.kept:,} of them are kept."
+    )
 
 
 def word_error_rates(context: ReportContext) -> str:
@@ -186,15 +193,19 @@ def recommendations(context: ReportContext) -> str:
 
 
 def examples(context: ReportContext) -> str:
-    """Tabulate, for each reason for a drop, the rows with the highest WER."""
-    rows = context.rows
-    dropped = rows.filter(pc.equal(rows["decision"], "drop")).sort_by([("wer", "descending"), ("id", "ascending")])
-    cells = []
-    for reason in sorted(set(dropped["reason"].to_pylist())):
-        for row in dropped.filter(pc.equal(dropped["reason"], reason)).slice(0, EXAMPLES_PER_REASON).to_pylist():
-            texts = [escape_markdown(row["text"] or ""), escape_markdown(row["pred_text"] or "")]
-            cells.append([str(row["id"]), f"`{reason}`", format_percent(row["wer"], 0), *texts])
-    return markdown_table(["Line", "Reason", "WER", "Reference", "Hypothesis"], cells)
+    """Tabulate dropped rows with their reference, what was read, and what was probably said."""
+    cells = [
+        [str(row.id), f"`{row.reason}`", format_percent(row.wer, 0), mark_doubtful(row.reference, row.doubtful)]
+        + [escape_markdown(text or "") for text in (row.hypothesis, row.preferred, row.proposal)]
+        for row in context.report.examples
+    ]
+    header = ["Line", "Reason", "WER", "Reference", "Hypothesis", "All models prefer", "Proposal"]
+    legend = (
+        f"Bold: what the reference has in place of what was read; {MISSING} where it lacks words. All models prefer: "
+        "the hypothesis that every model that read the row finds more likely than the reference. Proposal: what "
+        "`winnow relabel` puts in the place of the reference, where no model is in doubt."
+    )
+    return f"{markdown_table(header, cells)}\n\n{legend}"
 
 
 SECTIONS = (

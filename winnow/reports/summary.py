@@ -1,6 +1,6 @@
 """The figures of the quality report, as in report.json."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,16 +17,25 @@ from winnow.reports.counts import (
     ReasonCount,
     UtteranceCount,
     count_decisions,
+    count_utterances,
     hours_of,
     rows_where,
     sum_counts,
     transcribed_rows,
 )
+from winnow.reports.examples import Example, dropped_examples
 from winnow.reports.languages import LanguageFigures, summarize_languages
 from winnow.reports.throughput import Throughput
 from winnow.reports.wer_distribution import WerDistribution, wer_distribution
 from winnow.roles import Role
-from winnow.schema import ShardedManifest
+from winnow.schema import INPUT_TEXT, ShardedManifest
+
+
+class RelabelledCount(UtteranceCount, frozen=True):
+    """Utterances that have a proposal in the place of their reference, and how many of them are kept."""
+
+    hours: float
+    kept: int
 
 
 class Report(BaseModel, frozen=True):
@@ -35,7 +44,8 @@ class Report(BaseModel, frozen=True):
     `languages` is empty if the rows have only one. `bands` belong to the gate after the small model, `further` to the
     gates after larger models; `gates` has the limits of the first. `rescued`, `lost` and `saved_seconds` are sums over
     `bands`. `alike` counts dropped utterances in which the small and the large model have the same words. `agreement`
-    is None if every utterance must have a reference. `warnings` are sentences that should not be overlooked.
+    is None if every utterance must have a reference. `proposals` counts dropped utterances with a proposal;
+    `relabelled` is None unless the run was relabelled. `warnings` are sentences that should not be overlooked.
     """
 
     lines: int
@@ -57,9 +67,12 @@ class Report(BaseModel, frozen=True):
     saved_seconds: float | None = None
     alike: int = 0
     agreement: Agreement | None = None
+    proposals: UtteranceCount = NO_UTTERANCES
+    relabelled: RelabelledCount | None = None
     reasons: dict[str, ReasonCount]
     mended: dict[str, MendedCount] = {}
     speed: dict[Role, Throughput]
+    examples: list[Example] = []
     warnings: list[str] = []
 
     @property
@@ -110,6 +123,7 @@ def summarize(
         wer |= {f"escalated, {role} model": wer_distribution(escalated, role) for role in settings.roles}
     return Report(
         **count_decisions(rows, manifest, settings.filter),
+        **references_in_doubt(rows, settings),
         escalated_hours=hours_of(escalated),
         wer=wer,
         languages=summarize_languages(rows, settings.roles),
@@ -125,6 +139,20 @@ def summarize(
     )
 
 
+def references_in_doubt(rows: pa.Table, settings: Settings) -> dict[str, Any]:
+    """Return the fields of the report about references that are probably wrong, or were."""
+    dropped = rows_where(rows, "decision", "drop")
+    fields: dict[str, Any] = {
+        "proposals": count_utterances(dropped.filter(pc.is_valid(dropped["proposal"]))),
+        "examples": dropped_examples(rows, settings.normalizer),
+    }
+    if INPUT_TEXT in rows.schema.names:
+        relabelled = rows.filter(pc.is_valid(rows[INPUT_TEXT]))
+        count, kept = count_utterances(relabelled), len(rows_where(relabelled, "decision", "keep"))
+        fields["relabelled"] = RelabelledCount(**count.model_dump(), kept=kept)
+    return fields
+
+
 def summarize_ensemble(
     rows: pa.Table, manifest: ShardedManifest, speed: dict[Role, Throughput], settings: Ensemble
 ) -> Report:
@@ -136,6 +164,7 @@ def summarize_ensemble(
     wer = {"all": wer_distribution(transcribed), "kept": wer_distribution(rows_where(rows, "decision", "keep"))}
     return Report(
         **count_decisions(rows, manifest, settings.filter),
+        **references_in_doubt(rows, settings),
         wer=wer | {role: wer_distribution(transcribed, role) for role in speed},
         languages=summarize_languages(rows, speed),
         agreement=summarize_agreement(transcribed),

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from winnow.roles import ENSEMBLE, Role, band_of
 from winnow.rules.rule import ORDERING, WHOLE_RUN, Rule, Term, terms
-from winnow.schema import AGREEMENT, BEFORE_FILTER, EVIDENCE, HYPOTHESIS, INTERNAL, SCORES
+from winnow.schema import AGREEMENT, BEFORE_FILTER, EVIDENCE, HYPOTHESIS, INPUT_TEXT, INTERNAL, SCORES
 from winnow.text.text_stats import TEXT_STATS
 
 NOT_IN_RULES = INTERNAL | {"reason", "detail", "mended"}
@@ -32,11 +32,14 @@ HYPOTHESIS_COLUMNS = {
 RULE_COLUMNS = {
     **{field.name: kind for field in BEFORE_FILTER if field.name not in NOT_IN_RULES and (kind := type_of(field.type))},
     **{name: str(type_of(arrow)) for name, arrow in HYPOTHESIS_COLUMNS.items()},
-    **{"char_rate": "number", "word_rate": "number", "model": "text", "last_band": "text"},
+    **{"char_rate": "number", "word_rate": "number", "model": "text", "last_band": "text", INPUT_TEXT: "text"},
 }
 """Winnow's own columns that a rule may name, with their types; those of each model's hypothesis come in addition."""
 
 HYPOTHESIS_COLUMN = re.compile(rf"(small|large\d*|model\d+|{ENSEMBLE})_(\w+)")
+
+EARLIER_GAP = re.compile(r"(large\d*)_(?:small|large\d*)_gap")
+"""The columns with what a larger model makes of the hypotheses before its own."""
 
 INTEGER = re.compile("[+-]?[0-9]{1,15}")
 
@@ -46,11 +49,13 @@ def column_type(column: str) -> str | None:
     match = HYPOTHESIS_COLUMN.fullmatch(column)
     if match and match[2] in HYPOTHESIS_COLUMNS:
         return type_of(HYPOTHESIS_COLUMNS[match[2]])
-    return RULE_COLUMNS.get(column)
+    return "number" if EARLIER_GAP.fullmatch(column) else RULE_COLUMNS.get(column)
 
 
 def role_of_column(column: str) -> str | None:
     """Return the role of the model whose hypothesis a column is about; None for any other column."""
+    if match := EARLIER_GAP.fullmatch(column):
+        return match[1]
     match = HYPOTHESIS_COLUMN.fullmatch(column)
     return match[1] if match and match[2] in HYPOTHESIS_COLUMNS else None
 

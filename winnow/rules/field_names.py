@@ -7,7 +7,7 @@ the field, so rules know it before the manifest is read.
 
 from collections.abc import Iterable
 
-from winnow.rules.columns import HYPOTHESIS_COLUMN, RULE_COLUMNS
+from winnow.rules.columns import EARLIER_GAP, HYPOTHESIS_COLUMN, RULE_COLUMNS
 from winnow.schema import AGREEMENT, FILTERED, HYPOTHESIS, SCORES
 
 PREFIX = "input_"
@@ -21,7 +21,8 @@ COLUMNS_OF_A_MODEL = {*HYPOTHESIS, *SCORES, *AGREEMENT, "band"}
 def is_reserved(name: str) -> bool:
     """Return whether some run of Winnow's has, or rules have, a column of this name."""
     match = HYPOTHESIS_COLUMN.fullmatch(name)
-    return name in COLUMNS or (match is not None and match[2] in COLUMNS_OF_A_MODEL)
+    own = match is not None and match[2] in COLUMNS_OF_A_MODEL
+    return own or name in COLUMNS or EARLIER_GAP.fullmatch(name) is not None
 
 
 def collides(name: str) -> bool:

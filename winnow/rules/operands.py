@@ -87,6 +87,13 @@ class Operands:
         return rows
 
     @cached_property
+    def read(self) -> dict[Role, NDArray[np.bool_]]:
+        """For each model that scores references, the rows whose decision its hypothesis has a part in."""
+        scoring = [role for role in self.roles if f"{role}_gap" in self.rows.schema.names]
+        own = {role: pc.is_valid(self.rows[f"{role}_pred_text"]) for role in scoring}
+        return {role: np.asarray(rows, bool) for role, rows in (own | self.escalated).items() if role in own}
+
+    @cached_property
     def model(self) -> Any:
         """The role of the model whose hypothesis is selected."""
         if "model" in self.rows.schema.names:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from winnow.corpora.field_types import FIELD_TYPES
 from winnow.rules.field_names import output_names
-from winnow.schema import INTERNAL
+from winnow.schema import INPUT_TEXT, INTERNAL
 
 INPUT_COLUMNS = ["id", "audio_filepath", "offset", "duration", "text"]
 REASON_COLUMNS = ["reason", "reasons", "detail", "mended"]
@@ -40,7 +40,8 @@ def rejected(rows: pa.Table) -> pa.Table:
 def nemo_manifest(shards: Iterable[pa.Table], fields: OutputFields) -> Iterator[bytes]:
     """Yield the kept rows as lines of a NeMo manifest, with absolute paths and every field of the input.
 
-    The text of a row without a reference is its selected hypothesis, with its confidence and agreement.
+    The text of a row without a reference is its selected hypothesis, with its confidence and agreement. A relabelled
+    row also has the reference of the input.
     """
     for shard in shards:
         names = output_names(fields)
@@ -56,6 +57,8 @@ def nemo_manifest(shards: Iterable[pa.Table], fields: OutputFields) -> Iterator[
             }
             line |= {names[name]: value for name, value in msgspec.json.decode(row["fields"]).items()}
             line |= {name: row[name] for name in (*HYPOTHESIS_FIELDS, *(LABEL_FIELDS if labelled else ()))}
+            if (before := row.get(INPUT_TEXT)) is not None:
+                line[INPUT_TEXT] = before
             yield msgspec.json.encode(line) + b"\n"
 
 

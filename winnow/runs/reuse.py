@@ -6,10 +6,14 @@ from pathlib import Path
 
 from winnow.errors import OutputError
 from winnow.runs import ledger
+from winnow.runs.completion import read_completion
 from winnow.runs.records import encode_record
 from winnow.runs.run_record import read_run_record
 from winnow.runs.storage import is_local, put, put_if_absent, sha256_if_exists
 from winnow.schema import ShardedManifest
+
+PROPOSALS = "proposals"
+"""What a relabelled run calls the proposals among its inputs."""
 
 STAGES_WITH_RULES = ("filter", "deduplicate", "publish")
 """The stages whose results depend on the rules; they are not reused."""
@@ -51,6 +55,16 @@ def sharded_manifest(run: Path) -> ShardedManifest:
     (record,) = (record for record in ledger.read_records(run).values() if record.get("stage") == "shard")
     files = [run / name for name in record["files"]]
     return ShardedManifest(files, record["seconds"], record["lines"], record["blank"])
+
+
+def proposals_digest(run: Path) -> dict[str, str | None]:
+    """Return a sha256 that stands for the proposals of a complete run, which a run that is relabelled by them reads."""
+    return {PROPOSALS: read_completion(run).ledger}
+
+
+def is_relabelled(run: Path) -> bool:
+    """Tell whether the run was relabelled, or made from one that was."""
+    return PROPOSALS in read_run_record(run).sha256
 
 
 def input_digests(run: Path) -> dict[str, str | None]:

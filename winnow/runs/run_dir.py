@@ -11,7 +11,7 @@ from winnow.runs.completion import SUCCESS, complete
 from winnow.runs.contents import survey
 from winnow.runs.lock import Owner, lock_folder
 from winnow.runs.records import read_record
-from winnow.runs.run_record import RUN_RECORD, check_same_run, read_run_record
+from winnow.runs.run_record import RUN_RECORD, Derivation, check_same_run, read_run_record
 from winnow.runs.storage import check_writable, draft_of, is_draft, is_local, location, put, remove
 from winnow.runs.store_errors import explain_store_errors, store_error
 
@@ -23,10 +23,12 @@ def open_run(
     owner: Owner | None = None,
     on_dead_owner: Callable[[Owner], object] = print,
     versions: dict[str, str] | None = None,
+    derived: Derivation | None = None,
 ) -> Iterator[Path]:
     """Open the folder of a run and lock it until the block ends; `run.json` has its parameters.
 
-    `inputs` are the sha256 of what the run reads, `versions` those of its engines. `on_dead_owner` is called with an
+    `inputs` are the sha256 of what the run reads, `versions` those of its engines, `derived` says from which run it
+    reuses hypotheses. `on_dead_owner` is called with an
     owner that died while it worked on the folder. Raises OutputError for a folder that cannot be used, StoreError at
     any time until the block ends, OutputInUse and RunMismatch.
     """
@@ -36,7 +38,7 @@ def open_run(
         with lock_folder(run, owner or {}) as dead_owner:
             if dead_owner:
                 on_dead_owner(dead_owner)
-            record = check_same_run(run, settings, inputs, versions or {})
+            record = check_same_run(run, settings, inputs, versions or {}, derived)
             remove(run / SUCCESS)
             put(run / RUN_RECORD, record)
             yield run

@@ -3,7 +3,7 @@
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
@@ -26,24 +26,38 @@ Values = dict[str, Any]
 MOST_DIFFERENCES = 5  # in a message
 
 
+class Derivation(BaseModel, frozen=True, extra="forbid", strict=True):
+    """The flow that made a run from the hypotheses of another one, and the folder of that run."""
+
+    flow: Literal["refilter", "relabel"]
+    run: str
+
+
 class RunRecord(BaseModel, frozen=True, extra="forbid", strict=True):
-    """What determines the output of a run, and where it was run."""
+    """What determines the output of a run, and where it was run; `derived` if it reuses another run's hypotheses."""
 
     parameters: Values
     sha256: dict[str, str | None]
     versions: dict[str, str]
+    derived: Derivation | None = None
 
     def encode(self) -> bytes:
-        return encode_object(self.model_dump(), indent=2)
+        return encode_object(self.model_dump(exclude=set() if self.derived else {"derived"}), indent=2)
 
 
-def check_same_run(run: Path, settings: Settings, inputs: dict[str, str | None], versions: dict[str, str]) -> bytes:
+def check_same_run(
+    run: Path,
+    settings: Settings,
+    inputs: dict[str, str | None],
+    versions: dict[str, str],
+    derived: Derivation | None = None,
+) -> bytes:
     """Write `run.json`; raise RunMismatch if the folder holds the results of a run that would have written others.
 
     `inputs` are the sha256 of what the run reads. Returns what `run.json` is to contain: the placement of this run, for
     `winnow resume`, or all its parameters, if the run before it has no results.
     """
-    content = make_record(run, settings, inputs, versions).encode()
+    content = make_record(run, settings, inputs, versions, derived).encode()
     if not put_if_absent(run / RUN_RECORD, content) and has_results(run):
         raise_if_other_run(run, settings, inputs)
     return content
@@ -102,10 +116,16 @@ def check_recordable(settings: Settings) -> None:
             ) from error
 
 
-def make_record(run: Path, settings: Settings, inputs: dict[str, str | None], versions: dict[str, str]) -> RunRecord:
+def make_record(
+    run: Path,
+    settings: Settings,
+    inputs: dict[str, str | None],
+    versions: dict[str, str],
+    derived: Derivation | None = None,
+) -> RunRecord:
     parameters = with_absolute_paths(settings) | {"output": str(run)}
     versions = versions | {name: version(name) for name in ("winnow", "prefect")}
-    return RunRecord(parameters=parameters, sha256=inputs, versions=versions)
+    return RunRecord(parameters=parameters, sha256=inputs, versions=versions, derived=derived)
 
 
 def with_absolute_paths(parameters: Parameters) -> Values:

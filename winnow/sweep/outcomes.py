@@ -12,16 +12,20 @@ from numpy.typing import NDArray
 from winnow.errors import OutputError
 from winnow.roles import Role, band_of
 from winnow.rules.columns import columns_of
-from winnow.rules.duplicates import REFERENCE_COLUMNS, count_duplicates, hash_references
+from winnow.rules.duplicates import count_duplicates, hash_references
 from winnow.rules.evaluate import applies_to, evaluate
 from winnow.rules.operands import Operands
 from winnow.rules.rule import ORDERING, Rule, Rules, Term, terms
 from winnow.runs import ledger
 from winnow.runs.completion import read_completion
+from winnow.runs.references import read_references
 from winnow.runs.run_record import load_settings
 from winnow.runs.shard_files import read_columns, read_schema
 from winnow.schema import roles_of, select_columns
 from winnow.text.normalize import Normalizer
+
+RELABEL = "relabel"
+"""The stage of a relabelled run that has its texts and the scores of them."""
 
 COUNTS = ("substitutions", "deletions", "insertions", "hits")
 ALWAYS = {"reason", "duration"}
@@ -77,10 +81,14 @@ def has_limit(rule: Rule) -> bool:
 
 
 def run_stages(run: Path) -> dict[str, list[Path]]:
-    """Return the files of a complete run by stage, those of the last score stage as `score`. Raises OutputError."""
+    """Return the files of a complete run by stage, those of the last stage before the rules as `score`.
+
+    That is the score stage of the last model or, in a relabelled run, `relabel`. Raises OutputError.
+    """
     read_completion(run)
     files = ledger.files_by_stage(run)
-    scored, shards = files.get(f"score-{load_settings(run).roles[-1]}", []), len(files.get("load", []))
+    last = RELABEL if RELABEL in files else f"score-{load_settings(run).roles[-1]}"
+    scored, shards = files.get(last, []), len(files.get("load", []))
     if not len({ledger.name_of(file) for file in scored}) == len(scored) == shards > 0:
         raise OutputError(
             f"{run}: expected scores of {shards} shards, found {len(scored)} files: make them with winnow resume {run}"
@@ -103,9 +111,7 @@ def gather_outcomes(stages: dict[str, list[Path]], rules: Rules, normalizer: Nor
     columns |= {band_of(role) for role in roles} | {f"{role}_pred_text" for role in roles[1:]}
     parts = [
         shard_outcomes(read_shard_columns(shard, columns, roles), rules, duplicates)
-        for shard, duplicates in zip(
-            stages["score"], duplicates_by_shard(stages["load"], rules, normalizer), strict=True
-        )
+        for shard, duplicates in zip(stages["score"], duplicates_by_shard(stages, rules, normalizer), strict=True)
     ]
     values = {
         at: np.concatenate([part.values[at] for part in parts]) for at, rule in enumerate(all_rules) if has_limit(rule)
@@ -116,11 +122,15 @@ def gather_outcomes(stages: dict[str, list[Path]], rules: Rules, normalizer: Nor
     return Outcomes(all_rules, seconds, wrong, words, np.concatenate([part.violations for part in parts]), values)
 
 
-def duplicates_by_shard(shards: list[Path], rules: Rules, normalizer: Normalizer) -> Iterator[pa.Table | None]:
+def duplicates_by_shard(
+    stages: dict[str, list[Path]], rules: Rules, normalizer: Normalizer
+) -> Iterator[pa.Table | None]:
     """Yield how often the references of each shard occur in the run; None for each shard if no rule needs it."""
+    loaded = stages["load"]
     if not rules.needs_whole_run:
-        return iter([None] * len(shards))
-    return count_duplicates(hash_references(read_columns(shard, REFERENCE_COLUMNS), normalizer) for shard in shards)
+        return iter([None] * len(loaded))
+    references = map(read_references, loaded, *([stages[RELABEL]] if RELABEL in stages else []))
+    return count_duplicates(hash_references(rows, normalizer) for rows in references)
 
 
 def read_shard_columns(shard: Path, columns: set[str], roles: list[Role]) -> pa.Table:

@@ -15,12 +15,12 @@ from winnow.models.auto_select import with_checkpoint_names
 from winnow.models.resolve import check_model, known_digest, raise_if_unpinned
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Settings
-from winnow.parameters.maintenance import Benchmark, Refilter
+from winnow.parameters.maintenance import Benchmark, Refilter, Relabel
 from winnow.parameters.selection import AUTO
 from winnow.parameters.settings import flag
 from winnow.rules.rule import Rules
 from winnow.runs.incremental import check_root
-from winnow.runs.reuse import input_digests
+from winnow.runs.reuse import input_digests, is_relabelled, proposals_digest
 from winnow.runs.run_dir import check_folder
 from winnow.runs.run_record import check_recordable, has_results, load_settings, raise_if_other_run, with_absolute_names
 from winnow.runs.storage import location
@@ -59,6 +59,23 @@ def check_refilter(request: Refilter) -> None:
     if has_results(run):
         digests = {name: sha256 for name, sha256 in input_digests(original).items() if name != "phrases"}
         raise_if_other_run(run, settings, digests | phrase_digest(rules))
+
+
+def check_relabel(request: Relabel) -> None:
+    """Raise a WinnowError for a run that has no proposals or has been relabelled, or whose output is taken."""
+    original, run = location(request.run), location(request.output)
+    settings = load_settings(original).model_copy(update={"output": request.output})
+    run_stages(original)
+    if len(settings.roles) < 2:
+        raise OutputError(f"{original}: proposals need two models that read an utterance; this run has one")
+    if is_relabelled(original):
+        raise OutputError(f"{original}: its references were replaced by proposals already: give the run before it")
+    check_recordable(settings)
+    if original == run:
+        raise OutputError(f"{run}: is the run that is relabelled: choose another output")
+    check_folder(run)
+    if has_results(run):
+        raise_if_other_run(run, settings, input_digests(original) | proposals_digest(original))
 
 
 def check_benchmark(settings: Benchmark) -> None:

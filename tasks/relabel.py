@@ -1,0 +1,77 @@
+"""Relabel: dropped rows get their proposal as their text, with the scores and the evidence of the new text."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.retry import RETRY
+from winnow.evidence.proposals import scoring_roles
+from winnow.roles import band_of
+from winnow.runs.ledger import run_stage_on_shard
+from winnow.runs.shard_files import read_columns
+from winnow.schema import EVIDENCE, SCORES, after_relabel, append_columns, replace_column, roles_of
+from winnow.text.languages import row_languages
+from winnow.text.metrics import all_scores
+from winnow.text.normalize import Normalizer, version_of
+
+DECIDED = ["decision", "proposal"]
+"""The columns of a judged shard that tell which rows are relabelled."""
+
+Values = dict[str, list[Any]]
+
+
+def relabel(scored: pa.Table, judged: pa.Table, normalizer: Normalizer) -> pa.Table:
+    """Give dropped rows their proposal as their text, and add `input_text`, what it was; null in all other rows.
+
+    `judged` are the same rows with DECIDED. A proposal is what all models read, so no model has any doubt about it, and
+    gates that rejected the row accept it.
+    """
+    wrong = pc.and_(pc.equal(judged["decision"], "drop"), pc.is_valid(judged["proposal"]))
+    rows = replace_column(scored, "text", pc.if_else(wrong, judged["proposal"], scored["text"]))
+    before = pc.if_else(wrong, scored["text"], None)
+    changed = np.flatnonzero(wrong)
+    if len(changed):
+        for name, values in new_values(rows.take(pa.array(changed)), normalizer).items():
+            column = rows[name].to_pylist()
+            for i, value in zip(changed, values, strict=True):
+                column[i] = value
+            rows = replace_column(rows, name, column)
+    return append_columns(rows, after_relabel(scored.schema), {"input_text": before})
+
+
+def new_values(rows: pa.Table, normalizer: Normalizer) -> Values:
+    """Return the columns of relabelled rows that depend on the text: scores, evidence, and decisions of gates."""
+    languages, texts = row_languages(rows["fields"].to_pylist()), rows["text"].to_pylist()
+    values: Values = {}
+    for role in roles_of(rows.schema):
+        hypotheses = rows[f"{role}_pred_text"].to_pylist()
+        scores = [
+            None if hypothesis is None else all_scores(text, hypothesis, normalizer, language)
+            for text, hypothesis, language in zip(texts, hypotheses, languages, strict=True)
+        ]
+        values |= {f"{role}_{name}": [row and row[name] for row in scores] for name in SCORES}
+        if band_of(role) in rows.schema.names:
+            bands = rows[band_of(role)].to_pylist()
+            values[band_of(role)] = ["accept" if band == "reject" else band for band in bands]
+    for role in scoring_roles(rows.schema):
+        read = [gap is not None for gap in rows[f"{role}_gap"].to_pylist()]
+        for name, kind in EVIDENCE.items():
+            no_doubt = 0.0 if pa.types.is_floating(kind) else None
+            values[f"{role}_{name}"] = [no_doubt if is_read else None for is_read in read]
+    return values
+
+
+@task(task_run_name="relabel {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
+def relabel_shard(shard: Path, judged: Path, normalizer: Normalizer) -> Path:
+    """Relabel a scored shard by the decisions on its rows; `judged` may be a file of another run."""
+
+    def stage(rows: pa.Table, **_: object) -> pa.Table:
+        return relabel(rows, read_columns(judged, DECIDED), normalizer)
+
+    settings = {"judged": judged.name, "normalizer": normalizer, "version": version_of(normalizer)}
+    return run_stage_on_shard(shard, "relabel", stage, **settings)

@@ -1,0 +1,54 @@
+"""The texts that a pass compares with what its model reads, and which evidence belongs to which of them."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from winnow.roles import Role
+from winnow.schema import earlier_roles
+from winnow.text.evidence import TextEvidence
+from winnow.text.hypothesis import Hypothesis
+from winnow.text.languages import row_languages
+from winnow.text.normalize import Normalizer
+
+REFERENCE = "reference"
+
+
+@dataclass(frozen=True)
+class ScoredTexts:
+    """Texts by name, one for each row, the reference first; rows without a reference have none.
+
+    `languages` are those of the rows. Texts are the same if `normalizer` makes them the same.
+    """
+
+    by_name: dict[str, list[str | None]]
+    languages: list[str | None]
+    normalizer: Normalizer
+
+    def of(self, row: int) -> tuple[str, ...]:
+        """Return the texts of a row, as a request has them."""
+        return tuple(self._named(row).values())
+
+    def evidence(self, row: int, hypothesis: Hypothesis) -> dict[str, TextEvidence]:
+        """Return what the hypothesis for a row says about its texts, by their names."""
+        return dict(zip(self._named(row), hypothesis.evidence, strict=True)) if hypothesis.evidence else {}
+
+    @property
+    def earlier(self) -> list[Role]:
+        """The roles whose hypotheses are among the texts."""
+        return [name for name in self.by_name if name != REFERENCE]
+
+    def _named(self, row: int) -> dict[str, str]:
+        texts = {name: text for name, texts in self.by_name.items() if (text := texts[row])}
+        return texts if REFERENCE in texts else {}
+
+
+def texts_to_score(shard: pa.Table, role: Role, normalizer: Normalizer, wanted: bool = True) -> ScoredTexts:
+    """Return the references and, for a larger model, the hypotheses of the models before it, by their roles.
+
+    If no evidence is `wanted`, no row has any text.
+    """
+    columns = {REFERENCE: "text"} | {other: f"{other}_pred_text" for other in earlier_roles(shard.schema, role)}
+    nothing: list[str | None] = [None] * len(shard)
+    texts = {name: shard[column].to_pylist() if wanted else nothing for name, column in columns.items()}
+    return ScoredTexts(texts, row_languages(shard["fields"].to_pylist()), normalizer)

@@ -1,0 +1,106 @@
+"""Examples of dropped rows: what the reference says, what was read instead, and what was probably said."""
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel
+
+from winnow.evidence.proposals import preferred_reading
+from winnow.reports.formatting import MAX_CHARACTERS, escape_markdown
+from winnow.roles import Role
+from winnow.rules.operands import Operands
+from winnow.rules.rule import Rules
+from winnow.text.normalize import Normalizer
+from winnow.text.spelled_like import Part, differences, join_parts, needs_space
+
+EXAMPLES_PER_REASON = 3
+MISSING = "**\\^**"
+"""Shown where words are missing."""
+
+Span = tuple[int, int]
+"""Start and end of a stretch of a text, in characters; equal where words are missing."""
+
+
+class Example(BaseModel, frozen=True):
+    """A dropped row. `doubtful` are the stretches of the reference that differ from what was read.
+
+    `preferred` is the hypothesis that all models that read the row prefer to the reference, `proposal` what it makes of
+    the reference; `margin` are the nats by which every model prefers it. They are None if there is no such text.
+    """
+
+    id: int
+    reason: str
+    wer: float | None
+    reference: str
+    doubtful: list[Span]
+    hypothesis: str
+    preferred: str | None = None
+    margin: float | None = None
+    proposal: str | None = None
+
+
+def dropped_examples(rows: pa.Table, normalizer: Normalizer) -> list[Example]:
+    """Return, for each reason for a drop, the rows with the highest WER."""
+    dropped = rows.filter(pc.equal(rows["decision"], "drop")).sort_by([("wer", "descending"), ("id", "ascending")])
+    examples = []
+    for reason in sorted(set(dropped["reason"].to_pylist())):
+        chosen = dropped.filter(pc.equal(dropped["reason"], reason)).slice(0, EXAMPLES_PER_REASON).combine_chunks()
+        read = Operands(chosen, Rules(rules=())).read
+        for i, row in enumerate(chosen.to_pylist()):
+            examples.append(example_of(row, [role for role in read if read[role][i]], normalizer))
+    return examples
+
+
+def example_of(row: dict[str, Any], roles: list[Role], normalizer: Normalizer) -> Example:
+    """Describe a dropped row that the models of these roles read."""
+    language = row["language"]
+    reading = preferred_reading(row, roles, normalizer, language)
+    hypothesis = row["pred_text"] or ""
+    parts = differences(row["text"] or "", reading.text if reading else hypothesis, normalizer, language)
+    return Example(
+        id=row["id"],
+        reason=row["reason"],
+        wer=row["wer"],
+        reference=join_parts(parts, [part.reading for part in parts]),
+        doubtful=doubtful_spans(parts),
+        hypothesis=hypothesis,
+        preferred=reading and reading.text,
+        margin=reading and reading.margin,
+        proposal=row["proposal"],
+    )
+
+
+def doubtful_spans(parts: list[Part]) -> list[Span]:
+    """Return where the parts of a reference lie in it that have other words than what was read."""
+    spans: list[Span] = []
+    for number, part in enumerate(parts, 1):
+        if part.text is not None:
+            end = len(join_parts(parts[:number], [part.reading for part in parts[:number]]))
+            spans.append((end - len(part.reading), end))
+    return spans
+
+
+def mark_doubtful(text: str, spans: list[Span]) -> str:
+    """Return the beginning of a text as markdown: doubtful stretches in bold, a sign where words are missing."""
+    shown, at = "", 0
+    for start, end in [span for span in spans if span[0] <= MAX_CHARACTERS]:
+        shown += escape_part(text[at:start])
+        shown += f"**{escape_part(text[start:end])}**" if end > start else missing_at(text, start)
+        at = end
+    rest = text[at : max(at, MAX_CHARACTERS)]
+    cut = " …" if at + len(rest) < len(text) else ""
+    return f"{shown}{escape_part(rest)}".rstrip() + cut
+
+
+def missing_at(text: str, at: int) -> str:
+    """Return the sign for missing words at this place in a text, with spaces around it where words have them."""
+    before = " " if text[:at] and needs_space(text[:at], "a") and not text[at - 1].isspace() else ""
+    after = " " if text[at:] and needs_space("a", text[at:]) and not text[at].isspace() else ""
+    return f"{before}{MISSING}{after}"
+
+
+def escape_part(text: str) -> str:
+    """Escape a stretch of a text, and keep the space at either end."""
+    before, after = (" " if edge.isspace() else "" for edge in (text[:1], text[-1:]))
+    return f"{before}{escape_markdown(text)}{after}" if text.strip() else before
