@@ -133,6 +133,33 @@ CHOICES = (
     Choice("numbers in words or digits", (("71", "soixante et onze"), ("71", "septante et un")), (), ("fr",)),
     Choice("numbers in words or digits", (), (("25 apples", "twenty-five apples"),), remark="no language, no words"),
     Choice(
+        "decades, fractions and prices",
+        (
+            ("the 1990s", "the nineteen nineties"),
+            ("in the ’80s", "in the eighties"),
+            ("½ a mile", "half a mile"),
+            ("2½ years", "two and a half years"),
+            ("¾", "three quarters"),
+            ("it costs $5.50", "it costs five dollars and fifty cents"),
+            ("£3.01", "three pounds and one penny"),
+            ("$5.50", "five fifty"),
+        ),
+        (("1990s", "nineteen ninety"), ("½", "a quarter"), ("$5.50", "five dollars")),
+        ("en",),
+    ),
+    Choice(
+        "abbreviated units",
+        (
+            ("10 km", "ten kilometers"),
+            ("10km", "10 kilometres"),
+            ("50 km/h", "fifty kilometers per hour"),
+            ("1 kg", "one kilogram"),
+        ),
+        (("10 km", "ten"), ("10 km", "ten miles")),
+        ("en", "de", "es", "fr", "ru", "…"),
+    ),
+    Choice("abbreviated units", (("10 km", "zehn Kilometer"), ("2,5 kg", "zwei Komma fünf Kilogramm")), (), ("de",)),
+    Choice(
         "signs of currencies and units, and &",
         (
             ("it costs €5", "it costs five euros"),

@@ -1,10 +1,13 @@
 """How numbers and currencies are read aloud, by Unicode's rules for the language (CLDR)."""
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any
+
+from winnow.text.languages import decimal_mark
 
 MAX_DIGITS = 15  # of a number that is read as a whole
 YEARS = range(1000, 3000)
@@ -141,3 +144,14 @@ def quantity_readings(number: str, sign: str | None, ordinal: bool, language: st
         for name in unit_names(sign, number, language):
             for amount in (number, *spoken):
                 yield f"{amount}{scale} {name}"
+
+
+def plain_number(written: str, language: str) -> str | None:
+    """Return a number with ASCII digits, without separators and with a point before its fraction; None if unclear."""
+    mark = decimal_mark(language)
+    whole, *fractions = written.replace("\u066b", mark).split(mark)
+    parts = re.split(r"\D", whole)
+    if len(fractions) > 1 or any(len(part) != 3 for part in parts[1:]) or any(map(re.compile(r"\D").search, fractions)):
+        return None
+    digits = "".join(str(int(digit)) for digit in "".join(parts))
+    return ".".join([digits, *("".join(str(int(digit)) for digit in part) for part in fractions)])

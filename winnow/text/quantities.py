@@ -3,13 +3,21 @@
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from itertools import islice, zip_longest
+from itertools import filterfalse, islice, zip_longest
 from typing import NamedTuple
 
-from winnow.text.languages import decimal_mark
-from winnow.text.number_words import FAMILIES, ORDINAL_ENDINGS, number_readings, quantity_readings, unit_names
+from winnow.text.measures import Found, find_measures
+from winnow.text.number_words import (
+    FAMILIES,
+    ORDINAL_ENDINGS,
+    number_readings,
+    plain_number,
+    quantity_readings,
+    unit_names,
+)
 
 MAX_QUANTITIES = 100  # in a text
+GROUPING = frozenset(".,'\u2019")  # stands in numbers, which can be written without
 
 SIGNS = "".join(FAMILIES)
 _QUANTITY = re.compile(
@@ -66,6 +74,9 @@ def number_spellings(text: str, normalized: Callable[[str], str], language: str)
         if found.ordinal:
             for reading in quantity_readings(found.digits, None, True, language):
                 yield normalized(written), normalized(reading)
+    for start, end, readings in measures(text, language):
+        for reading in readings:
+            yield normalized(text[start:end]), normalized(reading)
 
 
 def numbers_in_words(text: str, language: str, most: int) -> list[str]:
@@ -73,18 +84,58 @@ def numbers_in_words(text: str, language: str, most: int) -> list[str]:
 
     Numbers that no rule of the language reads stay.
     """
-    found = with_scales(text, language)
-    ways = [in_words(quantity, language)[:most] for quantity in found]
+    found = apart(
+        [(start, end, [*filterfalse(has_digit, readings)]) for start, end, readings in measures(text, language)],
+        [
+            (quantity.start, quantity.end + len(quantity.scale), in_words(quantity, language))
+            for quantity in with_scales(text, language)
+        ],
+    )
     return [
-        replace_all(text, found, [readings[min(way, len(readings) - 1)] if readings else None for readings in ways])
-        for way in range(max(map(len, ways), default=0))
+        replace_all(text, [(start, end, readings[way % len(readings)]) for start, end, readings in found])
+        for way in range(min(most, max((len(readings) for _, _, readings in found), default=0)))
     ]
 
 
 def numbers_in_digits(text: str, language: str, punctuation: frozenset[str]) -> str:
     """Return a text with its numbers in digits, in which only these characters of punctuation occur."""
-    found = with_scales(text, language)
-    return replace_all(text, found, [in_digits(text, quantity, language, punctuation) for quantity in found])
+    found = apart(
+        [
+            (start, end, readings)
+            for start, end, readings in measures(text, language)
+            if not is_written(text[start:end], punctuation | GROUPING)
+        ],
+        [
+            (quantity.start, quantity.end + len(quantity.scale), [other])
+            for quantity in with_scales(text, language)
+            if (other := in_digits(text, quantity, language, punctuation))
+        ],
+    )
+    return replace_all(text, [(start, end, readings[0]) for start, end, readings in found])
+
+
+def measures(text: str, language: str) -> Iterator[Found]:
+    """Yield the first hundred measures of a text."""
+    return islice(find_measures(text, language), MAX_QUANTITIES)
+
+
+def apart(first: list[Found], others: list[Found]) -> list[Found]:
+    """Return what can be read, in its order: of the others only what lies outside of the first."""
+    taken = {at for start, end, _ in first for at in range(start, end)}
+    kept = (found for found in others if taken.isdisjoint(range(found[0], found[1])))
+    return sorted(found for found in (*first, *kept) if found[2])
+
+
+def has_digit(text: str) -> bool:
+    """Return whether a text has a digit of any script."""
+    return any(map(str.isdecimal, text))
+
+
+def is_written(text: str, punctuation: frozenset[str]) -> bool:
+    """Return whether a text has nothing but letters, digits, spaces and these characters."""
+    return all(
+        character.isalpha() or character.isdecimal() or character in punctuation for character in text.replace(" ", "")
+    )
 
 
 def in_words(quantity: Quantity, language: str) -> list[str]:
@@ -100,7 +151,7 @@ def in_words(quantity: Quantity, language: str) -> list[str]:
 def in_digits(text: str, quantity: Quantity, language: str, punctuation: frozenset[str]) -> str | None:
     """Return a quantity without the punctuation that is not listed; None if it needs no change or has no such form."""
     written = text[quantity.start : quantity.end]
-    if punctuation.issuperset(character for character in written if not character.isalnum() and character != " "):
+    if is_written(written, punctuation):
         return None
     if not quantity.digits.isdecimal():
         return next(iter(in_words(quantity, language)), None)
@@ -110,13 +161,12 @@ def in_digits(text: str, quantity: Quantity, language: str, punctuation: frozens
     return name and f"{quantity.digits}{quantity.scale} {name}"
 
 
-def replace_all(text: str, quantities: list[Quantity], instead: list[str | None]) -> str:
-    """Return a text with something else in the place of its quantities, but for those that stay."""
+def replace_all(text: str, places: list[tuple[int, int, str]]) -> str:
+    """Return a text with something else in these places, which are in their order."""
     written, at = "", 0
-    for quantity, other in zip(quantities, instead, strict=True):
-        if other is not None:
-            written += f"{text[at : quantity.start]}{other}"
-            at = quantity.end + len(quantity.scale)
+    for start, end, other in places:
+        written += f"{text[at:start]}{other}"
+        at = end
     return written + text[at:]
 
 
@@ -134,14 +184,3 @@ def is_scale(word: str, language: str) -> bool:
     large = (number_readings(f"{ones}{'0' * zeros}", language) for zeros in range(2, 13) for ones in (1, 2, 5))
     last = {reading.split()[-1].casefold() for readings in large for reading in readings if " " in reading}
     return word.casefold() in last.difference(number_readings("0", language))
-
-
-def plain_number(written: str, language: str) -> str | None:
-    """Return a number with ASCII digits, without separators and with a point before its fraction; None if unclear."""
-    mark = decimal_mark(language)
-    whole, *fractions = written.replace("\u066b", mark).split(mark)
-    parts = re.split(r"\D", whole)
-    if len(fractions) > 1 or any(len(part) != 3 for part in parts[1:]) or any(map(re.compile(r"\D").search, fractions)):
-        return None
-    digits = "".join(str(int(digit)) for digit in "".join(parts))
-    return ".".join([digits, *("".join(str(int(digit)) for digit in part) for part in fractions)])

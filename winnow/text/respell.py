@@ -37,7 +37,7 @@ _NASAL = re.compile(
 _ACCENTED = str.maketrans("άέήίόύώϊϋΐΰ", "αεηιουωιυιυ")
 _HANGUL = re.compile("[\uac00-\ud7a3]")
 _NOTABLE = re.compile(
-    rf"[\d&{JOINERS}\u0622\u0623\u0625\u0671œæŒÆΑ-Ω]|\.\w|[\u0919\u091e\u0923\u0928\u092e]\u094d|I[^\W\d_A-Z]"
+    rf"[\d\u00bc-\u00be\u2150-\u215e&{JOINERS}\u0622\u0623\u0625\u0671œæŒÆΑ-Ω]|\.\w|[\u0919\u091e\u0923\u0928\u092e]\u094d|I[^\W\d_A-Z]"
 )
 """What occurs in every text that has another spelling."""
 

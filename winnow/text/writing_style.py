@@ -64,7 +64,7 @@ def candidate_spellings(words: str, language: str | None, style: WritingStyle) -
 
 def number_styles(words: str, language: str | None, style: WritingStyle) -> list[str]:
     """Return a text with its numbers as the style writes them, and in words where it may write them so too."""
-    if language is None or not any(map(str.isdecimal, words)):
+    if language is None or not any(map(str.isnumeric, words)):
         return [words]
     if not style.digits:
         return numbers_in_words(words, language, MOST) or [words]
@@ -153,7 +153,7 @@ class _Alike(dict[int, str]):
         yield ALIKE.get(character, "")
         yield (compatible := unicodedata.normalize("NFKC", character))
         yield unicodedata.normalize("NFKD", compatible)
-        if (base := unicodedata.normalize("NFKD", character)[0]).isascii():
+        if character.isalpha() and (base := unicodedata.normalize("NFKD", character)[0]).isascii():
             yield base  # é, where no letter has an accent
 
 
