@@ -23,7 +23,7 @@ SIZES = {"14 M": Size(176, 16, 4, 176), "115 M": Size(512, 17, 8, 256), "0.6 B":
 
 @dataclass(frozen=True)
 class Corpus:
-    """Requests for whole audio files, with their durations, unsorted."""
+    """Requests for whole audio files, with their durations and references, unsorted."""
 
     name: str
     requests: list[Request]
@@ -41,24 +41,26 @@ def demo_corpus() -> Corpus:
             except BadAudio:
                 continue
             if row.get("offset") is None and row["text"]:
-                requests.append(Request(path, None, row.get("duration")))
+                requests.append(Request(path, None, row.get("duration"), texts=(row["text"],)))
     return Corpus("demo", requests)
 
 
 def librispeech_like(folder: Path, utterances: int) -> Corpus:
     """Write flac files of demo speech of 1 to 17 s, most of them long, as in LibriSpeech's training sets."""
     rng = np.random.default_rng(7)
-    speech = [
-        load_clip(request.path, None, None, SAMPLE_RATE, MAX_SECONDS).samples
-        for request in demo_corpus().requests[:150]
-    ]
+    spoken = demo_corpus().requests[:150]
+    speech = [load_clip(request.path, None, None, SAMPLE_RATE, MAX_SECONDS).samples for request in spoken]
     requests = []
     for i in range(utterances):
-        samples = np.concatenate([speech[j] for j in rng.permutation(len(speech))[:12]])
-        samples = samples[: int((1 + 16 * rng.beta(2.5, 1.3)) * SAMPLE_RATE)]
+        pieces = rng.permutation(len(speech))[:12]
+        samples = np.concatenate([speech[j] for j in pieces])
+        words = " ".join(text for j in pieces for text in spoken[j].texts).split()
+        share = int((1 + 16 * rng.beta(2.5, 1.3)) * SAMPLE_RATE) / len(samples)
+        text = " ".join(words[: int(len(words) * share)])
+        samples = samples[: int(len(samples) * share)]
         path = folder / f"{i:04}.flac"
         soundfile.write(path, samples, SAMPLE_RATE)
-        requests.append(Request(str(path), None, len(samples) / SAMPLE_RATE))
+        requests.append(Request(str(path), None, len(samples) / SAMPLE_RATE, texts=(text,)))
     return Corpus("LibriSpeech-like", requests)
 
 

@@ -6,12 +6,15 @@
 
 Each contender runs in its own process with one model, loaded and warmed up; they take turns. A ratio is the other
 contender's time divided by the engine's. `of wall in model` is the fraction of the engine's wall-clock time that its
-threads spend in the model; the rest is decoding that does not overlap with it.
+threads spend in the model; the rest is decoding that does not overlap with it. `with evidence` is the engine itself,
+which then also computes the likelihoods of readings and references; a model of random weights reads nothing right, so
+it computes all of them.
 """
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +51,13 @@ class Case:
 # A contender prepares a case once and returns the work of a turn, which transcribes the corpus.
 
 
-def engine(case: Case) -> Work:
+def engine(case: Case, evidence: bool = False) -> Work:
     """Winnow's engine."""
     model = get_model(resolve(str(case.checkpoint), trust_unpinned=True), case.options)
+    requests = case.corpus.requests if evidence else [replace(request, texts=()) for request in case.corpus.requests]
 
     def turn() -> tuple[list[str], dict[str, Any]]:
-        results, spent = transcribe_requests(model, case.corpus.requests, case.options)
+        results, spent = transcribe_requests(model, requests, case.options)
         return [result.hypothesis.text if result.hypothesis else "" for result in results], spent
 
     return turn
@@ -134,6 +138,7 @@ def forward_only(case: Case) -> Work:
 
 
 OTHERS: dict[str, Callable[[Case], Work]] = {
+    "with evidence": partial(engine, evidence=True),
     "transcribe(batch_size=32)": nemo_transcribe,
     "transcribe, sorted": nemo_transcribe_sorted,
     "32 waveforms per call": nemo_waveforms,

@@ -69,11 +69,8 @@ class NemoModel:
         if hasattr(self.model.encoder, "update_max_seq_length"):
             self.model.encoder.update_max_seq_length(int(options.max_seconds / stride) + 1, self.device)
         self.words = WordAssembler(self.decoder.decoding, stride * subsampling_factor(self.model))
-        self.evidence = (
-            EvidenceFinder(Vocabulary(self.model, self.decoder.decoding, self.words.text), self.words)
-            if self.decoder.scores_texts
-            else None
-        )
+        self.vocabulary = Vocabulary(self.model, self.decoder.decoding, self.words.text)
+        self.evidence = EvidenceFinder(self.vocabulary, self.words)
         self.batch_limits = BatchLimits(
             options.batch_seconds or (self.measure_batch_seconds() if cuda else CPU_BATCH_SECONDS), options.batch_size
         )
@@ -103,7 +100,7 @@ class NemoModel:
         self, hypotheses: list[Hypothesis], requests: list[Request], tokens: list[Tokens], decoded: Decoded
     ) -> list[Hypothesis]:
         """Return the hypotheses with the evidence for the texts of their requests."""
-        if self.evidence is None or not any(request.texts for request in requests):
+        if not self.decoder.scores_texts or not any(request.texts for request in requests):
             return hypotheses
         with self.device_lock:
             found = self.evidence.find(requests, tokens, decoded)

@@ -15,10 +15,10 @@ def multitask_log_likelihoods(
     """Return the log-likelihoods of texts and of the token that ends them, behind the prompts of their utterances.
 
     `states` are the encoder's [utterances, frames, width], `mask` marks the frames of each utterance, `prompts` are
-    token ids [utterances, tokens]. Texts that need more than `max_length` tokens get minus infinity.
+    token ids [utterances, tokens]. Texts with more than `max_length` tokens, the prompt among them, get minus infinity.
     """
     prompt_length, end = prompts.shape[1], int(model.tokenizer.eos_id)
-    fitting = [i for i, (_, ids) in enumerate(texts) if prompt_length + len(ids) < max_length]
+    fitting = [i for i, (_, ids) in enumerate(texts) if prompt_length + len(ids) <= max_length]
     whole = [(texts[i][0], [*prompts[texts[i][0]].tolist(), *texts[i][1], end]) for i in fitting]
     model.transf_decoder.eval()  # NeMo's search leaves them in training mode, with dropout
     model.log_softmax.eval()

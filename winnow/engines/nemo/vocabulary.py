@@ -10,6 +10,7 @@ from winnow.text.languages import match_language
 from winnow.text.writing_style import WritingStyle
 
 SPECIAL = re.compile(r"<.+>|\[[A-Z]+\]")  # unknown, padding, bytes, prompts
+UNKNOWN = "\u2047"  # as which SentencePiece reads what it cannot write
 PROMPT_TOKENS = "spl_tokens"  # NeMo's name for the language of special tokens
 
 Ids = tuple[int, ...]
@@ -39,6 +40,8 @@ class Vocabulary:
         text = " ".join(text.split())
         if not text:
             return ()
+        if UNKNOWN in text:
+            return None
         if self.tokenizer is None:
             ids = [self.characters.get(character, -1) for character in text]
         elif self.languages:

@@ -1,0 +1,191 @@
+"""Evidence for the texts of a request: what every family of models makes of every kind of text."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.conftest import DEMO, resolve_unpinned
+from tests.test_nemo import demo_requests
+from winnow.audio.decode import load_clip
+from winnow.engines.engine import Request
+from winnow.engines.inference import Result, transcribe_requests
+from winnow.engines.nemo.model import NemoModel
+from winnow.engines.shard_columns import hypothesis_columns
+from winnow.models.resolve import resolve
+from winnow.parameters.engine import EngineOptions
+from winnow.text.evidence import NO_EVIDENCE, TextEvidence, compare_likelihoods
+from winnow.text.hypothesis import Hypothesis
+
+NAMES = ("small", "large", "letters", "tdt", "canary")
+
+SCRIPTS = {
+    "en": "Good morning, everyone!",
+    "de": "Schöne Grüße aus Köln",
+    "fr": "L'été dernier, où étais-tu ?",
+    "es": "¿Qué hora es, señor?",
+    "pl": "Zażółć gęślą jaźń",
+    "tr": "Iğdır'da ılık bir gün",
+    "ru": "доброе утро",
+    "el": "καλημέρα σας",
+    "ka": "დილა მშვიდობისა",
+    "hy": "բարի լույս",
+    "ar": "صَبَاحُ الخَيْر",
+    "he": "בוקר טוב",
+    "hi": "सुप्रभात मित्रों",
+    "bn": "শুভ সকাল",
+    "ta": "காலை வணக்கம்",
+    "th": "สวัสดีตอนเช้า",
+    "zh": "早上好，今天是2024年",
+    "ja": "おはようございます",
+    "ko": "좋은 아침입니다",
+    "am": "እንደምን አደሩ",
+    "vi": "Chào buổi sáng",
+}
+
+TEXTS = {
+    "no words": "...",
+    "one word": "yes",
+    "empty": "",
+    "spaces": " \u00a0\t ",
+    "numbers": "it is 42 degrees, i.e. 107.6 °F on 3/4",
+    "too long": "again and again " * 300,
+    "signs": "<unk> ⁇ ▁ [noise] <|en|> \u0000 \ud7ff \U0001f600",
+    "one letter": "a",
+    "longest word": "x" * 2_000,
+    **SCRIPTS,
+}
+
+
+@pytest.fixture(scope="module")
+def network(random_model):
+    kept = {}
+
+    def load(name):
+        if name not in kept:
+            demo = name in ("small", "large")
+            kept[name] = NemoModel(
+                resolve_unpinned(DEMO / f"{name}.nemo") if demo else random_model(name), EngineOptions()
+            )
+        return kept[name]
+
+    return load
+
+
+def hypotheses(model, *requests):
+    clips = [load_clip(request.path, None, None, model.sample_rate, 60) for request in requests]
+    return model.transcribe([list(zip(requests, clips, strict=True))])
+
+
+def is_whole(evidence):
+    """Return whether evidence has either finite numbers or a reason."""
+    numbers = (evidence.gap, evidence.doubt, evidence.evidence)
+    if evidence.reason is None:
+        return all(math.isfinite(number) for number in numbers)
+    return evidence.reason in NO_EVIDENCE and numbers == (None, None, None)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_text_has_evidence_or_a_reason(network, name):
+    speech, *_ = demo_requests(1)
+    telephone = Request(str(DEMO / "corpus" / "audio" / "8khz.wav"), None, None)
+    texts = tuple(TEXTS.values())
+    for hypothesis in hypotheses(network(name), *(replace(request, texts=texts) for request in (speech, telephone))):
+        evidence = dict(zip(TEXTS, hypothesis.evidence, strict=True))
+        assert [case for case, found in evidence.items() if not is_whole(found)] == []
+        assert {evidence[case].reason for case in ("no words", "empty", "spaces")} == {"NO_WORDS"}
+        assert evidence["too long"].reason == "TOO_LONG_FOR_AUDIO"
+        assert evidence["one word"].words == 1
+        assert {evidence[tag].reason for tag in ("zh", "ru", "am")} == {"NOT_WRITABLE"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_silence_has_evidence(network, name):
+    from winnow.audio.decode import Clip
+
+    model = network(name)
+    clip = replace(load_clip(demo_requests(1)[0].path, None, None, model.sample_rate, 60))
+    assert isinstance(clip, Clip)
+    silence = replace(clip, samples=np.zeros(2_000, np.float32))
+    request = Request("silence", None, None, texts=("yes", "good morning everyone"))
+    ((hypothesis),) = model.transcribe([[(request, silence)]])
+    assert all(map(is_whole, hypothesis.evidence))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_text_that_was_read_costs_nothing(network, name):
+    (request,) = demo_requests(1)
+    text = hypotheses(network(name), request)[0].text
+    (again,) = hypotheses(network(name), replace(request, texts=(text, f"{text.upper()}!")))
+    assert (again.log_likelihood, again.text) == (None, text)
+    assert [(found.gap, found.doubt, found.doubtful) for found in again.evidence] == [(0.0, 0.0, None)] * 2
+
+
+@pytest.mark.parametrize("name", ["small", "large"])
+def test_the_doubtful_words_are_those_that_were_not_said(network, name):
+    (request,) = demo_requests(1)
+    (read,) = hypotheses(network(name), request)
+    words = read.text.split()
+    wrong = [*words[:-2], "purple", words[-1], "yes"]
+    texts = (" ".join(wrong), " ".join(words[1:]), " ".join([*words[:-1], "zebra"]))
+    (found,) = hypotheses(network(name), replace(request, texts=texts))
+    assert found.log_likelihood < 0
+    assert found.evidence[0].doubtful in ("purple", "yes")
+    assert [evidence.doubtful for evidence in found.evidence[1:]] == [None, None]
+    assert all(evidence.gap > 1 and evidence.doubt > 1 for evidence in found.evidence)
+    (alone,) = hypotheses(network(name), replace(request, texts=texts[1:2]))
+    assert alone.evidence[0].doubtful == ""
+    assert alone.evidence[0].gap == pytest.approx(found.evidence[1].gap, abs=1e-3)
+
+
+def test_evidence_does_not_depend_on_the_batch(network):
+    requests = [replace(request, texts=("good morning", "yes")) for request in demo_requests(5)]
+    together = hypotheses(network("large"), *requests)
+    alone = [hypotheses(network("large"), request)[0] for request in requests]
+    for one, other in zip(together, alone, strict=True):
+        assert one.text == other.text
+        assert [found.gap for found in one.evidence] == pytest.approx([found.gap for found in other.evidence], rel=1e-3)
+
+
+def test_transcripts_give_no_evidence(tmp_path):
+    path = DEMO / "corpus" / "audio" / "8khz.wav"
+    transcripts = tmp_path / "other.jsonl"
+    transcripts.write_text(f'{{"audio_filepath": "{path}", "pred_text": "good morning"}}\n')
+    checkpoint = resolve(str(transcripts))
+    from winnow.engines.model_cache import get_model
+
+    request = Request(str(path), None, None, texts=("good night", "?"))
+    ((result,), _) = transcribe_requests(get_model(checkpoint, EngineOptions()), [request], EngineOptions())
+    assert result.hypothesis.evidence == (
+        TextEvidence(2, reason="NOT_SUPPORTED"),
+        TextEvidence(0, reason="NOT_SUPPORTED"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("reading", "text", "expected"),
+    [
+        (-1.0, -5.0, TextEvidence(2, 4.0, 2.0, doubtful="b")),
+        (-3.0, -1.0, TextEvidence(2, -2.0, -0.5)),  # the reading was not the likeliest text
+        (0.5e-6, -3.0, TextEvidence(2, 3.0000005, 3.0000005, doubtful="b")),  # rounded above one
+        (-1.0, -math.inf, TextEvidence(2, reason="TOO_LONG_FOR_AUDIO")),
+        (-math.inf, -1.0, TextEvidence(2, reason="UNLIKELY_READING")),
+        (-1.0, math.nan, TextEvidence(2, reason="TOO_LONG_FOR_AUDIO")),
+    ],
+)
+def test_doubt_is_the_gap_relative_to_the_uncertainty_of_the_reading(reading, text, expected):
+    assert compare_likelihoods(2, reading, text, "b") == expected
+
+
+def test_columns_hold_the_evidence_for_the_first_text():
+    evidence = (TextEvidence(2, 4.0, 2.0, doubtful="b"), TextEvidence(1, reason="NOT_WRITABLE"))
+    results = [Result(Hypothesis("a", evidence=evidence)), Result(Hypothesis("a", evidence=evidence[1:])), None]
+    columns = hypothesis_columns(results, ["m", "m", None])
+    assert {name: columns[name].to_pylist() for name in ("evidence", "gap", "doubt", "doubtful", "no_evidence")} == {
+        "evidence": [2.0, None, None],
+        "gap": [4.0, None, None],
+        "doubt": [2.0, None, None],
+        "doubtful": ["b", None, None],
+        "no_evidence": [None, "NOT_WRITABLE", None],
+    }
