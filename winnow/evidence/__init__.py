@@ -1,1 +1,1 @@
-"""What models say about references: how well the audio supports them, and what was said instead."""
+"""Evidence: how well the audio speaks for a reference, what share of wrong ones a limit finds, and what was said."""

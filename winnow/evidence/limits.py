@@ -1,0 +1,49 @@
+"""Choose the limits of doubt: as many planted errors found as possible, at no more than a stated share of the rest lost.
+
+For one model there is one limit: it is where the stated share of right references has more doubt. In a cascade the
+small model accepts what has little doubt and rejects what is hopeless; the larger one reads what lies between, as much
+as the budget allows, and its limit decides there. Half of what may be lost is lost where the small model rejects.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from winnow.evidence.mixture import EDGES, Mixture
+from winnow.gates.sampling import Numbers
+
+HIGHEST_LIMIT = float(EDGES[-2])
+STEP = 0.05  # of the limits that are tried, in doubt
+
+REJECTED_SHARE = 0.5
+"""Of what may be lost, the part that a small model may lose by rejecting."""
+
+
+class Band(NamedTuple):
+    """What a larger model reads: doubts above `accept` and up to `reject`."""
+
+    accept: float
+    reject: float
+
+
+def lowest_limit(mixture: Mixture, lose: float) -> float:
+    """Return the lowest limit at which at most this share (0 to 1) of the right references has more doubt."""
+    limits = np.arange(0.0, HIGHEST_LIMIT, STEP)
+    lost = np.array([mixture.lost(limit) for limit in limits])
+    return float(round(limits[np.argmax(lost <= lose)], 4))
+
+
+def choose_band(mixture: Mixture, doubts: Numbers, seconds: Numbers, lose: float, budget: float) -> Band:
+    """Return the band that a larger model reads within a budget, a share (0 to 1) of all seconds.
+
+    What is rejected loses at most half of `lose`; the rest of the budget goes to the lowest doubts, which hide most
+    errors.
+    """
+    reject = lowest_limit(mixture, REJECTED_SHARE * lose)
+    order = np.argsort(-doubts, kind="stable")
+    below = order[doubts[order] <= reject]
+    spent = np.cumsum(seconds[below])
+    affordable = int(np.searchsorted(spent, budget * seconds.sum(), side="right"))
+    if affordable == len(below):
+        return Band(0.0, reject)
+    return Band(max(0.0, float(doubts[below[affordable]])), reject)
