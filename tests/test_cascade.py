@@ -26,7 +26,7 @@ from winnow.parameters.curation import Curation
 from winnow.parameters.filter import Filter
 from winnow.parameters.gate import Gate
 from winnow.parameters.placement import Placement
-from winnow.reports.audit import wilson_interval
+from winnow.gates.sampling import wilson_interval
 from winnow.rules.rule import Rules
 from winnow.runs.verify import verify_run
 from winnow.schema import UTTERANCE, after_gate, after_sample, after_score, after_transcribe

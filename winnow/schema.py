@@ -50,10 +50,22 @@ AUDIO_IDENTITY = "audio_identity"
 INPUT_TEXT = "input_text"
 """The column of a relabelled run with the reference of the manifest; null in rows that still have it as their text."""
 
+PLANTED = "planted"
+"""Internal column: errors planted into the reference, each of a kind of `winnow.evidence.planting`."""
+
+PLANTED_ERRORS = pa.list_(pa.struct([("kind", pa.string()), ("text", pa.string())]))
+PLANTED_SCORES = pa.list_(pa.float64())
+"""A number for each error that is planted into a reference, in the order of PLANTED; null where it is unknown."""
+
 INTERNAL = frozenset(
-    {*"path found_path duration_rounding audio_channel fields same_audio audit".split(), AUDIO_IDENTITY}
+    {*"path found_path duration_rounding audio_channel fields same_audio audit".split(), AUDIO_IDENTITY, PLANTED}
 )
-"""Columns that are neither published nor named by rules."""
+"""Columns that are neither published nor named by rules, besides those of `is_internal`."""
+
+
+def is_internal(column: str) -> bool:
+    """Tell whether a column is neither published nor named by rules: also what models make of planted errors."""
+    return column in INTERNAL or column.endswith(("_planted_doubt", "_planted_wer"))
 
 
 def extend_schema(schema: pa.Schema, *fields: tuple[str, pa.DataType]) -> pa.Schema:
@@ -123,21 +135,33 @@ def earlier_roles(schema: pa.Schema, role: Role) -> list[Role]:
     return [other for other in roles_of(schema) if position_of(other) < position_of(role)]
 
 
+def after_plant(schema: pa.Schema) -> pa.Schema:
+    """Return the schema after errors were planted into a sample of the references."""
+    return extend_schema(schema, (PLANTED, PLANTED_ERRORS))
+
+
 def after_transcribe(schema: pa.Schema, role: Role) -> pa.Schema:
     """Return the schema after a pass of this role, whose columns are null in rows that it did not transcribe.
 
     The first pass adds the audio measurements and the identity of the audio as well; a larger model adds the nats that
-    the hypothesis of each model before it lies behind its own.
+    the hypothesis of each model before it lies behind its own. Where errors were planted, their doubt follows.
     """
     first = [*((field.name, field.type) for field in AUDIO_STATS), (AUDIO_IDENTITY, pa.string())]
     measured = [] if AUDIO_IDENTITY in schema.names else first
     added = HYPOTHESIS | {f"{other}_gap": pa.float64() for other in earlier_roles(schema, role)}
+    if PLANTED in schema.names:
+        added |= {"planted_doubt": PLANTED_SCORES}
     return extend_schema(schema, *measured, *((f"{role}_{name}", kind) for name, kind in added.items()))
 
 
 def after_score(schema: pa.Schema, role: Role) -> pa.Schema:
-    """Return the schema after a pass is scored; a larger model also gets its agreement with earlier hypotheses."""
+    """Return the schema after a pass is scored; a larger model also gets its agreement with earlier hypotheses.
+
+    Where errors were planted, their WER follows.
+    """
     added = SCORES | AGREEMENT if is_larger(role) else SCORES
+    if PLANTED in schema.names:
+        added = added | {"planted_wer": PLANTED_SCORES}
     return extend_schema(schema, *((f"{role}_{name}", kind) for name, kind in added.items()))
 
 

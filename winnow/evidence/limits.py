@@ -2,7 +2,7 @@
 
 For one model there is one limit: it is where the stated share of right references has more doubt. In a cascade the
 small model accepts what has little doubt and rejects what is hopeless; the larger one reads what lies between, as much
-as the budget allows, and its limit decides there. Half of what may be lost is lost where the small model rejects.
+as the budget allows, and its limit decides there. Two thirds of what may be lost are lost where the small model rejects.
 """
 
 from typing import NamedTuple
@@ -10,12 +10,17 @@ from typing import NamedTuple
 import numpy as np
 
 from winnow.evidence.mixture import EDGES, Mixture
+from winnow.evidence.planting import ONE_WORD
+from winnow.evidence.gather import ModelEvidence
 from winnow.gates.sampling import Numbers
 
 HIGHEST_LIMIT = float(EDGES[-2])
 STEP = 0.05  # of the limits that are tried, in doubt
 
-REJECTED_SHARE = 0.5
+FREE = 0.01
+"""The share of planted errors of one word that raising a limit may cost."""
+
+REJECTED_SHARE = 2 / 3
 """Of what may be lost, the part that a small model may lose by rejecting."""
 
 
@@ -36,8 +41,8 @@ def lowest_limit(mixture: Mixture, lose: float) -> float:
 def choose_band(mixture: Mixture, doubts: Numbers, seconds: Numbers, lose: float, budget: float) -> Band:
     """Return the band that a larger model reads within a budget, a share (0 to 1) of all seconds.
 
-    What is rejected loses at most half of `lose`; the rest of the budget goes to the lowest doubts, which hide most
-    errors.
+    What is rejected loses at most two thirds of `lose`; the rest of the budget goes to lower doubts, which hide
+    errors of one word.
     """
     reject = lowest_limit(mixture, REJECTED_SHARE * lose)
     order = np.argsort(-doubts, kind="stable")
@@ -47,3 +52,16 @@ def choose_band(mixture: Mixture, doubts: Numbers, seconds: Numbers, lose: float
     if affordable == len(below):
         return Band(0.0, reject)
     return Band(max(0.0, float(doubts[below[affordable]])), reject)
+
+
+def raise_for_free(evidence: ModelEvidence, mixture: Mixture, limit: float) -> float:
+    """Raise a limit as far as it still finds all but 1 % of the planted errors of one word."""
+    errors = [evidence.planted[kind] for kind in ONE_WORD if kind in evidence.planted]
+    if not errors:
+        return limit
+    doubts = np.concatenate([error.doubt for error in errors])
+    weights = np.concatenate([mixture.right[error.at] for error in errors])
+    order = np.argsort(doubts)
+    missed = np.cumsum(weights[order]) / max(float(weights.sum()), 1e-9)
+    free = doubts[order][min(len(order) - 1, int(np.searchsorted(missed, FREE)))]
+    return float(max(limit, min(free, HIGHEST_LIMIT)))

@@ -23,6 +23,11 @@ ATTEMPTS = 20
 """Draws until an error changes what is compared; then the text has none of this kind."""
 
 
+def sample_share(utterances: int) -> float:
+    """Return the share (0 to 1) of a run's utterances that errors are planted into."""
+    return min(1.0, SAMPLE / max(1, utterances))
+
+
 class PlantedError(NamedTuple):
     """A kind of error, and the reference with such an error."""
 

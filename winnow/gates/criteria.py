@@ -6,6 +6,7 @@ follow.
 """
 
 from dataclasses import dataclass
+from math import inf
 
 from pydantic import BaseModel
 
@@ -58,6 +59,16 @@ class Criterion:
 
 
 CRITERIA: dict[str, Criterion] = {
+    "evidence": Criterion(
+        label="doubt",
+        column="doubt",
+        unknown=inf,
+        lower_is_better=True,
+        needs_reference=True,
+        accept="accept_doubt",
+        reject="reject_doubt",
+        filter="max_doubt",
+    ),
     "wer": Criterion(
         label="WER",
         column="wer",
@@ -90,9 +101,14 @@ CRITERIA: dict[str, Criterion] = {
 AUTO = ("wer", "confidence")
 """What `auto` compares: the first of these that is known of an utterance."""
 
+BY_EVIDENCE = ("evidence", *AUTO)
+"""What the gates of a run compare whose limits are found by planted errors."""
+
 
 def criteria_for(by: str, role: Role) -> list[str]:
     """Name the criteria of the gate after this model. An utterance is judged by the first one known of it."""
+    if by == "evidence":
+        return list(BY_EVIDENCE)
     if by == "auto" or (CRITERIA[by].needs_earlier_model and not is_larger(role)):
         return list(AUTO)
     return [by]

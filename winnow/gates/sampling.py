@@ -1,5 +1,7 @@
 """Samples of utterances: drawn by the ids alone, so that a larger sample contains a smaller one."""
 
+from math import sqrt
+
 import numpy as np
 import pyarrow as pa
 import xxhash
@@ -7,6 +9,8 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
+Z_95 = 1.96  # standard deviations: 95 %
 
 MAX_SAMPLE = 400  # utterances: enough for a rate in each of some twenty steps
 MAX_SHARE_OF_BUDGET = 0.25  # of the budget that finding out how to spend the rest may take
@@ -29,3 +33,18 @@ def sample_share(drawn: Numbers, candidates: Flags, seconds: Numbers, budget: fl
     spent = np.cumsum(np.where(candidates, seconds, 0.0)[order])
     within = (spent <= MAX_SHARE_OF_BUDGET * budget) & (np.cumsum(candidates[order]) <= MAX_SAMPLE)
     return 1.0 if within.all() else float(drawn[order[np.argmin(within)]])
+
+
+def wilson_interval(successes: float, trials: float) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a proportion, from 0 to 1.
+
+    Wilson's score interval (E. B. Wilson, Probable inference, JASA 22, 1927), which holds for few trials and for no
+    successes as well.
+    """
+    if not trials:
+        return 0.0, 1.0
+    proportion, spread = successes / trials, Z_95**2 / trials
+    middle = proportion + spread / 2
+    width = Z_95 * sqrt(proportion * (1 - proportion) / trials + spread / trials / 4)
+    low, high = ((middle + sign * width) / (1 + spread) for sign in (-1, 1))
+    return max(0.0, low), min(1.0, high)

@@ -11,11 +11,12 @@ from pydantic import BaseModel, field_validator
 from winnow.engines.engine import Checkpoint, Request
 from winnow.engines.inference import Result
 from winnow.engines.isolation import Transcribed, merge_usage
-from winnow.engines.registry import needs_language
+from winnow.engines.registry import engine_for, needs_language
 from winnow.errors import OptionError
 from winnow.models.resolve import resolve_all
 from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
+from winnow.parameters.ensemble import Settings
 from winnow.parameters.placement import Placement
 from winnow.roles import Role, band_of, previous_role
 from winnow.runs.shard_files import read_schema, read_table
@@ -94,6 +95,13 @@ def make_passes(settings: Curation) -> list[Pass]:
         passes.append(extra_pass)
     check_distinct(passes)
     return passes
+
+
+def judges_by_evidence(settings: Settings) -> bool:
+    """Tell whether a run judges references by their doubt: a cascade whose small models can score them."""
+    if not isinstance(settings, Curation) or not settings.wants_evidence:
+        return False
+    return any(engine_for(route.small).scores_texts for route in settings.routes.values())
 
 
 def check_distinct(passes: list[Pass]) -> None:

@@ -151,6 +151,15 @@ class Curation(Parameters):
     def comparison(self) -> Comparison:
         """How hypotheses are compared with references and with each other."""
         return Comparison(self.normalizer, self.scoring.merge_compounds)
+    def wants_evidence(self) -> bool:
+        """Whether references are to be judged by their doubt, with limits that planted errors show."""
+        return self.engine.evidence and self.filter.by_evidence and self.gate.chooses_doubt
+
+    @property
+    def escalate_share(self) -> float:
+        """The largest share of the audio that the large model transcribes, where planted errors show the limits."""
+        least, most = 0.05, 0.1
+        return min(most, max(least, 5 * self.filter.lose_share)) if self.gate.escalate is None else self.gate.escalate
 
     @property
     def gates_after_small(self) -> Gates:

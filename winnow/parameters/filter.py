@@ -7,13 +7,18 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from winnow.parameters.settings import ErrorRate, NonNegative, Parameters, Seconds, Share, default_of
+from winnow.parameters.settings import ErrorRate, NonNegative, Parameters, PositiveShare, Seconds, Share, default_of
 from winnow.rules.labels import KNOWN_PHRASE_RULE, LABEL_RULES, NOTHING_HEARD_RULE, SHARED_WORDS_RULE, LabelPreset
 from winnow.rules.presets import FILTERS, PresetName
 from winnow.rules.rule import Rule, Term, parse
 
 REJECTED_BY_GATE_RULE = 'REJECTED_BY_GATE: last_band != "reject"'
 """What a gate rejects is dropped, whatever the filter."""
+
+DOUBTFUL_RULE = "DOUBTFUL: supported != false"
+"""What replaces the limit of WER where there is evidence."""
+
+DEFAULT_LOSE = 0.02
 
 
 class Filter(Parameters):
@@ -36,14 +41,26 @@ class Filter(Parameters):
     preset: PresetName = Field(
         "winnow",
         title="Preset",
-        description="Rules of a published recipe, as `winnow presets` lists them. winnow: WER up to 0.25; none: only "
-        "the rules given here",
+        description="Rules of a published recipe, as `winnow presets` lists them. winnow: references that the audio "
+        "supports, or with a WER up to 0.25 where a model cannot tell; none: only the rules given here",
     )
     rules: tuple[str, ...] = Field(
         (),
         title="Rules",
         description="Conditions of a kept utterance, e.g. 'cer <= 0.3', 'duration in 1..20' or 'lang == \"en\"'. A "
         "rule replaces the preset's rule of the same name",
+    )
+    lose: PositiveShare | None = Field(
+        None,
+        title="Lose at most",
+        description="For preset winnow: share (0 to 1) of the right references that may be dropped so that more wrong "
+        f"ones are found; the limits of doubt follow from it by planted errors. Default: {DEFAULT_LOSE}",
+    )
+    max_doubt: NonNegative | None = Field(
+        None,
+        title="Highest doubt",
+        description="For preset winnow: highest doubt about the reference by the model that decides. Default: found by "
+        "planted errors",
     )
     max_wer: ErrorRate | None = Field(
         None,
@@ -106,6 +123,22 @@ class Filter(Parameters):
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two rules are named {repeated[0]}: give one of them another name (NAME: rule)")
         return texts
+
+    @property
+    def by_evidence(self) -> bool:
+        """Whether references are kept by their doubt where it is known."""
+        return self.preset == "winnow"
+
+    @property
+    def lose_share(self) -> float:
+        """What may be lost, or its default."""
+        return DEFAULT_LOSE if self.lose is None else self.lose
+
+    @property
+    def rules_without_evidence(self) -> list[Rule]:
+        """The rules of the preset that hold only where there is no evidence: its limit of WER, if it is not replaced."""
+        active = self.active_rules
+        return [rule for rule in self.preset_rules if rule in active and rule.term == Term("wer")]
 
     @property
     def active_rules(self) -> list[Rule]:

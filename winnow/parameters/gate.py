@@ -5,7 +5,8 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from winnow.gates.criteria import CRITERIA, GateLimits
-from winnow.parameters.settings import ErrorRate, Parameters, Share
+from winnow.rules.rule import parse
+from winnow.parameters.settings import ErrorRate, NonNegative, Parameters, PositiveShare, Share
 
 GATE_PRESETS = {
     "bands": GateLimits(accept=0.25, reject=1.05),
@@ -29,17 +30,18 @@ class Gate(Parameters):
     preset: Literal["bands", "guide", "everything", "budget"] = Field(
         "bands",
         title="Preset",
-        description="bands: accept the small model's result up to WER 0.25, reject above 1.05, escalate the rest to "
-        "the large model; guide: escalate up to WER 0.5, reject the rest; everything: escalate all utterances; budget: "
+        description="bands: accept references with little doubt, reject hopeless ones, escalate the rest to the large "
+        "model; the limits of doubt are found by planted errors, after the small model has transcribed everything. "
+        "Where there is no evidence, accept up to WER 0.25 and reject above 1.05; guide: escalate up to WER 0.5, reject the rest; everything: escalate all utterances; budget: "
         "escalate where the large model rescues most within its budget; the limits are found on a sample, after the "
         "small model has transcribed everything",
     )
     by: str = Field(
         "auto",
         title="Criterion",
-        description="What the gate compares. wer: word error rate; confidence: the model's confidence; agreement: "
-        "agreement with earlier models (after the small model, as with auto); auto: WER if there is a reference, "
-        "otherwise confidence",
+        description="What the gate compares. evidence: the doubt about the reference, as in auto; wer: word error rate; confidence: the model's confidence; agreement: "
+        "agreement with earlier models (after the small model, as with auto); auto: with preset bands and a model that "
+        "scores references, the doubt about the reference; else WER if there is a reference, and confidence if not",
         json_schema_extra=list_criteria,
     )
     budget: Share | None = Field(
@@ -47,6 +49,30 @@ class Gate(Parameters):
         title="Budget",
         description="For preset budget: time that the large model may take, as a share (0 to 1) of what it would take "
         f"for all utterances. Default: {DEFAULT_BUDGET}",
+    )
+    escalate: PositiveShare | None = Field(
+        None,
+        title="Escalate at most",
+        description="Largest share (0 to 1) of the audio that the large model transcribes, where the limits are found by "
+        "planted errors. Default: five times filter.lose, between 0.05 and 0.1",
+    )
+    rules: tuple[str, ...] = Field(
+        (),
+        title="Escalating rules",
+        description="Conditions like those of filter.rules; what the small model's gate would accept is escalated if it "
+        "violates one of them, e.g. 'unique_words(small_pred_text) > 0.4' or 'lang == text_lang'",
+    )
+    accept_doubt: NonNegative | None = Field(
+        None,
+        title="Accept up to doubt",
+        description="Highest doubt about the reference at which the small model's result is accepted. Default: found by "
+        "planted errors",
+    )
+    reject_doubt: NonNegative | None = Field(
+        None,
+        title="Reject above doubt",
+        description="Doubt about the reference above which an utterance is dropped without running the large model. "
+        "Default: found by planted errors",
     )
     accept: ErrorRate | None = Field(
         None,
@@ -91,6 +117,18 @@ class Gate(Parameters):
         if name not in ("auto", *CRITERIA):
             raise ValueError(f"unknown criterion {name!r}: expected auto, {', '.join(CRITERIA)}")
         return name
+
+    @field_validator("rules")
+    @classmethod
+    def check_rules(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            parse(text)
+        return texts
+
+    @property
+    def chooses_doubt(self) -> bool:
+        """Whether its limits of doubt are found by planted errors, unless both are given."""
+        return self.preset == "bands" and self.by in ("auto", "evidence")
 
     @property
     def budget_share(self) -> float:

@@ -1,19 +1,16 @@
 """What a gate loses, estimated from accepted and rejected rows that the large model transcribed for the audit."""
 
-from math import sqrt
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
+from winnow.gates.sampling import wilson_interval
 from winnow.reports.counts import hours_of, rows_where
 from winnow.rules.evaluate import evaluate
 from winnow.rules.operands import Operands
 from winnow.rules.rule import WHOLE_RUN, Rule, Rules, terms
 from winnow.schema import DECISION, replace_column
-
-Z_95 = 1.96  # standard deviations: 95 %
 
 
 class Audit(BaseModel, frozen=True):
@@ -52,9 +49,7 @@ def audit_decisions(judged: pa.Table, rules: Rules) -> pa.Array:
     audited = pc.and_(judged["audit"], pc.is_valid(judged["large_pred_text"])).to_numpy()
     rows = judged.filter(pa.array(audited))
     escalated = replace_column(rows, "band", ["escalate"] * len(rows)).drop_columns(list(DECISION))
-    row_rules = Rules(
-        rules=split_rules(rules.general_rules, False), unreferenced=rules.unreferenced, phrases=rules.phrases
-    )
+    row_rules = rules.model_copy(update={"rules": split_rules(rules.general_rules, False)})
     dropped = evaluate(row_rules, Operands(escalated, row_rules)).any(axis=1) | violates_run_rules(rows, rules)
     keeps = np.zeros(len(judged), bool)
     keeps[audited] = ~dropped
@@ -71,18 +66,3 @@ def violates_run_rules(rows: pa.Table, rules: Rules) -> np.ndarray:
     """Mark rows that violate a rule about the whole run; which hypothesis is selected does not change that."""
     names = {rule.name for rule in Rules(rules=split_rules(rules.general_rules, True)).general_rules}
     return np.array([bool(names.intersection(reasons or ())) for reasons in rows["reasons"].to_pylist()], bool)
-
-
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """Return the 95 % confidence interval of a proportion, from 0 to 1.
-
-    Wilson's score interval (E. B. Wilson, Probable inference, JASA 22, 1927), which holds for few trials and for no
-    successes as well.
-    """
-    if not trials:
-        return 0.0, 1.0
-    proportion, spread = successes / trials, Z_95**2 / trials
-    middle = proportion + spread / 2
-    width = Z_95 * sqrt(proportion * (1 - proportion) / trials + spread / trials / 4)
-    low, high = ((middle + sign * width) / (1 + spread) for sign in (-1, 1))
-    return max(0.0, low), min(1.0, high)

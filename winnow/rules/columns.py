@@ -33,6 +33,7 @@ RULE_COLUMNS = {
     **{field.name: kind for field in BEFORE_FILTER if field.name not in NOT_IN_RULES and (kind := type_of(field.type))},
     **{name: str(type_of(arrow)) for name, arrow in HYPOTHESIS_COLUMNS.items()},
     **{"char_rate": "number", "word_rate": "number", "model": "text", "last_band": "text", INPUT_TEXT: "text"},
+    "supported": "boolean",
 }
 """Winnow's own columns that a rule may name, with their types; those of each model's hypothesis come in addition."""
 
@@ -117,6 +118,7 @@ def columns_of(term: Term, roles: list[Role]) -> set[str]:
         "word_rate": {"text", "duration"},
         "model": {"model", f"{roles[0]}_pred_text"},
         "last_band": {band_of(role) for role in roles},
+        "supported": {"model", *(f"{role}_{name}" for role in roles for name in ("doubt", "pred_text"))},
     }
     return derived.get(term.column, {term.column} if column_type(term.column) else {"fields"})
 

@@ -33,7 +33,8 @@ def applies_to(rules: Rules, operands: Operands) -> list[Flags]:
     """Return for each rule the rows that it applies to: one that compares with a reference needs one."""
     all_rows = np.ones(len(operands.rows), bool)
     general = [operands.referenced if compares_texts(rule) else all_rows for rule in rules.general_rules]
-    return [*general, *(applies_to_unreferenced(rule, operands) for rule in rules.unreferenced_rules)]
+    unsupported = [operands.referenced & operands.without_evidence for _ in rules.rules_without_evidence]
+    return [*general, *unsupported, *(applies_to_unreferenced(rule, operands) for rule in rules.unreferenced_rules)]
 
 
 def applies_to_unreferenced(rule: Rule, operands: Operands) -> Flags:

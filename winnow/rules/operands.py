@@ -32,6 +32,7 @@ class Operands:
     def __init__(self, rows: pa.Table, rules: Rules, duplicates: pa.Table | None = None) -> None:
         self.rows, self.duplicates = rows, duplicates
         self.phrases, self.may_lack_reference = frozenset(rules.phrases), bool(rules.unreferenced)
+        self.doubt_limits = rules.doubt_limits
         self._values: dict[tuple[Term, str], Any] = {}
 
     def of(self, term: Term, kind: str) -> Any:
@@ -48,6 +49,8 @@ class Operands:
             return self.model
         if name == "last_band":
             return pc.coalesce(*(self.stored(band_of(role), pa.string()) for role in reversed(self.roles)))
+        if name == "supported":
+            return self.supported
         if name in ("char_rate", "word_rate"):
             return self.text_stat(Term("text", name))
         if name == "text" and self.may_lack_reference:
@@ -102,6 +105,20 @@ class Operands:
         for role, escalated in self.escalated.items():
             roles = pc.if_else(escalated, role, roles)
         return roles
+
+    @cached_property
+    def supported(self) -> Any:
+        """Whether the doubt about the reference is within the limit of the model that decides; null if it is unknown."""
+        supported = pa.nulls(len(self.rows), pa.bool_())
+        for role, limit in self.doubt_limits.items():
+            decides = pc.fill_null(pc.equal(self.model, role), False)
+            supported = pc.if_else(decides, pc.less_equal(self.selected("doubt"), limit), supported)
+        return supported
+
+    @cached_property
+    def without_evidence(self) -> NDArray[np.bool_]:
+        """The rows whose reference no limit of doubt judges."""
+        return np.asarray(pc.is_null(self.supported), bool)
 
     @cached_property
     def referenced(self) -> NDArray[np.bool_]:

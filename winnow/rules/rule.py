@@ -109,18 +109,26 @@ class Rule:
 class Rules(BaseModel, frozen=True):
     """The rules of a run, in their order, and the phrases that `known_phrase` compares.
 
-    `unreferenced` are additional rules for utterances without a reference; if there are none, every utterance must have
-    a reference.
+    `without_evidence` are rules for references that no model can score. `unreferenced` are additional rules for
+    utterances without a reference; if there are none, every utterance must have a reference. `doubt_limits` are the
+    highest doubts of references that the audio supports, by the role of the model that decides.
     """
 
     rules: tuple[str, ...]
+    without_evidence: tuple[str, ...] = ()
     unreferenced: tuple[str, ...] = ()
     phrases: tuple[str, ...] = ()
+    doubt_limits: dict[str, float] = {}
 
     @property
     def general_rules(self) -> list[Rule]:
         """The rules for all utterances; those that compare with a reference apply only if there is one."""
         return [rule for text in self.rules for rule in parse(text)]
+
+    @property
+    def rules_without_evidence(self) -> list[Rule]:
+        """The rules for references without evidence."""
+        return [rule for text in self.without_evidence for rule in parse(text)]
 
     @property
     def unreferenced_rules(self) -> list[Rule]:
@@ -130,7 +138,7 @@ class Rules(BaseModel, frozen=True):
     @property
     def all_rules(self) -> list[Rule]:
         """All rules, in the order of the columns that `evaluate` returns."""
-        return [*self.general_rules, *self.unreferenced_rules]
+        return [*self.general_rules, *self.rules_without_evidence, *self.unreferenced_rules]
 
     @property
     def needs_whole_run(self) -> bool:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from winnow.corpora.field_types import FIELD_TYPES
 from winnow.rules.field_names import output_names
-from winnow.schema import INPUT_TEXT, INTERNAL
+from winnow.schema import INPUT_TEXT, is_internal
 
 INPUT_COLUMNS = ["id", "audio_filepath", "offset", "duration", "text"]
 REASON_COLUMNS = ["reason", "reasons", "detail", "mended"]
@@ -98,7 +98,8 @@ def published_rows(judged: pa.Table, fields: OutputFields) -> pa.Table:
     rows = [msgspec.json.decode(row) if row else {} for row in judged["fields"].to_pylist()]
     for name, output in output_names(fields).items():
         columns[output] = typed_column([row.get(name) for row in rows], fields[name])
-    added = [name for name in judged.schema.names if name not in (*INPUT_COLUMNS, *INTERNAL, *REASON_COLUMNS)]
+    own = [name for name in judged.schema.names if not is_internal(name)]
+    added = [name for name in own if name not in (*INPUT_COLUMNS, *REASON_COLUMNS)]
     return pa.table(columns | {name: judged[name] for name in [*added, *REASON_COLUMNS]})
 
 

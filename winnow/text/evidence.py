@@ -1,8 +1,12 @@
 """Evidence: how well the audio speaks for a text, compared with what a model read.
 
 The gap is log P(reading | audio) - log P(text | audio) under the model, in nats: 0 if the text is what was read, and
-negative if the model finds the text more likely, as greedy readings are not always the best. Doubt is the gap relative
-to the model's own uncertainty, gap / (1 - log P(reading | audio)).
+negative if the model finds the text more likely, as greedy readings are not always the best.
+
+Doubt is the gap relative to the model's own uncertainty, gap / min(1 - log P(reading | audio), 1.5 words): of a reading
+that is itself unlikely, others are hardly less so. That counts for at most 1.5 nats a word of the text, because a model
+that understood nothing speaks for no text. Doubt tells wrong words from misread ones better than the gap or the gap per
+word do, and its scale hardly differs between models and noises (`benchmarks/evidence.py`).
 """
 
 import math
@@ -19,6 +23,10 @@ NO_EVIDENCE: dict[NoEvidence, str] = {
     "NOT_SUPPORTED": "the model gives no likelihoods, e.g. because its hypotheses were computed elsewhere",
 }
 """Why there is no evidence for a text, in words."""
+
+
+MOST_UNCERTAINTY = 1.5
+"""Nats for each word of a text that a model's uncertainty counts for at most."""
 
 
 @dataclass(frozen=True)
@@ -48,4 +56,5 @@ def compare_likelihoods(words: int, reading: float, text: float, doubtful: str |
     if not math.isfinite(text):
         return TextEvidence(words, reason="TOO_LONG_FOR_AUDIO")
     gap = reading - text
-    return TextEvidence(words, gap, gap / (1 - min(reading, 0.0)), doubtful=doubtful if gap > 0 else None)
+    uncertainty = min(1.0 - min(reading, 0.0), MOST_UNCERTAINTY * words)
+    return TextEvidence(words, gap, gap / uncertainty, doubtful=doubtful if gap > 0 else None)

@@ -10,8 +10,9 @@ import msgspec
 from winnow.corpora.registry import open_source
 from winnow.errors import MissingColumns, RuleError
 from winnow.input_files import not_a_file
+from winnow.models.passes import judges_by_evidence
 from winnow.parameters.ensemble import Ensemble, Settings
-from winnow.parameters.filter import Filter
+from winnow.parameters.filter import DOUBTFUL_RULE, Filter, rules_by_name
 from winnow.parameters.settings import flag
 from winnow.roles import Role
 from winnow.rules.columns import (
@@ -34,7 +35,7 @@ from winnow.validation.known_columns import check_known
 
 HEAD_UTTERANCES = 1_000  # utterances
 
-RESERVED = {*QUARANTINE_REASONS, "REJECTED_BY_GATE", "NOTHING_HEARD", "GIVEN_UP"}
+RESERVED = {*QUARANTINE_REASONS, "REJECTED_BY_GATE", "NOTHING_HEARD", "GIVEN_UP", "DOUBTFUL"}
 """Reasons that are Winnow's own; GIVEN_UP was the first name of REJECTED_BY_GATE."""
 
 SIZE = re.compile("[1-9][0-9]{0,2}")
@@ -52,12 +53,21 @@ def rules_for(settings: Settings) -> Rules:
         raise RuleError(
             "--filter.min-confidence: not used, because ROVER gives no confidence: use --filter.min-agreement"
         )
+    without_evidence = []
+    if judges_by_evidence(settings):
+        without_evidence = settings.filter.rules_without_evidence
+        rules = [*rules_by_name([DOUBTFUL_RULE]).values(), *(rule for rule in rules if rule not in without_evidence)]
     for rule in rules:
         check_rule(rule, settings.roles, phrases=settings.filter.phrases is not None)
         check_known(rule, settings)
     check_fields(rules, settings)
     phrases = read_phrases(settings.filter) if compares_phrases([*rules, *unreferenced]) else ()
-    return Rules(rules=tuple(map(str, rules)), unreferenced=tuple(map(str, unreferenced)), phrases=phrases)
+    return Rules(
+        rules=tuple(map(str, rules)),
+        without_evidence=tuple(map(str, without_evidence)),
+        unreferenced=tuple(map(str, unreferenced)),
+        phrases=phrases,
+    )
 
 
 def check_names(given: Filter) -> None:

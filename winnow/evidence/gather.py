@@ -1,0 +1,109 @@
+"""Gather what models say of the references of a run, and of the errors that were planted into them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from winnow.evidence.mixture import Mixture, fit_mixture
+from winnow.gates.sampling import Flags, Numbers
+from winnow.roles import Role
+from winnow.schema import PLANTED
+
+Indices = NDArray[np.int64]
+
+NO_PATH = 1e3
+"""The doubt of a planted text that the audio is too short for."""
+
+
+class PlantedEvidence(NamedTuple):
+    """Planted errors of one kind: the positions of their references, the doubt of the texts with them, and the WER."""
+
+    at: Indices
+    doubt: Numbers
+    wer: Numbers
+
+
+@dataclass(frozen=True)
+class ModelEvidence:
+    """What a model says of the references that it has evidence for; every array has one entry for each of them.
+
+    `rows` are their indices in the run, `doubt`, `wer` and `seconds` what is known of each. `planted` has the errors of
+    each kind, whose positions count these references.
+    """
+
+    rows: Indices
+    doubt: Numbers
+    wer: Numbers
+    seconds: Numbers
+    planted: Mapping[str, PlantedEvidence]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def mixture(self) -> Mixture:
+        """Tell right references from wrong ones."""
+        return fit_mixture(self.doubt, {kind: (errors.at, errors.doubt) for kind, errors in self.planted.items()})
+
+    def only(self, chosen: Flags) -> "ModelEvidence":
+        """Return some of the references."""
+        position = np.cumsum(chosen) - 1
+        planted = {
+            kind: PlantedEvidence(position[at[chosen[at]]], doubt[chosen[at]], wer[chosen[at]])
+            for kind, (at, doubt, wer) in self.planted.items()
+        }
+        return ModelEvidence(self.rows[chosen], self.doubt[chosen], self.wer[chosen], self.seconds[chosen], planted)
+
+
+def evidence_columns(role: Role) -> list[str]:
+    """Name the columns of a scored shard that a model's evidence is gathered from."""
+    planted = [PLANTED, f"{role}_planted_doubt", f"{role}_planted_wer"]
+    return ["duration", "reason", f"{role}_doubt", f"{role}_wer", *planted]
+
+
+def gather_evidence(shards: Iterable[pa.Table], role: Role) -> ModelEvidence:
+    """Gather what a model says of all references of a run that have evidence by it."""
+    first = 0
+    parts: list[tuple[Indices, Numbers, Numbers, Numbers]] = []
+    errors: dict[str, list[tuple[int, float, float]]] = {}
+    for shard in shards:
+        doubt, wer, seconds = (to_floats(shard, name) for name in (f"{role}_doubt", f"{role}_wer", "duration"))
+        known = ~np.isnan(doubt) & np.asarray(pc.is_null(shard["reason"]), bool)
+        offset = sum(len(rows) for rows, *_ in parts)
+        position = offset + np.cumsum(known) - 1
+        for row, kind, planted_doubt, planted_wer in planted_rows(shard, role):
+            if known[row]:
+                errors.setdefault(kind, []).append((int(position[row]), planted_doubt, planted_wer))
+        parts.append((first + np.flatnonzero(known), doubt[known], wer[known], seconds[known]))
+        first += len(shard)
+    rows, doubt, wer, seconds = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    planted = {
+        kind: PlantedEvidence(*(np.array(values) for values in zip(*found, strict=True)))
+        for kind, found in errors.items()
+    }
+    return ModelEvidence(rows, doubt, wer, seconds, planted)
+
+
+def planted_rows(shard: pa.Table, role: Role) -> Iterable[tuple[int, str, float, float]]:
+    """Yield the row, kind, doubt and WER of each planted error that the model has scored."""
+    scored = shard.append_column("row", pa.array(range(len(shard))))
+    names = [PLANTED, f"{role}_planted_doubt", f"{role}_planted_wer"]
+    if names[1] not in shard.schema.names:
+        return
+    scored = scored.filter(pc.is_valid(scored[names[1]]))
+    wers = scored[names[2]].to_pylist() if names[2] in shard.schema.names else [None] * len(scored)
+    columns = (scored["row"].to_pylist(), scored[PLANTED].to_pylist(), scored[names[1]].to_pylist(), wers)
+    for row, planted, doubts, row_wers in zip(*columns, strict=True):
+        for error, doubt, wer in zip(planted, doubts, row_wers or [None] * len(planted), strict=True):
+            yield row, error["kind"], NO_PATH if doubt is None else doubt, np.nan if wer is None else wer
+
+
+def to_floats(shard: pa.Table, name: str) -> Numbers:
+    """Return a column as 64-bit floats, nan where it is null or the shard has none of this name."""
+    if name not in shard.schema.names:
+        return np.full(len(shard), np.nan)
+    return np.asarray(shard[name].to_numpy(), np.float64)
