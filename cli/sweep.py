@@ -8,6 +8,7 @@ from rich.text import Text
 
 from cli.console import console, errors
 from winnow.parameters.filter import Filter
+from winnow.reports.derived import calibration_of
 from winnow.reports.little_kept import FEW
 from winnow.runs.run_record import load_settings
 from winnow.runs.storage import location, put
@@ -22,7 +23,8 @@ def compare(output: str, given: Filter) -> None:
     """Print what the rules would keep of a run, beside what the run keeps, and what each rule drops."""
     run = location(output)
     settings, stages = load_settings(run, given), run_stages(run)
-    outcomes = gather_outcomes(stages, rules_for(settings), settings.normalizer)
+    rules = rules_for(settings, calibration_of(run, settings))
+    outcomes = gather_outcomes(stages, rules, settings.normalizer)
     before, after = kept_by_run(stages), outcomes.kept
     rows = {
         "kept by the run": before,
@@ -47,7 +49,8 @@ def sweep(output: str, given: Filter | None) -> None:
 
     run = location(output)
     settings = load_settings(run, given)
-    outcomes = gather_outcomes(run_stages(run), rules_for(settings), settings.normalizer)
+    calibration = calibration_of(run, settings)
+    outcomes = gather_outcomes(run_stages(run), rules_for(settings, calibration), settings.normalizer)
     costs = rule_costs(outcomes)
     everything = outcomes.of(outcomes.seconds >= 0)
     console.print(subsets_table({"transcribed": everything, "kept": outcomes.of(outcomes.kept)}))

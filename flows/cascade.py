@@ -8,11 +8,13 @@ from pathlib import Path
 from flows.pipeline import Pipeline
 from flows.progress import Progress
 from flows.streaming import Futures, Step, stream
+from tasks.calibrate import calibrate_run, choose_accept_run, choose_bands_run
 from tasks.gate import gate_shard
 from tasks.sample import choose_gates_run, choose_sample_share, sample_shard
 from tasks.transcribe import transcribe_shards
+from winnow.evidence.calibration import Calibration
 from winnow.gates.criteria import Gates
-from winnow.models.passes import Pass, seconds_to_transcribe
+from winnow.models.passes import Pass, judges_by_evidence, seconds_to_transcribe
 from winnow.parameters.curation import Curation
 from winnow.reports.throughput import Passes
 from winnow.roles import Role
@@ -56,12 +58,19 @@ class Cascade:
     """Each pass with its step; a sample for the large model is a separate step."""
     gates: Gates | None = None
     """The limits of the gate after the small model."""
+    calibration: Calibration | None = None
+    """What planted errors tell, where references are judged by their doubt."""
+
+    @property
+    def by_evidence(self) -> bool:
+        """Whether references are judged by their doubt."""
+        return judges_by_evidence(self.settings)
 
     def run(self, decisions: Step) -> None:
         """Take all shards through the models and on to the decisions, each as soon as possible.
 
-        With a budget for the large model, the small one first transcribes everything: only then is it known how the
-        budget is best spent.
+        Where limits are found on the corpus itself, by planted errors or by a sample for a budget, each model first
+        transcribes everything: only then are they known.
         """
         shards, (first, *larger) = self.pipeline.manifest.shards, self.passes
         quarantine = self.pipeline.quarantine_limit()
@@ -71,7 +80,12 @@ class Cascade:
             on_result=[quarantine.add, self.progress.transcribed],
         )
         self.transcriptions.append((first, small))
-        if larger and self.settings.gate.preset == "budget":
+        if self.by_evidence:
+            stream(shards, small)
+            shards = self.escalate_by_evidence(small.results(), larger)
+            self.calibration = self.pipeline.orchestrator.run(calibrate_run, shards, self.settings, self.gates)
+            stream(shards, decisions)
+        elif larger and self.settings.gate.preset == "budget":
             stream(shards, small)
             shards, self.gates = self.sample(small.results(), larger[0])
             stream(shards, *self.escalation(larger, self.gates), decisions)
@@ -98,8 +112,25 @@ class Cascade:
     def transcribe_all(self, shard: Path) -> Futures:
         """Submit the first pass, which transcribes every row of the shard."""
         loaded = self.pipeline.load(shard)
-        hypotheses = self.pipeline.transcribe(loaded, self.passes[0])
-        return [loaded, hypotheses, self.pipeline.score(hypotheses, "small")]
+        planted = [self.pipeline.plant(loaded)] if self.by_evidence else []
+        hypotheses = self.pipeline.transcribe(planted[0] if planted else loaded, self.passes[0])
+        return [loaded, hypotheses, *planted, self.pipeline.score(hypotheses, "small")]
+
+    def escalate_by_evidence(self, shards: list[Path], larger: list[Pass]) -> list[Path]:
+        """Take all shards through the larger models, each gate by limits that the models before it show."""
+        orchestrator, manifest = self.pipeline.orchestrator, self.pipeline.manifest
+        gates: Gates | None = None
+        for model_pass, before in zip(larger, self.passes, strict=False):
+            if gates is None:
+                utterances = manifest.lines - manifest.blank
+                gates = self.gates = orchestrator.run(choose_bands_run, shards, self.settings, utterances)
+            else:
+                gates = orchestrator.run(choose_accept_run, shards, self.settings, self.gates, before.role)
+            transcription = self.transcribe_escalated(model_pass)
+            score = Step(lambda shard, role=model_pass.role: [self.pipeline.score(shard, role)])
+            stream(shards, self.gate(before, model_pass, gates), transcription, score)
+            shards = score.results()
+        return shards
 
     def escalation(self, larger: list[Pass], gates: Gates | None) -> Iterator[Step]:
         """Yield two steps for each larger model: the gate before it, and its pass."""
@@ -112,7 +143,8 @@ class Cascade:
         """Return the gate after the pass `before`, which decides what the next pass transcribes."""
 
         def submit(shard: Path) -> Futures:
-            scored = [self.pipeline.score(shard, before.role)] if before.role != "small" else []
+            is_scored = before.role == "small" or self.by_evidence
+            scored = [] if is_scored else [self.pipeline.score(shard, before.role)]
             limits = before.role, gates, model_pass.skipped_languages
             gated = self.pipeline.orchestrator.submit(gate_shard, scored[0] if scored else shard, *limits)
             return [*scored, gated]

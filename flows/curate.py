@@ -45,13 +45,17 @@ def run_curation(settings: Curation, orchestrator: Orchestrator) -> Report:
             duplicates = count_duplicates(rules, loading.results(), settings.normalizer, orchestrator)
 
         def decide(shard: Path) -> Futures:
-            scored = [pipeline.score(shard, passes[-1].role)] if len(passes) > 1 else []
-            return [*scored, pipeline.filter(scored[0] if scored else shard, duplicates.get(name_of(shard)))]
+            is_scored = len(passes) == 1 or cascade.by_evidence
+            scored = [] if is_scored else [pipeline.score(shard, passes[-1].role)]
+            copies = duplicates.get(name_of(shard))
+            return [*scored, pipeline.filter(scored[0] if scored else shard, copies, cascade.calibration)]
 
         cascade = Cascade(pipeline, settings, passes, Progress(pipeline.manifest, orchestrator.start_progress))
         decisions = Step(decide, on_result=[pipeline.quarantine_limit().add])
         cascade.run(decisions)
-        return finalize(pipeline, decisions.results(), cascade.loaded, cascade.transcribed, cascade.gates)
+        return finalize(
+            pipeline, decisions.results(), cascade.loaded, cascade.transcribed, cascade.gates, cascade.calibration
+        )
 
 
 if __name__ == "__main__":

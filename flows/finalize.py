@@ -13,8 +13,10 @@ from tasks.publish import publish_file, publish_shard
 from tasks.report import report_derived_run, report_run
 from winnow.corpora.registry import open_source
 from winnow.corpora.source import check_unchanged
+from winnow.evidence.calibration import Calibration
 from winnow.gates.criteria import Gates
 from winnow.parameters.ensemble import Settings
+from winnow.reports.derived import calibration_of
 from winnow.reports.summary import Report
 from winnow.reports.throughput import Passes
 from winnow.runs.ledger import name_of
@@ -24,18 +26,24 @@ from winnow.validation.rules import rules_for
 
 
 def finalize(
-    pipeline: Pipeline, filtered: list[Path], loaded: list[Path], passes: Passes, gates: Gates | None = None
+    pipeline: Pipeline,
+    filtered: list[Path],
+    loaded: list[Path],
+    passes: Passes,
+    gates: Gates | None = None,
+    calibration: Calibration | None = None,
 ) -> Report:
     """Publish the filtered shards and report on the run.
 
-    `loaded` are the shards as they were read from the manifest, `gates` the limits of a cascade's first gate. Raises
-    ManifestError if the manifest has changed since the run began: lines may have been added that it has not read.
+    `loaded` are the shards as they were read from the manifest, `gates` the limits of a cascade's first gate,
+    `calibration` what planted errors tell. Raises ManifestError if the manifest has changed since the run began: lines
+    may have been added that it has not read.
     """
     check_unchanged(open_source(pipeline.settings.manifest), pipeline.digest)
     orchestrator, run = pipeline.orchestrator, pipeline.run
     filtered = orchestrator.run(deduplicate_run, filtered)
     published = publish(filtered, loaded, run, orchestrator)
-    result = filtered, published, pipeline.manifest, passes, pipeline.settings, run, gates
+    result = filtered, published, pipeline.manifest, passes, pipeline.settings, run, gates, calibration
     return orchestrator.run(report_run, *result, orchestrator)
 
 
@@ -52,7 +60,8 @@ def finalize_derived(
 
     `relabelled` are the shards with the references of the run, if they are not those of the manifest.
     """
-    rules = rules_for(settings)
+    calibration = calibration_of(original, settings)
+    rules = rules_for(settings, calibration)
     duplicates = count_duplicates(rules, loaded, settings.normalizer, orchestrator, relabelled)
 
     def decide(shard: Path) -> Futures:
@@ -63,7 +72,7 @@ def finalize_derived(
     stream(scored, decisions)
     filtered = orchestrator.run(deduplicate_run, decisions.results())
     published = publish(filtered, loaded, run, orchestrator)
-    result = filtered, published, sharded_manifest(run), original, settings, run
+    result = filtered, published, sharded_manifest(run), original, settings, run, calibration
     return orchestrator.run(report_derived_run, *result, orchestrator)
 
 

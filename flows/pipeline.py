@@ -9,12 +9,15 @@ from flows.orchestrator import Future, Orchestrator
 from tasks.duplicates import duplicates_run
 from tasks.filter import filter_shard
 from tasks.load import load_shard
+from tasks.plant import plant_shard
 from tasks.score import score_shard
 from tasks.shard import shard_manifest
 from tasks.transcribe import transcribe_shard
 from winnow.corpora.registry import open_source
 from winnow.devices.executors import Executor, open_executor
 from winnow.engines.registry import versions_for
+from winnow.evidence.calibration import Calibration
+from winnow.evidence.planting import sample_share
 from winnow.models.passes import Pass
 from winnow.parameters.ensemble import Settings
 from winnow.roles import Role
@@ -47,6 +50,11 @@ class Pipeline:
         """Read a shard's rows from the manifest."""
         return self.orchestrator.submit(load_shard, shard, self.settings.referenced)
 
+    def plant(self, shard: Path | Future) -> Future:
+        """Plant errors into a sample of the references."""
+        share = sample_share(self.manifest.lines - self.manifest.blank)
+        return self.orchestrator.submit(plant_shard, shard, share, self.settings.normalizer)
+
     def transcribe(self, shard: Path | Future, model_pass: Pass) -> Future:
         return self.orchestrator.submit(transcribe_shard, shard, model_pass, self.devices)
 
@@ -54,9 +62,10 @@ class Pipeline:
         """Compare a model's hypotheses with the references."""
         return self.orchestrator.submit(score_shard, shard, role, self.settings.comparison, self.settings.referenced)
 
-    def filter(self, shard: Path | Future, duplicates: Path | None) -> Future:
+    def filter(self, shard: Path | Future, duplicates: Path | None, calibration: Calibration | None = None) -> Future:
         """Decide by the rules; `duplicates` is the shard's file of `count_duplicates`."""
-        return self.orchestrator.submit(filter_shard, shard, self.rules, self.settings.normalizer, duplicates)
+        rules = self.rules.with_limits(calibration.limits) if calibration else self.rules
+        return self.orchestrator.submit(filter_shard, shard, rules, self.settings.normalizer, duplicates)
 
     def quarantine_limit(self) -> QuarantineLimit:
         """Return a new count of quarantined utterances."""

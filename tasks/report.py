@@ -7,6 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.retry import RETRY
+from winnow.evidence.calibration import Calibration
 from winnow.gates.criteria import Gates
 from winnow.parameters.ensemble import Settings
 from winnow.reports.sections import decision_of, describe_reason
@@ -37,10 +38,11 @@ def report(
     settings: Settings,
     run: Path,
     gates: Gates | None,
+    calibration: Calibration | None,
     artifacts: Artifacts,
 ) -> Report:
     """Write the report and its artifacts, and mark the run as complete."""
-    summary, text = write_report(filtered, published, manifest, speed, settings, run, gates)
+    summary, text = write_report(filtered, published, manifest, speed, settings, run, gates, calibration)
     mark_complete(run, set(published), summary.model_dump(include={"lines", "blank", "kept", "dropped", "quarantined"}))
     show_artifacts(summary, text, artifacts)
     return summary
@@ -55,10 +57,12 @@ def report_run(
     settings: Settings,
     run: Path,
     gates: Gates | None,
+    calibration: Calibration | None,
     artifacts: Artifacts,
 ) -> Report:
     """Report on a run that transcribed its own hypotheses."""
-    return report(filtered, published, manifest, measure_throughput(run, passes), settings, run, gates, artifacts)
+    speed = measure_throughput(run, passes)
+    return report(filtered, published, manifest, speed, settings, run, gates, calibration, artifacts)
 
 
 @task(task_run_name="report", cache_policy=NO_CACHE, **RETRY)
@@ -69,11 +73,12 @@ def report_derived_run(
     original: Path,
     settings: Settings,
     run: Path,
+    calibration: Calibration | None,
     artifacts: Artifacts,
 ) -> Report:
     """Report on a run that reuses the hypotheses of the run in `original`, whose speed and gates it repeats."""
     before = Report.model_validate_json(read_report(original))
-    return report(filtered, published, manifest, before.speed, settings, run, before.gates, artifacts)
+    return report(filtered, published, manifest, before.speed, settings, run, before.gates, calibration, artifacts)
 
 
 def show_artifacts(summary: Report, text: str, artifacts: Artifacts) -> None:

@@ -9,12 +9,13 @@ from prefect.cache_policies import NO_CACHE
 from tasks.retry import RETRY
 from winnow.roles import Role, is_larger
 from winnow.runs.ledger import run_stage_on_shard
-from winnow.schema import SCORES, after_score, append_columns, replace_column, roles_of
+from winnow.schema import PLANTED, PLANTED_SCORES, SCORES, after_score, append_columns, replace_column, roles_of
 from winnow.text.comparison import Comparison
 from winnow.text.hypothesis import Hypothesis
 from winnow.text.languages import row_languages
-from winnow.text.metrics import all_scores
+from winnow.text.metrics import all_scores, word_error_rate
 from winnow.text.normalize import Normalizer
+from winnow.text.respell import normalize_pair
 from winnow.text.rover import Agreement, agreement_with
 
 
@@ -35,7 +36,24 @@ def score(shard: pa.Table, role: Role, comparison: Comparison | Normalizer, refe
     added = {f"{role}_{name}": pa.array([row and row[name] for row in scores], kind) for name, kind in SCORES.items()}
     if is_larger(role):
         added |= agreements(shard, role, comparison, languages)
+    if PLANTED in shard.schema.names:
+        added[f"{role}_planted_wer"] = planted_wers(shard, role, comparison, languages)
     return append_columns(replace_column(shard, "reason", reasons), after_score(shard.schema, role), added)
+
+
+def planted_wers(
+    shard: pa.Table, role: Role, comparison: Comparison | Normalizer, languages: list[str | None]
+) -> pa.Array:
+    """Return the WER that the hypothesis has against each text with a planted error; null where it has none."""
+    wers: list[list[float | None] | None] = []
+    columns = (shard[PLANTED].to_pylist(), shard[f"{role}_pred_text"].to_pylist(), languages)
+    for errors, hypothesis, language in zip(*columns, strict=True):
+        if errors is None or hypothesis is None:
+            wers.append(None)
+            continue
+        pairs = (normalize_pair(error["text"], hypothesis, comparison, language) for error in errors)
+        wers.append([word_error_rate(*pair) for pair in pairs])
+    return pa.array(wers, PLANTED_SCORES)
 
 
 def agreements(

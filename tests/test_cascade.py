@@ -21,12 +21,11 @@ from winnow.errors import RunMismatch
 from winnow.gates.budget import Budget, BudgetRows, best_band, choose_gates
 from winnow.gates.candidates import share_to_sample
 from winnow.gates.criteria import CRITERIA, Criterion, GateLimits, Gates
-from winnow.gates.sampling import draw_numbers, sample_share
+from winnow.gates.sampling import draw_numbers, sample_share, wilson_interval
 from winnow.parameters.curation import Curation
 from winnow.parameters.filter import Filter
 from winnow.parameters.gate import Gate
 from winnow.parameters.placement import Placement
-from winnow.gates.sampling import wilson_interval
 from winnow.rules.rule import Rules
 from winnow.runs.verify import verify_run
 from winnow.schema import UTTERANCE, after_gate, after_sample, after_score, after_transcribe

@@ -13,7 +13,7 @@ from winnow.engines.engine import Request
 from winnow.engines.inference import Result
 from winnow.engines.scored_texts import REFERENCE, ScoredTexts
 from winnow.roles import Role
-from winnow.schema import AUDIO_IDENTITY, AUDIO_STATS, HYPOTHESIS, replace_column
+from winnow.schema import AUDIO_IDENTITY, AUDIO_STATS, HYPOTHESIS, PLANTED_SCORES, replace_column
 from winnow.text.evidence import TextEvidence
 from winnow.text.hypothesis import Hypothesis
 
@@ -89,13 +89,16 @@ def audio_columns(results: list[Result | None]) -> dict[str, pa.Array]:
 def hypothesis_columns(
     results: list[Result | None], models: list[str | None], texts: ScoredTexts
 ) -> dict[str, pa.Array]:
-    """Return the columns of HYPOTHESIS, and the gap of each text that is an earlier model's hypothesis."""
+    """Return the columns of HYPOTHESIS, the gaps of earlier models' hypotheses, and the doubts of planted errors."""
     rows = []
     for i, (result, model) in enumerate(zip(results, models, strict=True)):
         hypothesis = result.hypothesis if result else None
         row = hypothesis_row(hypothesis, texts.evidence(i, hypothesis)) if hypothesis else {}
-        rows.append(row | {"model": model})
+        planted = {"planted_doubt": texts.planted_doubts(i, hypothesis) if hypothesis else None}
+        rows.append(row | planted | {"model": model})
     kinds = HYPOTHESIS | {f"{other}_gap": pa.float64() for other in texts.earlier}
+    if texts.planted is not None:
+        kinds = kinds | {"planted_doubt": PLANTED_SCORES}
     return {name: pa.array([row.get(name) for row in rows], kind) for name, kind in kinds.items()}
 
 

@@ -1,17 +1,17 @@
-"""Choose the limits of doubt: as many planted errors found as possible, at no more than a stated share of the rest lost.
+"""Choose limits of doubt: as many planted errors found as possible, at no more than a stated share of the rest lost.
 
 For one model there is one limit: it is where the stated share of right references has more doubt. In a cascade the
 small model accepts what has little doubt and rejects what is hopeless; the larger one reads what lies between, as much
-as the budget allows, and its limit decides there. Two thirds of what may be lost are lost where the small model rejects.
+as the budget allows, and its limit decides there. Of what may be lost, the small model's rejections lose two thirds.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+from winnow.evidence.gather import ModelEvidence
 from winnow.evidence.mixture import EDGES, Mixture
 from winnow.evidence.planting import ONE_WORD
-from winnow.evidence.gather import ModelEvidence
 from winnow.gates.sampling import Numbers
 
 HIGHEST_LIMIT = float(EDGES[-2])

@@ -8,15 +8,25 @@ import pyarrow as pa
 from winnow.gates.criteria import CRITERIA, GateLimits, Gates, criteria_for
 from winnow.gates.sampling import Flags, Numbers
 from winnow.roles import Role
+from winnow.rules.evaluate import evaluate
+from winnow.rules.operands import Operands
+from winnow.rules.rule import Rules
 
 
 def assign_bands(scored: pa.Table, role: Role, gates: Gates) -> pa.Array:
-    """Return the band of each row: `accept`, `escalate` or `reject`."""
+    """Return the band of each row: `accept`, `escalate` or `reject`.
+
+    What would be accepted but violates a rule of the gate is escalated.
+    """
     bands = np.full(len(scored), "escalate", object)
     for name, rows, costs in split_by_criterion(scored, role, gates.by):
         accept, reject = cost_limits(name, gates.limits[name])
         bands[rows & (costs > reject)] = "reject"
         bands[rows & (costs <= accept)] = "accept"
+    if gates.rules:
+        rules = Rules(rules=gates.rules)
+        violates = evaluate(rules, Operands(scored, rules)).any(axis=1)
+        bands[violates & (bands == "accept")] = "escalate"
     return pa.array(bands, pa.string())
 
 

@@ -117,9 +117,11 @@ def criteria_for(by: str, role: Role) -> list[str]:
 class Gates(BaseModel, frozen=True):
     """What a gate compares, as it is recorded: `by` as in `gate.by`, the limits of each criterion, and the audit.
 
-    `audit` is the share (0 to 1) of the accepted and rejected utterances that the large model transcribes as well.
+    `audit` is the share (0 to 1) of the accepted and rejected utterances that the large model transcribes as well. What
+    would be accepted but violates one of `rules` is escalated.
     """
 
     by: str
     limits: dict[str, GateLimits]
     audit: float
+    rules: tuple[str, ...] = ()

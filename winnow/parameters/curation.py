@@ -151,6 +151,8 @@ class Curation(Parameters):
     def comparison(self) -> Comparison:
         """How hypotheses are compared with references and with each other."""
         return Comparison(self.normalizer, self.scoring.merge_compounds)
+
+    @property
     def wants_evidence(self) -> bool:
         """Whether references are to be judged by their doubt, with limits that planted errors show."""
         return self.engine.evidence and self.filter.by_evidence and self.gate.chooses_doubt

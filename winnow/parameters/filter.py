@@ -136,7 +136,7 @@ class Filter(Parameters):
 
     @property
     def rules_without_evidence(self) -> list[Rule]:
-        """The rules of the preset that hold only where there is no evidence: its limit of WER, if it is not replaced."""
+        """The rules of the preset that hold only without evidence: its limit of WER, unless that is replaced."""
         active = self.active_rules
         return [rule for rule in self.preset_rules if rule in active and rule.term == Term("wer")]
 

@@ -5,8 +5,8 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from winnow.gates.criteria import CRITERIA, GateLimits
-from winnow.rules.rule import parse
 from winnow.parameters.settings import ErrorRate, NonNegative, Parameters, PositiveShare, Share
+from winnow.rules.rule import parse
 
 GATE_PRESETS = {
     "bands": GateLimits(accept=0.25, reject=1.05),
@@ -32,16 +32,17 @@ class Gate(Parameters):
         title="Preset",
         description="bands: accept references with little doubt, reject hopeless ones, escalate the rest to the large "
         "model; the limits of doubt are found by planted errors, after the small model has transcribed everything. "
-        "Where there is no evidence, accept up to WER 0.25 and reject above 1.05; guide: escalate up to WER 0.5, reject the rest; everything: escalate all utterances; budget: "
-        "escalate where the large model rescues most within its budget; the limits are found on a sample, after the "
-        "small model has transcribed everything",
+        "Without evidence, accept up to WER 0.25, reject above 1.05. guide: escalate up to WER 0.5, reject the rest; "
+        "everything: escalate all utterances; budget: escalate where the large model rescues most within its budget; "
+        "the limits are found on a sample, after the small model has transcribed everything",
     )
     by: str = Field(
         "auto",
         title="Criterion",
-        description="What the gate compares. evidence: the doubt about the reference, as in auto; wer: word error rate; confidence: the model's confidence; agreement: "
-        "agreement with earlier models (after the small model, as with auto); auto: with preset bands and a model that "
-        "scores references, the doubt about the reference; else WER if there is a reference, and confidence if not",
+        description="What the gate compares. evidence: the doubt about the reference; wer: word error rate; "
+        "confidence: the model's confidence; agreement: agreement with earlier models (after the small model, as with "
+        "auto); auto: evidence with preset bands and a model that scores references, otherwise WER if there is a "
+        "reference, and confidence if not",
         json_schema_extra=list_criteria,
     )
     budget: Share | None = Field(
@@ -53,20 +54,20 @@ class Gate(Parameters):
     escalate: PositiveShare | None = Field(
         None,
         title="Escalate at most",
-        description="Largest share (0 to 1) of the audio that the large model transcribes, where the limits are found by "
-        "planted errors. Default: five times filter.lose, between 0.05 and 0.1",
+        description="Largest share (0 to 1) of the audio that the large model transcribes, where planted errors show "
+        "the limits. Default: five times filter.lose, between 0.05 and 0.1",
     )
     rules: tuple[str, ...] = Field(
         (),
         title="Escalating rules",
-        description="Conditions like those of filter.rules; what the small model's gate would accept is escalated if it "
-        "violates one of them, e.g. 'unique_words(small_pred_text) > 0.4' or 'lang == text_lang'",
+        description="Conditions like those of filter.rules. What the gate after the small model would accept is "
+        "escalated if it violates one of them, e.g. 'unique_words(small_pred_text) > 0.4' or 'lang == text_lang'",
     )
     accept_doubt: NonNegative | None = Field(
         None,
         title="Accept up to doubt",
-        description="Highest doubt about the reference at which the small model's result is accepted. Default: found by "
-        "planted errors",
+        description="Highest doubt about the reference at which the small model's result is accepted. Default: as "
+        "planted errors show",
     )
     reject_doubt: NonNegative | None = Field(
         None,
@@ -127,8 +128,8 @@ class Gate(Parameters):
 
     @property
     def chooses_doubt(self) -> bool:
-        """Whether its limits of doubt are found by planted errors, unless both are given."""
-        return self.preset == "bands" and self.by in ("auto", "evidence")
+        """Whether it may go by the doubt about references, with limits that planted errors show."""
+        return self.preset in ("bands", "everything") and self.by in ("auto", "evidence")
 
     @property
     def budget_share(self) -> float:

@@ -11,7 +11,7 @@ from winnow.parameters.settings import flag
 def gates_after_small(gate: Gate, filter: Filter) -> Gates:
     """Return what the gate after the small model compares; it never accepts what the filter would drop by its WER."""
     limits = {name: limits_of(name, gate, filter) for name in CRITERIA}
-    return Gates(by=gate.by, limits=limits, audit=gate.audit)
+    return Gates(by=gate.by, limits=limits, audit=gate.audit, rules=gate.rules)
 
 
 def gates_after_larger(gate: Gate, filter: Filter) -> Gates:
@@ -21,7 +21,7 @@ def gates_after_larger(gate: Gate, filter: Filter) -> Gates:
     for name, criterion in CRITERIA.items():
         if (kept := kept_limit(criterion, filter)) is not None:
             limits[name] = GateLimits(kept, limits[name].reject)
-    return gates.model_copy(update={"limits": limits, "audit": 0.0})
+    return gates.model_copy(update={"limits": limits, "audit": 0.0, "rules": ()})
 
 
 def limits_of(name: str, gate: Gate, filter: Filter) -> GateLimits:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from winnow.evidence.calibration import Calibration
 from winnow.evidence.proposals import columns_for_readings, scoring_roles
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.reports.audit import audit_decisions
@@ -31,9 +32,9 @@ def report_columns(settings: Settings) -> list[str]:
     return [*COMMON_COLUMNS, *scores, *map(band_of, roles[:-1])]
 
 
-def read_report_rows(filtered: list[Path], settings: Settings) -> pa.Table:
+def read_report_rows(filtered: list[Path], settings: Settings, calibration: Calibration | None) -> pa.Table:
     """Read all filtered shards of a run: the report's columns, `language`, and `large_keeps`, the audit's decisions."""
-    columns, rules = report_columns(settings), rules_for(settings)
+    columns, rules = report_columns(settings), rules_for(settings, calibration)
     columns += optional_columns(read_schema(filtered[0]), columns)
     return pa.concat_tables([read_shard(shard, columns, rules) for shard in filtered])
 

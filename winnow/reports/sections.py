@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from winnow.reports.cascade_section import cascade_section
 from winnow.reports.charts import Chart, agreement_curve, data_uri, outcome_bar, wer_histogram
 from winnow.reports.counts import ReasonCount, transcribed_rows
+from winnow.reports.evidence_section import evidence_section
 from winnow.reports.examples import MISSING, mark_doubtful
 from winnow.reports.formatting import (
     code_span,
@@ -223,6 +224,7 @@ SECTIONS = (
         charts=(Chart("Hours by minimum agreement", agreement_curve),),
     ),
     Section("Languages", languages, applies=lambda report: report.languages),
+    Section("Evidence", evidence_section, applies=lambda report: report.calibration),
     Section("Cascade", cascade_section, applies=lambda report: report.bands),
     Section("Reasons", reasons, applies=lambda report: report.reasons),
     Section("Mended rows", mended_rows, applies=lambda report: report.mended),

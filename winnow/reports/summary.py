@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
+from winnow.evidence.calibration import Calibration
 from winnow.gates.criteria import Gates
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
@@ -42,10 +43,11 @@ class Report(BaseModel, frozen=True):
     """The quality report of a run. WER as a fraction; hours as measured, without those of quarantined utterances.
 
     `languages` is empty if the rows have only one. `bands` belong to the gate after the small model, `further` to the
-    gates after larger models; `gates` has the limits of the first. `rescued`, `lost` and `saved_seconds` are sums over
-    `bands`. `alike` counts dropped utterances in which the small and the large model have the same words. `agreement`
-    is None if every utterance must have a reference. `proposals` counts dropped utterances with a proposal;
-    `relabelled` is None unless the run was relabelled. `warnings` are sentences that should not be overlooked.
+    gates after larger models; `gates` has the limits of the first, and `calibration` what planted errors tell.
+    `rescued`, `lost` and `saved_seconds` are sums over `bands`. `alike` counts dropped utterances in which the small
+    and the large model have the same words. `agreement` is None if every utterance must have a reference. `proposals`
+    counts dropped utterances with a proposal; `relabelled` is None unless the run was relabelled. `warnings` are
+    sentences that should not be overlooked.
     """
 
     lines: int
@@ -62,6 +64,7 @@ class Report(BaseModel, frozen=True):
     bands: dict[str, Band] = {}
     further: dict[Role, dict[str, Band]] = {}
     gates: Gates | None = None
+    calibration: Calibration | None = None
     rescued: UtteranceCount = NO_UTTERANCES
     lost: UtteranceCount = NO_UTTERANCES
     saved_seconds: float | None = None
@@ -108,6 +111,7 @@ def summarize(
     speed: dict[Role, Throughput],
     settings: Curation,
     gates: Gates | None = None,
+    calibration: Calibration | None = None,
 ) -> Report:
     """Compute the report of a cascade from all its filtered rows.
 
@@ -130,6 +134,7 @@ def summarize(
         bands=bands,
         further={role: count_bands(transcribed, role) for role in settings.roles[1:-1]},
         gates=gates,
+        calibration=calibration,
         rescued=sum_counts(band.rescued for band in bands.values()),
         lost=sum_counts(band.lost for band in bands.values()),
         saved_seconds=sum(saved) if saved else None,

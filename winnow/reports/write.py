@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from winnow.evidence.calibration import Calibration
 from winnow.gates.criteria import Gates
 from winnow.inert import inert_json
 from winnow.parameters.ensemble import Ensemble, Settings
@@ -27,18 +28,19 @@ def write_report(
     settings: Settings,
     run: Path,
     gates: Gates | None,
+    calibration: Calibration | None = None,
 ) -> tuple[Report, str]:
     """Write report.json and report.html into the run's folder; return the report, and the same as markdown.
 
     Raises `CountMismatch` unless the filtered shards and the published files each have every utterance exactly once.
     """
-    rows = read_report_rows(filtered, settings)
+    rows = read_report_rows(filtered, settings, calibration)
     published_ids = pa.concat_tables([read_table(part, columns=["id"]) for part in published])["id"]
     check_conservation(published_ids, manifest)
     if isinstance(settings, Ensemble):
         report = summarize_ensemble(rows, manifest, speed, settings)
     else:
-        report = summarize(rows, manifest, speed, settings, gates)
+        report = summarize(rows, manifest, speed, settings, gates, calibration)
     report = report.model_copy(update={"warnings": list(little_kept(report))})
     text = render_markdown(report, rows, settings)
     put(run / "report.json", inert_json(report.model_dump_json(indent=2)).encode() + b"\n")

@@ -108,7 +108,7 @@ class Operands:
 
     @cached_property
     def supported(self) -> Any:
-        """Whether the doubt about the reference is within the limit of the model that decides; null if it is unknown."""
+        """Whether the doubt about the reference is within the limit of the model that decides; null if unknown."""
         supported = pa.nulls(len(self.rows), pa.bool_())
         for role, limit in self.doubt_limits.items():
             decides = pc.fill_null(pc.equal(self.model, role), False)

@@ -120,6 +120,10 @@ class Rules(BaseModel, frozen=True):
     phrases: tuple[str, ...] = ()
     doubt_limits: dict[str, float] = {}
 
+    def with_limits(self, limits: dict[str, float]) -> "Rules":
+        """Return the rules with these limits of doubt."""
+        return self.model_copy(update={"doubt_limits": limits})
+
     @property
     def general_rules(self) -> list[Rule]:
         """The rules for all utterances; those that compare with a reference apply only if there is one."""

@@ -9,8 +9,10 @@ import msgspec
 
 from winnow.corpora.registry import open_source
 from winnow.errors import MissingColumns, RuleError
+from winnow.evidence.calibration import Calibration
 from winnow.input_files import not_a_file
 from winnow.models.passes import judges_by_evidence
+from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.parameters.filter import DOUBTFUL_RULE, Filter, rules_by_name
 from winnow.parameters.settings import flag
@@ -42,8 +44,11 @@ SIZE = re.compile("[1-9][0-9]{0,2}")
 """The number of words that ngram_copies looks for."""
 
 
-def rules_for(settings: Settings) -> Rules:
-    """Return the rules of a run. Raises RuleError or MissingColumns if the run cannot follow one of them."""
+def rules_for(settings: Settings, calibration: Calibration | None = None) -> Rules:
+    """Return the rules of a run, with the limits of doubt that its planted errors show, once that is known.
+
+    Raises RuleError or MissingColumns if the run cannot follow one of them.
+    """
     check_names(settings.filter)
     rules = settings.filter.active_rules
     unreferenced = [] if settings.referenced else settings.filter.unreferenced_rules
@@ -60,13 +65,20 @@ def rules_for(settings: Settings) -> Rules:
     for rule in rules:
         check_rule(rule, settings.roles, phrases=settings.filter.phrases is not None)
         check_known(rule, settings)
-    check_fields(rules, settings)
+    escalating = (
+        [rule for text in settings.gate.rules for rule in parse(text)] if isinstance(settings, Curation) else []
+    )
+    for rule in escalating:
+        check_rule(rule, settings.roles[:1], phrases=False)
+        check_known(rule, settings)
+    check_fields([*rules, *escalating], settings)
     phrases = read_phrases(settings.filter) if compares_phrases([*rules, *unreferenced]) else ()
     return Rules(
         rules=tuple(map(str, rules)),
         without_evidence=tuple(map(str, without_evidence)),
         unreferenced=tuple(map(str, unreferenced)),
         phrases=phrases,
+        doubt_limits=calibration.limits if calibration else {},
     )
 
 

@@ -1,0 +1,66 @@
+"""The section on evidence: which share of errors the run finds, and what that costs."""
+
+from winnow.evidence.calibration import CurvePoint
+from winnow.evidence.planting import LABELS
+from winnow.reports.formatting import format_percent, markdown_table
+from winnow.reports.summary import ReportContext
+
+COMPARED_AT = (0.005, 0.01, 0.02, 0.05)
+"""Shares of right references that limits lose in the comparison of doubt with WER."""
+
+SHOWN = ("substitution", "deletion", "insertion", "other")
+
+
+def evidence_section(context: ReportContext) -> str:
+    """Say which share of planted errors is found, what the limits are, and what WER would find at the same loss."""
+    calibration = context.report.calibration
+    assert calibration
+    models = [
+        [role.capitalize(), f"{model.references:,}", format_percent(model.right), f"{model.limit:.3g}"]
+        for role, model in calibration.models.items()
+    ]
+    parts = []
+    if calibration.found:
+        rates = [
+            [LABELS[kind], f"{rate.planted:,}", format_percent(rate.found)]
+            + [f"{format_percent(rate.low)} to {format_percent(rate.high)}"]
+            for kind, rate in calibration.found.items()
+        ]
+        parts += [
+            "Errors of known kinds were planted into a sample of the references, which no output has. Of errors like "
+            f"these, this run finds the share below; about {format_percent(calibration.lost)} of the right references "
+            f"are dropped for their doubt (`filter.lose`: {format_percent(calibration.lose)}).",
+            markdown_table(["Planted error", "Planted", "Found", "95% interval"], rates),
+        ]
+    parts += [
+        markdown_table(
+            ["Model", "References with evidence", "Of them right (estimated)", "Highest doubt kept"], models
+        ),
+        comparison(calibration.models["small"].doubt, calibration.models["small"].wer),
+        "The larger model's references are those that it transcribed, of which more are wrong than of all."
+        if len(models) > 1
+        else "",
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def comparison(doubt: list[CurvePoint], wer: list[CurvePoint]) -> str:
+    """Tabulate what the small model alone would find by doubt and by WER, where each loses the same share."""
+    rows = []
+    for lose in COMPARED_AT:
+        found = [found_at(curve, lose) for curve in (doubt, wer)]
+        if all(found):
+            rows.append(
+                [format_percent(lose)]
+                + [f"{format_percent(point.found.get(kind))}" for point in found if point for kind in SHOWN]
+            )
+    if not rows:
+        return ""
+    names = [f"{measure}: {LABELS[kind]}" for measure in ("Doubt", "WER") for kind in SHOWN]
+    head = "What the small model alone would find, by limits that lose a share of the right references:"
+    return f"{head}\n\n{markdown_table(['Lost', *names], rows)}"
+
+
+def found_at(curve: list[CurvePoint], lose: float) -> CurvePoint | None:
+    """Return the point of a curve with the lowest limit that loses at most this share."""
+    return next((point for point in curve if point.lost <= lose), None)
