@@ -127,10 +127,13 @@ class Cascade:
             else:
                 gates = orchestrator.run(choose_accept_run, shards, self.settings, self.gates, before.role)
             transcription = self.transcribe_escalated(model_pass)
-            score = Step(lambda shard, role=model_pass.role: [self.pipeline.score(shard, role)])
+            score = Step(partial(self.score, model_pass.role))
             stream(shards, self.gate(before, model_pass, gates), transcription, score)
             shards = score.results()
         return shards
+
+    def score(self, role: Role, shard: Path) -> Futures:
+        return [self.pipeline.score(shard, role)]
 
     def escalation(self, larger: list[Pass], gates: Gates | None) -> Iterator[Step]:
         """Yield two steps for each larger model: the gate before it, and its pass."""

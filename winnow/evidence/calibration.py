@@ -162,7 +162,7 @@ def found_by_last(
     easy = np.isin(last.rows[errors.at], easy_rows)
     rates = {flag: hit[easy == flag].mean() if (easy == flag).any() else hit.mean() for flag in (True, False)}
     is_easy = small.doubt[at] <= band.accept
-    return np.where(is_easy, rates[True], rates[False])
+    return np.asarray(np.where(is_easy, rates[True], rates[False]), np.float64)
 
 
 def summarize_model(evidence: ModelEvidence, mixture: Mixture, limit: float) -> ModelCalibration:

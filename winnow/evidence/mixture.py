@@ -77,7 +77,7 @@ def fit_mixture(doubts: Numbers, planted: Mapping[str, tuple[NDArray[np.int64], 
 
 def bin_of(doubts: Numbers) -> NDArray[np.int64]:
     """Return the bin of each doubt; the first is for those up to 0."""
-    return np.clip(np.searchsorted(EDGES, doubts, side="left") - 1, 0, len(EDGES) - 2)
+    return np.asarray(np.clip(np.searchsorted(EDGES, doubts, side="left") - 1, 0, len(EDGES) - 2), np.int64)
 
 
 def histogram(doubts: Numbers, weights: Numbers | None = None) -> Numbers:
@@ -86,17 +86,17 @@ def histogram(doubts: Numbers, weights: Numbers | None = None) -> Numbers:
 
 def none() -> Numbers:
     """Return the distribution of right references that were read as they are."""
-    return np.eye(1, len(EDGES) - 1)[0]
+    return np.asarray(np.eye(1, len(EDGES) - 1)[0], np.float64)
 
 
 def exponential(scale: float) -> Numbers:
     """Return the share of an exponential distribution in each bin."""
     below = np.exp(-np.maximum(EDGES, 0.0) / scale)
-    return -np.diff(below)
+    return np.asarray(-np.diff(below), np.float64)
 
 
 def density_of(rows: NDArray[np.int64], doubts: Numbers, is_right: Numbers) -> Numbers:
     """Return the distribution of planted errors, each counted by how probably its row was right without it."""
     counts = histogram(doubts, is_right[rows])
     counts += 0.5 / len(counts)  # so that no bin is impossible
-    return counts / counts.sum()
+    return np.asarray(counts / counts.sum(), np.float64)
