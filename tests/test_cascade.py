@@ -182,7 +182,9 @@ def test_contradictory_or_unused_gate_options_are_refused(parameters, complaint)
 
 
 def test_unknown_criterion_is_refused():
-    with pytest.raises(ValueError, match="unknown criterion 'noise': expected auto, evidence, wer, confidence, agreement"):
+    with pytest.raises(
+        ValueError, match="unknown criterion 'noise': expected auto, evidence, wer, confidence, agreement"
+    ):
         Gate(by="noise")
 
 
