@@ -87,6 +87,7 @@ def run(manifest, hears, tmp_path, monkeypatch) -> Path:
 def test_dropped_row_gets_what_both_models_read_and_the_rest_stays(run, tmp_path):
     before = {row["id"]: row for row in published_rows(run)}
     assert [row["proposal"] for row in before.values()] == [None, "one two three", None, None, None]
+    assert [row["large_small_gap"] for row in before.values()] == [0.0, 0.0, 20.0, 0.0, None]
     report = run_relabel(Relabel(run=str(run), output=str(tmp_path / "new")), InProcess())
     after = published_rows(tmp_path / "new")
     assert [(row["text"], row["input_text"], row["decision"]) for row in after] == [

@@ -21,13 +21,21 @@ from winnow.text.respell import equal_texts
 from winnow.text.spelled_like import differences, join_parts
 from winnow.text.words import split_words
 
-MIN_DOUBT = 1.0
-"""Least doubt that each model has about the reference."""
-
-MAX_UNCERTAINTY = 0.2
-"""Most nats per word by which the likelihood of the reading falls short of certainty, under each model."""
-
 Row = Mapping[str, Any]
+
+
+class Limits(NamedTuple):
+    """When a text is proposed; the defaults were chosen on other speech by `python -m benchmarks.proposals --choose`.
+
+    `min_doubt` is the least doubt that each model has about the reference, `max_uncertainty` the most nats per word by
+    which the likelihood of the reading falls short of certainty under each model.
+    """
+
+    min_doubt: float = 1.0
+    max_uncertainty: float = 0.2
+
+
+DEFAULT = Limits()
 
 
 class Reading(NamedTuple):
@@ -49,13 +57,15 @@ class Proposal(NamedTuple):
     margin: float
 
 
-def propose(rows: pa.Table, read: Mapping[Role, NDArray[np.bool_]], normalizer: Normalizer) -> list[Proposal | None]:
+def propose(
+    rows: pa.Table, read: Mapping[Role, NDArray[np.bool_]], normalizer: Normalizer, limits: Limits = DEFAULT
+) -> list[Proposal | None]:
     """Return the proposal for each row; None where the reference stands or fewer than two models read the row.
 
     `read` tells for each role which rows its model read.
     """
     proposals: list[Proposal | None] = [None] * len(rows)
-    candidates = np.flatnonzero(may_be_wrong(rows, read))
+    candidates = np.flatnonzero(may_be_wrong(rows, read, limits.min_doubt))
     if not len(candidates):
         return proposals
     languages = row_languages(rows["fields"].to_pylist())
@@ -63,7 +73,7 @@ def propose(rows: pa.Table, read: Mapping[Role, NDArray[np.bool_]], normalizer: 
     for i, row in zip(candidates.tolist(), some.to_pylist(), strict=True):
         roles = [role for role in read if read[role][i]]
         reading = preferred_reading(row, roles, normalizer, languages[i])
-        if reading and is_reliable(row, reading):
+        if reading and is_reliable(row, reading, limits.max_uncertainty):
             parts = differences(row["text"], reading.text, normalizer, languages[i])
             proposals[i] = Proposal(join_parts(parts), reading.margin)
     return proposals
@@ -82,11 +92,11 @@ def columns_for_readings(names: Sequence[str], roles: Sequence[Role]) -> list[st
     return [name for name in names if name == "text" or name in wanted]
 
 
-def may_be_wrong(rows: pa.Table, read: Mapping[Role, NDArray[np.bool_]]) -> NDArray[np.bool_]:
+def may_be_wrong(rows: pa.Table, read: Mapping[Role, NDArray[np.bool_]], min_doubt: float) -> NDArray[np.bool_]:
     """Return the rows that at least two models read, all of which doubt the reference enough for a proposal."""
     count, doubted = np.zeros(len(rows), int), np.ones(len(rows), bool)
     for role, own in read.items():
-        doubt = pc.greater_equal(rows[f"{role}_doubt"], MIN_DOUBT)
+        doubt = pc.greater_equal(rows[f"{role}_doubt"], min_doubt)
         doubted &= ~own | np.asarray(pc.fill_null(doubt, False), bool)
         count += own
     return doubted & (count > 1)
@@ -118,9 +128,9 @@ def scored_readings(row: Row, roles: Sequence[Role], normalizer: Normalizer, lan
             yield Reading(text, known, min(row[f"{role}_gap"] - nats for role, nats in known.items()))
 
 
-def is_reliable(row: Row, reading: Reading) -> bool:
+def is_reliable(row: Row, reading: Reading, max_uncertainty: float) -> bool:
     """Tell whether a preferred reading may replace the reference: all models read it, and none is uncertain."""
-    most = MAX_UNCERTAINTY * len(split_words(reading.text))
+    most = max_uncertainty * len(split_words(reading.text))
     return all(
         nats == 0.0 and uncertainty(row[f"{role}_gap"], row[f"{role}_doubt"]) <= most
         for role, nats in reading.behind.items()
