@@ -13,6 +13,7 @@ import soundfile
 
 import winnow
 from tests.conftest import DEMO
+from tests.in_process import curate
 from winnow import Decision, Run, WinnowError, judge, open_corpus, open_run, score, transcribe
 from winnow.engines.engine import Checkpoint
 from winnow.errors import CheckpointError, InputError, ManifestError, MissingColumns, OutputError, RuleError
@@ -145,10 +146,8 @@ def test_judge_refuses_a_value_of_the_wrong_type():
 
 
 @pytest.fixture(scope="module")
-def run(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Six seconds of tone, of which the small model transcribes one wrong and the large one corrects it."""
-    from flows.curate import curate
-
     folder = tmp_path_factory.mktemp("api")
     references = {"a.wav": "good morning", "b.wav": "hello there", "c.wav": "good night", "d.wav": None}
     for name in references:

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.curate import curate
 from tasks.filter import filter
 from tasks.gate import gate
 from tests.conftest import published_rows, shard_table
+from tests.in_process import curate
 from winnow.errors import RunMismatch
 from winnow.gates.budget import Budget, BudgetRows, best_band, choose_gates
 from winnow.gates.candidates import share_to_sample
@@ -345,7 +345,6 @@ def spoken_corpus(manifest, hears):
     return write
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_budget_is_kept_and_a_resumed_run_has_the_same_limits(spoken_corpus, tmp_path):
     settings, run = spoken_corpus() | {"gate": {"preset": "budget", "budget": 0.3}}, tmp_path / "run"
     report = curate(output=run, **settings)
@@ -370,7 +369,6 @@ def contents(run):
     return {path.relative_to(run): path.read_bytes() for part in ("data", "rejects") for path in (run / part).iterdir()}
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_audit_changes_only_the_large_models_columns_and_estimates_the_loss(spoken_corpus, tmp_path):
     settings = spoken_corpus() | {"gate": {"reject": 0.45}}
     runs = {}
@@ -406,7 +404,6 @@ def without_large_columns(row: dict) -> dict:
     return {name: value for name, value in row.items() if not name.startswith("large_")}
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_each_extra_model_transcribes_rows_that_the_previous_model_escalated(manifest, hears, tmp_path):
     text = "one two three four"
     rows = [{"audio_filepath": f"{name}.wav", "duration": 1.0, "text": text} for name in "abcd"]
@@ -435,7 +432,6 @@ def test_each_extra_model_transcribes_rows_that_the_previous_model_escalated(man
     assert report.speed["large2"].utterances == 2
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_without_references_hypotheses_become_texts_with_confidence_and_agreement(manifest, tmp_path):
     rows = [
         {"audio_filepath": "sure.wav", "duration": 1.0},
@@ -482,7 +478,6 @@ def test_without_references_hypotheses_become_texts_with_confidence_and_agreemen
     assert report.reasons["CONFIDENCE_BELOW_MIN"].violations == 3
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_criterion_added_to_the_registry_gates_a_run_and_is_reported(manifest, hears, tmp_path, register):
     cer = Criterion(label="CER", column="cer", unknown=1.0, lower_is_better=True, default_accept=0.2)
     register(CRITERIA, cer, name="cer")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.curate import curate
 from tests.conftest import published_rows
+from tests.in_process import curate
 from winnow.engines.batching import BatchLimits
 from winnow.engines.engine import Checkpoint, Engine
 from winnow.engines.registry import ENGINES, engine_for, is_path, versions_for
@@ -51,7 +51,7 @@ class ToyEngine(Engine):
         return {"toy": "1"}
 
 
-def test_registered_engine_curates_a_corpus(manifest, tmp_path, register, prefect_server):
+def test_registered_engine_curates_a_corpus(manifest, tmp_path, register):
     register(ENGINES, ToyEngine(), name="toy")
     rows = [{"audio_filepath": f"{name}.wav", "duration": 1.0, "text": "good morning"} for name in "ab"]
     report = curate(

@@ -6,10 +6,11 @@ import re
 import pytest
 
 from benchmarks.ensemble import MODELS, add_noise, demo_speech, methods, transcribe_utterances, word_error_rate
-from flows.ensemble import ensemble
+from flows.ensemble import ensemble as ensemble_with_prefect
 from tasks.combine import combine
 from tasks.filter import filter
 from tests.conftest import published_rows, shard_table
+from tests.in_process import ensemble
 from winnow.errors import OptionError, RunMismatch
 from winnow.parameters.ensemble import Ensemble
 from winnow.parameters.filter import Filter
@@ -143,7 +144,6 @@ HEARD = {
 }
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_manifest_without_references_gets_the_text_that_models_agree_on(manifest, hears, tmp_path):
     run = tmp_path / "run"
     models = list(hears(**HEARD).values())
@@ -181,12 +181,12 @@ def test_manifest_without_references_gets_the_text_that_models_agree_on(manifest
         ensemble(**settings | {"models": [*models, models[0]]})
 
 
-@pytest.mark.usefixtures("prefect_server")
-def test_report_without_references_shows_agreement(manifest, hears, tmp_path):
+def test_report_without_references_shows_agreement(manifest, hears, tmp_path, prefect_server):
+    """Through Prefect."""
     models = hears(one={"a.wav": "yes", "b.wav": "one two"}, two={"a.wav": "Yes!", "b.wav": "one too"})
     corpus = manifest({"audio_filepath": "a.wav"}, {"audio_filepath": "b.wav"})
     rules = {"rules": ["copies(text) <= 1"]}  # it does not concern them
-    report = ensemble(manifest=corpus, output=tmp_path / "run", models=list(models.values()), filter=rules)
+    report = ensemble_with_prefect(manifest=corpus, output=tmp_path / "run", models=list(models.values()), filter=rules)
     assert (report.kept, report.dropped, report.agreement.mean) == (1, 1, 0.875)
     page = (tmp_path / "run" / "report.html").read_text()
     headings = ["Decisions", "Agreement", "Reasons", "Speed", "Recommendations", "Examples"]
@@ -196,8 +196,8 @@ def test_report_without_references_shows_agreement(manifest, hears, tmp_path):
 
 @pytest.fixture(scope="module")
 def noisy_speech(tmp_path_factory) -> tuple[list, list]:
-    """Return every second utterance of the demo with more noise, and the hypotheses of its three checkpoints."""
-    utterances = list(add_noise(demo_speech(), tmp_path_factory.mktemp("noise")))[::2]
+    """Return every fourth utterance of the demo with more noise, and the hypotheses of its three checkpoints."""
+    utterances = list(add_noise(demo_speech(), tmp_path_factory.mktemp("noise")))[::4]
     return utterances, transcribe_utterances(utterances)
 
 

@@ -3,12 +3,10 @@
 import json
 
 import pyarrow.parquet as pq
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flows.curate import curate
-from flows.ensemble import ensemble
+from tests.in_process import curate, ensemble
 from winnow.rules.columns import RULE_COLUMNS
 from winnow.rules.field_names import field_of, is_reserved, output_names
 from winnow.schema import FILTERED, after_combine, after_filter, after_gate, after_score, after_transcribe
@@ -48,7 +46,6 @@ def test_every_column_of_any_run_is_reserved():
         assert field_of(name) is None
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_rules_on_output_that_is_curated_again_read_what_the_output_shows(manifest, hears, tmp_path):
     """The model is a better one each time; a rule on an earlier run's WER finds the rows that this WER shows."""
     names = {name: str(tmp_path / f"{name}.wav") for name in "abc"}
@@ -76,7 +73,6 @@ def test_rules_on_output_that_is_curated_again_read_what_the_output_shows(manife
         assert [row["id"] for row in kept] == [row["id"] for row in rows if row[column] <= 0.25]
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_ensemble_names_fields_as_a_cascade_does(manifest, hears, tmp_path):
     corpus = manifest({"audio_filepath": "a.wav", "text": "one", "wer": 0.5, "large_wer": 0.7, "input_wer": 0.9})
     models = hears(one={"a.wav": "one"}, two={"a.wav": "One!"})

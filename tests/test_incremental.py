@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from flows.incremental import incremental, run_increments
+from flows.incremental import run_increments
 from flows.orchestrator import InProcess
 from tests.conftest import published_rows
+from tests.in_process import incremental
 from winnow.errors import OutputError, OutputInUse
 from winnow.parameters.curation import Curation
 from winnow.runs.incremental import Increments, open_increments
 from winnow.runs.ledger import read_records
 from winnow.runs.storage import put
-
-pytestmark = pytest.mark.usefixtures("prefect_server")
 
 NAMES = "abcdef"
 ROWS = {n: {"audio_filepath": f"{n}.wav", "duration": 1.0, "text": f"good morning {n}"} for n in NAMES}

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from flows.curate import curate
-from flows.ensemble import ensemble
 from tasks.filter import filter
 from tests.conftest import published_rows, shard_table
+from tests.in_process import curate, ensemble
 from winnow.errors import RuleError
 from winnow.parameters.curation import Curation
 from winnow.parameters.filter import Filter
@@ -154,7 +153,6 @@ def recordings(manifest, tmp_path):
     return manifest(*({"audio_filepath": name, "duration": 2.0} for name in SAID))
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_silence_noise_and_tones_do_not_become_training_data(recordings, hears, tmp_path):
     models = hears(small=SAID, large={name: text.upper() for name, text in SAID.items()})
     curate(manifest=recordings, output=tmp_path / "one", references="optional", small=models["small"])
@@ -167,7 +165,6 @@ def test_silence_noise_and_tones_do_not_become_training_data(recordings, hears, 
         assert line["text"].lower() == "good morning"
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_two_models_label_only_what_they_share_word_for_word(manifest, hears, write_tone, tmp_path):
     """Nine of ten words alike is a mean agreement of 0.95."""
     alike, text = "one two three four five six seven eight nine ten", "one two three four five six seven eight nine pen"

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from demo.__main__ import pinned
-from flows.curate import curate
 from tests.conftest import DEMO, published_rows
+from tests.in_process import curate
 from winnow.engines.engine import Request
 from winnow.engines.inference import Result, transcribe_requests
 from winnow.engines.model_cache import get_model
@@ -94,7 +94,6 @@ def test_extra_model_skips_languages_with_models_of_their_own(corpus, models, he
     assert list(last.skipped_languages) == ["de", "hy"]
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_run_routes_each_row_by_its_language(corpus, models, tmp_path):
     run = tmp_path / "run"
     report = curate(manifest=corpus, output=run, shard_hours=2 / 3600, **routed_run(models))
@@ -155,7 +154,6 @@ def two_languages(tmp_path_factory):
     return folder
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_two_real_checkpoints_transcribe_the_rows_of_their_languages(two_languages, tmp_path):
     """Every hypothesis is that of the checkpoint alone."""
     settings = {"manifest": two_languages / "corpus.jsonl", "relative_to": DEMO / "corpus", "shard_hours": 0.01}

@@ -10,10 +10,10 @@ import pytest
 from cli import run as command
 from cli import sweep
 from cli.app import app
-from flows.curate import curate
 from flows.refilter import refilter
 from tasks.filter import filter
 from tests.conftest import published_rows, shard_table
+from tests.in_process import curate
 from winnow.errors import OutputError, RuleError
 from winnow.parameters.curation import Curation
 from winnow.parameters.filter import Filter
@@ -196,8 +196,7 @@ def test_incomplete_run_is_refused(run):
         sweep.compare(str(run), Filter())
 
 
-@pytest.mark.usefixtures("prefect_server")
-def test_refilter_equals_a_new_run_with_the_same_rules(manifest, hears, tmp_path):
+def test_refilter_equals_a_new_run_with_the_same_rules(manifest, hears, tmp_path, prefect_server):
     texts = {"a": "good morning", "b": "good night", "c": "no", "d": "good morning to you", "e": "no"}
     transcripts = {"a": "good morning", "b": "good day", "c": "no", "d": "good morning", "e": "no"}
     corpus = manifest(*[{"audio_filepath": f"{n}.wav", "duration": 1.0, "text": t, "snr": 5} for n, t in texts.items()])

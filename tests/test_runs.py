@@ -8,7 +8,7 @@ import sys
 import pyarrow as pa
 import pytest
 
-from flows.curate import curate
+from tests.in_process import curate
 from winnow.corpora.registry import open_source
 from winnow.errors import OutputError, OutputInUse, RunMismatch
 from winnow.parameters.curation import Curation
@@ -192,7 +192,6 @@ def csv_ids(path):
         return [int(row["id"]) for row in csv.DictReader(file)]
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_registered_output_is_written_recorded_and_verified(manifest, hears, tmp_path, register):
     register(FILES, FileForm(kept_csv, csv_ids), name="kept.csv")
     corpus = manifest(*({"audio_filepath": f"{name}.wav", "text": "good morning"} for name in "abc"))
@@ -208,7 +207,6 @@ def test_registered_output_is_written_recorded_and_verified(manifest, hears, tmp
     assert failed == ["kept.csv has the 2 kept rows, and is unchanged"]
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_published_manifest_is_a_source(manifest, hears, tmp_path):
     corpus = manifest({"audio_filepath": "a.wav", "text": "good morning", "speaker": 7})
     curate(manifest=corpus, output=tmp_path / "run", **hears(small={"a.wav": "good morning"}))

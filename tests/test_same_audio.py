@@ -4,9 +4,9 @@ import json
 
 import pyarrow as pa
 
-from flows.curate import curate
 from tasks.deduplicate import deduplicate
 from tests.conftest import published_rows, shard_table
+from tests.in_process import curate
 from winnow.rules.same_audio import choose_best, quarantine_others
 from winnow.runs import ledger
 from winnow.runs.shard_files import store_table
@@ -86,7 +86,7 @@ def test_corpus_in_which_no_audio_occurs_twice_stays_as_it_is(tmp_path):
     assert deduplicate(files) == files
 
 
-def test_each_speaker_of_a_call_is_kept_with_the_own_channel(manifest, write_tone, hears, tmp_path, prefect_server):
+def test_each_speaker_of_a_call_is_kept_with_the_own_channel(manifest, write_tone, hears, tmp_path):
     write_tone("call.wav", channels=2)
     lines = [
         {"audio_filepath": "call.wav", "channel": 0, "text": "hello", "pred_text": "hello"},
@@ -106,7 +106,7 @@ def test_each_speaker_of_a_call_is_kept_with_the_own_channel(manifest, write_ton
     ]
 
 
-def test_corrected_line_is_kept_and_the_wrong_one_names_it(manifest, hears, tmp_path, prefect_server):
+def test_corrected_line_is_kept_and_the_wrong_one_names_it(manifest, hears, tmp_path):
     rows = [
         {"audio_filepath": "a.wav", "text": "good mourning"},
         {"audio_filepath": "b.wav", "text": "hello"},

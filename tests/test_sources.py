@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.curate import curate
 from tests.conftest import ROOT, published_rows
+from tests.in_process import curate
 from winnow.benchmarking.sample import draw_sample
 from winnow.corpora.nemo_jsonl.source import NemoJsonl
 from winnow.corpora.registry import SOURCES, open_source
@@ -55,7 +55,6 @@ def test_first_source_that_claims_a_location_opens_it(table):
     assert type(open_source(table.with_suffix(".jsonl"))) is NemoJsonl
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_registered_source_is_curated_like_a_manifest(table, hears, tmp_path):
     models = hears(small={"a.wav": "good morning", "b.wav": "good night"})
     report = curate(manifest=table, output=tmp_path / "run", **models)

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from flows.curate import curate
 from tasks.shard import shard
 from tests.conftest import published_rows
+from tests.in_process import curate
 from tests.test_nemo_jsonl import as_utterances, line, rows_of
 from winnow.corpora.field_types import infer_types, merge_types
 from winnow.corpora.line_reader import MAX_LINE
@@ -29,7 +29,7 @@ from winnow.errors import ManifestError
 from winnow.parameters.redaction import redact_bytes
 from winnow.schema import MENDINGS, QUARANTINE_REASONS, UTTERANCE
 
-EXAMPLES = int(os.environ.get("WINNOW_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("WINNOW_EXAMPLES", "200"))
 OURS = ("audio_filepath", "offset", "duration", "text")
 OF_UTTERANCES = (
     *("NO_AUDIO_PATH", "UNSUPPORTED_SCHEME", "BAD_CHANNEL", "BAD_OFFSET", "BAD_DURATION", "BAD_TEXT"),
@@ -502,7 +502,6 @@ def test_credentials_are_redacted(rows_among_good):
     ]
 
 
-@pytest.mark.usefixtures("prefect_server")
 def test_each_fault_in_a_manifest_costs_only_its_line(manifest, hears, tmp_path):
     bad = [*ROW_1, *NOT_UTF_8, *SURROGATES, *ROW_4, *ROW_5, *NO_PATH]
     bad += [line(audio_filepath=path) for path in NO_FILE]
