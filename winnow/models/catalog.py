@@ -4,7 +4,7 @@ import difflib
 import os
 from collections import Counter
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -88,11 +88,16 @@ def open_catalog(own: Path | None = None) -> Catalog:
 
     Raises OptionError if the file is invalid.
     """
-    catalog = parse_catalog(BUILT_IN)
+    catalog = built_in_catalog()
     if file := own or os.environ.get("WINNOW_CATALOG"):
         catalog = catalog.extended_by(parse_catalog(Path(file)))
     check_catalog(catalog, Path(file or BUILT_IN))
     return catalog
+
+
+@cache
+def built_in_catalog() -> Catalog:
+    return parse_catalog(BUILT_IN)
 
 
 def check_catalog(catalog: Catalog, file: Path) -> None:

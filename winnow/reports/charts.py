@@ -21,6 +21,7 @@ from winnow.sweep.threshold_sweep import RuleCost
 
 GOOD, RESCUED, BAD = "#2f9e6e", "#7cc6a4", "#d9694f"
 INKS = ("#334155", "#3b6fb5", "#a2559c", "#b08a2e")
+WIDTH, MARGINS = 8, (0.95, 0.15, 0.47, 0.25)  # inches; left, right, below and above the axes
 WER_BINS = [step / 20 for step in range(31)]  # 0 to 1.5
 
 
@@ -104,9 +105,14 @@ def sweep_curves(costs: Sequence[RuleCost]) -> Figure:
 
 
 def new_figure(height: float) -> tuple[Figure, Axes]:
-    """Return a figure of the page's width and this height (inches), with axes that have no frame above and right."""
-    figure = Figure(figsize=(8, height), dpi=110, layout="constrained")
-    axes = figure.subplots()
+    """Return a figure of the page's width and this height (inches), with axes that have no frame above and right.
+
+    The margins are stated, since a layout that Matplotlib computes has it draw everything twice.
+    """
+    figure = Figure(figsize=(WIDTH, height), dpi=110)
+    left, right, bottom, top = MARGINS
+    sides = {"left": left / WIDTH, "right": 1 - right / WIDTH, "bottom": bottom / height, "top": 1 - top / height}
+    axes = figure.subplots(gridspec_kw=sides)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
