@@ -25,7 +25,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile
+from filelock import FileLock
 
+from flows.server.ephemeral import EPHEMERAL_SETTINGS
 from winnow.engines.engine import Checkpoint
 from winnow.models.resolve import resolve
 from winnow.schema import select_columns
@@ -61,26 +63,69 @@ def measured_children(child_coverage: str | None, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("COVERAGE_PROCESS_CONFIG", child_coverage)
 
 
-@pytest.fixture(scope="session")
-def prefect_server() -> Iterator[str]:
-    """Start a Prefect server that all tests share, because it takes long to start; return its address."""
-    from prefect.settings import get_current_settings
-    from prefect.testing.utilities import prefect_test_harness
+CREATE_DATABASE = """
+import asyncio
+from prefect.server.database import provide_database_interface
 
-    with prefect_test_harness(server_startup_timeout=180):
-        yield str(get_current_settings().api.url)
+asyncio.run(provide_database_interface().create_db())
+"""
+
+
+@pytest.fixture(scope="session")
+def empty_prefect_home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A Prefect home with an empty database, which takes long to create; all test processes share it."""
+    here = tmp_path_factory.getbasetemp()
+    home = (here if worker_id == "master" else here.parent) / "empty-prefect-home"
+    with FileLock(f"{home}.lock"):
+        if not home.exists():
+            environment = os.environ | {"PREFECT_HOME": f"{home}.new"}
+            subprocess.run([sys.executable, "-P", "-c", CREATE_DATABASE], env=environment, check=True)
+            Path(f"{home}.new").rename(home)
+    return home
+
+
+@pytest.fixture
+def prefect_home(empty_prefect_home: Path, tmp_path: Path) -> Path:
+    """Return a Prefect home of the test's own."""
+    return shutil.copytree(empty_prefect_home, tmp_path / "prefect-home")
+
+
+@pytest.fixture(scope="session")
+def prefect_server(empty_prefect_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start a Prefect server that all tests share, because it takes long to start; return its address."""
+    from prefect.context import _temporary_global_settings_context, get_settings_context
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+    home = shutil.copytree(empty_prefect_home, tmp_path_factory.mktemp("prefect") / "home")
+    with (
+        running_server(home, temporary=True) as api,
+        temporary_settings({PREFECT_API_URL: api, PREFECT_HOME: home}),
+        _temporary_global_settings_context(get_settings_context()),
+    ):
+        yield api
+        APILogWorker.drain_all(timeout=5)
+        EventsWorker.drain_all(timeout=5)
 
 
 @contextmanager
-def running_server(home: Path, *options: str) -> Iterator[str]:
-    """Run `prefect server start` in a process that is killed at the end; yield its address."""
+def running_server(home: Path, temporary: bool = False) -> Iterator[str]:
+    """Run `prefect server start` in a process that is killed at the end; yield its address.
+
+    A temporary one has no web pages, and no services that work on a schedule.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     api = f"http://127.0.0.1:{port}/api"
     home.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"PREFECT_HOME": str(home), "PREFECT_API_URL": api}
-    command = [sys.executable, "-P", "-m", "prefect", "server", "start", "--port", str(port), *options]
+    command = [sys.executable, "-P", "-m", "prefect", "server", "start", "--port", str(port)]
+    if temporary:
+        environment |= EPHEMERAL_SETTINGS | {"PREFECT_UI_ENABLED": "0"}
+        command = [sys.executable, "-P", "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
+        command += ["--port", str(port), "--log-level", "error", "--lifespan", "on"]
     with (home / "server.log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:

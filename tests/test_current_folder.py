@@ -32,7 +32,7 @@ sys.addaudithook(die)
 
 
 @pytest.fixture
-def winnow(tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def winnow(tmp_path, prefect_home) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command in a folder with hostile files; assert that none of them was imported."""
     folder, log = tmp_path / "current", tmp_path / "imported"
     for name in NAMES:
@@ -44,7 +44,7 @@ def winnow(tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(*words: object, **variables: str) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-        environment |= {"PREFECT_HOME": str(tmp_path / "home")} | variables
+        environment |= {"PREFECT_HOME": str(prefect_home)} | variables
         line = [sys.executable, "-P", "-m", "cli.app", *map(str, words)]
         process = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=480)
         assert not log.exists(), log.read_text()

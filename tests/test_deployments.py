@@ -39,7 +39,7 @@ from flows.doctor import doctor
 from flows.download_models import download_models
 from flows.refilter import refilter
 from flows.relabel import relabel
-from tests.conftest import CHROMIUM, ROOT, published_rows, running_server
+from tests.conftest import CHROMIUM, DEMO, ROOT, published_rows, running_server
 from winnow.errors import DeploymentFailed, OptionError
 from winnow.runs.lock import lock_folder
 
@@ -197,7 +197,7 @@ def wait_until(ask: Callable[[], Any], seconds: float = 120) -> Any:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[DeployedServer]:
+def server(empty_prefect_home, tmp_path_factory) -> Iterator[DeployedServer]:
     notifications: list[dict[str, str]] = []
 
     class Webhook(BaseHTTPRequestHandler):
@@ -210,7 +210,7 @@ def server(tmp_path_factory) -> Iterator[DeployedServer]:
 
     webhook = ThreadingHTTPServer(("127.0.0.1", 0), Webhook)
     threading.Thread(target=webhook.serve_forever, daemon=True).start()
-    home = tmp_path_factory.mktemp("prefect")
+    home = shutil.copytree(empty_prefect_home, tmp_path_factory.mktemp("prefect") / "home")
     with running_server(home) as api:
         own = {"PREFECT_HOME": str(home), "PREFECT_API_URL": api, "PREFECT_WORKER_QUERY_SECONDS": "1"}
         environment = os.environ | own
@@ -395,6 +395,15 @@ def output() -> Iterator[str]:
 
 
 @pytest.fixture
+def some_rows(tmp_path) -> Path:
+    """A manifest of some rows of the demo; the pictures show all of it."""
+    rows = map(json.loads, (DEMO / "corpus" / "manifest.jsonl").read_text().splitlines()[:12])
+    lines = [json.dumps(row | {"audio_filepath": str(DEMO / "corpus" / row["audio_filepath"])}) for row in rows]
+    (tmp_path / "some.jsonl").write_text("\n".join(lines))
+    return tmp_path / "some.jsonl"
+
+
+@pytest.fixture
 def browser(server) -> Iterator[Browser]:
     if not CHROMIUM or not CHROMEDRIVER:
         assert not PICTURES, "pictures need chromium and its driver"
@@ -408,11 +417,11 @@ def browser(server) -> Iterator[Browser]:
     driver.quit()
 
 
-def test_run_is_started_from_the_form_and_its_report_is_shown(server, browser, output):
+def test_run_is_started_from_the_form_and_its_report_is_shown(server, browser, some_rows, output):
     """As the documentation describes it."""
     deployment_id = server.deployment("curate/cpu")["id"]
     browser.open(f"deployments/deployment/{deployment_id}/run", "Small model")
-    browser.fill("Manifest", "demo/corpus/manifest.jsonl")
+    browser.fill("Manifest", "demo/corpus/manifest.jsonl" if PICTURES else str(some_rows))
     browser.fill("Output", output)
     browser.fill("Small model", "demo/small.nemo")
     browser.fill("Large model", "demo/large.nemo")

@@ -16,8 +16,6 @@ from winnow.doctor.checks import check_by_run, check_environment
 from winnow.doctor.findings import run_check
 from winnow.doctor.installation import required_packages
 
-pytestmark = pytest.mark.usefixtures("measured_children")
-
 GIB = 2**30
 GPU = {"name": "H100", "free": 70 * GIB, "total": 80 * GIB, "capability": [9, 0]}
 HEALTHY = {"nemo": "3.0.0", "torch": "2.13.0", "cuda": "13.0", "driver": True, "archs": ["sm_80", "sm_90"]}
@@ -296,6 +294,7 @@ def doctor(folder: Path, *words: object, **environment: str) -> subprocess.Compl
     )
 
 
+@pytest.mark.usefixtures("measured_children")
 def test_command_reports_all_problems_at_once_even_if_torch_cannot_be_imported(tmp_path):
     (tmp_path / "torch").mkdir()
     (tmp_path / "torch" / "__init__.py").write_text("raise OSError('libtorch.so: not there')")
@@ -345,8 +344,9 @@ def test_command_reports_all_problems_at_once_even_if_torch_cannot_be_imported(t
     assert "failed   server: " in process.stdout
 
 
-def test_smoke_run_curates_one_utterance_on_a_healthy_machine(tmp_path):
-    process = doctor(tmp_path, "--output", tmp_path / "out", PREFECT_API_URL="")
+@pytest.mark.usefixtures("measured_children")
+def test_smoke_run_curates_one_utterance_on_a_healthy_machine(tmp_path, prefect_home):
+    process = doctor(tmp_path, "--output", tmp_path / "out", PREFECT_API_URL="", PREFECT_HOME=str(prefect_home))
     assert process.returncode == 0, process.stdout
     findings = {row["check"]: row for row in json.loads((tmp_path / "findings.json").read_text())}
     assert {finding["state"] for finding in findings.values()} == {"ok"}

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,8 +24,8 @@ def run_script(*words: str | Path, home: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
+def home(empty_prefect_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shutil.copytree(empty_prefect_home, tmp_path_factory.mktemp("examples") / "home")
 
 
 @pytest.fixture(scope="module")

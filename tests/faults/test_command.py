@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -22,7 +23,39 @@ from winnow.runs.storage import location
 from winnow.runs.verify import verify_run
 
 KILLS = int(os.environ.get("WINNOW_COMMAND_KILLS", "2"))
-SMALL_SHARDS = ["--shard-hours", "0.05"]  # ten of the demo's corpus
+ROWS = 40
+
+HANG_ON_SLOW = """
+import os, sys, time
+
+def hang(event, arguments):
+    if event == "open" and "slow" in str(arguments[0]) and "WINNOW_SERVER_LOST" not in os.environ:
+        time.sleep(120)
+
+sys.addaudithook(hang)
+"""
+"""A sitecustomize that stops the process that opens `slow.wav`, unless it continues a run that lost its server."""
+
+
+@pytest.fixture
+def curate_rows(manifest, hears) -> Callable[..., list[object]]:
+    """Return the words of a command over ten shards, half of whose rows the large model transcribes too."""
+    names = [f"{'slow' if i == ROWS // 2 else i}.wav" for i in range(ROWS)]
+    corpus = manifest(*[{"audio_filepath": name, "duration": 1.0, "text": f"good morning {name}"} for name in names])
+    small = {name: f"good {'morning' if i % 2 else 'night'} {name}" for i, name in enumerate(names)}
+    models = hears(small=small, large={name: f"good morning {name}" for name in names})
+    options = ["--small", models["small"], "--large", models["large"], "--shard-hours", 4 / 3600, "--gate.accept", 0.1]
+    return lambda output: ["curate", corpus, "--output", output, *options]
+
+
+@pytest.fixture
+def curate_many(curate_rows) -> Callable[..., list[object]]:
+    """The same, or at full size the words of a command over the demo's corpus with its models."""
+    if "WINNOW_COMMAND_KILLS" not in os.environ:
+        return curate_rows
+    options = ["--small", DEMO / "small.nemo", "--large", DEMO / "large.nemo", "--trust-unpinned"]
+    corpus = DEMO / "corpus" / "manifest.jsonl"
+    return lambda output: ["curate", corpus, "--output", output, *options, "--shard-hours", 0.05]
 
 
 def start_command(*words: object, api: str | None, **options: object) -> subprocess.Popen[str]:
@@ -32,14 +65,9 @@ def start_command(*words: object, api: str | None, **options: object) -> subproc
     return subprocess.Popen(line, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, **options)
 
 
-def curate_demo(output: Path, *words: object) -> list[object]:
-    models = ["--small", DEMO / "small.nemo", "--large", DEMO / "large.nemo", "--trust-unpinned"]
-    return ["curate", DEMO / "corpus" / "manifest.jsonl", "--output", output, *models, *SMALL_SHARDS, *words]
-
-
 def logged_passes(lines: list[str]) -> list[str]:
     """Find the passes in a log that did any work."""
-    return re.findall(r"((?:small|large) pass [\d-]+): [\d,]+ utterances", "\n".join(lines))
+    return re.findall(r"(transcribe (?:small|large) [\d-]+): [\d,]+ utterances", "\n".join(lines))
 
 
 def committed_passes(run: Path) -> set[str]:
@@ -51,11 +79,20 @@ def committed_passes(run: Path) -> set[str]:
     }
 
 
-def test_killed_command_resumes_to_the_same_bytes_and_repeats_no_pass(tmp_path, prefect_server):
-    whole = start_command(*curate_demo(tmp_path / "whole"), api=prefect_server)
-    start = time.monotonic()
-    assert whole.wait(timeout=300) == 0, whole.stderr.read()
-    duration = time.monotonic() - start
+def wait_for_records(process: subprocess.Popen[str], run: Path, count: int) -> None:
+    """Wait until the ledger has so many records, or the process has ended."""
+    while process.poll() is None and len(list(run.glob("_ledger/*.json"))) < count:
+        time.sleep(0.01)
+
+
+def test_killed_command_resumes_to_the_same_bytes_and_repeats_no_pass(curate_many, tmp_path, prefect_server):
+    whole = start_command(*curate_many(tmp_path / "whole"), api=prefect_server)
+    log = whole.communicate(timeout=300)[1]
+    assert whole.returncode == 0, log
+    passes = committed_passes(tmp_path / "whole")
+    assert set(logged_passes(log.splitlines())) == passes
+    assert len(passes) > 10
+    records = len(read_records(tmp_path / "whole"))
     seed = int(os.environ.get("WINNOW_SEED", random.randrange(10**6)))
     pick = random.Random(seed)
     kills = outputs = shown = 0
@@ -64,11 +101,12 @@ def test_killed_command_resumes_to_the_same_bytes_and_repeats_no_pass(tmp_path, 
         outputs += 1
         while ended != 0:
             process = start_command(
-                *(["resume", run] if (run / "run.json").exists() else curate_demo(run)), api=prefect_server
+                *(["resume", run] if (run / "run.json").exists() else curate_many(run)), api=prefect_server
             )
-            committed = committed_passes(run)
-            if kills < KILLS:
-                time.sleep(pick.uniform(0.3, 0.8) * duration)
+            committed, done = committed_passes(run), len(read_records(run))
+            if kills < KILLS and done < records:
+                wait_for_records(process, run, pick.randrange(done, records) + 1)
+                time.sleep(pick.uniform(0, 0.1))
                 process.kill()
             log = process.communicate(timeout=300)[1].splitlines()
             ended = process.returncode
@@ -88,15 +126,17 @@ def test_killed_command_resumes_to_the_same_bytes_and_repeats_no_pass(tmp_path, 
     )
 
 
-def test_second_command_on_the_same_output_is_refused(tmp_path, prefect_server):
-    first = start_command(*curate_demo(tmp_path / "run"), api=prefect_server)
+def test_second_command_on_the_same_output_is_refused(curate_rows, tmp_path, prefect_server):
+    first = start_command(*curate_rows(tmp_path / "run"), api=prefect_server)
     while not (tmp_path / "run" / "run.json").exists():
         assert first.poll() is None, first.stderr.read()
-        time.sleep(0.1)
-    second = start_command(*curate_demo(tmp_path / "run"), api=prefect_server)
+        time.sleep(0.02)
+    first.send_signal(signal.SIGSTOP)  # or it would have ended by then
+    second = start_command(*curate_rows(tmp_path / "run"), api=prefect_server)
     log = second.communicate(timeout=120)[1].splitlines()[-1]
     assert second.returncode == 6
-    assert f"is in use by manifest.jsonl to {tmp_path / 'run'} (process {first.pid} on {socket.gethostname()})" in log
+    assert f"is in use by corpus.jsonl to {tmp_path / 'run'} (process {first.pid} on {socket.gethostname()})" in log
+    first.send_signal(signal.SIGCONT)
     first.send_signal(signal.SIGTERM)
     start = time.monotonic()
     assert first.wait(timeout=30) == 143
@@ -113,9 +153,9 @@ def final(api: str, kind: str, **query: object) -> list[str]:
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signal_ends_the_flow_run_and_all_of_its_task_runs(tmp_path, prefect_server, number, exit_code):
+def test_signal_ends_the_flow_run_and_all_of_its_task_runs(curate_rows, tmp_path, prefect_server, number, exit_code):
     """A second signal changes nothing."""
-    process = start_command(*curate_demo(tmp_path / "run"), api=prefect_server)
+    process = start_command(*curate_rows(tmp_path / "run"), api=prefect_server)
     while not (tmp_path / "run" / "_stages" / "load").exists():  # a task runs
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
@@ -152,9 +192,9 @@ def test_run_with_too_much_quarantined_stops_and_resumes_with_a_higher_limit(man
     assert json.loads((tmp_path / "run" / "_SUCCESS.json").read_text())["quarantined"] == 12
 
 
-def test_command_whose_server_is_unreachable_does_nothing(tmp_path):
+def test_command_whose_server_is_unreachable_does_nothing(curate_rows, tmp_path):
     start = time.monotonic()
-    process = start_command(*curate_demo(tmp_path / "run"), api="http://127.0.0.1:9/api")
+    process = start_command(*curate_rows(tmp_path / "run"), api="http://127.0.0.1:9/api")
     log = process.communicate(timeout=60)[1].splitlines()[-1]
     assert process.returncode == 3
     assert time.monotonic() - start < 40
@@ -163,17 +203,21 @@ def test_command_whose_server_is_unreachable_does_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["/proc/winnow", "/dev/full/run"])
-def test_output_that_cannot_be_written_is_refused_before_a_model_loads(place, prefect_server):
-    process = start_command(*curate_demo(Path(place)), api=prefect_server)
+def test_output_that_cannot_be_written_is_refused_before_a_model_loads(curate_rows, place, prefect_server):
+    process = start_command(*curate_rows(Path(place)), api=prefect_server)
     log = process.communicate(timeout=120)[1].splitlines()[-1]
     assert process.returncode == 2
     assert f"{place}: cannot be written to" in log
 
 
-def test_run_completes_its_data_when_its_server_dies(tmp_path):
+def test_run_completes_its_data_when_its_server_dies(curate_rows, tmp_path, prefect_home, monkeypatch):
     run = tmp_path / "run"
-    with running_server(tmp_path / "prefect", "--no-services") as api:
-        process = start_command(*curate_demo(run), api=api)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(HANG_ON_SLOW)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    monkeypatch.setenv("PREFECT_HOME", str(prefect_home))
+    with running_server(prefect_home, temporary=True) as api:
+        process = start_command(*curate_rows(run), api=api)
         for line in process.stderr:
             if "transcribe small 00002" in line:
                 break
