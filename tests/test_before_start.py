@@ -1,5 +1,6 @@
 """What is wrong with a run is found before a model is opened or a server is started."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -21,12 +22,18 @@ from winnow.validation.before_start import check_benchmark, check_refilter, chec
 HEAVY = {"prefect", "torch", "nemo", "dask", "matplotlib"}
 
 SCRIPT = f"""
-import sys
+import json, os, sys
 from cli.app import main
-try:
-    main(sys.argv[1:])
-finally:
-    print(sorted({HEAVY} & set(sys.modules)))
+for name, words in json.load(sys.stdin).items():
+    if not os.fork():
+        os.dup2(os.open(f"{{name}}.err", os.O_CREAT | os.O_WRONLY), 2)
+        try:
+            main(words)
+        except SystemExit as end:
+            print(json.dumps([name, end.code, sorted({HEAVY} & set(sys.modules))]), flush=True)
+        finally:
+            os._exit(0)
+    os.wait()
 """
 
 
@@ -37,6 +44,10 @@ def corpus(manifest: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def other_run(corpus: Path, hears: Callable[..., dict[str, str]]) -> Path:
+    return make_other_run(corpus, hears)
+
+
+def make_other_run(corpus: Path, hears: Callable[..., dict[str, str]]) -> Path:
     """A folder with a run of another model over the same manifest."""
     run = corpus.parent / "other"
     (run / "_ledger").mkdir(parents=True)
@@ -86,28 +97,35 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("words", "exit_code", "error"), WRONG.values(), ids=WRONG)
-@pytest.mark.usefixtures("other_run")
-def test_command_refuses_in_one_line_before_it_imports_anything_heavy(
-    words: str, exit_code: int, error: str, corpus: Path, hears: Callable[..., Any]
-):
+@pytest.fixture
+def outcomes(corpus: Path, hears: Callable[..., dict[str, str]]) -> dict[str, tuple[int, list[str], str]]:
+    """Run every wrong command, each in its own fork of one process; return exit code, heavy imports and errors."""
+    make_other_run(corpus, hears)
     hears(small={"a.wav": "hello there"})
     (corpus.parent / "untranscribed.jsonl").write_text('{"audio_filepath": "a.wav"}\n')
     (corpus.parent / "x.nemo").touch()
     (corpus.parent / "small.json").write_text("{}")
     process = subprocess.run(
-        [sys.executable, "-P", "-c", SCRIPT, *words.split()],
+        [sys.executable, "-P", "-c", SCRIPT],
+        input=json.dumps({name: words.split() for name, (words, _, _) in WRONG.items()}),
         cwd=corpus.parent,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        check=False,
+        check=True,
     )
-    assert process.stdout.splitlines()[-1] == "[]"
-    assert process.returncode == exit_code, process.stderr
-    (line,) = process.stderr.splitlines()
-    assert line.startswith("winnow: ")
-    assert error in line
+    ended = map(json.loads, process.stdout.splitlines())
+    return {name: (code, heavy, (corpus.parent / f"{name}.err").read_text()) for name, code, heavy in ended}
+
+
+def test_command_refuses_in_one_line_before_it_imports_anything_heavy(corpus: Path, outcomes: dict[str, Any]):
+    assert outcomes.keys() == WRONG.keys()
+    for name, (_, exit_code, error) in WRONG.items():
+        code, heavy, errors = outcomes[name]
+        assert (code, heavy) == (exit_code, []), f"{name}: {errors}"
+        (line,) = errors.splitlines()
+        assert line.startswith("winnow: "), name
+        assert error in line, name
     assert not (corpus.parent / "out").exists()
 
 

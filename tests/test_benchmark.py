@@ -18,8 +18,6 @@ from winnow.engines.isolation import run_in_child
 from winnow.engines.registry import ENGINES
 from winnow.errors import CheckpointError, ManifestError, MeasurementFailed, OutputError
 
-pytestmark = pytest.mark.usefixtures("measured_children")
-
 BALLAST = 300 * 2**20
 
 
@@ -36,6 +34,7 @@ def models(hears):
     return hears(right=right, wrong=wrong)
 
 
+@pytest.mark.usefixtures("measured_children")
 def test_each_model_is_measured_with_each_batch_size(corpus, models, tmp_path, prefect_server):
     figures = benchmark(manifest=corpus, models=list(models.values()), output=tmp_path / "out", batch_seconds=[2, 5])
     rows = [(row.batch, row.accuracy.wer.rate, row.accuracy.utterances, row.quarantined) for row in figures.rows]

@@ -2,21 +2,33 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from cli.app import app, main
 from cli.run import resume_hint
-
-pytestmark = pytest.mark.usefixtures("measured_children")
 
 ROOT = Path(__file__).parent.parent
 
 
-def winnow(*arguments: object, server: str | None = None) -> subprocess.CompletedProcess[str]:
+def winnow(*arguments: object, server: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "cli.app", *map(str, arguments)]
-    environment = os.environ | ({"PREFECT_API_URL": server} if server else {})
+    environment = os.environ | {"PREFECT_API_URL": server}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+
+
+@pytest.fixture
+def refused(capsys) -> Callable[..., tuple[int, str]]:
+    """Return a function that runs a command which ends before it starts anything; it returns exit code and errors."""
+
+    def run(*arguments: object) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(map(str, arguments)))
+        return ended.value.code, capsys.readouterr().err
+
+    return run
 
 
 def test_interrupted_run_can_be_resumed_once_it_has_written_something(tmp_path):
@@ -70,13 +82,16 @@ CURATE = ["curate", "a.jsonl", "--output", "out", "--small", "s.nemo"]
         ),
     ],
 )
-def test_wrong_value_is_refused_before_anything_starts(arguments, errors):
-    process = winnow(*arguments)
-    assert process.returncode == 2
-    assert process.stderr.splitlines() == errors
+def test_wrong_value_is_refused_before_anything_starts(refused, arguments, errors):
+    exit_code, printed = refused(*arguments)
+    assert exit_code == 2
+    assert printed.splitlines() == errors
 
 
-def test_run_prints_a_summary_and_each_error_one_line_with_its_exit_code(manifest, hears, tmp_path, prefect_server):
+@pytest.mark.usefixtures("measured_children")
+def test_run_prints_a_summary_and_each_error_one_line_with_its_exit_code(
+    manifest, hears, tmp_path, prefect_server, refused
+):
     corpus = manifest(
         {"audio_filepath": "a.wav", "text": "hello there"},
         {"audio_filepath": "b.wav", "text": "hello there"},
@@ -97,15 +112,15 @@ def test_run_prints_a_summary_and_each_error_one_line_with_its_exit_code(manifes
     assert process.stderr.splitlines()[-1].startswith(f"winnow: warning: {warning}")
     assert warning in (tmp_path / "strict" / "report.html").read_text()
 
-    refused = winnow(*arguments, "--filter.max-wer", "0.1", server=prefect_server)
-    assert refused.returncode == 8
-    assert refused.stderr.splitlines()[-1].startswith("winnow: ")
-    assert "Traceback" not in refused.stderr
+    exit_code, printed = refused(*arguments, "--filter.max-wer", "0.1")
+    assert exit_code == 8
+    assert printed.splitlines()[-1].startswith("winnow: ")
+    assert "Traceback" not in printed
     elsewhere = ["--output", tmp_path / "other", "--small"]
-    missing = winnow("curate", tmp_path / "no.jsonl", *elsewhere, models["small"], server=prefect_server)
-    assert missing.returncode == 2
-    assert "no.jsonl: cannot read the manifest: No such file or directory" in missing.stderr
-    assert winnow("curate", corpus, *elsewhere, "no.nemo", server=prefect_server).returncode == 7
+    exit_code, printed = refused("curate", tmp_path / "no.jsonl", *elsewhere, models["small"])
+    assert exit_code == 2
+    assert "no.jsonl: cannot read the manifest: No such file or directory" in printed
+    assert refused("curate", corpus, *elsewhere, "no.nemo")[0] == 7
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"audio_filepath": "a.wav", "pred_text": {}}')
     process = winnow("curate", corpus, *elsewhere, broken, server=prefect_server)
@@ -114,24 +129,28 @@ def test_run_prints_a_summary_and_each_error_one_line_with_its_exit_code(manifes
     assert "transcribe-small" not in process.stderr
 
 
+@pytest.mark.usefixtures("measured_children")
 def test_json_without_a_file_is_alone_on_standard_output(prefect_server):
     """With findings for people, and whatever libraries print, on standard error."""
     model = ROOT / "demo" / "small.nemo"
-    for words in (["download-models", model, "--json"], ["download-models", "--json", "-", "--models", model]):
-        process = winnow(*words, server=prefect_server)
-        assert process.returncode == 0, process.stderr
-        (result,) = json.loads(process.stdout)
-        assert result["pin"].startswith(f"{model}@sha256:")
-        assert "pinned: " in process.stderr
+    process = winnow("download-models", "--json", "-", "--models", model, server=prefect_server)
+    assert process.returncode == 0, process.stderr
+    (result,) = json.loads(process.stdout)
+    assert result["pin"].startswith(f"{model}@sha256:")
+    assert "pinned: " in process.stderr
+    for words in ("x.nemo --json", "--json --models x.nemo"):  # what is left of `--json -`
+        _, given, _ = app.parse_args(f"download-models {words}")
+        assert (given.arguments["settings"].models, given.arguments["json"]) == (["x.nemo"], [])
 
 
-def test_json_in_a_file_leaves_standard_output_to_people(prefect_server, tmp_path):
+def test_json_in_a_file_leaves_standard_output_to_people(prefect_server, refused, tmp_path):
     process = winnow(
         "download-models", ROOT / "demo" / "small.nemo", "--json", tmp_path / "x.json", server=prefect_server
     )
     assert process.returncode == 0, process.stderr
     assert "pinned: " in process.stdout
     assert json.loads((tmp_path / "x.json").read_text())[0]["cause"] is None
-    refused = winnow("doctor", "--json", tmp_path / "none" / "x.json")
-    assert refused.returncode == 2
-    assert refused.stderr == f"winnow: --json {tmp_path / 'none' / 'x.json'}: not a file in an existing folder\n"
+    assert refused("doctor", "--json", tmp_path / "none" / "x.json") == (
+        2,
+        f"winnow: --json {tmp_path / 'none' / 'x.json'}: not a file in an existing folder\n",
+    )

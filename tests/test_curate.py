@@ -9,17 +9,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from demo.__main__ import pinned
-from flows.curate import curate
+from flows.curate import curate as curate_with_prefect
 from tasks.filter import filter
 from tests.conftest import DEMO, published_rows
+from tests.in_process import curate
 from winnow.errors import MissingColumns, RunMismatch
 from winnow.parameters.filter import Filter
 from winnow.rules.duplicates import count_duplicates, hash_references
 from winnow.rules.presets import FILTERS
 from winnow.runs.run_record import load_settings
 from winnow.validation.rules import required_columns, rules_for
-
-pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
 def test_large_model_transcribes_only_escalated_rows(manifest, hears, tmp_path):
@@ -138,7 +137,7 @@ def test_run_that_keeps_nothing_is_published(manifest, hears, tmp_path):
 def demo_run(prefect_server, tmp_path_factory):
     run = tmp_path_factory.mktemp("demo") / "run"
     settings = {"small": pinned("small"), "large": pinned("large"), "shard_hours": 0.1}
-    return run, curate(manifest=DEMO / "corpus" / "manifest.jsonl", output=run, **settings)
+    return run, curate_with_prefect(manifest=DEMO / "corpus" / "manifest.jsonl", output=run, **settings)
 
 
 BROKEN = {

@@ -51,6 +51,14 @@ def run_download(hub_server, tmp_path, prefect_server):
 
 
 def test_models_are_downloaded_once_and_a_failure_does_not_stop_the_rest(hub_server, run_download):
+    """An unpinned model is not even downloaded; the error has the pin to use, that of a hub or of the file."""
+    process, (row,) = run_download("demo/small")
+    assert (process.returncode, row["state"]) == (7, "failed")
+    assert f"pin today's as demo/small@{COMMIT}, or accept any with --trust-unpinned" in row["cause"]
+    assert not [request for request in hub_server.requests if request.startswith("GET")]
+    assert process.stderr.splitlines()[-1].startswith("winnow: ")
+    assert "Traceback" not in process.stderr
+
     names = ["demo/small", "demo/none", f"demo/large@{COMMIT}", "demo/page"]
     process, rows = run_download(*names, "--trust-unpinned")
     assert process.returncode == 7
@@ -67,10 +75,11 @@ def test_models_are_downloaded_once_and_a_failure_does_not_stop_the_rest(hub_ser
     assert process.stderr.splitlines()[-1].startswith("winnow: 2 of 4 models could not be downloaded: ")
 
     hub_server.requests.clear()
-    process, rows = run_download(rows[0]["pin"], names[2])
-    assert process.returncode == 0, process.stderr
-    assert [row["state"] for row in rows] == ["cached", "cached"]
-    assert not [requests for requests in hub_server.requests if requests.startswith("GET")]
+    process, rows = run_download(rows[0]["pin"], names[2], "demo/small")
+    assert process.returncode == 7
+    assert [row["state"] for row in rows] == ["cached", "cached", "failed"]
+    assert f"pin today's as demo/small@sha256:{DIGESTS['small']}, or" in rows[2]["cause"]
+    assert not [request for request in hub_server.requests if request.startswith("GET")]
 
 
 def test_checkpoints_of_a_folder_are_copied_once(tmp_path, prefect_server, monkeypatch):
@@ -87,16 +96,3 @@ def test_checkpoints_of_a_folder_are_copied_once(tmp_path, prefect_server, monke
     (tmp_path / "empty").mkdir()
     with pytest.raises(OptionError, match=r"empty: no checkpoint \(\.nemo\) in this folder"):
         download_models(models=[str(tmp_path / "empty")])
-
-
-def test_unpinned_model_of_a_hub_fails_with_the_pin_to_use(hub_server, run_download):
-    process, (row,) = run_download("demo/small")
-    assert (process.returncode, row["state"]) == (7, "failed")
-    assert f"pin today's as demo/small@{COMMIT}, or accept any with --trust-unpinned" in row["cause"]
-    assert not [request for request in hub_server.requests if request.startswith("GET")]  # before it is downloaded
-    assert process.stderr.splitlines()[-1].startswith("winnow: ")
-    assert "Traceback" not in process.stderr
-
-    run_download("demo/small", "--trust-unpinned")
-    _, (row,) = run_download("demo/small")
-    assert f"pin today's as demo/small@sha256:{DIGESTS['small']}, or" in row["cause"]

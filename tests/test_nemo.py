@@ -1,5 +1,6 @@
 """NeMo's models as recognisers: every family, with real checkpoints and with small ones of random weights."""
 
+import functools
 import json
 from dataclasses import replace
 
@@ -31,20 +32,21 @@ def demo_requests(count: int) -> list[Request]:
     return first_requests[:count]
 
 
-def open_with_nemo(checkpoint, branch=None, **decoding):
+@functools.cache
+def open_with_nemo(checkpoint, branch=None):
     """Return the checkpoint as NeMo opens it."""
     model = restore_model(checkpoint, "cpu")
     model.preprocessor.featurizer.dither = 0.0
     if branch:
         model.change_decoding_strategy(decoder_type=branch, verbose=False)
-    if decoding:
-        model.change_decoding_strategy(decoding)
     return model
 
 
 def nemo_texts(checkpoint, utterances, branch=None, **decoding):
     """Return the texts of NeMo's own transcribe(), one utterance at a time."""
-    model = open_with_nemo(checkpoint, branch, **decoding)
+    model = open_with_nemo(checkpoint, branch)
+    if decoding:
+        model.change_decoding_strategy(decoding)
     return [model.transcribe([request.path], batch_size=1, verbose=False)[0].text for request in utterances]
 
 
@@ -56,11 +58,11 @@ def hypothesis_texts(network, utterances, **options):
 @pytest.mark.parametrize(("model", "branch"), [("small", None), ("large", None), ("large", "ctc")])
 def test_hypotheses_equal_those_of_nemo_one_at_a_time(model, branch):
     checkpoint = resolve_unpinned(DEMO / f"{model}.nemo")
-    utterances = demo_requests(24)
+    utterances = demo_requests(12)
     options = EngineOptions(decoder=branch, batch_seconds=15)
     results, usage = transcribe_requests(get_model(checkpoint, options), utterances, options)
     assert [result.hypothesis.text for result in results] == nemo_texts(checkpoint, utterances, branch)
-    assert usage["utterances"] == 24
+    assert usage["utterances"] == 12
     assert usage["audio_seconds"] == pytest.approx(sum(request.duration for request in utterances), abs=0.1)
     assert (usage["device"], usage["precision"]) == ("cpu", "fp32")
 
@@ -143,14 +145,16 @@ def test_prompt_has_the_language_of_its_row(random_model):
 @pytest.mark.parametrize("family", ["prompted transducer", "prompted hybrid"])
 def test_prompted_transducer_uses_the_language(random_model, family):
     """NeMo 3.0.0 accepts the language only with samples, not with files."""
-    checkpoint, utterances = random_model(family), demo_requests(3)
+    checkpoint = random_model(family)
+    utterances = [replace(request, offset=0.0, duration=2.0) for request in demo_requests(3)]
     assert checkpoint.family == family
     network = NemoModel(checkpoint, EngineOptions())
     german = [replace(request, language="de-at") for request in utterances]
     model = restore_model(checkpoint, "cpu")
     model.preprocessor.featurizer.dither = 0.0
-    clips = [load_clip(request.path, None, None, network.sample_rate, 60).samples for request in utterances]
+    clips = [load_clip(request.path, 0.0, 2.0, network.sample_rate, 60).samples for request in utterances]
 
+    @functools.cache
     def theirs(language):
         return [model.transcribe([c], batch_size=1, verbose=False, target_lang=language)[0].text for c in clips]
 
@@ -205,7 +209,7 @@ def test_noise_lowers_confidence(demo_large):
 
 
 def test_bf16_gives_the_same_hypotheses(demo_large):
-    utterances = demo_requests(40)
+    utterances = demo_requests(20)
     networks = {precision: NemoModel(demo_large, EngineOptions(precision=precision)) for precision in ("fp32", "bf16")}
     assert {name: network.runtime["precision"] for name, network in networks.items()} == {
         "fp32": "fp32",
@@ -213,7 +217,7 @@ def test_bf16_gives_the_same_hypotheses(demo_large):
     }
     assert next(networks["bf16"].model.encoder.parameters()).dtype == torch.bfloat16
     exact, rough = (hypothesis_texts(network, utterances) for network in networks.values())
-    assert sum(text == other_text for text, other_text in zip(exact, rough, strict=True)) >= 38
+    assert sum(text == other_text for text, other_text in zip(exact, rough, strict=True)) >= 19
 
 
 def test_small_model_on_a_cpu_runs_in_fp32(demo_small):

@@ -26,7 +26,7 @@ from winnow.parameters.engine import EngineOptions
 from winnow.schema import QUARANTINE_REASONS, UTTERANCE, select_columns
 
 RATE = 16_000
-MUTATIONS = int(os.environ.get("WINNOW_MUTATIONS", "500"))
+MUTATIONS = int(os.environ.get("WINNOW_MUTATIONS", "250"))
 GOOD = 20
 
 Row = dict[str, Any]

@@ -16,7 +16,7 @@ from winnow.runs.run_record import load_settings
 from winnow.runs.shard_files import hashed_name
 from winnow.runs.verify import verify_run
 
-MUTATIONS = int(os.environ.get("WINNOW_DAMAGES", "3"))
+MUTATIONS = int(os.environ.get("WINNOW_DAMAGES", "2"))
 """How often each file is mutated."""
 
 NOT_CHECKED = ("_lock", "_ledger/aside/*")

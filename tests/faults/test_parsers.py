@@ -24,7 +24,7 @@ from winnow.engines.nemo.archive import RuleViolation
 from winnow.errors import CheckpointError
 from winnow.models.resolve import resolve
 
-DOCUMENTS = int(os.environ.get("WINNOW_DOCUMENTS", "300"))
+DOCUMENTS = int(os.environ.get("WINNOW_DOCUMENTS", "200"))
 
 CLASS = f"target: {ASR}.models.EncDecCTCModel\n"
 TINY = {

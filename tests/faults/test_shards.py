@@ -11,7 +11,7 @@ from flows import curate as flow
 from tests.conftest import published_rows
 from winnow.runs.ledger import read_records
 
-SHARDS = int(os.environ.get("WINNOW_SHARDS", "40"))
+SHARDS = int(os.environ.get("WINNOW_SHARDS", "16"))
 WRITE_TIMEOUT = 60.0  # seconds for the server to write the last events
 PAGE = 200
 

@@ -22,11 +22,12 @@ from prefect.client.schemas.objects import TaskRun
 from flows.curate import curate
 from tests.conftest import published_rows
 from tests.faults.test_kills import dataset
+from tests.in_process import curate as curate_here
 from winnow.runs.ledger import read_records
 from winnow.runs.verify import verify_run
 
-KILLS = int(os.environ.get("WINNOW_WORKER_KILLS", "3"))
-ROWS, POISON = 120, 49
+KILLS = int(os.environ.get("WINNOW_WORKER_KILLS", "2"))
+ROWS, POISON = (120 if "WINNOW_WORKER_KILLS" in os.environ else 60), 25
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -43,7 +44,7 @@ sys.addaudithook(die)
 
 @pytest.fixture
 def corpus(manifest, hears) -> dict[str, Any]:
-    """A corpus of thirty shards with the utterance `poison`; the large model transcribes half of it too."""
+    """A corpus of fifteen or thirty shards with the utterance `poison`; the large model transcribes half of it too."""
     names = [f"{'poison' if i == POISON else i}.wav" for i in range(ROWS)]
     path = manifest(*[{"audio_filepath": name, "duration": 1.0, "text": f"good morning {name}"} for name in names])
     small = {name: f"good {'morning' if i % 2 else 'night'} {name}" for i, name in enumerate(names)}
@@ -131,7 +132,7 @@ def test_rows_25_and_26_run_survives_killed_workers_and_a_fatal_utterance(
     corpus, fatal_utterance, tmp_path, monkeypatch
 ):
     seed = int(os.environ.get("WINNOW_SEED", random.randrange(10**6)))
-    curate(**corpus, output=tmp_path / "whole")
+    curate_here(**corpus, output=tmp_path / "whole")
 
     def kill(pick: random.Random) -> bool:
         victims = workers_here()
@@ -205,7 +206,7 @@ def cluster() -> Iterator[tuple[str, list[Host]]]:
 def test_run_survives_killed_hosts_and_scheduler(corpus, cluster, tmp_path):
     seed = int(os.environ.get("WINNOW_SEED", random.randrange(10**6)))
     address, hosts = cluster
-    curate(**corpus, output=tmp_path / "whole")
+    curate_here(**corpus, output=tmp_path / "whole")
 
     def kill(pick: random.Random) -> bool:
         return transcription_started(tmp_path / "run") and pick.choice(hosts).kill()
