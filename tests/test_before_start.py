@@ -23,6 +23,7 @@ HEAVY = {"prefect", "torch", "nemo", "dask", "matplotlib"}
 
 SCRIPT = f"""
 import json, os, sys
+import cli.benchmark, cli.download_models, cli.run
 from cli.app import main
 for name, words in json.load(sys.stdin).items():
     if not os.fork():
