@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 
 
 class Limits(NamedTuple):
-    """When a text is proposed; the defaults were chosen on other speech by `python -m benchmarks.proposals --choose`.
+    """When a text is proposed; `benchmarks.proposals` chose the defaults on speech other than what it measures.
 
     `min_doubt` is the least doubt that each model has about the reference, `max_uncertainty` the most nats per word by
     which the likelihood of the reading falls short of certainty under each model.
