@@ -31,7 +31,7 @@ class Limits(NamedTuple):
     which the likelihood of the reading falls short of certainty under each model.
     """
 
-    min_doubt: float = 1.0
+    min_doubt: float = 2.0
     max_uncertainty: float = 0.2
 
 
