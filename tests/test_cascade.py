@@ -152,11 +152,11 @@ def test_gate_after_the_large_model_escalates_rows_that_the_filter_would_drop():
         ),
         (
             {"gate": Gate(accept_confidence=0.5)},
-            "--gate.accept-confidence: not used, because the gate compares wer (--gate.by auto)",
+            "--gate.accept-confidence: not used, because the gate compares evidence and wer (--gate.by auto)",
         ),
         (
             {"gate": Gate(accept_agreement=0.5)},
-            "--gate.accept-agreement: not used, because the gate compares wer (--gate.by auto)",
+            "--gate.accept-agreement: not used, because the gate compares evidence and wer (--gate.by auto)",
         ),
         (
             {"gate": Gate(by="confidence", accept=0.1)},

@@ -136,9 +136,9 @@ class Filter(Parameters):
 
     @property
     def rules_without_evidence(self) -> list[Rule]:
-        """The rules of the preset that hold only without evidence: its limit of WER, unless that is replaced."""
-        active = self.active_rules
-        return [rule for rule in self.preset_rules if rule in active and rule.term == Term("wer")]
+        """The rules of the preset that hold only without evidence: its limit of WER, unless one is given."""
+        given = rules_by_name([*self.limit_rules(self.LIMITS), *self.rules])
+        return [rule for rule in self.preset_rules if rule.name not in given and rule.term == Term("wer")]
 
     @property
     def active_rules(self) -> list[Rule]:

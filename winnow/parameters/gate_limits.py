@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from winnow.gates.criteria import CRITERIA, Criterion, GateLimits, Gates, criteria_for
+from winnow.gates.criteria import AUTO, CRITERIA, Criterion, GateLimits, Gates, criteria_for
 from winnow.parameters.filter import Filter
 from winnow.parameters.gate import GATE_PRESETS, Gate
 from winnow.parameters.settings import flag
@@ -61,13 +61,17 @@ def gate_complaints(gate: Gate, filter: Filter, referenced: bool, roles: list[st
         yield "--gate.preset budget: needs a rule for the highest WER, e.g. --filter.max-wer, or nothing can be rescued"
     if gate.preset != "budget" and gate.budget is not None:
         yield "--gate.budget: needs --gate.preset budget"
-    used = list(dict.fromkeys(name for role in roles[:-1] for name in criteria_for(gate.by, role)))
+    if gate.escalate is not None and (gate.preset == "everything" or gate.accept_doubt is not None):
+        chosen = "--gate.preset everything" if gate.preset == "everything" else "--gate.accept-doubt"
+        yield f"--gate.escalate: not used, because {chosen} says what is escalated"
+    by = "evidence" if gate.chooses_doubt else gate.by
+    used = list(dict.fromkeys(name for role in roles[:-1] for name in criteria_for(by, role)))
     if referenced:
         used = [name for name in used if name == gate.by or CRITERIA[name].needs_reference]
     for name, criterion in CRITERIA.items():
         options = [option for option in (criterion.accept, criterion.reject) if option]
         flags = ", ".join(flag("gate", option) for option in options if getattr(gate, option) is not None)
-        if flags and gate.preset == "budget" and not criterion.needs_earlier_model:
+        if flags and gate.preset == "budget" and name in AUTO:
             yield f"{flags}: not used, because --gate.preset budget chooses this limit"
         elif flags and name not in used:
             yield f"{flags}: not used, because the gate compares {' and '.join(used)} (--gate.by {gate.by})"

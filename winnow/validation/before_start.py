@@ -25,6 +25,7 @@ from winnow.runs.run_dir import check_folder
 from winnow.runs.run_record import check_recordable, has_results, load_settings, raise_if_other_run, with_absolute_names
 from winnow.runs.storage import location
 from winnow.sweep.outcomes import run_stages
+from winnow.validation.evidence_options import check_gate_options
 from winnow.validation.rules import phrase_digest, rules_for
 
 
@@ -97,6 +98,7 @@ def check_inputs(settings: Settings) -> Rules:
     elif repeated := [name for number, name in enumerate(names) if name in names[:number]]:
         raise OptionError(f"models: {repeated[0]} is listed twice, and would have two votes: name it once")
     check_models(names, settings.trust_unpinned)
+    check_gate_options(settings)
     if settings.devices not in ("inline", "local"):
         address_of(settings.devices)  # raises for a scheduler file that is none
     return rules_for(settings)

@@ -33,6 +33,7 @@ from winnow.runs.ledger import key_of
 from winnow.schema import QUARANTINE_REASONS
 from winnow.text.normalize import normalize
 from winnow.text.text_stats import TEXT_STATS
+from winnow.validation.evidence_options import check_filter_options
 from winnow.validation.known_columns import check_known
 
 HEAD_UTTERANCES = 1_000  # utterances
@@ -50,6 +51,7 @@ def rules_for(settings: Settings, calibration: Calibration | None = None) -> Rul
     Raises RuleError or MissingColumns if the run cannot follow one of them.
     """
     check_names(settings.filter)
+    check_filter_options(settings)
     rules = settings.filter.active_rules
     unreferenced = [] if settings.referenced else settings.filter.unreferenced_rules
     if settings.referenced and (unused := settings.filter.changed_unreferenced_limits):
