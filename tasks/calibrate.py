@@ -6,8 +6,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.retry import RETRY
-from winnow.evidence.calibration import Calibration, larger_limit, small_band
+from winnow.evidence.calibration import Calibration, larger_limit
 from winnow.evidence.gather import ModelEvidence
+from winnow.evidence.limits import choose_band
 from winnow.evidence.planting import sample_share
 from winnow.gates.criteria import GateLimits, Gates
 from winnow.parameters.curation import Curation
@@ -22,17 +23,18 @@ AUDIT_SHARE = 0.2
 def choose_bands(small: ModelEvidence, settings: Curation, utterances: int) -> Gates:
     """Return the gates after the small model, with limits of doubt within what the large model may transcribe.
 
-    `utterances` are those of the run.
+    `utterances` are those of the run. Limits that are given stand; what the filter keeps by its own limit is never
+    rejected, and what it drops never accepted.
     """
     gates, budget = settings.gates_after_small, settings.escalate_share
     audit = max(gates.audit, min(sample_share(utterances), AUDIT_SHARE * budget))
     limits = gates.limits["evidence"]
     if settings.gate.preset != "everything":
-        chosen = small_band(small, settings.filter.lose_share, max(0.0, budget - audit))
-        limits = GateLimits(
-            chosen.accept if limits.accept is None else limits.accept,
-            chosen.reject if limits.reject is None else limits.reject,
-        )
+        band = choose_band(small, settings.filter.lose_share, max(0.0, budget - audit), limits.reject)
+        accept, reject = band if limits.accept is None else (limits.accept, max(limits.accept, band.reject))
+        if (kept := settings.filter.max_doubt) is not None:
+            accept, reject = min(accept, kept), reject if limits.reject is not None else max(reject, kept)
+        limits = GateLimits(accept, reject)
     return gates.model_copy(update={"by": "evidence", "limits": gates.limits | {"evidence": limits}, "audit": audit})
 
 
@@ -50,9 +52,10 @@ def choose_bands_run(shards: list[Path], settings: Curation, utterances: int) ->
 @task(task_run_name="choose limit of doubt after {role}", cache_policy=NO_CACHE, **RETRY)
 def choose_accept_run(shards: list[Path], settings: Curation, gates: Gates, role: Role) -> Gates:
     """Return the gates after a larger model: what it does not doubt is accepted, and the rest escalated."""
-    small, larger = (read_evidence(shards, name) for name in ("small", role))
-    limit = larger_limit(small, larger, escalated_band(gates), settings.filter.lose_share).limit
-    after = settings.gates_after_larger
+    after, limit = settings.gates_after_larger, settings.filter.max_doubt
+    if limit is None:
+        small, larger = (read_evidence(shards, name) for name in ("small", role))
+        limit = larger_limit(small, larger, escalated_band(gates), settings.filter.lose_share)
     limits = after.limits | {"evidence": GateLimits(accept=limit)}
     return after.model_copy(update={"by": "evidence", "limits": limits})
 

@@ -61,12 +61,12 @@ def test_limits_of_doubt_are_refused_with_rules_of_other_recipes_and_in_ensemble
     preset = "--filter.lose: not used, because --filter.preset none does not go by doubt: use --filter.preset winnow"
     with pytest.raises(OptionError, match=re.escape(preset)):
         rules_for(curation(filter=Filter(preset="none", lose=0.01)))
-    with pytest.raises(OptionError, match="--filter.max-doubt: not used, because an ensemble judges"):
+    with pytest.raises(OptionError, match=r"--filter\.max-doubt: not used, because an ensemble judges"):
         rules_for(Ensemble(manifest="a.jsonl", output="out", models=["a.nemo", "b.nemo"], filter=Filter(max_doubt=1)))
 
 
 def test_share_to_lose_is_refused_where_the_limit_of_the_only_model_is_given():
-    with pytest.raises(OptionError, match="--filter.lose: not used, because --filter.max-doubt is the limit"):
+    with pytest.raises(OptionError, match=r"--filter\.lose: not used, because --filter\.max-doubt is the limit"):
         check_filter_options(curation(large=None, filter=Filter(lose=0.01, max_doubt=3)))
 
 

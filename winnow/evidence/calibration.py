@@ -5,14 +5,15 @@ because the model that decides on it would have found it too doubtful. A larger 
 it read; how many of the others it would have found is estimated by those.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from pydantic import BaseModel
 
-from winnow.evidence.gather import ModelEvidence
-from winnow.evidence.limits import Band, choose_band, lowest_limit, raise_for_free
+from winnow.evidence.gather import Indices, ModelEvidence
+from winnow.evidence.limits import Band, lowest_limit, raise_for_free
 from winnow.evidence.mixture import Mixture
 from winnow.gates.sampling import Flags, Numbers, wilson_interval
 from winnow.roles import Role
@@ -41,7 +42,7 @@ class ModelCalibration(BaseModel, frozen=True):
     """What planted errors tell of one model.
 
     It has evidence for `references`, of which the share `right` (0 to 1) is estimated to be right. Where it decides,
-    references are kept up to `limit`. The curves show what limits of doubt and of WER would find and lose.
+    references are kept up to `limit`. The curves show what other limits of doubt and of WER would find and lose.
     """
 
     references: int
@@ -63,42 +64,74 @@ class Calibration(BaseModel, frozen=True):
     found: dict[str, FoundRate] = {}
     lost: float = 0.0
 
-    def with_limit(self, limit: float) -> "Calibration":
-        """Return the same with one limit for every model, which somebody chose."""
-        models = {role: model.model_copy(update={"limit": limit}) for role, model in self.models.items()}
-        return self.model_copy(update={"models": models, "found": {}, "lost": 0.0})
-
     @property
     def limits(self) -> dict[Role, float]:
         """The limit of doubt of each model."""
         return {role: model.limit for role, model in self.models.items()}
 
 
-def small_band(evidence: ModelEvidence, lose: float, budget: float) -> Band:
-    """Return the doubts of the small model that a larger one reads, within a share (0 to 1) of all seconds."""
-    return choose_band(evidence.mixture(), evidence.doubt, evidence.seconds, lose, budget)
+@dataclass(frozen=True)
+class LargerModel:
+    """A larger model: what it says of the references that it read, which of them are right, and its limit."""
 
-
-class LargerLimit(NamedTuple):
-    """The limit of a larger model, and the share (0 to 1) of all right references that it loses."""
-
+    evidence: ModelEvidence
+    mixture: Mixture
     limit: float
-    lost: float
 
 
-def larger_limit(small: ModelEvidence, larger: ModelEvidence, band: Band, lose: float) -> LargerLimit:
+def calibrate(
+    evidence: Mapping[Role, ModelEvidence], band: Band | None, lose: float, limit: float | None = None
+) -> Calibration:
+    """Return the limits of a run's models, what they find and what they lose.
+
+    `evidence` has the models in their order, `band` the doubts of the small model that the next one reads; None if the
+    small model decides alone, by its own limit. That is also its limit in languages without a larger model. A `limit`
+    that is given is every model's.
+    """
+    (role, small), *rest = evidence.items()
+    first = small.mixture()
+    own = lowest_limit(first, lose) if limit is None else limit
+    band = band or Band(own, own)
+    models = {role: summarize_model(small, first, max(own, band.accept))}
+    lost, larger = first.lost(band.reject), list[LargerModel]()
+    for name, model in rest:
+        chosen = larger_limit(small, model, band, lose) if limit is None else limit
+        larger.append(LargerModel(model, model.mixture(), chosen))
+        models[name] = summarize_model(model, larger[-1].mixture, chosen)
+    if larger:
+        lost += lost_by_larger(small, larger[-1].evidence, band, larger[-1].limit)
+    return Calibration(lose=lose, models=models, found=found_rates(small, first, band, larger), lost=lost)
+
+
+def larger_limit(small: ModelEvidence, larger: ModelEvidence, band: Band, lose: float) -> float:
     """Return the limit of a larger model for what the small one escalates.
 
     It may lose what the small one's rejections leave of `lose`, but at least a quarter, and is raised as far as that
     costs next to nothing of what is found.
     """
-    first = small.mixture()
-    escalated = larger.only(np.isin(larger.rows, small.rows[inside(small.doubt, band)]))
+    escalated = escalated_to(larger, small, band)
+    if not len(escalated):
+        return lowest_limit(larger.mixture(), lose)
     mixture = escalated.mixture()
-    right = mixture.share * len(escalated) / max(first.share * len(small), 1e-9)
-    left = max(lose - first.lost(band.reject), lose / 4)
-    limit = raise_for_free(escalated, mixture, lowest_limit(mixture, min(1.0, left / max(right, 1e-9))))
-    return LargerLimit(limit, right * mixture.lost(limit))
+    left = max(lose - small.mixture().lost(band.reject), lose / 4)
+    share = right_share(escalated, small)
+    return raise_for_free(escalated, mixture, lowest_limit(mixture, min(1.0, left / max(share, 1e-9))))
+
+
+def lost_by_larger(small: ModelEvidence, larger: ModelEvidence, band: Band, limit: float) -> float:
+    """Return the share (0 to 1) of all right references that a larger model drops by its limit."""
+    escalated = escalated_to(larger, small, band)
+    return right_share(escalated, small) * escalated.mixture().lost(limit)
+
+
+def right_share(escalated: ModelEvidence, small: ModelEvidence) -> float:
+    """Return the share (0 to 1) of all right references that are among those that were escalated."""
+    return escalated.mixture().share * len(escalated) / max(small.mixture().share * len(small), 1e-9)
+
+
+def escalated_to(larger: ModelEvidence, small: ModelEvidence, band: Band) -> ModelEvidence:
+    """Return what a larger model read because the small one escalated it by its doubt, not for the audit."""
+    return larger.only(np.isin(larger.rows, small.rows[inside(small.doubt, band)]))
 
 
 def inside(doubts: Numbers, band: Band) -> Flags:
@@ -106,63 +139,74 @@ def inside(doubts: Numbers, band: Band) -> Flags:
     return (doubts > band.accept) & (doubts <= band.reject)
 
 
-def calibrate(evidence: Mapping[Role, ModelEvidence], band: Band | None, lose: float) -> Calibration:
-    """Return the limits of a run's models, what they find and what they lose.
-
-    `evidence` has the models in their order, `band` the doubts of the small model that the next one reads; None if the
-    small model decides alone, by its own limit.
-    """
-    (role, small), *larger = evidence.items()
-    first = small.mixture()
-    if band is None:
-        limit = lowest_limit(first, lose)
-        band = Band(limit, limit)
-    models = {role: summarize_model(small, first, band.accept)}
-    last, chosen = None, LargerLimit(0.0, 0.0)
-    for name, last in larger:
-        chosen = larger_limit(small, last, band, lose)
-        models[name] = summarize_model(last, last.mixture(), chosen.limit)
-    found = found_rates(small, first, band, last, chosen.limit)
-    return Calibration(lose=lose, models=models, found=found, lost=first.lost(band.reject) + chosen.lost)
-
-
 def found_rates(
-    small: ModelEvidence, first: Mixture, band: Band, last: ModelEvidence | None, limit: float
+    small: ModelEvidence, first: Mixture, band: Band, larger: Sequence[LargerModel]
 ) -> dict[str, FoundRate]:
     """Return the share of each kind of planted errors that is found, counting each by how probably its row is right."""
     rates = {}
     for kind, errors in small.planted.items():
         weights = first.right[errors.at]
-        total = float(weights.sum())
-        if total <= 0:
+        if (total := float(weights.sum())) <= 0:
             continue
-        found = (errors.doubt > band.reject).astype(float)
         escalated = inside(errors.doubt, band)
-        if last is not None and escalated.any():
-            found[escalated] = found_by_last(small, last, kind, limit, errors.at[escalated], band)
-        share = float((weights * found).sum()) / total
-        effective = total**2 / float((weights**2).sum())
-        low, high = wilson_interval(share * effective, effective)
-        rates[kind] = FoundRate(planted=len(weights), found=share, low=low, high=high)
+        known = float((weights * (errors.doubt > band.reject)).sum()) / total
+        share_read = float(weights[escalated].sum()) / total
+        read = found_by_larger(small, larger, kind, errors.at[escalated], band)
+        found = known + share_read * read.share
+        trials = effective_trials(found, total**2 / float((weights**2).sum()), share_read, read)
+        low, high = wilson_interval(found * trials, trials)
+        rates[kind] = FoundRate(planted=len(weights), found=found, low=low, high=high)
     return rates
 
 
-def found_by_last(
-    small: ModelEvidence, last: ModelEvidence, kind: str, limit: float, at: np.ndarray, band: Band
-) -> Numbers:
-    """Return how probably a larger model finds errors in these references: what it read tells of all like them.
+class Rate(NamedTuple):
+    """A share (0 to 1), and how many errors it was counted in."""
 
-    References that the small model would accept without the error are easier than those that it escalates.
+    share: float
+    trials: float
+
+
+def found_by_larger(small: ModelEvidence, larger: Sequence[LargerModel], kind: str, at: Indices, band: Band) -> Rate:
+    """Return which share of the errors in these references larger models find: what they read tells of all like them.
+
+    References that the small model would accept without the error are easier than those that it escalates. Each model
+    accepts what it does not doubt, so that only what all of them doubt is found. Half, where none was read.
     """
-    errors = last.planted.get(kind)
-    if errors is None or not len(errors.at):
-        return np.ones(len(at))
-    hit = errors.doubt > limit
     easy_rows = small.rows[small.doubt <= band.accept]
-    easy = np.isin(last.rows[errors.at], easy_rows)
-    rates = {flag: hit[easy == flag].mean() if (easy == flag).any() else hit.mean() for flag in (True, False)}
     is_easy = small.doubt[at] <= band.accept
-    return np.asarray(np.where(is_easy, rates[True], rates[False]), np.float64)
+    share, trials = np.ones(len(at)), np.inf
+    for model in larger:
+        errors = model.evidence.planted.get(kind)
+        if errors is None:
+            return Rate(0.5, 0.0)
+        hit, weights = errors.doubt > model.limit, model.mixture.right[errors.at]
+        easy = np.isin(model.evidence.rows[errors.at], easy_rows)
+        rates = {flag: weighted_mean(hit, weights * (easy == flag)) for flag in (True, False)}
+        overall = weighted_mean(hit, weights)
+        easy_rate, hard_rate = (overall if rates[flag] is None else rates[flag] for flag in (True, False))
+        if easy_rate is None or hard_rate is None:
+            return Rate(0.5, 0.0)
+        share, trials = share * np.where(is_easy, easy_rate, hard_rate), min(trials, float(weights.sum()))
+    return Rate(float(share.mean()), trials) if len(at) else Rate(0.0, np.inf)
+
+
+def weighted_mean(flags: Flags, weights: Numbers) -> float | None:
+    """Return the share of flags that are set; None if no weight is above 0."""
+    total = float(weights.sum())
+    return float((flags * weights).sum()) / total if total > 0 else None
+
+
+def effective_trials(found: float, planted: float, share_read: float, read: Rate) -> float:
+    """Return how many trials would know a share as well as it is known.
+
+    Its variance is that of the planted errors, and that of the rate at which larger models find the share that they
+    read, which is known from fewer. Rates at 0 or 1 are moved inwards by one trial, so that they have a variance.
+    """
+    rate = (found * planted + 1) / (planted + 2)
+    trials = min(read.trials, 1e9)
+    read_rate = (read.share * trials + 1) / (trials + 2)
+    variance = rate * (1 - rate) / planted + share_read**2 * read_rate * (1 - read_rate) / (trials + 1)
+    return rate * (1 - rate) / variance
 
 
 def summarize_model(evidence: ModelEvidence, mixture: Mixture, limit: float) -> ModelCalibration:

@@ -16,9 +16,6 @@ from winnow.schema import PLANTED
 
 Indices = NDArray[np.int64]
 
-NO_PATH = 1e3
-"""The doubt of a planted text that the audio is too short for."""
-
 
 class PlantedEvidence(NamedTuple):
     """Planted errors of one kind: the positions of their references, the doubt of the texts with them, and the WER."""
@@ -89,7 +86,7 @@ def gather_evidence(shards: Iterable[pa.Table], role: Role) -> ModelEvidence:
 
 
 def planted_rows(shard: pa.Table, role: Role) -> Iterable[tuple[int, str, float, float]]:
-    """Yield the row, kind, doubt and WER of each planted error that the model has scored."""
+    """Yield the row, kind, doubt and WER of each planted error that the model has evidence for."""
     scored = shard.append_column("row", pa.array(range(len(shard))))
     names = [PLANTED, f"{role}_planted_doubt", f"{role}_planted_wer"]
     if names[1] not in shard.schema.names:
@@ -99,7 +96,8 @@ def planted_rows(shard: pa.Table, role: Role) -> Iterable[tuple[int, str, float,
     columns = (scored["row"].to_pylist(), scored[PLANTED].to_pylist(), scored[names[1]].to_pylist(), wers)
     for row, planted, doubts, row_wers in zip(*columns, strict=True):
         for error, doubt, wer in zip(planted, doubts, row_wers or [None] * len(planted), strict=True):
-            yield row, error["kind"], NO_PATH if doubt is None else doubt, np.nan if wer is None else wer
+            if doubt is not None:
+                yield row, error["kind"], doubt, np.nan if wer is None else wer
 
 
 def to_floats(shard: pa.Table, name: str) -> Numbers:

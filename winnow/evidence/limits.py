@@ -12,7 +12,6 @@ import numpy as np
 from winnow.evidence.gather import ModelEvidence
 from winnow.evidence.mixture import EDGES, Mixture
 from winnow.evidence.planting import ONE_WORD
-from winnow.gates.sampling import Numbers
 
 HIGHEST_LIMIT = float(EDGES[-2])
 STEP = 0.05  # of the limits that are tried, in doubt
@@ -38,13 +37,15 @@ def lowest_limit(mixture: Mixture, lose: float) -> float:
     return float(round(limits[np.argmax(lost <= lose)], 4))
 
 
-def choose_band(mixture: Mixture, doubts: Numbers, seconds: Numbers, lose: float, budget: float) -> Band:
+def choose_band(evidence: ModelEvidence, lose: float, budget: float, reject: float | None = None) -> Band:
     """Return the band that a larger model reads within a budget, a share (0 to 1) of all seconds.
 
-    What is rejected loses at most two thirds of `lose`; the rest of the budget goes to lower doubts, which hide
-    errors of one word.
+    What is rejected loses at most two thirds of `lose`, unless that limit is given; the rest of the budget goes to
+    lower doubts, which hide errors of one word.
     """
-    reject = lowest_limit(mixture, REJECTED_SHARE * lose)
+    doubts, seconds = evidence.doubt, evidence.seconds
+    if reject is None:
+        reject = lowest_limit(evidence.mixture(), REJECTED_SHARE * lose)
     order = np.argsort(-doubts, kind="stable")
     below = order[doubts[order] <= reject]
     spent = np.cumsum(seconds[below])
@@ -57,7 +58,7 @@ def choose_band(mixture: Mixture, doubts: Numbers, seconds: Numbers, lose: float
 def raise_for_free(evidence: ModelEvidence, mixture: Mixture, limit: float) -> float:
     """Raise a limit as far as it still finds all but 1 % of the planted errors of one word."""
     errors = [evidence.planted[kind] for kind in ONE_WORD if kind in evidence.planted]
-    if not errors:
+    if not sum(len(error.at) for error in errors):
         return limit
     doubts = np.concatenate([error.doubt for error in errors])
     weights = np.concatenate([mixture.right[error.at] for error in errors])

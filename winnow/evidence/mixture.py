@@ -72,7 +72,7 @@ def fit_mixture(doubts: Numbers, planted: Mapping[str, tuple[NDArray[np.int64], 
         is_right = responsible[: len(right)].sum(axis=0)[bins]
     own = shares[: len(right)]
     density = (own[:, np.newaxis] * right).sum(axis=0) / own.sum()
-    return Mixture(is_right, float(own.sum()), 1.0 - np.cumsum(density))
+    return Mixture(is_right, float(own.sum()), np.maximum(1.0 - np.cumsum(density), 0.0))
 
 
 def bin_of(doubts: Numbers) -> NDArray[np.int64]:

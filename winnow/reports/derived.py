@@ -10,6 +10,8 @@ from winnow.reports.summary import Report
 from winnow.runs.completion import read_report
 from winnow.runs.evidence import calibrate_shards
 from winnow.runs.run_record import load_settings
+from winnow.runs.shard_files import read_schema
+from winnow.schema import PLANTED
 from winnow.sweep.outcomes import run_stages
 
 
@@ -17,9 +19,9 @@ def calibration_of(original: Path, settings: Settings) -> Calibration | None:
     """Return what the planted errors of a complete run tell by other settings; None if it is not judged by evidence."""
     if not isinstance(settings, Curation) or not judges_by_evidence(settings):
         return None
-    before = Report.model_validate_json(read_report(original))
-    if before.calibration is None:
-        return None
-    if load_settings(original).filter == settings.filter:
+    before, scored = Report.model_validate_json(read_report(original)), run_stages(original)["score"]
+    if before.calibration and load_settings(original).filter == settings.filter:
         return before.calibration
-    return calibrate_shards(run_stages(original)["score"], settings, before.gates)
+    if PLANTED not in read_schema(scored[0]).names:
+        return None
+    return calibrate_shards(scored, settings, before.gates)

@@ -1,6 +1,7 @@
 """What the models of a run say of its references, read from scored shards on disk."""
 
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,13 +30,11 @@ def read_columns_of(shards: list[Path], role: Role) -> Iterator[pa.Table]:
 def escalated_band(gates: Gates) -> Band:
     """Return the doubts that the gate after the small model escalates."""
     limits = gates.limits["evidence"]
-    accept = -1.0 if limits.accept is None else limits.accept
-    return Band(accept, float("inf") if limits.reject is None else limits.reject)
+    return Band(-inf if limits.accept is None else limits.accept, inf if limits.reject is None else limits.reject)
 
 
 def calibrate_shards(shards: list[Path], settings: Curation, gates: Gates | None) -> Calibration:
     """Return what planted errors tell of a run; `gates` are those after the small model, if it has a larger one."""
     evidence = {role: read_evidence(shards, role) for role in settings.roles}
     band = escalated_band(gates) if gates else None
-    calibration = calibrate(evidence, band, settings.filter.lose_share)
-    return calibration if settings.filter.max_doubt is None else calibration.with_limit(settings.filter.max_doubt)
+    return calibrate(evidence, band, settings.filter.lose_share, settings.filter.max_doubt)
