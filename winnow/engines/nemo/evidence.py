@@ -18,7 +18,7 @@ from winnow.text.spelled_like import Part, differences, join_parts
 from winnow.text.writing_style import candidate_spellings
 
 MAX_SPELLINGS = 4  # of a text that are scored
-MAX_REGIONS = 8  # of differences that are scored alone, to find the worst
+MAX_REGIONS = 3  # of differences that are scored alone, to find the worst
 
 Likelihoods = dict[Ids, float]
 """The log-likelihoods of an utterance's reading and texts [nats], by their tokens."""
