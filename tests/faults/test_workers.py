@@ -27,7 +27,7 @@ from winnow.runs.ledger import read_records
 from winnow.runs.verify import verify_run
 
 KILLS = int(os.environ.get("WINNOW_WORKER_KILLS", "2"))
-ROWS, POISON = (120 if "WINNOW_WORKER_KILLS" in os.environ else 60), 25
+ROWS, POISON = 120, 49
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -44,7 +44,7 @@ sys.addaudithook(die)
 
 @pytest.fixture
 def corpus(manifest, hears) -> dict[str, Any]:
-    """A corpus of fifteen or thirty shards with the utterance `poison`; the large model transcribes half of it too."""
+    """A corpus of thirty shards with the utterance `poison`; the large model transcribes half of it too."""
     names = [f"{'poison' if i == POISON else i}.wav" for i in range(ROWS)]
     path = manifest(*[{"audio_filepath": name, "duration": 1.0, "text": f"good morning {name}"} for name in names])
     small = {name: f"good {'morning' if i % 2 else 'night'} {name}" for i, name in enumerate(names)}

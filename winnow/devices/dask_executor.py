@@ -46,7 +46,7 @@ class DaskExecutor:
         client = self._client
         try:
             workers = client.scheduler_info(n_workers=-1)["workers"].items()
-        except (OSError, ValueError, RuntimeError):  # whatever a client says of a scheduler that has gone
+        except (OSError, ValueError, RuntimeError, KeyError):  # whatever a client says of a scheduler that has gone
             self._reconnect(client)
             return []
         return [Device(str(info["name"]), dict(info.get("resources") or {}), address) for address, info in workers]
