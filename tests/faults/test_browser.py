@@ -73,7 +73,7 @@ def report_with(texts: list[str]) -> str:
 
 
 def test_row_38_markup_runs_nothing_and_fetches_nothing_in_a_browser(tmp_path, prefect_home):
-    with canary_server() as (address, requested), running_server(prefect_home, temporary=True) as api:
+    with canary_server() as (address, requested), running_server(prefect_home) as api:
         texts = [text.replace("{}", address) for text in HOSTILE]
         text = report_with(texts)
         (tmp_path / "report.html").write_text(render_page(text, "Quality report"))
