@@ -1,14 +1,18 @@
-"""Print what rules would keep of a complete run, and what each threshold costs."""
+"""Print what rules would keep of a complete run, what each threshold costs, and which errors it finds."""
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from cli.console import console, errors
+from winnow.evidence.calibration import Calibration, CurvePoint
+from winnow.evidence.planting import LABELS
 from winnow.parameters.filter import Filter
 from winnow.reports.derived import calibration_of
+from winnow.reports.evidence_section import SHOWN
 from winnow.reports.little_kept import FEW
 from winnow.runs.run_record import load_settings
 from winnow.runs.storage import location, put
@@ -40,7 +44,10 @@ def compare(output: str, given: Filter) -> None:
 
 
 def sweep(output: str, given: Filter | None) -> None:
-    """Print the cost and the curve of each rule, and write them to the run's folder: sweep.html and sweep.json."""
+    """Print the cost and the curve of each rule, and what limits of doubt and of WER find of planted errors.
+
+    Write the same to the run's folder: sweep.html and sweep.json.
+    """
     from winnow.reports.charts import (
         data_uri,  # importing matplotlib takes as long as judging a hundred thousand rows
         sweep_curves,
@@ -58,8 +65,13 @@ def sweep(output: str, given: Filter | None) -> None:
     for cost in costs:
         if cost.curve:
             console.print(curve_table(cost))
+    for role, model in calibration.models.items() if calibration else ():
+        for measure, points in (("doubt", model.doubt), ("wer", model.wer)):
+            if points:
+                console.print(found_table(f"{role}: {measure} <=", points))
     page = f"# Thresholds\n\n![Hours kept and their WER]({data_uri(sweep_curves(costs))})\n"
-    put(run / "sweep.json", json.dumps([to_json(cost) for cost in costs], indent=1).encode() + b"\n")
+    written = {"rules": [to_json(cost) for cost in costs], "evidence": curves_of(calibration)}
+    put(run / "sweep.json", json.dumps(written, indent=1).encode() + b"\n")
     put(run / "sweep.html", render_page(page, f"Thresholds: {settings.manifest.name}").encode())
     console.print(f"curves: {run / 'sweep.html'}", markup=False, soft_wrap=True)
 
@@ -67,6 +79,12 @@ def sweep(output: str, given: Filter | None) -> None:
 def to_json(cost: RuleCost) -> dict[str, object]:
     """Return a cost with its rule as a text."""
     return asdict(cost) | {"rule": str(cost.rule)}
+
+
+def curves_of(calibration: Calibration | None) -> dict[str, dict[str, Any]]:
+    """Return the curves of each model by doubt and by WER; none where references are not judged by their doubt."""
+    models = calibration.models if calibration else {}
+    return {role: model.model_dump(include={"doubt", "wer"}) for role, model in models.items()}
 
 
 def subsets_table(subsets: dict[str, Subset]) -> Table:
@@ -92,6 +110,15 @@ def curve_table(cost: RuleCost) -> Table:
     table = new_table(f"{cost.rule.term} {cost.rule.operator}", "kept", "hours", "WER")
     for point in points:
         table.add_row(Text(f"{point.threshold:.4g}", style="bold" if point.current else ""), *figures(point.kept))
+    return table
+
+
+def found_table(first: str, points: list[CurvePoint]) -> Table:
+    """Tabulate some points of a curve: the share of right references that a limit loses, and of errors it finds."""
+    kinds = [kind for kind in SHOWN if any(kind in point.found for point in points)]
+    table = new_table(first, "lost", *(LABELS[kind] for kind in kinds))
+    for point in points[:: max(1, -(-len(points) // MAX_POINTS))]:
+        table.add_row(f"{point.limit:.4g}", f"{point.lost:.1%}", *(f"{point.found[kind]:.1%}" for kind in kinds))
     return table
 
 

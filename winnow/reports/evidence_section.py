@@ -9,6 +9,7 @@ COMPARED_AT = (0.005, 0.01, 0.02, 0.05)
 """Shares of right references that limits lose in the comparison of doubt with WER."""
 
 SHOWN = ("substitution", "deletion", "insertion", "other")
+"""The kinds of errors whose curves are shown."""
 
 
 def evidence_section(context: ReportContext) -> str:

@@ -167,6 +167,8 @@ def describe_reason(name: str, count: ReasonCount) -> str:
     """Explain a reason: why an utterance is quarantined, or which rule it violates."""
     if name == "REJECTED_BY_GATE":
         return "the gate rejected the utterance"
+    if name == "DOUBTFUL":
+        return "the model that decides doubts the reference more than its limit allows"
     return QUARANTINE_REASONS.get(name) or f"violates {count.rule}"
 
 
