@@ -221,8 +221,8 @@ DESCRIPTIONS = {
     "evidence": "Gap for each word of the reference, in nats",
     "gap": "How much less likely the reference is than the hypothesis under the model, in nats: 0 if they have the "
     "same words",
-    "doubt": "The gap relative to the model's own uncertainty, gap / (1 - log-likelihood of the hypothesis): the "
-    "higher, the more the audio speaks against the reference",
+    "doubt": "The gap relative to the model's own uncertainty, gap / min(1 - log-likelihood of the hypothesis, 1.5 "
+    "times the words): the higher, the more the audio speaks against the reference",
     "doubtful": "The reference's words where it differs most from the hypothesis, by the gap; empty where words are "
     "missing from it",
     "no_evidence": "Why there is no evidence: " + "; ".join(f"`{key}`, {why}" for key, why in NO_EVIDENCE.items()),
