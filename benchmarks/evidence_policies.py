@@ -20,7 +20,7 @@ from winnow.gates.sampling import Flags, Numbers, is_drawn
 from winnow.parameters.curation import Curation
 from winnow.parameters.filter import Filter
 from winnow.roles import Role
-from winnow.runs.evidence import escalated_band
+from winnow.runs.evidence import escalated_band, escalated_seconds
 
 LOSES = (0.005, 0.02)
 
@@ -72,9 +72,12 @@ def alone(corpus: ScoredCorpus, role: Role, lose: float) -> Limits:
 
 def cascade(corpus: ScoredCorpus, lose: float) -> Limits:
     """Return the limits of a run of both models, in which the large one scores only what it reads."""
-    settings = Curation(manifest=Path("manifest.jsonl"), output="out", small="small", large="large", filter=Filter(lose=lose))
+    settings = Curation(
+        manifest=Path("manifest.jsonl"), output="out", small="small", large="large", filter=Filter(lose=lose)
+    )
     small = gather_evidence([corpus.references], "small")
-    gates = choose_bands(small, settings, len(corpus.references))
+    spent = escalated_seconds(corpus.references, settings.gates_after_small)
+    gates = choose_bands(small, settings, len(corpus.references), spent)
     read = Limits(Calibration(lose=lose, models={}), gates).reads(corpus.references)
     at = corpus.references.schema.get_field_index("large_doubt")
     seen = pc.if_else(pa.array(read), corpus.references["large_doubt"], None)

@@ -18,10 +18,10 @@ from typing import NamedTuple
 import msgspec
 import pyarrow as pa
 
-from benchmarks.ensemble import Spoken, add_noise, demo_speech, other_speech
-from benchmarks.policies import SPEECH, undamaged_lines
+from benchmarks.ensemble import Spoken, other_speech
+from benchmarks.scored_corpora import corpora
 from demo.__main__ import pinned
-from demo.corpus import CORPUS, CORRUPTIONS
+from demo.corpus import CORRUPTIONS
 from flows.curate import run_curation
 from flows.orchestrator import InProcess
 from winnow.evidence.proposals import Limits, propose
@@ -75,22 +75,6 @@ def proposals(corpus: Transcribed, limits: Limits) -> dict[str, int]:
     return {"utterances": len(right), "wrong references": wrong, "proposals": len(made), "what was said": sum(made)}
 
 
-def corpora(folder: Path) -> Iterator[tuple[str, Transcribed]]:
-    """Yield the demo corpus, the same in more noise, and real digits with their own models if they exist."""
-    rows = [msgspec.json.decode(line) for line in undamaged_lines(CORPUS / "manifest.jsonl")]
-    by_file = {row["audio_filepath"]: row["text"] for row in rows}
-    spoken = demo_speech()
-    texts = [by_file[str(utterance.path.relative_to(CORPUS))] for utterance in spoken]
-    models = {name: pinned(name) for name in ("small", "large")}
-    yield "demo corpus", transcribe(spoken, texts, **models)
-    yield "demo corpus in noise", transcribe(list(add_noise(spoken, folder)), texts, **models)
-    if SPEECH.exists():
-        rows = [msgspec.json.decode(line) for line in (SPEECH / "manifest.jsonl").read_bytes().splitlines()]
-        digits = [Spoken(row["true_text"], SPEECH / row["audio_filepath"], 0.0) for row in rows]
-        own = {name: str(SPEECH / f"digits-{name}.nemo") for name in models}
-        yield "spoken digits", transcribe(digits, [row["text"] for row in rows], **own)
-
-
 def with_wrong_references(spoken: list[Spoken]) -> list[str]:
     """Return the texts of utterances, SHARE_WRONG of them changed: as the demo's are, or by one word."""
     pick, texts = Random(SEED), [utterance.text for utterance in spoken]
@@ -126,11 +110,11 @@ def choose() -> Iterator[list[str]]:
 def measure() -> Iterator[list[str]]:
     """Yield the proposals of each corpus."""
     with tempfile.TemporaryDirectory() as folder:
-        for number, (name, corpus) in enumerate(corpora(Path(folder))):
-            counts = proposals(corpus, Limits())
+        for number, corpus in enumerate(corpora(Path(folder))):
+            counts = proposals(transcribe(corpus.spoken, corpus.references, **corpus.models), Limits())
             if not number:
                 yield ["", *counts]
-            yield [name, *(f"{count}" for count in counts.values())]
+            yield [corpus.name, *(f"{count}" for count in counts.values())]
 
 
 if __name__ == "__main__":

@@ -13,24 +13,24 @@ from winnow.evidence.planting import sample_share
 from winnow.gates.criteria import GateLimits, Gates
 from winnow.parameters.curation import Curation
 from winnow.roles import Role
-from winnow.runs.evidence import calibrate_shards, escalated_band, read_evidence
+from winnow.runs.evidence import calibrate_shards, escalated_band, read_evidence, seconds_by_wer
 from winnow.runs.ledger import commit, find_record, key_of, run_of
 
-AUDIT_SHARE = 0.2
+AUDIT_SHARE = 0.05
 """The part of what a large model may transcribe that shows what it would find in what it does not."""
 
 
-def choose_bands(small: ModelEvidence, settings: Curation, utterances: int) -> Gates:
+def choose_bands(small: ModelEvidence, settings: Curation, utterances: int, spent: float = 0.0) -> Gates:
     """Return the gates after the small model, with limits of doubt within what the large model may transcribe.
 
-    `utterances` are those of the run. Limits that are given stand; what the filter keeps by its own limit is never
-    rejected, and what it drops never accepted.
+    `utterances` are those of the run, `spent` the seconds that it escalates without evidence. Limits that are given
+    stand; what the filter keeps by its own limit is never rejected, and what it drops never accepted.
     """
     gates, budget = settings.gates_after_small, settings.escalate_share
     audit = max(gates.audit, min(sample_share(utterances), AUDIT_SHARE * budget))
     limits = gates.limits["evidence"]
     if settings.gate.preset != "everything":
-        band = choose_band(small, settings.filter.lose_share, max(0.0, budget - audit), limits.reject)
+        band = choose_band(small, settings.filter.lose_share, budget, audit, limits.reject, spent)
         accept, reject = band if limits.accept is None else (limits.accept, max(limits.accept, band.reject))
         if (kept := settings.filter.max_doubt) is not None:
             accept, reject = min(accept, kept), reject if limits.reject is not None else max(reject, kept)
@@ -44,7 +44,8 @@ def choose_bands_run(shards: list[Path], settings: Curation, utterances: int) ->
     run = run_of(shards[0])
     key = key_of("bands", [shard.name for shard in shards], settings.gate, settings.filter)
     if (record := find_record(run, key)) is None:
-        gates = choose_bands(read_evidence(shards, "small"), settings, utterances)
+        spent = seconds_by_wer(shards, settings.gates_after_small)
+        gates = choose_bands(read_evidence(shards, "small"), settings, utterances, spent)
         record = commit(run, key, [], stage="bands", shard="all", facts=gates.model_dump(mode="json"))
     return Gates.model_validate(record["facts"])
 

@@ -14,9 +14,12 @@ from winnow.evidence.gather import ModelEvidence, gather_evidence
 from winnow.evidence.limits import Band, choose_band, lowest_limit
 from winnow.evidence.mixture import fit_mixture
 from winnow.evidence.planting import KINDS, LABELS, ONE_WORD, plant_errors, sample_share
+from winnow.gates.criteria import GateLimits, Gates
+from winnow.gates.sampling import is_drawn
 from winnow.parameters.curation import Curation
 from winnow.parameters.filter import Filter
 from winnow.parameters.gate import Gate
+from winnow.runs.evidence import escalated_seconds
 from winnow.schema import PLANTED, UTTERANCE
 from winnow.text.respell import equal_texts
 from winnow.text.words import split_words
@@ -243,6 +246,34 @@ def test_larger_model_reads_no_more_than_its_budget(budget):
     assert corpus.small.mixture().lost(band.reject) <= 0.02
 
 
+def test_budget_includes_the_audit():
+    corpus = draw_corpus()
+    audited = np.asarray(is_drawn(pa.array(corpus.small.ids), 0.02))
+    band = choose_band(corpus.small, 0.02, 0.1, 0.02)
+    assert 0.095 < (audited | inside(corpus.small.doubt, band)).mean() <= 0.1
+
+
+@pytest.mark.parametrize(("spent", "share"), [(0.0, 0.1), (0.03, 0.07), (0.5, 0.05)])
+def test_budget_pays_for_what_is_escalated_without_evidence_up_to_its_half(spent, share):
+    small = draw_corpus().small
+    band = choose_band(small, 0.02, 0.1, spent=spent * float(small.seconds.sum()))
+    assert inside(small.doubt, band).mean() == pytest.approx(share, abs=0.002)
+
+
+def test_seconds_escalated_without_evidence_are_those_of_the_gate():
+    rows = pa.table(
+        {
+            "duration": [1.0, 2.0, 4.0, 8.0, 16.0],
+            "reason": pa.array([None, None, None, None, "AUDIO_MISSING"], pa.string()),
+            "small_doubt": [2.0, None, None, None, None],
+            "small_wer": [0.5, 0.5, 0.0, 2.0, None],
+            "small_confidence": pa.array([None] * 5, pa.float64()),
+        }
+    )
+    limits = {"evidence": GateLimits(), "wer": GateLimits(0.25, 1.05), "confidence": GateLimits()}
+    assert escalated_seconds(rows, Gates(by="evidence", limits=limits, audit=0.0)) == 2.0
+
+
 def bands(gate: Gate, filter: Filter | None = None) -> tuple[float | None, float | None]:
     settings = Curation(
         manifest="a.jsonl", output="out", small="s.nemo", large="l.nemo", gate=gate, filter=filter or Filter()
@@ -275,6 +306,7 @@ def test_evidence_is_gathered_from_rows_that_have_it():
     planted = [{"kind": "substitution", "text": "a"}, {"kind": "other", "text": "b"}]
     shard = pa.table(
         {
+            "id": [1, 2, 3, 4],
             "duration": [1.0, 2.0, 3.0, 4.0],
             "reason": pa.array([None, None, "AUDIO_MISSING", None], pa.string()),
             "small_doubt": [0.5, None, 1.0, 2.0],
@@ -285,12 +317,12 @@ def test_evidence_is_gathered_from_rows_that_have_it():
         }
     )
     evidence = gather_evidence([shard, shard], "small")
-    assert evidence.rows.tolist() == [0, 3, 4, 7]
+    assert evidence.ids.tolist() == [1, 4, 1, 4]
     assert evidence.doubt.tolist() == [0.5, 2.0, 0.5, 2.0]
     assert evidence.seconds.tolist() == [1.0, 4.0, 1.0, 4.0]
     at, doubt, wer = evidence.planted["substitution"]
     assert (at.tolist(), doubt.tolist(), wer.tolist()) == ([0, 1, 2, 3], [8.0, 6.0, 8.0, 6.0], [0.2, 0.4, 0.2, 0.4])
     assert evidence.planted["other"].at.tolist() == [0, 2]
     kept = evidence.only(evidence.doubt > 1)
-    assert (kept.rows.tolist(), kept.planted["substitution"].at.tolist()) == ([3, 7], [0, 1])
+    assert (kept.ids.tolist(), kept.planted["substitution"].at.tolist()) == ([4, 4], [0, 1])
     assert len(gather_evidence([shard], "large")) == 0

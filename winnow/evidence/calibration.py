@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from winnow.evidence.gather import Indices, ModelEvidence
-from winnow.evidence.limits import Band, lowest_limit, raise_for_free
+from winnow.evidence.limits import REJECTED_SHARE, Band, lowest_limit, raise_for_free
 from winnow.evidence.mixture import Mixture
 from winnow.gates.sampling import Flags, Numbers, wilson_interval
 from winnow.roles import Role
@@ -106,14 +106,14 @@ def calibrate(
 def larger_limit(small: ModelEvidence, larger: ModelEvidence, band: Band, lose: float) -> float:
     """Return the limit of a larger model for what the small one escalates.
 
-    It may lose what the small one's rejections leave of `lose`, but at least a quarter, and is raised as far as that
+    It may lose what the small one's rejections leave of `lose`, but at least a fifth, and is raised as far as that
     costs next to nothing of what is found.
     """
     escalated = escalated_to(larger, small, band)
     if not len(escalated):
         return lowest_limit(larger.mixture(), lose)
     mixture = escalated.mixture()
-    left = max(lose - small.mixture().lost(band.reject), lose / 4)
+    left = max(lose - small.mixture().lost(band.reject), (1 - REJECTED_SHARE) * lose)
     share = right_share(escalated, small)
     return raise_for_free(escalated, mixture, lowest_limit(mixture, min(1.0, left / max(share, 1e-9))))
 
@@ -131,7 +131,7 @@ def right_share(escalated: ModelEvidence, small: ModelEvidence) -> float:
 
 def escalated_to(larger: ModelEvidence, small: ModelEvidence, band: Band) -> ModelEvidence:
     """Return what a larger model read because the small one escalated it by its doubt, not for the audit."""
-    return larger.only(np.isin(larger.rows, small.rows[inside(small.doubt, band)]))
+    return larger.only(np.isin(larger.ids, small.ids[inside(small.doubt, band)]))
 
 
 def inside(doubts: Numbers, band: Band) -> Flags:
@@ -172,7 +172,7 @@ def found_by_larger(small: ModelEvidence, larger: Sequence[LargerModel], kind: s
     References that the small model would accept without the error are easier than those that it escalates. Each model
     accepts what it does not doubt, so that only what all of them doubt is found. Half, where none was read.
     """
-    easy_rows = small.rows[small.doubt <= band.accept]
+    easy_ids = small.ids[small.doubt <= band.accept]
     is_easy = small.doubt[at] <= band.accept
     share, trials = np.ones(len(at)), np.inf
     for model in larger:
@@ -180,7 +180,7 @@ def found_by_larger(small: ModelEvidence, larger: Sequence[LargerModel], kind: s
         if errors is None:
             return Rate(0.5, 0.0)
         hit, weights = errors.doubt > model.limit, model.mixture.right[errors.at]
-        easy = np.isin(model.evidence.rows[errors.at], easy_rows)
+        easy = np.isin(model.evidence.ids[errors.at], easy_ids)
         rates = {flag: weighted_mean(hit, weights * (easy == flag)) for flag in (True, False)}
         overall = weighted_mean(hit, weights)
         easy_rate, hard_rate = (overall if rates[flag] is None else rates[flag] for flag in (True, False))

@@ -29,18 +29,18 @@ class PlantedEvidence(NamedTuple):
 class ModelEvidence:
     """What a model says of the references that it has evidence for; every array has one entry for each of them.
 
-    `rows` are their indices in the run, `doubt`, `wer` and `seconds` what is known of each. `planted` has the errors of
-    each kind, whose positions count these references.
+    `ids` are their lines in the manifest, `doubt`, `wer` and `seconds` what is known of each. `planted` has the errors
+    of each kind, whose positions count these references.
     """
 
-    rows: Indices
+    ids: Indices
     doubt: Numbers
     wer: Numbers
     seconds: Numbers
     planted: Mapping[str, PlantedEvidence]
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.ids)
 
     def mixture(self) -> Mixture:
         """Tell right references from wrong ones."""
@@ -53,36 +53,34 @@ class ModelEvidence:
             kind: PlantedEvidence(position[at[chosen[at]]], doubt[chosen[at]], wer[chosen[at]])
             for kind, (at, doubt, wer) in self.planted.items()
         }
-        return ModelEvidence(self.rows[chosen], self.doubt[chosen], self.wer[chosen], self.seconds[chosen], planted)
+        return ModelEvidence(self.ids[chosen], self.doubt[chosen], self.wer[chosen], self.seconds[chosen], planted)
 
 
 def evidence_columns(role: Role) -> list[str]:
     """Name the columns of a scored shard that a model's evidence is gathered from."""
     planted = [PLANTED, f"{role}_planted_doubt", f"{role}_planted_wer"]
-    return ["duration", "reason", f"{role}_doubt", f"{role}_wer", *planted]
+    return ["id", "duration", "reason", f"{role}_doubt", f"{role}_wer", *planted]
 
 
 def gather_evidence(shards: Iterable[pa.Table], role: Role) -> ModelEvidence:
     """Gather what a model says of all references of a run that have evidence by it."""
-    first = 0
     parts: list[tuple[Indices, Numbers, Numbers, Numbers]] = []
     errors: dict[str, list[tuple[int, float, float]]] = {}
     for shard in shards:
         doubt, wer, seconds = (to_floats(shard, name) for name in (f"{role}_doubt", f"{role}_wer", "duration"))
         known = ~np.isnan(doubt) & np.asarray(pc.is_null(shard["reason"]), bool)
-        offset = sum(len(rows) for rows, *_ in parts)
+        offset = sum(len(ids) for ids, *_ in parts)
         position = offset + np.cumsum(known) - 1
         for row, kind, planted_doubt, planted_wer in planted_rows(shard, role):
             if known[row]:
                 errors.setdefault(kind, []).append((int(position[row]), planted_doubt, planted_wer))
-        parts.append((first + np.flatnonzero(known), doubt[known], wer[known], seconds[known]))
-        first += len(shard)
-    rows, doubt, wer, seconds = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        parts.append((np.asarray(shard["id"])[known], doubt[known], wer[known], seconds[known]))
+    ids, doubt, wer, seconds = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     planted = {
         kind: PlantedEvidence(*(np.array(values) for values in zip(*found, strict=True)))
         for kind, found in errors.items()
     }
-    return ModelEvidence(rows, doubt, wer, seconds, planted)
+    return ModelEvidence(ids, doubt, wer, seconds, planted)
 
 
 def planted_rows(shard: pa.Table, role: Role) -> Iterable[tuple[int, str, float, float]]:

@@ -5,11 +5,13 @@ from math import inf
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from winnow.evidence.calibration import Calibration, calibrate
 from winnow.evidence.gather import ModelEvidence, evidence_columns, gather_evidence
 from winnow.evidence.limits import Band
-from winnow.gates.criteria import Gates
+from winnow.gates.bands import assign_bands
+from winnow.gates.criteria import BY_EVIDENCE, CRITERIA, Gates
 from winnow.parameters.curation import Curation
 from winnow.roles import Role
 from winnow.runs.shard_files import read_schema, read_table
@@ -25,6 +27,19 @@ def read_columns_of(shards: list[Path], role: Role) -> Iterator[pa.Table]:
     wanted = set(evidence_columns(role))
     for shard in shards:
         yield read_table(shard, columns=[name for name in read_schema(shard).names if name in wanted])
+
+
+def seconds_by_wer(shards: list[Path], gates: Gates) -> float:
+    """Return the seconds that the gate after the small model escalates without evidence, by other criteria."""
+    names = ["duration", "reason", *(f"small_{CRITERIA[name].column}" for name in BY_EVIDENCE)]
+    return sum(escalated_seconds(read_table(shard, columns=names), gates) for shard in shards)
+
+
+def escalated_seconds(scored: pa.Table, gates: Gates) -> float:
+    """Return the seconds of what the gate escalates of the rows without evidence."""
+    rows = scored.filter(pc.and_(pc.is_null(scored["reason"]), pc.is_null(scored["small_doubt"])))
+    escalated = pc.equal(assign_bands(rows, "small", gates.model_copy(update={"rules": ()})), "escalate")
+    return float(pc.sum(rows["duration"].filter(escalated)).as_py() or 0.0)
 
 
 def escalated_band(gates: Gates) -> Band:
