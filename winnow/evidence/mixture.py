@@ -22,7 +22,7 @@ MISREAD = ((0.77, 1.3), (0.23, 4.3))
 """The doubt of a right reference that was misread: shares and means of two exponential distributions.
 
 Fitted to 300 utterances in noise, read by a CTC model and by a transducer, which count alike;
-`benchmarks.policies --tune` does it again.
+`benchmarks/policies.py` does it again.
 It hardly differs between models and noises, because doubt is relative to a model's own uncertainty.
 """
 
