@@ -6,7 +6,7 @@ negative if the model finds the text more likely, as greedy readings are not alw
 Doubt is the gap relative to the model's own uncertainty, gap / min(1 - log P(reading | audio), 1.5 words): of a reading
 that is itself unlikely, others are hardly less so. That counts for at most 1.5 nats a word of the text, because a model
 that understood nothing speaks for no text. Doubt tells wrong words from misread ones better than the gap or the gap per
-word do, and its scale hardly differs between models and noises (`benchmarks.policies --tune`).
+word do, and its scale hardly differs between models and noises (`benchmarks/policies.py`).
 """
 
 import math
