@@ -152,10 +152,10 @@ def found_rates(
         known = float((weights * (errors.doubt > band.reject)).sum()) / total
         share_read = float(weights[escalated].sum()) / total
         read = found_by_larger(small, larger, kind, errors.at[escalated], band)
-        found = known + share_read * read.share
+        found = min(1.0, known + share_read * read.share)  # sums of weights may exceed 1 by their last digit
         trials = effective_trials(found, total**2 / float((weights**2).sum()), share_read, read)
         low, high = wilson_interval(found * trials, trials)
-        rates[kind] = FoundRate(planted=len(weights), found=found, low=low, high=high)
+        rates[kind] = FoundRate(planted=len(weights), found=found, low=min(low, found), high=max(high, found))
     return rates
 
 
