@@ -177,7 +177,7 @@ class Scoring(PrecomputedHypotheses):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__(checkpoint)
-        self.nats = 4.0 if Path(checkpoint.name).stem == "small" else 20.0
+        self.nats = 3.6 if Path(checkpoint.name).stem == "small" else 20.0
 
     def transcribe(self, batches: list[Batch]) -> list[Hypothesis]:
         requests = [request for batch in batches for request, _ in batch]
