@@ -184,7 +184,8 @@ def test_every_preset_filters_the_demo_or_names_the_columns_it_lacks(demo_run, t
     for name in FILTERS:
         preset = Filter(preset=name, phrases=tmp_path / "phrases.txt")
         try:
-            rules = rules_for(load_settings(run).model_copy(update={"filter": preset}))
+            settings = load_settings(run).model_copy(update={"filter": preset})
+            rules = rules_for(settings, report.calibration)
         except MissingColumns as error:
             lacking[name] = [column for column in required_columns(preset.preset_rules) if column in str(error)]
             continue

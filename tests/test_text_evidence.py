@@ -12,6 +12,7 @@ from winnow.audio.decode import load_clip
 from winnow.engines.engine import Request
 from winnow.engines.inference import Result, transcribe_requests
 from winnow.engines.nemo.model import NemoModel
+from winnow.engines.scored_texts import REFERENCE, ScoredTexts
 from winnow.engines.shard_columns import hypothesis_columns
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
@@ -167,7 +168,8 @@ def test_transcripts_give_no_evidence(tmp_path):
     ("reading", "text", "expected"),
     [
         (-1.0, -5.0, TextEvidence(2, 4.0, 2.0, doubtful="b")),
-        (-3.0, -1.0, TextEvidence(2, -2.0, -0.5)),  # the reading was not the likeliest text
+        (-1.0, -0.5, TextEvidence(2, -0.5, -0.25)),  # the reading was not the likeliest text
+        (-5.0, -11.0, TextEvidence(2, 6.0, 2.0, doubtful="b")),  # an uncertain reading counts 1.5 nats a word
         (0.5e-6, -3.0, TextEvidence(2, 3.0000005, 3.0000005, doubtful="b")),  # rounded above one
         (-1.0, -math.inf, TextEvidence(2, reason="TOO_LONG_FOR_AUDIO")),
         (-math.inf, -1.0, TextEvidence(2, reason="UNLIKELY_READING")),
@@ -181,7 +183,8 @@ def test_doubt_is_the_gap_relative_to_the_uncertainty_of_the_reading(reading, te
 def test_columns_hold_the_evidence_for_the_first_text():
     evidence = (TextEvidence(2, 4.0, 2.0, doubtful="b"), TextEvidence(1, reason="NOT_WRITABLE"))
     results = [Result(Hypothesis("a", evidence=evidence)), Result(Hypothesis("a", evidence=evidence[1:])), None]
-    columns = hypothesis_columns(results, ["m", "m", None])
+    texts = ScoredTexts({REFERENCE: ["b c", "d", None], "small": ["e", None, None]}, [None] * 3, "basic")
+    columns = hypothesis_columns(results, ["m", "m", None], texts)
     assert {name: columns[name].to_pylist() for name in ("evidence", "gap", "doubt", "doubtful", "no_evidence")} == {
         "evidence": [2.0, None, None],
         "gap": [4.0, None, None],
