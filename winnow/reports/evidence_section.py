@@ -49,17 +49,14 @@ def comparison(doubt: list[CurvePoint], wer: list[CurvePoint]) -> str:
     """Tabulate what the small model alone would find by doubt and by WER, where each loses the same share."""
     rows = []
     for lose in COMPARED_AT:
-        found = [found_at(curve, lose) for curve in (doubt, wer)]
-        if all(found):
-            rows.append(
-                [format_percent(lose)]
-                + [f"{format_percent(point.found.get(kind))}" for point in found if point for kind in SHOWN]
-            )
+        for measure, curve in (("doubt", doubt), ("WER", wer)):
+            if point := found_at(curve, lose):
+                found = [format_percent(point.found.get(kind)) for kind in SHOWN]
+                rows.append([format_percent(lose), measure, *found])
     if not rows:
         return ""
-    names = [f"{measure}: {LABELS[kind]}" for measure in ("Doubt", "WER") for kind in SHOWN]
     head = "What the small model alone would find, by limits that lose a share of the right references:"
-    return f"{head}\n\n{markdown_table(['Lost', *names], rows)}"
+    return f"{head}\n\n{markdown_table(['Lost', 'By', *(LABELS[kind] for kind in SHOWN)], rows)}"
 
 
 def found_at(curve: list[CurvePoint], lose: float) -> CurvePoint | None:
