@@ -11,7 +11,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from cli.console import InertConsole, JsonFile
+from cli.console import EscapingConsole, JsonFile
 from cli.error_lines import explain, format_error
 from flows.server.environment import keep_current_folder_off_path
 from flows.server.proxies import exempt_this_machine
@@ -34,7 +34,7 @@ app: App = App(
     version=version("winnow"),
     default_parameter=Parameter(consume_multiple=True, negative_iterable=()),  # --models a.nemo b.nemo
     error_formatter=lambda error: format_error(error, app),
-    error_console=InertConsole(stderr=True, soft_wrap=True, markup=False),
+    error_console=EscapingConsole(stderr=True, soft_wrap=True, markup=False),
     help_epilogue="Exit codes: " + ", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + ".",
 )
 
@@ -297,7 +297,7 @@ def serve() -> None:
 
 
 def main(words: list[str] | None = None) -> None:
-    """Run the command. Winnow's own errors are printed as one line, any other with its traceback; all of it inert."""
+    """Run the command. Print Winnow's own errors as one line, any other with its traceback, all of it printable."""
     keep_current_folder_off_path()
     exempt_this_machine()
     words = sys.argv[1:] if words is None else words

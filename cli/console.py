@@ -12,11 +12,11 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from winnow.errors import OutputError
-from winnow.inert import inert
 from winnow.input_files import expand_home
+from winnow.printable import printable
 
 
-class InertConsole(Console):
+class EscapingConsole(Console):
     """A console whose terminal obeys only rich, and no text that is printed."""
 
     def __init__(self, **options: Any) -> None:
@@ -24,11 +24,11 @@ class InertConsole(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(inert(segment.text), segment.style)
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
 
-console = InertConsole()
-errors = InertConsole(stderr=True)
+console = EscapingConsole()
+errors = EscapingConsole(stderr=True)
 
 JsonFile = Annotated[list[Path] | None, Parameter(consume_multiple=(0, 1))]
 """The option --json: a file, or - or nothing for standard output."""

@@ -8,9 +8,9 @@ from cyclopts import App, ArgumentCollection, CycloptsError
 from pydantic import ValidationError
 
 from winnow.errors import WinnowError
-from winnow.inert import inert, one_line
 from winnow.parameters.redaction import redact_text
 from winnow.parameters.settings import describe_errors, flag, option_errors
+from winnow.printable import one_line, printable
 
 
 def format_error(error: CycloptsError, app: App) -> str:
@@ -43,6 +43,6 @@ def explain(error: Exception) -> tuple[str, int]:
         return f"winnow: {one_line(option_errors(error))}", 2
     known = error if isinstance(error, WinnowError) else store_error(error)
     if known is None:
-        return inert("".join(traceback.format_exception(error)).rstrip()), 1
+        return printable("".join(traceback.format_exception(error)).rstrip()), 1
     notes = (f"({one_line(note)})" for note in getattr(error, "__notes__", []))
     return " ".join(["winnow:", str(known), *notes]), known.exit_code

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from cli.console import InertConsole
+from cli.console import EscapingConsole
 from winnow.corpora.registry import open_source
 from winnow.engines.registry import engine_for
 from winnow.hardware import ELSEWHERE, this_machine
@@ -20,9 +20,9 @@ from winnow.text.languages import match_language
 
 WIDE = 180  # characters per line if the output is not a terminal
 
-console = InertConsole()
+console = EscapingConsole()
 if not console.is_terminal:
-    console = InertConsole(width=WIDE)
+    console = EscapingConsole(width=WIDE)
 
 
 def show_all(own: Path | None, language: str | None, permissive: bool, offline: bool) -> None:

@@ -15,9 +15,9 @@ from flows.progress import ProgressArtifact
 from flows.with_parameters import with_parameters
 from tasks.download import download_model
 from winnow.errors import DownloadFailed
-from winnow.inert import one_line
 from winnow.models.download import DownloadedModel, expand_folders
 from winnow.parameters.maintenance import DownloadModels
+from winnow.printable import one_line
 
 PARALLEL_DOWNLOADS = 4  # models that are downloaded or checked at the same time
 

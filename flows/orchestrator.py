@@ -11,7 +11,7 @@ from flows.progress import ProgressArtifact, ShowProgress
 from flows.server.monitor import current_flow_run, watch_server
 from flows.server.open_flow_runs import mark_crashed
 from tasks.report import Artifacts
-from winnow.inert import inert
+from winnow.printable import printable
 from winnow.runs.lock import Owner
 
 R = TypeVar("R")
@@ -80,7 +80,7 @@ class PrefectOrchestrator:
 
 def inert_cells(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row of a table whose texts may have come from anywhere."""
-    return {name: inert(value) if isinstance(value, str) else value for name, value in row.items()}
+    return {name: printable(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 class CompletedTask:

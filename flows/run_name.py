@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from prefect.runtime import flow_run
 
-from winnow.inert import one_line
+from winnow.printable import one_line
 
 
 def run_name(template: str) -> Callable[[], str]:

@@ -8,8 +8,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 from prefect.states import Failed
 
-from winnow.inert import one_line
 from winnow.models.download import DownloadedModel, ProgressCallback, download
+from winnow.printable import one_line
 
 
 def task_label() -> str:

@@ -11,7 +11,7 @@ from prefect.states import Failed
 
 from winnow.benchmarking.figures import ModelFigures
 from winnow.engines.engine import Checkpoint
-from winnow.inert import one_line
+from winnow.printable import one_line
 
 Measure = Callable[[Checkpoint, float | None], ModelFigures]
 

@@ -12,7 +12,7 @@ from prefect.runtime import task_run
 from tasks.retry import RETRY
 from winnow.corpora.registry import open_source
 from winnow.corpora.source import Shard, Source, check_unchanged, check_utterances
-from winnow.inert import one_line
+from winnow.printable import one_line
 from winnow.runs import ledger
 from winnow.runs.shard_files import store_table
 from winnow.schema import SHARD, ShardedManifest

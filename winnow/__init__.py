@@ -12,7 +12,7 @@ from importlib import import_module
 from logging import getLogger
 from typing import TYPE_CHECKING, Any
 
-from winnow.log import make_inert
+from winnow.log import make_printable
 
 if TYPE_CHECKING:
     from winnow.api.corpus import Corpus, Utterance, open_corpus
@@ -51,7 +51,7 @@ __all__ = [
     "transcribe",
 ]
 
-getLogger("winnow").addFilter(make_inert)
+getLogger("winnow").addFilter(make_printable)
 
 _MODULES = {
     "winnow.api.corpus": ("Corpus", "Utterance", "open_corpus"),

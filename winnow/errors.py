@@ -33,7 +33,7 @@ A problem with a single utterance is not an error but a row with a reason (`sche
 from collections.abc import Iterator
 from typing import Any
 
-from winnow.inert import one_line
+from winnow.printable import one_line
 
 
 class WinnowError(Exception):

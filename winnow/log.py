@@ -1,12 +1,12 @@
-"""The records of Winnow's log: one line each, without credentials, and inert wherever they are shown."""
+"""The records of Winnow's log: one printable line each, without credentials."""
 
 from logging import LogRecord
 
-from winnow.inert import one_line
 from winnow.parameters.redaction import redact_text
+from winnow.printable import one_line
 
 
-def make_inert(record: LogRecord) -> bool:
+def make_printable(record: LogRecord) -> bool:
     """Format a record's message for terminals, files and Prefect's UI; a filter that lets every record pass."""
     record.msg, record.args = one_line(redact_text(record.getMessage())), None
     return True

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel
 
 from winnow.doctor.installation import REINSTALL
-from winnow.inert import one_line
 from winnow.parameters.redaction import error_line
+from winnow.printable import one_line
 
 Sentence = Annotated[str, AfterValidator(one_line)]
 

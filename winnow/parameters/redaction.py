@@ -4,7 +4,7 @@ import re
 from typing import TypeVar
 
 from winnow.errors import WinnowError
-from winnow.inert import one_line
+from winnow.printable import one_line
 
 Value = TypeVar("Value")
 
@@ -63,6 +63,6 @@ def refuse_credentials(value: Value) -> Value:
 
 
 def error_line(error: BaseException) -> str:
-    """Return the first line of an error, inert, after the name of its class unless it is one of Winnow's own."""
+    """Return the first line of an error, printable, after the name of its class unless it is one of Winnow's own."""
     message = str(error) if isinstance(error, WinnowError) else f"{type(error).__name__}: {error}".removesuffix(": ")
     return one_line(redact_text(message.strip().splitlines()[0]))

@@ -15,9 +15,9 @@ from pydantic import (
     model_validator,
 )
 
-from winnow.inert import inert
 from winnow.input_files import expand_home
 from winnow.parameters.redaction import refuse_credentials
+from winnow.printable import printable
 from winnow.rules.rates import refuse_percent
 
 # Every number has a highest value: Prefect's database cannot store integers over 64 bits, nor JSON infinite numbers.
@@ -99,7 +99,7 @@ def require_utf_8(value: object) -> None:
         if isinstance(text, str):
             text.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{inert(str(text))}: not UTF-8: rename the file or folder") from None
+        raise ValueError(f"{printable(str(text))}: not UTF-8: rename the file or folder") from None
 
 
 def default_of(parameters: BaseModel, name: str) -> object:

@@ -3,7 +3,7 @@
 import re
 import string
 
-from winnow.inert import inert
+from winnow.printable import printable
 
 MAX_CHARACTERS = 200  # of a text that is shown
 ESCAPED = {c: f"\\{c}" for c in string.punctuation if c not in ".,'"} | {c: f"&#{ord(c)};" for c in "|\\"}
@@ -21,7 +21,7 @@ def markdown_table(header: list[str], rows: list[list[str]]) -> str:
 
 def escape_markdown(text: str) -> str:
     """Return the first 200 characters of a text so that markdown and HTML show them literally, without any link."""
-    words = inert(" ".join(text.split()))
+    words = printable(" ".join(text.split()))
     words = words if len(words) <= MAX_CHARACTERS else f"{words[:MAX_CHARACTERS]} \u2026"
     words = AUTOLINKED.sub(f"\\g<0>{WORD_JOINER}", words)
     return "".join(ESCAPED.get(c, c) for c in words)

@@ -5,8 +5,8 @@ from html import escape
 import pyarrow as pa
 from markdown_it import MarkdownIt
 
-from winnow.inert import one_line
 from winnow.parameters.ensemble import Settings
+from winnow.printable import one_line
 from winnow.reports.formatting import escape_markdown
 from winnow.reports.sections import SECTIONS
 from winnow.reports.summary import Report, ReportContext

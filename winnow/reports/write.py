@@ -6,8 +6,8 @@ import pyarrow as pa
 
 from winnow.evidence.calibration import Calibration
 from winnow.gates.criteria import Gates
-from winnow.inert import inert_json
 from winnow.parameters.ensemble import Ensemble, Settings
+from winnow.printable import printable_json
 from winnow.reports.counts import check_conservation
 from winnow.reports.little_kept import little_kept
 from winnow.reports.render import render_markdown, render_page
@@ -43,6 +43,6 @@ def write_report(
         report = summarize(rows, manifest, speed, settings, gates, calibration)
     report = report.model_copy(update={"warnings": list(little_kept(report))})
     text = render_markdown(report, rows, settings)
-    put(run / "report.json", inert_json(report.model_dump_json(indent=2)).encode() + b"\n")
+    put(run / "report.json", printable_json(report.model_dump_json(indent=2)).encode() + b"\n")
     put(run / "report.html", render_page(text, f"Quality report: {settings.manifest.name}").encode())
     return report, text

@@ -13,11 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.app import main
-from cli.console import InertConsole
+from cli.console import EscapingConsole
 from tests.conftest import ROOT, published_rows
 from winnow.doctor.findings import failed
 from winnow.errors import OutputError
-from winnow.inert import inert, inert_json, one_line
+from winnow.printable import one_line, printable, printable_json
 from winnow.reports.formatting import escape_markdown
 from winnow.reports.render import render_page
 
@@ -39,15 +39,15 @@ EVERYTHING = " ".join(ATTACKS.values())
 
 
 @pytest.mark.parametrize("text", ATTACKS.values(), ids=list(ATTACKS))
-def test_text_is_inert_wherever_it_is_shown(text, capsys):
+def test_text_is_printable_wherever_it_is_shown(text, capsys):
     table = Table("file")
     table.add_row(Text(text))
-    console = InertConsole(force_terminal=True, color_system=None, width=200)
+    console = EscapingConsole(force_terminal=True, color_system=None, width=200)
     console.print(table, Text(text), text, markup=False)
     printed = capsys.readouterr().out
     shown = [
         printed,
-        inert(text),
+        printable(text),
         one_line(text),
         str(OutputError(text)),
         failed("audio", text, text).message,
@@ -63,18 +63,18 @@ def test_what_is_shown_names_the_character():
     assert escape_markdown("a\u202eb") == "a&#92;u202eb"
 
 
-def test_json_is_inert_and_has_the_same_values():
+def test_json_is_printable_and_has_the_same_values():
     text = json.dumps({EVERYTHING: [EVERYTHING]}, ensure_ascii=False, indent=1)
-    assert not ACTIVE.search(inert_json(text))
-    assert json.loads(inert_json(text)) == json.loads(text)
+    assert not ACTIVE.search(printable_json(text))
+    assert json.loads(printable_json(text)) == json.loads(text)
 
 
 @pytest.mark.parametrize("text", ["naïve 日本語 ‘quoted’", "नमस्ते क्\u200dष", "می\u200cخواهم", "a\tb", "👩\u200d👧"])
 def test_ordinary_text_is_unchanged(text):
-    assert inert(text) == text
+    assert printable(text) == text
 
 
-def test_log_has_one_inert_line_for_each_record(log_lines):
+def test_log_has_one_printable_line_for_each_record(log_lines):
     logging.getLogger("winnow").info("%s", f"a.wav\n12:00:00 forged {EVERYTHING} https://ann:s3cret@host/")
     (line,) = log_lines
     assert not ACTIVE.search(line)

@@ -1,4 +1,4 @@
-"""Untrusted text, such as a file's name or a transcript, made inert: no terminal, log or page acts on it."""
+"""Untrusted text, such as a file's name or a transcript, made safe to print: no terminal, log or page acts on it."""
 
 import re
 
@@ -10,7 +10,7 @@ ACTIVE = re.compile(
 )
 
 
-def inert(text: str) -> str:
+def printable(text: str) -> str:
     r"""Replace characters that act on a terminal or on the order of the text by escapes: `\x1b`, `\u202e`."""
     if text.isascii() and text.isprintable():
         return text
@@ -19,9 +19,9 @@ def inert(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Do the same, and join lines by spaces, so that no text can look like another message."""
-    return inert(text.replace("\n", " "))
+    return printable(text.replace("\n", " "))
 
 
-def inert_json(text: str) -> str:
+def printable_json(text: str) -> str:
     r"""Replace these characters in JSON by its own escapes, such as `\u202e`, so that readers get the same values."""
     return ACTIVE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
