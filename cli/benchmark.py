@@ -7,6 +7,7 @@ from cli.console import console
 from cli.run import call, start
 from winnow.benchmarking.accuracy import ErrorRate
 from winnow.benchmarking.figures import BenchmarkFigures
+from winnow.imports import without_gc
 from winnow.parameters.maintenance import Benchmark
 from winnow.validation.before_start import check_benchmark
 
@@ -14,8 +15,9 @@ from winnow.validation.before_start import check_benchmark
 def benchmark(settings: Benchmark) -> None:
     """Run the flow and show its tables; raises `MeasurementFailed` after them if a model could not be measured."""
     check_benchmark(settings)
-    start(hint=lambda: "the same command starts the benchmark again")
-    from flows.benchmark import benchmark
+    with without_gc():
+        start(hint=lambda: "the same command starts the benchmark again")
+        from flows.benchmark import benchmark
     from winnow.benchmarking.comparison import CHANGES_HEADING
     from winnow.errors import MeasurementFailed
 

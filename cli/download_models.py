@@ -7,6 +7,7 @@ from rich.table import Table
 from cli.console import JsonFile, json_results
 from cli.run import call, progress_bar, start
 from winnow.errors import DownloadFailed
+from winnow.imports import without_gc
 from winnow.parameters.maintenance import DownloadModels
 
 if TYPE_CHECKING:  # it imports Prefect, which reads its settings then
@@ -28,8 +29,9 @@ def download_models(settings: DownloadModels, json: JsonFile) -> None:
 
 def run(settings: DownloadModels) -> "tuple[list[DownloadedModel], DownloadFailed | None]":
     """Run the flow; return the outcome of each model, and the error if one failed."""
-    start(hint=lambda: "resume with the same command")
-    from flows.download_models import download_models
+    with without_gc():
+        start(hint=lambda: "resume with the same command")
+        from flows.download_models import download_models
 
     problem = None
     with progress_bar():

@@ -26,6 +26,7 @@ from flows.server.proxies import require_usable_proxies
 from winnow.devices.scheduler_address import require_scheduler
 from winnow.engines.registry import engine_for
 from winnow.errors import ServerLost
+from winnow.imports import without_gc
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.parameters.filter import Filter
@@ -42,8 +43,9 @@ R = TypeVar("R")
 def curate(settings: Curation) -> Report:
     """Run the flow `curate` and print its summary."""
     check_run(settings)
-    start(settings, hint=partial(resume_hint, settings.output))
-    from flows.curate import curate
+    with without_gc():
+        start(settings, hint=partial(resume_hint, settings.output))
+        from flows.curate import curate
 
     return run(curate, settings)
 
@@ -51,8 +53,9 @@ def curate(settings: Curation) -> Report:
 def ensemble(settings: Ensemble) -> None:
     """Run the flow `ensemble` and print its summary."""
     check_run(settings)
-    start(settings, hint=partial(resume_hint, settings.output))
-    from flows.ensemble import ensemble
+    with without_gc():
+        start(settings, hint=partial(resume_hint, settings.output))
+        from flows.ensemble import ensemble
 
     run(ensemble, settings)
 
@@ -73,8 +76,9 @@ def call(flow: Callable[..., R], parameters: BaseModel) -> R:
 def incremental(settings: Curation) -> None:
     """Run the flow `incremental` and print the summary of each run that it finished."""
     check_increments(settings)
-    start(settings, hint=lambda: "the same command finishes what it began")
-    from flows.incremental import incremental
+    with without_gc():
+        start(settings, hint=lambda: "the same command finishes what it began")
+        from flows.incremental import incremental
 
     with progress_bar():
         reports: dict[str, Report] = call(incremental, settings)
@@ -86,8 +90,9 @@ def refilter(run: str, output: str, rules: Filter) -> None:
     """Run the flow `refilter` and print its summary."""
     parameters = Refilter(run=run, output=output, filter=rules)
     check_refilter(parameters)
-    start(hint=lambda: "the same command starts again")
-    from flows.refilter import refilter
+    with without_gc():
+        start(hint=lambda: "the same command starts again")
+        from flows.refilter import refilter
 
     print_report(call(refilter, parameters), output)
 
@@ -96,8 +101,9 @@ def relabel(run: str, output: str) -> None:
     """Run the flow `relabel` and print its summary."""
     parameters = Relabel(run=run, output=output)
     check_relabel(parameters)
-    start(hint=lambda: "the same command starts again")
-    from flows.relabel import relabel
+    with without_gc():
+        start(hint=lambda: "the same command starts again")
+        from flows.relabel import relabel
 
     print_report(call(relabel, parameters), output)
 

@@ -1,8 +1,12 @@
 """Imports of large libraries, in less time."""
 
 import gc
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_lock = threading.Lock()
+_open_blocks = 0
 
 
 @contextmanager
@@ -10,11 +14,18 @@ def without_gc() -> Iterator[None]:
     """Turn off garbage collection during an import, which then takes a sixth less time.
 
     What an import creates is never garbage, so it is also frozen: otherwise Python would scan all of it once more at
-    exit, which takes two to three seconds after an import of NeMo.
+    exit, which takes two to three seconds after an import of NeMo. Of blocks in several threads, the last one to end
+    turns it on again.
     """
-    gc.disable()
+    global _open_blocks
+    with _lock:
+        _open_blocks += 1
+        gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
-        gc.enable()
+        with _lock:
+            _open_blocks -= 1
+            if not _open_blocks:
+                gc.freeze()
+                gc.enable()

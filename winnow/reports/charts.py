@@ -1,23 +1,25 @@
 """The charts of the report and of the threshold sweep.
 
 A chart of the report is a function of its `ReportContext` that returns a figure; `sections.SECTIONS` says where it is
-shown.
+shown. Matplotlib is imported when the first chart is drawn: most processes draw none.
 """
 
 import base64
 import io
 from collections.abc import Callable, Sequence
 from itertools import cycle
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from winnow.gates.criteria import GateLimits
 from winnow.reports.summary import ReportContext
 from winnow.sweep.threshold_sweep import RuleCost
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 GOOD, RESCUED, BAD = "#2f9e6e", "#7cc6a4", "#d9694f"
 INKS = ("#334155", "#3b6fb5", "#a2559c", "#b08a2e")
@@ -29,10 +31,10 @@ class Chart(NamedTuple):
     """A chart with its caption."""
 
     caption: str
-    draw: Callable[[ReportContext], Figure]
+    draw: Callable[[ReportContext], "Figure"]
 
 
-def outcome_bar(context: ReportContext) -> Figure:
+def outcome_bar(context: ReportContext) -> "Figure":
     """Draw one bar of all hours, divided by what became of them."""
     report = context.report
     figure, axes = new_figure(1.15)
@@ -53,7 +55,7 @@ def outcome_bar(context: ReportContext) -> Figure:
     return figure
 
 
-def wer_histogram(context: ReportContext) -> Figure:
+def wer_histogram(context: ReportContext) -> "Figure":
     """Draw utterances by WER: of the selected hypotheses, of the small model or each of an ensemble's models."""
     report, rows = context.report, context.rows
     cascade = "small_wer" in rows.schema.names
@@ -73,7 +75,7 @@ def wer_histogram(context: ReportContext) -> Figure:
     return figure
 
 
-def agreement_curve(context: ReportContext) -> Figure:
+def agreement_curve(context: ReportContext) -> "Figure":
     """Draw how many hours have at least a given agreement."""
     rows = context.rows
     compared = rows.filter(pc.is_valid(rows["agreement"])).sort_by([("agreement", "descending")])
@@ -85,8 +87,10 @@ def agreement_curve(context: ReportContext) -> Figure:
     return figure
 
 
-def sweep_curves(costs: Sequence[RuleCost]) -> Figure:
+def sweep_curves(costs: Sequence[RuleCost]) -> "Figure":
     """Draw the hours kept and their WER at every threshold, for each rule that has a limit."""
+    from matplotlib.figure import Figure
+
     shown = [cost for cost in costs if cost.curve]
     figure = Figure(figsize=(8, 2.2 * max(len(shown), 1)), dpi=110, layout="constrained")
     for axes, cost in zip(figure.subplots(max(len(shown), 1), squeeze=False)[:, 0], shown, strict=False):
@@ -104,11 +108,13 @@ def sweep_curves(costs: Sequence[RuleCost]) -> Figure:
     return figure
 
 
-def new_figure(height: float) -> tuple[Figure, Axes]:
+def new_figure(height: float) -> "tuple[Figure, Axes]":
     """Return a figure of the page's width and this height (inches), with axes that have no frame above and right.
 
     The margins are stated, since a layout that Matplotlib computes has it draw everything twice.
     """
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(WIDTH, height), dpi=110)
     left, right, bottom, top = MARGINS
     sides = {"left": left / WIDTH, "right": 1 - right / WIDTH, "bottom": bottom / height, "top": 1 - top / height}
@@ -121,7 +127,7 @@ def clip_wer(wer: pa.ChunkedArray) -> list[float]:
     return [min(rate, WER_BINS[-1]) for rate in wer.drop_null().to_pylist()]
 
 
-def data_uri(figure: Figure) -> str:
+def data_uri(figure: "Figure") -> str:
     """Return the figure as a PNG in a data URI, which every viewer of markdown shows without fetching anything."""
     content = io.BytesIO()
     figure.savefig(content, format="png", facecolor="white")
