@@ -129,7 +129,7 @@ def start(settings: Settings | None = None, *, hint: Callable[[], str]) -> None:
     log = logging.getLogger("winnow")
     log.setLevel(logging.INFO)
     log.addHandler(RichHandler(console=errors, show_level=False, show_path=False, log_time_format="%H:%M:%S"))
-    if settings and settings.devices == "inline":
+    if settings and settings.devices == "inline" and not is_finished(settings.output):
         threading.Thread(target=preload_engines, args=(settings.checkpoints,), daemon=True).start()
     api = monitor.configured_api()
     log.info("starting Prefect" + ("" if api else " with a temporary server"))
@@ -167,6 +167,12 @@ def preload_engines(model_names: list[str]) -> None:
     for model_name in model_names:
         with suppress(Exception):  # the run itself reports what is wrong
             engine_for(model_name).preload()
+
+
+def is_finished(output: str) -> bool:
+    """Tell whether a run on this machine has been published, so that nothing remains to transcribe."""
+    run = location(output)
+    return is_local(run) and (run / "_SUCCESS.json").exists()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from winnow.engines.engine import Request
 from winnow.engines.inference import transcribe_requests
 from winnow.engines.model_cache import get_model
 from winnow.engines.nemo.model import NemoModel, restore_model
+from winnow.engines.nemo.nemo_import import compile_when_called
 from winnow.engines.nemo.precision import choose_precision
 from winnow.errors import CheckpointError, OptionError
 from winnow.parameters.engine import EngineOptions
@@ -287,3 +288,20 @@ def test_timestamps_equal_the_frames_of_nemo(demo_large):
     ours = first_hypothesis(demo_large, timestamps=True)
     expected = [Word(word["word"], round(word["start"], 3), round(word["end"], 3)) for word in theirs.timestamp["word"]]
     assert [(word.word, word.start) for word in ours.words] == [(word.word, word.start) for word in expected]
+
+
+def test_nemo_is_imported_without_torchs_compiler_which_functions_get_when_called():
+    compiled = []
+
+    def compile_now(function, **options):
+        compiled.append(options)
+        return function
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "compile", compile_now)
+        with compile_when_called():
+            doubled = torch.compile(lambda number: 2 * number, dynamic=True)
+            tripled = torch.compile(dynamic=False)(lambda number: 3 * number)
+        assert (torch.compile, compiled) == (compile_now, [])
+        assert [doubled(1), doubled(2), tripled(1)] == [2, 4, 3]
+        assert compiled == [{"dynamic": True}, {"dynamic": False}]
