@@ -49,6 +49,10 @@ def report_place(number: int, *, device: str, isolated: bool) -> tuple[str, int,
     return device, os.getpid(), isolated, os.environ.get("WINNOW_CORES")
 
 
+def report_number(number: int, *, device: str, isolated: bool) -> int:
+    return number
+
+
 def record_times(folder: Path, number: int, *, device: str, isolated: bool) -> str:
     """Write down when it began and ended."""
     began = time.monotonic()
@@ -99,6 +103,12 @@ def test_device_runs_all_its_shares_at_once(two_workers, tmp_path, share, at_onc
     for device in ("cpu:0", "cpu:1"):
         times = [tuple(map(float, path.read_text().split())) for path in tmp_path.glob(f"{device}-*")]
         assert max(sum(a <= began < b for a, b in times) for began, _ in times) == at_once
+
+
+def test_work_that_ends_when_it_is_polled_returns_its_result(two_workers):
+    impatient = DaskExecutor(lambda: two_workers._client, poll_seconds=0.005)
+    results = run_all(impatient, report_number, [[i] for i in range(100)], Placement(share=0.25))
+    assert results == list(range(100))
 
 
 def test_worker_loads_a_model_once_for_all_shares(two_workers, hears):

@@ -5,15 +5,16 @@ retries failures. Dask itself retries nothing (allowed-failures 0), and a worker
 once, so that its death is blamed on the one piece of work that runs there.
 """
 
+import asyncio
 import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import CancelledError, wait
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from distributed import Client, Future, KilledWorker
-from distributed.client import FutureCancelledError
 
 from winnow.devices.allocator import POLL_SECONDS, Allocator, Device
 from winnow.devices.executors import ANYWHERE, Work
@@ -31,10 +32,13 @@ log = logging.getLogger("winnow")
 
 
 class DaskExecutor:
-    """Devices whose work runs in Dask workers. `connect` returns a client of their scheduler."""
+    """Devices whose work runs in Dask workers. `connect` returns a client of their scheduler.
 
-    def __init__(self, connect: Callable[[], Client]) -> None:
-        self._connect = connect
+    Every `poll_seconds` a waiting piece of work looks whether its worker still exists.
+    """
+
+    def __init__(self, connect: Callable[[], Client], poll_seconds: float = POLL_SECONDS) -> None:
+        self._connect, self._poll_seconds = connect, poll_seconds
         self._client = connect()
         self._reconnecting = threading.Lock()
         self._deaths: Counter[str] = Counter()
@@ -83,32 +87,30 @@ class DaskExecutor:
             self._reconnect(client)
             raise DeviceLost(f"worker {device.name} does not accept work: {error}") from error
         try:
-            result: R = self._wait(future, device)
+            result: R = self._wait(future, client, device)
             return result
-        except FutureCancelledError as error:
+        except CancelledError as error:
             self._reconnect(client)
             raise DeviceLost(f"Dask's scheduler was lost, and with it the work on {device.name}") from error
         finally:
             with suppress(Exception):
                 future.cancel()
 
-    def _wait(self, future: Future[Any], device: Device) -> Any:
+    def _wait(self, future: Future[Any], client: Client, device: Device) -> Any:
         """Return the result of the work; raises DeviceLost if its worker disappears.
 
         A worker that goes with a result which nobody has fetched leaves the future unfinished for ever: Dask would
-        have the work done again on that very worker.
+        have the work done again on that very worker. Nothing is cancelled between two polls, unlike by
+        `future.result(timeout)`: Dask fetches the results of several threads at once, and would cancel those of all.
         """
+        waiting = asyncio.run_coroutine_threadsafe(client.gather(future, asynchronous=True), client.loop.asyncio_loop)
         missed_polls = 0
-        while True:
-            try:
-                return future.result(timeout=POLL_SECONDS)
-            except TimeoutError:
-                if future.status == "error":  # the work's own
-                    raise
+        while not wait([waiting], self._poll_seconds).done:
             addresses = {known.address for known in self.devices()}
             missed_polls = 0 if device.address in addresses else missed_polls + 1
             if missed_polls > 1:
                 raise DeviceLost(f"worker {device.name} disappeared before its work was done")
+        return waiting.result()
 
     def _restart_or_drop(self, name: str) -> None:
         """Restart the worker of a device that failed; drop the device at its second failure."""
