@@ -22,6 +22,8 @@ from winnow.models.passes import Pass
 from winnow.parameters.engine import EngineOptions
 from winnow.schema import UTTERANCE
 
+pytestmark = pytest.mark.unmeasured
+
 RATE = 16_000
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.conftest import ROOT, published_rows
 
+pytestmark = pytest.mark.unmeasured
+
 TOPS = ("winnow", "tasks", "flows", "deployments", "cli")
 NAMES = ("cli", "deployments", "flows/__init__", "json", "prefect", "tasks", "torch", "types", "winnow")
 

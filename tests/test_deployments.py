@@ -43,6 +43,8 @@ from tests.conftest import CHROMIUM, DEMO, ROOT, published_rows, running_server
 from winnow.errors import DeploymentFailed, OptionError
 from winnow.runs.lock import lock_folder
 
+pytestmark = pytest.mark.unmeasured
+
 CHROMEDRIVER = shutil.which("chromedriver")
 PICTURES = os.environ.get("WINNOW_PICTURES")
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]

@@ -12,6 +12,8 @@ import pytest
 
 from tests.conftest import DEMO, ROOT
 
+pytestmark = pytest.mark.unmeasured
+
 EXAMPLES = ROOT / "examples"
 
 

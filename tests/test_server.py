@@ -15,6 +15,8 @@ import pytest
 from flows.server.ephemeral import EphemeralServer
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.unmeasured
+
 
 @pytest.fixture
 def curate(manifest, hears, tmp_path, prefect_home):

@@ -25,6 +25,8 @@ from winnow.models.passes import Pass
 from winnow.parameters.engine import EngineOptions
 from winnow.schema import QUARANTINE_REASONS, UTTERANCE, select_columns
 
+pytestmark = pytest.mark.unmeasured
+
 RATE = 16_000
 MUTATIONS = int(os.environ.get("WINNOW_MUTATIONS", "250"))
 GOOD = 20

@@ -23,6 +23,8 @@ from winnow.runs.run_record import load_settings
 from winnow.runs.storage import COMMIT_STEPS
 from winnow.runs.verify import verify_run
 
+pytestmark = pytest.mark.unmeasured
+
 KILLS = int(os.environ.get("WINNOW_KILLS", "16"))
 CUTS = [1, 12, 30] if "WINNOW_KILLS" in os.environ else [1, 30]
 

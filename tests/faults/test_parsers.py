@@ -24,6 +24,8 @@ from winnow.engines.nemo.archive import RuleViolation
 from winnow.errors import CheckpointError
 from winnow.models.resolve import resolve
 
+pytestmark = pytest.mark.unmeasured
+
 DOCUMENTS = int(os.environ.get("WINNOW_DOCUMENTS", "200"))
 
 CLASS = f"target: {ASR}.models.EncDecCTCModel\n"

@@ -29,7 +29,7 @@ from winnow.runs.verify import verify_run
 KILLS = int(os.environ.get("WINNOW_WORKER_KILLS", "2"))
 ROWS, POISON = 120, 49
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.unmeasured, pytest.mark.usefixtures("prefect_server")]
 
 DIE_ON_POISON = """
 import os, signal, sys
