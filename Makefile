@@ -27,7 +27,8 @@ test: $(DEVELOPED) ## Lint, check types, build the documentation, and run all te
 	$(BIN)/mypy
 	$(BIN)/mkdocs build --quiet --strict
 	rm -rf .coverage
-	$(BIN)/coverage run -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/coverage run -m pytest -n 3 --dist loadfile --no-loadscope-reorder || \
+	  { echo "once more, with nothing beside them, the tests that failed:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 endif
