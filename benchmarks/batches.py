@@ -1,7 +1,7 @@
 """The best batch size on this device: the engine with several sizes, compared with its own choice.
 
 python -m benchmarks.batches            # the demo's checkpoints and two of realistic size
-python -m benchmarks.batches --quick    # only the demo's small checkpoint
+python -m benchmarks.batches --quick    # the demo's checkpoints, a twelfth of its utterances
 """
 
 import functools

@@ -1,14 +1,17 @@
 """The engine compared with NeMo's own transcribe(): CPU and wall-clock time, texts, padding and memory.
 
     python -m benchmarks.engine                 # everything
-    python -m benchmarks.engine --quick         # only the demo's small checkpoint
+    python -m benchmarks.engine --quick         # the demo's checkpoints, a twelfth of its utterances
     python -m benchmarks.engine --json FILE     # also write the rows to a file
 
-Each contender runs in its own process with one model, loaded and warmed up; they take turns. A ratio is the other
-contender's time divided by the engine's. `of wall in model` is the fraction of the engine's wall-clock time that its
-threads spend in the model; the rest is decoding that does not overlap with it. `with evidence` is the engine itself,
-which then also computes the likelihoods of readings and references; a model of random weights reads nothing right, so
-it computes all of them.
+Each contender runs in its own process with one model, loaded and warmed up; they take turns. With `--quick` they share
+a process, so that their memory is not told apart. A ratio is the other contender's time divided by the engine's.
+`of wall in model` is the fraction of the engine's wall-clock time that its threads spend in the model; the rest is
+decoding that does not overlap with it.
+
+The engine itself scores no text. `references scored` is the engine as a run has it, which also computes how likely each
+reference is; `planted errors scored` has the references and the texts with errors that a run plants into a sample of
+some 500 of them. A model of random weights reads nothing right, so it computes all of them.
 """
 
 import tempfile
@@ -16,15 +19,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, Literal
 
 from benchmarks.corpora import DEMO, MAX_SECONDS, Corpus, demo_corpus, librispeech_like, random_weights
-from benchmarks.turns import Turn, Work, equal_texts, main, ratio, take_turns
+from benchmarks.turns import Turn, Work, equal_texts, main, ratio, take_turns, take_turns_here
 from winnow.audio.decode import load_clip
+from winnow.engines.engine import Request
 from winnow.engines.inference import plan_calls, transcribe_requests
 from winnow.engines.model_cache import get_model
 from winnow.engines.nemo.model import NemoModel, restore_model
 from winnow.engines.nemo.precision import bf16_speedup
+from winnow.evidence.planting import Pool, errors_in, units
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
 
@@ -51,16 +57,34 @@ class Case:
 # A contender prepares a case once and returns the work of a turn, which transcribes the corpus.
 
 
-def engine(case: Case, evidence: bool = False) -> Work:
-    """Winnow's engine."""
+def engine(case: Case, texts: Literal["none", "references", "planted"] = "none") -> Work:
+    """Winnow's engine, which scores these texts."""
     model = get_model(resolve(str(case.checkpoint), trust_unpinned=True), case.options)
-    requests = case.corpus.requests if evidence else [replace(request, texts=()) for request in case.corpus.requests]
+    requests = case.corpus.requests
+    if texts == "none":
+        requests = [replace(request, texts=()) for request in requests]
+    if texts == "planted":
+        requests = with_planted_errors(requests)
 
     def turn() -> tuple[list[str], dict[str, Any]]:
         results, spent = transcribe_requests(model, requests, case.options)
         return [result.hypothesis.text if result.hypothesis else "" for result in results], spent
 
     return turn
+
+
+def with_planted_errors(requests: list[Request]) -> list[Request]:
+    """Return requests which also have their references with an error of each kind."""
+    references = [text for request in requests for text in request.texts]
+    pool = Pool([word for text in references for word in units(text)], references)
+    errors = [
+        errors_in(request.texts[0], pool, Random(number), request.normalizer, request.text_language)
+        for number, request in enumerate(requests)
+    ]
+    return [
+        replace(request, texts=(*request.texts, *(error.text for error in own)))
+        for request, own in zip(requests, errors, strict=True)
+    ]
 
 
 def load_nemo_model(case: Case) -> Any:
@@ -137,8 +161,12 @@ def forward_only(case: Case) -> Work:
     return turn
 
 
-OTHERS: dict[str, Callable[[Case], Work]] = {
-    "with evidence": partial(engine, evidence=True),
+WITH_EVIDENCE: dict[str, Callable[[Case], Work]] = {
+    "references scored": partial(engine, texts="references"),
+    "planted errors scored": partial(engine, texts="planted"),
+}
+
+NEMO: dict[str, Callable[[Case], Work]] = {
     "transcribe(batch_size=32)": nemo_transcribe,
     "transcribe, sorted": nemo_transcribe_sorted,
     "32 waveforms per call": nemo_waveforms,
@@ -152,10 +180,18 @@ def compare(quick: bool, rounds: int) -> Iterator[dict[str, Any]]:
     floor = {"forward only": forward_only} if torch.cuda.is_available() else {}
     with tempfile.TemporaryDirectory() as folder:
         for case in cases(Path(folder), quick):
-            turns = take_turns({"engine": engine, **OTHERS, **floor}, case, rounds)
+            if quick:
+                turns = take_turns_here({"engine": engine, **WITH_EVIDENCE, **quick_others(case)}, case, rounds)
+            else:
+                turns = take_turns({"engine": engine, **WITH_EVIDENCE, **NEMO, **floor}, case, rounds)
             ours = turns.pop("engine")
             for name, theirs in turns.items():
                 yield result_row(case, name, theirs, ours)
+
+
+def quick_others(case: Case) -> dict[str, Callable[[Case], Work]]:
+    """Return one of NeMo's contenders, for the small model only."""
+    return {"transcribe, sorted": nemo_transcribe_sorted} if case.checkpoint.stem == "small" else {}
 
 
 def result_row(case: Case, name: str, theirs: list[Turn], ours: list[Turn]) -> dict[str, Any]:
@@ -180,9 +216,10 @@ def cases(folder: Path, quick: bool) -> Iterator[Case]:
     """Yield the cases for this device; corpora and models of realistic size are written into the folder."""
     import torch
 
-    demo = demo_corpus()
+    demo = demo_corpus(every=12 if quick else 1)
     yield Case(demo, "demo small", DEMO / "small.nemo")
     if quick:
+        yield Case(demo, "demo large", DEMO / "large.nemo")
         return
     for branch in (None, "ctc"):
         yield Case(demo, "demo large", DEMO / "large.nemo", branch)

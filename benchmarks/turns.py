@@ -39,14 +39,26 @@ class Turn:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+def take_turn(work: Work) -> Turn:
+    """Do the work once, and return what it cost."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    texts, facts = work()
+    spent = time.process_time() - cpu, time.perf_counter() - wall
+    return Turn(*spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, texts, facts)
+
+
 def run_contender(make: Callable[[Any], Work], case: Any, orders: Connection) -> None:
     """Take one turn for each order that arrives; the process of a contender runs this."""
     work = make(case)
     while orders.recv():
-        cpu, wall = time.process_time(), time.perf_counter()
-        texts, facts = work()
-        spent = time.process_time() - cpu, time.perf_counter() - wall
-        orders.send(Turn(*spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, texts, facts))
+        orders.send(take_turn(work))
+
+
+def take_turns_here(contenders: dict[str, Callable[[Any], Work]], case: Any, rounds: int) -> dict[str, list[Turn]]:
+    """Let contenders take turns in this process: nothing is loaded twice, and the peak memory is that of all."""
+    works = {name: make(case) for name, make in contenders.items()}
+    turns = [{name: take_turn(work) for name, work in works.items()} for _ in range(rounds + 1)]
+    return {name: [taken[name] for taken in turns[1:]] for name in works}
 
 
 def take_turns(contenders: dict[str, Callable[[Any], Work]], case: Any, rounds: int) -> dict[str, list[Turn]]:

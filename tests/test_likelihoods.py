@@ -10,6 +10,7 @@ from tests.test_nemo import demo_requests
 from winnow.audio.decode import load_clip
 from winnow.engines.nemo.likelihoods import ctc_log_likelihoods, rnnt_sum, tdt_sum
 from winnow.engines.nemo.model import NemoModel
+from winnow.engines.nemo.transducer_lattice import utterance_groups
 from winnow.parameters.engine import EngineOptions
 
 pytestmark = pytest.mark.unmeasured
@@ -187,3 +188,16 @@ def test_an_utterance_without_frames_has_no_likelihood():
     none, one = torch.tensor([0]), torch.tensor([1])
     assert rnnt_sum(emits, blanks, none, one).tolist() == [-math.inf]
     assert tdt_sum(emits, blanks, spans, none, one, DURATIONS).tolist() == [-math.inf]
+
+
+@pytest.mark.parametrize(
+    ("most", "groups"),
+    [
+        (1_000, [[(1, [1]), (1, [2, 3]), (0, [4]), (2, [5])]]),
+        (60, [[(1, [1]), (1, [2, 3])], [(0, [4]), (2, [5])]]),
+        (1, [[(1, [1]), (1, [2, 3])], [(0, [4])], [(2, [5])]]),
+    ],
+)
+def test_texts_of_an_utterance_are_summed_together(most, groups):
+    texts = [(1, [1]), (1, [2, 3]), (0, [4]), (2, [5])]
+    assert list(utterance_groups(texts, [6, 10, 5], most)) == groups

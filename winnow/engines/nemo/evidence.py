@@ -68,13 +68,14 @@ class EvidenceFinder:
         self.vocabulary, self.words = vocabulary, words
 
     def find(
-        self, requests: Sequence[Request], tokens: Sequence[Tokens], decoded: Decoded
+        self, requests: Sequence[Request], texts: Sequence[str], tokens: Sequence[Tokens], decoded: Decoded
     ) -> list[tuple[float | None, tuple[TextEvidence, ...]]]:
         """Return the log-likelihood of each reading, if it was needed, and the evidence for each text of its request.
 
+        `texts` and `tokens` are the readings.
         Only texts that differ from the reading are computed, and then the reading, all of a batch in one call.
         """
-        compared = [self.compare_all(*pair) for pair in zip(requests, tokens, strict=True)]
+        compared = [self.compare_all(*read) for read in zip(requests, texts, tokens, strict=True)]
         needed = {
             (row, ids): None
             for row, comparisons in enumerate(compared)
@@ -96,17 +97,16 @@ class EvidenceFinder:
             for read, own, comparisons in zip(tokens, likelihoods, compared, strict=True)
         ]
 
-    def compare_all(self, request: Request, tokens: Tokens) -> list[Comparison | TextEvidence]:
+    def compare_all(self, request: Request, text: str, tokens: Tokens) -> list[Comparison | TextEvidence]:
         """Compare each text of a request with the reading; only for the first are regions of interest."""
         if not tokens.finite or not request.texts:
             return []
-        reading = self.reading(tokens.ids, request.text_language or request.language)
-        return [self.compare(reading, request, text, with_regions=i == 0) for i, text in enumerate(request.texts)]
+        reading = self.reading(text, tokens.ids, request.text_language or request.language)
+        return [self.compare(reading, request, other, with_regions=i == 0) for i, other in enumerate(request.texts)]
 
-    def reading(self, ids: list[int], language: str | None) -> Reading:
-        text = self.words.text(ids)
+    def reading(self, text: str, ids: list[int], language: str | None) -> Reading:
         own_language = self.vocabulary.language_of(ids, language)
-        usual = self.vocabulary.write(text, own_language) == tuple(ids)
+        usual = self.vocabulary.tokens(text, own_language) == ids
         return Reading(text, tuple(ids), own_language, None if usual else self.word_tokens(text, ids))
 
     def compare(self, reading: Reading, request: Request, text: str, with_regions: bool) -> Comparison | TextEvidence:

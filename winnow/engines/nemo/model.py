@@ -103,7 +103,7 @@ class NemoModel:
         if not self.decoder.scores_texts or not any(request.texts for request in requests):
             return hypotheses
         with self.device_lock:
-            found = self.evidence.find(requests, tokens, decoded)
+            found = self.evidence.find(requests, [hypothesis.text for hypothesis in hypotheses], tokens, decoded)
         return [
             replace(hypothesis, log_likelihood=likelihood, evidence=evidence)
             for hypothesis, (likelihood, evidence) in zip(hypotheses, found, strict=True)

@@ -4,7 +4,10 @@ The joint network, which is nearly all of the work, sees a prefix and a frame at
 have most of their prefixes in common: they are written like its reading and differ from it in a few words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -12,7 +15,8 @@ from torch import Tensor
 
 from winnow.engines.nemo.likelihoods import MAX_NUMBERS, Text, groups, rnnt_sum, tdt_sum, to_batch, to_list
 
-CACHED_NUMBERS = 2**20  # in the output of the joint network on a CPU; larger ones leave its cache
+CACHED_NUMBERS = 2**18  # in the output of the joint network on a CPU; larger ones leave its cache
+CACHED_LATTICES = 2**17  # numbers in the lattices of a group on a CPU; larger groups also have more padding
 
 
 class PrefixTree:
@@ -49,73 +53,103 @@ def transducer_log_likelihoods(
 
     `encoded` has the shape [utterances, width, frames], `frames` are the lengths of the utterances.
     """
-    if not texts:
-        return []
-    projected = model.joint.project_encoder(encoded.transpose(1, 2))
-    lengths_in_frames = frames.tolist()
-    order = sorted(range(len(texts)), key=lambda i: texts[i][0])  # those of an utterance share a group
-    results: list[Tensor] = []
-    for group in groups([texts[i] for i in order], lambda longest: (longest + 1) * encoded.shape[2] * 2):
-        results.append(lattice_sums(model, projected, frames, lengths_in_frames, group, blank, durations))
+    lengths = frames.tolist()
+    order = sorted(range(len(texts)), key=lambda i: (-lengths[texts[i][0]], texts[i][0]))
+    most = MAX_NUMBERS if encoded.is_cuda else CACHED_LATTICES
+    results = [
+        lattice_sums(model, encoded, lengths, group, blank, durations)
+        for group in utterance_groups([texts[i] for i in order], lengths, most)
+    ]
     values = dict(zip(order, to_list(results), strict=True))
     return [values[i] for i in range(len(texts))]
 
 
+def utterance_groups(texts: Sequence[Text], lengths: Sequence[int], most: int) -> Iterator[list[Text]]:
+    """Yield texts, those of the longest utterances first, in groups whose lattices have at most so many numbers.
+
+    The texts of an utterance stay together if they fit into memory.
+    """
+    group: list[Text] = []
+    for utterance, own in groupby(texts, itemgetter(0)):
+        for part in groups(list(own), partial(lattice_numbers, lengths[utterance])):
+            together = [*group, *part]
+            longest = max(len(ids) for _, ids in together)
+            if group and len(together) * lattice_numbers(lengths[group[0][0]], longest) > most:
+                yield group
+                together = part
+            group = together
+    if group:
+        yield group
+
+
+def lattice_numbers(frames: int, labels: int) -> int:
+    """Return the numbers in a lattice, which has a label and a blank at each place."""
+    return frames * (labels + 1) * 2
+
+
 def lattice_sums(
-    model: Any,
-    projected: Tensor,
-    frames: Tensor,
-    lengths_in_frames: Sequence[int],
-    texts: list[Text],
-    blank: int,
-    durations: Sequence[int],
+    model: Any, encoded: Tensor, lengths: Sequence[int], texts: list[Text], blank: int, durations: Sequence[int]
 ) -> Tensor:
-    """Return the log-likelihoods of some texts [texts], from the encoder's projected output."""
-    device = projected.device
+    """Return the log-likelihoods of some texts [texts], those of the longest utterance first."""
+    device = encoded.device
     tree = PrefixTree(texts)
-    labels, lengths, rows = to_batch(texts, device)
+    labels, label_counts, _ = to_batch(texts, device)
     predicted, _ = model.decoder.predict(labels, None, add_sos=True)
     sources = torch.tensor(tree.sources).to(device)
     predicted = model.joint.project_prednet(predicted)[sources[:, 0], sources[:, 1]]
-    most = max(1, *(lengths_in_frames[utterance] for utterance in set(tree.utterances)))
-    blanks, emits, spans = node_scores(model.joint, projected[:, :most], predicted, tree, blank, durations)
+    blanks, emits, spans = node_scores(model.joint, encoded, lengths, predicted, tree, blank, durations)
     paths = torch.tensor([[*path, *[0] * (labels.shape[1] + 1 - len(path))] for path in tree.paths]).to(device)
+    frames = torch.tensor([lengths[utterance] for utterance, _ in texts]).to(device)
     if durations:
-        return tdt_sum(emits[paths[:, 1:]], blanks[paths], spans[paths], frames[rows], lengths, durations)
-    return rnnt_sum(emits[paths[:, 1:]], blanks[paths], frames[rows], lengths)
+        return tdt_sum(emits[paths[:, 1:]], blanks[paths], spans[paths], frames, label_counts, durations)
+    return rnnt_sum(emits[paths[:, 1:]], blanks[paths], frames, label_counts)
 
 
 def node_scores(
-    joint: Any, projected: Tensor, predicted: Tensor, tree: PrefixTree, blank: int, durations: Sequence[int]
+    joint: Any,
+    encoded: Tensor,
+    lengths: Sequence[int],
+    predicted: Tensor,
+    tree: PrefixTree,
+    blank: int,
+    durations: Sequence[int],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the log-probabilities, at each frame, of a blank after each prefix, of its last label, and of durations.
 
     `predicted` are the prefixes [nodes, width]. The shapes are [nodes, frames], the last one's [nodes, frames,
-    durations].
+    durations]; frames after the end of an utterance have any value.
     """
-    count, most = len(predicted), projected.shape[1]
+    own = {utterance: place for place, utterance in enumerate(dict.fromkeys(tree.utterances))}
+    node_frames = [max(1, lengths[utterance]) for utterance in tree.utterances]
     utterances, parents, tokens = (
-        torch.tensor(numbers).to(predicted.device) for numbers in (tree.utterances, tree.parents, tree.labels)
+        torch.tensor(numbers).to(predicted.device)
+        for numbers in ([own[utterance] for utterance in tree.utterances], tree.parents, tree.labels)
     )
-    blanks, emits = projected.new_zeros((2, count, most))
-    spans = projected.new_zeros((count, most, len(durations)))
+    projected = joint.project_encoder(encoded[list(own), :, : node_frames[0]].transpose(1, 2))
+    count = len(predicted)
+    blanks, emits = projected.new_zeros((2, count, node_frames[0]))
+    spans = projected.new_zeros((count, node_frames[0], len(durations)))
     children: list[list[int]] = [[] for _ in range(count)]
     for child, parent in enumerate(tree.parents):
         if parent >= 0:
             children[parent].append(child)
-    size = max(1, (MAX_NUMBERS if projected.is_cuda else CACHED_NUMBERS) // (most * joint.num_classes_with_blank))
-    for start in range(0, count, size):
-        chunk = slice(start, start + size)
-        logits = joint_outputs(joint, projected[utterances[chunk]] + predicted[chunk, None]).float()
+    numbers = (MAX_NUMBERS if projected.is_cuda else CACHED_NUMBERS) // joint.num_classes_with_blank
+    start = 0
+    while start < count:
+        most = node_frames[start]
+        chunk = slice(start, start + max(1, numbers // most))
+        hidden = projected[utterances[chunk], :most].add_(predicted[chunk, None])
+        logits = joint_outputs(joint, hidden).float()
         if durations:
-            spans[chunk] = logits[..., -len(durations) :].log_softmax(-1)
+            spans[chunk, :most] = logits[..., -len(durations) :].log_softmax(-1)
             logits = logits[..., : -len(durations)]
         norm = logits.logsumexp(-1)
-        blanks[chunk] = logits[..., blank] - norm
+        blanks[chunk, :most] = logits[..., blank] - norm
         following = torch.tensor([child for own in children[chunk] for child in own], dtype=torch.long)
         following = following.to(predicted.device)
-        own = parents[following] - start
-        emits[following] = logits[own, :, tokens[following]] - norm[own]
+        before = parents[following] - start
+        emits[following, :most] = logits[before, :, tokens[following]] - norm[before]
+        start = chunk.stop
     return blanks, emits, spans
 
 

@@ -42,13 +42,19 @@ class Vocabulary:
             return ()
         if UNKNOWN in text:
             return None
+        ids = self.tokens(text, language)
+        return tuple(ids) if -1 not in ids and same_text(self.text_of(ids), text) else None
+
+    def tokens(self, text: str, language: str | None) -> list[int]:
+        """Return the tokens of a text with single spaces, whether they say the same or not; -1 for what has none."""
         if self.tokenizer is None:
-            ids = [self.characters.get(character, -1) for character in text]
-        elif self.languages:
-            ids = self.tokenizer.text_to_ids(text, language)
-        else:
-            ids = self.tokenizer.text_to_ids(text)
-        return tuple(ids) if -1 not in ids and same_text(self.read(list(ids)), text) else None
+            return [self.characters.get(character, -1) for character in text]
+        ids = self.tokenizer.text_to_ids(text, language) if self.languages else self.tokenizer.text_to_ids(text)
+        return list(ids)
+
+    def text_of(self, ids: list[int]) -> str:
+        """Return the text of tokens."""
+        return self.read(ids) if self.tokenizer is None else str(self.tokenizer.ids_to_text(ids))
 
     def language_of(self, ids: Sequence[int], language: str | None) -> str | None:
         """Return the tokenizer's language that tokens are mostly in, else the one that a tag means, else its first.
