@@ -78,7 +78,7 @@ def with_planted_errors(requests: list[Request]) -> list[Request]:
     references = [text for request in requests for text in request.texts]
     pool = Pool([word for text in references for word in units(text)], references)
     errors = [
-        errors_in(request.texts[0], pool, Random(number), request.normalizer, request.text_language)
+        errors_in(request.texts[0], pool, Random(number), request.comparison, request.text_language)
         for number, request in enumerate(requests)
     ]
     return [

@@ -75,7 +75,7 @@ def make_passes(settings: Ensemble) -> list[Pass]:
             raise OptionError(f"models: {checkpoint.name} is listed twice, and would have two votes: name it once")
     how = {
         "options": settings.engine,
-        "normalizer": settings.normalizer,
+        "comparison": settings.comparison,
         "root": settings.audio_root,
         "placement": settings.models_placement,
     }

@@ -66,7 +66,7 @@ def finalize_derived(
 
     def decide(shard: Path) -> Futures:
         copies = duplicates.get(name_of(shard))
-        return [orchestrator.submit(filter_shard, shard, rules, settings.normalizer, copies)]
+        return [orchestrator.submit(filter_shard, shard, rules, settings.comparison, copies)]
 
     decisions = Step(decide)
     stream(scored, decisions)

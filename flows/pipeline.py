@@ -53,7 +53,7 @@ class Pipeline:
     def plant(self, shard: Path | Future) -> Future:
         """Plant errors into a sample of the references."""
         share = sample_share(self.manifest.lines - self.manifest.blank)
-        return self.orchestrator.submit(plant_shard, shard, share, self.settings.normalizer)
+        return self.orchestrator.submit(plant_shard, shard, share, self.settings.comparison)
 
     def transcribe(self, shard: Path | Future, model_pass: Pass) -> Future:
         return self.orchestrator.submit(transcribe_shard, shard, model_pass, self.devices)
@@ -65,7 +65,7 @@ class Pipeline:
     def filter(self, shard: Path | Future, duplicates: Path | None, calibration: Calibration | None = None) -> Future:
         """Decide by the rules; `duplicates` is the shard's file of `count_duplicates`."""
         rules = self.rules.with_limits(calibration.limits) if calibration else self.rules
-        return self.orchestrator.submit(filter_shard, shard, rules, self.settings.normalizer, duplicates)
+        return self.orchestrator.submit(filter_shard, shard, rules, self.settings.comparison, duplicates)
 
     def quarantine_limit(self) -> QuarantineLimit:
         """Return a new count of quarantined utterances."""

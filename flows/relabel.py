@@ -43,7 +43,7 @@ def run_relabel(request: Relabel, orchestrator: Orchestrator) -> Report:
         scored, loaded = ([run / file.relative_to(original) for file in stages[name]] for name in ("score", "load"))
 
         def submit(shard: Path) -> Futures:
-            return [orchestrator.submit(relabel_shard, shard, judged[name_of(shard)], settings.normalizer)]
+            return [orchestrator.submit(relabel_shard, shard, judged[name_of(shard)], settings.comparison)]
 
         relabelled = Step(submit)
         stream(scored, relabelled)

@@ -15,11 +15,12 @@ from winnow.rules.rule import Rules, Term
 from winnow.runs.ledger import run_stage_on_shard
 from winnow.runs.shard_files import read_table
 from winnow.schema import BEFORE_FILTER, after_filter, append_columns, replace_column, roles_of, select_columns
-from winnow.text.normalize import Normalizer, version_of
+from winnow.text.comparison import Comparison
+from winnow.text.normalize import Normalizer
 
 
 def filter(
-    scored: pa.Table, rules: Rules, duplicates: pa.Table | None = None, normalizer: Normalizer = "basic"
+    scored: pa.Table, rules: Rules, duplicates: pa.Table | None = None, comparison: Comparison | Normalizer = "basic"
 ) -> pa.Table:
     """Add the selected hypothesis, the decision (keep, drop or quarantine) and every rule that a dropped row violates.
 
@@ -32,7 +33,7 @@ def filter(
     decisions = decide(rules, operands)
     schema = after_filter(scored.schema)
     columns = {"decision": decisions.decision, "reasons": decisions.reasons}
-    columns |= proposal_columns(propose(scored, operands.read, normalizer))
+    columns |= proposal_columns(propose(scored, operands.read, comparison))
     for name in schema.names[len(scored.schema) :]:
         if name not in columns:
             columns[name] = operands.of(Term(name), RULE_COLUMNS[name])
@@ -48,11 +49,11 @@ def proposal_columns(proposals: list[Proposal | None]) -> dict[str, pa.Array]:
 
 
 @task(task_run_name="filter {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
-def filter_shard(shard: Path, rules: Rules, normalizer: Normalizer, duplicates: Path | None = None) -> Path:
+def filter_shard(shard: Path, rules: Rules, comparison: Comparison, duplicates: Path | None = None) -> Path:
     def stage(rows: pa.Table, **_: object) -> pa.Table:
-        return filter(rows, rules, read_table(duplicates) if duplicates else None, normalizer)
+        return filter(rows, rules, read_table(duplicates) if duplicates else None, comparison)
 
-    settings = {"normalizer": normalizer, "version": version_of(normalizer)}
+    settings = {"comparison": comparison, "version": comparison.version}
     return run_stage_on_shard(
         shard, "filter", stage, rules=rules, duplicates=duplicates and duplicates.name, **settings
     )

@@ -10,22 +10,23 @@ from tasks.retry import RETRY
 from winnow.evidence.planting import plant_errors
 from winnow.runs.ledger import run_stage_on_shard
 from winnow.schema import PLANTED, PLANTED_ERRORS, after_plant, append_columns
+from winnow.text.comparison import Comparison
 from winnow.text.languages import row_languages
-from winnow.text.normalize import Normalizer, version_of
+from winnow.text.normalize import Normalizer
 
 
-def plant(loaded: pa.Table, share: float, normalizer: Normalizer) -> pa.Table:
+def plant(loaded: pa.Table, share: float, comparison: Comparison | Normalizer) -> pa.Table:
     """Add the errors of each row: none, or one of each kind for this share (0 to 1) of the rows with a reference."""
-    errors = plant_errors(loaded, share, normalizer, row_languages(loaded["fields"].to_pylist()))
+    errors = plant_errors(loaded, share, comparison, row_languages(loaded["fields"].to_pylist()))
     rows = [[error._asdict() for error in row] or None for row in errors]
     return append_columns(loaded, after_plant(loaded.schema), {PLANTED: pa.array(rows, PLANTED_ERRORS)})
 
 
 @task(task_run_name="plant {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
-def plant_shard(shard: Path, share: float, normalizer: Normalizer) -> Path:
-    settings = {"normalizer": normalizer, "version": version_of(normalizer)}
+def plant_shard(shard: Path, share: float, comparison: Comparison) -> Path:
+    settings = {"comparison": comparison, "version": comparison.version}
 
     def stage(rows: pa.Table, **_: object) -> pa.Table:
-        return plant(rows, share, normalizer)
+        return plant(rows, share, comparison)
 
     return run_stage_on_shard(shard, "plant", stage, share=share, **settings)

@@ -15,9 +15,10 @@ from winnow.roles import band_of
 from winnow.runs.ledger import run_stage_on_shard
 from winnow.runs.shard_files import read_columns
 from winnow.schema import EVIDENCE, SCORES, after_relabel, append_columns, replace_column, roles_of
+from winnow.text.comparison import Comparison
 from winnow.text.languages import row_languages
 from winnow.text.metrics import all_scores
-from winnow.text.normalize import Normalizer, version_of
+from winnow.text.normalize import Normalizer
 
 DECIDED = ["decision", "proposal"]
 """The columns of a judged shard that tell which rows are relabelled."""
@@ -25,7 +26,7 @@ DECIDED = ["decision", "proposal"]
 Values = dict[str, list[Any]]
 
 
-def relabel(scored: pa.Table, judged: pa.Table, normalizer: Normalizer) -> pa.Table:
+def relabel(scored: pa.Table, judged: pa.Table, comparison: Comparison | Normalizer) -> pa.Table:
     """Give dropped rows their proposal as their text, and add `input_text`, what it was; null in all other rows.
 
     `judged` are the same rows with DECIDED. A proposal is what all models read, so no model has any doubt about it, and
@@ -36,7 +37,7 @@ def relabel(scored: pa.Table, judged: pa.Table, normalizer: Normalizer) -> pa.Ta
     before = pc.if_else(wrong, scored["text"], None)
     changed = np.flatnonzero(wrong)
     if len(changed):
-        for name, values in new_values(rows.take(pa.array(changed)), normalizer).items():
+        for name, values in new_values(rows.take(pa.array(changed)), comparison).items():
             column = rows[name].to_pylist()
             for i, value in zip(changed, values, strict=True):
                 column[i] = value
@@ -44,14 +45,14 @@ def relabel(scored: pa.Table, judged: pa.Table, normalizer: Normalizer) -> pa.Ta
     return append_columns(rows, after_relabel(scored.schema), {"input_text": before})
 
 
-def new_values(rows: pa.Table, normalizer: Normalizer) -> Values:
+def new_values(rows: pa.Table, comparison: Comparison | Normalizer) -> Values:
     """Return the columns of relabelled rows that depend on the text: scores, evidence, and decisions of gates."""
     languages, texts = row_languages(rows["fields"].to_pylist()), rows["text"].to_pylist()
     values: Values = {}
     for role in roles_of(rows.schema):
         hypotheses = rows[f"{role}_pred_text"].to_pylist()
         scores = [
-            None if hypothesis is None else all_scores(text, hypothesis, normalizer, language)
+            None if hypothesis is None else all_scores(text, hypothesis, comparison, language)
             for text, hypothesis, language in zip(texts, hypotheses, languages, strict=True)
         ]
         values |= {f"{role}_{name}": [row and row[name] for row in scores] for name in SCORES}
@@ -67,11 +68,11 @@ def new_values(rows: pa.Table, normalizer: Normalizer) -> Values:
 
 
 @task(task_run_name="relabel {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
-def relabel_shard(shard: Path, judged: Path, normalizer: Normalizer) -> Path:
+def relabel_shard(shard: Path, judged: Path, comparison: Comparison) -> Path:
     """Relabel a scored shard by the decisions on its rows; `judged` may be a file of another run."""
 
     def stage(rows: pa.Table, **_: object) -> pa.Table:
-        return relabel(rows, read_columns(judged, DECIDED), normalizer)
+        return relabel(rows, read_columns(judged, DECIDED), comparison)
 
-    settings = {"judged": judged.name, "normalizer": normalizer, "version": version_of(normalizer)}
+    settings = {"judged": judged.name, "comparison": comparison, "version": comparison.version}
     return run_stage_on_shard(shard, "relabel", stage, **settings)

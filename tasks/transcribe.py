@@ -30,7 +30,7 @@ from winnow.runs import ledger
 from winnow.runs.records import Record
 from winnow.schema import AUDIO_IDENTITY, after_transcribe, append_columns
 from winnow.text.languages import row_languages
-from winnow.text.normalize import is_too_long, version_of
+from winnow.text.normalize import is_too_long
 
 log = logging.getLogger("winnow")
 
@@ -51,7 +51,7 @@ def transcribe(shard: pa.Table, model_pass: Pass, recognise: TranscribeRequests)
     results: list[Result | None] = [None] * len(shard)
     models: list[str | None] = [None] * len(shard)
     usage: ledger.Facts = {}
-    texts = texts_to_score(shard, role, model_pass.normalizer, model_pass.options.evidence)
+    texts = texts_to_score(shard, role, model_pass.comparison, model_pass.options.evidence)
     if indices:
         transcribed, usage = recognise(requests_for(shard, indices, languages, model_pass.root, texts))
         for i, result in zip(indices, transcribed, strict=True):
@@ -102,7 +102,7 @@ def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated
     settings = model_pass.options.model_dump(mode="json", exclude=EngineOptions.PERFORMANCE_ONLY)
     settings["versions"] = versions_for(model_pass.checkpoints) | audio_versions
     if model_pass.options.evidence:
-        settings |= {"normalizer": model_pass.normalizer, "normalizer_version": version_of(model_pass.normalizer)}
+        settings |= {"comparison": model_pass.comparison, "comparison_version": model_pass.comparison.version}
     if model_pass.languages:
         settings["languages"] = {tag: model and model.sha256 for tag, model in model_pass.languages.items()}
     return ledger.run_stage(

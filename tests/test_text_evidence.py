@@ -16,6 +16,7 @@ from winnow.engines.scored_texts import REFERENCE, ScoredTexts
 from winnow.engines.shard_columns import hypothesis_columns
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
+from winnow.text.comparison import BASIC, Comparison
 from winnow.text.evidence import NO_EVIDENCE, TextEvidence, compare_likelihoods
 from winnow.text.hypothesis import Hypothesis
 
@@ -123,6 +124,25 @@ def test_a_text_that_was_read_costs_nothing(network, name):
     assert [(found.gap, found.doubt, found.doubtful) for found in again.evidence] == [(0.0, 0.0, None)] * 2
 
 
+@pytest.mark.parametrize(
+    ("changed", "comparison", "no_gap"),
+    [
+        ("{0} {1}", BASIC, True),
+        ("{0}{1}", BASIC, False),
+        ("{0}{1}", Comparison(merge_compounds=True), True),
+        ("{0}", Comparison(merge_compounds=True), False),
+        ("{0} {1}!", BASIC, True),
+        ("{0}{1}", Comparison("none", merge_compounds=True), True),
+    ],
+)
+def test_what_compares_as_equal_has_no_gap(network, changed, comparison, no_gap):
+    (request,) = demo_requests(1)
+    first, *words = hypotheses(network("small"), request)[0].text.split()
+    text = " ".join([first, changed.format(*words), *words[2:]])
+    (found,) = hypotheses(network("small"), replace(request, texts=(text,), comparison=comparison))
+    assert (found.evidence[0].gap == 0) == no_gap
+
+
 @pytest.mark.parametrize("name", ["small", "large"])
 def test_the_doubtful_words_are_those_that_were_not_said(network, name):
     (request,) = demo_requests(1)
@@ -183,7 +203,7 @@ def test_doubt_is_the_gap_relative_to_the_uncertainty_of_the_reading(reading, te
 def test_columns_hold_the_evidence_for_the_first_text():
     evidence = (TextEvidence(2, 4.0, 2.0, doubtful="b"), TextEvidence(1, reason="NOT_WRITABLE"))
     results = [Result(Hypothesis("a", evidence=evidence)), Result(Hypothesis("a", evidence=evidence[1:])), None]
-    texts = ScoredTexts({REFERENCE: ["b c", "d", None], "small": ["e", None, None]}, [None] * 3, "basic")
+    texts = ScoredTexts({REFERENCE: ["b c", "d", None], "small": ["e", None, None]}, [None] * 3, BASIC)
     columns = hypothesis_columns(results, ["m", "m", None], texts)
     assert {name: columns[name].to_pylist() for name in ("evidence", "gap", "doubt", "doubtful", "no_evidence")} == {
         "evidence": [2.0, None, None],

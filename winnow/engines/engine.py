@@ -16,8 +16,8 @@ from winnow.errors import CheckpointError
 from winnow.input_files import expand_home, is_file, not_a_file
 from winnow.parameters.engine import EngineOptions
 from winnow.pins import split_pin
+from winnow.text.comparison import BASIC, Comparison
 from winnow.text.hypothesis import Hypothesis
-from winnow.text.normalize import Normalizer
 
 LanguagePrompt = Literal["none", "optional", "required"]
 """Whether a model gets the language: never, if it is known, or always."""
@@ -62,7 +62,7 @@ class Request:
     `rounding` is half a unit of the last digit of the duration, in seconds.
 
     `texts` are compared with what the model reads: the reference first, if there is one. Texts are the same if
-    `normalizer` makes them the same, in `text_language`, the tag of what is spoken.
+    `comparison` finds no difference, in `text_language`, the tag of what is spoken.
     """
 
     path: str
@@ -74,7 +74,7 @@ class Request:
     channel: int | None = None
     rounding: float = 0.0
     texts: tuple[str, ...] = ()
-    normalizer: Normalizer = "basic"
+    comparison: Comparison = BASIC
     text_language: str | None = None
 
 

@@ -211,5 +211,5 @@ def to_result(outcome: Hypothesis | Exception, clip: Clip, request: Request) -> 
 
 def unsupported(request: Request) -> tuple[TextEvidence, ...]:
     """Return, for each text of a request, that its model gives no evidence."""
-    counts = (count_words(text, request.normalizer, request.text_language) for text in request.texts)
+    counts = (count_words(text, request.comparison.normalizer, request.text_language) for text in request.texts)
     return tuple(TextEvidence(words, reason="NOT_SUPPORTED") for words in counts)

@@ -6,10 +6,10 @@ import pyarrow as pa
 
 from winnow.roles import Role
 from winnow.schema import PLANTED, earlier_roles
+from winnow.text.comparison import Comparison
 from winnow.text.evidence import TextEvidence
 from winnow.text.hypothesis import Hypothesis
 from winnow.text.languages import row_languages
-from winnow.text.normalize import Normalizer
 
 REFERENCE = "reference"
 
@@ -18,13 +18,13 @@ REFERENCE = "reference"
 class ScoredTexts:
     """Texts by name, one for each row, the reference first; rows without a reference have none.
 
-    `languages` are those of the rows. Texts are the same if `normalizer` makes them the same. `planted` has the texts
+    `languages` are those of the rows. Texts are the same if `comparison` finds no difference. `planted` has the texts
     with errors that were planted into each reference.
     """
 
     by_name: dict[str, list[str | None]]
     languages: list[str | None]
-    normalizer: Normalizer
+    comparison: Comparison
     planted: list[list[str]] | None = None
 
     def of(self, row: int) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ def planted_names(texts: list[str]) -> dict[str, str]:
     return {f"planted {number}": text for number, text in enumerate(texts)}
 
 
-def texts_to_score(shard: pa.Table, role: Role, normalizer: Normalizer, wanted: bool = True) -> ScoredTexts:
+def texts_to_score(shard: pa.Table, role: Role, comparison: Comparison, wanted: bool = True) -> ScoredTexts:
     """Return the references and, for a larger model, the hypotheses of the models before it, by their roles.
 
     Texts with planted errors follow, where a shard has any. If no evidence is `wanted`, no row has any text.
@@ -69,4 +69,4 @@ def texts_to_score(shard: pa.Table, role: Role, normalizer: Normalizer, wanted: 
     planted = None
     if wanted and PLANTED in shard.schema.names:
         planted = [[error["text"] for error in errors or ()] for errors in shard[PLANTED].to_pylist()]
-    return ScoredTexts(texts, row_languages(shard["fields"].to_pylist()), normalizer, planted)
+    return ScoredTexts(texts, row_languages(shard["fields"].to_pylist()), comparison, planted)

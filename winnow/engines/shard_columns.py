@@ -43,7 +43,7 @@ def requests_for(
             channel=rows["audio_channel"][i],
             rounding=rows["duration_rounding"][i] or 0.0,
             texts=texts.of(i),
-            normalizer=texts.normalizer,
+            comparison=texts.comparison,
             text_language=texts.languages[i],
         )
         for i in indices

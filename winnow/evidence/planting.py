@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from winnow.gates.sampling import draw_numbers
+from winnow.text.comparison import Comparison
 from winnow.text.normalize import Normalizer
 from winnow.text.respell import equal_texts
 from winnow.text.words import has_spaceless, join_spaceless, split_words
@@ -100,7 +101,7 @@ LABELS = {
 
 
 def plant_errors(
-    rows: pa.Table, share: float, normalizer: Normalizer, languages: Sequence[str | None]
+    rows: pa.Table, share: float, comparison: Comparison | Normalizer, languages: Sequence[str | None]
 ) -> list[list[PlantedError]]:
     """Return the planted errors of each row: none, or one of each kind for rows of the sample.
 
@@ -114,20 +115,20 @@ def plant_errors(
     pool = Pool([word for text in texts for word in units(text)], [text for text in texts if text.strip()])
     drawn = draw_numbers(rows["id"]) < share
     return [
-        errors_in(text, pool, Random(number), normalizer, language) if chosen and split_words(text) else []
+        errors_in(text, pool, Random(number), comparison, language) if chosen and split_words(text) else []
         for text, chosen, number, language in zip(texts, drawn, rows["id"].to_pylist(), languages, strict=True)
     ]
 
 
 def errors_in(
-    text: str, pool: Pool, random: Random, normalizer: Normalizer, language: str | None
+    text: str, pool: Pool, random: Random, comparison: Comparison | Normalizer, language: str | None
 ) -> list[PlantedError]:
     """Return an error of each kind; one that a text is too short for, or that no comparison would see, is left out."""
     errors = []
     for kind, change in KINDS.items():
         for _ in range(ATTEMPTS):
             planted = join_spaceless(" ".join(change(units(text), pool, random)))
-            if split_words(planted) and not equal_texts(text, planted, normalizer, language):
+            if split_words(planted) and not equal_texts(text, planted, comparison, language):
                 errors.append(PlantedError(kind, planted))
                 break
     return errors

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from winnow.roles import Role
 from winnow.schema import roles_of
+from winnow.text.comparison import Comparison, comparison_by
 from winnow.text.languages import row_languages
 from winnow.text.normalize import Normalizer, normalize
 from winnow.text.respell import equal_texts
@@ -58,7 +59,10 @@ class Proposal(NamedTuple):
 
 
 def propose(
-    rows: pa.Table, read: Mapping[Role, NDArray[np.bool_]], normalizer: Normalizer, limits: Limits = DEFAULT
+    rows: pa.Table,
+    read: Mapping[Role, NDArray[np.bool_]],
+    comparison: Comparison | Normalizer,
+    limits: Limits = DEFAULT,
 ) -> list[Proposal | None]:
     """Return the proposal for each row; None where the reference stands or fewer than two models read the row.
 
@@ -72,9 +76,9 @@ def propose(
     some = rows.select(columns_for_readings(rows.schema.names, list(read))).take(pa.array(candidates))
     for i, row in zip(candidates.tolist(), some.to_pylist(), strict=True):
         roles = [role for role in read if read[role][i]]
-        reading = preferred_reading(row, roles, normalizer, languages[i])
+        reading = preferred_reading(row, roles, comparison, languages[i])
         if reading and is_reliable(row, reading, limits.max_uncertainty):
-            parts = differences(row["text"], reading.text, normalizer, languages[i])
+            parts = differences(row["text"], reading.text, comparison, languages[i])
             proposals[i] = Proposal(join_parts(parts), reading.margin)
     return proposals
 
@@ -103,24 +107,26 @@ def may_be_wrong(rows: pa.Table, read: Mapping[Role, NDArray[np.bool_]], min_dou
 
 
 def preferred_reading(
-    row: Row, roles: Sequence[Role], normalizer: Normalizer, language: str | None = None
+    row: Row, roles: Sequence[Role], comparison: Comparison | Normalizer, language: str | None = None
 ) -> Reading | None:
     """Return the hypothesis that all these models prefer to the reference, with the widest margin; None without one."""
     if len(roles) < 2 or any(row[f"{role}_gap"] is None for role in roles):
         return None
-    readings = list(scored_readings(row, roles, normalizer, language))
+    readings = list(scored_readings(row, roles, comparison, language))
     best = max(readings, key=lambda reading: reading.margin, default=None)
     return best if best and best.margin > 0 else None
 
 
-def scored_readings(row: Row, roles: Sequence[Role], normalizer: Normalizer, language: str | None) -> Iterator[Reading]:
+def scored_readings(
+    row: Row, roles: Sequence[Role], comparison: Comparison | Normalizer, language: str | None
+) -> Iterator[Reading]:
     """Yield the hypotheses that have a likelihood under every model: larger models score those of the earlier ones."""
     texts = {role: row[f"{role}_pred_text"] for role in roles}
     for reader, text in texts.items():
-        if not normalize(text, normalizer, language):
+        if not normalize(text, comparison_by(comparison).normalizer, language):
             continue
         behind = {
-            role: 0.0 if equal_texts(own, text, normalizer, language) else row.get(f"{role}_{reader}_gap")
+            role: 0.0 if equal_texts(own, text, comparison, language) else row.get(f"{role}_{reader}_gap")
             for role, own in texts.items()
         }
         known = {role: nats for role, nats in behind.items() if nats is not None}

@@ -20,8 +20,8 @@ from winnow.parameters.ensemble import Settings
 from winnow.parameters.placement import Placement
 from winnow.roles import Role, band_of, previous_role
 from winnow.runs.shard_files import read_schema, read_table
+from winnow.text.comparison import BASIC, Comparison
 from winnow.text.languages import match_language
-from winnow.text.normalize import Normalizer
 
 TranscribeWith = Callable[[Checkpoint, EngineOptions, list[Request]], Transcribed]
 
@@ -30,14 +30,14 @@ class Pass(BaseModel, frozen=True):
     """One of a run's models, its options and its placement.
 
     `languages` maps languages to models of their own, or to None if this pass skips them; `checkpoint` transcribes all
-    others. Audio must lie in the folder `root`, if there is one. `normalizer` makes references and readings comparable.
+    others. Audio must lie in the folder `root`, if there is one. References and readings are compared by `comparison`.
     """
 
     role: Role
     checkpoint: Checkpoint
     languages: dict[str, Checkpoint | None] = {}
     options: EngineOptions
-    normalizer: Normalizer = "basic"
+    comparison: Comparison = BASIC
     root: Path | None = None
     placement: Placement = Placement()
 
@@ -88,7 +88,7 @@ def make_passes(settings: Curation) -> list[Pass]:
             checkpoint=checkpoints[name],
             languages=dict.fromkeys(settings.languages),
             options=settings.engine,
-            normalizer=settings.normalizer,
+            comparison=settings.comparison,
             root=settings.audio_root,
             placement=settings.large_placement,
         )
@@ -125,7 +125,7 @@ def make_pass(role: Role, settings: Curation, checkpoints: dict[str, Checkpoint]
         checkpoint=checkpoints[names.pop(None) or ""],
         languages={tag: checkpoints[name] if name else None for tag, name in names.items() if tag},
         options=settings.engine,
-        normalizer=settings.normalizer,
+        comparison=settings.comparison,
         root=settings.audio_root,
         placement=settings.small_placement if role == "small" else settings.large_placement,
     )

@@ -11,6 +11,7 @@ from winnow.reports.formatting import MAX_CHARACTERS, escape_markdown
 from winnow.roles import Role
 from winnow.rules.operands import Operands
 from winnow.rules.rule import Rules
+from winnow.text.comparison import Comparison
 from winnow.text.normalize import Normalizer
 from winnow.text.spelled_like import Part, differences, join_parts, needs_space
 
@@ -40,7 +41,7 @@ class Example(BaseModel, frozen=True):
     proposal: str | None = None
 
 
-def dropped_examples(rows: pa.Table, normalizer: Normalizer) -> list[Example]:
+def dropped_examples(rows: pa.Table, comparison: Comparison | Normalizer) -> list[Example]:
     """Return, for each reason for a drop, the rows with the highest WER."""
     dropped = rows.filter(pc.equal(rows["decision"], "drop")).sort_by([("wer", "descending"), ("id", "ascending")])
     examples = []
@@ -48,16 +49,16 @@ def dropped_examples(rows: pa.Table, normalizer: Normalizer) -> list[Example]:
         chosen = dropped.filter(pc.equal(dropped["reason"], reason)).slice(0, EXAMPLES_PER_REASON).combine_chunks()
         read = Operands(chosen, Rules(rules=())).read
         for i, row in enumerate(chosen.to_pylist()):
-            examples.append(example_of(row, [role for role in read if read[role][i]], normalizer))
+            examples.append(example_of(row, [role for role in read if read[role][i]], comparison))
     return examples
 
 
-def example_of(row: dict[str, Any], roles: list[Role], normalizer: Normalizer) -> Example:
+def example_of(row: dict[str, Any], roles: list[Role], comparison: Comparison | Normalizer) -> Example:
     """Describe a dropped row that the models of these roles read."""
     language = row["language"]
-    reading = preferred_reading(row, roles, normalizer, language)
+    reading = preferred_reading(row, roles, comparison, language)
     hypothesis = row["pred_text"] or ""
-    parts = differences(row["text"] or "", reading.text if reading else hypothesis, normalizer, language)
+    parts = differences(row["text"] or "", reading.text if reading else hypothesis, comparison, language)
     return Example(
         id=row["id"],
         reason=row["reason"],

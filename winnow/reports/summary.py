@@ -149,7 +149,7 @@ def references_in_doubt(rows: pa.Table, settings: Settings) -> dict[str, Any]:
     dropped = rows_where(rows, "decision", "drop")
     fields: dict[str, Any] = {
         "proposals": count_utterances(dropped.filter(pc.is_valid(dropped["proposal"]))),
-        "examples": dropped_examples(rows, settings.normalizer),
+        "examples": dropped_examples(rows, settings.comparison),
     }
     if INPUT_TEXT in rows.schema.names:
         relabelled = rows.filter(pc.is_valid(rows[INPUT_TEXT]))

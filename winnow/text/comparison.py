@@ -20,6 +20,10 @@ class Comparison(NamedTuple):
         return version_of(self.normalizer)
 
 
+BASIC = Comparison()
+"""The default comparison."""
+
+
 def comparison_by(how: Comparison | Normalizer) -> Comparison:
     """Return a comparison as it is, and for a normalizer the comparison by it."""
     return how if isinstance(how, Comparison) else Comparison(how)

@@ -38,7 +38,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class DifferentText:
     """A text of `words` words that differs from the reading: its spellings, and the words of each region by itself.
 
     A region has the text's words there, and the tokens of the reading with only these words in it.
@@ -80,7 +80,7 @@ class EvidenceFinder:
             (row, ids): None
             for row, comparisons in enumerate(compared)
             for comparison in comparisons
-            if isinstance(comparison, Comparison)
+            if isinstance(comparison, DifferentText)
             for ids in (tuple(tokens[row].ids), *comparison.all_ids())
         }
         likelihoods: list[Likelihoods] = [{} for _ in tokens]
@@ -90,14 +90,14 @@ class EvidenceFinder:
             (
                 own.get(tuple(read.ids)),
                 tuple(
-                    comparison.evidence(tuple(read.ids), own) if isinstance(comparison, Comparison) else comparison
+                    comparison.evidence(tuple(read.ids), own) if isinstance(comparison, DifferentText) else comparison
                     for comparison in comparisons
                 ),
             )
             for read, own, comparisons in zip(tokens, likelihoods, compared, strict=True)
         ]
 
-    def compare_all(self, request: Request, text: str, tokens: Tokens) -> list[Comparison | TextEvidence]:
+    def compare_all(self, request: Request, text: str, tokens: Tokens) -> list[DifferentText | TextEvidence]:
         """Compare each text of a request with the reading; only for the first are regions of interest."""
         if not tokens.finite or not request.texts:
             return []
@@ -109,13 +109,15 @@ class EvidenceFinder:
         usual = self.vocabulary.tokens(text, own_language) == ids
         return Reading(text, tuple(ids), own_language, None if usual else self.word_tokens(text, ids))
 
-    def compare(self, reading: Reading, request: Request, text: str, with_regions: bool) -> Comparison | TextEvidence:
+    def compare(
+        self, reading: Reading, request: Request, text: str, with_regions: bool
+    ) -> DifferentText | TextEvidence:
         """Return the spellings of a text to score, or its evidence if that is known without."""
-        normalizer, language = request.normalizer, request.text_language
-        words = count_words(text, normalizer, language)
+        language = request.text_language
+        words = count_words(text, request.comparison.normalizer, language)
         if not words:
             return TextEvidence(words, reason="NO_WORDS")
-        parts = differences(reading.text, text, normalizer, language)
+        parts = differences(reading.text, text, request.comparison, language)
         different = [i for i, part in enumerate(parts) if part.text is not None]
         if not different:
             return TextEvidence(words, gap=0.0, doubt=0.0)
@@ -124,12 +126,12 @@ class EvidenceFinder:
         if not written:
             return TextEvidence(words, reason="NOT_WRITABLE")
         if not with_regions:
-            return Comparison(words, written)
+            return DifferentText(words, written)
         if len(different) == 1:
-            return Comparison(words, written, [(parts[different[0]].text or "", written[0])])
+            return DifferentText(words, written, [(parts[different[0]].text or "", written[0])])
         longest = sorted(different, key=lambda i: -len(parts[i].reading) - len(parts[i].text or ""))[:MAX_REGIONS]
         alone = [(i, self.spellings(reading, parts, {i: spellings[i]})[:1]) for i in sorted(longest)]
-        return Comparison(words, written, [(parts[i].text or "", ids) for i, found in alone for ids in found])
+        return DifferentText(words, written, [(parts[i].text or "", ids) for i, found in alone for ids in found])
 
     def spellings(self, reading: Reading, parts: list[Part], spellings: dict[int, list[str]]) -> list[Ids]:
         """Return the tokens of the reading with these spellings in place of some parts, as far as they can be written.
