@@ -31,6 +31,7 @@ import soundfile
 from filelock import FileLock
 
 from flows.server.ephemeral import EPHEMERAL_SETTINGS
+from flows.server.interruption import SIGNALS
 from winnow.engines.engine import Checkpoint
 from winnow.models.resolve import resolve
 from winnow.schema import select_columns
@@ -43,6 +44,8 @@ hypothesis.settings.register_profile("steady", deadline=None)  # a busy machine 
 hypothesis.settings.load_profile("steady")
 
 os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
+# each of Prefect's many clients parses all known certificates, in 50 ms; no test's server needs any
+os.environ["PREFECT_API_SSL_CERT_FILE"] = str(Path(__file__).with_name("certificate.pem"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -132,6 +135,35 @@ def prefect_server(empty_prefect_home: Path, tmp_path_factory: pytest.TempPathFa
         yield api
         APILogWorker.drain_all(timeout=5)
         EventsWorker.drain_all(timeout=5)
+
+
+@pytest.fixture
+def run_command(
+    prefect_server: str, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Run a command in this process, on the shared server; undo afterwards what a command does to its process."""
+    from cli.app import main
+    from flows.server import monitor
+
+    def run(*words: object) -> subprocess.CompletedProcess[str]:
+        capfd.readouterr()
+        exit_code: Any = 0
+        try:
+            main(list(map(str, words)))
+        except SystemExit as ended:
+            exit_code = ended.code or 0
+        return subprocess.CompletedProcess(words, exit_code, *capfd.readouterr())
+
+    log, handlers = logging.getLogger("winnow"), [signal.getsignal(number) for number in SIGNALS]
+    level, log_handlers, environment = log.level, list(log.handlers), dict(os.environ)
+    yield run
+    monitor.current.clear()  # nothing watches the server for a run that has ended
+    for number, handler in zip(SIGNALS, handlers, strict=True):
+        signal.signal(number, handler)
+    log.setLevel(level)
+    log.handlers[:] = log_handlers
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 @contextmanager

@@ -2,7 +2,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,16 +18,11 @@ def winnow(*arguments: object, server: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
 
 
-@pytest.fixture
-def refused(capsys) -> Callable[..., tuple[int, str]]:
-    """Return a function that runs a command which ends before it starts anything; it returns exit code and errors."""
-
-    def run(*arguments: object) -> tuple[int, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(map(str, arguments)))
-        return ended.value.code, capsys.readouterr().err
-
-    return run
+def refused(capsys, *arguments: object) -> tuple[int, str]:
+    """Run a command that ends before it starts anything; return its exit code and errors."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(map(str, arguments)))
+    return ended.value.code, capsys.readouterr().err
 
 
 def test_interrupted_run_can_be_resumed_once_it_has_written_something(tmp_path):
@@ -39,9 +33,11 @@ def test_interrupted_run_can_be_resumed_once_it_has_written_something(tmp_path):
     assert resume_hint(str(output)) == f"resume with the same command, or with `winnow resume '{output}'`"
 
 
-@pytest.mark.parametrize("command", [["cli.app", "curate"], ["flows.curate"]])
-def test_help_shows_every_parameter(command):
-    output = subprocess.run([sys.executable, "-m", *command, "--help"], cwd=ROOT, capture_output=True, text=True).stdout
+def test_help_shows_every_parameter_and_is_that_of_the_flow(capsys):
+    line = [sys.executable, "-P", "-m", "flows.curate", "--help"]
+    output = subprocess.run(line, cwd=ROOT, capture_output=True, text=True).stdout
+    app(["curate", "--help"], result_action="return_value")
+    assert capsys.readouterr().out.split() == output.split()
     for flag in ("MANIFEST", "--output", "--small", "--large", "--gate.preset", "--filter.max-wer", "--devices"):
         assert flag in output
 
@@ -82,15 +78,14 @@ CURATE = ["curate", "a.jsonl", "--output", "out", "--small", "s.nemo"]
         ),
     ],
 )
-def test_wrong_value_is_refused_before_anything_starts(refused, arguments, errors):
-    exit_code, printed = refused(*arguments)
+def test_wrong_value_is_refused_before_anything_starts(capsys, arguments, errors):
+    exit_code, printed = refused(capsys, *arguments)
     assert exit_code == 2
     assert printed.splitlines() == errors
 
 
-@pytest.mark.usefixtures("measured_children")
 def test_run_prints_a_summary_and_each_error_one_line_with_its_exit_code(
-    manifest, hears, tmp_path, prefect_server, refused
+    manifest, hears, tmp_path, prefect_server, run_command
 ):
     corpus = manifest(
         {"audio_filepath": "a.wav", "text": "hello there"},
@@ -106,30 +101,29 @@ def test_run_prints_a_summary_and_each_error_one_line_with_its_exit_code(
     assert "warning" not in process.stderr
 
     strict = ["curate", corpus, "--output", tmp_path / "strict", "--small", models["small"]]
-    process = winnow(*strict, "--filter.rules", "duration >= 9", server=prefect_server)
-    assert process.returncode == 0, process.stderr
+    ended = run_command(*strict, "--filter.rules", "duration >= 9")
+    assert ended.returncode == 0, ended.stderr
     warning = "Nothing was kept. DURATION_BELOW_MIN dropped 100%: do the utterances have such values?"
-    assert process.stderr.splitlines()[-1].startswith(f"winnow: warning: {warning}")
+    assert ended.stderr.splitlines()[-1].startswith(f"winnow: warning: {warning}")
     assert warning in (tmp_path / "strict" / "report.html").read_text()
 
-    exit_code, printed = refused(*arguments, "--filter.max-wer", "0.1")
-    assert exit_code == 8
-    assert printed.splitlines()[-1].startswith("winnow: ")
-    assert "Traceback" not in printed
+    ended = run_command(*arguments, "--filter.max-wer", "0.1")
+    assert ended.returncode == 8
+    assert ended.stderr.splitlines()[-1].startswith("winnow: ")
+    assert "Traceback" not in ended.stderr
     elsewhere = ["--output", tmp_path / "other", "--small"]
-    exit_code, printed = refused("curate", tmp_path / "no.jsonl", *elsewhere, models["small"])
-    assert exit_code == 2
-    assert "no.jsonl: cannot read the manifest: No such file or directory" in printed
-    assert refused("curate", corpus, *elsewhere, "no.nemo")[0] == 7
+    ended = run_command("curate", tmp_path / "no.jsonl", *elsewhere, models["small"])
+    assert ended.returncode == 2
+    assert "no.jsonl: cannot read the manifest: No such file or directory" in ended.stderr
+    assert run_command("curate", corpus, *elsewhere, "no.nemo").returncode == 7
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"audio_filepath": "a.wav", "pred_text": {}}')
-    process = winnow("curate", corpus, *elsewhere, broken, server=prefect_server)
-    assert process.returncode == 7, process.stderr
-    assert process.stderr.splitlines()[-1].startswith(f"winnow: {broken}:1: invalid transcript: ")
-    assert "transcribe-small" not in process.stderr
+    ended = run_command("curate", corpus, *elsewhere, broken)
+    assert ended.returncode == 7, ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith(f"winnow: {broken}:1: invalid transcript: ")
+    assert "transcribe-small" not in ended.stderr
 
 
-@pytest.mark.usefixtures("measured_children")
 def test_json_without_a_file_is_alone_on_standard_output(prefect_server):
     """With findings for people, and whatever libraries print, on standard error."""
     model = ROOT / "demo" / "small.nemo"
@@ -143,14 +137,11 @@ def test_json_without_a_file_is_alone_on_standard_output(prefect_server):
         assert (given.arguments["settings"].models, given.arguments["json"]) == (["x.nemo"], [])
 
 
-def test_json_in_a_file_leaves_standard_output_to_people(prefect_server, refused, tmp_path):
-    process = winnow(
-        "download-models", ROOT / "demo" / "small.nemo", "--json", tmp_path / "x.json", server=prefect_server
-    )
-    assert process.returncode == 0, process.stderr
-    assert "pinned: " in process.stdout
+def test_json_in_a_file_leaves_standard_output_to_people(run_command, tmp_path):
+    ended = run_command("download-models", ROOT / "demo" / "small.nemo", "--json", tmp_path / "x.json")
+    assert ended.returncode == 0, ended.stderr
+    assert "pinned: " in ended.stdout
     assert json.loads((tmp_path / "x.json").read_text())[0]["cause"] is None
-    assert refused("doctor", "--json", tmp_path / "none" / "x.json") == (
-        2,
-        f"winnow: --json {tmp_path / 'none' / 'x.json'}: not a file in an existing folder\n",
-    )
+    ended = run_command("doctor", "--json", tmp_path / "none" / "x.json")
+    message = f"winnow: --json {tmp_path / 'none' / 'x.json'}: not a file in an existing folder\n"
+    assert (ended.returncode, ended.stderr) == (2, message)

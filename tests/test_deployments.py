@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import inf
 from pathlib import Path
@@ -19,6 +20,7 @@ import httpx
 import pytest
 import yaml
 from prefect.flows import load_flow_from_entrypoint
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
@@ -47,6 +49,7 @@ pytestmark = pytest.mark.unmeasured
 
 CHROMEDRIVER = shutil.which("chromedriver")
 PICTURES = os.environ.get("WINNOW_PICTURES")
+QUIET_SECONDS = 10.0  # after the last answer to a form, or a click that sent nothing
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 
 
@@ -156,11 +159,18 @@ def test_form_shows_unit_limits_and_choices_of_every_parameter():
     assert all(p["title"] and p["description"] for p in [*described, *schema["properties"].values()])
 
 
+@dataclass
 class DeployedServer:
-    """A server with deployments and a worker, and the notifications that its automation sent."""
+    """A server with deployments and a worker.
 
-    def __init__(self, api: str, notifications: list[dict[str, str]]) -> None:
-        self.api, self.notifications = api, notifications
+    `printed` is what `winnow deploy` printed, `notifications` what its automation has sent to `notify`.
+    """
+
+    api: str
+    home: Path
+    notify: str
+    printed: list[str]
+    notifications: list[dict[str, str]]
 
     def post(self, path: str, **body: Any) -> Any:
         return httpx.post(f"{self.api}/{path}", json=body, timeout=30).raise_for_status().json()
@@ -216,28 +226,35 @@ def server(empty_prefect_home, tmp_path_factory) -> Iterator[DeployedServer]:
     with running_server(home) as api:
         own = {"PREFECT_HOME": str(home), "PREFECT_API_URL": api, "PREFECT_WORKER_QUERY_SECONDS": "1"}
         environment = os.environ | own
-        words = [sys.executable, "-m", "cli.app", "deploy", "--notify", f"http://127.0.0.1:{webhook.server_port}"]
-        for _ in range(2):
-            process = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-            assert process.stdout.splitlines() == [
-                "work pools: cpu, gpu",
-                "deployments: curate/cpu, curate/gpu, ensemble/cpu, ensemble/gpu, refilter/cpu, relabel/cpu, "
-                "incremental/cpu, download-models/cpu, download-models/gpu, doctor/cpu, doctor/gpu, benchmark/cpu, "
-                "benchmark/gpu",
-                f"from {ROOT / 'prefect.yaml'}; their runs start in {ROOT}",
-                "automations: crash zombies, notify of failures",
-                f"next: prefect worker start --pool cpu, then {api.removesuffix('/api')}/deployments",
-            ]
+        notify = f"http://127.0.0.1:{webhook.server_port}"
+        words = [sys.executable, "-P", "-m", "cli.app", "deploy", "--notify", notify]
+        process = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
         line = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "cpu"]
         with (home / "worker.log").open("w") as log:
             worker = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
-        yield DeployedServer(api, notifications)
+        yield DeployedServer(api, home, notify, process.stdout.splitlines(), notifications)
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
     webhook.shutdown()
 
 
-def test_deploy_creates_pools_deployments_and_automations_once(server):
+def test_deploy_creates_pools_deployments_and_automations_once(server, monkeypatch):
+    """Again, in this process, it finds what the command has created."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PREFECT_API_URL", server.api)
+    monkeypatch.setenv("PREFECT_HOME", str(server.home))
+    again: list[str] = []
+    with temporary_settings({PREFECT_API_URL: server.api, PREFECT_HOME: server.home}):
+        deploy(server.notify, again.append)
+    assert server.printed == again
+    assert again == [
+        "work pools: cpu, gpu",
+        "deployments: curate/cpu, curate/gpu, ensemble/cpu, ensemble/gpu, refilter/cpu, relabel/cpu, incremental/cpu, "
+        "download-models/cpu, download-models/gpu, doctor/cpu, doctor/gpu, benchmark/cpu, benchmark/gpu",
+        f"from {ROOT / 'prefect.yaml'}; their runs start in {ROOT}",
+        "automations: crash zombies, notify of failures",
+        f"next: prefect worker start --pool cpu, then {server.api.removesuffix('/api')}/deployments",
+    ]
     assert {pool["name"]: pool["concurrency_limit"] for pool in server.post("work_pools/filter")} == {
         "cpu": 1,
         "gpu": 1,
@@ -329,43 +346,12 @@ def test_triggered_runs_complete_or_fail_with_a_notification(server, manifest, h
     assert all(about_the_refused)  # a busy server may deliver one twice
 
 
-def test_deployments_download_measure_and_check_models(server, manifest, hears, tmp_path):
-    small = pinned("small")
-    corpus = manifest({"audio_filepath": "a.wav", "text": "hello"})
-    models = hears(one={"a.wav": "hello"})
-    triggers = {
-        "download-models/cpu": {"models": [small]},
-        "benchmark/cpu": {"manifest": str(corpus), "models": [models["one"]], "output": str(tmp_path / "figures")},
-        "doctor/cpu": {"small": str(tmp_path / "no.nemo")},
-    }
-    runs = {name: server.trigger(name, **parameters).raise_for_status().json() for name, parameters in triggers.items()}
-    ended = {name: server.wait_for(run)["state"] for name, run in runs.items()}
-    assert {name: state["type"] for name, state in ended.items()} == {
-        "download-models/cpu": "COMPLETED",
-        "benchmark/cpu": "COMPLETED",
-        "doctor/cpu": "FAILED",
-    }
-    assert "no.nemo: no such file (remedy: give another model: " in ended["doctor/cpu"]["message"]
-    tables = {
-        name: {
-            artifact["key"]: artifact["data"]
-            for artifact in server.post("artifacts/filter", artifacts=of_flow_run(run))
-        }
-        for name, run in runs.items()
-    }
-    (row,) = json.loads(tables["download-models/cpu"]["download-models"])
-    assert (row["model"], row["sha256"], row["cause"]) == (small, small.partition("@sha256:")[2], None)
-    assert "## Memory by batch size" in tables["benchmark/cpu"]["benchmark"]
-    assert "| one.jsonl | automatic (600 s) |  | 0.00% (0.00% to 0.00%) |" in tables["benchmark/cpu"]["benchmark"]
-    states = {artifact["check"]: artifact["state"] for artifact in json.loads(tables["doctor/cpu"]["doctor"])}
-    assert (states["packages"], states["server"], states["no.nemo"]) == ("ok", "ok", "failed")
-
-
 class Browser:
     """Chromium without a screen. WINNOW_PICTURES is the folder that pictures go to; without it none are taken."""
 
     def __init__(self, driver: WebDriver, ui: str) -> None:
         self.driver, self.ui = driver, ui
+        self.unanswered: set[str] = set()
 
     def find(self, xpath: str) -> WebElement:
         """Return the element at an XPath as soon as it can be clicked."""
@@ -380,6 +366,42 @@ class Browser:
     def fill(self, label: str, value: str) -> None:
         """Type into the parameter of this title."""
         self.find(f"//label[starts-with(normalize-space(.), '{label}')]/following::textarea[1]").send_keys(value)
+
+    def submit(self) -> None:
+        """Submit the form until the page leaves it, but never while an earlier click may still create a run.
+
+        Fails with the text of an error that the page shows.
+        """
+        form, deadline, quiet_since = self.driver.current_url, time.monotonic() + 120, -inf
+        while self.driver.current_url == form:
+            assert not (error := self.error()), error
+            assert time.monotonic() < deadline, f"the form is still there; not answered: {self.unanswered or 'nothing'}"
+            if self.unanswered_requests():
+                quiet_since = time.monotonic()
+            elif time.monotonic() > quiet_since + QUIET_SECONDS:
+                self.find("//button[normalize-space(.)='Submit']").click()
+                quiet_since = time.monotonic()
+            time.sleep(0.5)
+
+    def unanswered_requests(self) -> set[str]:
+        """Return the requests of a submitted form that have no answer yet: its check, and the creation of the run."""
+        for entry in self.driver.get_log("performance"):
+            event = json.loads(entry["message"])["message"]
+            request = event["params"].get("requestId")
+            if event["method"] == "Network.requestWillBeSent":
+                url = event["params"]["request"]["url"]
+                if url.endswith(("/ui/schemas/validate", "/create_flow_run")):
+                    self.unanswered.add(request)
+            elif event["method"] in ("Network.responseReceived", "Network.loadingFailed"):
+                self.unanswered.discard(request)
+        return self.unanswered
+
+    def error(self) -> str:
+        """Return the text of the errors that the page shows."""
+        return self.driver.execute_script(
+            "return [...document.querySelectorAll(arguments[0])].map(shown => shown.innerText).join('\\n')",
+            "[data-sonner-toast][data-type=error], form p.text-destructive",
+        )
 
     def picture(self, name: str, height: int, top: str = "//body") -> None:
         if PICTURES:
@@ -414,6 +436,7 @@ def browser(server) -> Iterator[Browser]:
     options.binary_location = CHROMIUM
     for flag in ("headless=new", "no-sandbox", "disable-gpu", "window-size=1400,1500", "disable-background-networking"):
         options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
     driver = webdriver.Chrome(options, Service(CHROMEDRIVER))
     yield Browser(driver, f"{server.api.removesuffix('/api')}/v2")
     driver.quit()
@@ -430,7 +453,7 @@ def test_run_is_started_from_the_form_and_its_report_is_shown(server, browser, s
     trust = "//label[starts-with(normalize-space(.), 'Trust unpinned')]"
     browser.find(f"{trust}/following::button[@role='switch'][1]").click()
     browser.picture("form.png", 1500, "//label[starts-with(normalize-space(.), 'Manifest')]")
-    browser.find("//button[normalize-space(.)='Submit']").click()
+    browser.submit()
     runs = {"flow_runs": {"deployment_id": {"any_": [deployment_id]}}}
     (run,) = wait_until(
         lambda: [
@@ -445,6 +468,39 @@ def test_run_is_started_from_the_form_and_its_report_is_shown(server, browser, s
     browser.open(f"artifacts/artifact/{report}", "utterances kept")
     assert browser.driver.find_elements(By.XPATH, "//img[starts-with(@src, 'data:image/png')]")
     browser.picture("report.png", 2100)
+
+
+def test_deployments_download_measure_and_check_models(server, manifest, hears, tmp_path):
+    """After the run from the form, so that the model is examined already."""
+    small = pinned("small")
+    corpus = manifest({"audio_filepath": "a.wav", "text": "hello"})
+    models = hears(one={"a.wav": "hello"})
+    triggers = {
+        "download-models/cpu": {"models": [small]},
+        "benchmark/cpu": {"manifest": str(corpus), "models": [models["one"]], "output": str(tmp_path / "figures")},
+        "doctor/cpu": {"small": str(tmp_path / "no.nemo")},
+    }
+    runs = {name: server.trigger(name, **parameters).raise_for_status().json() for name, parameters in triggers.items()}
+    ended = {name: server.wait_for(run)["state"] for name, run in runs.items()}
+    assert {name: state["type"] for name, state in ended.items()} == {
+        "download-models/cpu": "COMPLETED",
+        "benchmark/cpu": "COMPLETED",
+        "doctor/cpu": "FAILED",
+    }
+    assert "no.nemo: no such file (remedy: give another model: " in ended["doctor/cpu"]["message"]
+    tables = {
+        name: {
+            artifact["key"]: artifact["data"]
+            for artifact in server.post("artifacts/filter", artifacts=of_flow_run(run))
+        }
+        for name, run in runs.items()
+    }
+    (row,) = json.loads(tables["download-models/cpu"]["download-models"])
+    assert (row["model"], row["sha256"], row["cause"]) == (small, small.partition("@sha256:")[2], None)
+    assert "## Memory by batch size" in tables["benchmark/cpu"]["benchmark"]
+    assert "| one.jsonl | automatic (600 s) |  | 0.00% (0.00% to 0.00%) |" in tables["benchmark/cpu"]["benchmark"]
+    states = {artifact["check"]: artifact["state"] for artifact in json.loads(tables["doctor/cpu"]["doctor"])}
+    assert (states["packages"], states["server"], states["no.nemo"]) == ("ok", "ok", "failed")
 
 
 def of_flow_run(run: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,6 @@ from flows.download_models import download_models
 from tests.conftest import DEMO, ROOT
 from tests.stand_in_hub import COMMIT, hub
 from winnow.errors import OptionError
-
-pytestmark = pytest.mark.usefixtures("measured_children")
 
 DIGESTS = {
     path.split("/")[-1].partition(".")[0]: path.partition("@sha256:")[2] for path in map(pinned, ("small", "large"))
@@ -33,35 +32,62 @@ def hub_server(tmp_path):
         yield server
 
 
-@pytest.fixture
-def run_download(hub_server, tmp_path, prefect_server):
-    """Run `winnow download-models` with empty caches; return the process and the rows that it wrote."""
+COMMANDS = """
+import json, sys
+from cli.app import main
+for words in json.loads(sys.argv[1]):
+    code = 0
+    try:
+        main(words)
+    except SystemExit as ended:
+        code = ended.code
+    for stream in sys.stdout, sys.stderr:
+        print(f"exit code {code}", file=stream, flush=True)
+"""
 
-    def run(*words, **variables):
+
+@pytest.fixture
+def run_downloads(hub_server, tmp_path, prefect_server):
+    """Run `winnow download-models` with each list of words, beginning with empty caches.
+
+    Return the exit code, the output, the log and the rows of each. They share one process, but not this one:
+    huggingface_hub reads its settings on import.
+    """
+
+    def run(*lists):
         settings = {"HF_ENDPOINT": hub_server.endpoint, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
         settings |= {"WINNOW_CACHE": str(tmp_path / "cache"), "PREFECT_API_URL": prefect_server}
-        line = [sys.executable, "-m", "cli.app", "download-models", *words, "--json", tmp_path / "models.json"]
-        environment = os.environ | settings | variables
-        process = subprocess.run(
-            list(map(str, line)), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
-        )
-        return process, json.loads((tmp_path / "models.json").read_text())
+        files = [tmp_path / f"models{number}.json" for number in range(len(lists))]
+        commands = [["download-models", *words, "--json", str(file)] for words, file in zip(lists, files, strict=True)]
+        line = [sys.executable, "-P", "-c", COMMANDS, json.dumps(commands)]
+        environment = os.environ | settings
+        process = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+        assert process.returncode == 0, process.stderr
+        output, log = (re.split(r"exit code (\d+)\n", text) for text in (process.stdout, process.stderr))
+        codes = map(int, output[1::2])
+        return list(zip(codes, output[::2], log[::2], (json.loads(file.read_text()) for file in files), strict=False))
 
     return run
 
 
-def test_models_are_downloaded_once_and_a_failure_does_not_stop_the_rest(hub_server, run_download):
+def test_models_are_downloaded_once_and_a_failure_does_not_stop_the_rest(hub_server, run_downloads):
     """An unpinned model is not even downloaded; the error has the pin to use, that of a hub or of the file."""
-    process, (row,) = run_download("demo/small")
-    assert (process.returncode, row["state"]) == (7, "failed")
-    assert f"pin today's as demo/small@{COMMIT}, or accept any with --trust-unpinned" in row["cause"]
-    assert not [request for request in hub_server.requests if request.startswith("GET")]
-    assert process.stderr.splitlines()[-1].startswith("winnow: ")
-    assert "Traceback" not in process.stderr
-
     names = ["demo/small", "demo/none", f"demo/large@{COMMIT}", "demo/page"]
-    process, rows = run_download(*names, "--trust-unpinned")
-    assert process.returncode == 7
+    pinned_small = f"demo/small@sha256:{DIGESTS['small']}"
+    unpinned, trusted, again = run_downloads(
+        ["demo/small"], [*names, "--trust-unpinned"], [pinned_small, names[2], "demo/small"]
+    )
+    downloaded = [request.partition("/resolve/")[0] for request in hub_server.requests if request.startswith("GET")]
+    assert sorted(downloaded) == ["GET /demo/large", "GET /demo/page", "GET /demo/small"]  # none of them twice
+
+    exit_code, _, log, (row,) = unpinned
+    assert (exit_code, row["state"]) == (7, "failed")
+    assert f"pin today's as demo/small@{COMMIT}, or accept any with --trust-unpinned" in row["cause"]
+    assert log.splitlines()[-1].startswith("winnow: ")
+    assert "Traceback" not in log
+
+    exit_code, output, log, rows = trusted
+    assert exit_code == 7
     assert [(row["model"], row["state"], row["sha256"]) for row in rows] == [
         ("demo/small", "fetched", DIGESTS["small"]),
         ("demo/none", "failed", None),
@@ -71,15 +97,14 @@ def test_models_are_downloaded_once_and_a_failure_does_not_stop_the_rest(hub_ser
     assert "none.nemo cannot be downloaded from the hub" in rows[1]["cause"]
     assert "demo/page: failed its preflight: not a NeMo checkpoint" in rows[3]["cause"]
     assert [row["bytes"] for row in rows] == [1_945_600, None, 11_008_000, None]
-    assert f"pinned: demo/small@sha256:{DIGESTS['small']}" in process.stdout.splitlines()
-    assert process.stderr.splitlines()[-1].startswith("winnow: 2 of 4 models could not be downloaded: ")
+    assert f"pinned: {pinned_small}" in output.splitlines()
+    assert rows[0]["pin"] == pinned_small
+    assert log.splitlines()[-1].startswith("winnow: 2 of 4 models could not be downloaded: ")
 
-    hub_server.requests.clear()
-    process, rows = run_download(rows[0]["pin"], names[2], "demo/small")
-    assert process.returncode == 7
+    exit_code, _, _, rows = again
+    assert exit_code == 7
     assert [row["state"] for row in rows] == ["cached", "cached", "failed"]
-    assert f"pin today's as demo/small@sha256:{DIGESTS['small']}, or" in rows[2]["cause"]
-    assert not [request for request in hub_server.requests if request.startswith("GET")]
+    assert f"pin today's as {pinned_small}, or" in rows[2]["cause"]
 
 
 def test_checkpoints_of_a_folder_are_copied_once(tmp_path, prefect_server, monkeypatch):

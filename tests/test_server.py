@@ -67,10 +67,14 @@ def test_temporary_server_records_every_state_and_ends_with_the_command(curate, 
     assert proxy.requests == []  # nothing on this machine is asked for through a proxy
 
 
-def test_killed_command_leaves_no_server_behind(curate):
-    process = curate()
+START_SERVER = "from flows.server.ephemeral import EphemeralServer; EphemeralServer().wait()"
+
+
+def test_process_killed_while_its_server_starts_leaves_no_server_behind():
+    process = subprocess.Popen([sys.executable, "-P", "-c", START_SERVER], cwd=ROOT, start_new_session=True)
     server = server_of(process)
     process.kill()
+    process.wait()
     server.wait(timeout=120)
 
 

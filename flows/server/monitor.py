@@ -110,7 +110,7 @@ def watch_server(run: Path) -> None:
 
 def _watch(api: str) -> None:
     last_answer = time.monotonic()
-    while True:
+    while "run" in current:
         time.sleep(POLL_SECONDS)
         problem = health_error(api)
         silence = time.monotonic() - last_answer
