@@ -186,14 +186,15 @@ def running_server(home: Path, temporary: bool = False) -> Iterator[str]:
     with (home / "server.log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
-        for _ in range(600):
-            try:
-                httpx.get(f"{api}/health", timeout=5)
-                break
-            except httpx.HTTPError:
-                time.sleep(0.2)
-        else:
-            raise TimeoutError((home / "server.log").read_text())
+        with httpx.Client(timeout=5) as client:
+            for _ in range(600):
+                try:
+                    client.get(f"{api}/health")
+                    break
+                except httpx.HTTPError:
+                    time.sleep(0.2)
+            else:
+                raise TimeoutError((home / "server.log").read_text())
         yield api
     finally:
         os.killpg(server.pid, signal.SIGKILL)

@@ -171,28 +171,28 @@ class DeployedServer:
     notify: str
     printed: list[str]
     notifications: list[dict[str, str]]
+    client: httpx.Client
 
     def post(self, path: str, **body: Any) -> Any:
-        return httpx.post(f"{self.api}/{path}", json=body, timeout=30).raise_for_status().json()
+        return self.client.post(f"{self.api}/{path}", json=body).raise_for_status().json()
 
     def deployment(self, name: str) -> dict[str, Any]:
-        return httpx.get(f"{self.api}/deployments/name/{name}", timeout=30).raise_for_status().json()
+        return self.client.get(f"{self.api}/deployments/name/{name}").raise_for_status().json()
 
     def trigger(self, name: str, **parameters: Any) -> httpx.Response:
         """Start a run as the UI does; try again while the server's database is busy (503)."""
         address = f"{self.api}/deployments/{self.deployment(name)['id']}/create_flow_run"
 
         def answer() -> httpx.Response | None:
-            response = httpx.post(address, json={"parameters": parameters}, timeout=30)
+            response = self.client.post(address, json={"parameters": parameters})
             return None if response.status_code == 503 else response
 
         return wait_until(answer)
 
     def wait_for(self, run: dict[str, Any]) -> dict[str, Any]:
         """Return the run once it has ended."""
-        return wait_until(
-            lambda: ended_or_none(httpx.get(f"{self.api}/flow_runs/{run['id']}", timeout=30).json()), seconds=300
-        )
+        address = f"{self.api}/flow_runs/{run['id']}"
+        return wait_until(lambda: ended_or_none(self.client.get(address).json()), seconds=300)
 
 
 def ended_or_none(run: dict[str, Any]) -> dict[str, Any] | None:
@@ -232,7 +232,8 @@ def server(empty_prefect_home, tmp_path_factory) -> Iterator[DeployedServer]:
         line = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "cpu"]
         with (home / "worker.log").open("w") as log:
             worker = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
-        yield DeployedServer(api, home, notify, process.stdout.splitlines(), notifications)
+        with httpx.Client(timeout=30) as client:
+            yield DeployedServer(api, home, notify, process.stdout.splitlines(), notifications, client)
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
     webhook.shutdown()
@@ -352,6 +353,7 @@ class Browser:
     def __init__(self, driver: WebDriver, ui: str) -> None:
         self.driver, self.ui = driver, ui
         self.unanswered: set[str] = set()
+        self.statuses: list[int] = []
 
     def find(self, xpath: str) -> WebElement:
         """Return the element at an XPath as soon as it can be clicked."""
@@ -370,21 +372,22 @@ class Browser:
     def submit(self) -> None:
         """Submit the form until the page leaves it, but never while an earlier click may still create a run.
 
-        Fails with the text of an error that the page shows.
+        The server's database may be busy (503). Any other error that the page shows fails with its text.
         """
         form, deadline, quiet_since = self.driver.current_url, time.monotonic() + 120, -inf
         while self.driver.current_url == form:
-            assert not (error := self.error()), error
-            assert time.monotonic() < deadline, f"the form is still there; not answered: {self.unanswered or 'nothing'}"
-            if self.unanswered_requests():
+            self.read_network()
+            assert not (error := self.error()) or self.statuses[-1:] == [503], f"{error} {self.statuses}"
+            assert time.monotonic() < deadline, f"the form is still there; {self.unanswered}, {self.statuses}"
+            if self.unanswered:
                 quiet_since = time.monotonic()
             elif time.monotonic() > quiet_since + QUIET_SECONDS:
                 self.find("//button[normalize-space(.)='Submit']").click()
                 quiet_since = time.monotonic()
             time.sleep(0.5)
 
-    def unanswered_requests(self) -> set[str]:
-        """Return the requests of a submitted form that have no answer yet: its check, and the creation of the run."""
+    def read_network(self) -> None:
+        """Follow the requests of a submitted form: its check, and the creation of the run."""
         for entry in self.driver.get_log("performance"):
             event = json.loads(entry["message"])["message"]
             request = event["params"].get("requestId")
@@ -392,9 +395,11 @@ class Browser:
                 url = event["params"]["request"]["url"]
                 if url.endswith(("/ui/schemas/validate", "/create_flow_run")):
                     self.unanswered.add(request)
-            elif event["method"] in ("Network.responseReceived", "Network.loadingFailed"):
+            elif request in self.unanswered and event["method"] == "Network.responseReceived":
+                self.unanswered.remove(request)
+                self.statuses.append(event["params"]["response"]["status"])
+            elif event["method"] == "Network.loadingFailed":
                 self.unanswered.discard(request)
-        return self.unanswered
 
     def error(self) -> str:
         """Return the text of the errors that the page shows."""
