@@ -42,7 +42,7 @@ def test_95_percent_interval_covers_the_true_rate_95_times_in_100():
     generator = np.random.default_rng(1)
     true_rate, covered = 0.1, 0
     for _ in range(100):
-        errors = generator.binomial(10, true_rate, 150)
+        errors = generator.binomial(10, true_rate, 60)
         texts = [(" ".join("abcdefghij"), " ".join("abcdefghij"[n:])) for n in errors]
         interval = measure_accuracy(texts, "none").wer
         covered += interval.low <= true_rate <= interval.high

@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from demo.__main__ import pinned
-from flows.curate import curate as curate_with_prefect
 from tasks.filter import filter
 from tests.conftest import DEMO, published_rows
 from tests.in_process import curate
@@ -136,10 +135,10 @@ def test_run_that_keeps_nothing_is_published(manifest, hears, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def demo_run(prefect_server, tmp_path_factory):
+def demo_run(tmp_path_factory):
     run = tmp_path_factory.mktemp("demo") / "run"
     settings = {"small": pinned("small"), "large": pinned("large"), "shard_hours": 0.1}
-    return run, curate_with_prefect(manifest=DEMO / "corpus" / "manifest.jsonl", output=run, **settings)
+    return run, curate(manifest=DEMO / "corpus" / "manifest.jsonl", output=run, **settings)
 
 
 BROKEN = {

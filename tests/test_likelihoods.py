@@ -1,5 +1,6 @@
 """The log-likelihoods of texts under every family of models, compared with NeMo's own losses, one text at a time."""
 
+import functools
 import math
 
 import pytest
@@ -21,6 +22,7 @@ TEXTS = [(0, [3, 5, 5, 9]), (2, [7]), (0, [3, 5, 6]), (1, []), (2, [7, 8, 30, 2,
 DURATIONS = [0, 1, 2, 4]
 
 
+@functools.cache
 def decoded(checkpoint, **options):
     """Return a model, the encodings and lengths of three utterances, and what its decoder made of them."""
     network = NemoModel(checkpoint, EngineOptions(**options))

@@ -33,6 +33,9 @@ def demo_requests(count: int) -> list[Request]:
     return first_requests[:count]
 
 
+SHORTEST = sorted(demo_requests(40), key=lambda request: request.duration)
+
+
 @functools.cache
 def open_with_nemo(checkpoint, branch=None):
     """Return the checkpoint as NeMo opens it."""
@@ -51,6 +54,11 @@ def nemo_texts(checkpoint, utterances, branch=None, **decoding):
     return [model.transcribe([request.path], batch_size=1, verbose=False)[0].text for request in utterances]
 
 
+@functools.cache
+def load(checkpoint, **options):
+    return NemoModel(checkpoint, EngineOptions(**options))
+
+
 def hypothesis_texts(network, utterances, **options):
     results, _ = transcribe_requests(network, utterances, EngineOptions(**options))
     return [result.hypothesis.text for result in results]
@@ -59,11 +67,11 @@ def hypothesis_texts(network, utterances, **options):
 @pytest.mark.parametrize(("model", "branch"), [("small", None), ("large", None), ("large", "ctc")])
 def test_hypotheses_equal_those_of_nemo_one_at_a_time(model, branch):
     checkpoint = resolve_unpinned(DEMO / f"{model}.nemo")
-    utterances = demo_requests(12)
+    utterances = demo_requests(8)
     options = EngineOptions(decoder=branch, batch_seconds=15)
     results, usage = transcribe_requests(get_model(checkpoint, options), utterances, options)
     assert [result.hypothesis.text for result in results] == nemo_texts(checkpoint, utterances, branch)
-    assert usage["utterances"] == 12
+    assert usage["utterances"] == 8
     assert usage["audio_seconds"] == pytest.approx(sum(request.duration for request in utterances), abs=0.1)
     assert (usage["device"], usage["precision"]) == ("cpu", "fp32")
 
@@ -92,15 +100,15 @@ def test_resampled_audio_gives_the_hypothesis_of_nemo_for_the_same_samples(model
 def test_every_family_transcribes_as_nemo_does(random_model, name, family, decoding):
     checkpoint = random_model(name)
     assert checkpoint.family == family
-    utterances = demo_requests(5)
-    hypotheses = hypothesis_texts(NemoModel(checkpoint, EngineOptions()), utterances)
+    utterances = SHORTEST[:5]
+    hypotheses = hypothesis_texts(load(checkpoint), utterances)
     assert hypotheses == nemo_texts(checkpoint, utterances, **decoding)
     assert len(set(hypotheses)) > 2  # the weights are random, but depend on the audio
 
 
 def first_hypothesis(checkpoint, **options):
     (request,) = demo_requests(1)
-    network = NemoModel(checkpoint, EngineOptions(**options))
+    network = load(checkpoint, **options)
     return network.transcribe([[(request, load_clip(request.path, None, None, network.sample_rate, 60))]])[0]
 
 
@@ -108,7 +116,7 @@ def test_prompt_has_language_task_and_punctuation(random_model):
     checkpoint = random_model("canary")
 
     def prompt(row_language=None, **options):
-        network = NemoModel(checkpoint, EngineOptions(**options))
+        network = load(checkpoint, **options)
         return network.model.tokenizer.ids_to_tokens(network.decoder.prompt(row_language).tolist())[1:]
 
     assert prompt() == ["<|en|>", "<|transcribe|>", "<|en|>", "<|pnc|>"]
@@ -123,7 +131,7 @@ def test_prompt_has_language_task_and_punctuation(random_model):
 
 def test_prompt_has_the_language_of_its_row(random_model):
     checkpoint = random_model("canary")
-    network, utterances = NemoModel(checkpoint, EngineOptions()), demo_requests(4)
+    network, utterances = load(checkpoint), demo_requests(4)
     spoken = [
         replace(request, language=language)
         for request, language in zip(utterances, ["de", None, "en", "de-at"], strict=True)
@@ -133,9 +141,7 @@ def test_prompt_has_the_language_of_its_row(random_model):
     english, german = (
         [
             hypothesis.text
-            for hypothesis in NemoModel(checkpoint, EngineOptions(language=tag)).transcribe(
-                [list(zip(utterances, clips, strict=True))]
-            )
+            for hypothesis in load(checkpoint, language=tag).transcribe([list(zip(utterances, clips, strict=True))])
         ]
         for tag in ("en", "de")
     )
@@ -147,13 +153,12 @@ def test_prompt_has_the_language_of_its_row(random_model):
 def test_prompted_transducer_uses_the_language(random_model, family):
     """NeMo 3.0.0 accepts the language only with samples, not with files."""
     checkpoint = random_model(family)
-    utterances = [replace(request, offset=0.0, duration=2.0) for request in demo_requests(3)]
+    utterances = [replace(request, offset=0.0, duration=1.5) for request in demo_requests(2)]
     assert checkpoint.family == family
-    network = NemoModel(checkpoint, EngineOptions())
+    network = load(checkpoint)
     german = [replace(request, language="de-at") for request in utterances]
-    model = restore_model(checkpoint, "cpu")
-    model.preprocessor.featurizer.dither = 0.0
-    clips = [load_clip(request.path, 0.0, 2.0, network.sample_rate, 60).samples for request in utterances]
+    model = open_with_nemo(checkpoint)
+    clips = [load_clip(request.path, 0.0, 1.5, network.sample_rate, 60).samples for request in utterances]
 
     @functools.cache
     def theirs(language):
@@ -161,7 +166,7 @@ def test_prompted_transducer_uses_the_language(random_model, family):
 
     assert hypothesis_texts(network, utterances) == theirs("auto")
     assert hypothesis_texts(network, german) == theirs("de-AT") != theirs("auto")
-    assert hypothesis_texts(NemoModel(checkpoint, EngineOptions(language="de-AT")), utterances) == theirs("de-AT")
+    assert hypothesis_texts(load(checkpoint, language="de-AT"), utterances) == theirs("de-AT")
     assert [network.decoder.prompt_number(tag) for tag in (None, "en", "de", "en-us")] == [0, 1, 2, 1]
     with pytest.raises(
         CheckpointError, match=r"no language 'fr' in its prompt .*: expected one of auto, en-US, de-DE, de-AT"
@@ -200,7 +205,7 @@ def test_confidence_equals_that_of_nemo(demo_large):
 
 def test_noise_lowers_confidence(demo_large):
     utterances = demo_requests(1)[0]
-    network = NemoModel(demo_large, EngineOptions())
+    network = load(demo_large)
     clip = load_clip(utterances.path, None, None, network.sample_rate, 60)
     noise = np.random.default_rng(0).normal(0, 0.1, len(clip.samples)).astype(np.float32)
     clear, noisy = network.transcribe(
@@ -210,8 +215,8 @@ def test_noise_lowers_confidence(demo_large):
 
 
 def test_bf16_gives_the_same_hypotheses(demo_large):
-    utterances = demo_requests(20)
-    networks = {precision: NemoModel(demo_large, EngineOptions(precision=precision)) for precision in ("fp32", "bf16")}
+    utterances = SHORTEST[:20]
+    networks = {precision: load(demo_large, precision=precision) for precision in ("fp32", "bf16")}
     assert {name: network.runtime["precision"] for name, network in networks.items()} == {
         "fp32": "fp32",
         "bf16": "bf16",
@@ -222,7 +227,7 @@ def test_bf16_gives_the_same_hypotheses(demo_large):
 
 
 def test_small_model_on_a_cpu_runs_in_fp32(demo_small):
-    network = NemoModel(demo_small, EngineOptions())
+    network = load(demo_small)
     assert choose_precision(network.model.encoder, EngineOptions()) == "fp32"
 
 
@@ -242,7 +247,7 @@ def test_local_attention_limits_the_context(demo_small):
     assert network.model.encoder.self_attention_model == "rel_pos_local_attn"
     far = demo_requests(4)
     wide = hypothesis_texts(NemoModel(demo_small, EngineOptions(local_attention=512)), far)
-    assert wide == hypothesis_texts(get_model(demo_small, EngineOptions()), far)
+    assert wide == hypothesis_texts(load(demo_small), far)
     assert hypothesis_texts(network, far) != wide
 
 

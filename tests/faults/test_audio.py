@@ -28,7 +28,7 @@ from winnow.schema import QUARANTINE_REASONS, UTTERANCE, select_columns
 pytestmark = pytest.mark.unmeasured
 
 RATE = 16_000
-MUTATIONS = int(os.environ.get("WINNOW_MUTATIONS", "250"))
+MUTATIONS = int(os.environ.get("WINNOW_MUTATIONS", "100"))
 GOOD = 20
 
 Row = dict[str, Any]

@@ -6,17 +6,23 @@ import random
 import re
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import DEMO, ROOT, running_server
+from flows.server import monitor
+from tests.commands import Command
+from tests.conftest import DEMO, ROOT
 from tests.faults.test_kills import dataset
 from winnow.runs.ledger import read_records
 from winnow.runs.storage import location
@@ -27,16 +33,21 @@ pytestmark = pytest.mark.unmeasured
 KILLS = int(os.environ.get("WINNOW_COMMAND_KILLS", "2"))
 ROWS = 40
 
-HANG_ON_SLOW = """
-import os, sys, time
 
-def hang(event, arguments):
-    if event == "open" and "slow" in str(arguments[0]) and "WINNOW_SERVER_LOST" not in os.environ:
-        time.sleep(120)
+def hang_on_slow() -> None:
+    """Stop this process when it opens `slow.wav`."""
 
-sys.addaudithook(hang)
-"""
-"""A sitecustomize that stops the process that opens `slow.wav`, unless it continues a run that lost its server."""
+    def hang(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and "slow" in str(arguments[0]):
+            time.sleep(120)
+
+    shorten_patience()
+    sys.addaudithook(hang)
+
+
+def shorten_patience() -> None:
+    """Give a server up after seconds."""
+    monitor.START_TIMEOUT, monitor.POLL_SECONDS, monitor.REFUSED_TIMEOUT = 3.0, 0.3, 2.0
 
 
 @pytest.fixture
@@ -60,11 +71,8 @@ def curate_many(curate_rows) -> Callable[..., list[object]]:
     return lambda output: ["curate", corpus, "--output", output, *options, "--shard-hours", 0.05]
 
 
-def start_command(*words: object, api: str | None, **options: object) -> subprocess.Popen[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API")}
-    environment |= {"PREFECT_API_URL": api} if api else {}
-    line = [sys.executable, "-P", "-m", "cli.app", *map(str, words)]
-    return subprocess.Popen(line, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, **options)
+def start_command(*words: object, api: str, first: Callable[[], None] | None = None) -> Command:
+    return Command(*words, environment=os.environ | {"PREFECT_API_URL": api}, first=first)
 
 
 def logged_passes(lines: list[str]) -> list[str]:
@@ -81,16 +89,15 @@ def committed_passes(run: Path) -> set[str]:
     }
 
 
-def wait_for_records(process: subprocess.Popen[str], run: Path, count: int) -> None:
+def wait_for_records(process: Command, run: Path, count: int) -> None:
     """Wait until the ledger has so many records, or the process has ended."""
-    while process.poll() is None and len(list(run.glob("_ledger/*.json"))) < count:
-        time.sleep(0.01)
+    process.wait_for(lambda: process.poll() is not None or len(list(run.glob("_ledger/*.json"))) >= count)
 
 
 def test_killed_command_resumes_to_the_same_bytes_and_repeats_no_pass(curate_many, tmp_path, prefect_server):
     whole = start_command(*curate_many(tmp_path / "whole"), api=prefect_server)
-    log = whole.communicate(timeout=300)[1]
-    assert whole.returncode == 0, log
+    code, log = whole.end(timeout=300)
+    assert code == 0, log
     passes = committed_passes(tmp_path / "whole")
     assert set(logged_passes(log.splitlines())) == passes
     assert len(passes) > 10
@@ -109,9 +116,9 @@ def test_killed_command_resumes_to_the_same_bytes_and_repeats_no_pass(curate_man
             if kills < KILLS and done < records:
                 wait_for_records(process, run, pick.randrange(done, records) + 1)
                 time.sleep(pick.uniform(0, 0.1))
-                process.kill()
-            log = process.communicate(timeout=300)[1].splitlines()
-            ended = process.returncode
+                process.send_signal(signal.SIGKILL)
+            ended, text = process.end(timeout=300)
+            log = text.splitlines()
             assert ended in (0, -signal.SIGKILL), f"seed {seed}: {log}"
             assert not committed & set(logged_passes(log)), f"seed {seed}: a committed pass was repeated"
             kills += ended == -signal.SIGKILL
@@ -130,19 +137,16 @@ def test_killed_command_resumes_to_the_same_bytes_and_repeats_no_pass(curate_man
 
 def test_second_command_on_the_same_output_is_refused(curate_rows, tmp_path, prefect_server):
     first = start_command(*curate_rows(tmp_path / "run"), api=prefect_server)
-    while not (tmp_path / "run" / "run.json").exists():
-        assert first.poll() is None, first.stderr.read()
-        time.sleep(0.02)
+    first.wait_for((tmp_path / "run" / "run.json").exists)
     first.send_signal(signal.SIGSTOP)  # or it would have ended by then
     second = start_command(*curate_rows(tmp_path / "run"), api=prefect_server)
-    log = second.communicate(timeout=120)[1].splitlines()[-1]
-    assert second.returncode == 6
-    assert f"is in use by corpus.jsonl to {tmp_path / 'run'} (process {first.pid} on {socket.gethostname()})" in log
+    code, log = second.end(timeout=120)
+    assert code == 6
+    holder = f"process {first.pid} on {socket.gethostname()}"
+    assert f"is in use by corpus.jsonl to {tmp_path / 'run'} ({holder})" in log.splitlines()[-1]
     first.send_signal(signal.SIGCONT)
     first.send_signal(signal.SIGTERM)
-    start = time.monotonic()
-    assert first.wait(timeout=30) == 143
-    assert time.monotonic() - start < 30
+    assert first.end(timeout=30)[0] == 143
     states = httpx.post(f"{prefect_server}/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 2}).json()
     assert {state["state"]["name"] for state in states} == {"Cancelled", "Failed"}
 
@@ -158,15 +162,11 @@ def final(api: str, kind: str, **query: object) -> list[str]:
 def test_signal_ends_the_flow_run_and_all_of_its_task_runs(curate_rows, tmp_path, prefect_server, number, exit_code):
     """A second signal changes nothing."""
     process = start_command(*curate_rows(tmp_path / "run"), api=prefect_server)
-    while not (tmp_path / "run" / "_stages" / "load").exists():  # a task runs
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.02)
-    start = time.monotonic()
+    process.wait_for((tmp_path / "run" / "_stages" / "load").exists)  # a task runs
     process.send_signal(number)
     process.send_signal(number)
-    log = process.communicate(timeout=30)[1]
-    assert time.monotonic() - start < 30
-    assert process.returncode == exit_code
+    code, log = process.end(timeout=30)
+    assert code == exit_code
     assert f"resume with the same command, or with `winnow resume {tmp_path / 'run'}`" in log
     newest = {"sort": "START_TIME_DESC", "limit": 1}
     (flow_run,) = httpx.post(f"{prefect_server}/flow_runs/filter", json=newest).json()
@@ -184,49 +184,76 @@ def test_run_with_too_much_quarantined_stops_and_resumes_with_a_higher_limit(man
     )
     words = ["curate", corpus, "--output", tmp_path / "run", "--small", hears(small=good)["small"]]
     stopped = start_command(*words, api=prefect_server)
-    log = stopped.communicate(timeout=120)[1].splitlines()[-1]
-    assert stopped.returncode == 10
-    assert "12 of 17 utterances are quarantined, more than max_quarantined (5.0%) allows: BAD_TEXT 12." in log
+    code, log = stopped.end(timeout=120)
+    assert code == 10
+    complaint = "12 of 17 utterances are quarantined, more than max_quarantined (5.0%) allows: BAD_TEXT 12."
+    assert complaint in log.splitlines()[-1]
     assert not (tmp_path / "run" / "_SUCCESS.json").exists()
     again = start_command("resume", tmp_path / "run", "--max-quarantined", "0.8", api=prefect_server)
-    assert "transcribe small 00000: already done" in again.communicate(timeout=120)[1]
-    assert again.returncode == 0
+    code, log = again.end(timeout=120)
+    assert "transcribe small 00000: already done" in log
+    assert code == 0
     assert json.loads((tmp_path / "run" / "_SUCCESS.json").read_text())["quarantined"] == 12
 
 
 def test_command_whose_server_is_unreachable_does_nothing(curate_rows, tmp_path):
-    start = time.monotonic()
-    process = start_command(*curate_rows(tmp_path / "run"), api="http://127.0.0.1:9/api")
-    log = process.communicate(timeout=60)[1].splitlines()[-1]
-    assert process.returncode == 3
-    assert time.monotonic() - start < 40
-    assert "no Prefect server at http://127.0.0.1:9/api" in log
+    process = start_command(*curate_rows(tmp_path / "run"), api="http://127.0.0.1:9/api", first=shorten_patience)
+    code, log = process.end(timeout=40)
+    assert code == 3
+    assert "no Prefect server at http://127.0.0.1:9/api" in log.splitlines()[-1]
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("place", ["/proc/winnow", "/dev/full/run"])
 def test_output_that_cannot_be_written_is_refused_before_a_model_loads(curate_rows, place, prefect_server):
     process = start_command(*curate_rows(Path(place)), api=prefect_server)
-    log = process.communicate(timeout=120)[1].splitlines()[-1]
-    assert process.returncode == 2
-    assert f"{place}: cannot be written to" in log
+    code, log = process.end(timeout=120)
+    assert code == 2
+    assert f"{place}: cannot be written to" in log.splitlines()[-1]
 
 
-def test_run_completes_its_data_when_its_server_dies(curate_rows, tmp_path, prefect_home, monkeypatch):
+@contextmanager
+def mortal(api: str) -> Iterator[str]:
+    """Yield an address at which a server answers until the end of the block: then it is as dead as a killed one."""
+    address, connections = (urlsplit(api).hostname, urlsplit(api).port), []
+
+    def pump(source: socket.socket, to: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                to.sendall(data)
+            to.shutdown(socket.SHUT_WR)
+
+    class Forwarding(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection(address) as server:
+                connections.extend([self.request, server])
+                back = threading.Thread(target=pump, args=(server, self.request), daemon=True)
+                back.start()
+                pump(self.request, server)
+                back.join()
+
+    class Listener(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Listener(("127.0.0.1", 0), Forwarding) as listener:
+        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.server_address[1]}/api"
+        listener.shutdown()
+    for connection in connections:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+def test_run_completes_its_data_when_its_server_dies(curate_rows, tmp_path, prefect_server, prefect_home, monkeypatch):
     run = tmp_path / "run"
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(HANG_ON_SLOW)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
     monkeypatch.setenv("PREFECT_HOME", str(prefect_home))
-    with running_server(prefect_home, temporary=True) as api:
-        process = start_command(*curate_rows(run), api=api)
-        for line in process.stderr:
-            if "transcribe small 00002" in line:
-                break
+    with mortal(prefect_server) as api:
+        process = start_command(*curate_rows(run), api=api, first=hang_on_slow)
+        process.wait_for(lambda: "transcribe small 00002" in process.log)
     killed = time.monotonic()
-    rest = process.communicate(timeout=300)[1]
+    code, rest = process.end(timeout=300)
     print(f"server killed: data complete, process gone after {time.monotonic() - killed:.0f} s")
-    assert process.returncode == 4, rest
+    assert code == 4, rest
     assert "transcribe small 00002: already done" in rest
     assert rest.splitlines()[-1].startswith(f"winnow: the data is complete; the Prefect server at {api} was lost")
     assert [check.sentence for check in verify_run(location(run)) if not check.holds] == []
@@ -244,8 +271,16 @@ def test_planted_secret_appears_nowhere(manifest, write_tone, hears, tmp_path, p
     )
     models = hears(small={"a.wav": "hello there"})
     words = ["curate", corpus, "--output", tmp_path / "run", "--small", models["small"]]
-    process = start_command(*words, api=prefect_server, stdout=subprocess.PIPE)
-    log = "".join(process.communicate(timeout=120))
+    command = [sys.executable, "-P", "-m", "cli.app", *map(str, words)]
+    process = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"PREFECT_API_URL": prefect_server},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    log = process.stdout + process.stderr
     assert process.returncode == 0, log
     files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
     shown = [str(pq.read_table(path).to_pylist()) for path in files if path.suffix == ".parquet"]

@@ -31,7 +31,7 @@ from winnow.schema import MENDINGS, QUARANTINE_REASONS, UTTERANCE
 
 pytestmark = pytest.mark.unmeasured
 
-EXAMPLES = int(os.environ.get("WINNOW_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("WINNOW_EXAMPLES", "100"))
 OURS = ("audio_filepath", "offset", "duration", "text")
 OF_UTTERANCES = (
     *("NO_AUDIO_PATH", "UNSUPPORTED_SCHEME", "BAD_CHANNEL", "BAD_OFFSET", "BAD_DURATION", "BAD_TEXT"),

@@ -18,7 +18,7 @@ from winnow.runs.verify import verify_run
 
 pytestmark = pytest.mark.unmeasured
 
-MUTATIONS = int(os.environ.get("WINNOW_DAMAGES", "2"))
+MUTATIONS = int(os.environ.get("WINNOW_DAMAGES", "1"))
 """How often each file is mutated."""
 
 NOT_CHECKED = ("_lock", "_ledger/aside/*")

@@ -26,7 +26,7 @@ from winnow.models.resolve import resolve
 
 pytestmark = pytest.mark.unmeasured
 
-DOCUMENTS = int(os.environ.get("WINNOW_DOCUMENTS", "200"))
+DOCUMENTS = int(os.environ.get("WINNOW_DOCUMENTS", "100"))
 
 CLASS = f"target: {ASR}.models.EncDecCTCModel\n"
 TINY = {

@@ -34,7 +34,7 @@ from winnow.runs.verify import verify_run
 
 pytestmark = pytest.mark.unmeasured
 
-RACES = int(os.environ.get("WINNOW_RACES", "10"))
+RACES = int(os.environ.get("WINNOW_RACES", "5"))
 
 
 class OneRequestPerConnection(MotoRequestHandler):
