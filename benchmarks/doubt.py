@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.ensemble import other_speech
+from benchmarks.evidence_policies import compare_audits
 from benchmarks.scored_corpora import Corpus, ScoredCorpus, score_corpus
 from demo.__main__ import pinned
 from winnow.evidence.mixture import MISREAD
@@ -79,7 +80,7 @@ def misread(corpus: ScoredCorpus) -> Exponentials:
 
 
 def tune() -> Iterator[list[str]]:
-    """Yield what each form of doubt finds, and the constants beside what they are fitted to."""
+    """Yield what each form of doubt finds, the constants beside what they are fitted to, and what audits promise."""
     corpus = score_other_speech()
     yield ["", *(f"{role}: {kind}" for role in corpus.hypotheses for kind in ONE_WORD)]
     yield ["---"] * (1 + len(ONE_WORD) * len(corpus.hypotheses))
@@ -91,3 +92,6 @@ def tune() -> Iterator[list[str]]:
     yield ["MOST_UNCERTAINTY", f"{MOST_UNCERTAINTY:g}", "see above"]
     fitted = ", ".join(f"({share:.2f}, {mean:.2f})" for share, mean in misread(corpus))
     yield ["MISREAD", ", ".join(f"({share:g}, {mean:g})" for share, mean in MISREAD), fitted]
+    yield []
+    head, *audits = compare_audits(corpus)
+    yield from (head, ["---"] * len(head), *audits)

@@ -1,7 +1,7 @@
 """Policies that judge references by their doubt, with the limits that a run finds by planted errors and no label."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +9,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.scored_corpora import ScoredCorpus
+from benchmarks.scored_corpora import JUDGED_SEED, ScoredCorpus
 from benchmarks.wer_policies import LIMIT, figures
 from tasks.calibrate import choose_bands
 from winnow.evidence.calibration import Calibration, calibrate
 from winnow.evidence.gather import gather_evidence
+from winnow.evidence.planting import ONE_WORD
 from winnow.gates.bands import assign_bands
 from winnow.gates.criteria import Gates
 from winnow.gates.sampling import Flags, Numbers, is_drawn
 from winnow.parameters.curation import Curation
 from winnow.parameters.filter import Filter
+from winnow.parameters.gate import Gate
 from winnow.roles import Role
-from winnow.runs.evidence import escalated_band, escalated_seconds
+from winnow.runs.evidence import escalated_bands, escalated_seconds
 
 LOSES = (0.005, 0.02)
+DEFAULT_GATE = Gate()
+AUDITS = (0.0, 0.005, 0.01, 0.02)
+"""Shares of what the gate accepts or rejects that the large model reads as well."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Limits:
     def describe(self) -> str:
         """Return the limits of doubt: those of the gate, and of the model that decides."""
         *_, limit = self.calibration.limits.values()
-        band = [escalated_band(self.gates).accept, escalated_band(self.gates).reject] if self.gates else []
+        band = [*escalated_bands(self.gates)[None]] if self.gates else []
         return " / ".join(f"{value:.3g}" for value in [*band, limit])
 
 
@@ -70,19 +75,19 @@ def alone(corpus: ScoredCorpus, role: Role, lose: float) -> Limits:
     return Limits(calibrate({role: gather_evidence([corpus.references], role)}, None, lose))
 
 
-def cascade(corpus: ScoredCorpus, lose: float) -> Limits:
+def cascade(corpus: ScoredCorpus, lose: float, gate: Gate = DEFAULT_GATE) -> Limits:
     """Return the limits of a run of both models, in which the large one scores only what it reads."""
     settings = Curation(
-        manifest=Path("manifest.jsonl"), output="out", small="small", large="large", filter=Filter(lose=lose)
+        manifest=Path("manifest.jsonl"), output="out", small="small", large="large", filter=Filter(lose=lose), gate=gate
     )
     small = gather_evidence([corpus.references], "small")
     spent = escalated_seconds(corpus.references, settings.gates_after_small)
-    gates = choose_bands(small, settings, len(corpus.references), spent)
+    gates = choose_bands(small, settings, spent)
     read = Limits(Calibration(lose=lose, models={}), gates).reads(corpus.references)
     at = corpus.references.schema.get_field_index("large_doubt")
     seen = pc.if_else(pa.array(read), corpus.references["large_doubt"], None)
     large = gather_evidence([corpus.references.set_column(at, "large_doubt", seen)], "large")
-    return Limits(calibrate({"small": small, "large": large}, escalated_band(gates), lose), gates)
+    return Limits(calibrate({"small": small, "large": large}, escalated_bands(gates)[None], lose), gates)
 
 
 def compare_by_evidence(corpus: ScoredCorpus) -> Iterator[dict[str, Any]]:
@@ -135,6 +140,29 @@ def compare_one_word(corpus: ScoredCorpus, lose: float = 0.02) -> Iterator[dict[
             "cost": float(role != "small"),
             "found": found,
         }
+
+
+def compare_audits(corpus: ScoredCorpus, draws: int = 8) -> Iterator[list[str]]:
+    """Yield for each share that is audited what a run finds of errors of one word, and how far off its promise is.
+
+    The audits are drawn several times, since they are few.
+    """
+    yield ["audited", *(f"{kind}: {figure}" for kind in ONE_WORD for figure in ("found", "promised", "off by"))]
+    column = corpus.references.schema.get_field_index("id")
+    for audit in AUDITS:
+        rates: dict[str, list[tuple[float, float]]] = {kind: [] for kind in ONE_WORD}
+        for number in range(draws):
+            ids = pa.array(corpus.references["id"].to_numpy() + number * JUDGED_SEED)
+            drawn = replace(corpus, references=corpus.references.set_column(column, "id", ids))
+            limits = cascade(drawn, 0.02, Gate(audit=audit))
+            for kind, pairs in rates.items():
+                found = float((~limits.keeps(corpus.errors[kind])).mean())
+                pairs.append((found, limits.calibration.found[kind].found))
+        cells = []
+        for found, promised in (np.array(pairs).T for pairs in rates.values()):
+            off = np.sqrt(((promised - found) ** 2).mean())
+            cells += [f"{share:.1%}" for share in (found.mean(), promised.mean(), off)]
+        yield [f"{audit:.1%}", *cells]
 
 
 def wer_limit(wers: Numbers, lost: float) -> float:

@@ -2,13 +2,13 @@
 
 import json
 from dataclasses import asdict
-from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from cli.console import console, errors
 from winnow.evidence.calibration import Calibration, CurvePoint
+from winnow.evidence.languages import OTHERS
 from winnow.evidence.planting import LABELS
 from winnow.parameters.filter import Filter
 from winnow.reports.derived import calibration_of
@@ -18,6 +18,7 @@ from winnow.runs.run_record import load_settings
 from winnow.runs.storage import location, put
 from winnow.sweep.outcomes import Subset, gather_outcomes, kept_by_run, run_stages
 from winnow.sweep.threshold_sweep import RuleCost, rule_costs
+from winnow.text.languages import name_for
 from winnow.validation.rules import rules_for
 
 MAX_POINTS = 7  # of a curve
@@ -65,12 +66,16 @@ def sweep(output: str, given: Filter | None) -> None:
     for cost in costs:
         if cost.curve:
             console.print(curve_table(cost))
-    for role, model in calibration.models.items() if calibration else ():
-        for measure, points in (("doubt", model.doubt), ("wer", model.wer)):
+    for role, curves in curves_of(calibration).items():
+        for measure, points in curves.items():
             if points:
                 console.print(found_table(f"{role}: {measure} <=", points))
     page = f"# Thresholds\n\n![Hours kept and their WER]({data_uri(sweep_curves(costs))})\n"
-    written = {"rules": [to_json(cost) for cost in costs], "evidence": curves_of(calibration)}
+    evidence = {
+        role: {measure: [point.model_dump() for point in points] for measure, points in curves.items()}
+        for role, curves in curves_of(calibration).items()
+    }
+    written = {"rules": [to_json(cost) for cost in costs], "evidence": evidence}
     put(run / "sweep.json", json.dumps(written, indent=1).encode() + b"\n")
     put(run / "sweep.html", render_page(page, f"Thresholds: {settings.manifest.name}").encode())
     console.print(f"curves: {run / 'sweep.html'}", markup=False, soft_wrap=True)
@@ -81,10 +86,20 @@ def to_json(cost: RuleCost) -> dict[str, object]:
     return asdict(cost) | {"rule": str(cost.rule)}
 
 
-def curves_of(calibration: Calibration | None) -> dict[str, dict[str, Any]]:
-    """Return the curves of each model by doubt and by WER; none where references are not judged by their doubt."""
-    models = calibration.models if calibration else {}
-    return {role: model.model_dump(include={"doubt", "wer"}) for role, model in models.items()}
+def curves_of(calibration: Calibration | None) -> dict[str, dict[str, list[CurvePoint]]]:
+    """Return the curves of each model by doubt and by WER; none where references are not judged by their doubt.
+
+    Those of a language that is judged apart are under its name (`small for de`).
+    """
+    if calibration is None:
+        return {}
+    parts: dict[str | None, Calibration] = {None: calibration, **calibration.languages}
+    return {
+        name_for(role, language): {"doubt": model.doubt, "wer": model.wer}
+        for language, part in parts.items()
+        for role, model in part.models.items()
+        if language != OTHERS
+    }
 
 
 def subsets_table(subsets: dict[str, Subset]) -> Table:

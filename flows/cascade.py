@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from flows.orchestrator import Future
 from flows.pipeline import Pipeline
 from flows.progress import Progress
 from flows.streaming import Futures, Step, stream
@@ -13,8 +14,9 @@ from tasks.gate import gate_shard
 from tasks.sample import choose_gates_run, choose_sample_share, sample_shard
 from tasks.transcribe import transcribe_shards
 from winnow.evidence.calibration import Calibration
+from winnow.evidence.planting import SampleShares
 from winnow.gates.criteria import Gates
-from winnow.models.passes import Pass, judges_by_evidence, seconds_to_transcribe
+from winnow.models.passes import Pass, seconds_to_transcribe
 from winnow.parameters.curation import Curation
 from winnow.reports.throughput import Passes
 from winnow.roles import Role
@@ -54,6 +56,10 @@ class Cascade:
     settings: Curation
     passes: list[Pass]
     progress: Progress
+    read: list[Path] = field(default_factory=list)
+    """The shards as they were read from the manifest, where all were before the first pass."""
+    shares: SampleShares | None = None
+    """Of the references, those that errors are planted into, where they are judged by their doubt."""
     transcriptions: list[tuple[Pass, Step]] = field(default_factory=list)
     """Each pass with its step; a sample for the large model is a separate step."""
     gates: Gates | None = None
@@ -64,7 +70,7 @@ class Cascade:
     @property
     def by_evidence(self) -> bool:
         """Whether references are judged by their doubt."""
-        return judges_by_evidence(self.settings)
+        return self.shares is not None
 
     def run(self, decisions: Step) -> None:
         """Take all shards through the models and on to the decisions, each as soon as possible.
@@ -72,7 +78,7 @@ class Cascade:
         Where limits are found on the corpus itself, by planted errors or by a sample for a budget, each model first
         transcribes everything: only then are they known.
         """
-        shards, (first, *larger) = self.pipeline.manifest.shards, self.passes
+        shards, (first, *larger) = self.read or self.pipeline.manifest.shards, self.passes
         quarantine = self.pipeline.quarantine_limit()
         small = Step(
             self.transcribe_all,
@@ -97,7 +103,7 @@ class Cascade:
     def loaded(self) -> list[Path]:
         """The shards as they were read from the manifest."""
         _, small = self.transcriptions[0]
-        return small.results(0)
+        return self.read or small.results(0)
 
     @property
     def transcribed(self) -> Passes:
@@ -105,25 +111,25 @@ class Cascade:
         passes: Passes = {}
         for model_pass, step in self.transcriptions:
             _, earlier = passes.get(model_pass.role, ([], []))
-            shards = step.results(1 if model_pass.role == "small" else 0)
+            shards = step.results(-2 if model_pass.role == "small" else 0)
             passes[model_pass.role] = model_pass.checkpoints, earlier + shards
         return passes
 
     def transcribe_all(self, shard: Path) -> Futures:
         """Submit the first pass, which transcribes every row of the shard."""
-        loaded = self.pipeline.load(shard)
-        planted = [self.pipeline.plant(loaded)] if self.by_evidence else []
-        hypotheses = self.pipeline.transcribe(planted[0] if planted else loaded, self.passes[0])
-        return [loaded, hypotheses, *planted, self.pipeline.score(hypotheses, "small")]
+        chain: list[Future] = [] if self.read else [self.pipeline.load(shard)]
+        if self.shares:
+            chain.append(self.pipeline.plant(chain[-1] if chain else shard, self.shares))
+        chain.append(self.pipeline.transcribe(chain[-1] if chain else shard, self.passes[0]))
+        return [*chain, self.pipeline.score(chain[-1], "small")]
 
     def escalate_by_evidence(self, shards: list[Path], larger: list[Pass]) -> list[Path]:
         """Take all shards through the larger models, each gate by limits that the models before it show."""
-        orchestrator, manifest = self.pipeline.orchestrator, self.pipeline.manifest
+        orchestrator = self.pipeline.orchestrator
         gates: Gates | None = None
         for model_pass, before in zip(larger, self.passes, strict=False):
             if gates is None:
-                utterances = manifest.lines - manifest.blank
-                gates = self.gates = orchestrator.run(choose_bands_run, shards, self.settings, utterances)
+                gates = self.gates = orchestrator.run(choose_bands_run, shards, self.settings)
             else:
                 gates = orchestrator.run(choose_accept_run, shards, self.settings, self.gates, before.role)
             transcription = self.transcribe_escalated(model_pass)

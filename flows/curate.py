@@ -14,8 +14,9 @@ from flows.progress import Progress
 from flows.run_name import run_name
 from flows.streaming import Futures, Step, stream
 from flows.with_parameters import with_parameters
+from tasks.plant import choose_sample_shares
 from winnow.models.auto_select import resolve_models
-from winnow.models.passes import make_passes
+from winnow.models.passes import judges_by_evidence, make_passes
 from winnow.parameters.curation import Curation
 from winnow.reports.summary import Report
 from winnow.runs.ledger import name_of
@@ -38,11 +39,13 @@ def run_curation(settings: Curation, orchestrator: Orchestrator) -> Report:
     check_run(settings)
     rules, passes = rules_for(settings), make_passes(settings)
     with open_pipeline(settings, rules, passes, orchestrator) as pipeline:
-        duplicates: dict[str, Path] = {}
-        if rules.needs_whole_run:
-            loading = Step(lambda shard: [pipeline.load(shard)])
+        loading = Step(lambda shard: [pipeline.load(shard)])
+        by_evidence = judges_by_evidence(settings)
+        if by_evidence or rules.needs_whole_run:
             stream(pipeline.manifest.shards, loading)
-            duplicates = count_duplicates(rules, loading.results(), settings.normalizer, orchestrator)
+        loaded = loading.results()
+        duplicates = count_duplicates(rules, loaded, settings.normalizer, orchestrator)
+        shares = orchestrator.run(choose_sample_shares, loaded, settings) if by_evidence else None
 
         def decide(shard: Path) -> Futures:
             is_scored = len(passes) == 1 or cascade.by_evidence
@@ -50,7 +53,8 @@ def run_curation(settings: Curation, orchestrator: Orchestrator) -> Report:
             copies = duplicates.get(name_of(shard))
             return [*scored, pipeline.filter(scored[0] if scored else shard, copies, cascade.calibration)]
 
-        cascade = Cascade(pipeline, settings, passes, Progress(pipeline.manifest, orchestrator.start_progress))
+        progress = Progress(pipeline.manifest, orchestrator.start_progress)
+        cascade = Cascade(pipeline, settings, passes, progress, loaded, shares)
         decisions = Step(decide, on_result=[pipeline.quarantine_limit().add])
         cascade.run(decisions)
         return finalize(

@@ -17,7 +17,7 @@ from winnow.corpora.registry import open_source
 from winnow.devices.executors import Executor, open_executor
 from winnow.engines.registry import versions_for
 from winnow.evidence.calibration import Calibration
-from winnow.evidence.planting import sample_share
+from winnow.evidence.planting import SampleShares
 from winnow.models.passes import Pass
 from winnow.parameters.ensemble import Settings
 from winnow.roles import Role
@@ -50,10 +50,9 @@ class Pipeline:
         """Read a shard's rows from the manifest."""
         return self.orchestrator.submit(load_shard, shard, self.settings.referenced)
 
-    def plant(self, shard: Path | Future) -> Future:
+    def plant(self, shard: Path | Future, shares: SampleShares) -> Future:
         """Plant errors into a sample of the references."""
-        share = sample_share(self.manifest.lines - self.manifest.blank)
-        return self.orchestrator.submit(plant_shard, shard, share, self.settings.comparison)
+        return self.orchestrator.submit(plant_shard, shard, shares, self.settings.comparison)
 
     def transcribe(self, shard: Path | Future, model_pass: Pass) -> Future:
         return self.orchestrator.submit(transcribe_shard, shard, model_pass, self.devices)

@@ -35,19 +35,26 @@ def draw_wrong(random: np.random.Generator, kind: str, size: int, clearer: float
 
 
 def draw_corpus(
-    size: int = 4000, wrong: float = 0.2, planted: int = 500, seed: int = 1, whole_text: float = 0.5
+    size: int = 4000,
+    wrong: float = 0.2,
+    planted: int = 500,
+    seed: int = 1,
+    whole_text: float = 0.5,
+    read: tuple[float, float] = (0.7, 0.9),
+    language: str | None = None,
 ) -> Corpus:
     """Draw a corpus with a share of wrong references: of one word, or with the text of another utterance.
 
     Errors are planted into the first `planted` references, whether they are right or not; those planted into wrong ones
-    are more doubtful. The larger model is clearer about everything.
+    are more doubtful. The larger model is clearer about everything. `read` are the shares of right references that the
+    models read as they are.
     """
     random = np.random.default_rng(seed)
     right = random.random(size) >= wrong
     kind = np.where(random.random(size) < whole_text, "other", "substitution")
     doubts = []
-    for read, clearer in ((0.7, 0.0), (0.9, 1.5)):
-        doubt = draw_right(random, size, read)
+    for share_read, clearer in zip(read, (0.0, 1.5), strict=True):
+        doubt = draw_right(random, size, share_read)
         for name in ("other", "substitution"):
             rows = ~right & (kind == name)
             doubt[rows] = draw_wrong(random, name, int(rows.sum()), clearer)
@@ -60,6 +67,7 @@ def draw_corpus(
             drawn = draw_wrong(random, name, len(at), clearer) + np.where(right[at], 0.0, doubt[at])
             errors[name] = PlantedEvidence(at, drawn, np.where(drawn > 0, 0.1, 0.0))
         wer = np.where(doubt > 0, 0.1, 0.0)
-        models.append(ModelEvidence(np.arange(size), doubt, wer, np.full(size, 3.0), errors if planted else {}))
+        seconds, tags = np.full(size, 3.0), np.full(size, language, object)
+        models.append(ModelEvidence(np.arange(size), tags, doubt, wer, seconds, errors if planted else {}))
     fresh = {name: (draw_wrong(random, name, 20_000), draw_wrong(random, name, 20_000, 1.5)) for name in KINDS}
     return Corpus(*models, right, fresh)

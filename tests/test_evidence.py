@@ -9,11 +9,18 @@ from tasks.plant import plant
 from tests.conftest import shard_table
 from tests.synthetic_evidence import KINDS as SYNTHETIC
 from tests.synthetic_evidence import Corpus, draw_corpus
-from winnow.evidence.calibration import Calibration, calibrate, inside
+from winnow.evidence.calibration import Calibration, Rate, calibrate, inside, rate_of_easier
 from winnow.evidence.gather import ModelEvidence, gather_evidence
 from winnow.evidence.limits import Band, choose_band, lowest_limit
 from winnow.evidence.mixture import fit_mixture
-from winnow.evidence.planting import KINDS, LABELS, ONE_WORD, plant_errors, sample_share
+from winnow.evidence.planting import (
+    KINDS,
+    LABELS,
+    ONE_WORD,
+    SampleShares,
+    plant_errors,
+    sample_share,
+)
 from winnow.gates.criteria import GateLimits, Gates
 from winnow.gates.sampling import is_drawn
 from winnow.parameters.curation import Curation
@@ -86,7 +93,7 @@ def test_word_that_is_repeated_throughout_is_never_replaced_by_itself():
 
 def test_rows_that_cannot_be_judged_get_no_errors_and_lend_no_words():
     rows = rows_of("good morning", "secret words", None, reason=[None, "AUDIO_MISSING", None])
-    planted = plant(rows, 1.0, "basic")[PLANTED].to_pylist()
+    planted = plant(rows, SampleShares(others=1.0), "basic")[PLANTED].to_pylist()
     assert [bool(errors) for errors in planted] == [True, False, False]
     assert not any({"secret", "words"} & set(error["text"].split()) for error in planted[0])
 
@@ -100,7 +107,7 @@ def test_some_five_hundred_references_get_errors(utterances, expected):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_share_of_right_references_is_found_without_a_label(wrong, seed):
     corpus = draw_corpus(wrong=wrong, seed=seed)
-    mixture = corpus.small.mixture()
+    mixture = corpus.small.mixture
     assert mixture.share == pytest.approx(corpus.right.mean(), abs=0.03)
     right = corpus.small.doubt[corpus.right]
     for limit in (1.0, 3.0, 5.0, 10.0):
@@ -169,7 +176,7 @@ def test_promise_of_a_cascade_is_kept_within_its_interval(wrong, seed):
         found = ((small > band.reject) | (inside(small, band) & (large > limit))).mean()
         rate = calibration.found[kind]
         assert rate.low - 0.01 <= found <= rate.high + 0.01
-        assert rate.found == pytest.approx(found, abs=0.08 if kind == "deletion" else 0.04)
+        assert rate.found == pytest.approx(found, abs=0.05 if kind == "deletion" else 0.04)
 
 
 def test_errors_in_wrong_references_do_not_raise_what_is_promised():
@@ -191,8 +198,19 @@ def test_larger_model_that_read_few_errors_promises_little():
     assert rate.high - rate.low > 4 * (many.high - many.low)
     nothing = corpus.large.only(np.zeros(len(corpus.large), bool))
     unknown = calibrate({"small": corpus.small, "large": nothing}, band, 0.02).found["substitution"]
-    assert unknown.low < 0.2
+    assert unknown.low < 0.3
     assert unknown.high > 0.7
+
+
+def test_errors_in_easier_references_are_found_more_often_than_in_those_that_were_read():
+    hard = Rate(0.7, 0.005)
+    unread = rate_of_easier(np.zeros(0, bool), np.zeros(0), hard)
+    assert unread.share == pytest.approx(0.85)
+    assert hard.variance / 4 < unread.variance < 0.15**2
+    few = rate_of_easier(np.array([True, False]), np.ones(2), hard)
+    assert few.share == pytest.approx((0.5 + 0.85) / 2)
+    many = rate_of_easier(np.arange(1000) % 10 > 0, np.ones(1000), hard)
+    assert (many.share, many.variance) == (pytest.approx(0.9, abs=0.001), pytest.approx(0.09 / 1000, rel=0.05))
 
 
 def test_only_errors_that_every_larger_model_doubts_are_found():
@@ -215,10 +233,12 @@ def test_small_model_has_a_limit_of_its_own_for_languages_without_a_larger_one()
 
 def test_limit_that_is_given_is_every_models_and_its_finds_are_told():
     corpus = draw_corpus(wrong=0.0)
-    alone = calibrate({"small": corpus.small}, None, 0.02, limit=3.0)
+    alone = calibrate({"small": corpus.small}, None, 0.02, limits={"small": 3.0})
     assert alone.limits == {"small": 3.0}
     assert alone.lost == pytest.approx((corpus.small.doubt > 3.0).mean(), abs=0.02)
-    both = calibrate({"small": corpus.small, "large": corpus.large}, Band(1.0, 8.0), 0.02, limit=3.0)
+    both = calibrate(
+        {"small": corpus.small, "large": corpus.large}, Band(1.0, 8.0), 0.02, limits={"small": 3.0, "large": 3.0}
+    )
     assert both.limits == {"small": 3.0, "large": 3.0}
     assert both.found["substitution"].found > alone.found["substitution"].found
 
@@ -243,7 +263,7 @@ def test_larger_model_reads_no_more_than_its_budget(budget):
     band = choose_band(corpus.small, 0.02, budget)
     assert inside(corpus.small.doubt, band).mean() <= budget
     assert 0 <= band.accept <= band.reject
-    assert corpus.small.mixture().lost(band.reject) <= 0.02
+    assert corpus.small.mixture.lost(band.reject) <= 0.02
 
 
 def test_budget_includes_the_audit():
@@ -271,14 +291,14 @@ def test_seconds_escalated_without_evidence_are_those_of_the_gate():
         }
     )
     limits = {"evidence": GateLimits(), "wer": GateLimits(0.25, 1.05), "confidence": GateLimits()}
-    assert escalated_seconds(rows, Gates(by="evidence", limits=limits, audit=0.0)) == 2.0
+    assert escalated_seconds(rows, Gates(by="evidence", limits=limits, audit=0.0)) == {None: 2.0}
 
 
 def bands(gate: Gate, filter: Filter | None = None) -> tuple[float | None, float | None]:
     settings = Curation(
         manifest="a.jsonl", output="out", small="s.nemo", large="l.nemo", gate=gate, filter=filter or Filter()
     )
-    limits = choose_bands(draw_corpus().small, settings, 4000).limits["evidence"]
+    limits = choose_bands(draw_corpus().small, settings).limits["evidence"]
     return limits.accept, limits.reject
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +14,10 @@ from winnow.evidence.mixture import Mixture, fit_mixture
 from winnow.gates.sampling import Flags, Numbers
 from winnow.roles import Role
 from winnow.schema import PLANTED
+from winnow.text.languages import row_languages
 
 Indices = NDArray[np.int64]
+Tags = NDArray[np.object_]
 
 
 class PlantedEvidence(NamedTuple):
@@ -29,11 +32,13 @@ class PlantedEvidence(NamedTuple):
 class ModelEvidence:
     """What a model says of the references that it has evidence for; every array has one entry for each of them.
 
-    `ids` are their lines in the manifest, `doubt`, `wer` and `seconds` what is known of each. `planted` has the errors
-    of each kind, whose positions count these references.
+    `ids` are their lines in the manifest, `languages` the tags of their languages (None where there is none), `doubt`,
+    `wer` and `seconds` what is known of each. `planted` has the errors of each kind, whose positions count these
+    references.
     """
 
     ids: Indices
+    languages: Tags
     doubt: Numbers
     wer: Numbers
     seconds: Numbers
@@ -42,8 +47,9 @@ class ModelEvidence:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @cached_property
     def mixture(self) -> Mixture:
-        """Tell right references from wrong ones."""
+        """Which references are right and which are wrong."""
         return fit_mixture(self.doubt, {kind: (errors.at, errors.doubt) for kind, errors in self.planted.items()})
 
     def only(self, chosen: Flags) -> "ModelEvidence":
@@ -53,18 +59,25 @@ class ModelEvidence:
             kind: PlantedEvidence(position[at[chosen[at]]], doubt[chosen[at]], wer[chosen[at]])
             for kind, (at, doubt, wer) in self.planted.items()
         }
-        return ModelEvidence(self.ids[chosen], self.doubt[chosen], self.wer[chosen], self.seconds[chosen], planted)
+        return ModelEvidence(
+            self.ids[chosen],
+            self.languages[chosen],
+            self.doubt[chosen],
+            self.wer[chosen],
+            self.seconds[chosen],
+            planted,
+        )
 
 
 def evidence_columns(role: Role) -> list[str]:
     """Name the columns of a scored shard that a model's evidence is gathered from."""
     planted = [PLANTED, f"{role}_planted_doubt", f"{role}_planted_wer"]
-    return ["id", "duration", "reason", f"{role}_doubt", f"{role}_wer", *planted]
+    return ["id", "duration", "reason", "fields", f"{role}_doubt", f"{role}_wer", *planted]
 
 
 def gather_evidence(shards: Iterable[pa.Table], role: Role) -> ModelEvidence:
     """Gather what a model says of all references of a run that have evidence by it."""
-    parts: list[tuple[Indices, Numbers, Numbers, Numbers]] = []
+    parts: list[tuple[Indices, Tags, Numbers, Numbers, Numbers]] = []
     errors: dict[str, list[tuple[int, float, float]]] = {}
     for shard in shards:
         doubt, wer, seconds = (to_floats(shard, name) for name in (f"{role}_doubt", f"{role}_wer", "duration"))
@@ -74,13 +87,14 @@ def gather_evidence(shards: Iterable[pa.Table], role: Role) -> ModelEvidence:
         for row, kind, planted_doubt, planted_wer in planted_rows(shard, role):
             if known[row]:
                 errors.setdefault(kind, []).append((int(position[row]), planted_doubt, planted_wer))
-        parts.append((np.asarray(shard["id"])[known], doubt[known], wer[known], seconds[known]))
-    ids, doubt, wer, seconds = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        ids, tags = np.asarray(shard["id"]), tags_of(shard)
+        parts.append((ids[known], tags[known], doubt[known], wer[known], seconds[known]))
+    ids, tags, doubt, wer, seconds = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     planted = {
         kind: PlantedEvidence(*(np.array(values) for values in zip(*found, strict=True)))
         for kind, found in errors.items()
     }
-    return ModelEvidence(ids, doubt, wer, seconds, planted)
+    return ModelEvidence(ids, tags, doubt, wer, seconds, planted)
 
 
 def planted_rows(shard: pa.Table, role: Role) -> Iterable[tuple[int, str, float, float]]:
@@ -96,6 +110,14 @@ def planted_rows(shard: pa.Table, role: Role) -> Iterable[tuple[int, str, float,
         for error, doubt, wer in zip(planted, doubts, row_wers or [None] * len(planted), strict=True):
             if doubt is not None:
                 yield row, error["kind"], doubt, np.nan if wer is None else wer
+
+
+def tags_of(shard: pa.Table) -> Tags:
+    """Return the language tag of each row."""
+    tags = np.full(len(shard), None, object)
+    if "fields" in shard.schema.names:
+        tags[:] = row_languages(shard["fields"].to_pylist())
+    return tags
 
 
 def to_floats(shard: pa.Table, name: str) -> Numbers:

@@ -60,7 +60,7 @@ def choose_band(
     seconds = budget * evidence.seconds.sum()
     left = seconds - min(spent, seconds / 2) - evidence.seconds[audited].sum()
     if reject is None:
-        reject = lowest_limit(evidence.mixture(), REJECTED_SHARE * lose)
+        reject = lowest_limit(evidence.mixture, REJECTED_SHARE * lose)
     order = np.argsort(-doubts, kind="stable")
     below = order[doubts[order] <= reject]
     needed = np.cumsum(np.where(audited, 0.0, evidence.seconds)[below])
@@ -70,7 +70,7 @@ def choose_band(
     return Band(max(0.0, float(doubts[below[affordable]])), reject)
 
 
-def raise_for_free(evidence: ModelEvidence, mixture: Mixture, limit: float) -> float:
+def raise_for_free(evidence: ModelEvidence, limit: float) -> float:
     """Raise a limit as far as it still finds all but 1 % of the planted errors of one word.
 
     It is raised less far by few errors, which hardly show where that is.
@@ -79,7 +79,7 @@ def raise_for_free(evidence: ModelEvidence, mixture: Mixture, limit: float) -> f
     if not sum(len(error.at) for error in errors):
         return limit
     doubts = np.concatenate([error.doubt for error in errors])
-    weights = np.concatenate([mixture.right[error.at] for error in errors])
+    weights = np.concatenate([evidence.mixture.right[error.at] for error in errors])
     order = np.argsort(doubts)
     total = float(weights.sum())
     missed = np.cumsum(weights[order]) / max(total, 1e-9)

@@ -11,6 +11,7 @@ from winnow.roles import Role
 from winnow.rules.evaluate import evaluate
 from winnow.rules.operands import Operands
 from winnow.rules.rule import Rules
+from winnow.text.languages import of_languages, row_languages
 
 
 def assign_bands(scored: pa.Table, role: Role, gates: Gates) -> pa.Array:
@@ -20,7 +21,7 @@ def assign_bands(scored: pa.Table, role: Role, gates: Gates) -> pa.Array:
     """
     bands = np.full(len(scored), "escalate", object)
     for name, rows, costs in split_by_criterion(scored, role, gates.by):
-        accept, reject = cost_limits(name, gates.limits[name])
+        accept, reject = row_limits(scored, name, gates)
         bands[rows & (costs > reject)] = "reject"
         bands[rows & (costs <= accept)] = "accept"
     if gates.rules:
@@ -45,6 +46,14 @@ def split_by_criterion(scored: pa.Table, role: Role, by: str) -> Iterator[tuple[
         open_rows = open_rows & ~rows
         values = np.where(known, values, criterion.unknown)
         yield name, rows, values if criterion.lower_is_better else -values
+
+
+def row_limits(scored: pa.Table, name: str, gates: Gates) -> tuple[Numbers, Numbers]:
+    """Return the limits of each row as costs: those of its language if it has its own."""
+    limits = {language: cost_limits(name, own) for language, own in gates.limits_of(name).items()}
+    tags = row_languages(scored["fields"].to_pylist()) if len(limits) > 1 else [None] * len(scored)
+    accept, reject = np.array(of_languages(limits, tags), np.float64).reshape(-1, 2).T
+    return accept, reject
 
 
 def cost_limits(name: str, limits: GateLimits) -> tuple[float, float]:

@@ -5,12 +5,14 @@ the entry names or, without them, `default_accept` and `default_reject`. Bands, 
 follow.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
 from pydantic import BaseModel
 
 from winnow.roles import Role, is_larger
+from winnow.text.languages import name_for, split_by_language
 
 
 @dataclass(frozen=True)
@@ -117,11 +119,21 @@ def criteria_for(by: str, role: Role) -> list[str]:
 class Gates(BaseModel, frozen=True):
     """What a gate compares, as it is recorded: `by` as in `gate.by`, the limits of each criterion, and the audit.
 
-    `audit` is the share (0 to 1) of the accepted and rejected utterances that the large model transcribes as well. What
-    would be accepted but violates one of `rules` is escalated.
+    Languages with limits of their own have them under names of their own (`evidence for de`). `audit` is the share
+    (0 to 1) of the accepted and rejected utterances that the large model transcribes as well. What would be accepted
+    but violates one of `rules` is escalated.
     """
 
     by: str
     limits: dict[str, GateLimits]
     audit: float
     rules: tuple[str, ...] = ()
+
+    def limits_of(self, name: str) -> dict[str | None, GateLimits]:
+        """Return the limits of a criterion by language, under None those of all others."""
+        return split_by_language(self.limits)[name]
+
+    def with_limits(self, name: str, limits: Mapping[str | None, GateLimits]) -> "Gates":
+        """Return the gates with these limits of a criterion by language, under None those of all others."""
+        named = {name_for(name, language): own for language, own in limits.items()}
+        return self.model_copy(update={"limits": self.limits | named})

@@ -21,7 +21,7 @@ from winnow.parameters.placement import Placement
 from winnow.roles import Role, band_of, previous_role
 from winnow.runs.shard_files import read_schema, read_table
 from winnow.text.comparison import BASIC, Comparison
-from winnow.text.languages import match_language
+from winnow.text.languages import match_language, name_for
 
 TranscribeWith = Callable[[Checkpoint, EngineOptions, list[Request]], Transcribed]
 
@@ -64,7 +64,7 @@ class Pass(BaseModel, frozen=True):
         """The sha256 of each model, by role and language."""
         digests: dict[str, str | None] = {self.role: self.checkpoint.sha256}
         for language, checkpoint in self.languages.items():
-            digests[f"{self.role} for {language}"] = checkpoint.sha256 if checkpoint else None
+            digests[name_for(self.role, language)] = checkpoint.sha256 if checkpoint else None
         return digests
 
     @property

@@ -16,6 +16,7 @@ from winnow.parameters.scoring import Scoring
 from winnow.parameters.selection import AUTO, Route, Selection
 from winnow.parameters.settings import Folder, Parameters, Seconds, Share, flag, given_flags
 from winnow.text.comparison import Comparison
+from winnow.text.languages import name_for
 from winnow.text.normalize import Normalizer
 
 
@@ -191,9 +192,9 @@ class Curation(Parameters):
         """The names of the models by role (`small`, `small for de`), as run.json has their digests."""
         names: dict[str, str | None] = {}
         for role in self.roles[:2]:
-            names |= {f"{role} for {tag}" if tag else role: getattr(route, role) for tag, route in self.routes.items()}
+            names |= {name_for(role, tag): getattr(route, role) for tag, route in self.routes.items()}
         for role, name in zip(self.roles[2:], self.extra_models, strict=True):
-            names |= {role: name, **{f"{role} for {tag}": None for tag in self.languages}}
+            names |= {role: name, **{name_for(role, tag): None for tag in self.languages}}
         return names
 
     @property
@@ -201,6 +202,11 @@ class Curation(Parameters):
         """The roles of the models in their order: small, large, large2 and so on."""
         larger = ["large", *(f"large{number}" for number, _ in enumerate(self.extra_models, 2))]
         return ["small", *larger] if self.large else ["small"]
+
+    @property
+    def roles_by_language(self) -> dict[str, list[str]]:
+        """The roles of the models in each language that has models of its own."""
+        return {tag: ["small", "large"] if route.large else ["small"] for tag, route in self.languages.items()}
 
     @property
     def referenced(self) -> bool:

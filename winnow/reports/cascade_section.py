@@ -1,8 +1,8 @@
 """The section on the cascade: the gate's limits, its bands and what the audit estimates."""
 
-from winnow.gates.criteria import CRITERIA, criteria_for
+from winnow.gates.criteria import CRITERIA, GateLimits, criteria_for
 from winnow.reports.bands import FINAL
-from winnow.reports.formatting import format_number, format_percent, format_share, markdown_table
+from winnow.reports.formatting import escape_markdown, format_number, format_percent, format_share, markdown_table
 from winnow.reports.summary import Report, ReportContext
 
 BAND_NAMES = {
@@ -40,7 +40,14 @@ def gate_limits(report: Report) -> str:
     names = criteria_for(report.gates.by, "small")
     known = {True: report.compared > 0, False: report.compared < report.kept + report.dropped}
     compared = [name for name in names if len(names) == 1 or known[CRITERIA[name].needs_reference]]
-    return "\n".join(f"- {CRITERIA[name].describe(report.gates.limits[name])}" for name in compared)
+    limits = [(name, *own) for name in compared for own in report.gates.limits_of(name).items()]
+    return "\n".join(f"- {describe_limits(*own)}" for own in limits)
+
+
+def describe_limits(name: str, language: str | None, limits: GateLimits) -> str:
+    """Describe the limits of a criterion, in a language that has limits of its own."""
+    described = CRITERIA[name].describe(limits)
+    return f"In {escape_markdown(language)}, {described}" if language else described
 
 
 def accepted_above_filter(report: Report, limit: float | None) -> str:

@@ -1,8 +1,9 @@
 """The section on evidence: which share of errors the run finds, and what that costs."""
 
-from winnow.evidence.calibration import CurvePoint
-from winnow.evidence.planting import LABELS
-from winnow.reports.formatting import format_percent, markdown_table
+from winnow.evidence.calibration import Calibration, CurvePoint
+from winnow.evidence.languages import OTHERS
+from winnow.evidence.planting import ENOUGH, LABELS
+from winnow.reports.formatting import escape_markdown, format_percent, markdown_table
 from winnow.reports.summary import ReportContext
 
 COMPARED_AT = (0.005, 0.01, 0.02, 0.05)
@@ -37,12 +38,33 @@ def evidence_section(context: ReportContext) -> str:
         markdown_table(
             ["Model", "References with evidence", "Of them right (estimated)", "Highest doubt kept"], models
         ),
+        by_language(calibration),
         comparison(calibration.models["small"].doubt, calibration.models["small"].wer),
         "The larger model's references are those that it transcribed, of which more are wrong than of all."
         if len(models) > 1
         else "",
     ]
     return "\n\n".join(filter(None, parts))
+
+
+def by_language(calibration: Calibration) -> str:
+    """Tabulate the limits of languages that are judged apart, and what is found in each; empty if none is."""
+    if not calibration.languages:
+        return ""
+    rows = []
+    for name, part in calibration.languages.items():
+        small, *_ = part.models.values()
+        limits = " / ".join(f"{model.limit:.3g}" for model in part.models.values())
+        found = [format_percent(part.found[kind].found) if kind in part.found else "" for kind in SHOWN]
+        language = "all others" if name == OTHERS else escape_markdown(name)
+        rows.append([language, f"{small.references:,}", format_percent(small.right), limits, *found])
+    head = (
+        f"Languages with at least {ENOUGH} references and planted errors have limits of their own, and those with "
+        "models of their own are judged apart. The tables above have the limits that all other languages share, and "
+        "what is found in the whole run."
+    )
+    columns = ["Language", "References", "Of them right", "Highest doubt kept", *(LABELS[kind] for kind in SHOWN)]
+    return f"{head}\n\n{markdown_table(columns, rows)}"
 
 
 def comparison(doubt: list[CurvePoint], wer: list[CurvePoint]) -> str:

@@ -118,7 +118,7 @@ def columns_of(term: Term, roles: list[Role]) -> set[str]:
         "word_rate": {"text", "duration"},
         "model": {"model", f"{roles[0]}_pred_text"},
         "last_band": {band_of(role) for role in roles},
-        "supported": {"model", *(f"{role}_{name}" for role in roles for name in ("doubt", "pred_text"))},
+        "supported": {"fields", "model", *(f"{role}_{name}" for role in roles for name in ("doubt", "pred_text"))},
     }
     return derived.get(term.column, {term.column} if column_type(term.column) else {"fields"})
 

@@ -17,7 +17,7 @@ from winnow.rules.field_names import field_of
 from winnow.rules.rule import WHOLE_RUN, Rules, Term
 from winnow.schema import roles_of
 from winnow.text.basic import TURKIC, with_dots
-from winnow.text.languages import base_language, row_languages
+from winnow.text.languages import base_language, of_languages, row_languages, split_by_language
 from winnow.text.normalize import normalize
 from winnow.text.text_stats import TEXT_STATS
 from winnow.text.words import SPACE_AFTER, SPACE_BEFORE, WORD
@@ -110,9 +110,11 @@ class Operands:
     def supported(self) -> Any:
         """Whether the doubt about the reference is within the limit of the model that decides; null if unknown."""
         supported = pa.nulls(len(self.rows), pa.bool_())
-        for role, limit in self.doubt_limits.items():
+        for role, limits in split_by_language(self.doubt_limits).items():
             decides = pc.fill_null(pc.equal(self.model, role), False)
-            supported = pc.if_else(decides, pc.less_equal(self.selected("doubt"), limit), supported)
+            tags = row_languages(self.rows["fields"].to_pylist()) if len(limits) > 1 else [None] * len(self.rows)
+            own = pa.array(of_languages(limits, tags), pa.float64())
+            supported = pc.if_else(decides, pc.less_equal(self.selected("doubt"), own), supported)
         return supported
 
     @cached_property

@@ -111,7 +111,8 @@ class Rules(BaseModel, frozen=True):
 
     `without_evidence` are rules for references that no model can score. `unreferenced` are additional rules for
     utterances without a reference; if there are none, every utterance must have a reference. `doubt_limits` are the
-    highest doubts of references that the audio supports, by the role of the model that decides.
+    highest doubts of references that the audio supports, by the role of the model that decides; languages with limits
+    of their own have them as well (`small for de`).
     """
 
     rules: tuple[str, ...]

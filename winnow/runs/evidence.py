@@ -7,8 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from winnow.evidence.calibration import Calibration, calibrate
-from winnow.evidence.gather import ModelEvidence, evidence_columns, gather_evidence
+from winnow.evidence.by_language import calibrate_languages
+from winnow.evidence.calibration import Calibration
+from winnow.evidence.gather import ModelEvidence, evidence_columns, gather_evidence, tags_of
 from winnow.evidence.limits import Band
 from winnow.gates.bands import assign_bands
 from winnow.gates.criteria import BY_EVIDENCE, CRITERIA, Gates
@@ -29,27 +30,39 @@ def read_columns_of(shards: list[Path], role: Role) -> Iterator[pa.Table]:
         yield read_table(shard, columns=[name for name in read_schema(shard).names if name in wanted])
 
 
-def seconds_by_wer(shards: list[Path], gates: Gates) -> float:
-    """Return the seconds that the gate after the small model escalates without evidence, by other criteria."""
-    names = ["duration", "reason", *(f"small_{CRITERIA[name].column}" for name in BY_EVIDENCE)]
-    return sum(escalated_seconds(read_table(shard, columns=names), gates) for shard in shards)
+def seconds_by_wer(shards: list[Path], gates: Gates) -> dict[str | None, float]:
+    """Return the seconds that the gate after the small model escalates without evidence, by the tag of the language."""
+    names = ["duration", "reason", "fields", *(f"small_{CRITERIA[name].column}" for name in BY_EVIDENCE)]
+    seconds: dict[str | None, float] = {}
+    for shard in shards:
+        for tag, spent in escalated_seconds(read_table(shard, columns=names), gates).items():
+            seconds[tag] = seconds.get(tag, 0.0) + spent
+    return seconds
 
 
-def escalated_seconds(scored: pa.Table, gates: Gates) -> float:
-    """Return the seconds of what the gate escalates of the rows without evidence."""
+def escalated_seconds(scored: pa.Table, gates: Gates) -> dict[str | None, float]:
+    """Return the seconds of what the gate escalates of the rows without evidence, by the tag of the language."""
     rows = scored.filter(pc.and_(pc.is_null(scored["reason"]), pc.is_null(scored["small_doubt"])))
-    escalated = pc.equal(assign_bands(rows, "small", gates.model_copy(update={"rules": ()})), "escalate")
-    return float(pc.sum(rows["duration"].filter(escalated)).as_py() or 0.0)
+    escalated = rows.filter(pc.equal(assign_bands(rows, "small", gates.model_copy(update={"rules": ()})), "escalate"))
+    seconds: dict[str | None, float] = {}
+    for tag, duration in zip(tags_of(escalated), escalated["duration"].to_pylist(), strict=True):
+        seconds[tag] = seconds.get(tag, 0.0) + (duration or 0.0)
+    return seconds
 
 
-def escalated_band(gates: Gates) -> Band:
-    """Return the doubts that the gate after the small model escalates."""
-    limits = gates.limits["evidence"]
-    return Band(-inf if limits.accept is None else limits.accept, inf if limits.reject is None else limits.reject)
+def escalated_bands(gates: Gates) -> dict[str | None, Band]:
+    """Return the doubts that the gate after the small model escalates, by language; under None in all others."""
+    return {
+        language: Band(
+            -inf if limits.accept is None else limits.accept, inf if limits.reject is None else limits.reject
+        )
+        for language, limits in gates.limits_of("evidence").items()
+    }
 
 
 def calibrate_shards(shards: list[Path], settings: Curation, gates: Gates | None) -> Calibration:
     """Return what planted errors tell of a run; `gates` are those after the small model, if it has a larger one."""
     evidence = {role: read_evidence(shards, role) for role in settings.roles}
-    band = escalated_band(gates) if gates else None
-    return calibrate(evidence, band, settings.filter.lose_share, settings.filter.max_doubt)
+    bands, given = escalated_bands(gates) if gates else {}, settings.filter.max_doubt
+    limits = None if given is None else dict.fromkeys(settings.roles, given)
+    return calibrate_languages(evidence, bands, settings.filter.lose_share, settings.roles_by_language, limits)

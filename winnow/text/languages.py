@@ -1,10 +1,12 @@
 """Language tags: matching them, the language of a row (the field `lang` of a manifest), and its decimal mark."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+
+Value = TypeVar("Value")
 
 
 def language_tag(value: object) -> str | None:
@@ -41,6 +43,27 @@ def decimal_mark(language: str | None) -> str:
         return "." if language is None else str(get_decimal_symbol(language))
     except (UnknownLocaleError, ValueError):
         return "."
+
+
+def name_for(name: str, language: str | None) -> str:
+    """Return what is called so in one language: `small for de`; the name alone where it is for all others."""
+    return f"{name} for {language}" if language else name
+
+
+def split_by_language(values: Mapping[str, Value]) -> dict[str, dict[str | None, Value]]:
+    """Return values by name and by language, None for all others, from those by the names of `name_for`."""
+    split: dict[str, dict[str | None, Value]] = {}
+    for key, value in values.items():
+        name, _, language = key.partition(" for ")
+        split.setdefault(name, {})[language or None] = value
+    return split
+
+
+def of_languages(values: Mapping[str | None, Value], tags: Sequence[str | None]) -> list[Value]:
+    """Return for each language tag the value of its language, or the one under None, that of all others."""
+    known = [name for name in values if name]
+    by_tag = {tag: values[match_language(tag, known)] for tag in set(tags)}
+    return [by_tag[tag] for tag in tags]
 
 
 class LanguageFields(msgspec.Struct):
