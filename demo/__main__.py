@@ -14,6 +14,7 @@ from cli.console import console
 from cli.run import curate
 from winnow.errors import RunMismatch
 from winnow.parameters.curation import Curation
+from winnow.reports.summary import Report
 
 HERE = Path(__file__).parent
 
@@ -32,14 +33,19 @@ def main() -> None:
     except RunMismatch:  # the run is of an older version of the demo
         shutil.rmtree(settings.output)
         report = curate(settings)
-    escalated = f"The large model transcribed {report.escalated_hours / report.hours:.0%} of the audio."
-    console.print(recall_and_precision(Path(settings.output)), escalated, report.balance, sep="\n", soft_wrap=True)
+    console.print("", *outcome(Path(settings.output), report), sep="\n", soft_wrap=True)
 
 
 def pinned(name: str) -> str:
     """Return a checkpoint of the demo, pinned by its digest."""
     sums = {name: digest for digest, name in map(str.split, (HERE / "SHA256SUMS").read_text().splitlines())}
     return f"{HERE / name}.nemo@sha256:{sums[f'{name}.nemo']}"
+
+
+def outcome(run: Path, report: Report) -> list[str]:
+    """Return sentences on what the run found, what it cost, and that no line was lost."""
+    escalated = f"The large model transcribed {report.escalated_hours / report.hours:.0%} of the audio."
+    return [recall_and_precision(run), escalated, report.balance]
 
 
 def recall_and_precision(run: Path) -> str:
@@ -52,7 +58,7 @@ def recall_and_precision(run: Path) -> str:
     caught = pc.sum(pc.and_(wrong, dropped)).as_py()
     wrong, dropped = pc.sum(wrong).as_py(), pc.sum(dropped).as_py()
     return (
-        f"\n{caught} of {wrong} wrong references were dropped: recall {caught / wrong:.3f}. "
+        f"{caught} of {wrong} wrong references were dropped: recall {caught / wrong:.3f}. "
         f"{dropped - caught} of {dropped} dropped references were right: precision {caught / dropped:.3f}."
     )
 

@@ -4,17 +4,16 @@ import sys
 
 from prefect import flow
 
-from flows.finalize import finalize_derived
+from flows.derived import open_derived
 from flows.orchestrator import Orchestrator, PrefectOrchestrator
 from flows.run_name import run_name
 from flows.with_parameters import with_parameters
 from winnow.parameters.maintenance import Refilter
 from winnow.reports.summary import Report
-from winnow.runs.reuse import input_digests, reuse_hypotheses
-from winnow.runs.run_dir import open_run
-from winnow.runs.run_record import Derivation, load_settings
+from winnow.runs.reuse import input_digests
+from winnow.runs.run_record import load_settings
 from winnow.runs.storage import location
-from winnow.sweep.outcomes import RELABEL, run_stages
+from winnow.sweep.outcomes import RELABEL
 from winnow.validation.before_start import check_refilter
 from winnow.validation.rules import phrase_digest, rules_for
 
@@ -31,16 +30,10 @@ def run_refilter(request: Refilter, orchestrator: Orchestrator) -> Report:
     check_refilter(request)
     original = location(request.run)
     settings = load_settings(original, request.filter).model_copy(update={"output": request.output})
-    stages = run_stages(original)
     digests = {name: sha256 for name, sha256 in input_digests(original).items() if name != "phrases"}
     digests |= phrase_digest(rules_for(settings))
-    derived = Derivation(flow="refilter", run=str(original))
-    with open_run(settings, digests, orchestrator.owner(), orchestrator.mark_crashed, derived=derived) as run:
-        reuse_hypotheses(original, run)
-        scored, loaded, relabelled = (
-            [run / file.relative_to(original) for file in stages.get(name, [])] for name in ("score", "load", RELABEL)
-        )
-        return finalize_derived(scored, loaded, original, settings, run, orchestrator, relabelled)
+    with open_derived("refilter", original, settings, digests, orchestrator) as derived:
+        return derived.judge(derived.shards("score"), derived.shards(RELABEL))
 
 
 if __name__ == "__main__":

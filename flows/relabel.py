@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.finalize import finalize_derived
+from flows.derived import open_derived
 from flows.orchestrator import Orchestrator, PrefectOrchestrator
 from flows.run_name import run_name
 from flows.streaming import Futures, Step, stream
@@ -14,11 +14,9 @@ from tasks.relabel import relabel_shard
 from winnow.parameters.maintenance import Relabel
 from winnow.reports.summary import Report
 from winnow.runs.ledger import name_of
-from winnow.runs.reuse import proposals_digest, reuse_hypotheses
-from winnow.runs.run_dir import open_run
-from winnow.runs.run_record import Derivation, load_settings, read_run_record
+from winnow.runs.reuse import input_digests, proposals_digest
+from winnow.runs.run_record import load_settings
 from winnow.runs.storage import location
-from winnow.sweep.outcomes import run_stages
 from winnow.validation.before_start import check_relabel
 
 
@@ -34,21 +32,17 @@ def run_relabel(request: Relabel, orchestrator: Orchestrator) -> Report:
     check_relabel(request)
     original = location(request.run)
     settings = load_settings(original).model_copy(update={"output": request.output})
-    stages = run_stages(original)
-    judged = {name_of(file): file for file in stages["filter"]}
-    inputs = read_run_record(original).sha256 | proposals_digest(original)
-    derived = Derivation(flow="relabel", run=str(original))
-    with open_run(settings, inputs, orchestrator.owner(), orchestrator.mark_crashed, derived=derived) as run:
-        reuse_hypotheses(original, run)
-        scored, loaded = ([run / file.relative_to(original) for file in stages[name]] for name in ("score", "load"))
+    inputs = input_digests(original) | proposals_digest(original)
+    with open_derived("relabel", original, settings, inputs, orchestrator) as derived:
+        judged = {name_of(file): file for file in derived.stages["filter"]}
 
         def submit(shard: Path) -> Futures:
             return [orchestrator.submit(relabel_shard, shard, judged[name_of(shard)], settings.comparison)]
 
         relabelled = Step(submit)
-        stream(scored, relabelled)
+        stream(derived.shards("score"), relabelled)
         shards = relabelled.results()
-        return finalize_derived(shards, loaded, original, settings, run, orchestrator, relabelled=shards)
+        return derived.judge(shards, relabelled=shards)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from demo.__main__ import pinned
+from demo.__main__ import outcome, pinned
 from tasks.filter import filter
-from tests.conftest import DEMO, published_rows
+from tests.conftest import DEMO, ROOT, published_rows
 from tests.in_process import curate
 from winnow.errors import MissingColumns, RunMismatch
 from winnow.parameters.filter import Filter
@@ -226,6 +226,19 @@ def test_cascade_finds_the_wrong_references_of_the_demo(demo_run):
     assert report.escalated_hours / report.hours < 0.5
     escalated = report.wer["escalated, large model"].mean, report.wer["escalated, small model"].mean
     assert escalated[0] < escalated[1]
+
+
+def test_readme_shows_what_the_demo_prints(demo_run):
+    run, report = demo_run
+    shown = (ROOT / "README.md").read_text()
+    assert [sentence for sentence in outcome(run, report) if sentence not in shown] == []
+    counts = {
+        line.split()[0]: line.split()[1:] for line in shown.splitlines() if line.startswith("    ") and line.strip()
+    }
+    assert counts["kept"] == [f"{report.kept}", f"{report.kept_hours:.3f}"]
+    assert counts["dropped"] == [f"{report.dropped}", f"{report.dropped_hours:.3f}"]
+    assert counts["quarantined"] == [f"{report.quarantined}"]
+    assert counts["total"] == [f"{report.utterances}", f"{report.hours:.3f}"]
 
 
 def test_nemo_loads_the_manifest_of_kept_rows(demo_run):
