@@ -62,9 +62,13 @@ def doubtful_references(report: Report, settings: Settings) -> Iterator[str]:
 
 def proposed_references(report: Report, settings: Settings) -> Iterator[str]:
     if report.proposals.utterances:
+        rejected = report.bands["reject"].utterances if "reject" in report.bands else 0
+        none = (
+            f" The {rejected:,} that the gate rejected have none, since only one model read them." if rejected else ""
+        )
         yield (
             f"{report.proposals.utterances:,} dropped utterances ({report.proposals.hours:.3f} h) have a proposal for "
-            "their reference: `winnow relabel` makes a run that has it in the place of the reference."
+            f"their reference: `winnow relabel` makes a run that has it in the place of the reference.{none}"
         )
 
 

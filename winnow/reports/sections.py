@@ -206,7 +206,8 @@ def examples(context: ReportContext) -> str:
     legend = (
         f"Bold: what the reference has in place of what was read; {MISSING} where it lacks words. All models prefer: "
         "the hypothesis that every model that read the row finds more likely than the reference. Proposal: what "
-        "`winnow relabel` puts in the place of the reference, where no model is in doubt."
+        "`winnow relabel` puts in the place of the reference, where no model is in doubt. Rows that only one model "
+        "read, such as those that the gate rejects, have neither."
     )
     return f"{markdown_table(header, cells)}\n\n{legend}"
 
