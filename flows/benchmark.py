@@ -25,7 +25,7 @@ from winnow.benchmarking.figures import (
 )
 from winnow.benchmarking.measurement import Measurement
 from winnow.benchmarking.sample import draw_sample
-from winnow.corpora.registry import open_source
+from winnow.corpora.registry import corpus_of
 from winnow.corpora.source import check_unchanged
 from winnow.engines.engine import Checkpoint
 from winnow.engines.registry import versions_for
@@ -47,12 +47,12 @@ def benchmark(settings: Benchmark) -> BenchmarkFigures:
     Raises `MeasurementFailed` at the end if a model could not be measured; the figures of the others are written.
     """
     check_benchmark(settings)
-    source = open_source(settings.manifest)
+    source = corpus_of(settings)
     manifest_sha256 = source.digest()
     checkpoints = list(resolve_all(settings.models, settings.trust_unpinned).values())
     check_options(settings.engine, checkpoints)
     prepare_folder(settings.output)
-    sample = draw_sample(settings.manifest, settings.relative_to or settings.manifest.parent, settings.hours)
+    sample = draw_sample(source, settings.hours)
     check_unchanged(source, manifest_sha256)
     measurement = Measurement(settings.engine, sample, settings.comparison)
     batches: Sequence[float | None] = settings.batch_seconds or [None]

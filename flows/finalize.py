@@ -9,7 +9,7 @@ from tasks.deduplicate import deduplicate_run
 from tasks.load import gather_fields
 from tasks.publish import publish_file, publish_shard
 from tasks.report import report_run
-from winnow.corpora.registry import open_source
+from winnow.corpora.registry import corpus_of
 from winnow.corpora.source import check_unchanged
 from winnow.evidence.calibration import Calibration
 from winnow.gates.criteria import Gates
@@ -32,7 +32,7 @@ def finalize(
     `calibration` what planted errors tell. Raises ManifestError if the manifest has changed since the run began: lines
     may have been added that it has not read.
     """
-    check_unchanged(open_source(pipeline.settings.manifest), pipeline.digest)
+    check_unchanged(corpus_of(pipeline.settings), pipeline.digest)
     orchestrator, run = pipeline.orchestrator, pipeline.run
     filtered = orchestrator.run(deduplicate_run, filtered)
     published = publish(filtered, loaded, run, orchestrator)

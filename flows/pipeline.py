@@ -13,7 +13,7 @@ from tasks.plant import plant_shard
 from tasks.score import score_shard
 from tasks.shard import shard_manifest
 from tasks.transcribe import transcribe_shard
-from winnow.corpora.registry import open_source
+from winnow.corpora.registry import corpus_of
 from winnow.devices.executors import Executor, open_executor
 from winnow.engines.registry import versions_for
 from winnow.evidence.calibration import Calibration
@@ -81,7 +81,7 @@ def open_pipeline(
     settings: Settings, rules: Rules, passes: list[Pass], orchestrator: Orchestrator
 ) -> Iterator[Pipeline]:
     """Open the run's folder and devices, watch the server, and split the manifest into shards."""
-    source = open_source(settings.manifest, referenced=settings.referenced)
+    source = corpus_of(settings)
     source.check()
     digest = source.digest()
     digests: dict[str, str | None] = {"manifest": digest, **phrase_digest(rules)}
@@ -94,9 +94,8 @@ def open_pipeline(
         open_executor(settings) as devices,
     ):
         orchestrator.watch(run)
-        audio_folder = settings.relative_to or settings.audio_root
-        source_and_folder = settings.manifest, run, settings.shard_hours, digest, audio_folder, settings.referenced
-        manifest = orchestrator.run(shard_manifest, *source_and_folder)
+        read_as = settings.audio_folder, settings.referenced, settings.columns
+        manifest = orchestrator.run(shard_manifest, settings.manifest, run, settings.shard_hours, digest, *read_as)
         yield Pipeline(settings, rules, run, devices, manifest, digest, orchestrator)
 
 

@@ -20,7 +20,7 @@ def load(shard: pa.Table, referenced: bool = True) -> tuple[pa.Table, ledger.Fac
     Raises ManifestError if the input is not the one that was split into shards.
     """
     (part,) = shard.to_pylist()
-    source = open_source(part["source"], part["folder"], referenced)
+    source = open_source(part["source"], part["folder"], referenced, part.get("columns") or "")
     rows = list(source.rows(msgspec.json.decode(part["locator"])))
     types = infer_types(msgspec.json.decode(row.get("fields") or "{}") for row in rows)
     return pa.Table.from_pylist(rows, UTTERANCE), {"kinds": list(types.items())}

@@ -42,7 +42,7 @@ def shard(source: Source, run: Path, hours: float, digest: str | None = None) ->
 
 def shard_table(source: Source, part: Shard) -> pa.Table:
     """Return a shard as a table of the schema SHARD."""
-    row = {"source": source.location, "folder": source.folder} | asdict(part)
+    row = {"source": source.location, "folder": source.folder, "columns": source.columns} | asdict(part)
     row["locator"] = msgspec.json.encode(part.locator).decode()
     return pa.Table.from_pylist([row], SHARD)
 
@@ -53,6 +53,12 @@ def task_label() -> str:
 
 @task(task_run_name=task_label, cache_policy=NO_CACHE, **RETRY)
 def shard_manifest(
-    manifest: Path, run: Path, shard_hours: float, digest: str, folder: Path | None = None, referenced: bool = True
+    manifest: Path,
+    run: Path,
+    shard_hours: float,
+    digest: str,
+    folder: Path | None = None,
+    referenced: bool = True,
+    columns: str = "",
 ) -> ShardedManifest:
-    return shard(open_source(manifest, folder, referenced), run, shard_hours, digest)
+    return shard(open_source(manifest, folder, referenced, columns), run, shard_hours, digest)

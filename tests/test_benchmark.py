@@ -10,6 +10,7 @@ from flows.benchmark import benchmark
 from tests.conftest import DEMO
 from winnow.benchmarking.measurement import peak_of_process
 from winnow.benchmarking.sample import draw_sample
+from winnow.corpora.registry import open_source
 from winnow.engines.engine import Checkpoint, Engine
 from winnow.engines.isolation import run_in_child
 from winnow.engines.registry import ENGINES
@@ -105,14 +106,14 @@ def test_model_that_fails_does_not_stop_others_but_fails_the_benchmark(
 
 
 def test_sample_is_deterministic_and_has_the_requested_length(corpus, manifest, tmp_path):
-    sample = draw_sample(corpus, tmp_path, 4 / 3600)
-    assert sample == draw_sample(corpus, tmp_path, 4 / 3600)
+    sample = draw_sample(open_source(corpus), 4 / 3600)
+    assert sample == draw_sample(open_source(corpus), 4 / 3600)
     assert (len(sample.requests), sample.seconds) == (4, 4.0)
     assert [request.path for request in sample.requests] != [str(tmp_path / f"{n}.wav") for n in range(4)]
     assert [text[-1] for text in sample.references] == [request.path[-5] for request in sample.requests]
-    assert len(draw_sample(corpus, tmp_path, None).requests) == 12
+    assert len(draw_sample(open_source(corpus), None).requests) == 12
     with pytest.raises(ManifestError, match="no utterance with a reference"):
-        draw_sample(manifest(b"nonsense"), tmp_path, None)
+        draw_sample(open_source(manifest(b"nonsense")), None)
 
 
 def peak_with_ballast() -> int:

@@ -27,9 +27,9 @@ assert transcribe(["a.wav"], "command:./asr.sh")[0].hypothesis.text == "good mor
 """,
     "source": """
 from winnow import open_corpus
-first, second = open_corpus("corpus.tsv")
-assert (first.text, first.path.endswith("/clips/a.mp3"), first.fields) == ("good morning", True, {"up_votes": "2"})
-assert (second.id, second.text, second.reason) == (2, "good night", None)
+first, second = open_corpus("corpus.stm")
+assert (first.text, first.path.endswith("/a.wav"), first.fields) == ("good morning", True, {"speaker": "ann"})
+assert (first.offset, first.duration, second.id, second.reason) == (1.0, 1.5, 2, "BAD_ROW")
 """,
     "measurement of audio": """
 from winnow import judge
@@ -91,7 +91,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     soundfile.write(copy / "a.wav", np.full(16_000, 0.25), 16_000)
     (copy / "asr.sh").write_text("#!/bin/sh\ncat > /dev/null\necho good morning\n")
     (copy / "asr.sh").chmod(0o755)
-    (copy / "corpus.tsv").write_text("path\tsentence\tup_votes\na.mp3\tgood morning\t2\nb.mp3\tgood night\t3\n")
+    (copy / "corpus.stm").write_text(";; a comment\na 1 ann 1.00 2.50 <o,f0> good morning\na 1 ann\n")
     return copy
 
 

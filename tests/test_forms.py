@@ -175,26 +175,6 @@ def test_other_name_of_the_text_is_accepted_if_references_are_optional(tmp_path)
     assert detect_form(tmp_path / "corpus.jsonl", UNREFERENCED_MANIFEST) is None
 
 
-@pytest.mark.parametrize("segments", [False, True])
-def test_kaldi_folder_is_converted_by_the_command_that_is_named(tmp_path, segments):
-    folder = tmp_path / "train"
-    folder.mkdir()
-    (folder / "wav.scp").write_text("a /audio/a.wav\nb /audio/b.wav\n")
-    (folder / "text").write_text("a good morning\nb good night\n")
-    if segments:
-        (folder / "segments").write_text("a b 0.5 2.0\nb b 2.0 3.5\n")
-    found = detect_form(folder)
-    assert found.name == "kaldi"
-    with pytest.raises(ManifestError, match="train: a Kaldi data folder; expected a JSON object on each line with"):
-        open_source(folder)
-    run_in(folder, found.remedy.removeprefix("in it, run "))
-    rows = list(open_source(folder / "train.jsonl").scan())
-    expected = [("/audio/b.wav", 0.5, 1.5), ("/audio/b.wav", 2.0, 1.5)] if segments else None
-    expected = expected or [("/audio/a.wav", None, None), ("/audio/b.wav", None, None)]
-    assert [(row["path"], row["offset"], row["duration"]) for row in rows] == expected
-    assert [row["text"] for row in rows] == ["good morning", "good night"]
-
-
 def test_message_says_what_the_input_is_what_was_expected_and_what_to_do(tmp_path):
     path = tmp_path / "corpus.json"
     path.write_text("[]")

@@ -79,7 +79,7 @@ def test_head_summary_and_sample_accept_every_source(table):
         | {"fields": "{}"}
     ]
     assert open_source(table).summary() == (0.0, {})
-    sample = draw_sample(table, table.parent, hours=None)
+    sample = draw_sample(open_source(table), hours=None)
     assert (sample.references, sample.seconds) == (["good morning", "good, evening"], 2.0)
     assert sample.unusable == {"UNSUPPORTED_SCHEME": 1}
 

@@ -33,6 +33,7 @@ SHARD = pa.schema(
     [
         pa.field("source", pa.string(), nullable=False),  # path or URL of the input
         pa.field("folder", pa.string(), nullable=False),  # where relative audio paths start
+        pa.field("columns", pa.string()),  # what fields of rows are called, as in --columns; absent in older runs
         pa.field("lines", pa.int64(), nullable=False),
         pa.field("blank", pa.int64(), nullable=False),
         pa.field("seconds", pa.float64(), nullable=False),  # of audio, as the input states
@@ -250,6 +251,7 @@ QUARANTINE_REASONS = {
     "LONE_SURROGATE": "the line has half of a surrogate pair, which no UTF-8 file can hold",
     "LINE_TOO_LONG": "the line is longer than 1 MiB",
     "DUPLICATE_KEY": "a field occurs twice, so its value is ambiguous",
+    "BAD_ROW": "the row of a table or list does not fit its header or the other lists",
     "PATH_OUTSIDE_ROOT": "the path leads outside the audio root, or to a device or pipe",
     "NO_AUDIO_PATH": "audio_filepath has no path, or one of more than 4,096 characters",
     "UNSUPPORTED_SCHEME": "audio_filepath is a URL or a command",

@@ -1,5 +1,6 @@
 """Read a corpus: its utterances, its hours of audio and its languages."""
 
+import glob
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -79,14 +80,17 @@ class Corpus:
         return self.source.summary()
 
 
-def open_corpus(path: str | Path, *, folder: str | Path | None = None, require_text: bool = True) -> Corpus:
-    """Open a corpus: a NeMo manifest, or any other form of input that has a source.
+def open_corpus(
+    path: str | Path, *, folder: str | Path | None = None, require_text: bool = True, columns: str = ""
+) -> Corpus:
+    """Open a corpus: a NeMo manifest, or any other form of input that `winnow curate` reads.
 
     Relative audio paths start at `folder`, by default the manifest's. With `require_text=False` a row without text is
-    usable. Raises `ManifestError` if the file does not exist.
+    usable. `columns` names fields that are called otherwise, such as `text=sentence`. Raises `ManifestError` if there
+    is no such corpus.
     """
     manifest = expand_home(path).absolute()
-    source = open_source(manifest, folder and expand_home(folder), require_text)
-    if not manifest.exists():
+    source = open_source(manifest, folder and expand_home(folder), require_text, columns)
+    if not manifest.exists() and not glob.has_magic(str(manifest)):
         raise ManifestError(f"{manifest}: no such manifest")
     return Corpus(source)

@@ -2,11 +2,10 @@
 
 import random
 from collections import Counter
-from pathlib import Path
 from typing import NamedTuple
 
 from winnow.audio.decode import header_duration
-from winnow.corpora.registry import open_source
+from winnow.corpora.source import Source
 from winnow.corpora.utterance import Row
 from winnow.engines.engine import Request
 from winnow.errors import ManifestError
@@ -28,16 +27,16 @@ class Sample(NamedTuple):
     unusable: dict[str, int]
 
 
-def draw_sample(manifest: Path, folder: Path, hours: float | None) -> Sample:
-    """Draw utterances at random, up to `hours` of audio; None means all of them. Relative paths start at `folder`."""
+def draw_sample(source: Source, hours: float | None) -> Sample:
+    """Draw utterances at random, up to `hours` of audio; None means all of them."""
     rows, unusable = [], Counter[str]()
-    for row in open_source(manifest, folder).scan():
+    for row in source.scan():
         if reason := row.get("reason") or (None if row["text"].strip() else "EMPTY_REFERENCE"):
             unusable[reason] += 1
         else:
             rows.append(row)
     if not rows:
-        raise ManifestError(f"{manifest}: no utterance with a reference: {dict(unusable) or 'empty'}")
+        raise ManifestError(f"{source.location}: no utterance with a reference: {dict(unusable) or 'empty'}")
     order = list(range(len(rows)))
     random.Random(SEED).shuffle(order)
     positions: list[int] = []

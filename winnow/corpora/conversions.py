@@ -35,20 +35,6 @@ FROM_CUTS = python(
     'for cut in map(json.loads, sys.stdin) for s in cut["supervisions"]]'
 )
 
-KALDI_ROWS = "import json; rows = lambda name: (line.split(None, 1) for line in open(name)); "
-FROM_KALDI = python(
-    KALDI_ROWS + 'text = dict(rows("text")); '
-    '[print(json.dumps({"audio_filepath": path.strip(), "text": text[key].strip()})) for key, path in rows("wav.scp")]',
-    reads="",
-)
-FROM_KALDI_SEGMENTS = python(
-    KALDI_ROWS + 'text, wav = dict(rows("text")), dict(rows("wav.scp")); '
-    '[print(json.dumps({"audio_filepath": wav[file].strip(), "offset": float(start), '
-    '"duration": float(end) - float(start), "text": text[key].strip()})) '
-    'for key, file, start, end in (line.split() for line in open("segments"))]',
-    reads="",
-)
-
 
 def from_table(delimiter: str, names: Mapping[str, str]) -> str:
     """Return the command for a table whose columns `names` maps from the expected names to its own."""

@@ -6,7 +6,7 @@ Only the beginning of a file is read: its first bytes, then its lines (`winnow.c
 import shlex
 from pathlib import Path
 
-from winnow.corpora.conversions import FROM_KALDI, FROM_KALDI_SEGMENTS, FROM_PARQUET, iconv, with_names
+from winnow.corpora.conversions import FROM_PARQUET, iconv, with_names
 from winnow.corpora.line_reader import MAX_LINE, is_blank, strip_line
 from winnow.corpora.text_forms import Aliases, Form, json_form, lines_form, objects, text_form
 
@@ -75,9 +75,6 @@ def describe(path: Path, form: Form, fields: Aliases) -> str:
 
 def folder_form(path: Path) -> Form:
     names = {child.name for child in path.iterdir()}
-    if "wav.scp" in names:
-        command = FROM_KALDI_SEGMENTS if "segments" in names else FROM_KALDI
-        return Form("kaldi", "a Kaldi data folder", f"in it, run {command}")
     manifests = sorted(name for name in names if name.endswith((".jsonl", ".json")))
     example = f", such as {shlex.quote(manifests[0])} in it" if manifests else ""
     return Form("folder", "a folder", f"give a file{example}")

@@ -1,22 +1,60 @@
 """Forms of input that Winnow reads."""
 
 from pathlib import Path
+from typing import Protocol
 
+from winnow.corpora.json_lines_files import JsonLinesFiles
+from winnow.corpora.kaldi import KaldiFolder
 from winnow.corpora.nemo_jsonl.source import NemoJsonl
 from winnow.corpora.source import Source
+from winnow.corpora.tables import Table
 
 SOURCES: list[type[Source]] = [
+    KaldiFolder,
+    Table,
+    JsonLinesFiles,
     NemoJsonl,
 ]
 """The sources, of which the first that claims a location opens it. NeMo's claims everything, and so is the last."""
 
 
-def open_source(location: str | Path, folder: str | Path | None = None, referenced: bool = True) -> Source:
+def open_source(
+    location: str | Path, folder: str | Path | None = None, referenced: bool = True, columns: str = ""
+) -> Source:
     """Return the source at a path or URL; nothing is read yet.
 
     Relative audio paths start at `folder`; by default where the input itself lies. With `referenced`, a row without a
-    text is not an utterance.
+    text is not an utterance. `columns` names the fields of rows that have other names, as `--columns` does.
     """
     source = next(source for source in SOURCES if source.claims(str(location)))
+    if columns and source is NemoJsonl:
+        source = JsonLinesFiles
     place = str(location) if "://" in str(location) else str(Path(location).absolute())
-    return source(place, str(Path(folder or Path(location).parent).absolute()), referenced)
+    return source(place, str(Path(folder or folder_of(location)).absolute()), referenced, columns)
+
+
+class CorpusOptions(Protocol):
+    """Parameters that say where a corpus is and how it is read."""
+
+    @property
+    def manifest(self) -> Path: ...
+
+    @property
+    def audio_folder(self) -> Path | None: ...
+
+    @property
+    def referenced(self) -> bool: ...
+
+    @property
+    def columns(self) -> str: ...
+
+
+def corpus_of(options: CorpusOptions) -> Source:
+    """Return the source that parameters name."""
+    return open_source(options.manifest, options.audio_folder, options.referenced, options.columns)
+
+
+def folder_of(location: str | Path) -> Path:
+    """Return the folder where an input lies: itself, if it is one."""
+    path = Path(location)
+    return path if path.is_dir() else path.parent

@@ -47,13 +47,15 @@ class Source(Protocol):
     location: str
     folder: str
     referenced: bool
+    columns: str
 
-    def __init__(self, location: str, folder: str, referenced: bool = True) -> None:
+    def __init__(self, location: str, folder: str, referenced: bool = True, columns: str = "") -> None:
         """`location` is a path or URL, `folder` where relative audio paths start.
 
-        With `referenced`, a row without a text is not an utterance.
+        With `referenced`, a row without a text is not an utterance. `columns` names the fields of rows that have other
+        names: `text=sentence`.
         """
-        self.location, self.folder, self.referenced = location, folder, referenced
+        self.location, self.folder, self.referenced, self.columns = location, folder, referenced, columns
 
     @staticmethod
     def claims(location: str) -> bool:

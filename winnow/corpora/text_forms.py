@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from winnow.corpora.conversions import FROM_CUTS, FROM_KALDI, FROM_PYTHON, from_table, jq
+from winnow.corpora.conversions import FROM_CUTS, FROM_PYTHON, from_table, jq
 from winnow.corpora.faults import BadUtterance
 from winnow.corpora.strict_json import decode_line
 
@@ -120,7 +120,7 @@ def table_form(lines: list[bytes], fields: Aliases) -> Form | None:
     if all(AUDIO_NAME.fullmatch(line) and len(line.split()) == 1 for line in first):
         return Form("list", "a list of audio files", jq("{audio_filepath: .}", "-Rc"))
     if all(len(line.split()) > 1 and (AUDIO_NAME.fullmatch(line) or line.endswith(b"|")) for line in first):
-        return Form("kaldi", "Kaldi's wav.scp", f"in its folder, run {FROM_KALDI}")
+        return Form("kaldi", "Kaldi's wav.scp", "give the folder that it is in")
     counts = [{line.count(delimiter.encode()) for line in first} for delimiter in DELIMITERS]
     if len(first) > 1 and any(len(count) == 1 and count != {0} for count in counts):  # as many in each line
         return Form("table", "a table without audio_filepath in its first line", "name its columns there")

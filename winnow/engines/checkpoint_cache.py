@@ -18,9 +18,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from winnow.cache import cache_root
 from winnow.digests import sha256_of
 from winnow.errors import CheckpointError
-from winnow.input_files import expand_home
 
 DRAFTS = ".making-"
 """How the names of folders with unfinished copies begin."""
@@ -35,9 +35,8 @@ class CopyNote(BaseModel, frozen=True):
 
 
 def cache_folder() -> Path:
-    """Return the folder of the copies (WINNOW_CACHE, XDG_CACHE_HOME)."""
-    cache = os.environ.get("WINNOW_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "winnow")
-    return expand_home(cache) / "checkpoints"
+    """Return the folder of the copies."""
+    return cache_root() / "checkpoints"
 
 
 def private_folder(folder: Path | None = None) -> Path:

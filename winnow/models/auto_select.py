@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from winnow.corpora.registry import open_source
+from winnow.corpora.registry import corpus_of
 from winnow.corpora.source import CorpusSummary
 from winnow.engines.registry import engine_for
 from winnow.errors import OptionError
@@ -60,7 +60,7 @@ def model_warnings(model: Model, catalog: Catalog, options: EngineOptions) -> It
 
 def apply_selection(settings: Curation, catalog: Catalog, machine: Machine) -> Curation:
     """Replace `auto` by the selected models, and set the placements and the language that follow from them."""
-    manifest = open_source(settings.manifest).summary()
+    manifest = corpus_of(settings).summary()
     routes, changes = settings.routes, dict[str, Any]()
     for language, route in settings.routes.items():
         if AUTO not in route_models(route).values():

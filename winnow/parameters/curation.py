@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from winnow.gates.criteria import Gates
+from winnow.parameters.column_names import ColumnNames
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
 from winnow.parameters.gate import Gate
@@ -31,8 +32,9 @@ class Curation(Parameters):
 
     manifest: Path = Field(
         title="Manifest",
-        description="NeMo manifest: one JSON object per line with audio_filepath, duration and text. Relative paths "
-        "start at the manifest's folder",
+        description="NeMo manifest: one JSON object per line with audio_filepath, duration and text. Also accepted: "
+        "manifests that are compressed (.gz, .zst, .bz2), several by a pattern in quotes, tables with a header (.csv, "
+        ".tsv) and Kaldi data folders. Relative paths start at the manifest's folder",
     )
     output: Folder = Field(
         kw_only=True,
@@ -104,6 +106,13 @@ class Curation(Parameters):
         title="Relative to",
         description="Folder where relative paths start. Default: the audio root, or the manifest's folder",
     )
+    columns: ColumnNames = Field(
+        "",
+        kw_only=True,
+        title="Columns",
+        description="Names of the corpus's own columns or fields, if they are others: text=sentence,"
+        "audio_filepath=path. Usual ones are known in tables (CSV, TSV)",
+    )
     gate: Gate = Field(Gate(), kw_only=True, title="Gate", description="Which utterances the large model transcribes")
     filter: Filter = Field(Filter(), kw_only=True, title="Filter", description="Which utterances are kept")
     engine: EngineOptions = Field(
@@ -147,6 +156,11 @@ class Curation(Parameters):
         Placement(), kw_only=True, title="Large model's devices", description="Which devices larger models run on"
     )
     dask: Dask = Field(Dask(), kw_only=True, title="Dask", description="Dask workers and the connection to them")
+
+    @property
+    def audio_folder(self) -> Path | None:
+        """Where relative audio paths start; None for the folder of the input."""
+        return self.relative_to or self.audio_root
 
     @property
     def comparison(self) -> Comparison:

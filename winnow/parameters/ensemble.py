@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from winnow.parameters.column_names import ColumnNames
 from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
@@ -64,7 +65,7 @@ class Ensemble(Parameters):
     manifest: Path = Field(
         title="Manifest",
         description="NeMo manifest: one JSON object per line with audio_filepath and duration, and with text if there "
-        "is a reference. Relative paths start at the manifest's folder",
+        "is a reference; or one of the other forms that curate reads. Relative paths start at the manifest's folder",
     )
     output: Folder = field_of_curation("output")
     models: list[str] = Field(
@@ -86,6 +87,7 @@ class Ensemble(Parameters):
     trust_unpinned: bool = field_of_curation("trust_unpinned")
     audio_root: Path | None = field_of_curation("audio_root")
     relative_to: Path | None = field_of_curation("relative_to")
+    columns: ColumnNames = field_of_curation("columns")
     engine: EngineOptions = field_of_curation("engine")
     normalizer: Normalizer = field_of_curation("normalizer")
     scoring: Scoring = field_of_curation("scoring")
@@ -121,6 +123,11 @@ class Ensemble(Parameters):
     def referenced(self) -> bool:
         """Whether every utterance must have a reference."""
         return False
+
+    @property
+    def audio_folder(self) -> Path | None:
+        """Where relative audio paths start; None for the folder of the input."""
+        return self.relative_to or self.audio_root
 
     @property
     def placements(self) -> list[Placement]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from winnow.parameters.column_names import ColumnNames
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
 from winnow.parameters.scoring import Scoring
@@ -115,6 +116,13 @@ class Benchmark(Parameters):
         title="Relative to",
         description="Folder where relative paths start. Default: the manifest's folder",
     )
+    columns: ColumnNames = Field(
+        "",
+        kw_only=True,
+        title="Columns",
+        description="Names of the corpus's own columns or fields, if they are others: text=sentence,"
+        "audio_filepath=path. Usual ones are known in tables (CSV, TSV)",
+    )
     normalizer: Normalizer = Field(
         "basic",
         kw_only=True,
@@ -125,6 +133,16 @@ class Benchmark(Parameters):
     engine: EngineOptions = Field(
         EngineOptions(), kw_only=True, title="Engine", description="How models transcribe: batches, precision, decoding"
     )
+
+    @property
+    def referenced(self) -> bool:
+        """Whether every utterance must have a reference."""
+        return True
+
+    @property
+    def audio_folder(self) -> Path | None:
+        """Where relative audio paths start; None for the folder of the input."""
+        return self.relative_to
 
     @property
     def comparison(self) -> Comparison:

@@ -210,7 +210,7 @@ def check_input(output: Output) -> Verification:
         return Verification(str(error), False)
     path = Path(str(record.parameters.get("manifest")))
     try:
-        sha256 = open_source(path).digest()
+        sha256 = open_source(path, columns=str(record.parameters.get("columns") or "")).digest()
     except (ManifestError, ValueError):
         return Verification(f"{path} is not on this machine and was not compared", True)
     return Verification(f"{path} is unchanged", sha256 == record.sha256.get("manifest"))

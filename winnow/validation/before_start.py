@@ -7,7 +7,7 @@ nothing that belongs to a run.
 from collections.abc import Iterable
 from pathlib import Path
 
-from winnow.corpora.registry import open_source
+from winnow.corpora.registry import corpus_of
 from winnow.corpora.source import check_utterances
 from winnow.devices.scheduler_address import address_of
 from winnow.errors import OptionError, OutputError
@@ -37,12 +37,13 @@ def check_run(settings: Settings) -> None:
     if has_results(run):
         raise_if_other_run(run, settings, known_inputs(settings, rules, run))
     else:
-        folder = settings.relative_to or settings.audio_root
-        check_utterances(open_source(settings.manifest, folder, settings.referenced))
+        check_utterances(corpus_of(settings))
 
 
 def check_increments(settings: Curation) -> None:
     """Raise a WinnowError for a growing manifest that could not be curated; it may have no utterance yet."""
+    if settings.columns:
+        raise OptionError("--columns: not used by incremental, which copies the lines of a NeMo manifest as they are")
     check_inputs(settings)
     check_root(settings.output)
 
@@ -83,14 +84,14 @@ def check_benchmark(settings: Benchmark) -> None:
     """Raise a WinnowError for a benchmark that could not start."""
     check_folders({"relative_to": settings.relative_to})
     check_models(settings.models, settings.trust_unpinned)
-    check_utterances(open_source(settings.manifest, settings.relative_to))
+    check_utterances(corpus_of(settings))
     check_folder(location(settings.output), of_run=False)
 
 
 def check_inputs(settings: Settings) -> Rules:
     """Raise a WinnowError unless manifest, folders, models and rules fit; return the rules."""
     check_recordable(settings)
-    next(open_source(settings.manifest, referenced=settings.referenced).head(1), None)
+    next(corpus_of(settings).head(1), None)
     check_folders({"audio_root": settings.audio_root, "relative_to": settings.relative_to})
     names = settings.checkpoints
     if isinstance(settings, Curation):
@@ -124,7 +125,7 @@ def known_inputs(settings: Settings, rules: Rules, run: Path) -> dict[str, str |
     """Return the sha256 of what the run reads; a model that has its recorded name counts as unchanged."""
     recorded = input_digests(run)
     before = load_settings(run).models_by_role
-    digests: dict[str, str | None] = {"manifest": open_source(settings.manifest).digest(), **phrase_digest(rules)}
+    digests: dict[str, str | None] = {"manifest": corpus_of(settings).digest(), **phrase_digest(rules)}
     for role, name in with_absolute_names(settings.models_by_role).items():
         unchanged = recorded.get(role) if name else None
         digests[role] = unchanged if name in (None, AUTO, before.get(role)) else known_digest(name) or unchanged

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from winnow.corpora.registry import open_source
+from winnow.corpora.registry import corpus_of
 from winnow.errors import MissingColumns, RuleError
 from winnow.evidence.calibration import Calibration
 from winnow.input_files import not_a_file
@@ -175,7 +174,7 @@ def check_fields(rules: list[Rule], settings: Settings) -> None:
         if column_type(term.column) is None
     }
     missing, wrong_type = dict(needed), dict[str, Any]()
-    for fields in head_fields(settings.manifest, settings.referenced) if needed else ():
+    for fields in head_fields(settings) if needed else ():
         for column, kind in list(missing):
             value = fields.get(field_of(column) or column)
             if as_type(value, kind) is not None:
@@ -212,9 +211,9 @@ def rule_source(rule: Rule, given: Filter) -> str:
     return f"--filter.preset {given.preset}" if from_preset else f"the rule {rule.condition}"
 
 
-def head_fields(manifest: Path, referenced: bool) -> Iterator[dict[str, Any]]:
+def head_fields(settings: Settings) -> Iterator[dict[str, Any]]:
     """Yield the fields without a column of the manifest's first rows."""
-    for row in open_source(manifest, referenced=referenced).head(HEAD_UTTERANCES):
+    for row in corpus_of(settings).head(HEAD_UTTERANCES):
         yield msgspec.json.decode(row.get("fields") or "{}")
 
 

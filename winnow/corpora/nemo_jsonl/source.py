@@ -29,13 +29,19 @@ class NemoJsonl(Source):
     """A NeMo manifest. Its shards are slices of the file, each with a hash of its bytes."""
 
     def __init__(
-        self, location: str, folder: str, referenced: bool = True, limit: int = MAX_LINE, block: int = BLOCK
+        self,
+        location: str,
+        folder: str,
+        referenced: bool = True,
+        columns: str = "",
+        limit: int = MAX_LINE,
+        block: int = BLOCK,
     ) -> None:
         """`limit` is the longest line in bytes, `block` how much is read at once.
 
         Raises ManifestError for what cannot be read several times, such as a pipe.
         """
-        super().__init__(location, folder, referenced)
+        super().__init__(location, folder, referenced, columns)
         self.path, self.limit, self.block = Path(location), limit, block
         if problem := not_a_file(self.path):
             if self.path.is_dir():

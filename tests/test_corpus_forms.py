@@ -1,0 +1,234 @@
+"""Corpora in forms other than a NeMo manifest: every row is there once, in order, with all of its fields."""
+
+import bz2
+import csv
+import gzip
+import json
+import shutil
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import published_rows
+from tests.in_process import curate, incremental
+from winnow.corpora.registry import open_source
+from winnow.errors import ManifestError, OptionError, WinnowError
+from winnow.parameters.curation import Curation
+from winnow.runs.verify import verify_run
+
+ROWS = [
+    {"audio_filepath": "a.wav", "duration": 1.0, "text": "good morning", "lang": "en"},
+    {"audio_filepath": "b.wav", "duration": 1.0, "text": 'say "good" night', "lang": "en"},
+    {"audio_filepath": "c.wav", "duration": 1.0, "text": "a bad night", "lang": "de"},
+    {"audio_filepath": "none.wav", "duration": 1.0, "text": "not there", "lang": "de"},
+]
+HEARD = {"a.wav": "good morning", "b.wav": "say good night", "c.wav": "good day", "none.wav": "not there"}
+
+
+def lines(rows=ROWS) -> bytes:
+    return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+
+
+def write_manifest(folder: Path) -> Path:
+    (folder / "corpus.jsonl").write_bytes(lines())
+    return folder / "corpus.jsonl"
+
+
+def write_gzip(folder: Path) -> Path:
+    (folder / "corpus.jsonl.gz").write_bytes(gzip.compress(lines(ROWS[:2])) + gzip.compress(lines(ROWS[2:])))
+    return folder / "corpus.jsonl.gz"
+
+
+def write_zstd(folder: Path) -> Path:
+    (folder / "corpus.jsonl.zst").write_bytes(pa.compress(lines(), codec="zstd", asbytes=True))
+    return folder / "corpus.jsonl.zst"
+
+
+def write_several(folder: Path) -> Path:
+    (folder / "part-1.jsonl").write_bytes(lines(ROWS[:1]).rstrip())
+    (folder / "part-2.jsonl.bz2").write_bytes(bz2.compress(lines(ROWS[1:])))
+    return folder / "part-*.jsonl*"
+
+
+def write_tsv(folder: Path) -> Path:
+    table = [["path", "duration", "sentence", "lang"], *([str(value) for value in row.values()] for row in ROWS)]
+    (folder / "validated.tsv").write_text("\n".join("\t".join(cells) for cells in table), encoding="utf-8-sig")
+    return folder / "validated.tsv"
+
+
+def write_csv(folder: Path) -> Path:
+    with (folder / "corpus.csv").open("w", newline="") as file:
+        table = csv.writer(file, delimiter=";", quoting=csv.QUOTE_ALL)
+        table.writerows([ROWS[0], *(row.values() for row in ROWS[:2]), ["c.wav", "1", "a bad\nnight", "de"]])
+        table.writerow(ROWS[3].values())
+    return folder / "corpus.csv"
+
+
+def write_kaldi(folder: Path) -> Path:
+    lists = {
+        "wav.scp": [f"{folder}/{row['audio_filepath']}" for row in ROWS],
+        "text": [row["text"] for row in ROWS],
+        "utt2dur": [str(row["duration"]) for row in ROWS],
+        "utt2lang": [row["lang"] for row in ROWS],
+    }
+    (folder / "train").mkdir()
+    for name, values in lists.items():
+        order = range(len(values)) if name != "text" else (2, 0, 3, 1)
+        (folder / "train" / name).write_text("".join(f"utt{i}\t{values[i]}\n" for i in order))
+    return folder / "train"
+
+
+FORMS = {
+    "gzip in two members": write_gzip,
+    "zstd": write_zstd,
+    "several files": write_several,
+    "TSV with other names": write_tsv,
+    "CSV with quotes": write_csv,
+    "Kaldi": write_kaldi,
+}
+
+
+@pytest.fixture
+def audio(tmp_path, write_tone) -> Path:
+    for name in ("a.wav", "b.wav", "c.wav"):
+        write_tone(name)
+    return tmp_path
+
+
+def decided(run: Path) -> list[tuple]:
+    names = ("id", "text", "duration", "lang", "decision", "reason", "wer")
+    return [tuple(row[name] for name in names) for row in published_rows(run)]
+
+
+@pytest.mark.parametrize("write", FORMS.values(), ids=FORMS)
+def test_decisions_are_those_of_the_same_rows_as_a_manifest(audio, hears, write):
+    models = hears(small=HEARD) | {"filter": {"max_wer": 0.5}}
+    curate(manifest=write_manifest(audio), output=audio / "expected", **models)
+    corpus = write(audio)
+    if corpus.name == "train":
+        models |= hears(small={str(audio / name): text for name, text in HEARD.items()})
+    report = curate(manifest=corpus, output=audio / "run", **models)
+    assert (report.lines, report.kept, report.dropped, report.quarantined) == (4, 2, 1, 1)
+    found = decided(audio / "run")
+    assert [(*row[:1], " ".join(row[1].split()), *row[2:]) for row in found] == decided(audio / "expected")
+    assert [check.sentence for check in verify_run(audio / "run") if not check.holds] == []
+
+
+def test_listing_is_made_again_with_the_same_rows_if_the_cache_is_gone(audio, hears, monkeypatch):
+    settings = {"manifest": write_tsv(audio), "output": audio / "run", **hears(small=HEARD)}
+    curate(**settings)
+    before = (audio / "run" / "manifest.jsonl").read_bytes()
+    monkeypatch.setenv("WINNOW_CACHE", str(audio / "another-cache"))
+    assert [check.sentence for check in verify_run(audio / "run") if not check.holds] == []
+    shutil.rmtree(audio / "run" / "data")
+    curate(**settings)
+    assert (audio / "run" / "manifest.jsonl").read_bytes() == before
+
+
+def test_changed_corpus_is_not_mixed_with_what_was_read_before(audio, hears):
+    table = write_tsv(audio)
+    source = open_source(table)
+    (shard,) = source.shards(hours=1)
+    table.write_text(table.read_text().replace("good morning", "good evening"))
+    assert next(source.rows(shard.locator))["text"] == "good morning"
+    with pytest.raises(ManifestError, match=r"validated\.tsv: changed during the run"):
+        list(open_source(table).rows(shard.locator))
+    assert open_source(table).digest() != source.digest()
+
+
+BAD_ROWS = {
+    "too few cells": ("a.tsv", b"path\tsentence\nb.wav\nc.wav\thello\n", ["BAD_ROW", None]),
+    "too many cells": ("a.tsv", b"path\tsentence\nb.wav\thello\tthere\nc.wav\thello\n", ["BAD_ROW", None]),
+    "not UTF-8": ("a.csv", b"path,sentence\nb.wav,gr\xfc\xdfe\nc.wav,hello\n", ["NOT_UTF8", None]),
+    "an empty text": ("a.csv", b"path,sentence\nb.wav,\nc.wav,hello\n", ["BAD_TEXT", None]),
+    "an empty line": ("a.csv", b"path,sentence\n\nc.wav,hello\n", [None]),
+    "a cell of 2 MiB": ("a.csv", b"path,sentence\nb.wav,%s\nc.wav,hello\n" % (b"a" * 2**21), ["BAD_ROW", None]),
+    "a duration that is none": ("a.csv", b"path,duration,sentence\nb.wav,long,x\nc.wav,1,x\n", ["BAD_DURATION", None]),
+    "a URL": ("a.csv", b"path,sentence\ns3://b/c.wav,hello\nc.wav,hello\n", ["UNSUPPORTED_SCHEME", None]),
+    "rubbish in gzip": ("a.jsonl.gz", gzip.compress(b"\0[1]\n[1, 2]\n" + lines()), ["BAD_JSON"] * 2 + [None] * 4),
+    "a line of 2 MiB": ("a.jsonl.gz", gzip.compress(b"a" * 2**21 + b"\n" + lines()), ["LINE_TOO_LONG"] + [None] * 4),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "reasons"), BAD_ROWS.values(), ids=BAD_ROWS)
+def test_bad_row_is_quarantined_and_affects_no_other(tmp_path, name, content, reasons):
+    (tmp_path / name).write_bytes(content)
+    source = open_source(tmp_path / name)
+    assert [row.get("reason") for row in source.scan()] == reasons
+    (shard,) = source.shards(hours=1)
+    assert [row.get("reason") for row in source.rows(shard.locator)] == reasons
+
+
+REFUSED = {
+    "cut off": ("a.jsonl.gz", gzip.compress(lines() * 100)[:-50], "", "cannot read the manifest"),
+    "no gzip": ("a.jsonl.gz", lines(), "", "cannot read the manifest"),
+    "no audio": ("a.csv", b"id,sentence\n1,hello\n", "", "with the path of the audio; there are id, sentence: name"),
+    "empty": ("a.csv", b"", "", "no column with the path of the audio"),
+    "unknown column": ("a.csv", b"path,sentence\na.wav,x\n", "text=words", "no column words; there are path, sentence"),
+    "two texts": ("a.csv", b"path,text,raw\na.wav,x,y\n", "text=raw", "two columns would be called text"),
+    "another form": ("a.jsonl.gz", gzip.compress(b"<html>\n"), "", "once decompressed, HTML or XML"),
+    "no file": ("b.jsonl.gz", None, "", "cannot read the manifest: No such file"),
+    "no match": ("b*.jsonl", None, "", "no file matches this pattern"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "columns", "message"), REFUSED.values(), ids=REFUSED)
+def test_corpus_that_cannot_be_read_is_refused_in_one_line(tmp_path, name, content, columns, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ManifestError, match=message) as refused:
+        open_source(tmp_path / name, columns=columns).check()
+    assert str(refused.value).startswith(str(tmp_path / name))
+    assert "\n" not in str(refused.value)
+    assert not list(tmp_path.glob("**/listings/*"))
+
+
+def test_columns_name_the_fields_of_any_form(tmp_path):
+    columns = "text=sentence,audio_filepath=audio.path"
+    row = {"audio": {"path": "a.wav", "rate": 16_000}, "sentence": "good morning", "accent": "us"}
+    (tmp_path / "corpus.jsonl").write_bytes(lines([row, {"audio": "b.wav", "sentence": "x"}, row | {"text": "y"}]))
+    good, lost, twice = open_source(tmp_path / "corpus.jsonl", columns=columns).scan()
+    assert (good["text"], good["path"], good["reason"]) == ("good morning", str(tmp_path / "a.wav"), None)
+    assert json.loads(good["fields"]) == {"audio": {"path": "a.wav", "rate": 16_000}, "accent": "us"}
+    assert (lost["reason"], twice["reason"]) == ("NO_AUDIO_PATH", "BAD_ROW")
+    assert twice["detail"] == "has text as well: give it another name, too"
+
+
+@pytest.mark.parametrize("columns", ["text", "text=", "=a", "text=a,text=b", "text=a,audio_filepath=a"])
+def test_columns_that_say_nothing_or_too_much_are_refused(columns):
+    with pytest.raises(ValueError, match=r"columns"):
+        Curation(manifest="a.csv", output="out", small="a.nemo", columns=columns)
+
+
+def test_columns_of_a_growing_manifest_are_refused(audio, hears):
+    with pytest.raises(OptionError, match="--columns: not used by incremental"):
+        incremental(manifest=write_manifest(audio), output=audio / "runs", columns="text=words", **hears(small=HEARD))
+
+
+def test_segments_of_a_kaldi_folder_are_slices_and_its_commands_are_not_run(tmp_path):
+    files = {
+        "wav.scp": f"call /audio/call.wav\npipe touch {tmp_path}/made |\n",
+        "segments": "u1 call 0.5 2.0\nu2 call 2.0 -1\nu3 other 0 1\nu4 pipe 0 1\nu5 call x 1\nu6 call\n",
+        "text": "u2 good night\nu1 good morning\nu4 hello\n",
+        "utt2spk": "u1 ann\nu2 bob\n",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    rows = list(open_source(tmp_path).scan())
+    assert [(row.get("path"), row.get("offset"), row.get("duration"), row.get("text")) for row in rows[:2]] == [
+        ("/audio/call.wav", 0.5, 1.5, "good morning"),
+        ("/audio/call.wav", 2.0, None, "good night"),
+    ]
+    assert [json.loads(row["fields"])["speaker"] for row in rows[:2]] == ["ann", "bob"]
+    assert [row["reason"] for row in rows] == [None, None, "BAD_ROW", "UNSUPPORTED_SCHEME", "BAD_ROW", "BAD_ROW"]
+    assert not (tmp_path / "made").exists()
+
+
+def test_rows_keep_all_fields_in_the_output(audio, hears):
+    curate(manifest=write_tsv(audio), output=audio / "run", **hears(small=HEARD))
+    table = pq.read_table(audio / "run" / "data")
+    assert table["lang"].to_pylist() == ["en", "en"]
+    assert issubclass(OptionError, WinnowError)

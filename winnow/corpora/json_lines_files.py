@@ -1,0 +1,86 @@
+"""NeMo manifests that are compressed, lie in several files, or have other names for their fields."""
+
+import glob
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+
+from winnow.corpora.columns import renamed
+from winnow.corpora.conversions import with_names
+from winnow.corpora.faults import BadUtterance
+from winnow.corpora.forms import HEAD, MANIFEST, UNREFERENCED_MANIFEST, file_form
+from winnow.corpora.line_reader import BLOCK, MAX_LINE, read_lines, strip_line
+from winnow.corpora.listing import FAULT, ListedSource, faulty_line, line_of
+from winnow.corpora.strict_json import decode_line
+from winnow.errors import ManifestError
+
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+"""Suffixes of compressed files, and how Arrow calls them."""
+
+TOO_LONG = b" " * (MAX_LINE + 1)  # a line over the limit stays one; its content is never held
+
+
+class JsonLinesFiles(ListedSource):
+    """One manifest, or all that a pattern such as `corpus/*.jsonl.gz` matches, in the order of their names.
+
+    Lines are kept as they are, so that a compressed manifest is treated as if it were not.
+    """
+
+    @staticmethod
+    def claims(location: str) -> bool:
+        return Path(location).suffix.lower() in COMPRESSIONS or is_pattern(location)
+
+    def files(self) -> list[Path]:
+        if not is_pattern(self.location):
+            return [Path(self.location)]
+        files = sorted(Path(name) for name in glob.glob(self.location, recursive=True))  # noqa: PTH207 (absolute)
+        if not files:
+            raise ManifestError(f"{self.location}: no file matches this pattern")
+        return files
+
+    def lines(self) -> Iterator[bytes]:
+        for path in self.files():
+            with open_lines(path) as file:
+                for line in read_lines(file.readline):
+                    yield TOO_LONG if line is None else self.renamed(strip_line(line).lstrip(FAULT))
+
+    def renamed(self, line: bytes) -> bytes:
+        """Return the line with the names of `--columns`, if there are any; one that is not an object as it is."""
+        if not self.columns:
+            return line
+        try:
+            fields, _ = decode_line(line)
+        except BadUtterance:
+            return line
+        try:
+            return line_of(renamed(fields, self.columns))
+        except BadUtterance as fault:
+            return faulty_line(fault, fields)
+
+    def check(self) -> None:
+        fields = MANIFEST if self.referenced else UNREFERENCED_MANIFEST
+        with self.listing.path.open("rb") as file:
+            head = file.read(HEAD)
+        if form := file_form(head, fields, complete=len(head) < HEAD):
+            expected = " and ".join(fields)
+            remedy = with_names(form.remedy, "OLD.jsonl", "NEW.jsonl")
+            raise ManifestError(
+                f"{self.location}: once decompressed, {form.description}; expected a JSON object on each line with "
+                f"{expected}: decompress it, and then: {remedy}"
+            )
+
+
+def is_pattern(location: str) -> bool:
+    """Tell whether a path is a pattern for several files, and not the name of one."""
+    return glob.has_magic(location) and not Path(location).exists()
+
+
+def open_lines(path: Path) -> IO[bytes]:
+    """Open a file, decompressed if its suffix says that it is compressed; raises OSError, also if it is cut off."""
+    compression = COMPRESSIONS.get(path.suffix.lower())
+    if compression is None:
+        return path.open("rb")
+    return io.BufferedReader(pa.input_stream(str(path), compression=compression), BLOCK)
