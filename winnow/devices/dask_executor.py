@@ -103,7 +103,8 @@ class DaskExecutor:
         have the work done again on that very worker. Nothing is cancelled between two polls, unlike by
         `future.result(timeout)`: Dask fetches the results of several threads at once, and would cancel those of all.
         """
-        waiting = asyncio.run_coroutine_threadsafe(client.gather(future, asynchronous=True), client.loop.asyncio_loop)
+        loop: Any = client.loop  # tornado's, around that of asyncio
+        waiting = asyncio.run_coroutine_threadsafe(client.gather(future, asynchronous=True), loop.asyncio_loop)
         missed_polls = 0
         while not wait([waiting], self._poll_seconds).done:
             addresses = {known.address for known in self.devices()}
