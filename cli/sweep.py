@@ -93,10 +93,10 @@ def curves_of(calibration: Calibration | None) -> dict[str, dict[str, list[Curve
     """
     if calibration is None:
         return {}
-    parts: dict[str | None, Calibration] = {None: calibration, **calibration.languages}
+    parts: list[tuple[str | None, Calibration]] = [(None, calibration), *calibration.languages.items()]
     return {
         name_for(role, language): {"doubt": model.doubt, "wer": model.wer}
-        for language, part in parts.items()
+        for language, part in parts
         for role, model in part.models.items()
         if language != OTHERS
     }

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from flows.finalize import publish
 from flows.orchestrator import Orchestrator
@@ -62,7 +63,11 @@ class DerivedRun:
 
 @contextmanager
 def open_derived(
-    flow: str, original: Path, settings: Settings, inputs: dict[str, str | None], orchestrator: Orchestrator
+    flow: Literal["refilter", "relabel"],
+    original: Path,
+    settings: Settings,
+    inputs: dict[str, str | None],
+    orchestrator: Orchestrator,
 ) -> Iterator[DerivedRun]:
     """Open a run of this flow in the output of `settings`, and take over what the original has before the rules.
 
