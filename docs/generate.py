@@ -225,6 +225,10 @@ DESCRIPTIONS = {
     "times the words): the higher, the more the audio speaks against the reference",
     "doubtful": "The reference's words where it differs most from the hypothesis, by the gap; empty where words are "
     "missing from it",
+    "doubtful_words": "Each stretch where the reference differs from the hypothesis: its words (`text`), those of the "
+    "hypothesis (`read`), the `place` of its first word in the reference (from 0), `start` and `end` in seconds, and "
+    "`gap`, the nats by which the hypothesis is more likely than with only these words in it; only with "
+    "`--engine.doubtful-words` ([more](evidence.md#doubtful-words))",
     "no_evidence": "Why there is no evidence: " + "; ".join(f"`{key}`, {why}" for key, why in NO_EVIDENCE.items()),
     "model": "With a model's prefix, the checkpoint that transcribed; without, the role whose hypothesis was selected",
     "agreement": "Mean agreement (0 to 1) of the other models with the hypothesis; null if one model transcribed",

@@ -64,6 +64,8 @@ def new_values(rows: pa.Table, comparison: Comparison | Normalizer) -> Values:
         for name, kind in EVIDENCE.items():
             no_doubt = 0.0 if pa.types.is_floating(kind) else None
             values[f"{role}_{name}"] = [no_doubt if is_read else None for is_read in read]
+        listed = rows[f"{role}_doubtful_words"].is_valid().to_pylist()
+        values[f"{role}_doubtful_words"] = [[] if is_listed else None for is_listed in listed]
     return values
 
 

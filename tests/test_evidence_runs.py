@@ -19,6 +19,7 @@ from winnow.engines.engine import Batch, Checkpoint
 from winnow.engines.transcripts import PrecomputedHypotheses, TranscriptEngine
 from winnow.evidence.planting import KINDS
 from winnow.parameters.curation import Curation
+from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
 from winnow.parameters.gate import Gate
 from winnow.parameters.maintenance import Refilter, Relabel
@@ -55,6 +56,7 @@ def demo_settings(corpus: Path, output: Path, **parameters) -> Curation:
         relative_to=DEMO / "corpus",
         shard_hours=25 / 3600,
         max_quarantined=1.0,
+        engine=EngineOptions(doubtful_words=True),
         **models | parameters,
     )
 
@@ -111,6 +113,21 @@ def test_rows_are_kept_as_their_doubt_and_the_limit_of_the_deciding_model_say(ru
         elif row[f"{row['model']}_doubt"] is not None:
             supported = row[f"{row['model']}_doubt"] <= calibration.limits[row["model"]]
             assert ("DOUBTFUL" in (row["reasons"] or [])) == (not supported)
+
+
+def test_run_lists_the_doubtful_words_of_every_reference_with_evidence(run, tmp_path):
+    listed = doubtful_words_in(run)
+    assert [row for row in listed if (row["gap"] is None) != (row["doubtful_words"] is None)] == []
+    assert all(row["doubtful_words"] for row in listed if row["gap"])
+    run_refilter(Refilter(run=str(run), output=str(tmp_path / "again"), filter=Filter(lose=0.3)), InProcess())
+    assert doubtful_words_in(tmp_path / "again") == listed
+
+
+def doubtful_words_in(run: Path) -> list[dict]:
+    """Return the gap and the doubtful words that each model has for each row."""
+    rows = sorted(published_rows(run), key=lambda row: row["id"])
+    columns = ("gap", "doubtful_words")
+    return [{name: row[f"{role}_{name}"] for name in columns} for row in rows for role in ("small", "large")]
 
 
 def test_same_corpus_gives_the_same_bytes_in_another_run_and_when_resumed(run, corpus, tmp_path):

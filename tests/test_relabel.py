@@ -35,7 +35,9 @@ TEXTS = SAID | {"b": "one seven seven", "c": "nine nine nine"}
 
 
 def test_relabelled_row_has_the_scores_and_the_evidence_of_its_new_text():
-    rows = shard_table(BEFORE_FILTER, **{name: [value, value] for name, value in (WRONG | {"fields": "{}"}).items()})
+    listed = [{"text": "nine", "read": "two", "place": 1, "start": 0.5, "end": 1.0, "gap": 9.0}]
+    own = WRONG | {"fields": "{}", "small_doubtful_words": listed}
+    rows = shard_table(BEFORE_FILTER, **{name: [value, value] for name, value in own.items()})
     judged = rows.append_column("decision", [["drop", "keep"]]).append_column("proposal", [["five two eight"] * 2])
     changed, kept = relabel(rows, judged, "basic").to_pylist()
     assert kept == rows.to_pylist()[1] | {"input_text": None}
@@ -43,6 +45,7 @@ def test_relabelled_row_has_the_scores_and_the_evidence_of_its_new_text():
     for role in ("small", "large"):
         columns = ("wer", "hits", "substitutions", "gap", "evidence", "doubt", "doubtful")
         assert [changed[f"{role}_{name}"] for name in columns] == [0.0, 3, 0, 0.0, 0.0, 0.0, None]
+    assert (changed["small_doubtful_words"], changed["large_doubtful_words"]) == ([], None)
 
 
 class Certain(PrecomputedHypotheses):

@@ -1,7 +1,7 @@
 """Evidence for the texts of a request: what every family of models makes of every kind of text."""
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, astuple, replace
 
 import numpy as np
 import pytest
@@ -11,14 +11,17 @@ from tests.test_nemo import demo_requests
 from winnow.audio.decode import load_clip
 from winnow.engines.engine import Request
 from winnow.engines.inference import Result, transcribe_requests
+from winnow.engines.nemo.evidence import regions_of
 from winnow.engines.nemo.model import NemoModel
 from winnow.engines.scored_texts import REFERENCE, ScoredTexts
 from winnow.engines.shard_columns import hypothesis_columns
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
+from winnow.schema import EVIDENCE
 from winnow.text.comparison import BASIC, Comparison
-from winnow.text.evidence import NO_EVIDENCE, TextEvidence, compare_likelihoods
-from winnow.text.hypothesis import Hypothesis
+from winnow.text.evidence import NO_EVIDENCE, DoubtfulWords, TextEvidence, compare_likelihoods
+from winnow.text.hypothesis import Hypothesis, Word
+from winnow.text.spelled_like import Part
 
 NAMES = ("small", "large", "letters", "tdt", "canary")
 
@@ -160,6 +163,43 @@ def test_the_doubtful_words_are_those_that_were_not_said(network, name):
     assert alone.evidence[0].gap == pytest.approx(found.evidence[1].gap, abs=1e-3)
 
 
+@pytest.mark.parametrize("name", ["small", "large"])
+def test_all_doubtful_words_have_their_place_and_score_where_asked(name):
+    model = NemoModel(resolve_unpinned(DEMO / f"{name}.nemo"), EngineOptions(doubtful_words=True))
+    (request,) = demo_requests(1)
+    (read,) = hypotheses(model, request)
+    words = read.text.split()
+    text = " ".join([*words[:2], "purple", *words[3:-1], words[-1], "yes"])
+    found, same = hypotheses(model, replace(request, texts=(text, text)), replace(request, texts=(read.text,)))
+    assert (same.evidence[0].doubtful_words, found.evidence[1].doubtful_words) == ((), None)
+    purple, yes = found.evidence[0].doubtful_words
+    assert (purple.text, purple.read, purple.place) == ("purple", words[2], 2)
+    assert (yes.text, yes.read, yes.place) == ("yes", "", len(words))
+    assert min(purple.gap, yes.gap) > 1
+    assert 0 < purple.start < purple.end < yes.start
+    assert yes.end is None
+    (alone,) = hypotheses(model, replace(request, texts=(" ".join(words[1:]),)))
+    ((missing,), gap) = alone.evidence[0].doubtful_words, alone.evidence[0].gap
+    assert (missing.text, missing.read, missing.place, missing.gap) == ("", words[0], 0, gap)
+
+
+@pytest.mark.parametrize(
+    ("parts", "times", "expected"),
+    [
+        ([Part("a b", None), Part("c", "d", place=2)], [0, 1, 2], [("d", "c", 2, 2.0, 2.5)]),
+        ([Part("", "d"), Part("a", None), Part("", "e", place=2), Part("b", None)], [1, 2],
+         [("d", "", 0, 0.0, 1.0), ("e", "", 2, 1.5, 2.0)]),
+        ([Part("a", None), Part("", "d", place=1)], [1], [("d", "", 1, 1.5, None)]),
+        ([Part("", "d")], [], [("d", "", 0, 0.0, None)]),
+        ([Part("a", "d")], None, [("d", "a", 0, None, None)]),
+        ([Part("早", None), Part("上", "安", spaced=False, place=1)], [1], [("安", "上", 1, None, None)]),
+    ],
+)  # fmt: skip
+def test_doubtful_words_have_the_times_of_what_was_read_there(parts, times, expected):
+    words = None if times is None else [Word("", float(start), start + 0.5) for start in times]
+    assert [astuple(found)[:-1] for found in regions_of(parts, words)] == expected
+
+
 def test_evidence_does_not_depend_on_the_batch(network):
     requests = [replace(request, texts=("good morning", "yes")) for request in demo_requests(5)]
     together = hypotheses(network("large"), *requests)
@@ -201,14 +241,19 @@ def test_doubt_is_the_gap_relative_to_the_uncertainty_of_the_reading(reading, te
 
 
 def test_columns_hold_the_evidence_for_the_first_text():
-    evidence = (TextEvidence(2, 4.0, 2.0, doubtful="b"), TextEvidence(1, reason="NOT_WRITABLE"))
+    stretch = DoubtfulWords("b", "a", 0, 0.5, 0.75, 4.0)
+    evidence = (
+        TextEvidence(2, 4.0, 2.0, doubtful="b", doubtful_words=(stretch,)),
+        TextEvidence(1, reason="NOT_WRITABLE"),
+    )
     results = [Result(Hypothesis("a", evidence=evidence)), Result(Hypothesis("a", evidence=evidence[1:])), None]
     texts = ScoredTexts({REFERENCE: ["b c", "d", None], "small": ["e", None, None]}, [None] * 3, BASIC)
     columns = hypothesis_columns(results, ["m", "m", None], texts)
-    assert {name: columns[name].to_pylist() for name in ("evidence", "gap", "doubt", "doubtful", "no_evidence")} == {
+    assert {name: columns[name].to_pylist() for name in EVIDENCE} == {
         "evidence": [2.0, None, None],
         "gap": [4.0, None, None],
         "doubt": [2.0, None, None],
         "doubtful": ["b", None, None],
+        "doubtful_words": [[asdict(stretch)], None, None],
         "no_evidence": [None, "NOT_WRITABLE", None],
     }

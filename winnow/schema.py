@@ -79,11 +79,26 @@ def extend_schema(schema: pa.Schema, *fields: tuple[str, pa.DataType]) -> pa.Sch
 WORDS = pa.list_(pa.struct([("word", pa.string()), ("start", pa.float64()), ("end", pa.float64())]))
 """Words with their start and end, in seconds from the start of the utterance."""
 
+DOUBTFUL_WORDS = pa.list_(
+    pa.struct(
+        [
+            ("text", pa.string()),  # the reference's words; empty where it lacks some
+            ("read", pa.string()),  # the hypothesis's words; empty where the reference has more
+            ("place", pa.int32()),  # of the first word in the reference, from 0
+            ("start", pa.float64()),  # seconds from the start of the utterance
+            ("end", pa.float64()),
+            ("gap", pa.float64()),  # nats by which the hypothesis is more likely than with these words in it
+        ]
+    )
+)
+"""Stretches of words where a reference differs from a hypothesis."""
+
 EVIDENCE = {
     "evidence": pa.float64(),  # gap, nats for each word of the reference
     "gap": pa.float64(),  # nats; how much less likely the reference is than the hypothesis
     "doubt": pa.float64(),  # the gap, relative to the model's own uncertainty
     "doubtful": pa.string(),  # the reference's words that the gap is due to most
+    "doubtful_words": DOUBTFUL_WORDS,  # with engine.doubtful_words only
     "no_evidence": pa.string(),  # a key of winnow.text.evidence.NO_EVIDENCE
 }
 """How well the audio speaks for the reference, by the model of a hypothesis; null without a reference."""

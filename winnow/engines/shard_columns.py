@@ -116,4 +116,13 @@ def hypothesis_row(hypothesis: Hypothesis, evidence: dict[str, TextEvidence]) ->
         return row
     reference = evidence[REFERENCE]
     measured = {"evidence": reference.evidence, "gap": reference.gap, "doubt": reference.doubt}
-    return row | measured | {"doubtful": reference.doubtful, "no_evidence": reference.reason}
+    stretches = reference.doubtful_words
+    return (
+        row
+        | measured
+        | {
+            "doubtful": reference.doubtful,
+            "doubtful_words": None if stretches is None else [asdict(words) for words in stretches],
+            "no_evidence": reference.reason,
+        }
+    )

@@ -54,6 +54,7 @@ class TranscriptEngine(Engine):
             "decoder": options.decoder is not None,
             "cuda_graphs": bool(options.cuda_graphs),
             "timestamps": options.timestamps,
+            "doubtful_words": options.doubtful_words,
             "language": options.language is not None,
             "target_language": options.target_language is not None,
             "punctuation": options.punctuation is not None,

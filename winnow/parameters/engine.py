@@ -78,3 +78,9 @@ class EngineOptions(Parameters):
         description="Compute how likely each reference is under each model that transcribes it, compared with what the "
         "model read",
     )
+    doubtful_words: bool = Field(
+        False,
+        title="Doubtful words",
+        description="Add each stretch of words where the reference differs from the hypothesis, with its place, its "
+        "time and how much more likely the hypothesis is there",
+    )

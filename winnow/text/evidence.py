@@ -30,11 +30,29 @@ MOST_UNCERTAINTY = 1.5
 
 
 @dataclass(frozen=True)
+class DoubtfulWords:
+    """A stretch where a text has other words than the reading: either may be empty, where the other has more.
+
+    `place` is that of the stretch's first word in the text, from 0. `start` and `end` are in seconds from the start of
+    the utterance. `gap` are the nats by which the reading is more likely than with only these words of the text in it;
+    None if that is unknown.
+    """
+
+    text: str
+    read: str
+    place: int
+    start: float | None = None
+    end: float | None = None
+    gap: float | None = None
+
+
+@dataclass(frozen=True)
 class TextEvidence:
     """The evidence for a text of `words` words: its gap [nats] and its doubt, or the `reason` why there is none.
 
     `doubtful` holds the text's words where it differs most from the reading, weighed by the gap; it is empty where the
-    text has no words there, and None if the text is not less likely than the reading. Only the first text has it.
+    text has no words there, and None if the text is not less likely than the reading. `doubtful_words` are all
+    stretches that differ, if they are asked for. Only the first text has either.
     """
 
     words: int
@@ -42,6 +60,7 @@ class TextEvidence:
     doubt: float | None = None
     reason: NoEvidence | None = None
     doubtful: str | None = None
+    doubtful_words: tuple[DoubtfulWords, ...] | None = None
 
     @property
     def evidence(self) -> float | None:
@@ -49,7 +68,13 @@ class TextEvidence:
         return None if self.gap is None else self.gap / self.words
 
 
-def compare_likelihoods(words: int, reading: float, text: float, doubtful: str | None = None) -> TextEvidence:
+def compare_likelihoods(
+    words: int,
+    reading: float,
+    text: float,
+    doubtful: str | None = None,
+    doubtful_words: tuple[DoubtfulWords, ...] | None = None,
+) -> TextEvidence:
     """Return the evidence for a text of so many words from the log-likelihoods of the reading and of the text."""
     if not math.isfinite(reading):
         return TextEvidence(words, reason="UNLIKELY_READING")
@@ -57,4 +82,4 @@ def compare_likelihoods(words: int, reading: float, text: float, doubtful: str |
         return TextEvidence(words, reason="TOO_LONG_FOR_AUDIO")
     gap = reading - text
     uncertainty = min(1.0 - min(reading, 0.0), MOST_UNCERTAINTY * words)
-    return TextEvidence(words, gap, gap / uncertainty, doubtful=doubtful if gap > 0 else None)
+    return TextEvidence(words, gap, gap / uncertainty, None, doubtful if gap > 0 else None, doubtful_words)

@@ -6,7 +6,7 @@ that only casing, punctuation or digits tell from the reading becomes the readin
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import compress
 
@@ -29,12 +29,14 @@ class Part:
     """A stretch of a reading, as it is written, and the words of the text there; None where they are the same words.
 
     `text` is empty where the text leaves the words out; `reading` is empty where it puts some in. `spaced` tells
-    whether a space precedes the part, which scripts without spaces do not have.
+    whether a space precedes the part, which scripts without spaces do not have. `place` is how many words of the text
+    precede it, as they are written but without markup; in scripts without spaces, characters.
     """
 
     reading: str
     text: str | None
     spaced: bool = True
+    place: int = field(default=0, compare=False)
 
 
 def differences(
@@ -60,7 +62,7 @@ def differences(
         old, new = written(tokens[start:end]), written(others[other:other_end])
         if old or (new and not same):
             spaced = tokens[start - 1].endswith(" ") if start and old else needs_space(tokens[start - 1 : start], new)
-            parts.append(Part(old, None if same else new, spaced))
+            parts.append(Part(old, None if same else new, spaced, other))
         start, other = end, other_end
     if exact and other_exact and is_simple_ascii(f"{reading} {text}", language):
         return parts

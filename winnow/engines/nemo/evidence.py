@@ -4,21 +4,25 @@ A text is scored as the model would write it. Where it has the words of the read
 tokens, and the other words are spelled with the model's vocabulary, in a few ways of which the likeliest counts.
 """
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from operator import itemgetter
 
 from winnow.engines.engine import Request
 from winnow.engines.nemo.tokens import Decoded, Tokens
 from winnow.engines.nemo.vocabulary import Ids, Vocabulary
 from winnow.engines.nemo.words import WordAssembler
-from winnow.text.evidence import TextEvidence, compare_likelihoods
+from winnow.text.evidence import DoubtfulWords, TextEvidence, compare_likelihoods
+from winnow.text.hypothesis import Word
 from winnow.text.normalize import count_words
 from winnow.text.spelled_like import Part, differences, join_parts
 from winnow.text.writing_style import candidate_spellings
 
 MAX_SPELLINGS = 4  # of a text that are scored
 MAX_REGIONS = 3  # of differences that are scored alone, to find the worst
+MAX_LISTED_REGIONS = 30  # that are scored alone where all of them are listed
 
 Likelihoods = dict[Ids, float]
 """The log-likelihoods of an utterance's reading and texts [nats], by their tokens."""
@@ -28,44 +32,79 @@ Likelihoods = dict[Ids, float]
 class Reading:
     """What a model read in an utterance: its text and tokens, and in which of the vocabulary's languages.
 
-    `word_tokens` are the tokens of each word if the vocabulary would write the text with others, else None.
+    `word_tokens` are the tokens of each word if the vocabulary would write the text with others, else None. `times` are
+    the words with their times, if regions are listed and the model gives any.
     """
 
     text: str
     ids: Ids
     language: str | None
     word_tokens: list[Ids] | None
+    times: list[Word] | None = None
 
 
 @dataclass(frozen=True)
 class DifferentText:
     """A text of `words` words that differs from the reading: its spellings, and the words of each region by itself.
 
-    A region has the text's words there, and the tokens of the reading with only these words in it.
+    A region has the text's words there, and the tokens of the reading with only these words in it; None where it is not
+    scored. If regions are `listed`, each is in the evidence.
     """
 
     words: int
     spellings: list[Ids]
-    regions: list[tuple[str, Ids]] = field(default_factory=list)
+    regions: list[tuple[DoubtfulWords, Ids | None]] = field(default_factory=list)
+    listed: bool = False
 
     def all_ids(self) -> Iterator[Ids]:
         """Yield all tokens to score."""
         yield from self.spellings
         if len(self.regions) > 1:
-            yield from (ids for _, ids in self.regions)
+            yield from (ids for _, ids in self.regions if ids is not None)
 
     def evidence(self, reading: Ids, likelihoods: Likelihoods) -> TextEvidence:
         """Return the evidence of the likeliest spelling, and the words of the region that is least likely by itself."""
         best = max(likelihoods[ids] for ids in self.spellings)
-        doubtful = min(self.regions, key=lambda region: likelihoods.get(region[1], 0.0))[0] if self.regions else None
-        return compare_likelihoods(self.words, likelihoods[reading], best, doubtful)
+        if len(self.regions) == 1:
+            alone = [(self.regions[0][0], best)]
+        else:
+            alone = [(words, likelihoods[ids] if ids is not None else math.inf) for words, ids in self.regions]
+        doubtful = min(alone, key=itemgetter(1))[0].text if alone else None
+        listed = tuple(with_gap(words, likelihoods[reading] - value) for words, value in alone) if self.listed else None
+        return compare_likelihoods(self.words, likelihoods[reading], best, doubtful, listed)
+
+
+def with_gap(words: DoubtfulWords, gap: float) -> DoubtfulWords:
+    return replace(words, gap=gap if math.isfinite(gap) else None)
+
+
+def regions_of(parts: Sequence[Part], times: Sequence[Word] | None) -> Iterator[DoubtfulWords]:
+    """Yield the parts that differ, with their times: those of the reading's words there, or of the pause between two.
+
+    They have no times in a script without spaces, and after the reading's last word no end.
+    """
+    counts = [len(part.reading.split()) for part in parts]
+    timed = times if times is not None and sum(counts) == len(times) else None
+    at = 0
+    for part, count in zip(parts, counts, strict=True):
+        if part.text is not None:
+            start, end = (None, None) if timed is None else span(timed, at, at + count)
+            yield DoubtfulWords(part.text, part.reading, part.place, start, end)
+        at += count
+
+
+def span(times: Sequence[Word], first: int, end: int) -> tuple[float, float | None]:
+    """Return start and end of the words from the first to before the end; without any, those of the pause there."""
+    if first < end:
+        return times[first].start, times[end - 1].end
+    return times[first - 1].end if first else 0.0, times[first].start if first < len(times) else None
 
 
 class EvidenceFinder:
-    """Finds the evidence for texts in decoded batches."""
+    """Finds the evidence for texts in decoded batches; that of references may list all regions that differ."""
 
-    def __init__(self, vocabulary: Vocabulary, words: WordAssembler) -> None:
-        self.vocabulary, self.words = vocabulary, words
+    def __init__(self, vocabulary: Vocabulary, words: WordAssembler, lists_regions: bool = False) -> None:
+        self.vocabulary, self.words, self.lists_regions = vocabulary, words, lists_regions
 
     def find(
         self, requests: Sequence[Request], texts: Sequence[str], tokens: Sequence[Tokens], decoded: Decoded
@@ -102,6 +141,8 @@ class EvidenceFinder:
         if not tokens.finite or not request.texts:
             return []
         reading = self.reading(text, tokens.ids, request.text_language or request.language)
+        if self.lists_regions:
+            reading = replace(reading, times=self.words.hypothesis(tokens, timestamps=True).words)
         return [self.compare(reading, request, other, with_regions=i == 0) for i, other in enumerate(request.texts)]
 
     def reading(self, text: str, ids: list[int], language: str | None) -> Reading:
@@ -114,24 +155,28 @@ class EvidenceFinder:
     ) -> DifferentText | TextEvidence:
         """Return the spellings of a text to score, or its evidence if that is known without."""
         language = request.text_language
+        listed = with_regions and self.lists_regions
         words = count_words(text, request.comparison.normalizer, language)
         if not words:
             return TextEvidence(words, reason="NO_WORDS")
         parts = differences(reading.text, text, request.comparison, language)
         different = [i for i, part in enumerate(parts) if part.text is not None]
         if not different:
-            return TextEvidence(words, gap=0.0, doubt=0.0)
+            return TextEvidence(words, gap=0.0, doubt=0.0, doubtful_words=() if listed else None)
         spellings = {i: candidate_spellings(parts[i].text or "", language, self.vocabulary.style) for i in different}
         written = self.spellings(reading, parts, spellings)
         if not written:
             return TextEvidence(words, reason="NOT_WRITABLE")
         if not with_regions:
             return DifferentText(words, written)
+        regions = dict(zip(different, regions_of(parts, reading.times), strict=True))
         if len(different) == 1:
-            return DifferentText(words, written, [(parts[different[0]].text or "", written[0])])
-        longest = sorted(different, key=lambda i: -len(parts[i].reading) - len(parts[i].text or ""))[:MAX_REGIONS]
-        alone = [(i, self.spellings(reading, parts, {i: spellings[i]})[:1]) for i in sorted(longest)]
-        return DifferentText(words, written, [(parts[i].text or "", ids) for i, found in alone for ids in found])
+            return DifferentText(words, written, [(regions[different[0]], written[0])], listed)
+        most = MAX_LISTED_REGIONS if listed else MAX_REGIONS
+        longest = sorted(different, key=lambda i: -len(parts[i].reading) - len(parts[i].text or ""))[:most]
+        alone = {i: next(iter(self.spellings(reading, parts, {i: spellings[i]})), None) for i in longest}
+        kept = [i for i in different if listed or alone.get(i) is not None]
+        return DifferentText(words, written, [(regions[i], alone.get(i)) for i in kept], listed)
 
     def spellings(self, reading: Reading, parts: list[Part], spellings: dict[int, list[str]]) -> list[Ids]:
         """Return the tokens of the reading with these spellings in place of some parts, as far as they can be written.

@@ -41,6 +41,7 @@ def unsupported_options(family: str, options: EngineOptions) -> dict[str, str]:
         "decoder": (options.decoder, HYBRIDS, "a hybrid checkpoint"),
         "cuda_graphs": (options.cuda_graphs, TRANSDUCERS, "a transducer checkpoint"),
         "timestamps": (options.timestamps, {"ctc"} | TRANSDUCERS, "a CTC or transducer checkpoint"),
+        "doubtful_words": (options.doubtful_words and not options.evidence, set(), "--engine.evidence"),
         "language": (options.language is not None, set(LANGUAGE_PROMPTS), "a checkpoint with a prompt (canary)"),
         "target_language": (options.target_language is not None, {"multitask"}, "a multitask checkpoint (canary)"),
         "punctuation": (options.punctuation is not None, {"multitask"}, "a multitask checkpoint (canary)"),

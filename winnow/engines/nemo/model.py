@@ -70,7 +70,7 @@ class NemoModel:
             self.model.encoder.update_max_seq_length(int(options.max_seconds / stride) + 1, self.device)
         self.words = WordAssembler(self.decoder.decoding, stride * subsampling_factor(self.model))
         self.vocabulary = Vocabulary(self.model, self.decoder.decoding, self.words.text)
-        self.evidence = EvidenceFinder(self.vocabulary, self.words)
+        self.evidence = EvidenceFinder(self.vocabulary, self.words, options.doubtful_words)
         self.batch_limits = BatchLimits(
             options.batch_seconds or (self.measure_batch_seconds() if cuda else CPU_BATCH_SECONDS), options.batch_size
         )
