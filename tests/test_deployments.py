@@ -49,6 +49,7 @@ pytestmark = pytest.mark.unmeasured
 
 CHROMEDRIVER = shutil.which("chromedriver")
 PICTURES = os.environ.get("WINNOW_PICTURES")
+CREATE_RUN = "/create_flow_run"
 QUIET_SECONDS = 10.0  # after the last answer to a form, or a click that sent nothing
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 
@@ -352,8 +353,8 @@ class Browser:
 
     def __init__(self, driver: WebDriver, ui: str) -> None:
         self.driver, self.ui = driver, ui
-        self.unanswered: set[str] = set()
-        self.statuses: list[int] = []
+        self.unanswered: dict[str, str] = {}
+        self.answers: list[int] = []
 
     def find(self, xpath: str) -> WebElement:
         """Return the element at an XPath as soon as it can be clicked."""
@@ -377,8 +378,8 @@ class Browser:
         form, deadline, quiet_since = self.driver.current_url, time.monotonic() + 120, -inf
         while self.driver.current_url == form:
             self.read_network()
-            assert not (error := self.error()) or self.statuses[-1:] == [503], f"{error} {self.statuses}"
-            assert time.monotonic() < deadline, f"the form is still there; {self.unanswered}, {self.statuses}"
+            assert not (error := self.error()) or self.answers[-1:] == [503], f"{error} {self.answers}"
+            assert time.monotonic() < deadline, f"the form is still there: {self.unanswered} {self.answers}"
             if self.unanswered:
                 quiet_since = time.monotonic()
             elif time.monotonic() > quiet_since + QUIET_SECONDS:
@@ -387,19 +388,21 @@ class Browser:
             time.sleep(0.5)
 
     def read_network(self) -> None:
-        """Follow the requests of a submitted form: its check, and the creation of the run."""
+        """Note which requests of a submitted form, its check and the creation of the run, have no answer yet.
+
+        `answers` are the statuses of those that create a run.
+        """
         for entry in self.driver.get_log("performance"):
             event = json.loads(entry["message"])["message"]
             request = event["params"].get("requestId")
             if event["method"] == "Network.requestWillBeSent":
                 url = event["params"]["request"]["url"]
-                if url.endswith(("/ui/schemas/validate", "/create_flow_run")):
-                    self.unanswered.add(request)
-            elif request in self.unanswered and event["method"] == "Network.responseReceived":
-                self.unanswered.remove(request)
-                self.statuses.append(event["params"]["response"]["status"])
-            elif event["method"] == "Network.loadingFailed":
-                self.unanswered.discard(request)
+                if url.endswith(("/ui/schemas/validate", CREATE_RUN)):
+                    self.unanswered[request] = url
+            elif event["method"] in ("Network.responseReceived", "Network.loadingFailed"):
+                url = self.unanswered.pop(request, "")
+                if url.endswith(CREATE_RUN) and "response" in event["params"]:
+                    self.answers.append(event["params"]["response"]["status"])
 
     def error(self) -> str:
         """Return the text of the errors that the page shows."""
