@@ -9,7 +9,8 @@ from tasks.plant import plant
 from tests.conftest import shard_table
 from tests.synthetic_evidence import KINDS as SYNTHETIC
 from tests.synthetic_evidence import Corpus, draw_corpus
-from winnow.evidence.calibration import Calibration, Rate, calibrate, inside, rate_of_easier
+from winnow.evidence.calibration import Calibration, calibrate
+from winnow.evidence.found import Rate, inside, rate_of_easier
 from winnow.evidence.gather import ModelEvidence, gather_evidence
 from winnow.evidence.limits import Band, choose_band, lowest_limit
 from winnow.evidence.mixture import fit_mixture

@@ -22,7 +22,8 @@ from winnow.api.run import open_run
 from winnow.engines.engine import Batch
 from winnow.engines.transcripts import TranscriptEngine
 from winnow.evidence.by_language import calibrate_languages
-from winnow.evidence.calibration import Calibration, calibrate, inside
+from winnow.evidence.calibration import Calibration, calibrate
+from winnow.evidence.found import inside
 from winnow.evidence.gather import ModelEvidence, PlantedEvidence
 from winnow.evidence.languages import OTHERS, language_group, split_by_language
 from winnow.evidence.limits import Band, choose_band

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from math import hypot
 
-from winnow.evidence.calibration import Calibration, FoundRate, calibrate
+from winnow.evidence.calibration import Calibration, calibrate
+from winnow.evidence.found import FoundRate
 from winnow.evidence.languages import Models, split_by_language
 from winnow.evidence.limits import Band
 from winnow.roles import Role
