@@ -7,7 +7,7 @@ from functools import partial
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -22,7 +22,7 @@ from winnow.parameters.filter import Filter
 from winnow.parameters.maintenance import Benchmark, Doctor, DownloadModels
 from winnow.parameters.redaction import redact_text
 from winnow.parameters.selection import Selection
-from winnow.parameters.settings import Share
+from winnow.parameters.settings import Count, Share
 from winnow.rules.presets import PresetName
 
 NO_SETTINGS = Doctor()
@@ -48,6 +48,33 @@ def curate(settings: Annotated[Curation, Parameter(name="*")]) -> None:
     from cli.run import curate
 
     curate(settings)
+
+
+@app.command
+def peek(
+    corpus: Path,
+    *,
+    relative_to: Path | None = None,
+    references: Literal["required", "optional"] = "required",
+    columns: str = "",
+    rows: Count = 100_000,
+    json: JsonFile = None,
+) -> None:
+    """Say what a corpus has, before anything is done with it: form, rows, hours, languages, fields, the first rows.
+
+    It also says which rows would be quarantined for what they state, and whether the audio is there.
+
+    Args:
+        corpus: Manifest, table, folder or pattern, as for curate
+        relative_to: Folder where relative paths start. Default: the corpus's folder
+        references: As for curate: optional, if rows may have no text
+        columns: Names of the corpus's own columns or fields, as for curate: text=sentence,audio_filepath=path
+        rows: How many rows are read at most
+        json: File to which the same is written; without a file, standard output
+    """
+    from cli.peek import show
+
+    show(corpus, relative_to, references == "required", columns, rows, json)
 
 
 @app.command

@@ -28,7 +28,7 @@ from winnow.text.metrics import METRICS
 DOCS = Path(__file__).parent
 COMMANDS = (
     *("curate", "ensemble", "incremental", "resume", "verify", "refilter", "relabel", "sweep", "presets"),
-    *("models", "models show", "models choose", "download-models", "doctor", "benchmark", "deploy", "serve"),
+    *("peek", "models", "models show", "models choose", "download-models", "doctor", "benchmark", "deploy", "serve"),
 )
 
 Row = tuple[str, str, str]

@@ -29,6 +29,8 @@ class JsonLinesFiles(ListedSource):
     Lines are kept as they are, so that a compressed manifest is treated as if it were not.
     """
 
+    form = "NeMo manifest, compressed, in several files or with other names of fields"
+
     @staticmethod
     def claims(location: str) -> bool:
         return Path(location).suffix.lower() in COMPRESSIONS or is_pattern(location)

@@ -18,6 +18,8 @@ class KaldiFolder(ListedSource):
     An entry of `wav.scp` that is a command is never run: its row has the reason UNSUPPORTED_SCHEME.
     """
 
+    form = "Kaldi data folder"
+
     @staticmethod
     def claims(location: str) -> bool:
         return (Path(location) / RECORDINGS).is_file()

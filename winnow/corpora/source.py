@@ -44,6 +44,9 @@ class Source(Protocol):
     A row's audio is opened at its `path` by `winnow.audio.safe_open.open_audio`, which today is for local files.
     """
 
+    form: str = "a form of its own"
+    """What the form is called, for users."""
+
     location: str
     folder: str
     referenced: bool

@@ -23,6 +23,8 @@ NUMBERS = (COLUMN_FIELDS - {"audio_filepath", "text"}) | {"channel"}
 class Table(ListedSource):
     """A table, of which a row is an utterance; its number does not count the header. An empty cell is null."""
 
+    form = "table"
+
     @staticmethod
     def claims(location: str) -> bool:
         return Path(location).suffix.lower() in DELIMITERS

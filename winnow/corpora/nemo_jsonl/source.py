@@ -28,6 +28,8 @@ from winnow.text.languages import LanguageFields, language_tag
 class NemoJsonl(Source):
     """A NeMo manifest. Its shards are slices of the file, each with a hash of its bytes."""
 
+    form = "NeMo manifest"
+
     def __init__(
         self,
         location: str,
