@@ -233,7 +233,7 @@ def server(empty_prefect_home, tmp_path_factory) -> Iterator[DeployedServer]:
         line = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "cpu"]
         with (home / "worker.log").open("w") as log:
             worker = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
-        with httpx.Client(timeout=30) as client:
+        with httpx.Client(timeout=120) as client:
             yield DeployedServer(api, home, notify, process.stdout.splitlines(), notifications, client)
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from winnow.parameters.redaction import refuse_credentials
+
 
 def parse_columns(columns: str) -> dict[str, str]:
     """Return what `--columns` says, such as `text=sentence,audio_filepath=path`: own names by Winnow's.
@@ -25,4 +27,4 @@ def check_columns(columns: str) -> str:
     return columns
 
 
-ColumnNames = Annotated[str, AfterValidator(check_columns)]
+ColumnNames = Annotated[str, AfterValidator(refuse_credentials), AfterValidator(check_columns)]
