@@ -89,6 +89,7 @@ def pause_coverage(request: pytest.FixtureRequest, import_measured_modules: None
     measuring.stop()
     yield
     measuring.start()
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)  # which starting sets again
 
 
 CREATE_DATABASE = """
