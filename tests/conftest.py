@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from filelock import FileLock
 from flows.server.ephemeral import EPHEMERAL_SETTINGS
 from flows.server.interruption import SIGNALS
 from winnow.engines.engine import Checkpoint
+from winnow.engines.nemo.nemo_import import import_asr_models
 from winnow.models.resolve import resolve
 from winnow.schema import select_columns
 
@@ -69,27 +70,35 @@ def measured_children(child_coverage: str | None, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("COVERAGE_PROCESS_CONFIG", child_coverage)
 
 
+@contextmanager
+def pause(measuring: coverage.Coverage) -> Iterator[None]:
+    """Measure no coverage during the block."""
+    measuring.stop()
+    yield
+    measuring.start()
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)  # which starting sets again
+
+
 @pytest.fixture(scope="session", autouse=True)
-def import_measured_modules() -> None:
-    """Import all that is measured while it is measured, whichever test would import it first."""
-    if coverage.Coverage.current() is None:
+def import_measured_modules(child_coverage: str | None) -> None:
+    """Import all that is measured, whichever test would import it first; and NeMo, without measuring its import."""
+    measuring = coverage.Coverage.current()
+    if measuring is None:
         return
     for top in ("winnow", "tasks", "flows", "cli", "deployments"):
         for module in pkgutil.walk_packages([str(ROOT / top)], f"{top}."):
             importlib.import_module(module.name)
+    with pause(measuring):
+        import_asr_models()
 
 
 @pytest.fixture(scope="module", autouse=True)
 def pause_coverage(request: pytest.FixtureRequest, import_measured_modules: None) -> Iterator[None]:
     """Measure no coverage in modules marked `unmeasured`: it nearly doubles the CPU time of their tests."""
     measuring = coverage.Coverage.current()
-    if measuring is None or not request.node.get_closest_marker("unmeasured"):
+    unmeasured = request.node.get_closest_marker("unmeasured")
+    with pause(measuring) if measuring and unmeasured else nullcontext():
         yield
-        return
-    measuring.stop()
-    yield
-    measuring.start()
-    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)  # which starting sets again
 
 
 CREATE_DATABASE = """

@@ -34,6 +34,7 @@ COMMANDS = {
     "refilter": "out",
     "relabel": "out --output new",
     "sweep": "out",
+    "peek": "a.jsonl",
     "presets": "",
     "deploy": "",
     "serve": "",
