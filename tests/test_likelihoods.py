@@ -54,6 +54,10 @@ def nemo_rnnt_losses(model, encoded, frames, texts):
     from nemo.collections.asr.losses.rnnt_pytorch import RNNTLossPytorch
 
     loss = RNNTLossPytorch(blank=model.decoder.blank_idx, reduction="sum")
+    return transducer_losses(loss, model, encoded, frames, texts)
+
+
+def transducer_losses(loss, model, encoded, frames, texts):
     for row, ids in texts:
         yield loss(
             acts=lattice(model, encoded, frames, row, ids),
@@ -76,13 +80,7 @@ def nemo_tdt_losses(model, durations, encoded, frames, texts):
     loss = TDTLossPytorch(blank=model.decoder.blank_idx, durations=durations, reduction="sum")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.Tensor, "cuda", lambda tensor: tensor)
-        for row, ids in texts:
-            yield loss(
-                acts=lattice(model, encoded, frames, row, ids),
-                labels=torch.tensor([ids], dtype=torch.long),
-                act_lens=frames[row : row + 1],
-                label_lens=torch.tensor([len(ids)]),
-            )
+        yield from transducer_losses(loss, model, encoded, frames, texts)
 
 
 @pytest.mark.parametrize("name", ["small", "letters"])

@@ -47,7 +47,7 @@ class JsonLinesFiles(ListedSource):
         for path in self.files():
             with open_lines(path) as file:
                 for line in read_lines(file.readline):
-                    yield TOO_LONG if line is None else self.renamed(strip_line(line).lstrip(FAULT))
+                    yield TOO_LONG if line is None else self.renamed(unlike_a_fault(strip_line(line)))
 
     def renamed(self, line: bytes) -> bytes:
         """Return the line with the names of `--columns`, if there are any; one that is not an object as it is."""
@@ -73,6 +73,11 @@ class JsonLinesFiles(ListedSource):
                 f"{self.location}: once decompressed, {form.description}; expected a JSON object on each line with "
                 f"{expected}: decompress it, and then: {remedy}"
             )
+
+
+def unlike_a_fault(line: bytes) -> bytes:
+    """Return a line that is no less wrong, but not taken for one that the listing itself marks as faulty."""
+    return b" " + line if line.startswith(FAULT) else line
 
 
 def is_pattern(location: str) -> bool:

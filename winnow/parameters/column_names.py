@@ -27,4 +27,9 @@ def check_columns(columns: str) -> str:
     return columns
 
 
+COLUMNS_HELP = (
+    "Names of the corpus's own columns or fields, if they are others: text=sentence,audio_filepath=path. Usual ones "
+    "are known in tables (CSV, TSV)"
+)
+
 ColumnNames = Annotated[str, AfterValidator(refuse_credentials), AfterValidator(check_columns)]

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from winnow.gates.criteria import Gates
-from winnow.parameters.column_names import ColumnNames
+from winnow.parameters.column_names import COLUMNS_HELP, ColumnNames
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
 from winnow.parameters.gate import Gate
@@ -106,13 +106,7 @@ class Curation(Parameters):
         title="Relative to",
         description="Folder where relative paths start. Default: the audio root, or the manifest's folder",
     )
-    columns: ColumnNames = Field(
-        "",
-        kw_only=True,
-        title="Columns",
-        description="Names of the corpus's own columns or fields, if they are others: text=sentence,"
-        "audio_filepath=path. Usual ones are known in tables (CSV, TSV)",
-    )
+    columns: ColumnNames = Field("", kw_only=True, title="Columns", description=COLUMNS_HELP)
     gate: Gate = Field(Gate(), kw_only=True, title="Gate", description="Which utterances the large model transcribes")
     filter: Filter = Field(Filter(), kw_only=True, title="Filter", description="Which utterances are kept")
     engine: EngineOptions = Field(

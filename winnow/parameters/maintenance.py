@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from winnow.parameters.column_names import ColumnNames
+from winnow.parameters.column_names import COLUMNS_HELP, ColumnNames
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
 from winnow.parameters.scoring import Scoring
@@ -116,13 +116,7 @@ class Benchmark(Parameters):
         title="Relative to",
         description="Folder where relative paths start. Default: the manifest's folder",
     )
-    columns: ColumnNames = Field(
-        "",
-        kw_only=True,
-        title="Columns",
-        description="Names of the corpus's own columns or fields, if they are others: text=sentence,"
-        "audio_filepath=path. Usual ones are known in tables (CSV, TSV)",
-    )
+    columns: ColumnNames = Field("", kw_only=True, title="Columns", description=COLUMNS_HELP)
     normalizer: Normalizer = Field(
         "basic",
         kw_only=True,
