@@ -218,7 +218,7 @@ def test_row_39_no_decision_reads_a_clock():
     Times of files are compared for equality, and only to find that a file is still the same.
     """
     found = {module for module, path in shipped_modules() if CLOCK.search(path.read_text())}
-    assert found == {"winnow.audio.identity", "winnow.corpora.listing"}
+    assert found == {"winnow.audio.safe_open", "winnow.corpora.listing"}
     for module, path in shipped_modules():
         names = all_imports(path) - {"datetime.timedelta"}
         assert not {name for name in names if name.startswith(("datetime.", "time.time"))}, module

@@ -14,7 +14,7 @@ UTTERANCE = pa.schema(
     [
         pa.field("id", pa.int64(), nullable=False),  # line of the manifest, from 1
         pa.field("audio_filepath", pa.string()),  # as in the manifest
-        pa.field("path", pa.string()),  # the same, absolute
+        pa.field("path", pa.string()),  # the same, absolute; see winnow.audio.places
         pa.field("found_path", pa.string()),  # of a file that has another name on the disk; null if it has this one
         pa.field("offset", pa.float64()),  # seconds; null means the whole file
         pa.field("duration", pa.float64()),  # seconds
@@ -279,7 +279,7 @@ QUARANTINE_REASONS = {
     "EMPTY_REFERENCE": "the reference has no words once punctuation is removed",
     "AUDIO_MISSING": "there is no such audio file, or several to which the name may refer",
     "AUDIO_IO": "the audio could not be read from disk",
-    "AUDIO_CHANGED": "the audio was replaced during the run, after an earlier pass had decoded it",
+    "AUDIO_CHANGED": "the audio was replaced after it was listed, or after an earlier pass had decoded it",
     "AUDIO_UNREADABLE": "the audio cannot be decoded",
     "BAD_FORMAT": "the sample rate or the number of channels is out of range, or changes within the file",
     "BAD_HEADER": "the header misstates how much audio the file has",

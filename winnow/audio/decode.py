@@ -1,7 +1,6 @@
 """Decode audio to what a model needs: mono samples at its rate, and measurements; or the reason why it cannot be."""
 
 import errno
-import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +11,12 @@ import soundfile
 import soxr
 
 from winnow.audio.channels import ChannelsCancel, read_signal
-from winnow.audio.file_names import find_file
 from winnow.audio.formats import open_stream
 from winnow.audio.identity import identify
 from winnow.audio.measurements import AudioStats, BadAudio, Samples, measure
-from winnow.audio.safe_open import TRANSIENT_ERRORS, TrackedFile, open_audio
+from winnow.audio.open_audio import open_audio
+from winnow.audio.places import find_audio
+from winnow.audio.safe_open import TRANSIENT_ERRORS, AudioFile
 from winnow.audio.stream import AudioStream
 
 MIN_SECONDS = 0.1
@@ -97,12 +97,12 @@ def load_clip(
 
 
 def load_part(path: str, part: Slice, rate: int, longest: float, root: str | Path | None) -> Clip:
-    """Decode the utterance in the file at a path, or in the one that the path means (`find_file`)."""
+    """Decode the utterance in the file at a path, or in the one that the path means (`find_audio`)."""
     try:
         with open_audio(path, root) as file:
             return decode_file(file, part, rate, longest)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # no file's name has a NUL or surrogates
-        found = find_file(path)
+        found = find_audio(path)
         if found is None or found == path:
             raise BadAudio("AUDIO_MISSING", "no such file") from error
     clip = load_part(found, part, rate, longest, root)
@@ -132,15 +132,14 @@ def describe_error(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def decode_file(file: TrackedFile, part: Slice, rate: int, longest: float) -> Clip:
+def decode_file(file: AudioFile, part: Slice, rate: int, longest: float) -> Clip:
     """Decode the utterance in an open file; any error of the decoder is the file's fault, unless the disk had one."""
-    status = os.fstat(file.fileno())
     try:
         try:
-            return decode_utterance(open_stream(file, part.from_start), part, rate, longest, status)
+            return decode_utterance(open_stream(file, part.from_start), part, rate, longest, file.identity)
         except ChannelsCancel as found:
             part = replace(part, channel=found.loudest)
-            clip = decode_utterance(open_stream(file, part.from_start), part, rate, longest, status)
+            clip = decode_utterance(open_stream(file, part.from_start), part, rate, longest, file.identity)
             return replace(clip, mended=("CHANNELS_CANCEL",))
     except av.FFmpegError as error:
         raise BadAudio("AUDIO_UNREADABLE", describe_error(error)) from error
@@ -153,10 +152,10 @@ def decode_file(file: TrackedFile, part: Slice, rate: int, longest: float) -> Cl
             raise file.error
 
 
-def decode_utterance(stream: AudioStream, part: Slice, rate: int, longest: float, status: os.stat_result) -> Clip:
+def decode_utterance(stream: AudioStream, part: Slice, rate: int, longest: float, file_identity: str) -> Clip:
     """Decode from the offset to the end of the utterance; raises BadAudio if it fails a check.
 
-    `status` is that of the file when it was opened.
+    `file_identity` is that of the file when it was opened.
     """
     if stream.sample_rate not in SAMPLE_RATES or not 1 <= stream.channels <= MAX_CHANNELS:
         raise BadAudio("BAD_FORMAT", f"{stream.sample_rate} Hz, channels: {stream.channels}")
@@ -178,7 +177,7 @@ def decode_utterance(stream: AudioStream, part: Slice, rate: int, longest: float
         raise BadAudio("BAD_HEADER", mismatch, stats)
     if stats.seconds < MIN_SECONDS:
         raise BadAudio("TOO_SHORT", f"{stats.seconds:.3f} s", stats)
-    samples, identity = signal.samples, identify(status, signal.samples)
+    samples, identity = signal.samples, identify(file_identity, signal.samples)
     if stream.sample_rate != rate:
         samples = soxr.resample(samples, stream.sample_rate, rate)
     return Clip(np.ascontiguousarray(samples, np.float32), stats, identity)

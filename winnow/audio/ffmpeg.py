@@ -19,7 +19,7 @@ from winnow.audio.measurements import BadAudio, Samples
 from winnow.audio.mp3 import Mp3Layout, mp3_layout
 from winnow.audio.mp4 import check_mp4
 from winnow.audio.riff import riff_appended
-from winnow.audio.safe_open import FileView, TrackedFile, find_bytes
+from winnow.audio.safe_open import AudioFile, FileView, find_bytes
 from winnow.audio.stream import AudioStream, format_changes
 
 DECODERS = frozenset(
@@ -43,7 +43,7 @@ MIN_UNDECODABLE = 20  # packets; tags in the middle of a file may look like as m
 ASF_HEADER = re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c")
 
 
-def asf_appended(file: TrackedFile, start: int) -> int | None:
+def asf_appended(file: AudioFile, start: int) -> int | None:
     """Return the byte at which another ASF (WMA) was appended, if there is one."""
     return find_bytes(file, ASF_HEADER, start + 1)
 
@@ -100,7 +100,7 @@ class Blocks(Iterator[Any]):
 class FFmpegStream(AudioStream):
     """Audio that FFmpeg decodes, from a byte of the file on."""
 
-    def __init__(self, file: TrackedFile, demuxer: str, start: int = 0) -> None:
+    def __init__(self, file: AudioFile, demuxer: str, start: int = 0) -> None:
         self.file, self.demuxer, self.start = file, demuxer, start
         mp3 = mp3_layout(file, start) if demuxer == "mp3" else Mp3Layout()
         self.next = APPENDED[demuxer](file, start) if demuxer in APPENDED else mp3.appended

@@ -1,6 +1,5 @@
 """Which decoder reads which format: it is chosen by the first bytes of a file, and always the same for a format."""
 
-import os
 import re
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from winnow.audio.ffmpeg import FFmpegStream
 from winnow.audio.libsndfile import SoundFileStream
 from winnow.audio.measurements import BadAudio
 from winnow.audio.mp3 import mp3_layout, skip_id3
-from winnow.audio.safe_open import TrackedFile
+from winnow.audio.safe_open import AudioFile
 from winnow.audio.stream import AudioStream, JoinedStream
 
 FFMPEG_ONLY = re.compile(
@@ -31,7 +30,7 @@ BY_SUFFIX = {".g722": "g722", ".gsm": "gsm", ".mp3": "mp3"}
 """Formats without a header, and MP3 after bytes that do not belong to it."""
 
 
-def open_stream(file: TrackedFile, from_start: bool = True) -> AudioStream:
+def open_stream(file: AudioFile, from_start: bool = True) -> AudioStream:
     """Open a file's audio, with the files that were appended to it; raises what the decoder raises.
 
     libsndfile is twice as fast for MP3, and exact if the file states its length and is read from its start.
@@ -44,7 +43,7 @@ def open_stream(file: TrackedFile, from_start: bool = True) -> AudioStream:
     return JoinedStream(FFmpegStream(file, demuxer))
 
 
-def open_by_libsndfile(file: TrackedFile) -> AudioStream:
+def open_by_libsndfile(file: AudioFile) -> AudioStream:
     """Open with libsndfile, or with FFmpeg if it does not know the codec, or would guess the length."""
     try:
         stream = SoundFileStream(file)
@@ -53,7 +52,7 @@ def open_by_libsndfile(file: TrackedFile) -> AudioStream:
         error: Exception = BadAudio("AUDIO_UNREADABLE", "MPEG audio in an unknown container")
     except soundfile.SoundFileError as failure:
         error = failure
-    demuxer = demuxer_of(file, FFMPEG_TOO) or BY_SUFFIX.get(Path(str(file.name)).suffix.lower())
+    demuxer = demuxer_of(file, FFMPEG_TOO) or BY_SUFFIX.get(Path(file.name).suffix.lower())
     if demuxer is None or file.error:
         raise error
     try:
@@ -62,10 +61,10 @@ def open_by_libsndfile(file: TrackedFile) -> AudioStream:
         raise error from None
 
 
-def demuxer_of(file: TrackedFile, beginnings: re.Pattern[bytes]) -> str | None:
+def demuxer_of(file: AudioFile, beginnings: re.Pattern[bytes]) -> str | None:
     """Return FFmpeg's demuxer for the format with which a file begins, after tags."""
-    head = os.pread(file.fileno(), 16, 0)
+    head = file.read_at(16, 0)
     if head.startswith(b"ID3"):
-        head = os.pread(file.fileno(), 16, skip_id3(file))
+        head = file.read_at(16, skip_id3(file))
     begins = beginnings.match(head)
     return begins and begins.lastgroup

@@ -1,7 +1,6 @@
 """libsndfile: WAV, FLAC, Ogg, AIFF and other formats whose length it knows."""
 
 import io
-import os
 import re
 
 import numpy as np
@@ -9,7 +8,7 @@ import soundfile
 
 from winnow.audio.measurements import BadAudio, Samples
 from winnow.audio.riff import riff_appended
-from winnow.audio.safe_open import FileView, TrackedFile, find_bytes
+from winnow.audio.safe_open import AudioFile, FileView, find_bytes
 from winnow.audio.stream import AudioStream
 
 FULL_SCALE = {"PCM_U8": 0.992, "PCM_S8": 0.992, "ULAW": 0.98, "ALAW": 0.984}  # their loudest positive code
@@ -45,7 +44,7 @@ class Sound(soundfile.SoundFile):  # type: ignore[misc]
 class SoundFileStream(AudioStream):
     """Audio that libsndfile decodes, from a byte of the file on."""
 
-    def __init__(self, file: TrackedFile, start: int = 0) -> None:
+    def __init__(self, file: AudioFile, start: int = 0) -> None:
         self.file, self.start, self.end = file, start, riff_appended(file, start)
         self.sound = Sound(FileView(file, start, self.end))
         self.format = str(self.sound.format)
@@ -84,7 +83,7 @@ class SoundFileStream(AudioStream):
             stated, actual = map(int, sizes.groups())
             if actual < 0.99 * stated and stated < STREAMED_SIZE:
                 return f"the header states {stated} bytes, the file has {actual}"
-        end, size = self.position, os.fstat(self.file.fileno()).st_size
+        end, size = self.position, self.file.size
         return f"{size - end} of {size} bytes come after the last frame" if end < size / 2 else None
 
     @property

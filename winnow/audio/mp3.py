@@ -1,10 +1,9 @@
 """MP3 without decoding it: the tag in its first frame, which alone states a length, and where another file begins."""
 
-import os
 import re
 from dataclasses import dataclass
 
-from winnow.audio.safe_open import TrackedFile, find_bytes
+from winnow.audio.safe_open import AudioFile, find_bytes
 
 TAGS = (re.compile(rb"Xing\0\0\0[\0-\x0f]"), re.compile(rb"Info\0\0\0[\0-\x0f]"))
 FRAME_HEADER = re.compile(rb"\xff[\xe2-\xff][\x10-\xef][^\xff]")
@@ -29,7 +28,7 @@ class Mp3Layout:
     appended: int | None = None
 
 
-def mp3_layout(file: TrackedFile, start: int = 0) -> Mp3Layout:
+def mp3_layout(file: AudioFile, start: int = 0) -> Mp3Layout:
     """Examine an MP3 that begins at a byte of the file."""
     audio = skip_id3(file, start)
     tag = find_tag(file, audio)
@@ -38,37 +37,37 @@ def mp3_layout(file: TrackedFile, start: int = 0) -> Mp3Layout:
     if tag > audio + FIRST_FRAME:  # of another file
         return Mp3Layout(end=frame_of(file, tag), appended=frame_of(file, tag))
     if end := stated_end(file, tag):
-        left = os.fstat(file.fileno()).st_size - end
+        left = file.size - end
         if left <= ID3_V1:
             return Mp3Layout(states_length=True, complete=left >= 0)
         after = skip_id3(file, end)
-        if FRAME_HEADER.match(os.pread(file.fileno(), 4, after)):
+        if FRAME_HEADER.match(file.read_at(4, after)):
             return Mp3Layout(states_length=True, end=end, appended=after)
     another = find_tag(file, tag + 1)
     return Mp3Layout(end=frame_of(file, another), appended=frame_of(file, another)) if another else Mp3Layout()
 
 
-def skip_id3(file: TrackedFile, start: int = 0) -> int:
+def skip_id3(file: AudioFile, start: int = 0) -> int:
     """Return the byte after the ID3v2 tags at a byte of the file."""
-    while (head := os.pread(file.fileno(), 10, start)).startswith(b"ID3") and len(head) == 10:
+    while (head := file.read_at(10, start)).startswith(b"ID3") and len(head) == 10:
         start += 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
     return start
 
 
-def find_tag(file: TrackedFile, start: int) -> int | None:
+def find_tag(file: AudioFile, start: int) -> int | None:
     found = [find_bytes(file, tag, start) for tag in TAGS]
     return min((place for place in found if place is not None), default=None)
 
 
-def frame_of(file: TrackedFile, tag: int) -> int:
+def frame_of(file: AudioFile, tag: int) -> int:
     """Return the byte at which the frame of a tag begins."""
-    before = os.pread(file.fileno(), min(tag, max(TAG_PLACES)), max(0, tag - max(TAG_PLACES)))
+    before = file.read_at(min(tag, max(TAG_PLACES)), max(0, tag - max(TAG_PLACES)))
     return next((tag - place for place in TAG_PLACES if FRAME_HEADER.match(before[-place:])), tag)
 
 
-def stated_end(file: TrackedFile, tag: int) -> int | None:
+def stated_end(file: AudioFile, tag: int) -> int | None:
     """Return the byte after the last frame by a tag that states the number of frames and of bytes."""
-    fields = os.pread(file.fileno(), 16, tag)
+    fields = file.read_at(16, tag)
     if len(fields) < 16 or fields[7] & STATES_FRAMES == 0 or fields[7] & STATES_BYTES == 0:
         return None
     return frame_of(file, tag) + int.from_bytes(fields[12:16], "big")

@@ -1,11 +1,10 @@
 """MP4 (M4A, MOV) without decoding it: whether its tables state what it can hold, and where another file begins."""
 
-import os
 import re
 from collections.abc import Iterator
 
 from winnow.audio.measurements import BadAudio
-from winnow.audio.safe_open import TrackedFile
+from winnow.audio.safe_open import AudioFile
 
 MAX_TABLES = 2**26  # bytes of a box with tables; ten hours of audio need 10 MB
 MAX_BOXES = 100_000
@@ -13,20 +12,20 @@ SAMPLE_COUNTS = re.compile(rb"stsz\0{4}(?!\0{4}).{4}(.{4})|trun.{4}(.{4})", re.D
 """Tables that can state any number of samples (packets) in a few bytes; FFmpeg lists each of them."""
 
 
-def check_mp4(file: TrackedFile, start: int = 0) -> int | None:
+def check_mp4(file: AudioFile, start: int = 0) -> int | None:
     """Return the byte at which another MP4 was appended, if there is one.
 
     Raises BadAudio if a table states more samples than the file has bytes, or is compressed and cannot be examined:
     FFmpeg would fill the memory with a list of them.
     """
-    size = os.fstat(file.fileno()).st_size
+    size = file.size
     for at, kind, length in boxes(file, start, size):
         if kind == b"ftyp" and at > start:
             return at
         if kind in (b"moov", b"moof"):
             if length > MAX_TABLES:
                 raise BadAudio("AUDIO_UNREADABLE", f"tables of {length} bytes")
-            tables = os.pread(file.fileno(), length, at)
+            tables = file.read_at(length, at)
             if b"cmov" in tables:
                 raise BadAudio("AUDIO_UNREADABLE", "compressed tables")
             for table in SAMPLE_COUNTS.finditer(tables):
@@ -36,10 +35,10 @@ def check_mp4(file: TrackedFile, start: int = 0) -> int | None:
     return None
 
 
-def boxes(file: TrackedFile, start: int, size: int) -> Iterator[tuple[int, bytes, int]]:
+def boxes(file: AudioFile, start: int, size: int) -> Iterator[tuple[int, bytes, int]]:
     """Yield the start, kind and length of each box of the file itself."""
     for _ in range(MAX_BOXES):
-        header = os.pread(file.fileno(), 16, start)
+        header = file.read_at(16, start)
         if len(header) < 8:
             return
         length, kind = int.from_bytes(header[:4], "big"), header[4:8]

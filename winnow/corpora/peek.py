@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from winnow.audio.file_names import find_file
+from winnow.audio.places import find_audio
 from winnow.corpora.field_types import FieldTypes, infer_types, merge_types
 from winnow.corpora.source import Source
 from winnow.corpora.utterance import COLUMN_FIELDS, Row
@@ -60,7 +60,7 @@ def peek(source: Source, most: int) -> Peek:
         reasons=dict(seen.reasons.most_common()),
         mended=dict(seen.mended.most_common()),
         examined=len(examined),
-        missing=sum(find_file(path) is None for path in examined),
+        missing=sum(find_audio(path) is None for path in examined),
         first=seen.first,
     )
 

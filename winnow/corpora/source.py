@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, NamedTuple, Protocol
 
-from winnow.audio.file_names import find_file
+from winnow.audio.places import find_audio
 from winnow.corpora.utterance import Row
 from winnow.errors import ManifestError
 from winnow.schema import QUARANTINE_REASONS, remedy_for
@@ -41,7 +41,7 @@ class CorpusSummary(NamedTuple):
 class Source(Protocol):
     """One form of input: where its utterances are and how they are parsed.
 
-    A row's audio is opened at its `path` by `winnow.audio.safe_open.open_audio`, which today is for local files.
+    A row's `path` says where its audio is: a file, or an entry of one (`winnow.audio.places`).
     """
 
     form: str = "a form of its own"
@@ -140,7 +140,7 @@ def check_utterances(source: Source) -> None:
         )
         remedy = remedy_for(reason, source.referenced) if reason else None
         raise ManifestError(f"{source.location}: no utterance{first}" + (f": {remedy}" if remedy else ""))
-    missing = [path for path in paths if find_file(path) is None]
+    missing = [path for path in paths if find_audio(path) is None]
     if len(missing) * 2 > len(paths):
         raise ManifestError(
             f"{source.location}: {len(missing)} of the first {len(paths)} audio files are missing, such as "

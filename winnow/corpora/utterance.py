@@ -1,12 +1,14 @@
 """Fields of an utterance, as any form of input states them, checked and turned into a row."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from winnow.audio.places import parse_place
 from winnow.corpora.faults import BadUtterance, json_type
 from winnow.corpora.mending import channel_of_text, parse_or_mend
 from winnow.parameters.redaction import redact_bytes, redact_text
@@ -73,7 +75,9 @@ def parse_path(value: object) -> str:
     if value.lstrip().startswith("|") or value.rstrip().endswith("|"):
         raise BadUtterance("UNSUPPORTED_SCHEME", "a command")
     if "://" in value or value.lstrip().lower().startswith(URL_PREFIXES):
-        raise BadUtterance("UNSUPPORTED_SCHEME", "a URL")
+        place = parse_place(value)
+        if not place.kind or "://" in place.container:
+            raise BadUtterance("UNSUPPORTED_SCHEME", "a URL")
     return value
 
 
@@ -157,7 +161,8 @@ UNREFERENCED = PARSERS | {"text": parse_optional_text}
 
 
 def resolve_path(folder: str, path: str) -> str:
-    """Join a path to its folder exactly as pathlib does, but faster."""
+    """Join a path, or that of the container of an entry, to its folder exactly as pathlib does, but faster."""
     if path.startswith("./") or "//" in path or "/./" in path or path.endswith(("/", "/.")) or path in ("", "."):
-        return str(Path(folder) / path)
+        place = parse_place(path)
+        return str(replace(place, container=str(Path(folder) / place.container)))
     return path if path[0] == "/" else f"{folder.rstrip('/')}/{path}"

@@ -1,0 +1,27 @@
+"""Open the audio of an utterance wherever it is: always a range of bytes of a local file."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from winnow.audio.places import Place, parse_place
+from winnow.audio.safe_open import AudioFile, open_file
+from winnow.audio.tar_members import open_tar_member
+
+OPENERS: dict[str, Callable[[AudioFile, Place], AudioFile]] = {"tar": open_tar_member}
+"""How an entry is found in an open container, by the kind of container."""
+
+
+def open_audio(path: str, root: str | Path | None) -> AudioFile:
+    """Open the audio at a row's `path`: the one place that knows where audio lies.
+
+    Raises BadAudio if it is not in a regular file, outside `root`, or not in its container any more.
+    """
+    place = parse_place(path)
+    file = open_file(place.container, root)
+    if not place.kind:
+        return file
+    try:
+        return OPENERS[place.kind](file, place)
+    except BaseException:
+        file.close()
+        raise

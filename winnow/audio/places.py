@@ -1,0 +1,56 @@
+"""Where audio is: in a file, or in an entry of a file that holds the audio of many utterances.
+
+An entry is written as a URL after which its container is named, as fsspec chains them:
+`tar://NAME?start=1536&size=20480::/data/audio_0.tar`. Reserved characters of the name are escaped as in any URL.
+"""
+
+import re
+from dataclasses import dataclass, field, replace
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+from winnow.audio.file_names import find_file
+from winnow.audio.measurements import BadAudio
+
+ENTRY = re.compile(r"(tar)://([^?]*)\?([^:]*)::(.+)", re.DOTALL)
+"""An entry: the kind of its container, its name, facts about it, and the container."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the bytes of audio are: in a file, its container, or in an entry of it.
+
+    `kind` and `name` of the entry are empty if the audio is the whole file. `facts` tell where in the container it is.
+    """
+
+    container: str
+    kind: str = ""
+    name: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        if not self.kind:
+            return self.container
+        return f"{self.kind}://{quote(self.name, errors='surrogateescape')}?{urlencode(self.facts)}::{self.container}"
+
+    def number(self, fact: str) -> int:
+        """Return a fact that is a number. Raises BadAudio if it is not stated."""
+        value = self.facts.get(fact, "")
+        if not (value.isascii() and value.isdecimal() and len(value) < 19):
+            raise BadAudio("NO_AUDIO_PATH", f"{fact} of the {self.kind} entry is not a number")
+        return int(value)
+
+
+def parse_place(path: str) -> Place:
+    """Return the place that a row's path names; one that is not written like an entry is that of a file."""
+    entry = ENTRY.fullmatch(path)
+    if entry is None:
+        return Place(path)
+    kind, name, facts, container = entry.groups()
+    return Place(container, kind, unquote(name, errors="surrogateescape"), dict(parse_qsl(facts)))
+
+
+def find_audio(path: str) -> str | None:
+    """Return the path, or the only one that it can mean if there is no such file; None if there is none or several."""
+    place = parse_place(path)
+    found = find_file(place.container)
+    return found and str(replace(place, container=found))
