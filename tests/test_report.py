@@ -20,6 +20,7 @@ from winnow.parameters.curation import Curation
 from winnow.parameters.filter import Filter
 from winnow.reports.bands import relabelled_rows, rescued_rows
 from winnow.reports.cascade_section import gate_limits
+from winnow.reports.charts import wer_histogram
 from winnow.reports.counts import ReasonCount
 from winnow.reports.examples import mark_doubtful
 from winnow.reports.formatting import code_span, escape_markdown
@@ -28,7 +29,7 @@ from winnow.reports.little_kept import little_kept
 from winnow.reports.recommendations import recommend
 from winnow.reports.render import render_markdown, render_page
 from winnow.reports.sections import SECTIONS, language_name
-from winnow.reports.summary import Report, summarize
+from winnow.reports.summary import Report, ReportContext, summarize
 from winnow.reports.throughput import Throughput
 from winnow.reports.wer_distribution import wer_distribution
 from winnow.schema import FILTERED, ShardedManifest
@@ -102,6 +103,14 @@ def test_report_names_the_limits_that_the_first_gate_compared(report, by, limits
     limits_by_name = dict.fromkeys(CRITERIA, GateLimits()) | {"wer": GateLimits(0.25, 1.05)}
     gates = Gates(by=by, limits=limits_by_name, audit=0.0)
     assert gate_limits(report.model_copy(update={"gates": gates})) == limits
+
+
+@pytest.mark.parametrize(("by", "drawn"), [("wer", [" accept", " reject"]), ("evidence", []), ("confidence", [])])
+def test_limits_of_wer_are_drawn_only_if_the_gate_goes_by_wer(report, by, drawn):
+    limits = dict.fromkeys(CRITERIA, GateLimits()) | {"wer": GateLimits(0.25, 1.05)}
+    gates = Gates(by=by, limits=limits, audit=0.0)
+    chart = wer_histogram(ReportContext(report.model_copy(update={"gates": gates}), CASCADE, SETTINGS))
+    assert [text.get_text() for text in chart.axes[0].texts] == drawn
 
 
 def test_report_shows_each_rules_condition_violations_and_sole_drops(report):

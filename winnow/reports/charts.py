@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from winnow.gates.criteria import GateLimits
+from winnow.gates.criteria import GateLimits, criteria_for
 from winnow.reports.summary import ReportContext
 from winnow.sweep.threshold_sweep import RuleCost
 
@@ -64,7 +64,8 @@ def wer_histogram(context: ReportContext) -> "Figure":
     axes.hist(clip_wer(rows["wer"]), WER_BINS, color=GOOD, alpha=0.75, label="selected hypothesis")
     for (name, column), colour in zip(models.items(), cycle(INKS), strict=False):
         axes.hist(clip_wer(rows[column]), WER_BINS, histtype="step", color=colour, linewidth=1.2, label=name)
-    limits = report.gates.limits["wer"] if report.gates else GateLimits()
+    by_wer = report.gates and criteria_for(report.gates.by, "small")[0] == "wer"
+    limits = report.gates.limits["wer"] if report.gates and by_wer else GateLimits()
     for limit, label in ((limits.accept, "accept"), (limits.reject, "reject")):
         if limit is not None:
             axes.axvline(limit, color=BAD, linestyle=":", linewidth=1)
