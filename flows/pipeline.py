@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.orchestrator import Future, Orchestrator
-from tasks.duplicates import duplicates_run
+from tasks.count_duplicates import count_duplicates_run
 from tasks.filter import filter_shard
 from tasks.load import load_shard
 from tasks.plant import plant_shard
@@ -112,4 +112,4 @@ def count_duplicates(
     """
     if not rules.needs_whole_run:
         return {}
-    return {name_of(file): file for file in orchestrator.run(duplicates_run, loaded, normalizer, relabelled)}
+    return {name_of(file): file for file in orchestrator.run(count_duplicates_run, loaded, normalizer, relabelled)}

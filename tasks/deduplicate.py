@@ -35,6 +35,6 @@ def deduplicate(judged: list[Path]) -> list[Path]:
     return [changed.get(ledger.name_of(shard), shard) for shard in judged]
 
 
-@task(task_run_name="keep the best text of each audio", cache_policy=NO_CACHE, **RETRY)
+@task(task_run_name="deduplicate", cache_policy=NO_CACHE, **RETRY)
 def deduplicate_run(judged: list[Path]) -> list[Path]:
     return deduplicate(judged)
