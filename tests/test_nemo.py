@@ -2,6 +2,7 @@
 
 import functools
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from winnow.engines.engine import Request
 from winnow.engines.inference import transcribe_requests
 from winnow.engines.model_cache import get_model
 from winnow.engines.nemo.model import NemoModel, restore_model
-from winnow.engines.nemo.nemo_import import compile_when_called
+from winnow.engines.nemo.nemo_import import without_compiler
 from winnow.engines.nemo.precision import choose_precision
 from winnow.errors import CheckpointError, OptionError
 from winnow.parameters.engine import EngineOptions
@@ -304,9 +305,17 @@ def test_nemo_is_imported_without_torchs_compiler_which_functions_get_when_calle
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "compile", compile_now)
-        with compile_when_called():
+        with without_compiler():
             doubled = torch.compile(lambda number: 2 * number, dynamic=True)
             tripled = torch.compile(dynamic=False)(lambda number: 3 * number)
         assert (torch.compile, compiled) == (compile_now, [])
         assert [doubled(1), doubled(2), tripled(1)] == [2, 4, 3]
         assert compiled == [{"dynamic": True}, {"dynamic": False}]
+
+        patch.delitem(sys.modules, "torch._dynamo", raising=False)
+        with without_compiler():
+            from torch._dynamo import OptimizedModule, disable
+
+            assert disable(len).__name__ == disable(reason="a reason")(len).__name__ == "len"
+        assert not isinstance(torch.nn.Linear(1, 1), OptimizedModule)
+        assert "torch._dynamo" not in sys.modules
