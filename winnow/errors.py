@@ -30,10 +30,14 @@
 A problem with a single utterance is not an error but a row with a reason (`schema.QUARANTINE_REASONS`).
 """
 
+import errno
 from collections.abc import Iterator
 from typing import Any
 
 from winnow.printable import one_line
+
+DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""The system's errors that mean DiskFull."""
 
 
 class WinnowError(Exception):

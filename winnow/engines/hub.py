@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from winnow.digests import sha256_of
-from winnow.errors import DiskFull
+from winnow.errors import DISK_FULL_ERRORS, DiskFull
 from winnow.parameters.redaction import redact_text
-from winnow.runs.storage import DISK_FULL_ERRORS
 
 progress_callback: ContextVar[Callable[[int, int | None], None]] = ContextVar(
     "progress_callback", default=lambda downloaded, size: None

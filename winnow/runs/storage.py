@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from winnow.digests import sha256_of
-from winnow.errors import DiskFull, OutputError
+from winnow.errors import DISK_FULL_ERRORS, DiskFull, OutputError
 from winnow.input_files import expand_home
 from winnow.parameters.redaction import redact_text
 
@@ -26,8 +26,6 @@ COMMIT_STEPS = ("drafted", "in place", "linked")
 
 NOT_REGULAR = errno.ENOTSUP
 """The number of the error for a pipe, a device or a socket in the place of a file."""
-
-DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 RETRIES = {"mode": "standard", "total_max_attempts": 2}
 

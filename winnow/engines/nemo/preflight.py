@@ -23,8 +23,7 @@ from winnow.engines.checkpoint_cache import (
 )
 from winnow.engines.nemo import archive, config_check, config_yaml, families, rewrite, weights
 from winnow.engines.nemo.archive import MODELS, RuleViolation
-from winnow.errors import CheckpointError, DiskFull
-from winnow.runs.storage import DISK_FULL_ERRORS
+from winnow.errors import DISK_FULL_ERRORS, CheckpointError, DiskFull
 
 MIN_VERSIONS = {"torch": (2, 10), "nemo_toolkit": (3, 0)}
 """Earlier releases load or extract more than they should."""

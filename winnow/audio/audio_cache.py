@@ -1,0 +1,185 @@
+"""Audio that is in no local file yet, in a bounded cache on disk: of another machine, or in a form without ranges.
+
+A file is made as a draft beside its place and renamed, so it is complete whenever it exists. Whoever makes it holds a
+lock of its own, which the system releases if the process dies; others who need the file wait for it. What was used
+longest ago is removed first. The libraries for caches do not fit: fsspec's has no bound, and diskcache holds values in
+memory. All processes of a machine share the cache, and the limit of the one that adds a file counts.
+"""
+
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from winnow.audio.safe_open import AudioFile
+from winnow.cache import cache_root
+from winnow.errors import DISK_FULL_ERRORS, DiskFull, OptionError
+
+LEAST_LEFT = 0.9  # of the limit that stays filled when files are removed, so that not every new one removes another
+TRIES = 5  # to open a file that others remove
+LOCK, DRAFT, SIZE = ".lock", ".draft", "size"
+
+
+class AudioCache:
+    """The cache below `cache_root()/audio`, with at most `limit` bytes, besides drafts."""
+
+    def __init__(self, limit: int = 20 * 10**9) -> None:
+        self.limit = limit
+        self._tidied: set[Path] = set()
+
+    @property
+    def folder(self) -> Path:
+        return cache_root() / "audio"
+
+    def file(self, key: str, make: Callable[[Path], None]) -> Path:
+        """Return the file of a key, which stands for its content; `make` writes it to a path if it is not there yet.
+
+        One thread of one process makes it while others wait. Another one may remove it at any time: use `open` unless
+        the file can be asked for again. `make` may ask for the files of other keys. Raises what `make` raises,
+        DiskFull, and OptionError for a file larger than the cache.
+        """
+        name = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
+        path = self.folder / name[:2] / name
+        if not mark_used(path):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.tidy_once()
+            with locked(path.with_suffix(LOCK)):
+                if not mark_used(path):
+                    self.add(path, make)
+        return path
+
+    def open(self, key: str, make: Callable[[Path], None]) -> AudioFile:
+        """Open the file of a key; it stays readable if it is removed. Its identity is that of the key."""
+        for _ in range(TRIES):
+            path = self.file(key, make)
+            with suppress(FileNotFoundError):
+                file = AudioFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC), str(path))
+                file.identity = path.name
+                return file
+        raise OptionError(f"--audio.cache of {in_words(self.limit)}: too small for all that is used at once")
+
+    def check_fits(self, size: int) -> None:
+        """Raise OptionError for a file of so many bytes that the cache can never hold."""
+        if size > self.limit:
+            raise OptionError(
+                f"--audio.cache of {in_words(self.limit)}: too small for a file of {in_words(size)}: give a larger one"
+            )
+
+    def add(self, path: Path, make: Callable[[Path], None]) -> None:
+        """Make a file, and room for it, while its lock is held."""
+        draft = path.with_suffix(DRAFT)
+        draft.unlink(missing_ok=True)
+        try:
+            make(draft)
+            size = draft.stat().st_size
+            self.check_fits(size)
+            with locked(self.folder / f"{SIZE}{LOCK}"):
+                total = self.counted_bytes()
+                if total + size > self.limit:
+                    total = self.remove_oldest(min(self.limit - size, int(LEAST_LEFT * self.limit)))
+                (self.folder / SIZE).write_text(str(total + size))
+                draft.rename(path)
+        except OSError as error:
+            if error.errno not in DISK_FULL_ERRORS:
+                raise
+            raise DiskFull(
+                f"{self.folder}: {error.strerror}: make room, or give less than --audio.cache of "
+                f"{in_words(self.limit)}; then continue with `winnow resume`"
+            ) from error
+        finally:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+    def counted_bytes(self) -> int:
+        """Return how many bytes the cache has: not fewer than there are, if it was not written to by others."""
+        try:
+            return int((self.folder / SIZE).read_text())
+        except (FileNotFoundError, ValueError):
+            return sum(size for _, size, _ in self.files())
+
+    def files(self) -> Iterator[tuple[int, int, Path]]:
+        """Yield for each complete file when it was used last [ns], its size [bytes] and its path."""
+        for path in self.folder.glob("??/*"):
+            if not path.suffix:
+                with suppress(FileNotFoundError):
+                    status = path.stat()
+                    yield status.st_atime_ns, status.st_size, path
+
+    def remove_oldest(self, most: int) -> int:
+        """Remove what was used longest ago until there are at most so many bytes; return how many there are."""
+        files = sorted(self.files())
+        total = sum(size for _, size, _ in files)
+        for _, size, path in files:
+            if total <= most:
+                break
+            path.unlink(missing_ok=True)
+            total -= size
+        return total
+
+    def tidy_once(self) -> None:
+        """Remove drafts and locks that dead processes left, once in the life of this one."""
+        if self.folder in self._tidied:
+            return
+        self._tidied.add(self.folder)
+        for path in self.folder.glob("??/*.*"):
+            with suppress(BlockingIOError), locked(path.with_suffix(LOCK), wait=False):
+                path.with_suffix(DRAFT).unlink(missing_ok=True)
+
+
+def mark_used(path: Path) -> bool:
+    """Note that a file is used now; return whether it exists."""
+    try:
+        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+@contextmanager
+def locked(path: Path, wait: bool = True) -> Iterator[None]:
+    """Hold a lock that excludes other threads and processes; raises BlockingIOError if it would have to wait.
+
+    The file of the lock is removed at the end; a lock on a removed file is none, and is taken again.
+    """
+    descriptor = None
+    while descriptor is None:
+        descriptor = take_lock(path, wait)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def take_lock(path: Path, wait: bool) -> int | None:
+    """Return the locked file at a path; None if it was removed before it was locked."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        if path.stat().st_ino == os.fstat(descriptor).st_ino:
+            return descriptor
+    except FileNotFoundError:
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def in_words(size: int) -> str:
+    """Return a number of bytes as `--audio.cache` takes it, rounded: 20 GB."""
+    for unit, factor in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}"
+    return f"{size} bytes"
+
+
+AUDIO_CACHE = AudioCache()
+"""The cache of this process, whose limit a pass sets (`--audio.cache`)."""
+
+cached_file = AUDIO_CACHE.file
+open_cached = AUDIO_CACHE.open
