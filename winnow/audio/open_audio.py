@@ -3,11 +3,17 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from winnow.audio.arrow_cells import open_arrow_cell
+from winnow.audio.parquet_cells import open_parquet_cell
 from winnow.audio.places import Place, parse_place
 from winnow.audio.safe_open import AudioFile, open_file
 from winnow.audio.tar_members import open_tar_member
 
-OPENERS: dict[str, Callable[[AudioFile, Place], AudioFile]] = {"tar": open_tar_member}
+OPENERS: dict[str, Callable[[AudioFile, Place], AudioFile]] = {
+    "tar": open_tar_member,
+    "parquet": open_parquet_cell,
+    "arrow": open_arrow_cell,
+}
 """How an entry is found in an open container, by the kind of container."""
 
 

@@ -6,12 +6,12 @@ An entry is written as a URL after which its container is named, as fsspec chain
 
 import re
 from dataclasses import dataclass, field, replace
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, quote, unquote
 
 from winnow.audio.file_names import find_file
 from winnow.audio.measurements import BadAudio
 
-ENTRY = re.compile(r"(tar)://([^?]*)\?([^:]*)::(.+)", re.DOTALL)
+ENTRY = re.compile(r"(tar|parquet|arrow)://([^?]*)\?([^:]*)::(.+)", re.DOTALL)
 """An entry: the kind of its container, its name, facts about it, and the container."""
 
 
@@ -30,7 +30,8 @@ class Place:
     def __str__(self) -> str:
         if not self.kind:
             return self.container
-        return f"{self.kind}://{quote(self.name, errors='surrogateescape')}?{urlencode(self.facts)}::{self.container}"
+        facts = "&".join(f"{name}={value if value.isalnum() else quote(value)}" for name, value in self.facts.items())
+        return f"{self.kind}://{quote(self.name, errors='surrogateescape')}?{facts}::{self.container}"
 
     def number(self, fact: str) -> int:
         """Return a fact that is a number. Raises BadAudio if it is not stated."""

@@ -18,6 +18,7 @@ import msgspec
 
 from winnow.cache import cache_root
 from winnow.corpora.faults import BadUtterance
+from winnow.corpora.line_reader import MAX_LINE
 from winnow.corpora.nemo_jsonl.source import NemoJsonl
 from winnow.corpora.source import CorpusSummary, Shard, Source, unreadable
 from winnow.corpora.utterance import Row
@@ -41,12 +42,17 @@ class ListedSource(Source):
     @cached_property
     def listing(self) -> NemoJsonl:
         """The listing, which is made unless the cache has that of the same files."""
-        path = cache_root() / "listings" / f"{self.key()}.jsonl"
+        path = self.cached
         if not path.exists():
             log.info("listing the rows of %s", self.location)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.write(path)
         return Listing(path, self)
+
+    @cached_property
+    def cached(self) -> Path:
+        """Where the cache has the listing, if it was made already."""
+        return cache_root() / "listings" / f"{self.key()}.jsonl"
 
     def key(self) -> str:
         """Return a hash of all that the listing depends on; files are told apart by their names, sizes and times."""
@@ -72,7 +78,7 @@ class ListedSource(Source):
         Path(file.name).rename(path)
 
     def check(self) -> None:
-        self.listing.path.stat()
+        next(self.scan(), None)
 
     def digest(self) -> str:
         """Return the sha256 of the listing."""
@@ -85,11 +91,27 @@ class ListedSource(Source):
         return self.listing.rows(locator)
 
     def scan(self) -> Iterator[Row]:
-        return self.listing.parse(self.listing.lines())
+        """Yield all rows in order, from the listing if there is one: the first ones do not need all to be listed."""
+        if self.cached.exists():
+            yield from self.listing.parse(self.listing.lines())
+            return
+        try:
+            lines = (line if len(line) <= MAX_LINE else None for line in self.lines())
+            yield from Listing(self.cached, self).parse(lines)
+        except OSError as error:
+            raise unreadable(self.location, error) from error
 
     def summary(self) -> CorpusSummary:
         return self.listing.summary()
 
+
+def other_value(value: Any) -> str:
+    """Return a value that JSON does not have as text: a time as in ISO 8601."""
+    return str(value.isoformat() if hasattr(value, "isoformat") else value)
+
+
+ENCODER = msgspec.json.Encoder(enc_hook=other_value, decimal_format="number")
+"""Writes decimals as the numbers they are."""
 
 FAULT = b"\0"
 """How the line of a row begins that is not an utterance for a reason of its form; no line of JSON begins so."""
@@ -114,7 +136,7 @@ class Listing(NemoJsonl):
 def line_of(fields: Mapping[str, Any]) -> bytes:
     """Return the line of a row with these fields, in which bytes that are not UTF-8 are surrogates."""
     try:
-        return msgspec.json.encode(fields)
+        return ENCODER.encode(fields)
     except UnicodeEncodeError:
         return faulty_line(BadUtterance("NOT_UTF8", "a cell of the row"), fields)
 
@@ -122,7 +144,7 @@ def line_of(fields: Mapping[str, Any]) -> bytes:
 def faulty_line(fault: BadUtterance, fields: Mapping[str, Any]) -> bytes:
     """Return the line of a row that is not an utterance, with what could be read of it."""
     readable = {name: value if not isinstance(value, str) else printable_text(value) for name, value in fields.items()}
-    return FAULT + msgspec.json.encode([fault.reason, fault.detail, readable])
+    return FAULT + ENCODER.encode([fault.reason, fault.detail, readable])
 
 
 def printable_text(text: str) -> str:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Protocol
 
+from winnow.corpora.columnar.parquet import ParquetFiles
+from winnow.corpora.columnar.saved_dataset import SavedDataset
 from winnow.corpora.json_lines_files import JsonLinesFiles
 from winnow.corpora.kaldi import KaldiFolder
 from winnow.corpora.nemo_jsonl.source import NemoJsonl
@@ -11,6 +13,8 @@ from winnow.corpora.tables import Table
 
 SOURCES: list[type[Source]] = [
     KaldiFolder,
+    SavedDataset,
+    ParquetFiles,
     Table,
     JsonLinesFiles,
     NemoJsonl,
