@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import published_rows
 from tests.in_process import curate, incremental
+from winnow.audio.places import parse_place
 from winnow.corpora.registry import open_source
 from winnow.errors import ManifestError, OptionError, WinnowError
 from winnow.parameters.curation import Curation
@@ -81,6 +82,31 @@ def write_kaldi(folder: Path) -> Path:
     return folder / "train"
 
 
+def cells(folder: Path) -> list[dict]:
+    files = [folder / row["audio_filepath"] for row in ROWS]
+    return [{"bytes": file.read_bytes() if file.exists() else None, "path": file.name} for file in files]
+
+
+def write_parquet(folder: Path) -> Path:
+    columns = {name: [row[name] for row in ROWS] for name in ("duration", "text", "lang")}
+    (folder / "parts").mkdir()
+    for part in (0, 1):
+        table = pa.table({"audio": cells(folder), **columns})[2 * part : 2 * part + 2]
+        pq.write_table(table, folder / "parts" / f"train-0000{part}-of-00002.parquet")
+    return folder / "parts"
+
+
+def write_saved_dataset(folder: Path) -> Path:
+    import datasets
+
+    datasets.disable_progress_bars()
+    columns = {"sentence": [row["text"] for row in ROWS], "duration": [1.0] * 4, "lang": [1, 1, 0, 0]}
+    train = datasets.Dataset(pa.table({"audio": cells(folder), **columns}))
+    train = train.cast_column("lang", datasets.ClassLabel(names=["de", "en"]))
+    datasets.DatasetDict(train=train, test=train).save_to_disk(folder / "saved", num_shards={"train": 3, "test": 1})
+    return folder / "saved" / "train"
+
+
 FORMS = {
     "gzip in two members": write_gzip,
     "zstd": write_zstd,
@@ -88,6 +114,8 @@ FORMS = {
     "TSV with other names": write_tsv,
     "CSV with quotes": write_csv,
     "Kaldi": write_kaldi,
+    "Parquet in two parts": write_parquet,
+    "saved Hugging Face dataset": write_saved_dataset,
 }
 
 
@@ -96,6 +124,12 @@ def audio(tmp_path, write_tone) -> Path:
     for name in ("a.wav", "b.wav", "c.wav"):
         write_tone(name)
     return tmp_path
+
+
+def heard_in(corpus: Path) -> dict[str, str]:
+    """Return what is heard in the audio of a corpus: by the names of the files that were put into it."""
+    paths = [row["audio_filepath"] for row in open_source(corpus).scan()]
+    return {path: HEARD[Path(parse_place(path).name or path).name] for path in paths}
 
 
 def decided(run: Path) -> list[tuple]:
@@ -108,8 +142,7 @@ def test_decisions_are_those_of_the_same_rows_as_a_manifest(audio, hears, write)
     models = hears(small=HEARD) | {"filter": {"max_wer": 0.5}}
     curate(manifest=write_manifest(audio), output=audio / "expected", **models)
     corpus = write(audio)
-    if corpus.name == "train":
-        models |= hears(small={str(audio / name): text for name, text in HEARD.items()})
+    models |= hears(small=heard_in(corpus))
     report = curate(manifest=corpus, output=audio / "run", **models)
     assert (report.lines, report.kept, report.dropped, report.quarantined) == (4, 2, 1, 1)
     found = decided(audio / "run")

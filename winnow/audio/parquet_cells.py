@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -82,35 +82,53 @@ def write_cells(file: AudioFile, group: int, column: str, to: Path) -> None:
     """Write the cells of a row group one after another, and where each of them is.
 
     In a row group that is corrupt, these are the cells before what cannot be read. Raises OSError if the disk fails,
-    and BadAudio if there is no such row group or column.
+    and BadAudio if there is no such row group or column, or if it has no cell that can be read.
     """
-    entries: list[tuple[int, int]] = []
-    at = 0
     with to.open("wb") as target:
         try:
-            for cell in read_cells(file, group, column):
-                entries.append((at, NULL if cell is None else len(cell)))
-                at += len(cell or b"")
-                target.write(cell or b"")
+            copy_cells(read_cells(file, group, column), target)
         except (pa.ArrowException, OSError) as error:
-            if file.error:
-                raise file.error from error
-            if isinstance(error, OSError) and error.errno:
-                raise
-            if not entries:
+            raise_if_disk_failed(file, error)
+            target.truncate(target.seek(0))
+            cells = readable_cells(file, group, column)
+            if not copy_cells(cells, target):
                 raise BadAudio("AUDIO_UNREADABLE", f"row group {group} is corrupt: {first_line(error)}") from error
-        target.writelines(ENTRY.pack(*entry) for entry in entries)
-        target.write(COUNT.pack(len(entries)))
 
 
-def read_cells(file: AudioFile, group: int, column: str) -> Iterator[memoryview | None]:
+def copy_cells(cells: Iterator[memoryview | None], target: IO[bytes]) -> int:
+    """Write cells, where each of them is, and how many there are, which is returned."""
+    entries: list[bytes] = []
+    at = 0
+    for cell in cells:
+        entries.append(ENTRY.pack(at, NULL if cell is None else len(cell)))
+        at += target.write(cell or b"")
+    target.writelines(entries)
+    target.write(COUNT.pack(len(entries)))
+    return len(entries)
+
+
+def readable_cells(file: AudioFile, group: int, column: str) -> Iterator[memoryview | None]:
+    """Yield the cells before the first one that cannot be read."""
+    try:
+        yield from read_cells(file, group, column, batch=1)
+    except (pa.ArrowException, OSError) as error:
+        raise_if_disk_failed(file, error)
+
+
+def raise_if_disk_failed(file: AudioFile, error: Exception) -> None:
+    """Raise an error of the disk; Arrow's errors about what it read are OSErrors without a number."""
+    if file.error or (isinstance(error, OSError) and error.errno):
+        raise file.error or error
+
+
+def read_cells(file: AudioFile, group: int, column: str, batch: int | None = None) -> Iterator[memoryview | None]:
     """Yield the cells of a binary column in a row group, a few of them in memory at a time."""
     parquet = parquet_file(pa.PythonFile(FileView(file), mode="r"))
     if group >= parquet.num_row_groups:
         raise BadAudio("NO_AUDIO_PATH", f"no row group {group}")
-    for batch in parquet.iter_batches(batch_rows(parquet, group, column), [group], [column], use_threads=False):
-        cells = leaf(batch, column)
-        for cell in cells:
+    rows = batch or batch_rows(parquet, group, column)
+    for part in parquet.iter_batches(rows, [group], [column], use_threads=False):
+        for cell in leaf(part, column):
             yield memoryview(cell.as_buffer()) if cell.is_valid else None
 
 

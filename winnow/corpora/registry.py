@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Protocol
 
+from winnow.corpora.columnar.arrow import ArrowFile, SavedDataset
+from winnow.corpora.columnar.dataset_folder import DatasetFolder
 from winnow.corpora.columnar.parquet import ParquetFiles
-from winnow.corpora.columnar.saved_dataset import SavedDataset
 from winnow.corpora.json_lines_files import JsonLinesFiles
 from winnow.corpora.kaldi import KaldiFolder
 from winnow.corpora.nemo_jsonl.source import NemoJsonl
@@ -15,6 +16,8 @@ SOURCES: list[type[Source]] = [
     KaldiFolder,
     SavedDataset,
     ParquetFiles,
+    ArrowFile,
+    DatasetFolder,
     Table,
     JsonLinesFiles,
     NemoJsonl,

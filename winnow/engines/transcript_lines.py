@@ -10,7 +10,15 @@ from winnow.corpora.forms import TRANSCRIPTS, describe, detect_form
 from winnow.corpora.line_reader import is_blank, read_lines, strip_line
 from winnow.corpora.mending import parse_or_mend
 from winnow.corpora.strict_json import decode_line
-from winnow.corpora.utterance import parse_channels, parse_duration, parse_offset, parse_path, parse_seconds, parse_text
+from winnow.corpora.utterance import (
+    parse_channels,
+    parse_duration,
+    parse_offset,
+    parse_path,
+    parse_seconds,
+    parse_text,
+    resolve_path,
+)
 from winnow.errors import CheckpointError
 from winnow.schema import QUARANTINE_REASONS
 from winnow.text.hypothesis import Hypothesis
@@ -130,7 +138,7 @@ def add_line(transcripts: Transcripts, folder: Path, number: int, line: bytes | 
     if text is None:
         return
     transcript = Transcript(Hypothesis(text, confidence=confidence), duration, number)
-    other = transcripts.add(place_of(str(folder / audio), offset, channel), transcript)
+    other = transcripts.add(place_of(resolve_path(str(folder), audio), offset, channel), transcript)
     if other is not None:
         place = f"{audio} at {offset or 0.0} s"
         raise BadUtterance("DUPLICATE_UTT", f"another transcript of {place} than line {other}: keep one of them")

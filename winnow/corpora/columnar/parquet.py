@@ -3,8 +3,9 @@
 import glob
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 
 from winnow.audio.parquet_cells import batch_rows, first_line, footer_checksum, leaf, parquet_cell, parquet_file
 from winnow.audio.places import Place
-from winnow.audio.safe_open import AudioFile, FileView, open_file
+from winnow.audio.safe_open import FileView, open_file
 from winnow.corpora.columnar.rows import BATCH, TableRows, texts_of
 from winnow.corpora.json_lines_files import is_pattern
 from winnow.corpora.listing import ListedSource
@@ -30,7 +31,7 @@ class ParquetFiles(ListedSource):
 
     @staticmethod
     def claims(location: str) -> bool:
-        return location.lower().endswith(SUFFIXES) and not Path(location).is_dir()
+        return location.lower().endswith(SUFFIXES) and "://" not in location and not Path(location).is_dir()
 
     def files(self) -> list[Path]:
         if not is_pattern(self.location):
@@ -42,30 +43,38 @@ class ParquetFiles(ListedSource):
 
     def lines(self) -> Iterator[bytes]:
         for path in self.files():
-            with open_file(str(path), None) as file:
-                yield from parquet_lines(file, str(path), self.columns)
+            yield from local_lines(path, self.columns)
 
 
-def parquet_lines(file: AudioFile, container: str, columns: str) -> Iterator[bytes]:
-    """Yield the line of each row in an open Parquet file; audio is not read.
+def local_lines(path: Path, columns: str) -> Iterator[bytes]:
+    """Yield the line of each row in a Parquet file. Raises ManifestError, or OSError if the disk fails."""
+    with open_file(str(path), None) as file:
+        try:
+            source = pa.PythonFile(FileView(file), mode="r")
+            yield from parquet_lines(parquet_file, source, footer_checksum(file), str(path), columns)
+        except ManifestError as error:
+            raise file.error or error from error
+
+
+def parquet_lines(
+    open_table: Callable[[Any], pq.ParquetFile], source: Any, footer: int, container: str, columns: str
+) -> Iterator[bytes]:
+    """Yield the line of each row in a Parquet file that is open as `source`; audio is not read.
 
     Raises ManifestError with the number of rows before, if the file is corrupt, encrypted or has no audio.
     """
     row = 0
     try:
-        parquet = parquet_file(pa.PythonFile(FileView(file), mode="r"))
+        parquet = open_table(source)
         rows = TableRows(parquet.schema_arrow, columns)
         if rows.left:
             log.info("%s: columns with bytes other than the audio are left out: %s", container, ", ".join(rows.left))
-        footer = footer_checksum(file)
         for group in range(parquet.num_row_groups):
             audio = group_audio(parquet, rows, group, container, footer)
             for batch in parquet.iter_batches(BATCH, [group], rows.kept, use_threads=False):
                 yield from rows.lines(batch, [next(audio) for _ in range(len(batch))])
                 row += len(batch)
     except (ValueError, pa.ArrowException, OSError) as error:
-        if file.error:
-            raise file.error from error
         raise unreadable_table(container, row, error) from error
 
 

@@ -1,4 +1,4 @@
-"""Folders that `Dataset.save_to_disk` and `DatasetDict.save_to_disk` of Hugging Face's `datasets` write."""
+"""Arrow files, and the folders of them that `save_to_disk` of Hugging Face's `datasets` writes."""
 
 import json
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from winnow.corpora.columnar.rows import TableRows, texts_of
 from winnow.corpora.listing import ListedSource
 from winnow.errors import ManifestError
 
+FILE = b"ARROW1"  # how Arrow files begin that are not streams
 STATE, SPLITS = "state.json", "dataset_dict.json"
 
 
@@ -42,6 +43,22 @@ class SavedDataset(ListedSource):
             yield from arrow_lines(path, self.columns)
 
 
+class ArrowFile(ListedSource):
+    """An Arrow file or stream, such as those in the cache of `datasets`."""
+
+    form = "Arrow"
+
+    @staticmethod
+    def claims(location: str) -> bool:
+        return location.lower().endswith((".arrow", ".feather")) and "://" not in location
+
+    def files(self) -> list[Path]:
+        return [Path(self.location)]
+
+    def lines(self) -> Iterator[bytes]:
+        return arrow_lines(Path(self.location), self.columns)
+
+
 def read_json(path: Path, name: str) -> list[Any]:
     """Return a list in a JSON file. Raises ManifestError if there is none, or if it is empty."""
     try:
@@ -62,10 +79,9 @@ def arrow_lines(path: Path, columns: str) -> Iterator[bytes]:
     try:
         with pa.memory_map(str(path)) as mapped:
             base, size = (whole := mapped.read_buffer()).address, whole.size
-            mapped.seek(0)
-            stream = pa.ipc.open_stream(mapped)
-            rows = TableRows(stream.schema, columns)
-            for batch in stream:
+            schema, batches = open_batches(whole)
+            rows = TableRows(schema, columns)
+            for batch in batches:
                 audio = list(batch_audio(batch, rows, str(path), base, size))
                 yield from rows.lines(batch.select(rows.kept), audio)
                 row += len(batch)
@@ -73,18 +89,27 @@ def arrow_lines(path: Path, columns: str) -> Iterator[bytes]:
         raise unreadable_table(str(path), row, error) from error
 
 
+def open_batches(whole: pa.Buffer) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """Return the schema and the batches of an Arrow file or stream, which refer to its own bytes."""
+    if whole[: len(FILE)].to_pybytes() != FILE:
+        stream = pa.ipc.open_stream(whole)
+        return stream.schema, iter(stream)
+    file = pa.ipc.open_file(whole)
+    return file.schema, (file.get_batch(index) for index in range(file.num_record_batches))
+
+
 def batch_audio(
     batch: pa.RecordBatch, rows: TableRows, container: str, base: int, size: int
 ) -> Iterator[Place | str | None]:
     """Yield where the audio of each row is: in a cell, else at a path; None if there is neither."""
     column = rows.audio
-    names = texts_of(leaf(batch, column.path)) if column.path else [None] * len(batch)
+    names: list[str | None] = texts_of(leaf(batch, column.path)) if column.path else [None] * len(batch)
     if column.bytes is None:
         yield from names
         return
     cells = leaf(batch, column.bytes)
     values = cells.buffers()[2]
-    if values is not None and not base <= values.address <= base + size:
+    if values is not None and values.size and not base <= values.address <= base + size:
         raise ValueError("an Arrow file that is compressed: save it again with save_to_disk of datasets")
     for place, path in zip(arrow_cells(cells, container, base, names), names, strict=True):
         yield place or path
