@@ -18,6 +18,7 @@ from flows.server.proxies import exempt_this_machine
 from winnow.errors import EXIT_CODES
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble
+from winnow.parameters.export import Export
 from winnow.parameters.filter import Filter
 from winnow.parameters.maintenance import Benchmark, Doctor, DownloadModels
 from winnow.parameters.redaction import redact_text
@@ -130,10 +131,12 @@ def resume(output: str, *, max_quarantined: Share | None = None) -> None:
 def verify(output: str) -> None:
     """Check that a run's output has every line of the manifest exactly once and that its files are unchanged.
 
+    An export is checked in the same way: it has every kept row once.
+
     The exit code is 0 if every check holds, otherwise 1.
 
     Args:
-        output: Folder of the run, local or in an object store (s3://bucket/folder)
+        output: Folder of the run or export, local or in an object store (s3://bucket/folder)
     """
     from cli.run import verify
 
@@ -272,6 +275,17 @@ def relabel(run: str, *, output: str) -> None:
     from cli.run import relabel
 
     relabel(run, output)
+
+
+@app.command
+def export(settings: Annotated[Export, Parameter(name="*", negative_iterable="")]) -> None:
+    """Write the kept utterances of a finished run, with their audio, in a form that trainers read.
+
+    The same command again resumes an export that was stopped, and writes the same bytes.
+    """
+    from cli.export import export
+
+    export(settings)
 
 
 @app.command

@@ -26,6 +26,8 @@ from flows.server.proxies import require_usable_proxies
 from winnow.devices.scheduler_address import require_scheduler
 from winnow.engines.registry import engine_for
 from winnow.errors import ServerLost
+from winnow.export.record import is_export
+from winnow.export.verify import verify_export
 from winnow.imports import without_gc
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
@@ -210,7 +212,7 @@ def stop(hint: Callable[[], str], server: EphemeralServer | None, number: int) -
 def verify(output: str) -> bool:
     """Print whether each promise of a run's output holds; return True if all do."""
     with explain_store_errors(run := location(output)):
-        checks = verify_run(run)
+        checks = verify_export(run) if is_export(run) else verify_run(run)
     for check in checks:
         console.print("[green]ok    [/]" if check.holds else "[red]FAILED[/]", Text(check.sentence))
     return all(check.holds for check in checks)

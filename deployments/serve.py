@@ -16,6 +16,7 @@ from flows.curate import curate
 from flows.doctor import doctor
 from flows.download_models import download_models
 from flows.ensemble import ensemble
+from flows.export import export
 from flows.incremental import incremental
 from flows.refilter import refilter
 from flows.relabel import relabel
@@ -24,7 +25,7 @@ from winnow.parameters.redaction import redact_text
 
 FLOWS: tuple[Flow[..., Any], ...] = (
     *(curate, ensemble, incremental),
-    *(refilter, relabel),
+    *(refilter, relabel, export),
     *(download_models, doctor, benchmark),
 )
 DEPLOYMENT_NAME = "here"

@@ -39,6 +39,7 @@ from flows.benchmark import benchmark
 from flows.curate import curate
 from flows.doctor import doctor
 from flows.download_models import download_models
+from flows.export import export
 from flows.refilter import refilter
 from flows.relabel import relabel
 from tests.conftest import CHROMIUM, DEMO, ROOT, published_rows, running_server
@@ -58,7 +59,8 @@ DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 def test_every_deployment_has_a_flow_valid_parameters_and_a_pool(deployment):
     flow = load_flow_from_entrypoint(deployment["entrypoint"])
     models = ["small.nemo", "large.nemo"]
-    values = {"manifest": "corpus.jsonl", "output": "out", "small": models[0], "models": models, "run": "out"}
+    values = {"manifest": "corpus.jsonl", "output": "out", "small": models[0], "models": models}
+    values |= {"run": "out", "form": "nemo"}
     required = {name: value for name, value in values.items() if name in flow.parameters.required}
     flow.validate_parameters(required | deployment.get("parameters", {}))
     assert deployment["work_pool"]["name"] in POOLS
@@ -251,8 +253,9 @@ def test_deploy_creates_pools_deployments_and_automations_once(server, monkeypat
     assert server.printed == again
     assert again == [
         "work pools: cpu, gpu",
-        "deployments: curate/cpu, curate/gpu, ensemble/cpu, ensemble/gpu, refilter/cpu, relabel/cpu, incremental/cpu, "
-        "download-models/cpu, download-models/gpu, doctor/cpu, doctor/gpu, benchmark/cpu, benchmark/gpu",
+        "deployments: curate/cpu, curate/gpu, ensemble/cpu, ensemble/gpu, refilter/cpu, relabel/cpu, export/cpu, "
+        "incremental/cpu, download-models/cpu, download-models/gpu, doctor/cpu, doctor/gpu, "
+        "benchmark/cpu, benchmark/gpu",
         f"from {ROOT / 'prefect.yaml'}; their runs start in {ROOT}",
         "automations: crash zombies, notify of failures",
         f"next: prefect worker start --pool cpu, then {server.api.removesuffix('/api')}/deployments",
@@ -269,13 +272,14 @@ def test_deploy_creates_pools_deployments_and_automations_once(server, monkeypat
             "incremental.incremental",
             "refilter.refilter",
             "relabel.relabel",
+            "export.export",
             "download_models.download_models",
         ),
         "doctor.doctor",
         "benchmark.benchmark",
     )
     assert set(made) == {f"flows.{name}" for name in flows}
-    assert {made[f"flows.{name}"]["work_pool_name"] for name in flows[2:5]} == {"cpu"}
+    assert {made[f"flows.{name}"]["work_pool_name"] for name in flows[2:6]} == {"cpu"}
     assert [item["name"] for item in server.post("automations/filter")] == ["crash zombies", "notify of failures"]
     assert server.deployment("curate/gpu")["parameters"] == {"devices": "local"}
     (step,) = server.deployment("curate/cpu")["pull_steps"]
@@ -283,7 +287,9 @@ def test_deploy_creates_pools_deployments_and_automations_once(server, monkeypat
     assert server.deployment("curate/cpu")["parameter_openapi_schema"]["properties"]["large"]["title"] == "Large model"
 
 
-@pytest.mark.parametrize("flow", [refilter, relabel, download_models, doctor, benchmark], ids=lambda flow: flow.name)
+@pytest.mark.parametrize(
+    "flow", [refilter, relabel, export, download_models, doctor, benchmark], ids=lambda flow: flow.name
+)
 def test_forms_of_maintenance_flows_have_titles_and_descriptions(flow):
     schema = form(flow)
     described = [p for d in schema.get("definitions", {}).values() for p in d["properties"].values()]

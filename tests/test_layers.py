@@ -24,7 +24,7 @@ LAYERS = (
     {"runs", "corpora"},
     {"models", "engines", "devices"},
     {"reports", "validation", "sweep", "benchmarking", "doctor"},
-    {"api"},
+    {"api", "export"},
     {"tasks"},
     {"flows"},
     {"deployments"},

@@ -33,6 +33,7 @@ COMMANDS = {
     "benchmark": "a.jsonl --models a.nemo --output out",
     "refilter": "out",
     "relabel": "out --output new",
+    "export": "out --form nemo --output new",
     "sweep": "out",
     "peek": "a.jsonl",
     "presets": "",

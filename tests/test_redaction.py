@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from cli.app import main
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble
+from winnow.parameters.export import Export
 from winnow.parameters.maintenance import Benchmark, Doctor, DownloadModels, Refilter
 from winnow.parameters.redaction import redact_text
 from winnow.parameters.settings import Parameters
@@ -53,7 +54,11 @@ def text_parameters(kind: type[Parameters]) -> list[str]:
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [(kind, name) for kind in (Curation, Ensemble, Benchmark, Doctor, Refilter) for name in text_parameters(kind)],
+    [
+        (kind, name)
+        for kind in (Curation, Ensemble, Benchmark, Doctor, Refilter, Export)
+        for name in text_parameters(kind)
+    ],
 )
 def test_parameter_with_credentials_is_refused_without_showing_them(kind, name):
     parent, _, inner = name.rpartition(".")
@@ -70,6 +75,7 @@ def test_parameter_with_credentials_is_refused_without_showing_them(kind, name):
         (Ensemble, {"models": ["a.nemo", SECRET]}),
         (DownloadModels, {"models": [SECRET]}),
         (Curation, {"extra_models": [SECRET]}),
+        (Export, {"against": [SECRET]}),
         (Curation, {"languages": {"de": {"small": SECRET}}}),
         (Curation, {"filter": {"rules": [f"source != '{SECRET}'"]}}),
     ],

@@ -2,8 +2,10 @@
 
 import errno
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import numpy as np
@@ -18,6 +20,8 @@ from winnow.audio.open_audio import open_audio
 from winnow.audio.places import find_audio
 from winnow.audio.safe_open import TRANSIENT_ERRORS, AudioFile
 from winnow.audio.stream import AudioStream
+
+T = TypeVar("T")
 
 MIN_SECONDS = 0.1
 SAMPLE_RATES = range(4_000, 384_001)  # Hz
@@ -72,7 +76,7 @@ def load_clip(
     path: str,
     offset: float | None,
     duration: float | None,
-    rate: int,
+    rate: int | None,
     longest: float,
     root: str | Path | None = None,
     delays: tuple[float, ...] = RETRY_DELAYS,
@@ -81,14 +85,20 @@ def load_clip(
 ) -> Clip:
     """Decode an utterance at `rate` Hz: a slice of its file if there is an offset, else all of it.
 
-    It is the given channel, counted from 0, or the mean of all. Raises BadAudio for audio that is missing, broken,
-    longer than `longest` seconds or outside `root`, and for a stated `duration` that is off by more than `tolerance`:
-    often the file is truncated. I/O errors that may pass are retried after each of `delays`, in seconds.
+    Without a rate, it is that of the file. It is the given channel, counted from 0, or the mean of all. Raises BadAudio
+    for audio that is missing, broken, longer than `longest` seconds or outside `root`, and for a stated `duration` that
+    is off by more than `tolerance`: often the file is truncated. I/O errors that may pass are retried after each of
+    `delays`, in seconds.
     """
     part = Slice(offset, duration, channel, rounding)
+    return retry_reads(lambda: load_part(path, part, rate, longest, root), delays)
+
+
+def retry_reads(read: Callable[[], T], delays: tuple[float, ...] = RETRY_DELAYS) -> T:
+    """Return what is read; I/O errors that may pass are retried after each of `delays`, others are BadAudio."""
     for delay in (*delays, None):
         try:
-            return load_part(path, part, rate, longest, root)
+            return read()
         except OSError as error:
             if delay is None or error.errno not in TRANSIENT_ERRORS:
                 raise BadAudio("AUDIO_IO", describe_error(error)) from error
@@ -96,7 +106,7 @@ def load_clip(
     raise AssertionError("the last try returns or raises")
 
 
-def load_part(path: str, part: Slice, rate: int, longest: float, root: str | Path | None) -> Clip:
+def load_part(path: str, part: Slice, rate: int | None, longest: float, root: str | Path | None) -> Clip:
     """Decode the utterance in the file at a path, or in the one that the path means (`find_audio`)."""
     try:
         with open_audio(path, root) as file:
@@ -132,7 +142,7 @@ def describe_error(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def decode_file(file: AudioFile, part: Slice, rate: int, longest: float) -> Clip:
+def decode_file(file: AudioFile, part: Slice, rate: int | None, longest: float) -> Clip:
     """Decode the utterance in an open file; any error of the decoder is the file's fault, unless the disk had one."""
     try:
         try:
@@ -152,7 +162,7 @@ def decode_file(file: AudioFile, part: Slice, rate: int, longest: float) -> Clip
             raise file.error
 
 
-def decode_utterance(stream: AudioStream, part: Slice, rate: int, longest: float, file_identity: str) -> Clip:
+def decode_utterance(stream: AudioStream, part: Slice, rate: int | None, longest: float, file_identity: str) -> Clip:
     """Decode from the offset to the end of the utterance; raises BadAudio if it fails a check.
 
     `file_identity` is that of the file when it was opened.
@@ -178,7 +188,7 @@ def decode_utterance(stream: AudioStream, part: Slice, rate: int, longest: float
     if stats.seconds < MIN_SECONDS:
         raise BadAudio("TOO_SHORT", f"{stats.seconds:.3f} s", stats)
     samples, identity = signal.samples, identify(file_identity, signal.samples)
-    if stream.sample_rate != rate:
+    if rate is not None and stream.sample_rate != rate:
         samples = soxr.resample(samples, stream.sample_rate, rate)
     return Clip(np.ascontiguousarray(samples, np.float32), stats, identity)
 

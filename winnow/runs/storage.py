@@ -120,7 +120,7 @@ def write_atomically(path: Path, replace: bool = True) -> Iterator[IO[bytes]]:
             else:
                 os.link(draft, path)
                 draft.unlink()
-            _sync(path.parent)
+            sync(path.parent)
             commit_step("in place" if replace else "linked", path)
     except BaseException as error:
         with suppress(OSError):
@@ -220,8 +220,9 @@ def _create(path: Path, content: bytes) -> bool:
     return True
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Have the system write a local file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

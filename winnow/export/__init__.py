@@ -1,0 +1,1 @@
+"""Export: a finished run becomes data that a trainer reads at once."""
