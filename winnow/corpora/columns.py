@@ -5,8 +5,11 @@ from typing import Any
 
 from winnow.corpora.faults import BadUtterance
 from winnow.corpora.forms import MANIFEST
-from winnow.corpora.text_forms import first_of
+from winnow.corpora.text_forms import Aliases, first_of
 from winnow.parameters.column_names import parse_columns
+
+USUAL: Aliases = {**MANIFEST, "lang": ("locale",)}
+"""Names that columns of tables usually have, by Winnow's."""
 
 
 def renamed(fields: Mapping[str, Any], columns: str) -> dict[str, Any]:
@@ -39,7 +42,7 @@ def name_columns(header: Iterable[str], columns: str) -> list[str]:
     named = {own: name for name, own in parse_columns(columns).items()}
     if missing := sorted(named.keys() - set(header)):
         raise ValueError(f"no column {', '.join(missing)}; there are {', '.join(header)}")
-    for name, aliases in MANIFEST.items():
+    for name, aliases in USUAL.items():
         own = first_of(aliases, header)
         if own and own not in named and name not in named.values() and name not in header:
             named[own] = name

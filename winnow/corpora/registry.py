@@ -3,17 +3,21 @@
 from pathlib import Path
 from typing import Protocol
 
+from winnow.corpora.audio_folder import AudioFolder
 from winnow.corpora.columnar.arrow import ArrowFile, SavedDataset
 from winnow.corpora.columnar.dataset_folder import DatasetFolder
 from winnow.corpora.columnar.parquet import ParquetFiles
 from winnow.corpora.json_lines_files import JsonLinesFiles
 from winnow.corpora.kaldi import KaldiFolder
+from winnow.corpora.lj_speech import LjSpeech
 from winnow.corpora.nemo_jsonl.source import NemoJsonl
 from winnow.corpora.source import Source
 from winnow.corpora.tables import Table
 
 SOURCES: list[type[Source]] = [
     KaldiFolder,
+    LjSpeech,
+    AudioFolder,
     SavedDataset,
     ParquetFiles,
     ArrowFile,

@@ -16,6 +16,8 @@ from winnow.text.number_form import finite_number
 DELIMITERS = {".csv": ",;|\t", ".tsv": "\t"}
 """The suffixes of tables, and what their cells may be separated by."""
 
+CLIPS = "clips"
+
 NUMBERS = (COLUMN_FIELDS - {"audio_filepath", "text"}) | {"channel"}
 """Fields that are numbers, which a table can only hold as text."""
 
@@ -37,11 +39,24 @@ class Table(ListedSource):
         with Path(self.location).open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             rows = self.read_rows(file)
             names = self.names(next(rows, []))
+            audio, within = names.index("audio_filepath"), None
             for cells in rows:
                 if isinstance(cells, BadUtterance):
                     yield faulty_line(cells, {})
                 elif cells:
+                    if len(cells) == len(names) and cells[audio] and "/" not in cells[audio]:
+                        within = self.clips(cells[audio]) if within is None else within
+                        cells[audio] = within + cells[audio]
                     yield table_line(names, cells)
+
+    def clips(self, path: str) -> str:
+        """Return the folder of Common Voice's audio if there is one and a file is not beside it; else nothing."""
+        folder = Path(self.folder)
+        return f"{CLIPS}/" if (folder / CLIPS).is_dir() and not (folder / path).exists() else ""
+
+    def key(self) -> str:
+        clips = (Path(self.folder) / CLIPS).is_dir()
+        return f"{super().key()}-{CLIPS}" if clips else super().key()
 
     def names(self, header: list[str] | BadUtterance) -> list[str]:
         """Return the names of the columns; raises ManifestError if there is none with the path of the audio."""
