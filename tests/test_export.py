@@ -1,6 +1,7 @@
 """Export: the kept rows of a run in forms that trainers read, with all of their audio, in parts that share nothing."""
 
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import soundfile
 from flows.export import run_export
 from flows.orchestrator import InProcess
 from tests.in_process import curate
+from winnow.audio.tar_members import tar_members
 from winnow.errors import OptionError, OutputError, RunMismatch
 from winnow.export.verify import verify_export
 from winnow.parameters.export import Export
@@ -41,9 +43,9 @@ def write_corpus(folder: Path, rows: list[dict] = ROWS) -> Path:
     return folder
 
 
-def make_run(corpus: Path, output: Path) -> Path:
+def make_run(corpus: Path, output: Path, rows: list[dict] = ROWS) -> Path:
     """Curate the corpus by precomputed transcripts: five rows are kept, one is dropped and one quarantined."""
-    transcripts = [row | {"pred_text": "no" if row["text"] == "wrong" else row["text"]} for row in ROWS]
+    transcripts = [row | {"pred_text": "no" if row["text"] == "wrong" else row["text"]} for row in rows]
     (corpus / "small.jsonl").write_text("".join(json.dumps(row) + "\n" for row in transcripts))
     rules = {"preset": "none", "max_wer": 0.5}
     curate(manifest=corpus / "corpus.jsonl", output=output, small=str(corpus / "small.jsonl"), filter=rules)
@@ -191,3 +193,59 @@ def test_nothing_of_an_evaluation_set_is_exported(run, corpus, tmp_path):
 def test_options_that_contradict_each_other_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Export.model_validate({"run": "run", "output": "new", "form": "shar", **options})
+
+
+def test_parts_share_no_speaker_and_the_report_says_what_that_cost(run, tmp_path):
+    options = {"split": "train=0.7,test=0.3", "apart": "speaker"}
+    report = export(run, tmp_path / "new", "nemo", **options)
+    parts = {name: lines(tmp_path / "new" / name / "manifest.jsonl") for name in ("train", "test")}
+    speakers = {name: {row["speaker"] for row in rows if "speaker" in row} for name, rows in parts.items()}
+    assert not speakers["train"] & speakers["test"]
+    assert {name: len(rows) for name, rows in parts.items()} == {
+        name: part.utterances for name, part in report.parts.items()
+    }
+    assert (report.components, report.largest_share) == (4, 1.75 / 5.25)
+    with pytest.raises(OptionError, match="no utterance has a field session"):
+        export(run, tmp_path / "other", "nemo", **options | {"apart": "session"})
+
+
+def test_buckets_have_longer_and_longer_utterances(run, tmp_path):
+    export(run, tmp_path / "new", "nemo-tarred", buckets=2, shards=2)
+    seconds = [
+        [row["duration"] for row in lines(tmp_path / "new" / f"bucket{number}" / "tarred_audio_manifest.json")]
+        for number in (1, 2)
+    ]
+    assert max(seconds[0]) <= min(seconds[1])
+    assert sorted(seconds[0] + seconds[1]) == [0.75, 1.0, 1.0, 1.0, 1.5]
+    for number in (1, 2):
+        assert sorted(path.name for path in (tmp_path / "new" / f"bucket{number}").glob("*.tar")) == [
+            "audio_0.tar",
+            "audio_1.tar",
+        ]
+
+
+def test_audio_in_a_tar_is_exported_like_a_file(corpus, tmp_path):
+    with tarfile.open(corpus / "audio.tar", "w") as tar:
+        for name in ("a.wav", "b.flac", "call.wav", "a2.wav", "c.ogg"):
+            tar.add(corpus / name, name)
+    places = {place.name: str(place) for place in tar_members(str(corpus / "audio.tar"))}
+    rows = [row | {"audio_filepath": places.get(row["audio_filepath"], "none.wav")} for row in ROWS]
+    (corpus / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = make_run(corpus, tmp_path / "run", rows)
+    export(run, tmp_path / "new", "nemo")
+    found = lines(tmp_path / "new" / "manifest.jsonl")
+    assert [(row["text"], Path(row["audio_filepath"]).suffix) for row in found[:2]] == [
+        ("good morning", ".wav"),
+        ("Grüß dich,\tAnn", ".flac"),
+    ]
+    for row, name in zip(found[:2], ("a.wav", "b.flac"), strict=True):
+        assert (tmp_path / "new" / row["audio_filepath"]).read_bytes() == (corpus / name).read_bytes()
+    samples, _ = soundfile.read(tmp_path / "new" / found[2]["audio_filepath"], dtype="int16")
+    assert np.array_equal(samples, expected_audio()["hello"])
+    with pytest.raises(OptionError, match="not a file on a disk"):
+        export(run, tmp_path / "other", "nemo", audio="reference")
+
+
+def test_nothing_is_left_to_export(run, corpus, tmp_path):
+    with pytest.raises(OptionError, match="nothing is left to export of 5 utterances"):
+        export(run, tmp_path / "new", "nemo", against=[corpus / "corpus.jsonl"], drop_leaks=True)

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from winnow.corpora.registry import open_source
-from winnow.errors import OutputError
-from winnow.export.leakage import read_evaluation_sets, recorded_samples
+from winnow.export.leakage import read_evaluation_sets, rows_with_samples
 from winnow.export.plan import make_plan
 from winnow.export.rows import MANIFEST, check_manifest
 from winnow.export.splits import SplitCost
@@ -51,9 +50,8 @@ def divide(output: Path, settings: Export, digest: str) -> Division:
         run = location(settings.run)
         normalizer = load_settings(run).normalizer
         sets = read_evaluation_sets(settings.against, normalizer) if settings.against else None
-        plan = make_plan(run, settings, normalizer, sets, recorded_samples(run) if sets else {})
-        if not plan.rows:
-            raise OutputError(f"{run}: no utterance was kept, so there is nothing to export")
+        same = rows_with_samples(run, sets.samples) if sets else frozenset()
+        plan = make_plan(run, settings, normalizer, sets, same)
         folder = output / ledger.STAGES / "divide"
         files = [store_table(folder, f"{number:05d}", table) for number, table in enumerate(plan.shards)]
         files.append(store_table(output / ledger.STAGES / "left-out", "00000", plan.left_out))

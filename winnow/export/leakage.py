@@ -46,12 +46,12 @@ class EvaluationSets:
     samples: frozenset[str]
     unreadable: int
 
-    def leak(self, row: KeptRow, text: int | None, samples: str | None) -> str | None:
+    def leak(self, row: KeptRow, text: int | None, same_samples: bool) -> str | None:
         """Return why a row may not be exported, a key of LEAKS; None if it may."""
         if text in self.texts:
             return LEAKED_TEXT
         place = row.fields["audio_filepath"], row.fields.get("offset")
-        return LEAKED_AUDIO if samples in self.samples or place in self.places else None
+        return LEAKED_AUDIO if same_samples or place in self.places else None
 
 
 def read_evaluation_sets(corpora: Iterable[Path], normalizer: Normalizer) -> EvaluationSets:
@@ -85,14 +85,14 @@ def samples_in(identity: str) -> str:
     return identity.split()[-1]
 
 
-def recorded_samples(run: Path) -> dict[int, str]:
-    """Return the hash of the samples of each utterance that the run decoded, by id."""
-    found: dict[int, str] = {}
-    for file in files_by_stage(run).get("filter", []):
+def rows_with_samples(run: Path, samples: frozenset[str]) -> frozenset[int]:
+    """Return the ids of kept utterances whose samples, as the run has recorded them, are among these."""
+    found: set[int] = set()
+    for file in files_by_stage(run).get("filter", []) if samples else []:
         rows = read_columns(file, ["id", AUDIO_IDENTITY, "decision"])
         if AUDIO_IDENTITY in rows.column_names:
             columns = (rows[name].to_pylist() for name in ("id", AUDIO_IDENTITY, "decision"))
             for number, identity, decision in zip(*columns, strict=True):
-                if identity and decision == "keep":
-                    found[number] = samples_in(identity)
-    return found
+                if identity and decision == "keep" and samples_in(identity) in samples:
+                    found.add(number)
+    return frozenset(found)

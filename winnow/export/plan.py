@@ -1,8 +1,9 @@
 """The plan of an export: which utterance of the run goes into which part and shard, and which is left out and why.
 
-It is made in one pass over the run's manifest and takes some 60 bytes of memory per utterance.
+It is made in one pass over the run's manifest, and holds a few numbers for each utterance.
 """
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import xxhash
 from numpy.typing import NDArray
 
 from winnow.errors import OptionError
@@ -59,31 +61,33 @@ class Plan:
 class Facts:
     """What is known of every row that may be exported, in order."""
 
-    start: list[int]
-    size: list[int]
-    seconds: list[float]
-    labels: dict[str, list[int]]
+    start: "array[int]"
+    size: "array[int]"
+    seconds: "array[float]"
+    labels: dict[str, "array[int]"]
     left_out: list[dict[str, Any]]
     rows: int = 0
 
 
 def make_plan(
-    run: Path, settings: Export, normalizer: Normalizer, sets: EvaluationSets | None, samples: dict[int, str]
+    run: Path, settings: Export, normalizer: Normalizer, sets: EvaluationSets | None, same_samples: frozenset[int]
 ) -> Plan:
-    """Plan the export of a run; `samples` are the hashes of its audio by id, to compare with the evaluation sets.
+    """Plan the export of a run; `same_samples` are the ids of utterances whose samples an evaluation set has.
 
     Raises OptionError for leaks that are not to be dropped, for fields to keep apart that no row has, and for a split
     that leaves a part empty.
     """
     shares = parse_split(settings.split)
     apart = [name.strip() for name in settings.apart.split(",") if name.strip()] if shares else []
-    facts = read_facts(run, apart, normalizer, sets, samples)
+    facts = read_facts(run, apart, normalizer, sets, same_samples)
     if facts.left_out and not settings.drop_leaks:
         first = facts.left_out[0]
         raise OptionError(
             f"{len(facts.left_out):,} of {facts.rows:,} utterances are in an evaluation set, such as "
             f"{first['audio_filepath']} ({first['reason']}): leave them out with --drop-leaks"
         )
+    if not facts.seconds:
+        raise OptionError(f"{run}: nothing is left to export of {facts.rows:,} utterances")
     seconds = np.array(facts.seconds)
     parts, cost = np.zeros(len(seconds), np.int8), None
     if shares:
@@ -104,24 +108,23 @@ def make_plan(
 
 
 def read_facts(
-    run: Path, apart: list[str], normalizer: Normalizer, sets: EvaluationSets | None, samples: dict[int, str]
+    run: Path, apart: list[str], normalizer: Normalizer, sets: EvaluationSets | None, same_samples: frozenset[int]
 ) -> Facts:
     """Read the run's manifest once."""
-    facts = Facts([], [], [], {name: [] for name in apart}, [])
-    codes: dict[str, dict[object, int]] = {name: {} for name in apart}
+    facts = Facts(array("q"), array("q"), array("d"), {name: array("q") for name in apart}, [])
     for row in kept_rows(run):
         facts.rows += 1
         text = hash_text(row.text, normalizer, language_tag(row.language)) if sets or "text" in apart else None
-        if sets and (reason := sets.leak(row, text, samples.get(row.id))):
+        if sets and (reason := sets.leak(row, text, row.id in same_samples)):
             place = row.fields["audio_filepath"]
             facts.left_out.append({"id": row.id, "audio_filepath": place, "reason": reason, "detail": None})
             continue
         facts.start.append(row.start)
         facts.size.append(row.size)
         facts.seconds.append(row.seconds)
-        for name, known in codes.items():
-            value = text if name == "text" else value_of(row, name)
-            facts.labels[name].append(UNKNOWN if value is None else known.setdefault(value, len(known)))
+        for name, labels in facts.labels.items():
+            label = text if name == "text" else hash_value(value_of(row, name))
+            labels.append(UNKNOWN if label is None else label)
     return facts
 
 
@@ -133,10 +136,15 @@ def value_of(row: KeptRow, name: str) -> str | None:
     return None if value is None or value == "" else str(value)
 
 
+def hash_value(value: str | None) -> int | None:
+    """Return 63 bits for a value, which are enough to tell billions apart."""
+    return None if value is None else xxhash.xxh3_64_intdigest(value.encode()) >> 1
+
+
 def check_apart(facts: Facts, apart: list[str]) -> None:
     """Raise OptionError for a field that no row has."""
     for name in apart:
-        if facts.seconds and set(facts.labels[name]) == {UNKNOWN}:
+        if facts.seconds and all(label == UNKNOWN for label in facts.labels[name]):
             known = f" (nor {', '.join(SPEAKER_FIELDS[1:])})" if name == "speaker" else ""
             raise OptionError(
                 f"--apart: no utterance has a field {name}{known}: name the fields to keep apart, or none"
