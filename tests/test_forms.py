@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from winnow.corpora.forms import MANIFEST, UNREFERENCED_MANIFEST, detect_form
+from winnow.corpora.forms import MANIFEST, TRANSCRIPTS, UNREFERENCED_MANIFEST, detect_form
 from winnow.corpora.registry import open_source
 from winnow.errors import ManifestError
 
@@ -59,8 +59,6 @@ def write_zip(sink):
 
 
 CONVERTED = {
-    "corpus.jsonl.gz": ("gzip", gzip.compress(LINES.encode())),
-    "corpus.jsonl.bz2": ("bzip2", bz2.compress(LINES.encode())),
     "corpus.jsonl.xz": ("xz", lzma.compress(LINES.encode())),
     "corpus.json": ("json-array", json.dumps(ROWS).encode()),
     "indented.json": ("json-array", json.dumps(ROWS, indent=2).encode()),
@@ -78,21 +76,30 @@ CONVERTED = {
     "little.jsonl": ("utf-16", LINES.encode("utf-16-le")),
     "big.jsonl": ("utf-16", LINES.encode("utf-16-be")),
     "wide.jsonl": ("utf-32", LINES.encode("utf-32")),
-    "corpus.parquet": ("parquet", packed(lambda sink: pq.write_table(pa.Table.from_pylist(ROWS), sink))),
-    "corpus.csv": ("csv", b'audio_filepath,text\na.wav,"good, ""good"" morning"\nb.wav,gr\xc3\xbcezi\n'),
-    "semicolons.csv": ("csv", b'text;file\n"good, ""good"" morning";a.wav\ngr\xc3\xbcezi;b.wav\n'),
-    "validated.tsv": ("tsv", b'client_id\tpath\tsentence\n1\ta.wav\tgood, "good" morning\n2\tb.wav\tgr\xc3\xbcezi\n'),
-    "names.jsonl": ("other-fields", "\n".join(map(json.dumps, OTHER_NAMES)).encode()),
-    "hub.jsonl": (
-        "other-fields",
-        "\n".join(
-            json.dumps({"audio": {"path": r["audio_filepath"]}, "transcription": r["text"]}) for r in ROWS
-        ).encode(),
-    ),
     "cuts.jsonl": ("lhotse", "\n".join(map(json.dumps, CUTS)).encode()),
     "it's $(touch ran).json": ("json-array", json.dumps(ROWS).encode()),
 }
 """Files with their form, whose command makes a manifest of them."""
+
+PARQUET = packed(lambda sink: pq.write_table(pa.Table.from_pylist(ROWS), sink))
+HUB_ROWS = [{"audio": {"path": row["audio_filepath"]}, "transcription": row["text"]} for row in ROWS]
+
+READ_AS_IT_IS = {
+    "gzip": (gzip.compress(LINES.encode()), ".gz", ""),
+    "bzip2": (bz2.compress(LINES.encode()), ".bz2", ""),
+    "zstd": (pa.compress(LINES.encode(), codec="zstd", asbytes=True), ".zst", ""),
+    "parquet": (PARQUET, ".parquet", ""),
+    "csv": (b'audio_filepath,text\na.wav,"good, ""good"" morning"\nb.wav,gr\xc3\xbcezi\n', ".csv", ""),
+    "csv, other names": (b'text;file\n"good, ""good"" morning";a.wav\ngr\xc3\xbcezi;b.wav\n', ".csv", ""),
+    "tsv": (b'client_id\tpath\tsentence\n1\ta.wav\tgood, "good" morning\n2\tb.wav\tgr\xc3\xbcezi\n', ".tsv", ""),
+    "other-fields": ("\n".join(map(json.dumps, OTHER_NAMES)).encode(), "", "audio_filepath=path,text=sentence"),
+    "other-fields, nested": (
+        "\n".join(map(json.dumps, HUB_ROWS)).encode(),
+        "",
+        "audio_filepath=audio.path,text=transcription",
+    ),
+}
+"""Content of a file whose form its name does not say; a suffix or `--columns` is all that it needs."""
 
 NAMED = {
     "empty.jsonl": ("empty", b""),
@@ -153,6 +160,39 @@ def test_other_form_is_named_with_a_command_that_converts_it(tmp_path, name):
     assert [(row["audio_filepath"], row["text"], row["reason"]) for row in rows] == [
         (row["audio_filepath"], row["text"], None) for row in ROWS
     ]
+
+
+@pytest.mark.parametrize("form", READ_AS_IT_IS)
+def test_form_that_is_read_as_it_is_once_it_is_named_is_not_converted(tmp_path, form):
+    content, suffix, columns = READ_AS_IT_IS[form]
+    (tmp_path / "corpus").write_bytes(content)
+    found = detect_form(tmp_path / "corpus")
+    assert found.name == form.partition(",")[0]
+    named = f"let its name end in {suffix}: it is read as it is" if suffix else f"add --columns {columns}"
+    assert found.remedy == named
+    path = (tmp_path / "corpus").rename(tmp_path / f"corpus{suffix}")
+    rows = list(open_source(path, columns=columns).scan())
+    assert [(row["audio_filepath"], row["text"], row["reason"]) for row in rows] == [
+        (row["audio_filepath"], row["text"], None) for row in ROWS
+    ]
+
+
+TRANSCRIPT_LINES = [{"audio_filepath": "a.wav", "pred_text": "good"}, {"audio_filepath": "b.wav", "pred_text": "gut"}]
+OF_TRANSCRIPTS = {
+    "a.jsonl.gz": gzip.compress("\n".join(map(json.dumps, TRANSCRIPT_LINES)).encode()),
+    "a.parquet": packed(lambda sink: pq.write_table(pa.Table.from_pylist(TRANSCRIPT_LINES), sink)),
+    "a.csv": b"file,hyp\na.wav,good\nb.wav,gut\n",
+}
+
+
+@pytest.mark.parametrize("name", OF_TRANSCRIPTS)
+def test_transcripts_of_another_form_are_converted(tmp_path, name):
+    (tmp_path / name).write_bytes(OF_TRANSCRIPTS[name])
+    form = detect_form(tmp_path / name, TRANSCRIPTS)
+    run_in(tmp_path, form.remedy)
+    assert detect_form(tmp_path / "a.jsonl", TRANSCRIPTS) is None
+    rows = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    assert [(row["audio_filepath"], row["pred_text"]) for row in rows] == [("a.wav", "good"), ("b.wav", "gut")]
 
 
 @pytest.mark.parametrize("name", NAMED)

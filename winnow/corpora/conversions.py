@@ -44,6 +44,17 @@ def from_table(delimiter: str, names: Mapping[str, str]) -> str:
     return python(f"import csv, json, sys; [print(json.dumps({{{columns}**row}})) for row in {rows}]")
 
 
+def with_columns(names: Mapping[str, str | None]) -> str:
+    """Return the option for a corpus whose fields `names` maps from the expected names to its own."""
+    columns = ",".join(f"{name}={own}" for name, own in names.items())
+    return f"add --columns {columns}"
+
+
+def renamed_to(suffix: str) -> str:
+    """Return the remedy for a file that is read as it is once its name says what it is."""
+    return f"let its name end in {suffix}: it is read as it is"
+
+
 def with_names(command: str, old: str, new: str) -> str:
     """Return a command for these files."""
     return command.replace("OLD", shlex.quote(old)).replace("NEW", shlex.quote(new))

@@ -6,9 +6,9 @@ Only the beginning of a file is read: its first bytes, then its lines (`winnow.c
 import shlex
 from pathlib import Path
 
-from winnow.corpora.conversions import FROM_PARQUET, iconv, with_names
+from winnow.corpora.conversions import FROM_PARQUET, iconv, renamed_to, with_names
 from winnow.corpora.line_reader import MAX_LINE, is_blank, strip_line
-from winnow.corpora.text_forms import Aliases, Form, json_form, lines_form, objects, text_form
+from winnow.corpora.text_forms import Aliases, Form, json_form, lines_form, objects, of_transcripts, text_form
 
 HEAD = MAX_LINE + 2  # bytes; a first line without an end in them is not an utterance
 
@@ -49,6 +49,9 @@ MAGIC = {
 }
 """Forms by their first bytes."""
 
+SUFFIXES = {"gzip": ".gz", "bzip2": ".bz2", "zstd": ".zst", "parquet": ".parquet", "arrow": ".arrow"}
+"""Of forms that are read as they are, how names of files end that say so."""
+
 
 def detect_form(path: Path, fields: Aliases = MANIFEST) -> Form | None:
     """Return what the input is if it cannot be read as JSON Lines with these fields; None if it can.
@@ -84,7 +87,8 @@ def file_form(head: bytes, fields: Aliases, complete: bool) -> Form | None:
     """Return the form of a file that begins with `head`; `complete` tells whether that is all of it."""
     for magic, form in MAGIC.items():
         if head.startswith(magic):
-            return form
+            suffix = None if of_transcripts(fields) else SUFFIXES.get(form.name)
+            return form._replace(remedy=renamed_to(suffix)) if suffix else form
     if head[257:262] == b"ustar":
         return Form("tar", "a tar archive", "extract it with tar -xf OLD, and give the manifest that is in it")
     if encoding := encoding_by_zeros(head):

@@ -69,9 +69,11 @@ class JsonLinesFiles(ListedSource):
         if form := file_form(head, fields, complete=len(head) < HEAD):
             expected = " and ".join(fields)
             remedy = with_names(form.remedy, "OLD.jsonl", "NEW.jsonl")
+            if form.name != "other-fields":
+                remedy = f"decompress it, and then: {remedy}"
             raise ManifestError(
                 f"{self.location}: once decompressed, {form.description}; expected a JSON object on each line with "
-                f"{expected}: decompress it, and then: {remedy}"
+                f"{expected}: {remedy}"
             )
 
 

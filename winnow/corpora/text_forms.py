@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from winnow.corpora.conversions import FROM_CUTS, FROM_PYTHON, from_table, jq
+from winnow.corpora.conversions import FROM_CUTS, FROM_PYTHON, from_table, jq, renamed_to, with_columns
 from winnow.corpora.faults import BadUtterance
 from winnow.corpora.strict_json import decode_line
 
@@ -78,11 +78,16 @@ def other_fields(rows: list[dict[str, Any]], keys: Mapping[str, Any], fields: Al
         return Form("other-fields", f"rows without {missing}{f', but with {found}' if found else ''}", f"add {missing}")
     if not renamed:
         return None
-    steps = [f".{name} = .{alias}{'.path' * is_file(rows, alias)}" for name, alias in renamed.items()]
-    if "duration" not in keys and "duration_ms" in keys:
-        steps.append(".duration = .duration_ms / 1000")
+    own = {name: f"{alias}{'.path' * is_file(rows, alias)}" for name, alias in renamed.items()}
     found = ", ".join(str(alias) for alias in renamed.values())
-    return Form("other-fields", f"rows that have {found} instead of {missing}", jq(" | ".join(steps)))
+    converted = jq(" | ".join(f".{name} = .{alias}" for name, alias in own.items()))
+    remedy = converted if of_transcripts(fields) else with_columns(own)
+    return Form("other-fields", f"rows that have {found} instead of {missing}", remedy)
+
+
+def of_transcripts(fields: Aliases) -> bool:
+    """Tell whether these are the fields of transcripts, which have one form and no `--columns`."""
+    return "pred_text" in fields
 
 
 def first_of(aliases: tuple[str, ...], keys: Iterable[str]) -> str | None:
@@ -115,7 +120,8 @@ def table_form(lines: list[bytes], fields: Aliases) -> Form | None:
         if len(header) > 1 and own["audio_filepath"]:
             kind = "tsv" if delimiter == "\t" else "csv"
             renamed = {name: column for name, column in own.items() if column and column != name}
-            return Form(kind, f"a table ({kind.upper()})", from_table(delimiter, renamed))
+            remedy = from_table(delimiter, renamed) if of_transcripts(fields) else renamed_to(f".{kind}")
+            return Form(kind, f"a table ({kind.upper()})", remedy)
     first = lines[:3]
     if all(AUDIO_NAME.fullmatch(line) and len(line.split()) == 1 for line in first):
         return Form("list", "a list of audio files", jq("{audio_filepath: .}", "-Rc"))
