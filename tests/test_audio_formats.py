@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from tasks.transcribe import transcribe
 from tests.conftest import shard_table
 from tests.test_audio import fault_of, stats_of
 from winnow.audio.decode import load_clip
 from winnow.engines.inference import transcribe_requests
 from winnow.engines.transcripts import TranscriptEngine
 from winnow.models.passes import Pass
+from winnow.models.transcription import transcribe
 from winnow.parameters.engine import EngineOptions
 from winnow.schema import UTTERANCE
 

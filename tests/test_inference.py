@@ -9,7 +9,6 @@ import psutil
 import pytest
 import torch
 
-from tasks.transcribe import transcribe_files
 from tests.conftest import shard_table
 from tests.test_nemo import demo_requests
 from winnow.audio.decode import Clip
@@ -22,6 +21,7 @@ from winnow.engines.model_cache import PROCESS_CACHE, ModelCache, get_model
 from winnow.errors import CheckpointError, ModelBroken
 from winnow.models.passes import Pass
 from winnow.models.resolve import resolve
+from winnow.models.transcription import transcribe_files
 from winnow.parameters.engine import EngineOptions
 from winnow.runs import ledger
 from winnow.runs.shard_files import store_table

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pytest
 import soundfile
 
-from tasks.transcribe import transcribe
 from tests.conftest import DEMO
 from tests.test_audio import MEMORY, ten_hours, with_frame_count
 from winnow.audio.decode import load_clip
@@ -22,6 +21,7 @@ from winnow.engines.engine import Checkpoint
 from winnow.engines.inference import transcribe_requests
 from winnow.engines.model_cache import get_model
 from winnow.models.passes import Pass
+from winnow.models.transcription import transcribe
 from winnow.parameters.engine import EngineOptions
 from winnow.schema import QUARANTINE_REASONS, UTTERANCE, select_columns
 

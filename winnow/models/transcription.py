@@ -1,0 +1,107 @@
+"""A pass over shards, as a device runs it: a worker needs none of Prefect, whose import takes as long as all others."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from winnow.engines.engine import Request
+from winnow.engines.inference import Result
+from winnow.engines.isolation import Transcribed, transcribe_here, transcribe_isolated
+from winnow.engines.model_cache import PROCESS_CACHE
+from winnow.engines.registry import versions_for
+from winnow.engines.scored_texts import texts_to_score
+from winnow.engines.shard_columns import audio_columns, fill_in, hypothesis_columns, merge_sample, requests_for
+from winnow.models.passes import Pass, rows_to_transcribe, transcribe_by_language
+from winnow.parameters.engine import EngineOptions
+from winnow.roles import Role, is_larger, position_of
+from winnow.runs import ledger
+from winnow.runs.records import Record
+from winnow.schema import AUDIO_IDENTITY, after_transcribe, append_columns
+from winnow.text.languages import row_languages
+from winnow.text.normalize import is_too_long
+
+TranscribeRequests = Callable[[list[Request]], Transcribed]
+
+
+def transcribe(shard: pa.Table, model_pass: Pass, recognise: TranscribeRequests) -> tuple[pa.Table, ledger.Facts]:
+    """Add the model's hypotheses, and on the first pass the measurements of the audio.
+
+    Utterances without a hypothesis get a reason, unless they were only audited; a missing duration is filled in.
+    Hypotheses that the model made of a sample before are kept.
+    """
+    role = model_pass.role
+    languages = row_languages(shard["fields"].to_pylist()) if model_pass.needs_language else [None] * len(shard)
+    checkpoints = {language: model_pass.checkpoint_for(language) for language in set(languages)}
+    selected = pc.indices_nonzero(rows_without_hypothesis(shard, role)).to_pylist()
+    indices = [i for i in selected if checkpoints[languages[i]]]
+    results: list[Result | None] = [None] * len(shard)
+    models: list[str | None] = [None] * len(shard)
+    usage: ledger.Facts = {}
+    texts = texts_to_score(shard, role, model_pass.comparison, model_pass.options.evidence)
+    if indices:
+        transcribed, usage = recognise(requests_for(shard, indices, languages, model_pass.root, texts))
+        for i, result in zip(indices, transcribed, strict=True):
+            checkpoint = checkpoints[languages[i]]
+            results[i], models[i] = refuse_long(result), checkpoint.name if checkpoint else None
+    audited = set(pc.indices_nonzero(shard["audit"]).to_pylist()) if role == "large" else set()
+    shard = fill_in(shard, results, audited)
+    hypotheses = hypothesis_columns(results, models, texts)
+    if f"{role}_pred_text" in shard.schema.names:
+        return merge_sample(shard, role, hypotheses), usage
+    first = AUDIO_IDENTITY not in shard.schema.names
+    columns = (audio_columns(results) if first else {}) | {
+        f"{role}_{name}": column for name, column in hypotheses.items()
+    }
+    return append_columns(shard, after_transcribe(shard.schema, role), columns), usage
+
+
+def rows_without_hypothesis(shard: pa.Table, role: Role) -> pa.Array:
+    """Return which rows a model has to transcribe [bool]; not those that it has transcribed as a sample."""
+    selected = rows_to_transcribe(shard, role) if is_larger(role) else pc.is_null(shard["reason"])
+    if (sample := f"{role}_pred_text") in shard.schema.names:
+        selected = pc.and_(selected, pc.is_null(shard[sample]))
+    return selected
+
+
+def refuse_long(result: Result) -> Result:
+    """Return the result, or a reason in its place if its text is too long to be compared."""
+    if result.hypothesis is None or not is_too_long(result.hypothesis.text):
+        return result
+    detail = f"a hypothesis of {len(result.hypothesis.text):,} characters"
+    return replace(result, hypothesis=None, reason="TEXT_TOO_LONG", detail=detail)
+
+
+def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated: bool = False) -> Record:
+    """Run the pass on shards on disk; the model is loaded only if there is something to transcribe.
+
+    With `isolated`, child processes transcribe, so that an utterance that kills its process costs no other utterance.
+    """
+    # the models of this pass and of those before it
+    PROCESS_CACHE.reserve(max(2, position_of(model_pass.role)) * len(model_pass.checkpoints))
+    recognise = partial(transcribe_by_language, model_pass, transcribe_isolated if isolated else transcribe_here)
+
+    def stage(table: pa.Table, **_: Any) -> tuple[pa.Table, ledger.Facts]:
+        rows, usage = transcribe(table, model_pass, recognise)
+        return rows, usage | {"worker": device}
+
+    audio_versions = {name: version(name) for name in ("av", "soundfile", "soxr")}
+    settings = model_pass.options.model_dump(mode="json", exclude=EngineOptions.PERFORMANCE_ONLY)
+    settings["versions"] = versions_for(model_pass.checkpoints) | audio_versions
+    if model_pass.options.evidence:
+        settings |= {"comparison": model_pass.comparison, "comparison_version": model_pass.comparison.version}
+    if model_pass.languages:
+        settings["languages"] = {tag: model and model.sha256 for tag, model in model_pass.languages.items()}
+    return ledger.run_stage(
+        shards,
+        f"transcribe-{model_pass.role}",
+        stage,
+        sha256=model_pass.checkpoint.sha256,
+        root=model_pass.root and str(model_pass.root),
+        **settings,
+    )
