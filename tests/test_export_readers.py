@@ -2,13 +2,14 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from tests.test_export import ROWS, expected_audio, export, make_run, write_corpus
+from tests.test_export import ROWS, expected_audio, export, make_run, tree, write_corpus
 from winnow.errors import OptionError
 
 KEPT = [row for row in ROWS if row["text"] not in ("wrong", "not there")]
@@ -127,3 +128,13 @@ def test_lhotse_imports_the_kaldi_folder(tmp_path, audio):
 def test_kaldi_is_not_given_a_file_of_which_one_channel_counts(run, tmp_path):
     with pytest.raises(OptionError, match="one channel of a file"):
         export(run, tmp_path / "new", "kaldi", audio="reference")
+
+
+@pytest.mark.parametrize("form", ["shar", "webdataset", "hf", "kaldi"])
+def test_same_run_gives_the_same_bytes(run, tmp_path, form):
+    options = {"shuffle": True, "shards": 2, "audio": "opus"}
+    export(run, tmp_path / "new", form, **options)
+    before = tree(tmp_path / "new")
+    shutil.rmtree(tmp_path / "new")
+    export(run, tmp_path / "new", form, **options)
+    assert tree(tmp_path / "new") == before

@@ -51,9 +51,9 @@ def running_store() -> Iterator[BaseWSGIServer]:
     server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def bucket():
-    """Create an empty bucket and return its URL."""
+@contextmanager
+def running_bucket() -> Iterator[str]:
+    """Create an empty bucket and yield its URL."""
     with running_store() as server, pytest.MonkeyPatch.context() as patch:
         for name, value in {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.port}",
@@ -64,6 +64,12 @@ def bucket():
             patch.setenv(name, value)
         boto3.client("s3").create_bucket(Bucket="winnow")
         yield "s3://winnow"
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    with running_bucket() as url:
+        yield url
 
 
 def test_put_if_absent_keeps_the_first_object(bucket):

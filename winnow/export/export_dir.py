@@ -63,9 +63,11 @@ def check_export_folder(output: Path) -> None:
 
 def remove_drafts(output: Path) -> None:
     """Remove what attempts left that died."""
-    for path in output.iterdir() if is_local(output) else ():
+    for path in sorted(output.rglob(".tmp-*")) if is_local(output) else ():
         if path.name.startswith(DRAFTS) and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
+        elif is_draft(path):
+            path.unlink()
 
 
 @contextmanager
