@@ -149,9 +149,15 @@ def prefect_server(empty_prefect_home: Path, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def run_command(
-    prefect_server: str, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
-    """Run a command in this process, on the shared server; undo afterwards what a command does to its process."""
+    prefect_server: str, run_command_here: Callable[..., subprocess.CompletedProcess[str]]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a command in this process, on the shared server."""
+    return run_command_here
+
+
+@pytest.fixture
+def run_command_here(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Run a command in this process; undo afterwards what a command does to its process."""
     from cli.app import main
     from flows.server import monitor
 

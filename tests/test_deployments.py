@@ -44,6 +44,7 @@ from flows.refilter import refilter
 from flows.relabel import relabel
 from tests.conftest import CHROMIUM, DEMO, ROOT, published_rows, running_server
 from winnow.errors import DeploymentFailed, OptionError
+from winnow.models.resolve import resolve
 from winnow.runs.lock import lock_folder
 
 pytestmark = pytest.mark.unmeasured
@@ -166,7 +167,7 @@ def test_form_shows_unit_limits_and_choices_of_every_parameter():
 class DeployedServer:
     """A server with deployments and a worker.
 
-    `printed` is what `winnow deploy` printed, `notifications` what its automation has sent to `notify`.
+    `printed` is what `deploy` printed, `notifications` what its automation has sent to `notify`.
     """
 
     api: str
@@ -230,26 +231,28 @@ def server(empty_prefect_home, tmp_path_factory) -> Iterator[DeployedServer]:
         own = {"PREFECT_HOME": str(home), "PREFECT_API_URL": api, "PREFECT_WORKER_QUERY_SECONDS": "1"}
         environment = os.environ | own
         notify = f"http://127.0.0.1:{webhook.server_port}"
-        words = [sys.executable, "-P", "-m", "cli.app", "deploy", "--notify", notify]
-        process = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        with temporary_settings({PREFECT_API_URL: api, PREFECT_HOME: home}), pytest.MonkeyPatch.context() as patch:
+            patch.chdir(ROOT)
+            patch.setenv("PREFECT_API_URL", api)
+            patch.setenv("PREFECT_HOME", str(home))
+            deploy(notify, (printed := []).append)
         line = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "cpu"]
         with (home / "worker.log").open("w") as log:
             worker = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
         with httpx.Client(timeout=120) as client:
-            yield DeployedServer(api, home, notify, process.stdout.splitlines(), notifications, client)
+            yield DeployedServer(api, home, notify, printed, notifications, client)
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
     webhook.shutdown()
 
 
-def test_deploy_creates_pools_deployments_and_automations_once(server, monkeypatch):
-    """Again, in this process, it finds what the command has created."""
+def test_deploy_creates_pools_deployments_and_automations_once(server, run_command_here, monkeypatch):
+    """The command finds what is there already."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("PREFECT_API_URL", server.api)
     monkeypatch.setenv("PREFECT_HOME", str(server.home))
-    again: list[str] = []
     with temporary_settings({PREFECT_API_URL: server.api, PREFECT_HOME: server.home}):
-        deploy(server.notify, again.append)
+        again = run_command_here("deploy", "--notify", server.notify).stdout.splitlines()
     assert server.printed == again
     assert again == [
         "work pools: cpu, gpu",
@@ -434,9 +437,10 @@ def output() -> Iterator[str]:
 
 @pytest.fixture
 def some_rows(tmp_path) -> Path:
-    """A manifest of some rows of the demo; the pictures show all of it."""
-    rows = map(json.loads, (DEMO / "corpus" / "manifest.jsonl").read_text().splitlines()[:12])
-    lines = [json.dumps(row | {"audio_filepath": str(DEMO / "corpus" / row["audio_filepath"])}) for row in rows]
+    """A manifest of some rows of the demo, also with hypotheses; the pictures show all of it."""
+    rows = list(map(json.loads, (DEMO / "corpus" / "manifest.jsonl").read_text().splitlines()[:12]))
+    own = ({"audio_filepath": str(DEMO / "corpus" / row["audio_filepath"]), "pred_text": row["text"]} for row in rows)
+    lines = [json.dumps(row | replaced) for row, replaced in zip(rows, own, strict=True)]
     (tmp_path / "some.jsonl").write_text("\n".join(lines))
     return tmp_path / "some.jsonl"
 
@@ -456,14 +460,20 @@ def browser(server) -> Iterator[Browser]:
     driver.quit()
 
 
-def test_run_is_started_from_the_form_and_its_report_is_shown(server, browser, some_rows, output):
-    """As the documentation describes it."""
+def test_run_is_started_from_the_form_and_its_report_is_shown(server, browser, some_rows, output, tmp_path):
+    """As the documentation describes it, where it takes pictures; otherwise with stand-ins for the models."""
+    if PICTURES:
+        small, large = "demo/small.nemo", "demo/large.nemo"
+    else:
+        small, large = str(tmp_path / "small.jsonl"), str(tmp_path / "large.jsonl")
+        Path(large).write_text(some_rows.read_text())
+        Path(small).write_text(some_rows.read_text().replace('"pred_text": "', '"pred_text": "um um um '))
     deployment_id = server.deployment("curate/cpu")["id"]
     browser.open(f"deployments/deployment/{deployment_id}/run", "Small model")
     browser.fill("Manifest", "demo/corpus/manifest.jsonl" if PICTURES else str(some_rows))
     browser.fill("Output", output)
-    browser.fill("Small model", "demo/small.nemo")
-    browser.fill("Large model", "demo/large.nemo")
+    browser.fill("Small model", small)
+    browser.fill("Large model", large)
     trust = "//label[starts-with(normalize-space(.), 'Trust unpinned')]"
     browser.find(f"{trust}/following::button[@role='switch'][1]").click()
     browser.picture("form.png", 1500, "//label[starts-with(normalize-space(.), 'Manifest')]")
@@ -474,6 +484,8 @@ def test_run_is_started_from_the_form_and_its_report_is_shown(server, browser, s
             item for item in server.post("flow_runs/filter", **runs) if item["parameters"].get("large") is not None
         ]
     )
+    assert (run["parameters"]["small"], run["parameters"]["large"]) == (small, large)
+    assert run["parameters"]["trust_unpinned"]
     assert server.wait_for(run)["state"]["type"] == "COMPLETED"
     browser.open(f"runs/flow-run/{run['id']}", "Completed")
     browser.picture("run.png", 1200)
@@ -485,8 +497,8 @@ def test_run_is_started_from_the_form_and_its_report_is_shown(server, browser, s
 
 
 def test_deployments_download_measure_and_check_models(server, manifest, hears, tmp_path):
-    """After the run from the form, so that the model is examined already."""
     small = pinned("small")
+    resolve(small)  # so that the model is examined here, where NeMo is imported already
     corpus = manifest({"audio_filepath": "a.wav", "text": "hello"})
     models = hears(one={"a.wav": "hello"})
     triggers = {
