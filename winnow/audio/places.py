@@ -6,7 +6,7 @@ An entry is written as a URL after which its container is named, as fsspec chain
 
 import re
 from dataclasses import dataclass, field, replace
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import quote, unquote
 
 from winnow.audio.file_names import find_file
 from winnow.audio.measurements import BadAudio
@@ -47,7 +47,13 @@ def parse_place(path: str) -> Place:
     if entry is None:
         return Place(path)
     kind, name, facts, container = entry.groups()
-    return Place(container, kind, unquote(name, errors="surrogateescape"), dict(parse_qsl(facts)))
+    return Place(container, kind, unquote(name, errors="surrogateescape"), parse_facts(facts))
+
+
+def parse_facts(facts: str) -> dict[str, str]:
+    """Return the facts of an entry; a name without a value has an empty one."""
+    pairs = (fact.partition("=") for fact in facts.split("&"))
+    return {name: unquote(value) for name, _, value in pairs}
 
 
 def find_audio(path: str) -> str | None:
