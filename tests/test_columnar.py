@@ -326,3 +326,6 @@ def test_splits_and_configurations_of_a_folder_are_named(tmp_path):
     ]
     assert len(rows_in(tmp_path / "en")) == 1
     assert len(rows_in(tmp_path / "de" / "t*.parquet")) == 3
+    (tmp_path / "en" / "corpus.jsonl").touch()
+    with pytest.raises(ManifestError, match=r"a folder; .*: give a file, such as corpus\.jsonl in it"):
+        open_source(tmp_path / "en").check()

@@ -28,7 +28,8 @@ class DatasetFolder(ListedSource):
     def claims(location: str) -> bool:
         path = Path(location)
         if path.exists():
-            return path.is_dir() and next(parquet_files(path), None) is not None
+            manifests = path.is_dir() and any(path.glob("*.jsonl"))  # beside the output of a run, perhaps
+            return path.is_dir() and not manifests and next(parquet_files(path), None) is not None
         return not path.suffix and any(split_of(file) == path.name for file in parquet_files(path.parent))
 
     def files(self) -> list[Path]:
