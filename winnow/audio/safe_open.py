@@ -48,7 +48,9 @@ class AudioFile:
         return os.pread(self.descriptor, length, self.start + start)
 
     def close(self) -> None:
-        os.close(self.descriptor)
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def __enter__(self) -> "AudioFile":
         return self
