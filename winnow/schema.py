@@ -270,6 +270,7 @@ QUARANTINE_REASONS = {
     "PATH_OUTSIDE_ROOT": "the path leads outside the audio root, or to a device or pipe",
     "NO_AUDIO_PATH": "audio_filepath has no path, or one of more than 4,096 characters",
     "UNSUPPORTED_SCHEME": "audio_filepath is a URL or a command",
+    "UNSUPPORTED_CUT": "a Lhotse cut without a recording on disk: mixed, transformed, in memory, or of features only",
     "BAD_CHANNEL": "the channel is not a whole number from 0, or not one of the audio's channels",
     "BAD_OFFSET": "the offset is negative, not a number, or past the end of the audio",
     "BAD_DURATION": "the duration is zero, negative, or not a number",

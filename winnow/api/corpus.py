@@ -1,6 +1,5 @@
 """Read a corpus: its utterances, its hours of audio and its languages."""
 
-import glob
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from winnow.corpora.file_patterns import is_pattern
 from winnow.corpora.registry import open_source
 from winnow.corpora.source import CorpusSummary, Source
 from winnow.corpora.utterance import Row
@@ -91,6 +91,6 @@ def open_corpus(
     """
     manifest = expand_home(path).absolute()
     source = open_source(manifest, folder and expand_home(folder), require_text, columns)
-    if not manifest.exists() and not glob.has_magic(str(manifest)):
+    if not manifest.exists() and not is_pattern(str(manifest)):
         raise ManifestError(f"{manifest}: no such manifest")
     return Corpus(source)

@@ -1,7 +1,7 @@
 """Audio in tar archives: which members there are, and each as a range of the archive's bytes.
 
-Nothing is unpacked, so the name of a member leads nowhere. Python's tarfile decodes the headers; it ends silently at one
-that is damaged, and reads a header of any size into memory, neither of which happens here.
+Nothing is unpacked, so the name of a member leads nowhere. Python's tarfile decodes the headers; alone, it ends
+silently at one that is damaged, and reads a header of any size into memory.
 """
 
 import io
@@ -36,7 +36,7 @@ class Headers:
     """The file that tarfile reads headers from: `left` bytes until the next member."""
 
     def __init__(self, file: AudioFile) -> None:
-        self.file, self.left = io.BufferedReader(FileView(file)), MAX_HEADERS  # type: ignore[type-var]
+        self.file, self.left = io.BufferedReader(FileView(file)), MAX_HEADERS
         self.seek, self.tell = self.file.seek, self.file.tell
 
     def read(self, size: int) -> bytes:
@@ -52,19 +52,24 @@ def tar_members(path: str) -> Iterator[Place]:
     Raises DamagedTar after the last member that is intact, BadAudio if the tar is not a regular file or cannot be
     decompressed, and OSError.
     """
-    with open_tar(open_file(path, None), path) as file:
-        headers, end = Headers(file), 0
-        try:
-            tar = tarfile.open(fileobj=headers, mode="r:", errors="surrogateescape")  # type: ignore[call-overload]  # noqa: SIM115
-            while member := tar.next():
-                if tar.offset <= end or member.size < 0:
-                    raise tarfile.ReadError("members that overlap")
-                tar.members, end, headers.left = [], tar.offset, MAX_HEADERS  # they would fill the memory
-                if member.isreg() and not member.issparse():
-                    yield member_place(file, path, member)
-            check_end(file, tar.offset, path)
-        except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
-            raise file.error or DamagedTar(end, str(error)) from error
+    with open_local_tar(path) as file:
+        yield from members_of(file, path)
+
+
+def members_of(file: AudioFile, path: str) -> Iterator[Place]:
+    """Yield the place of each regular file in an open tar, as `tar_members` does."""
+    headers, end = Headers(file), 0
+    try:
+        tar = tarfile.open(fileobj=headers, mode="r:", errors="surrogateescape")  # type: ignore[call-overload]  # noqa: SIM115
+        while member := tar.next():
+            if tar.offset <= end or member.size < 0:
+                raise tarfile.ReadError("members that overlap")
+            tar.members, end, headers.left = [], tar.offset, MAX_HEADERS  # they would fill the memory
+            if member.isreg() and not member.issparse():
+                yield member_place(file, path, member)
+        check_end(file, tar.offset, path)
+    except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
+        raise file.error or DamagedTar(end, str(error)) from error
 
 
 def member_place(file: AudioFile, path: str, member: tarfile.TarInfo) -> Place:
@@ -87,6 +92,11 @@ def check_end(file: AudioFile, end: int, path: str) -> None:
         log.warning("%s: something follows after its end, such as another tar, and is not read", path)
 
 
+def open_local_tar(path: str) -> AudioFile:
+    """Open a tar, compressed or not. Raises BadAudio as `tar_members` does, and OSError."""
+    return open_tar(open_file(path, None), path)
+
+
 def open_tar(file: AudioFile, path: str) -> AudioFile:
     """Return the file, or the copy of it that is not compressed if its name says that it is."""
     compression = compression_of(path)
@@ -104,11 +114,3 @@ def open_tar_member(file: AudioFile, place: Place) -> AudioFile:
     except BaseException:
         file.close()
         raise
-
-
-def read_member(place: Place, most: int) -> bytes | None:
-    """Return the bytes of a member; None if there are more than so many."""
-    if place.number("size") > most:
-        return None
-    with open_tar_member(open_file(place.container, None), place) as file:
-        return file.read_at(most, 0)

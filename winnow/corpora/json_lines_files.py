@@ -1,6 +1,5 @@
 """NeMo manifests that are compressed, lie in several files, or have other names for their fields."""
 
-import glob
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pyarrow as pa
 from winnow.corpora.columns import renamed
 from winnow.corpora.conversions import with_names
 from winnow.corpora.faults import BadUtterance
+from winnow.corpora.file_patterns import expand_files, is_pattern
 from winnow.corpora.forms import HEAD, MANIFEST, UNREFERENCED_MANIFEST, file_form
 from winnow.corpora.line_reader import BLOCK, MAX_LINE, read_lines, strip_line
 from winnow.corpora.listing import FAULT, ListedSource, faulty_line, line_of
@@ -36,12 +36,7 @@ class JsonLinesFiles(ListedSource):
         return Path(location).suffix.lower() in COMPRESSIONS or is_pattern(location)
 
     def files(self) -> list[Path]:
-        if not is_pattern(self.location):
-            return [Path(self.location)]
-        files = sorted(Path(name) for name in glob.glob(self.location, recursive=True))  # noqa: PTH207 (absolute)
-        if not files:
-            raise ManifestError(f"{self.location}: no file matches this pattern")
-        return files
+        return expand_files(self.location)
 
     def lines(self) -> Iterator[bytes]:
         for path in self.files():
@@ -80,11 +75,6 @@ class JsonLinesFiles(ListedSource):
 def unlike_a_fault(line: bytes) -> bytes:
     """Return a line that is no less wrong, but not taken for one that the listing itself marks as faulty."""
     return b" " + line if line.startswith(FAULT) else line
-
-
-def is_pattern(location: str) -> bool:
-    """Tell whether a path is a pattern for several files, and not the name of one."""
-    return glob.has_magic(location) and not Path(location).exists()
 
 
 def open_lines(path: Path) -> IO[bytes]:

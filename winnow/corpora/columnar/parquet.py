@@ -1,6 +1,5 @@
 """Parquet files with audio in their cells, or with the paths of audio files."""
 
-import glob
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from winnow.audio.parquet_cells import batch_rows, first_line, footer_checksum, 
 from winnow.audio.places import Place
 from winnow.audio.safe_open import FileView, open_file
 from winnow.corpora.columnar.rows import BATCH, TableRows, texts_of
-from winnow.corpora.json_lines_files import is_pattern
+from winnow.corpora.file_patterns import expand_files
 from winnow.corpora.listing import ListedSource
 from winnow.errors import ManifestError
 
@@ -34,12 +33,7 @@ class ParquetFiles(ListedSource):
         return location.lower().endswith(SUFFIXES) and "://" not in location and not Path(location).is_dir()
 
     def files(self) -> list[Path]:
-        if not is_pattern(self.location):
-            return [Path(self.location)]
-        files = sorted(Path(name) for name in glob.glob(self.location, recursive=True))  # noqa: PTH207 (absolute)
-        if not files:
-            raise ManifestError(f"{self.location}: no file matches this pattern")
-        return files
+        return expand_files(self.location)
 
     def lines(self) -> Iterator[bytes]:
         for path in self.files():
