@@ -5,12 +5,16 @@ import csv
 import gzip
 import json
 import shutil
+import tarfile
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import webdataset
+from lhotse import AudioSource, CutSet, MonoCut, Recording, SupervisionSegment
+from lhotse.shar import SharWriter
 
 from tests.conftest import published_rows
 from tests.in_process import curate, incremental
@@ -145,6 +149,57 @@ def write_audio_folder(folder: Path) -> Path:
     return folder / "audio" / "train"
 
 
+def write_nemo_tarred(folder: Path) -> Path:
+    for shard, rows in enumerate((ROWS[:2], ROWS[2:])):
+        (folder / f"manifest_{shard}.json").write_bytes(lines([row | {"shard_id": shard} for row in rows]))
+        with tarfile.open(folder / f"audio_{shard}.tar", "w") as tar:
+            for row in rows:
+                if (folder / row["audio_filepath"]).exists():
+                    tar.add(folder / row["audio_filepath"], row["audio_filepath"])
+    return folder / "manifest__OP_0..1_CL_.json"
+
+
+def write_webdataset(folder: Path) -> Path:
+    with webdataset.ShardWriter(str(folder / "train-%06d.tar"), maxcount=2, verbose=0) as writer:
+        for row in ROWS:
+            file = folder / row["audio_filepath"]
+            audio = {"wav": file.read_bytes()} if file.exists() else {}
+            fields = {"duration": row["duration"], "lang": row["lang"]}
+            writer.write({"__key__": file.stem, "txt": row["text"], "json": fields, **audio})
+    return folder / "train-{000000..000001}.tar"
+
+
+def write_compressed_tar(folder: Path) -> Path:
+    for tar in sorted(folder.glob(write_webdataset(folder).name.replace("{000000..000001}", "*"))):
+        (folder / f"{tar.name}.gz").write_bytes(gzip.compress(tar.read_bytes()))
+    return folder / "train-*.tar.gz"
+
+
+def lhotse_cuts(folder: Path) -> CutSet:
+    cuts = []
+    for row in ROWS:
+        path = folder / row["audio_filepath"]
+        sources = [AudioSource("file", [0], str(path))]
+        recording = Recording(path.stem, sources, 16_000, 16_000, row["duration"])
+        cut = MonoCut(path.stem, 0, 1.0, 0, recording=recording)
+        cut.supervisions = [SupervisionSegment(path.stem, path.stem, 0, 1.0, text=row["text"], language=row["lang"])]
+        cuts.append(cut)
+    return CutSet.from_cuts(cuts)
+
+
+def write_lhotse_cuts(folder: Path) -> Path:
+    lhotse_cuts(folder).to_file(folder / "cuts.jsonl.gz")
+    return folder / "cuts.jsonl.gz"
+
+
+def write_shar(folder: Path) -> Path:
+    cuts = [cut if cut.id != "none" else cut.drop_recording() for cut in lhotse_cuts(folder)]
+    with SharWriter(folder / "shar", {"recording": "wav"}, shard_size=2) as writer:
+        for cut in cuts:
+            writer.write(cut)
+    return folder / "shar"
+
+
 FORMS = {
     "gzip in two members": write_gzip,
     "zstd": write_zstd,
@@ -157,6 +212,11 @@ FORMS = {
     "audiofolder": write_audio_folder,
     "Parquet in two parts": write_parquet,
     "saved Hugging Face dataset": write_saved_dataset,
+    "NeMo tarred": write_nemo_tarred,
+    "WebDataset": write_webdataset,
+    "compressed tars": write_compressed_tar,
+    "Lhotse cuts": write_lhotse_cuts,
+    "Lhotse Shar": write_shar,
 }
 
 
@@ -173,7 +233,7 @@ def audio(tmp_path, write_tone) -> Path:
 
 def heard_in(corpus: Path) -> dict[str, str]:
     """Return what is heard in the audio of a corpus: by the names of the files that were put into it."""
-    paths = [row["path"] for row in open_source(corpus).scan()]
+    paths = [row["path"] for row in open_source(corpus).scan() if row.get("path")]
     return {path: HEARD[Path(parse_place(path).name or path).name] for path in paths}
 
 

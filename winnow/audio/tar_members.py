@@ -64,9 +64,10 @@ def members_of(file: AudioFile, path: str) -> Iterator[Place]:
         while member := tar.next():
             if tar.offset <= end or member.size < 0:
                 raise tarfile.ReadError("members that overlap")
+            place = member_place(file, path, member) if member.isreg() and not member.issparse() else None
             tar.members, end, headers.left = [], tar.offset, MAX_HEADERS  # they would fill the memory
-            if member.isreg() and not member.issparse():
-                yield member_place(file, path, member)
+            if place:
+                yield place
         check_end(file, tar.offset, path)
     except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
         raise file.error or DamagedTar(end, str(error)) from error

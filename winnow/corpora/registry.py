@@ -9,9 +9,9 @@ from winnow.corpora.columnar.dataset_folder import DatasetFolder
 from winnow.corpora.columnar.parquet import ParquetFiles
 from winnow.corpora.json_lines_files import JsonLinesFiles
 from winnow.corpora.kaldi import KaldiFolder
-from winnow.corpora.lj_speech import LjSpeech
 from winnow.corpora.lhotse_cuts import LhotseCuts
 from winnow.corpora.lhotse_shar import LhotseShar
+from winnow.corpora.lj_speech import LjSpeech
 from winnow.corpora.nemo_jsonl.source import NemoJsonl
 from winnow.corpora.nemo_tarred import NemoTarred
 from winnow.corpora.source import Source
