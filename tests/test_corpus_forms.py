@@ -193,10 +193,15 @@ def write_lhotse_cuts(folder: Path) -> Path:
 
 
 def write_shar(folder: Path) -> Path:
-    cuts = [cut if cut.id != "none" else cut.drop_recording() for cut in lhotse_cuts(folder)]
+    (folder / "shar").mkdir()
     with SharWriter(folder / "shar", {"recording": "wav"}, shard_size=2) as writer:
-        for cut in cuts:
-            writer.write(cut)
+        for cut in lhotse_cuts(folder):
+            if cut.id != "none":
+                writer.write(cut)
+    missing = next(cut for cut in lhotse_cuts(folder) if cut.id == "none").to_dict()
+    missing["recording"]["sources"][0] |= {"type": "shar", "source": ""}
+    with gzip.open(folder / "shar" / "cuts.000001.jsonl.gz", "ab") as file:
+        file.write(msgspec.json.encode(missing) + b"\n")
     return folder / "shar"
 
 
@@ -234,7 +239,7 @@ def audio(tmp_path, write_tone) -> Path:
 def heard_in(corpus: Path) -> dict[str, str]:
     """Return what is heard in the audio of a corpus: by the names of the files that were put into it."""
     paths = [row["path"] for row in open_source(corpus).scan() if row.get("path")]
-    return {path: HEARD[Path(parse_place(path).name or path).name] for path in paths}
+    return {path: HEARD[f"{Path(parse_place(path).name or path).stem}.wav"] for path in paths}
 
 
 def decided(run: Path, unstated: tuple[str, ...] = ()) -> list[tuple]:

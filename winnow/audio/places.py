@@ -15,6 +15,10 @@ ENTRY = re.compile(r"(tar|parquet|arrow)://([^?]*)\?([^:]*)::(.+)", re.DOTALL)
 """An entry: the kind of its container, its name, facts about it, and the container."""
 
 
+DAMAGE = "damage"
+"""The fact of an absent entry that says from which byte on its container cannot be read."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where the bytes of audio are: in a file, its container, or in an entry of it.
@@ -32,6 +36,11 @@ class Place:
             return self.container
         facts = "&".join(f"{name}={value if value.isalnum() else quote(value)}" for name, value in self.facts.items())
         return f"{self.kind}://{quote(self.name, errors='surrogateescape')}?{facts}::{self.container}"
+
+    @property
+    def absent(self) -> bool:
+        """Tell whether the entry was not there when its container was listed; a fact may say why."""
+        return bool(self.kind) and self.facts.keys() <= {DAMAGE}
 
     def number(self, fact: str) -> int:
         """Return a fact that is a number. Raises BadAudio if it is not stated."""
@@ -59,5 +68,5 @@ def parse_facts(facts: str) -> dict[str, str]:
 def find_audio(path: str) -> str | None:
     """Return the path, or the only one that it can mean if there is no such file; None if there is none or several."""
     place = parse_place(path)
-    found = find_file(place.container)
+    found = None if place.absent else find_file(place.container)
     return found and str(replace(place, container=found))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from winnow.audio.compressed_tars import compression_of, open_uncompressed
 from winnow.audio.measurements import BadAudio
-from winnow.audio.places import Place
+from winnow.audio.places import DAMAGE, Place
 from winnow.audio.safe_open import AudioFile, FileView, open_file
 
 log = logging.getLogger("winnow")
@@ -22,11 +22,11 @@ MAX_HEADERS = 2**18  # bytes of headers of one member, with its extended ones
 
 
 class DamagedTar(Exception):
-    """A tar that cannot be read from byte `start` on; it is not a tar if that is its first."""
+    """A tar that cannot be read from byte `start` on; not a tar at all if `is_tar` is false."""
 
-    def __init__(self, start: int, detail: str) -> None:
-        super().__init__(start, detail)
-        self.start, self.detail = start, detail
+    def __init__(self, start: int, detail: str, is_tar: bool) -> None:
+        super().__init__(start, detail, is_tar)
+        self.start, self.detail, self.is_tar = start, detail, is_tar
 
     def __str__(self) -> str:
         return f"the tar is damaged or cut off at byte {self.start}: {self.detail}"
@@ -58,19 +58,20 @@ def tar_members(path: str) -> Iterator[Place]:
 
 def members_of(file: AudioFile, path: str) -> Iterator[Place]:
     """Yield the place of each regular file in an open tar, as `tar_members` does."""
-    headers, end = Headers(file), 0
+    headers, end, is_tar = Headers(file), 0, False
     try:
         tar = tarfile.open(fileobj=headers, mode="r:", errors="surrogateescape")  # type: ignore[call-overload]  # noqa: SIM115
         while member := tar.next():
             if tar.offset <= end or member.size < 0:
                 raise tarfile.ReadError("members that overlap")
+            is_tar = True
             place = member_place(file, path, member) if member.isreg() and not member.issparse() else None
             tar.members, end, headers.left = [], tar.offset, MAX_HEADERS  # they would fill the memory
             if place:
                 yield place
         check_end(file, tar.offset, path)
     except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
-        raise file.error or DamagedTar(end, str(error)) from error
+        raise file.error or DamagedTar(end, str(error), is_tar) from error
 
 
 def member_place(file: AudioFile, path: str, member: tarfile.TarInfo) -> Place:
@@ -106,6 +107,9 @@ def open_tar(file: AudioFile, path: str) -> AudioFile:
 
 def open_tar_member(file: AudioFile, place: Place) -> AudioFile:
     """Narrow an open tar to a member. Raises BadAudio if its header is another than when the tar was listed."""
+    if place.absent:
+        at = place.facts.get(DAMAGE)
+        raise BadAudio("AUDIO_MISSING", f"the tar cannot be read from byte {at} on" if at else "not in the tar")
     start = place.number("start")
     file = open_tar(file, place.container)
     try:

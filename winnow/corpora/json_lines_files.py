@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+import msgspec
 import pyarrow as pa
 
 from winnow.corpora.columns import renamed
@@ -16,10 +17,12 @@ from winnow.corpora.line_reader import BLOCK, MAX_LINE, read_lines, strip_line
 from winnow.corpora.listing import FAULT, ListedSource, faulty_line, line_of
 from winnow.corpora.strict_json import decode_line
 from winnow.errors import ManifestError
+from winnow.input_files import not_a_file
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 """Suffixes of compressed files, and how Arrow calls them."""
 
+MOST_OF_A_ROW = 64 * MAX_LINE  # bytes in which the first row of another form is looked for
 TOO_LONG = b" " * (MAX_LINE + 1)  # a line over the limit stays one; its content is never held
 
 
@@ -83,3 +86,14 @@ def open_lines(path: Path) -> IO[bytes]:
     if compression is None:
         return path.open("rb")
     return io.BufferedReader(pa.input_stream(str(path), compression=compression), BLOCK)
+
+
+def first_row(path: Path) -> object:
+    """Return the first row of a manifest; None if there is none that can be read."""
+    if not_a_file(path) or not path.is_file():
+        return None
+    try:
+        with open_lines(path) as file:
+            return msgspec.json.decode(file.readline(MOST_OF_A_ROW))
+    except (OSError, ValueError):
+        return None

@@ -7,18 +7,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-import msgspec
-
+from winnow.audio.places import Place
 from winnow.corpora.columns import renamed
 from winnow.corpora.faults import BadUtterance
 from winnow.corpora.file_patterns import expand_files
-from winnow.corpora.json_lines_files import TOO_LONG, open_lines, unlike_a_fault
+from winnow.corpora.json_lines_files import TOO_LONG, first_row, open_lines, unlike_a_fault
 from winnow.corpora.line_reader import MAX_LINE, is_blank, read_lines, strip_line
 from winnow.corpora.listing import ListedSource, faulty_line, line_of
 from winnow.corpora.strict_json import decode_line
-from winnow.corpora.tar_index import TarIndex
+from winnow.corpora.tar_index import TarIndex, container_name
 from winnow.errors import ManifestError
-from winnow.input_files import not_a_file
 
 MAX_CUT = 64 * MAX_LINE  # bytes of a line: the cut of a long recording has all of its supervisions
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
@@ -131,7 +129,7 @@ def described(cut: Any, supervision: Any) -> dict[str, Any]:
 
 def where(cut: Any, supervision: Any, find: Callable[[str], str]) -> dict[str, Any]:
     """Return where the audio of an utterance is; raises BadUtterance if it is not a range of one recording on disk."""
-    if not hasattr(cut, "start"):
+    if type(cut).__name__ not in ("MonoCut", "MultiCut"):
         raise BadUtterance("UNSUPPORTED_CUT", f"a {type(cut).__name__}")
     recording = cut.recording
     if recording is None:
@@ -175,13 +173,11 @@ class SharTar:
         self.index: TarIndex | None = None
 
     def find(self, cut_id: str) -> str:
-        """Return the place of a cut's audio; raises BadUtterance if there is none."""
+        """Return the place of a cut's audio, also if it is not there."""
         if not self.tar.exists():
-            raise BadUtterance("AUDIO_MISSING", f"no {self.tar.name}")
+            return str(Place(container_name(self.tar, self.folder), "tar", cut_id))
         self.index = self.index or TarIndex(self.tar, self.folder, cut_ids)
-        if place := self.index.find(cut_id):
-            return place
-        raise BadUtterance("AUDIO_MISSING", self.index.damage or f"not in {self.tar.name}")
+        return self.index.find(cut_id) or self.index.absent(cut_id)
 
     def report_unfound(self) -> None:
         if self.index:
@@ -203,14 +199,3 @@ def shar_tar(manifest: Path) -> Path:
 def is_lhotse(row: object) -> bool:
     """Tell whether a row is a cut or a recording of Lhotse's."""
     return isinstance(row, dict) and (row.get("type") in CUTS or {"sources", "sampling_rate"} <= row.keys())
-
-
-def first_row(path: Path) -> object:
-    """Return the first row of a manifest; None if there is none that can be read."""
-    if not_a_file(path) or not path.is_file():
-        return None
-    try:
-        with open_lines(path) as file:
-            return msgspec.json.decode(file.readline(MAX_CUT))
-    except (OSError, ValueError):
-        return None

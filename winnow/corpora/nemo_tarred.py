@@ -15,8 +15,8 @@ from typing import Any
 from winnow.audio.compressed_tars import is_tar
 from winnow.corpora.columns import renamed
 from winnow.corpora.faults import BadUtterance, json_type
-from winnow.corpora.file_patterns import expand_files, in_braces
-from winnow.corpora.json_lines_files import TOO_LONG, open_lines, unlike_a_fault
+from winnow.corpora.file_patterns import expand_files, in_braces, is_pattern
+from winnow.corpora.json_lines_files import TOO_LONG, first_row, open_lines, unlike_a_fault
 from winnow.corpora.line_reader import is_blank, read_lines, strip_line
 from winnow.corpora.listing import ListedSource, faulty_line, line_of
 from winnow.corpora.strict_json import decode_line
@@ -29,6 +29,9 @@ MANIFEST = re.compile(r"(?:.*[_.-])?manifest[^/]*_(\d+)[^/]*\.jsonl?(?:\.gz)?", 
 SINGLE = re.compile(r"tarred_audio_manifest[^/]*\.jsonl?(?:\.gz)?", re.IGNORECASE)
 TAR = re.compile(r"audio[^/]*_(\d+)[^/]*\.(?:tar|tgz)")
 """Names from which NeMo's `LazyNeMoTarredIterator` takes the number of a shard."""
+
+FIRST = re.compile(r"\{(\w+).*?\}|[*?]")
+"""A range, with its first value, or a wildcard."""
 
 SEGMENT = re.compile(r"(?P<stem>.+)-sub\d+(?P<suffix>\.\w+)?")
 """What NeMo calls rows that are segments of one member: `call-sub1.wav`, `call-sub2.wav`."""
@@ -47,13 +50,13 @@ class NemoTarred(ListedSource):
         path = Path(in_braces(location))
         if "://" in location or path.is_dir():
             return False
-        if SINGLE.fullmatch(path.name):
+        number = MANIFEST.fullmatch(FIRST.sub(lambda found: found[1] or "0", path.name))
+        if SINGLE.fullmatch(path.name) or (number and "_OP_" in location):
             return True
-        number = MANIFEST.fullmatch(re.sub(r"\{(\w+).*?\}|[*?]", lambda found: found[1] or "0", path.name))
         beside = (TAR.search(tar.name) for folder in folders_near(path) for tar in tars_in(folder))
-        return number is not None and (
-            path.name != Path(location).name or any(tar and tar[1] == number[1] for tar in beside)
-        )
+        if number is None or any(tar and int(tar[1]) == int(number[1]) for tar in beside):
+            return number is not None
+        return is_pattern(location) and states_shard(location)
 
     def files(self) -> list[Path]:
         tars = (tar for manifest in self.manifests for tar in self.tars[manifest].values())
@@ -126,7 +129,7 @@ class NemoTarred(ListedSource):
 def find_member(index: TarIndex, name: object) -> str:
     """Return the place of a row's member: of that name, of that without `-sub1`, or the only one with its stem.
 
-    Raises BadUtterance if there is none.
+    One that is not there has a place that says so. Raises BadUtterance if the row names none.
     """
     if not isinstance(name, str):
         raise BadUtterance("NO_AUDIO_PATH", json_type(name))
@@ -134,9 +137,7 @@ def find_member(index: TarIndex, name: object) -> str:
     names = [name, *([whole["stem"] + (whole["suffix"] or "")] if whole else [])]
     exact = (found for each in names if (found := index.find(posixpath.normpath(each))))
     by_stem = (found for each in names if (found := index.find(stem_key(each), unique=True)))
-    if found := next(exact, None) or next(by_stem, None):
-        return found
-    raise BadUtterance("AUDIO_MISSING", index.damage or f"not in {index.tar.name}")
+    return next(exact, None) or next(by_stem, None) or index.absent(name)
 
 
 def member_keys(name: str) -> tuple[str, str]:
@@ -146,6 +147,15 @@ def member_keys(name: str) -> tuple[str, str]:
 def stem_key(name: str) -> str:
     """Return a key for the name without folder and suffix, by which NeMo's older loaders find members."""
     return f"stem:{posixpath.splitext(posixpath.basename(name))[0]}"
+
+
+def states_shard(pattern: str) -> bool:
+    """Tell whether the first row of the first manifest says to which shard it belongs, as NeMo's do."""
+    try:
+        row = first_row(expand_files(pattern)[0])
+    except ManifestError:
+        return False
+    return isinstance(row, dict) and "shard_id" in row
 
 
 def own_tar(manifest: Path, tars: dict[int, Path]) -> dict[int, Path]:

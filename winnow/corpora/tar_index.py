@@ -10,7 +10,7 @@ import numpy as np
 import xxhash
 
 from winnow.audio.measurements import BadAudio
-from winnow.audio.places import parse_place
+from winnow.audio.places import DAMAGE, Place, parse_place
 from winnow.audio.tar_members import DamagedTar, tar_members
 from winnow.errors import ManifestError
 
@@ -20,12 +20,13 @@ log = logging.getLogger("winnow")
 class TarIndex:
     """Where each member of a tar is: about 150 bytes a member, whatever Python's objects would take.
 
-    `keys` says by which names a member may be asked for; without any, it is not one that rows are about. `damage` says
-    what is wrong with the tar if not all of its members can be read. Raises ManifestError if it is not a tar.
+    `keys` says by which names a member may be asked for; without any, it is not one that rows are about. Raises
+    ManifestError if the file is not a tar.
     """
 
     def __init__(self, tar: Path, folder: str, keys: Callable[[str], Iterable[str]]) -> None:
-        self.tar, self.damage = tar, ""
+        self.tar = tar
+        self._absent: dict[str, str] = {}
         self._container = container_name(tar, folder)
         self._places, self._ends = bytearray(), array("Q", [0])
         hashes, owners = array("Q"), array("Q")
@@ -37,8 +38,8 @@ class TarIndex:
                 hashes.extend(map(hash_of, names))
                 owners.extend([number] * len(names))
         except DamagedTar as damage:
-            self.damage = damage_of(tar, damage)
-            log.warning("%s: %s", tar, self.damage)
+            log.warning("%s: %s", tar, damage_of(tar, damage))
+            self._absent = {DAMAGE: str(damage.start)}
         except BadAudio as fault:
             raise not_a_tar(tar, fault.detail) from fault
         order = np.argsort(np.frombuffer(hashes, np.uint64), kind="stable")
@@ -54,6 +55,10 @@ class TarIndex:
         self._found[self._owners[first:end].astype(np.int64)] = True
         number = int(self._owners[end - 1])
         return self._places[self._ends[number] : self._ends[number + 1]].decode() + self._container
+
+    def absent(self, name: str) -> str:
+        """Return the place of a member that is not there, which says so when it is opened."""
+        return str(Place(self._container, "tar", name, self._absent))
 
     def report_unfound(self) -> None:
         """Log how many members no row asked for."""
@@ -75,7 +80,7 @@ def container_name(tar: Path, folder: str) -> str:
 
 def damage_of(tar: Path, damage: DamagedTar) -> str:
     """Say where a tar is damaged. Raises ManifestError if it is not a tar at all."""
-    if damage.start == 0:
+    if not damage.is_tar:
         raise not_a_tar(tar, damage.detail)
     return str(damage)
 

@@ -85,7 +85,9 @@ class TarSamples(ListedSource):
                     values |= read_json(file, name, place)
                 elif name not in audio and (text := read_text(file, place)) is not None:
                     members[name] = text
-            row = with_usual_names({KEY: key, **members}, list(audio), parse_columns(self.columns))
+            if not audio:
+                members["audio"] = str(Place(container, "tar", key))
+            row = with_usual_names({KEY: key, **members}, list(audio) or ["audio"], parse_columns(self.columns))
             row |= {f"json.{name}" if name in row else name: value for name, value in values.items()}
             alias = first_of(TEXTS, row) if "text" not in row else None
             return line_of(renamed({"text" if name == alias else name: row[name] for name in row}, self.columns))
@@ -145,13 +147,13 @@ def read_text(file: AudioFile, place: Place) -> str | None:
 def with_usual_names(members: dict[str, Any], audio: list[str], columns: dict[str, str]) -> dict[str, Any]:
     """Return a sample whose only audio is its audio_filepath, and whose `.txt` is its text, unless columns say which.
 
-    Raises BadUtterance if there is no audio, or several.
+    Raises BadUtterance if there are several.
     """
     names = {}
     if "audio_filepath" not in columns:
         if len(audio) != 1:
-            detail = f"{', '.join(audio)}: choose with --columns audio_filepath={audio[0]}" if audio else "no audio"
-            raise BadUtterance("BAD_ROW" if audio else "NO_AUDIO_PATH", detail)
+            detail = f"{', '.join(audio)}: choose with --columns audio_filepath={audio[0]}"
+            raise BadUtterance("BAD_ROW", detail)
         names[audio[0]] = "audio_filepath"
     text = next((kind for kind in TEXT if kind in members), None)
     text = text or next((name for name in members if kind_of(name) in TEXT), None)
