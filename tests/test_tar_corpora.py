@@ -13,13 +13,14 @@ import msgspec
 import pytest
 from lhotse import AudioSource, CutSet, MonoCut, MultiCut, Recording, SupervisionSegment
 
+from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.audio.decode import load_clip
 from winnow.audio.measurements import BadAudio
 from winnow.audio.places import find_audio
 from winnow.audio.tar_members import MAX_HEADERS, DamagedTar, tar_members
 from winnow.corpora.peek import peek
 from winnow.corpora.registry import open_source
-from winnow.errors import ManifestError
+from winnow.errors import ManifestError, OptionError
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
 
@@ -301,6 +302,14 @@ def test_a_compressed_tar_that_is_cut_off_is_refused_in_words(tmp_path, tone):
     with pytest.raises(
         ManifestError, match=r"cannot be read as a tar: the tar cannot be decompressed: .*: copy it again"
     ):
+        open_source(tmp_path / "w.tar.gz").check()
+
+
+def test_a_compressed_tar_larger_than_the_cache_is_refused(tmp_path, tone, monkeypatch):
+    whole = pack(tmp_path / "w.tar", [("a.wav", tone)]).read_bytes()
+    (tmp_path / "w.tar.gz").write_bytes(gzip.compress(whole + bytes(2**20)))
+    monkeypatch.setattr(AUDIO_CACHE, "limit", 2**19)
+    with pytest.raises(OptionError, match=r"--audio\.cache of .*: too small for a file of"):
         open_source(tmp_path / "w.tar.gz").check()
 
 

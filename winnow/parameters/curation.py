@@ -34,8 +34,8 @@ class Curation(Parameters):
         title="Manifest",
         description="NeMo manifest: one JSON object per line with audio_filepath, duration and text. Also accepted: "
         "manifests that are compressed (.gz, .zst, .bz2), several by a pattern in quotes, tables with a header (.csv, "
-        ".tsv), Parquet and Arrow files with audio in them, datasets and folders of Hugging Face, LJ Speech and Kaldi "
-        "data folders. "
+        ".tsv), Parquet and Arrow files with audio in them, datasets and folders of Hugging Face, tarred datasets of "
+        "NeMo, WebDataset, Lhotse cuts and Shar, LJ Speech and Kaldi data folders. "
         "Relative paths start at the manifest's folder",
     )
     output: Folder = Field(
