@@ -38,6 +38,8 @@ def run_export(settings: Export, orchestrator: Orchestrator) -> ExportReport:
         packed = Step(lambda planned: [orchestrator.submit(pack_shard, planned, packing)], lambda: SHARDS_AT_ONCE)
         stream(division.shards, packed)
         report = orchestrator.run(finish_export, output, division, packed.results(), packing)
+        description = f"What was exported to {output}. {'. '.join(report.remarks)}"
+        orchestrator.table(report.table, key="export", description=description)
         if settings.push:
             orchestrator.run(push_dataset, output, settings.push)
         return report

@@ -47,6 +47,38 @@ class ExportReport(BaseModel, frozen=True, extra="forbid", strict=True):
     def encode(self) -> bytes:
         return encode_object(self.model_dump(), indent=2)
 
+    @property
+    def remarks(self) -> list[str]:
+        """What keeping parts apart cost, and what was not compared, in sentences."""
+        sentences = []
+        if self.components is not None and self.largest_share is not None:
+            sentences.append(
+                f"{self.components:,} groups of utterances had to stay together; the largest has "
+                f"{self.largest_share:.1%} of the hours"
+            )
+        if self.not_compared:
+            sentences.append(
+                f"warning: the audio of {self.not_compared:,} utterances of evaluation sets cannot be read and was not "
+                "compared"
+            )
+        return sentences
+
+    @property
+    def table(self) -> list[dict[str, str]]:
+        """What each part has, and what was left out, for people."""
+        parts = [
+            {
+                "part": name,
+                "utterances": f"{part.utterances:,}",
+                "hours": f"{part.hours:.3f}",
+                "share": f"{part.share:.2%}",
+            }
+            for name, part in self.parts.items()
+        ]
+        blank = {"hours": "", "share": ""}
+        left_out = [{"part": f"left out: {name}", "utterances": f"{n:,}", **blank} for name, n in self.left_out.items()]
+        return parts + left_out
+
 
 def is_export(output: Path) -> bool:
     """Tell whether a folder is that of an export."""
