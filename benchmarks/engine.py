@@ -26,7 +26,7 @@ from benchmarks.corpora import DEMO, MAX_SECONDS, Corpus, demo_corpus, librispee
 from benchmarks.turns import Turn, Work, equal_texts, main, ratio, take_turns, take_turns_here
 from winnow.audio.decode import load_clip
 from winnow.engines.engine import Request
-from winnow.engines.inference import plan_calls, transcribe_requests
+from winnow.engines.inference import expected_seconds, plan_calls, transcribe_requests
 from winnow.engines.model_cache import get_model
 from winnow.engines.nemo.model import NemoModel, restore_model
 from winnow.engines.nemo.precision import bf16_speedup
@@ -143,7 +143,7 @@ def forward_only(case: Case) -> Work:
 
     model = NemoModel(resolve(str(case.checkpoint), trust_unpinned=True), case.options)
     requests = case.corpus.requests
-    groups = plan_calls(requests, model.batch_limits, 1)
+    groups = plan_calls([expected_seconds(request) for request in requests], model.batch_limits, 1)
     waves = [
         model.to_device(
             [load_clip(requests[i].path, None, None, model.sample_rate, MAX_SECONDS).samples for i in group]

@@ -23,7 +23,7 @@ from winnow.parameters.filter import Filter
 from winnow.parameters.maintenance import Benchmark, Doctor, DownloadModels
 from winnow.parameters.redaction import redact_text
 from winnow.parameters.selection import Selection
-from winnow.parameters.settings import Count, Share
+from winnow.parameters.settings import Count, Location, Share
 from winnow.rules.presets import PresetName
 
 NO_SETTINGS = Doctor()
@@ -53,9 +53,9 @@ def curate(settings: Annotated[Curation, Parameter(name="*")]) -> None:
 
 @app.command
 def peek(
-    corpus: Path,
+    corpus: Location,
     *,
-    relative_to: Path | None = None,
+    relative_to: Location | None = None,
     references: Literal["required", "optional"] = "required",
     columns: str = "",
     rows: Count = 100_000,
@@ -179,7 +179,7 @@ def show(name: str, *, catalog: Path | None = None) -> None:
 
 @models.command
 def choose(
-    manifest: Path | None = None,
+    manifest: Location | None = None,
     *,
     selection: Annotated[Selection | None, Parameter(name="*")] = None,
     catalog: Path | None = None,

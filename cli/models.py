@@ -78,7 +78,7 @@ def show_one(own: Path | None, name: str) -> None:
     console.print(table)
 
 
-def show_choice(own: Path | None, selection: Selection, manifest: Path | None) -> SelectedModels:
+def show_choice(own: Path | None, selection: Selection, manifest: str | None) -> SelectedModels:
     """Show the models for a selection, their needs and the reasons; the manifest fills in languages and hours."""
     if manifest:
         summary = open_source(manifest).summary()

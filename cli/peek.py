@@ -16,7 +16,7 @@ from winnow.schema import MENDINGS, QUARANTINE_REASONS
 LONGEST_ROW = 300  # characters of a first row
 
 
-def show(corpus: Path, folder: Path | None, references: bool, columns: str, rows: int, json: list[Path] | None) -> None:
+def show(corpus: str, folder: str | None, references: bool, columns: str, rows: int, json: list[Path] | None) -> None:
     """Print what the first rows of a corpus say."""
     try:
         parse_columns(columns)

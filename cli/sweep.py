@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
@@ -77,7 +78,7 @@ def sweep(output: str, given: Filter | None) -> None:
     }
     written = {"rules": [to_json(cost) for cost in costs], "evidence": evidence}
     put(run / "sweep.json", json.dumps(written, indent=1).encode() + b"\n")
-    put(run / "sweep.html", render_page(page, f"Thresholds: {settings.manifest.name}").encode())
+    put(run / "sweep.html", render_page(page, f"Thresholds: {Path(settings.manifest).name}").encode())
     console.print(f"curves: {run / 'sweep.html'}", markup=False, soft_wrap=True)
 
 

@@ -180,7 +180,7 @@ def unusual_lines(spoken: list[SpokenUtterance]) -> list[str]:
         line("good.ogg", faulty, offset=3600.0),
         line("good.ogg", faulty, text=None, offset=0.0),
         line("good.ogg", faulty, text="?!", offset=0.25, duration=1.0),
-        line("good.ogg", faulty, audio_filepath="https://example.org/good.ogg"),
+        line("good.ogg", faulty, audio_filepath="ftp://example.org/good.ogg"),
         line("good.ogg", faulty, audio_filepath=...),
         line("good.ogg", faulty),
         line("good.ogg", faulty)[:-20],

@@ -14,6 +14,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.run_name import run_name
 from flows.with_parameters import with_parameters
 from tasks.measure import measure_model
+from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.benchmarking.comparison import batch_used, format_error_rate, render_benchmark
 from winnow.benchmarking.figures import (
     BenchmarkFigures,
@@ -39,7 +40,7 @@ log = logging.getLogger("winnow")
 log.setLevel(logging.INFO)
 
 
-@flow(name="benchmark", flow_run_name=run_name("{manifest.name}"), task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
+@flow(name="benchmark", flow_run_name=run_name("{manifest}"), task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
 @with_parameters(Benchmark)
 def benchmark(settings: Benchmark) -> BenchmarkFigures:
     """Measure each model with each batch size, one after the other.
@@ -50,6 +51,7 @@ def benchmark(settings: Benchmark) -> BenchmarkFigures:
     source = corpus_of(settings)
     manifest_sha256 = source.digest()
     checkpoints = list(resolve_all(settings.models, settings.trust_unpinned).values())
+    AUDIO_CACHE.limit = settings.audio.cache_bytes
     check_options(settings.engine, checkpoints)
     prepare_folder(settings.output)
     sample = draw_sample(source, settings.hours)

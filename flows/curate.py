@@ -26,7 +26,7 @@ from winnow.validation.rules import rules_for
 logging.getLogger("winnow").setLevel(logging.INFO)  # each pass is logged, wherever the flow runs
 
 
-@flow(name="curate", flow_run_name=run_name("{manifest.name} to {output}"))
+@flow(name="curate", flow_run_name=run_name("{manifest} to {output}"))
 @with_parameters(Curation)
 def curate(settings: Curation) -> Report:
     """Transcribe a manifest with a cascade of models and keep what agrees with its references."""

@@ -28,7 +28,7 @@ from winnow.validation.rules import rules_for
 logging.getLogger("winnow").setLevel(logging.INFO)  # each pass is logged, wherever the flow runs
 
 
-@flow(name="ensemble", flow_run_name=run_name("{manifest.name} to {output}"))
+@flow(name="ensemble", flow_run_name=run_name("{manifest} to {output}"))
 @with_parameters(Ensemble)
 def ensemble(settings: Ensemble) -> Report:
     """Transcribe a manifest with several models, let them vote, and keep what they agree on."""
@@ -77,6 +77,7 @@ def make_passes(settings: Ensemble) -> list[Pass]:
         "options": settings.engine,
         "comparison": settings.comparison,
         "root": settings.audio_root,
+        "audio": settings.audio,
         "placement": settings.models_placement,
     }
     return [Pass(role=f"model{n}", checkpoint=checkpoint, **how) for n, checkpoint in enumerate(checkpoints, 1)]

@@ -10,6 +10,7 @@ from flows.curate import run_curation
 from flows.orchestrator import Orchestrator, PrefectOrchestrator
 from flows.run_name import run_name
 from flows.with_parameters import with_parameters
+from winnow.corpora.registry import open_source
 from winnow.errors import OutputError
 from winnow.parameters.curation import Curation
 from winnow.reports.summary import Report
@@ -20,7 +21,7 @@ from winnow.validation.before_start import check_increments
 log = logging.getLogger("winnow")
 
 
-@flow(name="incremental", flow_run_name=run_name("{manifest.name} to {output}"))
+@flow(name="incremental", flow_run_name=run_name("{manifest} to {output}"))
 @with_parameters(Curation)
 def incremental(settings: Curation) -> dict[str, Report]:
     """Curate what is new in a growing manifest as a run below the output; unfinished runs are finished first."""
@@ -30,17 +31,17 @@ def incremental(settings: Curation) -> dict[str, Report]:
 def run_increments(settings: Curation, orchestrator: Orchestrator) -> dict[str, Report]:
     """Finish unfinished runs with their own parameters, then curate what is new; return each run's report."""
     check_increments(settings)  # raises before a run is added
-    folder = settings.relative_to or settings.audio_root or settings.manifest.parent
+    folder = open_source(settings.manifest, settings.audio_folder).folder
     with open_increments(settings.output, orchestrator.owner(), settings.referenced) as increments:
         reports = {str(run): curate_increment(run, settings, folder, orchestrator) for run in increments.unfinished}
-        if run := increments.add(settings.manifest, str(folder.absolute())):
+        if run := increments.add(settings.manifest, folder):
             reports[str(run)] = curate_increment(run, settings, folder, orchestrator)
     if not reports:
         log.info("nothing new in %s", settings.manifest)
     return reports
 
 
-def curate_increment(run: Path, settings: Curation, folder: Path, orchestrator: Orchestrator) -> Report:
+def curate_increment(run: Path, settings: Curation, folder: str, orchestrator: Orchestrator) -> Report:
     """Start or resume the run over one increment."""
     if (run / "run.json").exists():
         recorded = load_settings(run)
@@ -48,7 +49,7 @@ def curate_increment(run: Path, settings: Curation, folder: Path, orchestrator: 
             raise OutputError(f"{run}: a run of `winnow ensemble`: choose another output")
         settings = recorded.model_copy(update={"max_quarantined": settings.max_quarantined})
     else:
-        paths = {"manifest": manifest_path(run), "output": str(run), "relative_to": folder.absolute()}
+        paths = {"manifest": str(manifest_path(run)), "output": str(run), "relative_to": folder}
         settings = settings.model_copy(update=paths)
     return run_curation(settings, orchestrator)
 

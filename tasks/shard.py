@@ -48,16 +48,16 @@ def shard_table(source: Source, part: Shard) -> pa.Table:
 
 
 def task_label() -> str:
-    return one_line(f"shard {task_run.parameters['manifest'].name}")
+    return one_line(f"shard {Path(task_run.parameters['manifest']).name}")
 
 
 @task(task_run_name=task_label, cache_policy=NO_CACHE, **RETRY)
 def shard_manifest(
-    manifest: Path,
+    manifest: str,
     run: Path,
     shard_hours: float,
     digest: str,
-    folder: Path | None = None,
+    folder: str | None = None,
     referenced: bool = True,
     columns: str = "",
 ) -> ShardedManifest:

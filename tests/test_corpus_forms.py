@@ -291,7 +291,7 @@ BAD_ROWS = {
     "an empty line": ("a.csv", b"path,sentence\n\nc.wav,hello\n", [None]),
     "a cell of 2 MiB": ("a.csv", b"path,sentence\nb.wav,%s\nc.wav,hello\n" % (b"a" * 2**21), ["BAD_ROW", None]),
     "a duration that is none": ("a.csv", b"path,duration,sentence\nb.wav,long,x\nc.wav,1,x\n", ["BAD_DURATION", None]),
-    "a URL": ("a.csv", b"path,sentence\ns3://b/c.wav,hello\nc.wav,hello\n", ["UNSUPPORTED_SCHEME", None]),
+    "a URL": ("a.csv", b"path,sentence\nftp://b/c.wav,hello\nc.wav,hello\n", ["UNSUPPORTED_SCHEME", None]),
     "rubbish in gzip": ("a.jsonl.gz", gzip.compress(b"\0[1]\n\0" + lines()), ["BAD_JSON"] * 2 + [None] * 3),
     "a line of 2 MiB": ("a.jsonl.gz", gzip.compress(b"a" * 2**21 + b"\n" + lines()), ["LINE_TOO_LONG"] + [None] * 4),
 }

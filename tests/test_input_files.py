@@ -63,8 +63,12 @@ def test_run_in_a_folder_of_any_name_is_resumed_from_another_folder(manifest, he
     (folder / "elsewhere").mkdir()
     monkeypatch.chdir(folder / "elsewhere")
     recorded = load_settings(folder / "run")
-    assert (recorded.manifest, recorded.small) == (folder / "corpus.jsonl", str(folder / "small.jsonl"))
-    assert (recorded.audio_root, recorded.relative_to, recorded.output) == (folder, folder, str(folder / "run"))
+    assert (recorded.manifest, recorded.small) == (str(folder / "corpus.jsonl"), str(folder / "small.jsonl"))
+    assert (recorded.audio_root, recorded.relative_to, recorded.output) == (
+        str(folder),
+        str(folder),
+        str(folder / "run"),
+    )
     assert run_curation(recorded, InProcess()).kept == 1
     assert [row["text"] for row in published_rows(folder / "run")] == ["good morning"]
 
@@ -105,7 +109,7 @@ def test_home_folder_is_found_in_every_path(tmp_path, monkeypatch):
     settings = Curation(
         manifest="~/corpus.jsonl", output="o", small="s.jsonl", audio_root="~", relative_to="~nobody-here/x"
     )
-    assert (settings.manifest, settings.audio_root) == (tmp_path / "corpus.jsonl", tmp_path)
+    assert (settings.manifest, settings.audio_root) == (str(tmp_path / "corpus.jsonl"), str(tmp_path))
     assert str(settings.relative_to) == "~nobody-here/x"
 
 

@@ -65,7 +65,7 @@ def test_accepted_parameters_are_recorded_and_read_back_equal(tmp_path_factory, 
     except ValidationError:
         return
     run = tmp_path_factory.mktemp("run")
-    settings = settings.model_copy(update={"output": str(run), "manifest": run / "corpus.jsonl"})
+    settings = settings.model_copy(update={"output": str(run), "manifest": str(run / "corpus.jsonl")})
     text = json.dumps(make_record(run, settings, {}, {}).model_dump(), allow_nan=False)
     (run / "run.json").write_text(text)
     assert load_settings(run) == settings

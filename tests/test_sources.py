@@ -44,7 +44,7 @@ class CsvSource(Source):
 @pytest.fixture
 def table(tmp_path, write_tone, register):
     register(SOURCES, CsvSource)
-    (tmp_path / "corpus.csv").write_text('a.wav,good morning\nb.wav,"good, evening"\ns3://bucket/c.wav,hello\n')
+    (tmp_path / "corpus.csv").write_text('a.wav,good morning\nb.wav,"good, evening"\nftp://host/c.wav,hello\n')
     for name in ("a.wav", "b.wav"):
         write_tone(name)
     return tmp_path / "corpus.csv"
@@ -69,7 +69,7 @@ def test_registered_source_is_curated_like_a_manifest(table, hears, tmp_path):
     assert [check.sentence for check in verify_run(tmp_path / "run") if not check.holds] == []
     table.write_text("a.wav,good morning\n")
     assert [check.sentence for check in verify_run(tmp_path / "run") if not check.holds] == [f"{table} is unchanged"]
-    assert load_settings(tmp_path / "run").manifest == table
+    assert load_settings(tmp_path / "run").manifest == str(table)
 
 
 def test_head_summary_and_sample_accept_every_source(table):

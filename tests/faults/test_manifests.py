@@ -133,8 +133,8 @@ NO_PATH = {
 }
 
 NO_FILE = {
-    "https://example.org/a.wav": "a URL",
-    "s3://bucket/a.wav": "a URL",
+    "ftp://example.org/a.wav": "a URL",
+    "rtsp://example.org/a.wav": "a URL",
     " HTTP://example.org/a.wav": "a URL",
     "file://host/etc/passwd": "a URL",
     "FILE:etc/passwd": "a URL",
@@ -494,13 +494,13 @@ def test_first_of_several_faults_is_the_reason(rows_among_good):
 
 
 def test_credentials_are_redacted(rows_among_good):
-    hidden = "https://***@host/a.wav?token=***"
+    hidden, detail = "https://***@host/a.wav?token=***", "a URL with credentials, which belong into the environment"
     secret = hidden.replace("***", "s3cret")
     rows = rows_among_good(line(audio_filepath=secret), line(source=secret, text=secret), line(audio_filepath=[secret]))
     assert rows == [
-        expected_row(hidden, path=None, reason="UNSUPPORTED_SCHEME", detail="a URL"),
+        expected_row(hidden, path=None, reason="UNSUPPORTED_SCHEME", detail=detail),
         expected_row(text=hidden, fields=f'{{"source":"{hidden}"}}'),
-        expected_row(None, fields=f'{{"audio_filepath":["{hidden}"]}}', reason="UNSUPPORTED_SCHEME", detail="a URL"),
+        expected_row(None, fields=f'{{"audio_filepath":["{hidden}"]}}', reason="UNSUPPORTED_SCHEME", detail=detail),
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from winnow.audio.places import find_audio
+from winnow.audio.find_missing import find_missing
 from winnow.corpora.field_types import FieldTypes, infer_types, merge_types
 from winnow.corpora.source import Source
 from winnow.corpora.utterance import COLUMN_FIELDS, Row
@@ -48,7 +48,7 @@ def peek(source: Source, most: int) -> Peek:
     for row in islice(rows, most):
         seen.add(row)
     complete = next(rows, None) is None
-    examined = seen.paths[:: max(1, len(seen.paths) // MOST_FILES)][:MOST_FILES]
+    audio = find_missing(seen.paths[:: max(1, len(seen.paths) // MOST_FILES)][:MOST_FILES])
     return Peek(
         form=source.form,
         complete=complete,
@@ -59,8 +59,8 @@ def peek(source: Source, most: int) -> Peek:
         fields={name: (kind or "null", seen.present[name] / seen.rows) for name, kind in seen.types.items()},
         reasons=dict(seen.reasons.most_common()),
         mended=dict(seen.mended.most_common()),
-        examined=len(examined),
-        missing=sum(find_audio(path) is None for path in examined),
+        examined=audio.examined,
+        missing=len(audio.missing),
         first=seen.first,
     )
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
+from winnow.audio.remote.urls import is_url
 from winnow.corpora.audio_folder import AudioFolder
 from winnow.corpora.columnar.arrow import ArrowFile, SavedDataset
 from winnow.corpora.columnar.dataset_folder import DatasetFolder
@@ -14,6 +15,7 @@ from winnow.corpora.lhotse_shar import LhotseShar
 from winnow.corpora.lj_speech import LjSpeech
 from winnow.corpora.nemo_jsonl.source import NemoJsonl
 from winnow.corpora.nemo_tarred import NemoTarred
+from winnow.corpora.remote_corpus import RemoteCorpus
 from winnow.corpora.source import Source
 from winnow.corpora.tables import Table
 from winnow.corpora.tar_samples import TarSamples
@@ -32,6 +34,7 @@ SOURCES: list[type[Source]] = [
     LhotseCuts,
     TarSamples,
     JsonLinesFiles,
+    RemoteCorpus,
     NemoJsonl,
 ]
 """The sources, of which the first that claims a location opens it. NeMo's claims everything, and so is the last."""
@@ -42,24 +45,33 @@ def open_source(
 ) -> Source:
     """Return the source at a path or URL; nothing is read yet.
 
-    Relative audio paths start at `folder`; by default where the input itself lies. With `referenced`, a row without a
-    text is not an utterance. `columns` names the fields of rows that have other names, as `--columns` does.
+    Relative audio paths start at `folder`, a path or URL; by default where the input itself lies. With `referenced`, a
+    row without a text is not an utterance. `columns` names the fields of rows that have other names, as `--columns`
+    does.
     """
-    source = next(source for source in SOURCES if source.claims(str(location)))
+    place = str(location)
+    remote = is_url(place)
+    source = next(source for source in SOURCES if (source.reads_urls or not remote) and source.claims(place))
     if columns and source is NemoJsonl:
         source = JsonLinesFiles
-    place = str(location) if "://" in str(location) else str(Path(location).absolute())
-    return source(place, str(Path(folder or folder_of(location)).absolute()), referenced, columns)
+    if not remote:
+        place, folder = str(Path(place).absolute()), folder or folder_of(place)
+    return source(place, absolute(folder) if folder else "", referenced, columns)
+
+
+def absolute(folder: str | Path) -> str:
+    """Return an absolute path, and a URL as it is."""
+    return str(folder) if is_url(folder) else str(Path(folder).absolute())
 
 
 class CorpusOptions(Protocol):
     """Parameters that say where a corpus is and how it is read."""
 
     @property
-    def manifest(self) -> Path: ...
+    def manifest(self) -> str: ...
 
     @property
-    def audio_folder(self) -> Path | None: ...
+    def audio_folder(self) -> str | None: ...
 
     @property
     def referenced(self) -> bool: ...

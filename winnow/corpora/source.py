@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, NamedTuple, Protocol
 
-from winnow.audio.places import find_audio
+from winnow.audio.find_missing import find_missing
+from winnow.audio.places import parse_place
+from winnow.audio.remote.urls import is_url
 from winnow.corpora.utterance import Row
 from winnow.errors import ManifestError
 from winnow.schema import QUARANTINE_REASONS, remedy_for
@@ -46,6 +48,9 @@ class Source(Protocol):
 
     form: str = "a form of its own"
     """What the form is called, for users."""
+
+    reads_urls: bool = False
+    """Whether it opens URLs itself; of other forms, the files are copied (`winnow.corpora.remote_corpus`)."""
 
     location: str
     folder: str
@@ -140,9 +145,11 @@ def check_utterances(source: Source) -> None:
         )
         remedy = remedy_for(reason, source.referenced) if reason else None
         raise ManifestError(f"{source.location}: no utterance{first}" + (f": {remedy}" if remedy else ""))
-    missing = [path for path in paths if find_audio(path) is None]
-    if len(missing) * 2 > len(paths):
+    found = find_missing(paths)
+    if found.mostly_missing:
+        path, detail = found.missing[0]
+        asked = "is the audio mounted?" if not is_url(parse_place(path).container) else f"{detail}."
         raise ManifestError(
-            f"{source.location}: {len(missing)} of the first {len(paths)} audio files are missing, such as "
-            f"{missing[0]}: is the audio mounted? Relative paths start at {source.folder}"
+            f"{source.location}: {len(found.missing)} of the first {found.examined} audio files are missing, such as "
+            f"{path}: {asked} Relative paths start at {source.folder}"
         )

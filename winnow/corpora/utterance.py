@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from math import isfinite
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
 
-from winnow.audio.places import parse_place
+from winnow.audio.places import Place, parse_place
+from winnow.audio.remote.urls import is_url, join_url, missing_library, scheme_of
 from winnow.corpora.faults import BadUtterance, json_type
 from winnow.corpora.mending import channel_of_text, parse_or_mend
 from winnow.parameters.redaction import redact_bytes, redact_text
@@ -75,10 +76,20 @@ def parse_path(value: object) -> str:
     if value.lstrip().startswith("|") or value.rstrip().endswith("|"):
         raise BadUtterance("UNSUPPORTED_SCHEME", "a command")
     if "://" in value or value.lstrip().lower().startswith(URL_PREFIXES):
-        place = parse_place(value)
-        if not place.kind or "://" in place.container:
-            raise BadUtterance("UNSUPPORTED_SCHEME", "a URL")
+        check_url(parse_place(value))
     return value
+
+
+def check_url(place: Place) -> None:
+    """Raise BadUtterance unless a place that has the form of a URL is an entry of a local file, or can be fetched."""
+    if place.kind and "://" not in place.container:
+        return
+    if not is_url(place.container):
+        raise BadUtterance("UNSUPPORTED_SCHEME", "a URL")
+    if redact_text(place.container) != place.container:
+        raise BadUtterance("UNSUPPORTED_SCHEME", "a URL with credentials, which belong into the environment")
+    if library := missing_library(scheme_of(place.container)):
+        raise BadUtterance("UNSUPPORTED_SCHEME", f"a URL that needs {library}, which is not installed")
 
 
 def parse_offset(value: object) -> float | None:
@@ -161,8 +172,21 @@ UNREFERENCED = PARSERS | {"text": parse_optional_text}
 
 
 def resolve_path(folder: str, path: str) -> str:
-    """Join a path, or that of the container of an entry, to its folder exactly as pathlib does, but faster."""
+    """Join a path, or that of the container of an entry, to its folder exactly as pathlib does, but faster.
+
+    A URL stays as it is, and a relative path below the URL of a folder is one.
+    """
     if path.startswith("./") or "//" in path or "/./" in path or path.endswith(("/", "/.")) or path in ("", "."):
         place = parse_place(path)
-        return str(replace(place, container=str(Path(folder) / place.container)))
+        return str(replace(place, container=resolve_container(folder, place.container)))
+    if "://" in folder:
+        return resolve_container(folder, path)
     return path if path[0] == "/" else f"{folder.rstrip('/')}/{path}"
+
+
+def resolve_container(folder: str, path: str) -> str:
+    if is_url(path):
+        return path
+    if is_url(folder) and not path.startswith("/"):
+        return join_url(folder, str(PurePosixPath(path)))
+    return str(Path(folder) / path)

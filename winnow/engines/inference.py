@@ -3,18 +3,23 @@
 Utterances are sorted by length and batched before any audio is read. Their audio is decoded by threads ahead of the
 model, and several threads (lanes) feed it. NeMo's own `transcribe()` does none of that: half of what it computes is
 padding, one bad file fails a whole call, and it leaves the model in training mode, with dropout.
+
+Audio of other machines is fetched by threads of its own in the same order, so that no decoder waits for a server.
 """
 
 import time
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from winnow.audio.decode import Clip, header_duration, load_clip
 from winnow.audio.identity import is_same_audio
 from winnow.audio.measurements import AudioStats, BadAudio
+from winnow.audio.places import parse_place
+from winnow.audio.remote.fetch import VERSIONS, fetch
+from winnow.audio.remote.urls import is_url
 from winnow.engines.batching import BatchLimits
 from winnow.engines.engine import Recogniser, Request
 from winnow.engines.failed_calls import quarantine_reason, transcribe_batches
@@ -25,7 +30,8 @@ from winnow.text.hypothesis import Hypothesis
 from winnow.text.normalize import count_words
 
 DECODE_THREADS = 4  # soundfile and soxr release Python's lock
-CALLS_AHEAD = 2  # model calls whose audio is decoded before a lane is free
+FETCH_THREADS = 16  # they wait for servers
+CALLS_AHEAD = 2  # model calls whose audio is fetched and decoded before a lane is free
 UNAVAILABLE = {"AUDIO_MISSING", "AUDIO_IO", "PATH_OUTSIDE_ROOT"}  # says nothing about the audio itself
 BROKEN_SHARE = 0.99  # of the first utterances without finite scores: the model is at fault, not the audio
 BROKEN_MIN_UTTERANCES = 4  # utterances that are enough to blame the model
@@ -87,20 +93,30 @@ def transcribe_requests(
     began = time.perf_counter()
     total = CallResults()
     running: deque[Future[CallResults]] = deque()
+    VERSIONS.forget()
     with (
         ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode") as decoders,
+        ThreadPoolExecutor(FETCH_THREADS, thread_name_prefix="fetch") as fetchers,
         ThreadPoolExecutor(recogniser.threads, thread_name_prefix="lane") as lanes,
     ):
+
+        def load(request: Request) -> Future[Clip | BadAudio]:
+            def decode() -> Future[Clip | BadAudio]:
+                return decoders.submit(decode_request, request, recogniser.sample_rate, options)
+
+            return fetchers.submit(fetch_and_decode, request, decode) if is_remote(request) else decode()
+
         try:
-            for group in plan_calls(requests, recogniser.batch_limits, recogniser.batches_per_call):
-                audio = [decoders.submit(decode_request, requests[i], recogniser.sample_rate, options) for i in group]
+            lengths = expected_lengths(requests, fetchers)
+            for group in plan_calls(lengths, recogniser.batch_limits, recogniser.batches_per_call):
+                audio = [load(requests[i]) for i in group]
                 running.append(lanes.submit(run_call, recogniser, requests, group, audio))
                 if len(running) > recogniser.threads + CALLS_AHEAD:
                     total.add(running.popleft().result())
             while running:
                 total.add(running.popleft().result())
         except BaseException:
-            for pool in (lanes, decoders):
+            for pool in (lanes, fetchers, decoders):
                 pool.shutdown(wait=False, cancel_futures=True)
             raise
     transcribed = [result for result in total.results.values() if result.hypothesis is not None]
@@ -119,10 +135,9 @@ def transcribe_requests(
     return [total.results[index] for index in range(len(requests))], usage | recogniser.runtime
 
 
-def plan_calls(requests: list[Request], limits: BatchLimits, batches_per_call: int) -> Iterator[list[int]]:
-    """Yield the indices of the requests of each model call: of similar length, longest first."""
-    lengths = [expected_seconds(request) for request in requests]
-    order = sorted(range(len(requests)), key=lambda i: (-lengths[i], i))
+def plan_calls(lengths: list[float], limits: BatchLimits, batches_per_call: int) -> Iterator[list[int]]:
+    """Yield the indices of the requests of each model call: of similar length [s], longest first."""
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
     batches = list(fill_batches([(index, lengths[index]) for index in order], limits))
     for start in range(0, len(batches), batches_per_call):
         yield [index for batch in batches[start : start + batches_per_call] for index in batch]
@@ -140,6 +155,29 @@ def fill_batches(lengths: list[tuple[int, float]], limits: BatchLimits) -> Itera
         batch.append(index)
     if batch:
         yield batch
+
+
+def expected_lengths(requests: list[Request], fetchers: Executor) -> list[float]:
+    """Return the expected length of each request; the files whose headers are needed are fetched in parallel."""
+    remote = [request for request in requests if request.duration is None and is_remote(request)]
+    known = dict(zip(map(id, remote), fetchers.map(expected_seconds, remote), strict=True))
+    return [known[id(request)] if id(request) in known else expected_seconds(request) for request in requests]
+
+
+def is_remote(request: Request) -> bool:
+    """Tell whether a request's audio has to be fetched."""
+    return "://" in request.path and is_url(parse_place(request.path).container)
+
+
+def fetch_and_decode(request: Request, decode: Callable[[], Future[Clip | BadAudio]]) -> Clip | BadAudio:
+    """Fetch the file of a request, and wait until a decoder has decoded it."""
+    try:
+        fetch(parse_place(request.path).container, request.root)
+    except BadAudio as problem:
+        return problem
+    except OSError:  # of this machine's disk; decoding tries again
+        pass
+    return decode().result()
 
 
 def expected_seconds(request: Request) -> float:

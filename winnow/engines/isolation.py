@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, BinaryIO, TypeVar
 
+from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.engines.engine import Checkpoint, Request
 from winnow.engines.inference import Result, transcribe_requests
 from winnow.engines.model_cache import get_model
@@ -77,7 +78,7 @@ def run_in_child(function: Callable[..., R], *args: Any) -> R:
         assert child.stdin
         assert child.stdout
         try:
-            pickle.dump((function, *args), child.stdin)
+            pickle.dump((AUDIO_CACHE.limit, function, *args), child.stdin)
             child.stdin.flush()
             outcome = pickle.load(child.stdout)
         except (EOFError, OSError, pickle.UnpicklingError):
@@ -105,7 +106,7 @@ def exit_with_parent(pipe: BinaryIO) -> None:
 def main() -> None:
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is not a result
-    function, *args = pickle.load(sys.stdin.buffer)
+    AUDIO_CACHE.limit, function, *args = pickle.load(sys.stdin.buffer)
     threading.Thread(target=exit_with_parent, args=(sys.stdin.buffer,), daemon=True).start()
     try:
         outcome: Any = function(*args)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -25,7 +24,7 @@ def requests_for(
     shard: pa.Table,
     indices: list[int],
     languages: Sequence[str | None],
-    root: Path | None,
+    root: str | None,
     texts: ScoredTexts,
 ) -> list[Request]:
     """Return the requests of some rows; those of a later pass state the identity of the audio."""
@@ -37,7 +36,7 @@ def requests_for(
             rows["path"][i],
             rows["offset"][i],
             rows["duration"][i],
-            root=str(root) if root else None,
+            root=root,
             language=languages[i],
             identity=identities[i],
             channel=rows["audio_channel"][i],

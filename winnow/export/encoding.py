@@ -51,7 +51,7 @@ class EncodedAudio:
         return self.frames / self.sample_rate
 
 
-def audio_of(row: KeptRow, encoding: Encoding, root: Path | None) -> EncodedAudio:
+def audio_of(row: KeptRow, encoding: Encoding, root: str | None) -> EncodedAudio:
     """Return the audio of a row; raises BadAudio if it cannot be read any more, or is not as long as it was."""
     path, offset, seconds = row.fields["audio_filepath"], row.fields.get("offset"), row.seconds
     rounding = 0.5 if seconds.is_integer() else 0.0  # it may be written without decimals in the input
@@ -62,7 +62,7 @@ def audio_of(row: KeptRow, encoding: Encoding, root: Path | None) -> EncodedAudi
     return encode(clip.samples, rate or int(clip.stats["sample_rate"]), encoding.format)
 
 
-def copy_file(path: str, seconds: float, rounding: float, root: Path | None) -> EncodedAudio:
+def copy_file(path: str, seconds: float, rounding: float, root: str | None) -> EncodedAudio:
     """Read a whole file; its header must state about the seconds of the row, or it is decoded to count them."""
     try:
         with open_audio(path, root) as file:

@@ -39,7 +39,7 @@ class Packing:
 
     run: Path
     settings: Export
-    audio_root: Path | None
+    audio_root: str | None
     context: ExportContext
     digest: str
 

@@ -8,12 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, field_validator
 
+from winnow.audio.remote.urls import is_url
 from winnow.engines.engine import Checkpoint, Request
 from winnow.engines.inference import Result
 from winnow.engines.isolation import Transcribed, merge_usage
 from winnow.engines.registry import engine_for, needs_language
 from winnow.errors import OptionError
 from winnow.models.resolve import resolve_all
+from winnow.parameters.audio import AudioOptions
 from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.ensemble import Settings
@@ -30,7 +32,8 @@ class Pass(BaseModel, frozen=True):
     """One of a run's models, its options and its placement.
 
     `languages` maps languages to models of their own, or to None if this pass skips them; `checkpoint` transcribes all
-    others. Audio must lie in the folder `root`, if there is one. References and readings are compared by `comparison`.
+    others. Audio must lie in the folder `root`, a path or URL, if there is one; `audio` says how it is fetched.
+    References and readings are compared by `comparison`.
     """
 
     role: Role
@@ -38,13 +41,14 @@ class Pass(BaseModel, frozen=True):
     languages: dict[str, Checkpoint | None] = {}
     options: EngineOptions
     comparison: Comparison = BASIC
-    root: Path | None = None
+    root: str | None = None
+    audio: AudioOptions = AudioOptions()
     placement: Placement = Placement()
 
     @field_validator("root")
     @classmethod
-    def make_root_absolute(cls, root: Path | None) -> Path | None:
-        return root and root.absolute()
+    def make_root_absolute(cls, root: str | None) -> str | None:
+        return root if root is None or is_url(root) else str(Path(root).absolute())
 
     @property
     def checkpoints(self) -> list[Checkpoint]:
@@ -90,6 +94,7 @@ def make_passes(settings: Curation) -> list[Pass]:
             options=settings.engine,
             comparison=settings.comparison,
             root=settings.audio_root,
+            audio=settings.audio,
             placement=settings.large_placement,
         )
         passes.append(extra_pass)
@@ -127,6 +132,7 @@ def make_pass(role: Role, settings: Curation, checkpoints: dict[str, Checkpoint]
         options=settings.engine,
         comparison=settings.comparison,
         root=settings.audio_root,
+        audio=settings.audio,
         placement=settings.small_placement if role == "small" else settings.large_placement,
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.engines.engine import Request
 from winnow.engines.inference import Result
 from winnow.engines.isolation import Transcribed, transcribe_here, transcribe_isolated
@@ -82,6 +83,7 @@ def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated
 
     With `isolated`, child processes transcribe, so that an utterance that kills its process costs no other utterance.
     """
+    AUDIO_CACHE.limit = model_pass.audio.cache_bytes
     # the models of this pass and of those before it
     PROCESS_CACHE.reserve(max(2, position_of(model_pass.role)) * len(model_pass.checkpoints))
     recognise = partial(transcribe_by_language, model_pass, transcribe_isolated if isolated else transcribe_here)
@@ -102,6 +104,6 @@ def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated
         f"transcribe-{model_pass.role}",
         stage,
         sha256=model_pass.checkpoint.sha256,
-        root=model_pass.root and str(model_pass.root),
+        root=model_pass.root,
         **settings,
     )

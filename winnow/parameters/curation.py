@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from winnow.gates.criteria import Gates
+from winnow.parameters.audio import AudioOptions
 from winnow.parameters.column_names import COLUMNS_HELP, ColumnNames
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
@@ -15,7 +16,7 @@ from winnow.parameters.gate_limits import gate_complaints, gates_after_larger, g
 from winnow.parameters.placement import Dask, Placement, check_devices, placement_complaints
 from winnow.parameters.scoring import Scoring
 from winnow.parameters.selection import AUTO, Route, Selection
-from winnow.parameters.settings import Folder, Parameters, Seconds, Share, flag, given_flags
+from winnow.parameters.settings import Folder, Location, Parameters, Seconds, Share, flag, given_flags
 from winnow.text.comparison import Comparison
 from winnow.text.languages import name_for
 from winnow.text.normalize import Normalizer
@@ -28,15 +29,17 @@ class Curation(Parameters):
         ("output", "small", "large", "extra_models", "languages", "select", "catalog", "trust_unpinned")
         + ("devices", "small_placement", "large_placement", "dask", "max_quarantined")
     )
+    LOCATIONS: ClassVar = frozenset(("manifest", "audio_root", "relative_to"))
     PATHS: ClassVar = frozenset(("small", "large", "extra_models", "languages", "devices"))
 
-    manifest: Path = Field(
+    manifest: Location = Field(
         title="Manifest",
         description="NeMo manifest: one JSON object per line with audio_filepath, duration and text. Also accepted: "
         "manifests that are compressed (.gz, .zst, .bz2), several by a pattern in quotes, tables with a header (.csv, "
         ".tsv), Parquet and Arrow files with audio in them, datasets and folders of Hugging Face, tarred datasets of "
         "NeMo, WebDataset, Lhotse cuts and Shar, LJ Speech and Kaldi data folders. "
-        "Relative paths start at the manifest's folder",
+        "Manifests, tables and folders of lists may be URLs (https://, s3://, …). Relative paths start at the "
+        "manifest's folder",
     )
     output: Folder = Field(
         kw_only=True,
@@ -95,14 +98,14 @@ class Curation(Parameters):
         title="Trust unpinned models",
         description="Accept models of a hub that are not pinned by a digest or commit; the report lists them",
     )
-    audio_root: Path | None = Field(
+    audio_root: Location | None = Field(
         None,
         kw_only=True,
         title="Audio root",
         description="Folder that must contain all audio, after following links, and where relative paths start. "
         "Default: audio may be anywhere, and relative paths start at the manifest's folder",
     )
-    relative_to: Path | None = Field(
+    relative_to: Location | None = Field(
         None,
         kw_only=True,
         title="Relative to",
@@ -113,6 +116,9 @@ class Curation(Parameters):
     filter: Filter = Field(Filter(), kw_only=True, title="Filter", description="Which utterances are kept")
     engine: EngineOptions = Field(
         EngineOptions(), kw_only=True, title="Engine", description="How models transcribe: batches, precision, decoding"
+    )
+    audio: AudioOptions = Field(
+        AudioOptions(), kw_only=True, title="Audio", description="How audio is fetched that is in no local file"
     )
     normalizer: Normalizer = Field(
         "basic",
@@ -154,7 +160,7 @@ class Curation(Parameters):
     dask: Dask = Field(Dask(), kw_only=True, title="Dask", description="Dask workers and the connection to them")
 
     @property
-    def audio_folder(self) -> Path | None:
+    def audio_folder(self) -> str | None:
         """Where relative audio paths start; None for the folder of the input."""
         return self.relative_to or self.audio_root
 

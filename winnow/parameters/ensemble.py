@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator
 from copy import copy
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from winnow.parameters.audio import AudioOptions
 from winnow.parameters.column_names import ColumnNames
 from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
 from winnow.parameters.placement import Dask, Placement, check_devices, placement_complaints
 from winnow.parameters.scoring import Scoring
-from winnow.parameters.settings import Folder, Parameters, Positive, Seconds, Share, given_flags
+from winnow.parameters.settings import Folder, Location, Parameters, Positive, Seconds, Share, given_flags
 from winnow.roles import ENSEMBLE
 from winnow.text.comparison import Comparison
 from winnow.text.normalize import Normalizer
@@ -60,9 +60,10 @@ class Ensemble(Parameters):
     NOT_COMPARED: ClassVar = frozenset(  # where models are, of which the digests are compared, and where they run
         ("output", "models", "trust_unpinned", "devices", "models_placement", "dask", "max_quarantined")
     )
+    LOCATIONS: ClassVar = Curation.LOCATIONS
     PATHS: ClassVar = frozenset(("models", "devices"))
 
-    manifest: Path = Field(
+    manifest: Location = Field(
         title="Manifest",
         description="NeMo manifest: one JSON object per line with audio_filepath and duration, and with text if there "
         "is a reference; or one of the other forms that curate reads. Relative paths start at the manifest's folder",
@@ -85,10 +86,11 @@ class Ensemble(Parameters):
     rover: Rover = Field(Rover(), kw_only=True, title="ROVER", description="How votes are counted")
     filter: Filter = field_of_curation("filter")
     trust_unpinned: bool = field_of_curation("trust_unpinned")
-    audio_root: Path | None = field_of_curation("audio_root")
-    relative_to: Path | None = field_of_curation("relative_to")
+    audio_root: Location | None = field_of_curation("audio_root")
+    relative_to: Location | None = field_of_curation("relative_to")
     columns: ColumnNames = field_of_curation("columns")
     engine: EngineOptions = field_of_curation("engine")
+    audio: AudioOptions = field_of_curation("audio")
     normalizer: Normalizer = field_of_curation("normalizer")
     scoring: Scoring = field_of_curation("scoring")
     shard_hours: Seconds = field_of_curation("shard_hours")
@@ -125,7 +127,7 @@ class Ensemble(Parameters):
         return False
 
     @property
-    def audio_folder(self) -> Path | None:
+    def audio_folder(self) -> str | None:
         """Where relative audio paths start; None for the folder of the input."""
         return self.relative_to or self.audio_root
 

@@ -6,11 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from winnow.parameters.audio import AudioOptions
 from winnow.parameters.column_names import COLUMNS_HELP, ColumnNames
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
 from winnow.parameters.scoring import Scoring
-from winnow.parameters.settings import Folder, Parameters, Seconds
+from winnow.parameters.settings import Folder, Location, Parameters, Seconds
 from winnow.text.comparison import Comparison
 from winnow.text.normalize import Normalizer
 
@@ -84,7 +85,7 @@ class Doctor(Parameters):
 class Benchmark(Parameters):
     """The parameters of the flow `benchmark`."""
 
-    manifest: Path = Field(
+    manifest: Location = Field(
         title="Manifest",
         description="NeMo manifest with reliable references (text). Relative paths start at the manifest's folder",
     )
@@ -110,7 +111,7 @@ class Benchmark(Parameters):
         "transcribe all audio, leave the field empty in the form",
     )
     trust_unpinned: bool = Field(False, kw_only=True, title="Trust unpinned models", description=TRUST)
-    relative_to: Path | None = Field(
+    relative_to: Location | None = Field(
         None,
         kw_only=True,
         title="Relative to",
@@ -124,6 +125,9 @@ class Benchmark(Parameters):
         description="Differences to ignore when texts are compared, as for curate",
     )
     scoring: Scoring = Field(Scoring(), kw_only=True, title="Scoring", description="What counts as an error")
+    audio: AudioOptions = Field(
+        AudioOptions(), kw_only=True, title="Audio", description="How audio is fetched that is in no local file"
+    )
     engine: EngineOptions = Field(
         EngineOptions(), kw_only=True, title="Engine", description="How models transcribe: batches, precision, decoding"
     )
@@ -134,7 +138,7 @@ class Benchmark(Parameters):
         return True
 
     @property
-    def audio_folder(self) -> Path | None:
+    def audio_folder(self) -> str | None:
         """Where relative audio paths start; None for the folder of the input."""
         return self.relative_to
 

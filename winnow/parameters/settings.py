@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -15,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from winnow.audio.remote.urls import is_url
 from winnow.input_files import expand_home
 from winnow.parameters.redaction import refuse_credentials
 from winnow.printable import printable
@@ -42,6 +44,19 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Folder = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
 """A folder on disk, or an object store's URL."""
 
+
+def expand_location(value: str) -> str:
+    """Return a path with the home folder in it, in the form of pathlib's; a URL as it is."""
+    return value if is_url(value) else str(expand_home(value))
+
+
+Location = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value),
+    AfterValidator(expand_location),
+]
+"""A file, folder or pattern on disk, with the home folder in the place of `~`; or a URL."""
+
 IN_WORDS = {
     "missing": "required, but not given",
     "extra_forbidden": "no such option",
@@ -60,6 +75,9 @@ class Parameters(BaseModel):
 
     NOT_COMPARED: ClassVar[frozenset[str]] = frozenset()
     """Options that do not change the output: a run can be resumed with other ones."""
+
+    LOCATIONS: ClassVar[frozenset[str]] = frozenset()
+    """Options that name a file, a folder or a URL: a run records absolute paths."""
 
     PATHS: ClassVar[frozenset[str]] = frozenset()
     """Options that may name a file, or something else: a run records the names of files as absolute paths."""

@@ -1,6 +1,7 @@
 """The report as markdown for Prefect's UI, and as an HTML page."""
 
 from html import escape
+from pathlib import Path
 
 import pyarrow as pa
 from markdown_it import MarkdownIt
@@ -29,7 +30,7 @@ img {{ max-width: 100% }} code {{ font-size: 13px }}
 def render_markdown(report: Report, rows: pa.Table, settings: Settings) -> str:
     """Render the report in GitHub's markdown; texts from the manifest and the models are shown literally."""
     context = ReportContext(report, rows, settings)
-    title = f"# Quality report: {escape_markdown(settings.manifest.name)}"
+    title = f"# Quality report: {escape_markdown(Path(settings.manifest).name)}"
     warnings = [f"**Warning:** {warning}" for warning in report.warnings]
     parts = [
         title,

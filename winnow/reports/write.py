@@ -44,5 +44,5 @@ def write_report(
     report = report.model_copy(update={"warnings": list(little_kept(report))})
     text = render_markdown(report, rows, settings)
     put(run / "report.json", printable_json(report.model_dump_json(indent=2)).encode() + b"\n")
-    put(run / "report.html", render_page(text, f"Quality report: {settings.manifest.name}").encode())
+    put(run / "report.html", render_page(text, f"Quality report: {Path(settings.manifest).name}").encode())
     return report, text

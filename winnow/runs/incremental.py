@@ -15,6 +15,7 @@ from pathlib import Path
 from winnow.corpora.nemo_jsonl.new_lines import known_lines, new_lines
 from winnow.corpora.nemo_jsonl.source import NemoJsonl
 from winnow.corpora.registry import open_source
+from winnow.corpora.remote_corpus import RemoteCorpus
 from winnow.errors import ManifestError, OutputError, OutputInUse
 from winnow.runs.lock import Owner, lock_folder
 from winnow.runs.run_dir import check_folder
@@ -53,17 +54,18 @@ class Increments:
         """The runs that were interrupted: those without a `_SUCCESS.json`."""
         return [run for run in self.runs if not (run / "_SUCCESS.json").exists()]
 
-    def add(self, manifest: Path, folder: str) -> Path | None:
+    def add(self, manifest: str | Path, folder: str) -> Path | None:
         """Write what is new in the manifest and return the folder for its run; None if no new line is an utterance.
 
         Relative paths start at `folder`. Raises ManifestError for an input that is not a NeMo manifest.
         """
         source = open_source(manifest, folder, self.referenced)
+        source = source.copied if isinstance(source, RemoteCorpus) else source
         if not isinstance(source, NemoJsonl):
             raise ManifestError(f"{manifest}: expected a NeMo manifest: increments are kept as lines of JSON")
         source.check()
         known = known_lines(map(manifest_path, self.runs), folder, self.referenced)
-        lines = partial(new_lines, manifest, known, folder, self.referenced)
+        lines = partial(new_lines, source.path, known, folder, self.referenced)
         if not any(usable for _, usable in lines()):
             if waiting := sum(1 for _ in lines()):
                 log.warning(

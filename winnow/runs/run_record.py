@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
+from winnow.audio.remote.urls import is_url
 from winnow.errors import OptionError, OutputError, RunMismatch
 from winnow.input_files import expand_home, is_file
 from winnow.parameters.curation import Curation
@@ -135,6 +136,8 @@ def with_absolute_paths(parameters: Parameters) -> Values:
         match getattr(parameters, name):
             case Path() as path:
                 values[name] = str(path.absolute())
+            case str() as place if name in parameters.LOCATIONS:
+                values[name] = place if is_url(place) else str(Path(place).absolute())
             case Parameters() as nested:
                 values[name] = with_absolute_paths(nested)
             case _ if name in parameters.PATHS:

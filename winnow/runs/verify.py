@@ -208,7 +208,7 @@ def check_input(output: Output) -> Verification:
         record = read_run_record(output.run)
     except OutputError as error:
         return Verification(str(error), False)
-    path = Path(str(record.parameters.get("manifest")))
+    path = str(record.parameters.get("manifest"))
     try:
         sha256 = open_source(path, columns=str(record.parameters.get("columns") or "")).digest()
     except (ManifestError, ValueError):

@@ -7,6 +7,7 @@ nothing that belongs to a run.
 from collections.abc import Iterable
 from pathlib import Path
 
+from winnow.audio.remote.urls import is_url
 from winnow.corpora.registry import corpus_of
 from winnow.corpora.source import check_utterances
 from winnow.devices.scheduler_address import address_of
@@ -114,10 +115,10 @@ def check_models(names: Iterable[str], trust_unpinned: bool) -> None:
         raise_if_unpinned(given)
 
 
-def check_folders(folders: dict[str, Path | None]) -> None:
-    """Raise OptionError unless each of these options names a folder."""
+def check_folders(folders: dict[str, str | None]) -> None:
+    """Raise OptionError unless each of these options names a folder, or a URL, which is not asked."""
     for name, folder in folders.items():
-        if folder and not folder.is_dir():
+        if folder and not is_url(folder) and not Path(folder).is_dir():
             raise OptionError(f"{flag(name)} {folder}: no such folder")
 
 

@@ -121,7 +121,7 @@ def canonical_paths(paths: list[str], folder: str) -> list[str]:
     letters = np.frombuffer(joined.encode(), np.uint8)  # numpy, since str.find takes half as long as decoding
     slash, dot = letters == ord("/"), letters == ord(".")
     not_canonical = slash[1:] & (slash[:-1] | dot[:-1])
-    if not not_canonical.any() and f"\n{prefix}" not in joined:
+    if not not_canonical.any() and f"\n{prefix}" not in joined and "://" not in folder:
         return paths
     return [resolve_path(folder, path_of_url(path) or path).removeprefix(prefix) for path in paths]
 

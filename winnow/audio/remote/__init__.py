@@ -1,0 +1,1 @@
+"""Files of other machines: which URLs are read, and how they come into the cache of audio."""
