@@ -7,7 +7,7 @@ the cache, of which each is a range.
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
@@ -41,14 +41,19 @@ def footer_checksum(file: AudioFile) -> int:
 @lru_cache(64)
 def checksum_of(identity: str, descriptor: int, size: int) -> int:
     """Return the CRC of the footer of an open file; `identity` tells it from others with the same descriptor."""
-    tail = os.pread(descriptor, TAIL.size, max(0, size - TAIL.size))
+    return footer_of(lambda length, start: os.pread(descriptor, length, start), size)
+
+
+def footer_of(read_at: Callable[[int, int], bytes], size: int) -> int:
+    """Return the CRC of the footer of a file of so many bytes, given how to read a length from a start on."""
+    tail = read_at(TAIL.size, max(0, size - TAIL.size))
     if len(tail) < TAIL.size:
         return 0
     length, signature = TAIL.unpack(tail)
     footer = length + TAIL.size
     if signature != b"PAR1" or footer > size:
         return 0
-    return zlib.crc32(os.pread(descriptor, footer, size - footer))
+    return zlib.crc32(read_at(footer, size - footer))
 
 
 def parquet_cell(container: str, name: str | None, group: int, row: int, column: str, footer: int) -> Place:

@@ -7,7 +7,9 @@ from winnow.audio.remote.urls import is_url
 from winnow.corpora.audio_folder import AudioFolder
 from winnow.corpora.columnar.arrow import ArrowFile, SavedDataset
 from winnow.corpora.columnar.dataset_folder import DatasetFolder
+from winnow.corpora.columnar.hub_dataset import HubDataset
 from winnow.corpora.columnar.parquet import ParquetFiles
+from winnow.corpora.columnar.remote_parquet import RemoteParquet
 from winnow.corpora.json_lines_files import JsonLinesFiles
 from winnow.corpora.kaldi import KaldiFolder
 from winnow.corpora.lhotse_cuts import LhotseCuts
@@ -26,6 +28,8 @@ SOURCES: list[type[Source]] = [
     AudioFolder,
     LhotseShar,
     SavedDataset,
+    RemoteParquet,
+    HubDataset,
     ParquetFiles,
     ArrowFile,
     DatasetFolder,

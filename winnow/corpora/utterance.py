@@ -178,7 +178,8 @@ def resolve_path(folder: str, path: str) -> str:
     """
     if path.startswith("./") or "//" in path or "/./" in path or path.endswith(("/", "/.")) or path in ("", "."):
         place = parse_place(path)
-        return str(replace(place, container=resolve_container(folder, place.container)))
+        container = resolve_container(folder, place.container)
+        return path if place.kind and container == place.container else str(replace(place, container=container))
     if "://" in folder:
         return resolve_container(folder, path)
     return path if path[0] == "/" else f"{folder.rstrip('/')}/{path}"
