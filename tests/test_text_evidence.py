@@ -10,8 +10,8 @@ from tests.conftest import DEMO, resolve_unpinned
 from tests.test_nemo import demo_requests
 from winnow.audio.decode import load_clip
 from winnow.engines.engine import Request
+from winnow.engines.evidence import regions_of
 from winnow.engines.inference import Result, transcribe_requests
-from winnow.engines.nemo.evidence import regions_of
 from winnow.engines.nemo.model import NemoModel
 from winnow.engines.scored_texts import REFERENCE, ScoredTexts
 from winnow.engines.shard_columns import hypothesis_columns

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from winnow.engines.nemo.prompted_decoders import MultitaskDecoder, PromptedTransducerDecoder
-from winnow.engines.nemo.tokens import ALPHA, CONFIDENCE, Decoder, Languages, Tokens
+from winnow.engines.nemo.tokens import ALPHA, CONFIDENCE, Decoder, Languages
+from winnow.engines.tokens import Tokens
 from winnow.errors import CheckpointError
 from winnow.parameters.engine import EngineOptions
 

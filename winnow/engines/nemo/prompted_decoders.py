@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from winnow.engines.nemo.tokens import CONFIDENCE, Decoded, Decoder, Languages, Tokens
+from winnow.engines.nemo.tokens import CONFIDENCE, Decoder, Languages
+from winnow.engines.tokens import Decoded, Tokens
 from winnow.errors import CheckpointError
 from winnow.parameters.engine import EngineOptions
 from winnow.text.languages import language_tag, match_language

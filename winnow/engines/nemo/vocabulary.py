@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from winnow.engines.tokens import Ids
 from winnow.text.languages import match_language
 from winnow.text.writing_style import WritingStyle
 
 SPECIAL = re.compile(r"<.+>|\[[A-Z]+\]")  # unknown, padding, bytes, prompts
 UNKNOWN = "\u2047"  # as which SentencePiece reads what it cannot write
 PROMPT_TOKENS = "spl_tokens"  # NeMo's name for the language of special tokens
-
-Ids = tuple[int, ...]
 
 
 class Vocabulary:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from winnow.engines.nemo.tokens import Tokens
+from winnow.engines.tokens import Tokens
 from winnow.text.hypothesis import Hypothesis, Word
 
 

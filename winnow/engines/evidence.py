@@ -1,4 +1,4 @@
-"""Evidence for texts under a NeMo model: how much less likely each text is than what the model read.
+"""Evidence for texts under a model: how much less likely each text is than what the model read.
 
 A text is scored as the model would write it. Where it has the words of the reading, the reading stays with its own
 tokens, and the other words are spelled with the model's vocabulary, in a few ways of which the likeliest counts.
@@ -11,9 +11,7 @@ from itertools import pairwise
 from operator import itemgetter
 
 from winnow.engines.engine import Request
-from winnow.engines.nemo.tokens import Decoded, Tokens
-from winnow.engines.nemo.vocabulary import Ids, Vocabulary
-from winnow.engines.nemo.words import WordAssembler
+from winnow.engines.tokens import Decoded, Ids, Tokens, Vocabulary, Words
 from winnow.text.evidence import DoubtfulWords, TextEvidence, compare_likelihoods
 from winnow.text.hypothesis import Word
 from winnow.text.normalize import count_words
@@ -103,7 +101,7 @@ def span(times: Sequence[Word], first: int, end: int) -> tuple[float, float | No
 class EvidenceFinder:
     """Finds the evidence for texts in decoded batches; that of references may list all regions that differ."""
 
-    def __init__(self, vocabulary: Vocabulary, words: WordAssembler, lists_regions: bool = False) -> None:
+    def __init__(self, vocabulary: Vocabulary, words: Words, lists_regions: bool = False) -> None:
         self.vocabulary, self.words, self.lists_regions = vocabulary, words, lists_regions
 
     def find(
