@@ -109,6 +109,8 @@ HYPOTHESIS = {
     "confidence": pa.float64(),  # of the utterance, 0 to 1
     "word_confidence": pa.list_(pa.float64()),
     "words": WORDS,  # with engine.timestamps only
+    "spoken_language": pa.string(),  # as the model was told or heard; of models that write several
+    "no_speech": pa.float64(),  # the model's probability (0 to 1) that nobody speaks
     **EVIDENCE,
     "model": pa.string(),  # the checkpoint, by its name in the run
 }

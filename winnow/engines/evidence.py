@@ -11,7 +11,8 @@ from itertools import pairwise
 from operator import itemgetter
 
 from winnow.engines.engine import Request
-from winnow.engines.tokens import Decoded, Ids, Tokens, Vocabulary, Words
+from winnow.engines.tokens import Decoded, Ids, Tokens, Vocabulary
+from winnow.engines.words import WordAssembler
 from winnow.text.evidence import DoubtfulWords, TextEvidence, compare_likelihoods
 from winnow.text.hypothesis import Word
 from winnow.text.normalize import count_words
@@ -101,7 +102,7 @@ def span(times: Sequence[Word], first: int, end: int) -> tuple[float, float | No
 class EvidenceFinder:
     """Finds the evidence for texts in decoded batches; that of references may list all regions that differ."""
 
-    def __init__(self, vocabulary: Vocabulary, words: Words, lists_regions: bool = False) -> None:
+    def __init__(self, vocabulary: Vocabulary, words: WordAssembler, lists_regions: bool = False) -> None:
         self.vocabulary, self.words, self.lists_regions = vocabulary, words, lists_regions
 
     def find(

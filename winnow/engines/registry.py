@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from winnow.engines.engine import Checkpoint, Engine
 from winnow.engines.nemo.engine import NemoEngine
 from winnow.engines.transcripts import TranscriptEngine
+from winnow.engines.whisper.engine import WhisperEngine
 from winnow.errors import CheckpointError
 from winnow.input_files import expand_home, not_a_file
 from winnow.parameters.engine import EngineOptions
@@ -12,6 +13,7 @@ from winnow.pins import without_pin
 
 ENGINES: dict[str, Engine] = {
     "transcripts": TranscriptEngine(),
+    "whisper": WhisperEngine(),
     "nemo": NemoEngine(),
 }
 """Engines by name. A model name belongs to the first engine that claims it, so exact forms precede general ones."""

@@ -109,6 +109,8 @@ def hypothesis_row(hypothesis: Hypothesis, evidence: dict[str, TextEvidence]) ->
         "confidence": hypothesis.confidence,
         "word_confidence": hypothesis.word_confidence,
         "words": None if hypothesis.words is None else [asdict(word) for word in hypothesis.words],
+        "spoken_language": hypothesis.language,
+        "no_speech": hypothesis.no_speech,
         **{f"{name}_gap": text.gap for name, text in evidence.items() if name != REFERENCE},
     }
     if REFERENCE not in evidence:

@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.text.hypothesis import Hypothesis
 from winnow.text.writing_style import WritingStyle
 
 Ids = tuple[int, ...]
@@ -53,16 +52,3 @@ class Vocabulary(Protocol):
 
     def language_of(self, ids: Sequence[int], language: str | None) -> str | None:
         """Return the language of tokens, given the tag of what is spoken."""
-
-
-class Words(Protocol):
-    """How tokens become words."""
-
-    def hypothesis(self, tokens: Tokens, timestamps: bool) -> Hypothesis:
-        """Return the text, with confidences and times of its words as far as spaces separate their tokens."""
-
-    def starts(self, ids: list[int]) -> list[int]:
-        """Return the indices of the tokens that words begin with."""
-
-    def begins(self, token: int) -> bool | None:
-        """Tell whether a word begins with this token; None if the token is only a space."""

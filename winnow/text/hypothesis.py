@@ -20,6 +20,8 @@ class Hypothesis:
 
     `finite` is false if the model's scores were not finite, in which case the text is meaningless. `evidence` is that
     of each text of the request, in order. `log_likelihood` is the text's own, in nats, if it was needed for evidence.
+    `language` is what the model was told or heard, `no_speech` the probability (0 to 1) that nobody speaks; None where
+    a model knows neither.
     """
 
     text: str
@@ -30,3 +32,5 @@ class Hypothesis:
     finite: bool = True
     log_likelihood: float | None = None
     evidence: tuple[TextEvidence, ...] = ()
+    language: str | None = None
+    no_speech: float | None = None

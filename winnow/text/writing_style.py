@@ -1,7 +1,7 @@
 """How a model writes: with capitals, digits and punctuation or without, and how it would write given words."""
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -42,6 +42,17 @@ class WritingStyle:
     digits: bool
     punctuation: frozenset[str]
     letters: frozenset[str]
+
+
+def style_of(characters: Iterable[str]) -> WritingStyle:
+    """Return the style of a model that writes these characters."""
+    known = set(characters)
+    return WritingStyle(
+        upper=any(map(str.isupper, known)),
+        digits=not known.isdisjoint("0123456789"),
+        punctuation=frozenset(c for c in known if unicodedata.category(c)[0] in "PS"),
+        letters=frozenset(c for c in known if unicodedata.category(c)[0] in "LM"),
+    )
 
 
 def candidate_spellings(words: str, language: str | None, style: WritingStyle) -> list[str]:

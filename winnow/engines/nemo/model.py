@@ -15,7 +15,7 @@ from winnow.engines.nemo.decoders import make_decoder
 from winnow.engines.nemo.nemo_import import import_asr_models, silence_nemo
 from winnow.engines.nemo.precision import choose_precision
 from winnow.engines.nemo.vocabulary import Vocabulary
-from winnow.engines.nemo.words import WordAssembler
+from winnow.engines.nemo.words import word_assembler
 from winnow.engines.tokens import Decoded, Tokens
 from winnow.errors import CheckpointError, OptionError
 from winnow.hardware import CPU_BATCH_SECONDS, cores
@@ -68,7 +68,7 @@ class NemoModel:
         stride = float(self.model.cfg.preprocessor.window_stride)
         if hasattr(self.model.encoder, "update_max_seq_length"):
             self.model.encoder.update_max_seq_length(int(options.max_seconds / stride) + 1, self.device)
-        self.words = WordAssembler(self.decoder.decoding, stride * subsampling_factor(self.model))
+        self.words = word_assembler(self.decoder.decoding, stride * subsampling_factor(self.model))
         self.vocabulary = Vocabulary(self.model, self.decoder.decoding, self.words.text)
         self.evidence = EvidenceFinder(self.vocabulary, self.words, options.doubtful_words)
         self.batch_limits = BatchLimits(

@@ -8,7 +8,7 @@ from typing import Any
 
 from winnow.engines.tokens import Ids
 from winnow.text.languages import match_language
-from winnow.text.writing_style import WritingStyle
+from winnow.text.writing_style import WritingStyle, style_of
 
 SPECIAL = re.compile(r"<.+>|\[[A-Z]+\]")  # unknown, padding, bytes, prompts
 UNKNOWN = "\u2047"  # as which SentencePiece reads what it cannot write
@@ -82,9 +82,4 @@ def writing_style(pieces: Iterable[str]) -> WritingStyle:
     for piece in pieces:
         if not SPECIAL.fullmatch(piece):
             characters.update(piece.removeprefix("##").replace("▁", ""))
-    return WritingStyle(
-        upper=any(map(str.isupper, characters)),
-        digits=any(map("0123456789".__contains__, characters)),
-        punctuation=frozenset(c for c in characters if unicodedata.category(c)[0] in "PS"),
-        letters=frozenset(c for c in characters if unicodedata.category(c)[0] in "LM"),
-    )
+    return style_of(characters)
