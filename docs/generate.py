@@ -215,9 +215,11 @@ DESCRIPTIONS = {
     "mended": "How the row was read although it is badly written; null if it is well written",
     "pred_text": "The hypothesis",
     "tokens": "Tokens in the hypothesis",
-    "confidence": "Confidence of the hypothesis (0 to 1): NeMo's entropy-based one",
+    "confidence": "Confidence (0 to 1) of the hypothesis: NeMo's by entropy, or the mean probability of Whisper's tokens",
     "word_confidence": "Confidence of each word (0 to 1)",
     "words": "Words with start and end, in seconds from the start of the utterance; only with `--engine.timestamps`",
+    "spoken_language": "Language that the model was told or heard; of models with a language, such as Whisper",
+    "no_speech": "The model's probability (0 to 1) that nobody speaks; of Whisper",
     "evidence": "Gap for each word of the reference, in nats",
     "gap": "How much less likely the reference is than the hypothesis under the model, in nats: 0 if they have the "
     "same words",

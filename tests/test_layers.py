@@ -225,10 +225,14 @@ def test_row_39_no_decision_reads_a_clock():
         assert not {name for name in names if name.startswith(("datetime.", "time.time"))}, module
 
 
+OF_EXTRAS = {"ctranslate2", "faster_whisper"}
+"""Libraries of `winnow[whisper]`, which is refused by that name where they are missing."""
+
+
 def test_every_imported_library_is_a_declared_dependency():
     """The dependencies of `make demo` and of the wheel suffice to run: test tools come with the extra `dev` only."""
     imported = {name.partition(".")[0] for _, path in shipped_modules() for name in all_imports(path)}
     imported |= {name.partition(".")[0] for path in (ROOT / "demo").glob("*.py") for name in all_imports(path)}
-    libraries = imported - set(sys.stdlib_module_names) - {*SHIPPED, "demo"}
+    libraries = imported - set(sys.stdlib_module_names) - {*SHIPPED, "demo"} - OF_EXTRAS
     distributions = packages_distributions()
     assert {name for name in libraries if not DECLARED & set(map(canonicalize_name, distributions[name]))} == set()
