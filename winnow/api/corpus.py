@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 
+from winnow.audio.remote.urls import is_url
 from winnow.corpora.file_patterns import is_pattern
 from winnow.corpora.registry import open_source
 from winnow.corpora.source import CorpusSummary, Source
 from winnow.corpora.utterance import Row
 from winnow.errors import ManifestError
-from winnow.input_files import expand_home
+from winnow.parameters.settings import expand_location
 from winnow.text.languages import language_tag
 
 
@@ -89,8 +90,8 @@ def open_corpus(
     usable. `columns` names fields that are called otherwise, such as `text=sentence`. Raises `ManifestError` if there
     is no such corpus.
     """
-    manifest = expand_home(path).absolute()
-    source = open_source(manifest, folder and expand_home(folder), require_text, columns)
-    if not manifest.exists() and not is_pattern(str(manifest)):
-        raise ManifestError(f"{manifest}: no such manifest")
+    location = expand_location(str(path))
+    source = open_source(location, folder and expand_location(str(folder)), require_text, columns)
+    if not is_url(location) and not is_pattern(location) and not Path(location).exists():
+        raise ManifestError(f"{Path(location).absolute()}: no such manifest")
     return Corpus(source)
