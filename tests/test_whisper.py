@@ -103,7 +103,7 @@ def test_what_changed_after_it_was_digested_is_not_loaded(folder, installed):
 
 REFUSED = {
     "no folder": ("whisper:/none", "no such folder"),
-    "no model": ("whisper:{folder}/..", "config.json, model.bin, tokenizer.json is missing: convert one with"),
+    "no model": ("whisper:{folder}/..", "config.json, model.bin, tokenizer.json is missing: convert one with ct2"),
     "no name": ("whisper:enormous", "neither a folder nor a size"),
     "a broken configuration": ("whisper:{folder}", "config.json is not that of a Whisper model"),
 }

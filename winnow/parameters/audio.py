@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
+from winnow.parameters.redaction import refuse_credentials
 from winnow.parameters.settings import Parameters
 
 SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:([kKMGT])(i?)B?|B)?\s*")
@@ -26,7 +27,7 @@ def check_size(value: str) -> str:
     return value
 
 
-Size = Annotated[str, AfterValidator(check_size)]
+Size = Annotated[str, AfterValidator(refuse_credentials), AfterValidator(check_size)]
 """An amount of memory or disk, as people write it."""
 
 

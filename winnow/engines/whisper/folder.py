@@ -24,7 +24,7 @@ def check_folder(folder: Path, name: str) -> None:
     if missing := [file for file in REQUIRED if not (folder / file).is_file()]:
         raise CheckpointError(
             f"{name}: not a Whisper model for CTranslate2, because {', '.join(missing)} is missing: convert one with "
-            "ct2-transformers-converter --copy_files tokenizer.json preprocessor_config.json"
+            "ct2-transformers-converter, and have it copy tokenizer.json and preprocessor_config.json"
         )
 
 
