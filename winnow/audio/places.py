@@ -61,7 +61,7 @@ def parse_place(path: str) -> Place:
 
 def parse_facts(facts: str) -> dict[str, str]:
     """Return the facts of an entry; a name without a value has an empty one."""
-    pairs = (fact.partition("=") for fact in facts.split("&"))
+    pairs = (fact.partition("=") for fact in facts.split("&") if fact)
     return {name: unquote(value) for name, _, value in pairs}
 
 
