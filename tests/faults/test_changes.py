@@ -69,18 +69,18 @@ def replaced(path):
 @pytest.mark.parametrize("change", [appended, truncated, replaced, os.unlink], ids=lambda change: change.__name__)
 @pytest.mark.parametrize("task_name", ["load_shard", "transcribe_shards", "filter_shard"])
 def test_manifest_that_changes_during_a_run_ends_it_until_it_is_restored(settings, change, task_name):
-    before = settings.manifest.read_bytes()
+    before = Path(settings.manifest).read_bytes()
     with pytest.raises(ManifestError, match=r"corpus.jsonl: (changed during the run: restore it|cannot read)"):
-        run_while(settings, task_name, lambda: change(settings.manifest))
+        run_while(settings, task_name, lambda: change(Path(settings.manifest)))
     assert not (Path(settings.output) / "_SUCCESS.json").exists()
-    settings.manifest.write_bytes(before)
+    Path(settings.manifest).write_bytes(before)
     assert run_curation(settings, InProcess()).kept == 4
     assert all(check.holds for check in verify_run(Path(settings.output)))
 
 
 def test_manifest_that_is_written_again_unchanged_is_no_fault(settings):
-    content = settings.manifest.read_bytes()
-    assert run_while(settings, "filter_shard", lambda: settings.manifest.write_bytes(content)).kept == 4
+    content = Path(settings.manifest).read_bytes()
+    assert run_while(settings, "filter_shard", lambda: Path(settings.manifest).write_bytes(content)).kept == 4
 
 
 @pytest.mark.parametrize(("task_name", "role"), [("transcribe_shard", "small"), ("transcribe_shards", "large")])

@@ -177,7 +177,7 @@ def test_complete_run_repeats_no_work(settings):
 
 
 def test_run_with_relative_paths_resumes_from_another_folder_to_the_same_bytes(settings, tmp_path, monkeypatch):
-    monkeypatch.chdir(settings.manifest.parent)
+    monkeypatch.chdir(Path(settings.manifest).parent)
     names = {"manifest": "corpus.jsonl", "small": "small.jsonl", "large": "large.jsonl", "audio_root": "."}
     run = tmp_path / "run"
     curate(Curation(**settings.model_dump() | names | {"output": run}))
