@@ -13,8 +13,8 @@ from winnow.pins import without_pin
 
 ENGINES: dict[str, Engine] = {
     "transcripts": TranscriptEngine(),
-    "whisper": WhisperEngine(),
     "nemo": NemoEngine(),
+    "whisper": WhisperEngine(),
 }
 """Engines by name. A model name belongs to the first engine that claims it, so exact forms precede general ones."""
 
