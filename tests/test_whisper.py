@@ -17,8 +17,6 @@ from winnow.engines.whisper.engine import WhisperEngine
 from winnow.errors import CheckpointError
 from winnow.parameters.engine import EngineOptions
 
-pytestmark = pytest.mark.unmeasured
-
 SPEECH = sorted((DEMO / "corpus" / "audio").glob("*.flac"))[:3]
 ENGINE = WhisperEngine()
 

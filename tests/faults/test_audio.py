@@ -64,7 +64,7 @@ def transcribe_rows(rows: list[Row], model: Any, root: Path | None) -> list[Answ
     """Return the hypothesis, reason and detail of each row."""
     shard = select_columns(pa.Table.from_pylist([{"id": i, **row} for i, row in enumerate(rows)], UTTERANCE), UTTERANCE)
     stand_in = Checkpoint(name="model", path=Path("model.nemo"), family="ctc", sha256="")
-    small_pass = Pass(role="small", checkpoint=stand_in, options=EngineOptions(), root=root)
+    small_pass = Pass(role="small", checkpoint=stand_in, options=EngineOptions(), root=root and str(root))
     table, _ = transcribe(shard, small_pass, lambda requests: transcribe_requests(model, requests, EngineOptions()))
     return list(zip(*(table[name].to_pylist() for name in ("small_pred_text", "reason", "detail")), strict=True))
 
