@@ -13,8 +13,6 @@ import pytest
 from tests.stand_in_datasets import CONVERTED_COMMIT, datasets_hub
 from tests.stand_in_hub import COMMIT
 
-pytestmark = pytest.mark.unmeasured
-
 PROGRAM = """
 import json, sys
 from winnow.audio.decode import load_clip

@@ -23,8 +23,6 @@ from winnow.parameters.engine import EngineOptions
 from winnow.text.hypothesis import Word
 from winnow.validation.engine_options import check_options
 
-pytestmark = pytest.mark.unmeasured
-
 
 def demo_requests(count: int) -> list[Request]:
     """Return requests for the first utterances of the demo corpus."""
