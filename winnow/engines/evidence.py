@@ -11,7 +11,7 @@ from itertools import pairwise
 from operator import itemgetter
 
 from winnow.engines.engine import Request
-from winnow.engines.tokens import Decoded, Ids, Tokens, Vocabulary
+from winnow.engines.tokens import EncodedBatch, Ids, Tokens, Vocabulary
 from winnow.engines.words import WordAssembler
 from winnow.text.evidence import DoubtfulWords, TextEvidence, compare_likelihoods
 from winnow.text.hypothesis import Word
@@ -106,7 +106,7 @@ class EvidenceFinder:
         self.vocabulary, self.words, self.lists_regions = vocabulary, words, lists_regions
 
     def find(
-        self, requests: Sequence[Request], texts: Sequence[str], tokens: Sequence[Tokens], decoded: Decoded
+        self, requests: Sequence[Request], texts: Sequence[str], tokens: Sequence[Tokens], decoded: EncodedBatch
     ) -> list[tuple[float | None, tuple[TextEvidence, ...]]]:
         """Return the log-likelihood of each reading, if it was needed, and the evidence for each text of its request.
 

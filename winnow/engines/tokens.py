@@ -26,17 +26,21 @@ class Tokens:
     finite: bool = True
 
 
-class Decoded(Protocol):
-    """An encoded batch that a decoder has started on."""
-
-    def tokens(self) -> list[Tokens]:
-        """Wait for the tokens of each utterance."""
+class EncodedBatch(Protocol):
+    """An encoded batch, for which the likelihood of any text can be computed."""
 
     def log_likelihoods(self, texts: Sequence[tuple[int, Sequence[int]]]) -> list[float]:
         """Return the log-likelihood [nats] of each text, given as the index of its utterance and its token ids.
 
         It is minus infinity for a text that is too long for its utterance or for the model.
         """
+
+
+class Decoded(EncodedBatch, Protocol):
+    """An encoded batch that a decoder has started on."""
+
+    def tokens(self) -> list[Tokens]:
+        """Wait for the tokens of each utterance."""
 
 
 class Vocabulary(Protocol):

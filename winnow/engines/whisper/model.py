@@ -207,9 +207,6 @@ class Encodings:
     encoded: Encoded
     prompts: list[list[int]]
 
-    def tokens(self) -> list[Tokens]:
-        raise NotImplementedError("they were decoded before")
-
     def log_likelihoods(self, texts: Sequence[tuple[int, Sequence[int]]]) -> list[float]:
         """Return the log-likelihood of each text and of its end, given its own tokens so far (teacher forcing).
 
