@@ -9,9 +9,9 @@ import torch
 from tests.conftest import DEMO, resolve_unpinned
 from tests.test_nemo import demo_requests
 from winnow.audio.decode import load_clip
-from winnow.engines.nemo.likelihoods import ctc_log_likelihoods, rnnt_sum, tdt_sum
+from winnow.engines.likelihoods import ctc_log_likelihoods, rnnt_sum, tdt_sum
 from winnow.engines.nemo.model import NemoModel
-from winnow.engines.nemo.transducer_lattice import utterance_groups
+from winnow.engines.transducer_lattice import utterance_groups
 from winnow.parameters.engine import EngineOptions
 
 pytestmark = pytest.mark.unmeasured

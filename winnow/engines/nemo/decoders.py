@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from winnow.engines.ctc_scores import CtcScores
 from winnow.engines.nemo.prompted_decoders import MultitaskDecoder, PromptedTransducerDecoder
 from winnow.engines.nemo.tokens import ALPHA, CONFIDENCE, Decoder, Languages
 from winnow.engines.tokens import Tokens
@@ -54,55 +54,9 @@ class CtcDecoder:
         self.head, self.decoding, self.blank = head, decoding, decoding.blank_id
         self.measure = get_confidence_measure_bank()["entropy_tsallis_exp"]
 
-    def start(self, encoded: Any, frames: Any, languages: Languages) -> "CtcScores":
-        import torch
-
+    def start(self, encoded: Any, frames: Any, languages: Languages) -> CtcScores:
         scores = self.head(encoder_output=encoded)
-        best = scores.argmax(dim=-1)
-        confidence = self.measure(scores, v=scores.shape[-1], t=ALPHA)
-        copies = [tensor.to("cpu", non_blocking=True) for tensor in (best, confidence, frames)]
-        copied: Any = torch.cuda.Event() if scores.is_cuda else None  # type: ignore[no-untyped-call]
-        if copied:
-            copied.record()
-        return CtcScores(self.blank, scores, frames, copies, copied)
-
-
-@dataclass(frozen=True)
-class CtcScores:
-    """The log-probabilities of a batch [utterances, frames, vocabulary], and its lengths [frames].
-
-    `copies` are the best token and the confidence of each frame, and the lengths, once the event `copied` has occurred.
-    """
-
-    blank: int
-    scores: Any
-    frames: Any
-    copies: list[Any]
-    copied: Any
-
-    def tokens(self) -> list[Tokens]:
-        if self.copied:
-            self.copied.synchronize()
-        arrays = (copy.numpy() for copy in self.copies)
-        return [self.tokens_of(*row) for row in zip(*arrays, strict=True)]
-
-    def tokens_of(self, labels: NDArray[np.int64], confidence: NDArray[np.float32], length: int) -> Tokens:
-        labels, by_frame = labels[:length], confidence[:length].astype(np.float64)
-        if not np.isfinite(by_frame).all():
-            return Tokens([], by_frame, finite=False)
-        if not length:
-            return Tokens([], by_frame)
-        starts = np.flatnonzero(np.diff(labels, prepend=-1))
-        ends = np.append(starts[1:], length)
-        is_token = labels[starts] != self.blank
-        minimum = np.minimum.reduceat(by_frame, starts)
-        starts, ends = starts[is_token], ends[is_token]
-        return Tokens(labels[starts].tolist(), minimum[is_token], starts.tolist(), ends.tolist())
-
-    def log_likelihoods(self, texts: Sequence[tuple[int, Sequence[int]]]) -> list[float]:
-        from winnow.engines.nemo.likelihoods import ctc_log_likelihoods
-
-        return ctc_log_likelihoods(self.scores, self.frames, texts, self.blank)
+        return CtcScores.start(scores, self.measure(scores, v=scores.shape[-1], t=ALPHA), frames, self.blank)
 
 
 class TransducerDecoder:
@@ -153,13 +107,14 @@ class TransducerHypotheses:
 
     def log_likelihoods(self, texts: Sequence[tuple[int, Sequence[int]]]) -> list[float]:
         """Return the log-likelihoods; a text with more than MAX_TOKENS_PER_FRAME is too long."""
-        from winnow.engines.nemo.transducer_lattice import transducer_log_likelihoods
+        from winnow.engines.nemo.transducer_networks import NemoNetworks
+        from winnow.engines.transducer_lattice import transducer_log_likelihoods
 
         frames = self.frames.tolist()
         fitting = [i for i, (row, ids) in enumerate(texts) if len(ids) <= MAX_TOKENS_PER_FRAME * frames[row]]
         values = [-np.inf] * len(texts)
         sums = transducer_log_likelihoods(
-            self.decoder.model,
+            NemoNetworks(self.decoder.model),
             self.encoded,
             self.frames,
             [texts[i] for i in fitting],

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from winnow.engines.nemo.likelihoods import Text, groups, to_batch, to_list
+from winnow.engines.likelihoods import Text, groups, to_batch, to_list
 
 
 def multitask_log_likelihoods(

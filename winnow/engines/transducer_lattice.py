@@ -8,15 +8,30 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from winnow.engines.nemo.likelihoods import MAX_NUMBERS, Text, groups, rnnt_sum, tdt_sum, to_batch, to_list
+from winnow.engines.likelihoods import MAX_NUMBERS, Text, groups, rnnt_sum, tdt_sum, to_batch, to_list
 
 CACHED_NUMBERS = 2**18  # in the output of the joint network on a CPU; larger ones leave its cache
 CACHED_LATTICES = 2**17  # numbers in the lattices of a group on a CPU; larger groups also have more padding
+
+
+class TransducerNetworks(Protocol):
+    """The networks of a transducer behind its encoder. `outputs` is how many numbers a step's distribution has."""
+
+    outputs: int
+
+    def predict(self, labels: Tensor) -> Tensor:
+        """Return the predictor's output after each prefix of labels, from none on [texts, labels + 1, width]."""
+
+    def project(self, encoded: Tensor) -> Tensor:
+        """Return what the joint network gets of the encoder's output [utterances, width, frames], frames first."""
+
+    def join(self, hidden: Tensor) -> Tensor:
+        """Return the joint network's outputs for sums of both, before the softmax; durations come last."""
 
 
 class PrefixTree:
@@ -47,7 +62,12 @@ class PrefixTree:
 
 
 def transducer_log_likelihoods(
-    model: Any, encoded: Tensor, frames: Tensor, texts: Sequence[Text], blank: int, durations: Sequence[int] = ()
+    networks: TransducerNetworks,
+    encoded: Tensor,
+    frames: Tensor,
+    texts: Sequence[Text],
+    blank: int,
+    durations: Sequence[int] = (),
 ) -> list[float]:
     """Return the log-likelihoods under a transducer, or with durations a token-and-duration transducer (TDT).
 
@@ -57,7 +77,7 @@ def transducer_log_likelihoods(
     order = sorted(range(len(texts)), key=lambda i: (-lengths[texts[i][0]], texts[i][0]))
     most = MAX_NUMBERS if encoded.is_cuda else CACHED_LATTICES
     results = [
-        lattice_sums(model, encoded, lengths, group, blank, durations)
+        lattice_sums(networks, encoded, lengths, group, blank, durations)
         for group in utterance_groups([texts[i] for i in order], lengths, most)
     ]
     values = dict(zip(order, to_list(results), strict=True))
@@ -88,16 +108,20 @@ def lattice_numbers(frames: int, labels: int) -> int:
 
 
 def lattice_sums(
-    model: Any, encoded: Tensor, lengths: Sequence[int], texts: list[Text], blank: int, durations: Sequence[int]
+    networks: TransducerNetworks,
+    encoded: Tensor,
+    lengths: Sequence[int],
+    texts: list[Text],
+    blank: int,
+    durations: Sequence[int],
 ) -> Tensor:
     """Return the log-likelihoods of some texts [texts], those of the longest utterance first."""
     device = encoded.device
     tree = PrefixTree(texts)
     labels, label_counts, _ = to_batch(texts, device)
-    predicted, _ = model.decoder.predict(labels, None, add_sos=True)
     sources = torch.tensor(tree.sources).to(device)
-    predicted = model.joint.project_prednet(predicted)[sources[:, 0], sources[:, 1]]
-    blanks, emits, spans = node_scores(model.joint, encoded, lengths, predicted, tree, blank, durations)
+    predicted = networks.predict(labels)[sources[:, 0], sources[:, 1]]
+    blanks, emits, spans = node_scores(networks, encoded, lengths, predicted, tree, blank, durations)
     paths = torch.tensor([[*path, *[0] * (labels.shape[1] + 1 - len(path))] for path in tree.paths]).to(device)
     frames = torch.tensor([lengths[utterance] for utterance, _ in texts]).to(device)
     if durations:
@@ -106,7 +130,7 @@ def lattice_sums(
 
 
 def node_scores(
-    joint: Any,
+    networks: TransducerNetworks,
     encoded: Tensor,
     lengths: Sequence[int],
     predicted: Tensor,
@@ -125,7 +149,7 @@ def node_scores(
         torch.tensor(numbers).to(predicted.device)
         for numbers in ([own[utterance] for utterance in tree.utterances], tree.parents, tree.labels)
     )
-    projected = joint.project_encoder(encoded[list(own), :, : node_frames[0]].transpose(1, 2))
+    projected = networks.project(encoded[list(own), :, : node_frames[0]])
     count = len(predicted)
     blanks, emits = projected.new_zeros((2, count, node_frames[0]))
     spans = projected.new_zeros((count, node_frames[0], len(durations)))
@@ -133,13 +157,13 @@ def node_scores(
     for child, parent in enumerate(tree.parents):
         if parent >= 0:
             children[parent].append(child)
-    numbers = (MAX_NUMBERS if projected.is_cuda else CACHED_NUMBERS) // joint.num_classes_with_blank
+    numbers = (MAX_NUMBERS if projected.is_cuda else CACHED_NUMBERS) // networks.outputs
     start = 0
     while start < count:
         most = node_frames[start]
         chunk = slice(start, start + max(1, numbers // most))
         hidden = projected[utterances[chunk], :most].add_(predicted[chunk, None])
-        logits = joint_outputs(joint, hidden).float()
+        logits = networks.join(hidden).float()
         if durations:
             spans[chunk, :most] = logits[..., -len(durations) :].log_softmax(-1)
             logits = logits[..., : -len(durations)]
@@ -151,11 +175,3 @@ def node_scores(
         emits[following, :most] = logits[before, :, tokens[following]] - norm[before]
         start = chunk.stop
     return blanks, emits, spans
-
-
-def joint_outputs(joint: Any, hidden: Tensor) -> Tensor:
-    """Return the joint network's outputs before its softmax, which NeMo applies on a CPU only."""
-    if joint.is_adapter_available():
-        hidden = joint.forward_enabled_adapters(hidden)
-    outputs: Tensor = joint.joint_net(hidden)
-    return outputs
