@@ -8,14 +8,17 @@ from rich.text import Text
 
 from cli.console import EscapingConsole
 from winnow.corpora.registry import open_source
+from winnow.engines.engine import Engine
 from winnow.engines.registry import engine_for
+from winnow.errors import CheckpointError
 from winnow.hardware import ELSEWHERE, this_machine
 from winnow.models.catalog import Catalog, open_catalog
 from winnow.models.catalog_schema import Model
 from winnow.models.explain import licence_warnings, resource_needs, selection_reasons
-from winnow.models.model_card import model_card, parameter_count
+from winnow.models.model_card import engine_card, model_card, parameter_count
 from winnow.models.selection import SelectedModels, select_models
 from winnow.parameters.selection import Selection
+from winnow.pins import without_pin
 from winnow.text.languages import match_language
 
 WIDE = 180  # characters per line if the output is not a terminal
@@ -66,15 +69,33 @@ def find_downloaded(model: Model) -> Path | None:
 
 
 def show_one(own: Path | None, name: str) -> None:
-    """Show everything that is known of a model, and its sources."""
+    """Show everything that is known of a model, and its sources; of one that is not in the catalogue, its engine's."""
     catalog = open_catalog(own)
+    if catalog.find(name) is None and (engine := engine_of_unlisted(name)):
+        show_card(engine_card(name, engine))
+        return
     model = catalog.get(name)
     if meaning := catalog.meaning(name):
         relation = "is" if meaning.exists else "does not exist; the nearest model is"
         console.print(f"{name} {relation} {model.checkpoint}: {meaning.why}\n", soft_wrap=True, markup=False)
+    show_card(model_card(model, catalog, this_machine()))
+
+
+def engine_of_unlisted(name: str) -> Engine | None:
+    """Return the engine of a model on disk or with the engine's prefix; None for a name that may be a mistake."""
+    try:
+        engine = engine_for(name)
+    except CheckpointError:
+        return None
+    return engine if ":" in without_pin(name) or engine.find_downloaded(name) else None
+
+
+def show_card(lines: list[tuple[str, str]]) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
-    for heading, value in model_card(model, catalog, this_machine()):
-        table.add_row(heading, Text(value))
+    last = ""
+    for heading, value in lines:
+        table.add_row("" if heading == last else heading, Text(value))
+        last = heading
     console.print(table)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import published_rows
+from cli.app import app
+from tests.conftest import ROOT, published_rows
 from tests.in_process import curate
 from winnow.engines.batching import BatchLimits
 from winnow.engines.engine import Checkpoint, Engine
@@ -49,6 +50,23 @@ class ToyEngine(Engine):
 
     def versions(self):
         return {"toy": "1"}
+
+
+LACKING = {
+    "a NeMo checkpoint": ("demo/small.nemo", "word times: multitask models have none (multitask)"),
+    "Whisper": ("whisper:base", "spoken language: it knows English alone (whisper-en)"),
+    "transcripts": ("{transcripts}", "confidence: null unless the file has it"),
+    "an engine that says nothing": ("toy:words", "evidence: its engine gives texts alone"),
+}
+
+
+@pytest.mark.parametrize(("name", "lacking"), LACKING.values(), ids=LACKING)
+def test_what_a_model_cannot_give_is_shown(name, lacking, register, tmp_path, capsys, monkeypatch):
+    register(ENGINES, ToyEngine(), name="toy")
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "theirs.jsonl").write_text("")
+    app(["models", "show", name.format(transcripts=tmp_path / "theirs.jsonl")], result_action="return_value")
+    assert lacking in " ".join(capsys.readouterr().out.split())
 
 
 def test_registered_engine_curates_a_corpus(manifest, tmp_path, register):

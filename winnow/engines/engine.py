@@ -5,7 +5,7 @@ A new engine is one module with a subclass of `Engine`, and one line in `winnow.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from pydantic import BaseModel
 
@@ -21,6 +21,11 @@ from winnow.text.hypothesis import Hypothesis
 
 LanguagePrompt = Literal["none", "optional", "required"]
 """Whether a model gets the language: never, if it is known, or always."""
+
+Extra = Literal["evidence", "confidence", "word times", "spoken language", "no speech", "long audio"]
+"""What a hypothesis may have beside its text, and utterances of any length."""
+
+EXTRAS: tuple[Extra, ...] = get_args(Extra)
 
 
 class Checkpoint(BaseModel, frozen=True):
@@ -170,6 +175,10 @@ class Engine(Protocol):
     def language_prompt(self, family: str) -> LanguagePrompt:
         """Tell whether models of a family get the language."""
         return "none"
+
+    def cannot_give(self, family: str) -> dict[Extra, str]:
+        """Map what models of a family never give, or not always, to why or when; its columns are null there."""
+        return dict.fromkeys(EXTRAS, "its engine gives texts alone")
 
     def preload(self) -> None:
         """Import what `load` needs, ahead of time."""

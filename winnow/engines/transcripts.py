@@ -9,6 +9,7 @@ from winnow.engines.engine import (
     Batch,
     Checkpoint,
     Engine,
+    Extra,
     MissingTranscript,
     Recogniser,
     Request,
@@ -60,6 +61,15 @@ class TranscriptEngine(Engine):
             "punctuation": options.punctuation is not None,
         }
         return {option: "requires a model that is run here" for option, is_set in requested.items() if is_set}
+
+    def cannot_give(self, family: str) -> dict[Extra, str]:
+        return {
+            "evidence": "nothing is run, so there are no likelihoods",
+            "confidence": "null unless the file has it",
+            "word times": "a file has texts alone",
+            "spoken language": "a file has texts alone",
+            "no speech": "a file has texts alone",
+        }
 
     def find_downloaded(self, model_name: str) -> Path | None:
         path = expand_home(model_name)

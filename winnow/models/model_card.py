@@ -1,5 +1,8 @@
 """What the catalogue knows of a model, as a table of headings and sentences."""
 
+from itertools import chain
+
+from winnow.engines.engine import Engine
 from winnow.engines.registry import engine_for
 from winnow.hardware import Machine
 from winnow.models.catalog import Catalog
@@ -23,6 +26,7 @@ def model_card(model: Model, catalog: Catalog, machine: Machine) -> list[tuple[s
         ("file", f"{model.file_mb:,.0f} MB" if model.file_mb else "unknown"),
         ("decoder", model.decoder),
         ("engine", f"{engine.name} ({model.family})" if model.family else "none: it cannot be used here"),
+        *missing(engine, model.family),
         ("languages", ", ".join(model.languages)),
         ("punctuation", yes_no(model.punctuation)),
         ("timestamps", yes_no(model.timestamps)),
@@ -36,6 +40,30 @@ def model_card(model: Model, catalog: Catalog, machine: Machine) -> list[tuple[s
         *(("published", figures) for figures in published_scores(model, catalog)),
         *([("note", model.note)] if model.note else []),
     ]
+
+
+def engine_card(name: str, engine: Engine) -> list[tuple[str, str]]:
+    """Return the headings and sentences of a model that is not in the catalogue: all that its name and engine say."""
+    path = engine.find_downloaded(name)
+    by_family = {family: missing(engine, family) for family in engine.families or [engine.name]}
+    affected = {
+        line: [family for family in by_family if line in by_family[family]] for line in chain(*by_family.values())
+    }
+    return [
+        ("model", name),
+        ("on this machine", str(path) if path else "no"),
+        ("engine", f"{engine.name} ({', or '.join(by_family)})"),
+        *(
+            (heading, text if len(families) == len(by_family) else f"{text} ({', '.join(families)})")
+            for (heading, text), families in affected.items()
+        ),
+    ]
+
+
+def missing(engine: Engine, family: str | None) -> list[tuple[str, str]]:
+    """Return what models of a family do not give, with the reasons; nothing if no engine can load them."""
+    reasons = engine.cannot_give(family) if family else {}
+    return [("cannot give", f"{extra}: {why}") for extra, why in reasons.items()]
 
 
 def pin_advice(model: Model) -> str:

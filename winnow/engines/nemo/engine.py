@@ -7,7 +7,7 @@ from pathlib import Path
 
 from winnow.digests import PIN_PREFIX
 from winnow.engines.checkpoint_cache import checkpoint_digest
-from winnow.engines.engine import Checkpoint, Engine, LanguagePrompt, Recogniser
+from winnow.engines.engine import Checkpoint, Engine, Extra, LanguagePrompt, Recogniser
 from winnow.engines.hub import bytes_to_download
 from winnow.engines.nemo.families import FAMILIES, LANGUAGE_PROMPTS, unsupported_options
 from winnow.engines.nemo.locate import (
@@ -28,6 +28,13 @@ from winnow.parameters.redaction import error_line
 from winnow.pins import cut_pin, split_pin, without_pin
 
 log = logging.getLogger("winnow")
+
+LIMITATIONS: dict[Extra, str] = {
+    "spoken language": "NeMo's models do not tell it",
+    "no speech": "NeMo's models do not tell it",
+    "long audio": "read at once, as far as memory and the model's training allow (engine.local_attention)",
+}
+"""What no family gives."""
 
 
 class NemoEngine(Engine):
@@ -94,6 +101,9 @@ class NemoEngine(Engine):
 
     def language_prompt(self, family: str) -> LanguagePrompt:
         return LANGUAGE_PROMPTS.get(family, "none")
+
+    def cannot_give(self, family: str) -> dict[Extra, str]:
+        return LIMITATIONS | ({"word times": "multitask models have none"} if family == "multitask" else {})
 
     def preload(self) -> None:
         import_asr_models()

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from winnow.digests import PIN_PREFIX
-from winnow.engines.engine import Checkpoint, Engine, LanguagePrompt, Recogniser
+from winnow.engines.engine import Checkpoint, Engine, Extra, LanguagePrompt, Recogniser
 from winnow.engines.whisper.folder import FILES, check_folder, digest_of, file_digests, is_multilingual
 from winnow.errors import CheckpointError
 from winnow.input_files import expand_home
@@ -86,6 +86,10 @@ class WhisperEngine(Engine):
 
     def language_prompt(self, family: str) -> LanguagePrompt:
         return "optional" if family == "whisper" else "none"
+
+    def cannot_give(self, family: str) -> dict[Extra, str]:
+        missing: dict[Extra, str] = {"evidence": "null for utterances of more than 30 s"}
+        return missing if family == "whisper" else missing | {"spoken language": "it knows English alone"}
 
     def needs_pin(self, model_name: str) -> bool:
         """Tell whether a hub may have other files under the name tomorrow; a local folder is the user's own."""
