@@ -29,7 +29,7 @@ from winnow.engines.engine import Request
 from winnow.engines.inference import expected_seconds, plan_calls, transcribe_requests
 from winnow.engines.model_cache import get_model
 from winnow.engines.nemo.model import NemoModel, restore_model
-from winnow.engines.nemo.precision import bf16_speedup
+from winnow.engines.precision import bf16_speedup
 from winnow.evidence.planting import Pool, errors_in, units
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions

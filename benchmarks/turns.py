@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from winnow.engines.nemo.precision import bf16_speedup
+from winnow.engines.precision import bf16_speedup
 
 Work = Callable[[], tuple[list[str], dict[str, Any]]]
 """The work of one turn; it returns texts and facts about them."""

@@ -17,7 +17,7 @@ from winnow.engines.inference import transcribe_requests
 from winnow.engines.model_cache import get_model
 from winnow.engines.nemo.model import NemoModel, restore_model
 from winnow.engines.nemo.nemo_import import without_compiler
-from winnow.engines.nemo.precision import choose_precision
+from winnow.engines.precision import choose_precision
 from winnow.errors import CheckpointError, OptionError
 from winnow.parameters.engine import EngineOptions
 from winnow.text.hypothesis import Word

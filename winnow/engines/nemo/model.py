@@ -13,9 +13,9 @@ from winnow.engines.engine import Batch, Checkpoint, Request
 from winnow.engines.evidence import EvidenceFinder
 from winnow.engines.nemo.decoders import make_decoder
 from winnow.engines.nemo.nemo_import import import_asr_models, silence_nemo
-from winnow.engines.nemo.precision import choose_precision
 from winnow.engines.nemo.vocabulary import Vocabulary
 from winnow.engines.nemo.words import word_assembler
+from winnow.engines.precision import choose_precision
 from winnow.engines.tokens import Decoded, Tokens
 from winnow.errors import CheckpointError, OptionError
 from winnow.hardware import CPU_BATCH_SECONDS, cores

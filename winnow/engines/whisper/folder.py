@@ -1,11 +1,8 @@
-"""Folders with a converted Whisper model: their files, the digest over all of them, and what kind of model it is."""
+"""Folders with a converted Whisper model: their files, and what kind of model it is."""
 
-import hashlib
 import json
 from pathlib import Path
 
-from winnow.digests import sha256_of
-from winnow.engines.checkpoint_cache import read_with_digest
 from winnow.errors import CheckpointError
 
 REQUIRED = ("config.json", "model.bin", "tokenizer.json")
@@ -26,28 +23,6 @@ def check_folder(folder: Path, name: str) -> None:
             f"{name}: not a Whisper model for CTranslate2, because {', '.join(missing)} is missing: convert one with "
             "ct2-transformers-converter, and have it copy tokenizer.json and preprocessor_config.json"
         )
-
-
-def file_digests(folder: Path, name: str) -> dict[str, str]:
-    """Return the sha256 of each file of a model; raises CheckpointError if one cannot be read."""
-    check_folder(folder, name)
-    try:
-        return {file: sha256_of(folder / file) for file in FILES if (folder / file).is_file()}
-    except OSError as error:
-        raise CheckpointError(f"{name}: cannot be read: {error.strerror}") from error
-
-
-def digest_of(files: dict[str, str]) -> str:
-    """Return one sha256 for the digests of all files, as `sha256sum FILES | sha256sum` prints it."""
-    return hashlib.sha256("".join(f"{sha256}  {file}\n" for file, sha256 in sorted(files.items())).encode()).hexdigest()
-
-
-def read_files(folder: Path, name: str, sha256: str) -> dict[str, bytes]:
-    """Return the content of a model's files; raises CheckpointError unless it is what the digest was made from."""
-    digests = file_digests(folder, name)
-    if digest_of(digests) != sha256:
-        raise CheckpointError(f"{name}: checksum mismatch: expected sha256 {sha256}, got {digest_of(digests)}")
-    return {file: read_with_digest(folder / file, name, expected) for file, expected in digests.items()}
 
 
 def is_multilingual(folder: Path, name: str) -> bool:

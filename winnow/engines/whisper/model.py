@@ -16,7 +16,6 @@ from winnow.engines.batching import BatchLimits
 from winnow.engines.engine import Batch, Checkpoint, Request
 from winnow.engines.evidence import EvidenceFinder
 from winnow.engines.tokens import Tokens
-from winnow.engines.whisper.folder import read_files
 from winnow.engines.whisper.vocabulary import WhisperVocabulary
 from winnow.engines.words import WordAssembler
 from winnow.errors import CheckpointError
@@ -44,7 +43,7 @@ class WhisperRecogniser:
     sample_rate = RATE
     batches_per_call = 1
 
-    def __init__(self, checkpoint: Checkpoint, options: EngineOptions) -> None:
+    def __init__(self, checkpoint: Checkpoint, files: dict[str, bytes], options: EngineOptions) -> None:
         import ctranslate2
         from faster_whisper import WhisperModel
         from faster_whisper.tokenizer import Tokenizer
@@ -52,7 +51,6 @@ class WhisperRecogniser:
 
         ctranslate2.set_log_level(logging.ERROR)  # it warns of every model in fp16 on a CPU, which runs in fp32
         cuda = ctranslate2.get_cuda_device_count() > 0
-        files = read_files(checkpoint.path, checkpoint.name, checkpoint.sha256)
         self.threads = 2 if cuda else cores()
         try:
             self.whisper: Any = WhisperModel(
