@@ -22,6 +22,7 @@ from winnow.parameters.export import Export
 from winnow.parameters.filter import Filter
 from winnow.parameters.maintenance import Benchmark, Doctor, DownloadModels
 from winnow.parameters.redaction import redact_text
+from winnow.parameters.segment import Segment
 from winnow.parameters.selection import Selection
 from winnow.parameters.settings import Count, Location, Share
 from winnow.rules.presets import PresetName
@@ -131,12 +132,12 @@ def resume(output: str, *, max_quarantined: Share | None = None) -> None:
 def verify(output: str) -> None:
     """Check that a run's output has every line of the manifest exactly once and that its files are unchanged.
 
-    An export is checked in the same way: it has every kept row once.
+    An export is checked in the same way: it has every kept row once. Of segments, seconds and words are counted.
 
     The exit code is 0 if every check holds, otherwise 1.
 
     Args:
-        output: Folder of the run or export, local or in an object store (s3://bucket/folder)
+        output: Folder of the run, export or segments, local or in an object store (s3://bucket/folder)
     """
     from cli.run import verify
 
@@ -286,6 +287,18 @@ def export(settings: Annotated[Export, Parameter(name="*", negative_iterable="")
     from cli.export import export
 
     export(settings)
+
+
+@app.command
+def segment(settings: Annotated[Segment, Parameter(name="*")]) -> None:
+    """Cut recordings of any length into utterances, as a manifest that curate takes.
+
+    What is no utterance is listed with a reason. The same command again resumes what was stopped, and writes the same
+    bytes.
+    """
+    from cli.segment import segment
+
+    segment(settings)
 
 
 @app.command

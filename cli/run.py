@@ -37,6 +37,8 @@ from winnow.reports.summary import Report
 from winnow.runs.storage import is_local, location
 from winnow.runs.store_errors import explain_store_errors
 from winnow.runs.verify import verify_run
+from winnow.segmenting.record import is_segmented
+from winnow.segmenting.verify import verify_segmentation
 from winnow.validation.before_start import check_increments, check_refilter, check_relabel, check_run
 
 R = TypeVar("R")
@@ -212,7 +214,10 @@ def stop(hint: Callable[[], str], server: EphemeralServer | None, number: int) -
 def verify(output: str) -> bool:
     """Print whether each promise of a run's output holds; return True if all do."""
     with explain_store_errors(run := location(output)):
-        checks = verify_export(run) if is_export(run) else verify_run(run)
+        if is_segmented(run):
+            checks = verify_segmentation(run)
+        else:
+            checks = verify_export(run) if is_export(run) else verify_run(run)
     for check in checks:
         console.print("[green]ok    [/]" if check.holds else "[red]FAILED[/]", Text(check.sentence))
     return all(check.holds for check in checks)

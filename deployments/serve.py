@@ -20,12 +20,13 @@ from flows.export import export
 from flows.incremental import incremental
 from flows.refilter import refilter
 from flows.relabel import relabel
+from flows.segment import segment
 from flows.server.monitor import require_configured_server
 from winnow.parameters.redaction import redact_text
 
 FLOWS: tuple[Flow[..., Any], ...] = (
     *(curate, ensemble, incremental),
-    *(refilter, relabel, export),
+    *(refilter, relabel, export, segment),
     *(download_models, doctor, benchmark),
 )
 DEPLOYMENT_NAME = "here"

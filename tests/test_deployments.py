@@ -42,6 +42,7 @@ from flows.download_models import download_models
 from flows.export import export
 from flows.refilter import refilter
 from flows.relabel import relabel
+from flows.segment import segment
 from tests.conftest import CHROMIUM, DEMO, ROOT, published_rows, running_server
 from winnow.errors import DeploymentFailed, OptionError
 from winnow.models.resolve import resolve
@@ -257,7 +258,7 @@ def test_deploy_creates_pools_deployments_and_automations_once(server, run_comma
     assert again == [
         "work pools: cpu, gpu",
         "deployments: curate/cpu, curate/gpu, ensemble/cpu, ensemble/gpu, refilter/cpu, relabel/cpu, export/cpu, "
-        "incremental/cpu, download-models/cpu, download-models/gpu, doctor/cpu, doctor/gpu, "
+        "segment/cpu, incremental/cpu, download-models/cpu, download-models/gpu, doctor/cpu, doctor/gpu, "
         "benchmark/cpu, benchmark/gpu",
         f"from {ROOT / 'prefect.yaml'}; their runs start in {ROOT}",
         "automations: crash zombies, notify of failures",
@@ -276,13 +277,14 @@ def test_deploy_creates_pools_deployments_and_automations_once(server, run_comma
             "refilter.refilter",
             "relabel.relabel",
             "export.export",
+            "segment.segment",
             "download_models.download_models",
         ),
         "doctor.doctor",
         "benchmark.benchmark",
     )
     assert set(made) == {f"flows.{name}" for name in flows}
-    assert {made[f"flows.{name}"]["work_pool_name"] for name in flows[2:6]} == {"cpu"}
+    assert {made[f"flows.{name}"]["work_pool_name"] for name in flows[2:7]} == {"cpu"}
     assert [item["name"] for item in server.post("automations/filter")] == ["crash zombies", "notify of failures"]
     assert server.deployment("curate/gpu")["parameters"] == {"devices": "local"}
     (step,) = server.deployment("curate/cpu")["pull_steps"]
@@ -291,7 +293,7 @@ def test_deploy_creates_pools_deployments_and_automations_once(server, run_comma
 
 
 @pytest.mark.parametrize(
-    "flow", [refilter, relabel, export, download_models, doctor, benchmark], ids=lambda flow: flow.name
+    "flow", [refilter, relabel, export, segment, download_models, doctor, benchmark], ids=lambda flow: flow.name
 )
 def test_forms_of_maintenance_flows_have_titles_and_descriptions(flow):
     schema = form(flow)

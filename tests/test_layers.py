@@ -24,7 +24,7 @@ LAYERS = (
     {"runs", "corpora"},
     {"models", "engines", "devices"},
     {"reports", "validation", "sweep", "benchmarking", "doctor"},
-    {"api", "export"},
+    {"api", "export", "segmenting"},
     {"tasks"},
     {"flows"},
     {"deployments"},

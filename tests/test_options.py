@@ -34,6 +34,7 @@ COMMANDS = {
     "refilter": "out",
     "relabel": "out --output new",
     "export": "out --form nemo --output new",
+    "segment": "a.jsonl --output new",
     "sweep": "out",
     "peek": "a.jsonl",
     "presets": "",

@@ -1,5 +1,8 @@
 """Read the samples of an utterance: one channel of its audio, or the mean of all."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,16 +22,28 @@ class ChannelsCancel(Exception):
         self.loudest = loudest
 
 
-def read_signal(stream: AudioStream, most: int, channel: int | None) -> Signal:
-    """Decode up to `most` frames of one channel, or the mean of all.
+@dataclass
+class Tally:
+    """What was found in the blocks that were read so far: their frames and values, the peak, and clipped values.
 
-    In blocks, since a file may have any number of frames; an utterance of a minute is one block. Raises BadAudio for
-    samples that are not finite, and ChannelsCancel if the mean is far quieter than the channels.
+    `powers` are those of each channel and of the mean of all.
     """
-    parts, peak, clipped, length, values = [np.empty(0, np.float32)], 0.0, 0, 0, 0
-    powers = np.zeros(stream.channels + 1)  # of each channel, and of the mean
-    while length < most:
-        block = stream.read(min(most - length, BLOCK_VALUES // stream.channels))
+
+    powers: NDArray[np.float64]
+    length: int = 0
+    values: int = 0
+    peak: float = 0.0
+    clipped: int = 0
+
+
+def read_blocks(stream: AudioStream, most: int, channel: int | None, tally: Tally) -> Iterator[Samples]:
+    """Decode up to `most` frames of one channel, or the mean of all, in blocks; an utterance of a minute is one.
+
+    Raises BadAudio for samples that are not finite, and ChannelsCancel at the end if the mean is far quieter than the
+    channels.
+    """
+    while tally.length < most:
+        block = stream.read(min(most - tally.length, BLOCK_VALUES // stream.channels))
         if not len(block):
             break
         if channel is not None:
@@ -37,16 +52,26 @@ def read_signal(stream: AudioStream, most: int, channel: int | None) -> Signal:
         if not loudest < MAX_AMPLITUDE:
             raise BadAudio("NONFINITE_AUDIO", f"samples of {loudest:g}")
         if loudest >= stream.full_scale:
-            clipped += int(np.count_nonzero(np.abs(block) >= stream.full_scale))
+            tally.clipped += int(np.count_nonzero(np.abs(block) >= stream.full_scale))
         mixed = downmix(block)
         if block.shape[1] > 1:
-            powers += [float(np.dot(samples, samples)) for samples in (*block.T, mixed)]
-        parts.append(mixed)
-        peak, length, values = max(peak, loudest), length + len(block), values + block.size
-    if channels_cancel(powers):
-        raise ChannelsCancel(int(powers[:-1].argmax()))
+            tally.powers += [float(np.dot(samples, samples)) for samples in (*block.T, mixed)]
+        tally.peak = max(tally.peak, loudest)
+        tally.length, tally.values = tally.length + len(block), tally.values + block.size
+        yield mixed
+    if channels_cancel(tally.powers):
+        raise ChannelsCancel(int(tally.powers[:-1].argmax()))
+
+
+def read_signal(stream: AudioStream, most: int, channel: int | None) -> Signal:
+    """Decode up to `most` frames of one channel, or the mean of all.
+
+    In blocks, since a file may have any number of frames. Raises what `read_blocks` does.
+    """
+    tally = Tally(np.zeros(stream.channels + 1))
+    parts = [np.empty(0, np.float32), *read_blocks(stream, most, channel, tally)]
     samples = parts[1] if len(parts) == 2 else np.concatenate(parts)
-    return Signal(samples, stream.sample_rate, stream.channels, peak, clipped / max(1, values))
+    return Signal(samples, stream.sample_rate, stream.channels, tally.peak, tally.clipped / max(1, tally.values))
 
 
 def downmix(block: Samples) -> Samples:

@@ -1,0 +1,196 @@
+"""Segment: what recordings are cut into, and that neither a second nor a word is lost."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from flows.orchestrator import InProcess
+from flows.segment import run_segmentation
+from tests.in_process import curate
+from tests.stand_in_vad import loud_is_speech  # noqa: F401, a fixture
+from winnow.audio.decode import Slice, load_clip
+from winnow.audio.measurements import BadAudio
+from winnow.audio.recording import read_recording
+from winnow.errors import OutputError, RunMismatch
+from winnow.parameters.segment import Segment
+from winnow.segmenting.parts import PART_REASONS
+from winnow.segmenting.record import SegmentReport
+from winnow.segmenting.verify import verify_segmentation
+
+RATE = 16_000
+ROOT = Path(__file__).parent.parent
+
+
+def write_audio(path: Path, *seconds: float, rate: int = RATE, channels: int = 1) -> Path:
+    """Write silence, noise, silence and so on of so many seconds."""
+    random = np.random.default_rng(1)
+    parts = [
+        random.normal(0, 0.1 if number % 2 else 1e-5, (round(length * rate), channels))
+        for number, length in enumerate(seconds)
+    ]
+    soundfile.write(path, np.concatenate(parts).clip(-0.9, 0.9), rate)
+    return path
+
+
+def write_manifest(folder: Path, *rows: dict) -> Path:
+    (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder / "corpus.jsonl"
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def segment(manifest: Path, output: Path, **options: object) -> SegmentReport:
+    return run_segmentation(Segment(manifest=manifest, output=output, **options), InProcess())
+
+
+@pytest.fixture
+def corpus(tmp_path, loud_is_speech) -> Path:  # noqa: F811
+    write_audio(tmp_path / "a.flac", 1, 4, 1, 6, 2)
+    write_audio(tmp_path / "b.wav", 0, 3, 5, 0.4, 5, 2, rate=44_100, channels=2)
+    return write_manifest(
+        tmp_path,
+        {"audio_filepath": "a.flac", "speaker": "ann", "segment": 7, "text": "never aligned"},
+        {"audio_filepath": "b.wav", "channel": 1},
+        {"audio_filepath": "a.flac", "offset": 0.5, "duration": 5},
+        {"audio_filepath": "none.wav", "text": "one two three"},
+        {"nothing": 1},
+    )
+
+
+def test_segments_have_the_place_and_the_fields_of_their_recording(corpus, tmp_path):
+    segment(corpus, tmp_path / "out")
+    first, second, *others = lines(tmp_path / "out/manifest.jsonl")
+    assert first == {
+        "audio_filepath": str(tmp_path / "a.flac"),
+        "offset": pytest.approx(0.9, abs=0.04),
+        "duration": pytest.approx(4.2, abs=0.07),
+        "speaker": "ann",
+        "input_segment": 7,
+        "recording": 1,
+        "segment": 1,
+        "ends_in_speech": False,
+    }
+    assert (second["offset"], second["segment"]) == (pytest.approx(5.9, abs=0.04), 2)
+    assert [(line["recording"], line["segment"], line.get("channel")) for line in others] == [
+        (2, 1, 1),
+        (2, 2, 1),
+        (3, 1, None),
+    ]
+    assert others[2]["offset"] == pytest.approx(0.9, abs=0.04)
+
+
+def test_what_is_no_segment_is_listed_with_its_reason(corpus, tmp_path):
+    segment(corpus, tmp_path / "out")
+    left_out = [line for line in lines(tmp_path / "out/left_out.jsonl") if line["part"] != "silence"]
+    assert [(line["recording"], line["part"], line["reason"], line.get("text")) for line in left_out] == [
+        (1, "unplaced", "NOT_ALIGNED", "never aligned"),
+        (2, "left out", "SHORT_SPEECH", None),
+        (4, "left out", "AUDIO_MISSING", None),
+        (4, "unplaced", "AUDIO_MISSING", "one two three"),
+        (5, "left out", "NO_AUDIO_PATH", None),
+    ]
+
+
+def test_seconds_and_words_are_conserved(corpus, tmp_path):
+    report = segment(corpus, tmp_path / "out")
+    assert report.balanced
+    assert (report.recordings, report.milliseconds, report.words) == (5, 14_000 + 15_400 + 5_000, 5)
+    checks = verify_segmentation(tmp_path / "out")
+    assert [check.sentence for check in checks if not check.holds] == []
+    assert "the parts of 3 recordings follow on each other, 34.400 s in total" in [check.sentence for check in checks]
+    assert "5 words = 0 in segments + 5 left out" in [check.sentence for check in checks]
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        ("manifest.jsonl", "manifest.jsonl is missing or altered"),
+        ("left_out.jsonl", "left_out.jsonl is missing or altered"),
+        ("segment.json", "segment.json is missing or altered"),
+        ("segment.json", "damaged"),
+        ("_SUCCESS.json", "damaged"),
+        ("_stages", "missing or altered"),
+        ("_ledger", "damaged"),
+    ],
+)
+def test_verify_finds_what_was_altered(corpus, tmp_path, file, sentence):
+    segment(corpus, tmp_path / "out")
+    path = tmp_path / "out" / file
+    path = next(iter(sorted(path.rglob("*.*")))) if path.is_dir() else path
+    path.write_bytes(path.read_bytes()[:-3])
+    failed = [check.sentence for check in verify_segmentation(tmp_path / "out") if not check.holds]
+    assert any(sentence in text for text in failed)
+
+
+def test_same_command_writes_the_same_bytes_and_repeats_no_work(corpus, tmp_path):
+    segment(corpus, tmp_path / "out")
+    segment(corpus, tmp_path / "again")
+    files = ("manifest.jsonl", "left_out.jsonl", "segment.json")
+    before = [(tmp_path / "out" / name).read_bytes() for name in files]
+    assert [(tmp_path / "again" / name).read_bytes() for name in files] == before
+    (tmp_path / "out/_SUCCESS.json").unlink()
+    for audio in tmp_path.glob("*.*a*"):
+        audio.unlink()
+    write_audio(tmp_path / "a.flac", 9)
+    segment(corpus, tmp_path / "out")
+    assert [(tmp_path / "out" / name).read_bytes() for name in files] == before
+
+
+def test_other_parameters_or_another_folder_are_refused(corpus, tmp_path):
+    segment(corpus, tmp_path / "out")
+    with pytest.raises(RunMismatch, match=r"parameters.longest was 30.0, now 20.0"):
+        segment(corpus, tmp_path / "out", longest=20)
+    with pytest.raises(OutputError, match="not a folder of segments"):
+        segment(corpus, tmp_path)
+
+
+def test_curate_takes_the_manifest(corpus, tmp_path):
+    segment(corpus, tmp_path / "out")
+    segments = lines(tmp_path / "out/manifest.jsonl")
+    (tmp_path / "read.jsonl").write_text("".join(json.dumps(line | {"pred_text": "a"}) + "\n" for line in segments))
+    options = {"references": "optional", "small": str(tmp_path / "read.jsonl")}
+    report = curate(manifest=tmp_path / "out/manifest.jsonl", output=tmp_path / "run", **options)
+    assert (report.utterances, report.quarantined) == (5, 0)
+
+
+def test_recording_in_blocks_has_the_samples_of_a_clip(tmp_path):
+    path = str(write_audio(tmp_path / "a.wav", 0.5, 3, 1, 30, rate=44_100, channels=2))
+    for part in (Slice(), Slice(1.25, 20.0), Slice(0.0, 3.0, 1)):
+        clip = load_clip(path, part.offset, part.duration, RATE, 100, channel=part.channel)
+        samples, recording = read_recording(path, part, RATE, lambda blocks: np.concatenate(list(blocks)))
+        assert recording.milliseconds == round(1000 * clip.seconds)
+        assert len(samples) == len(clip.samples)
+        assert np.abs(samples - clip.samples).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        (Slice(9.0), "BAD_OFFSET"),
+        (Slice(None, 3.0), "DURATION_MISMATCH"),
+        (Slice(0.0, 1.0, 3), "BAD_CHANNEL"),
+    ],
+)
+def test_recording_is_refused_as_a_clip_is(tmp_path, part, reason):
+    path = str(write_audio(tmp_path / "a.wav", 2))
+    with pytest.raises(BadAudio, match=reason):
+        read_recording(path, part, RATE, list)
+    with pytest.raises(BadAudio, match=reason):
+        load_clip(path, part.offset, part.duration, RATE, 100, channel=part.channel)
+
+
+def test_truncated_recording_is_refused(tmp_path):
+    whole = write_audio(tmp_path / "a.wav", 2).read_bytes()
+    (tmp_path / "b.wav").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BadAudio, match="BAD_HEADER"):
+        read_recording(str(tmp_path / "b.wav"), Slice(), RATE, list)
+
+
+def test_documentation_explains_every_reason():
+    page = (ROOT / "docs/segmenting.md").read_text()
+    assert [reason for reason, text in PART_REASONS.items() if f"| `{reason}` | {text} |" not in page] == []

@@ -1,0 +1,27 @@
+"""Finish a segmentation: write the files, count, and mark the output as complete."""
+
+from pathlib import Path
+
+from winnow.errors import CountMismatch
+from winnow.runs.shard_files import read_table
+from winnow.segmenting.manifest import write_files
+from winnow.segmenting.record import SegmentReport, complete_segmentation
+
+
+def finish(output: Path, cut: list[Path], placed: list[Path], loaded: list[Path]) -> SegmentReport:
+    """Write the manifest and the list of other parts; raise CountMismatch if seconds or words were lost."""
+    report = write_files(output, placed, loaded, lengths_of(cut))
+    if not report.balanced:
+        raise CountMismatch(f"{output}: seconds or words of recordings were lost: {report.table}")
+    return complete_segmentation(output, report)
+
+
+def lengths_of(cut: list[Path]) -> dict[int, int]:
+    """Return the length of each recording that could be read, in milliseconds, from the parts that it was cut into."""
+    lengths: dict[int, int] = {}
+    for shard in cut:
+        parts = read_table(shard, columns=["id", "end_ms"])
+        for recording, end in zip(parts["id"].to_pylist(), parts["end_ms"].to_pylist(), strict=True):
+            if end is not None:
+                lengths[recording] = max(end, lengths.get(recording, 0))
+    return lengths

@@ -1,0 +1,179 @@
+"""`segment.json` and `_SUCCESS.json` of segmented recordings: what was asked for, and what came of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from winnow.errors import OutputError, RunMismatch
+from winnow.parameters.segment import Segment
+from winnow.runs.completion import SUCCESS, ledger_digest
+from winnow.runs.json_object import decode_object, encode_object
+from winnow.runs.lock import Owner, lock_folder
+from winnow.runs.run_dir import cannot_write
+from winnow.runs.run_record import differences, with_absolute_paths, without_not_compared
+from winnow.runs.storage import (
+    check_writable,
+    is_draft,
+    is_local,
+    location,
+    put,
+    put_if_absent,
+    read_file,
+    remove,
+    sha256_if_exists,
+)
+from winnow.runs.store_errors import explain_store_errors
+
+SEGMENT_RECORD = "segment.json"
+MANIFEST = "manifest.jsonl"
+LEFT_OUT = "left_out.jsonl"
+FILES = (SEGMENT_RECORD, MANIFEST, LEFT_OUT)
+
+
+class Amount(BaseModel, frozen=True, extra="forbid", strict=True):
+    """How many parts there are, how long they are in total, and how many words of the texts they have."""
+
+    parts: int = 0
+    milliseconds: int = 0
+    words: int = 0
+
+    def plus(self, milliseconds: int, words: int) -> "Amount":
+        return Amount(parts=self.parts + 1, milliseconds=self.milliseconds + milliseconds, words=self.words + words)
+
+
+class SegmentReport(BaseModel, frozen=True, extra="forbid", strict=True):
+    """What became of `recordings`, which have so many milliseconds and words in total.
+
+    They are those of `segments`, of `silence`, and of what is `left_out`, by reason. `sha256` has the files, `ledger`
+    is a hash of the records.
+    """
+
+    recordings: int
+    milliseconds: int
+    words: int
+    segments: Amount
+    ending_in_speech: int
+    silence: Amount
+    left_out: dict[str, Amount]
+    sha256: dict[str, str | None] = {}
+    ledger: str = ""
+
+    @property
+    def balanced(self) -> bool:
+        """Whether nothing was lost."""
+        amounts = [self.segments, self.silence, *self.left_out.values()]
+        seconds, words = sum(a.milliseconds for a in amounts), sum(a.words for a in amounts)
+        return (seconds, words) == (self.milliseconds, self.words)
+
+    def encode(self) -> bytes:
+        return encode_object(self.model_dump(), indent=2)
+
+    @property
+    def table(self) -> list[dict[str, str]]:
+        """What the recordings have, part by part, for people."""
+        rows = {
+            "recordings": Amount(parts=self.recordings, milliseconds=self.milliseconds, words=self.words),
+            "segments": self.segments,
+            "silence": self.silence,
+        } | {f"left out: {reason}": amount for reason, amount in self.left_out.items()}
+        return [
+            {
+                "": name,
+                "number": f"{amount.parts:,}",
+                "hours": f"{amount.milliseconds / 3_600_000:.3f}",
+                "words": f"{amount.words:,}",
+            }
+            for name, amount in rows.items()
+        ]
+
+
+def is_segmented(output: Path) -> bool:
+    """Tell whether a folder has segmented recordings."""
+    return (output / SEGMENT_RECORD).exists()
+
+
+@contextmanager
+def open_segmentation(settings: Segment, inputs: dict[str, str], owner: Owner) -> Iterator[Path]:
+    """Open the output folder and lock it until the block ends; `inputs` are the sha256 of what is read.
+
+    Raises OutputError for a folder that cannot be used, OutputInUse, and RunMismatch for one with other segments.
+    """
+    output = location(settings.output)
+    check_segmentation_folder(output)
+    with explain_store_errors(output):
+        if is_local(output):
+            output.mkdir(parents=True, exist_ok=True)
+        with lock_folder(output, owner):
+            check_same_segmentation(output, settings, inputs)
+            remove(output / SUCCESS)
+            remove_drafts(output)
+            yield output
+
+
+def check_segmentation_folder(output: Path) -> None:
+    """Raise OutputError unless the folder can be written to, and is new, empty or that of segmented recordings."""
+    try:
+        with explain_store_errors(output):
+            names = {path.name for path in output.iterdir() if not is_draft(path)} if output.exists() else set()
+        if SEGMENT_RECORD not in names and names - {"_lock"}:
+            raise OutputError(f"{output}: not a folder of segments, and not empty: choose another output")
+        if is_local(output):
+            check_writable(output)
+    except OSError as error:
+        raise cannot_write(output, error) from error
+
+
+def remove_drafts(output: Path) -> None:
+    """Remove what attempts left that died."""
+    for path in sorted(output.rglob(".tmp-*")) if is_local(output) else ():
+        if is_draft(path):
+            path.unlink()
+
+
+def check_same_segmentation(output: Path, settings: Segment, inputs: dict[str, str]) -> None:
+    """Write `segment.json`; raise RunMismatch if the folder has the segments of other recordings or parameters."""
+    parameters = without_not_compared(with_absolute_paths(settings), Segment)
+    record = {"parameters": parameters, "sha256": inputs, "versions": {"winnow": version("winnow")}}
+    if put_if_absent(output / SEGMENT_RECORD, encode_object(record, indent=2)):
+        return
+    before = read_segment_record(output)
+    compared = ({name: content.get(name) for name in ("parameters", "sha256")} for content in (before, record))
+    if changes := differences(*compared):
+        raise RunMismatch(f"{output} holds other segments ({changes}): choose another output, or remove this one")
+    put(output / SEGMENT_RECORD, encode_object(record, indent=2))
+
+
+def read_segment_record(output: Path) -> dict[str, Any]:
+    """Read `segment.json`; raises OutputError if it is missing or damaged."""
+    try:
+        with explain_store_errors(output):
+            return decode_object(read_file(output / SEGMENT_RECORD))
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{output / SEGMENT_RECORD}: damaged: {error}") from error
+
+
+def complete_segmentation(output: Path, report: SegmentReport) -> SegmentReport:
+    """Write `_SUCCESS.json`, which marks the output as complete; return the report with its hashes."""
+    sha256 = {name: sha256_if_exists(output / name) for name in FILES}
+    complete = report.model_copy(update={"ledger": ledger_digest(output), "sha256": sha256})
+    put(output / SUCCESS, complete.encode())
+    return complete
+
+
+def read_segment_report(output: Path) -> SegmentReport:
+    """Read `_SUCCESS.json`; raises OutputError if the output is not complete, or if the file is damaged."""
+    try:
+        with explain_store_errors(output):
+            content = read_file(output / SUCCESS)
+        report = SegmentReport.model_validate(decode_object(content))
+    except FileNotFoundError as error:
+        raise OutputError(f"{output}: not complete: run the same command again") from error
+    except (ValidationError, OSError, ValueError) as error:
+        raise OutputError(f"{output / SUCCESS}: damaged: {str(error).splitlines()[0]}") from error
+    if report.encode() != content:
+        raise OutputError(f"{output / SUCCESS}: damaged: not what was written")
+    return report
