@@ -54,7 +54,7 @@ class ToyEngine(Engine):
 
 LACKING = {
     "a NeMo checkpoint": ("demo/small.nemo", "word times: multitask models have none (multitask)"),
-    "Whisper": ("whisper:base", "spoken language: it knows English alone (whisper-en)"),
+    "Whisper": ("whisper:none", "spoken language: it knows English alone (whisper-en)"),
     "transcripts": ("{transcripts}", "confidence: null unless the file has it"),
     "an engine that says nothing": ("toy:words", "evidence: its engine gives texts alone"),
 }

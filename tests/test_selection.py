@@ -6,6 +6,7 @@ import pytest
 
 from tests.conftest import DEMO
 from winnow.corpora.registry import open_source
+from winnow.engines.whisper.engine import WhisperEngine
 from winnow.errors import OptionError
 from winnow.hardware import ELSEWHERE, Machine, parse_gpus, visible_ids
 from winnow.models.auto_select import resolve_models
@@ -31,7 +32,16 @@ TINY, SMALL, V2, V3 = (
     "parakeet-tdt-0.6b-v3",
 )
 FLASH, CANARY = "canary-1b-flash", "canary-1b-v2"
+TURBO, WHISPER, NEMOTRON = "whisper-large-v3-turbo", "whisper-large-v3", "nemotron-3.5-asr-streaming-0.6b"
 GERMAN, ARMENIAN = "stt_de_fastconformer_hybrid_large_pc", "stt_hy_fastconformer_hybrid_large_pc"
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch):
+    """What is installed: nothing but NeMo, whatever this environment has; tests add the extras that they want."""
+    extras: set[str] = set()
+    monkeypatch.setattr(WhisperEngine, "missing_extra", lambda _: None if "whisper" in extras else "winnow[whisper]")
+    return extras
 
 
 def names(selected):
@@ -90,6 +100,34 @@ def test_selection_returns_a_suitable_pair_with_the_reason(options, pair, reason
 def test_selection_without_a_suitable_model_is_refused_with_the_reason(options, complaint):
     with pytest.raises(OptionError, match=complaint):
         select_models(Selection(**options), CATALOG, A100)
+
+
+@pytest.mark.parametrize(
+    ("options", "pair", "reason"),
+    [
+        ({"language": "hy"}, (ARMENIAN, WHISPER), "one of another family as a second opinion"),
+        ({"language": "ka"}, (TURBO, WHISPER), "the licence of stt_ka_fastconformer_hybrid_large_pc is unknown"),
+        ({"language": "ka", "use": "research"}, ("stt_ka_fastconformer_hybrid_large_pc", WHISPER), "(RNNT and AED)"),
+        ({"language": "ko"}, (NEMOTRON, WHISPER), "NeMo's model of most languages"),
+        ({"language": "sw"}, (TURBO, WHISPER), "both have AED decoders, so they may make the same errors"),
+        ({"language": "sw", "memory": 9}, ("whisper-small", TURBO), "more than half of the 9.0 GB"),
+        ({"language": "en"}, (SMALL, FLASH), "WER 7.49% and 6.35%"),
+        ({"language": "de"}, (V3, CANARY), "WER 4.81% and 4.60%"),
+    ],
+)
+def test_engines_are_paired_where_another_is_installed(options, pair, reason, installed):
+    installed.add("whisper")
+    selected = select_models(Selection(**options), CATALOG, A100)
+    assert names(selected) == pair
+    assert reason in "\n".join(selection_reasons(selected))
+
+
+def test_extra_that_a_better_pair_needs_is_named():
+    selected = select_models(Selection(language="hy"), CATALOG, A100)
+    rejected, *_ = selection_reasons(selected)
+    assert rejected == f"not {ARMENIAN} then {WHISPER}: {WHISPER} requires winnow[whisper], which is not installed"
+    with pytest.raises(OptionError, match=r"no models in the catalogue for sw .*requires winnow\[whisper\]"):
+        select_models(Selection(language="sw"), CATALOG, A100)
 
 
 def test_pair_that_does_not_fit_into_memory_is_rejected():

@@ -116,7 +116,7 @@ def test_what_is_no_model_is_refused_in_words(folder, installed, name, complaint
 
 def test_missing_package_is_named_with_its_extra(folder, monkeypatch):
     monkeypatch.setattr("winnow.engines.whisper.engine.find_spec", lambda name: None)
-    with pytest.raises(CheckpointError, match=r"requires faster-whisper: install winnow\[whisper\]"):
+    with pytest.raises(CheckpointError, match=r"requires winnow\[whisper\], which is not installed"):
         ENGINE.check_name(f"whisper:{folder}")
 
 

@@ -176,6 +176,10 @@ class Engine(Protocol):
         """Tell whether models of a family get the language."""
         return "none"
 
+    def missing_extra(self) -> str | None:
+        """Return the extra that models need and that is not installed, such as winnow[whisper]; None if all is here."""
+        return None
+
     def cannot_give(self, family: str) -> dict[Extra, str]:
         """Map what models of a family never give, or not always, to why or when; its columns are null there."""
         return dict.fromkeys(EXTRAS, "its engine gives texts alone")

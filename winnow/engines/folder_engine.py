@@ -24,6 +24,8 @@ class FolderEngine(Engine):
 
     def raise_if_missing(self, name: str) -> None:
         """Raise CheckpointError with the name of the extra if the library is not installed."""
+        if extra := self.missing_extra():
+            raise CheckpointError(f"{name}: requires {extra}, which is not installed")
 
     def raise_if_unknown(self, name: str) -> None:
         """Raise CheckpointError for a name that is neither a folder nor on the hub."""

@@ -56,7 +56,7 @@ def compare_models(small: Model, large: Model, request: SelectionRequest) -> Ite
         rtfx = f", RTFx {first.rtfx:,.0f} and {second.rtfx:,.0f}" if first.rtfx and second.rtfx else ""
         yield f"published ({protocol}): WER {first.wer:.2%} and {second.wer:.2%}{rtfx}"
     if small.decoder_type == large.decoder_type:
-        yield f"both have a {small.decoder_type} decoder, so they may make the same errors"
+        yield f"both have {small.decoder_type} decoders, so they may make the same errors"
     else:
         decoders = f"{small.decoder_type} and {large.decoder_type}"
         yield f"their decoders differ ({decoders}), so they are less likely to make the same errors"

@@ -26,6 +26,7 @@ def model_card(model: Model, catalog: Catalog, machine: Machine) -> list[tuple[s
         ("file", f"{model.file_mb:,.0f} MB" if model.file_mb else "unknown"),
         ("decoder", model.decoder),
         ("engine", f"{engine.name} ({model.family})" if model.family else "none: it cannot be used here"),
+        *([("requires", extra)] if (extra := engine.missing_extra()) else []),
         *missing(engine, model.family),
         ("languages", ", ".join(model.languages)),
         ("punctuation", yes_no(model.punctuation)),
@@ -53,6 +54,7 @@ def engine_card(name: str, engine: Engine) -> list[tuple[str, str]]:
         ("model", name),
         ("on this machine", str(path) if path else "no"),
         ("engine", f"{engine.name} ({', or '.join(by_family)})"),
+        *([("requires", extra)] if (extra := engine.missing_extra()) else []),
         *(
             (heading, text if len(families) == len(by_family) else f"{text} ({', '.join(families)})")
             for (heading, text), families in affected.items()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from winnow.engines.registry import engine_for
 from winnow.errors import OptionError
 from winnow.hardware import Machine
 from winnow.models.catalog import Catalog
@@ -116,6 +117,8 @@ def obstacle(models: Models, request: SelectionRequest) -> str | None:
         licence = request.catalog.licence(model)
         if model.family is None:
             return f"no engine can load {model.name}"
+        if extra := engine_for(model.checkpoint).missing_extra():
+            return f"{model.name} requires {extra}, which is not installed"
         if request.selection.use == "commercial" and licence is None:
             return f"the licence of {model.name} is unknown (select.use research accepts it)"
         if request.selection.use == "commercial" and licence and not licence.commercial:

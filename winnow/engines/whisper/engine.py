@@ -37,10 +37,6 @@ class WhisperEngine(FolderEngine):
     families = ("whisper", "whisper-en")
     scores_texts = True
 
-    def raise_if_missing(self, name: str) -> None:
-        if find_spec("faster_whisper") is None:
-            raise CheckpointError(f"{name}: requires faster-whisper: install winnow[whisper]")
-
     def raise_if_unknown(self, name: str) -> None:
         raise CheckpointError(f"{name}: neither a folder nor a size ({', '.join(SIZES)}) nor a name on the hub")
 
@@ -73,6 +69,9 @@ class WhisperEngine(FolderEngine):
 
     def language_prompt(self, family: str) -> LanguagePrompt:
         return "optional" if family == "whisper" else "none"
+
+    def missing_extra(self) -> str | None:
+        return None if find_spec("faster_whisper") else "winnow[whisper]"
 
     def cannot_give(self, family: str) -> dict[Extra, str]:
         missing: dict[Extra, str] = {"evidence": "null for utterances of more than 30 s"}
