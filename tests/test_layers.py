@@ -159,7 +159,7 @@ def test_help_and_the_library_import_nothing_heavy(code):
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DECLARED = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
 GENERIC = {"utils", "helpers", "common", "core", "base", "manager", "handler"}
-NAMED_LIKE_ITS_LIBRARY = {"nemo"}
+NAMED_LIKE_ITS_LIBRARY = {"nemo", "transformers"}
 """The package of an engine is named like the library that it wraps."""
 
 
@@ -225,8 +225,8 @@ def test_row_39_no_decision_reads_a_clock():
         assert not {name for name in names if name.startswith(("datetime.", "time.time"))}, module
 
 
-OF_EXTRAS = {"ctranslate2", "faster_whisper", "onnxruntime"}
-"""Libraries of `winnow[whisper]` and `winnow[listen]`, which are refused by that name where they are missing."""
+OF_EXTRAS = {"ctranslate2", "faster_whisper", "safetensors", "transformers"}
+"""Libraries of `winnow[whisper]` and `winnow[transformers]`, which are refused by that name where they are missing."""
 
 
 def test_every_imported_library_is_a_declared_dependency():

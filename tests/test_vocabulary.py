@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import DEMO, resolve_unpinned
 from winnow.engines.nemo.model import NemoModel
-from winnow.engines.nemo.vocabulary import same_text, writing_style
+from winnow.engines.vocabulary import same_text, writing_style
 from winnow.parameters.engine import EngineOptions
 
 

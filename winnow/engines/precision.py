@@ -41,14 +41,20 @@ def choose_precision(encoder: Any, options: EngineOptions, speedup: Callable[[],
     `speedup` measures how much faster the CPU is in bf16 than in fp32.
     Raises OptionError if the device does not support the requested one.
     """
+    parameters = list(encoder.parameters())
+    return precision_for(parameters[0].is_cuda, sum(each.numel() for each in parameters), options, speedup)
+
+
+def precision_for(
+    on_gpu: bool, parameters: int, options: EngineOptions, speedup: Callable[[], float] = bf16_speedup
+) -> Precision:
+    """Return the precision of the options, or the best one for so many parameters; as `choose_precision`."""
     import torch
 
-    on_gpu = next(encoder.parameters()).is_cuda
     if options.precision == "fp16" and not on_gpu:
         raise OptionError("engine.precision: fp16 requires a GPU: use bf16 or fp32")
     if options.precision != "auto":
         return options.precision
     if on_gpu:
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    large = sum(parameter.numel() for parameter in encoder.parameters()) >= MIN_BF16_PARAMETERS
-    return "bf16" if large and speedup() >= MIN_BF16_SPEEDUP else "fp32"
+    return "bf16" if parameters >= MIN_BF16_PARAMETERS and speedup() >= MIN_BF16_SPEEDUP else "fp32"

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from winnow.engines.engine import Checkpoint, Engine
 from winnow.engines.nemo.engine import NemoEngine
 from winnow.engines.transcripts import TranscriptEngine
+from winnow.engines.transformers.engine import TransformersEngine
 from winnow.engines.whisper.engine import WhisperEngine
 from winnow.errors import CheckpointError
 from winnow.input_files import expand_home, not_a_file
@@ -15,6 +16,7 @@ ENGINES: dict[str, Engine] = {
     "transcripts": TranscriptEngine(),
     "nemo": NemoEngine(),
     "whisper": WhisperEngine(),
+    "transformers": TransformersEngine(),
 }
 """Engines by name. A model name belongs to the first engine that claims it, so exact forms precede general ones."""
 

@@ -1,16 +1,13 @@
 """What a model can write: texts as the tokens of its vocabulary, and the characters that it has for them."""
 
-import re
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from winnow.engines.tokens import Ids
+from winnow.engines.vocabulary import same_text, writing_style
 from winnow.text.languages import match_language
-from winnow.text.writing_style import WritingStyle, style_of
 
-SPECIAL = re.compile(r"<.+>|\[[A-Z]+\]")  # unknown, padding, bytes, prompts
 UNKNOWN = "\u2047"  # as which SentencePiece reads what it cannot write
 PROMPT_TOKENS = "spl_tokens"  # NeMo's name for the language of special tokens
 
@@ -65,21 +62,3 @@ class Vocabulary:
         counts = Counter(self.languages[token] for token in ids if token in self.languages)
         spoken = list(dict.fromkeys(self.languages.values()))
         return counts.most_common(1)[0][0] if counts else match_language(language, spoken) or spoken[0]
-
-
-def same_text(first: str, second: str) -> bool:
-    """Return whether texts are the same to a tokenizer, which may normalize compatible characters."""
-    return first == second or comparable(first) == comparable(second)
-
-
-def comparable(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).split())
-
-
-def writing_style(pieces: Iterable[str]) -> WritingStyle:
-    """Return which kinds of characters the pieces of a vocabulary have."""
-    characters: set[str] = set()
-    for piece in pieces:
-        if not SPECIAL.fullmatch(piece):
-            characters.update(piece.removeprefix("##").replace("▁", ""))
-    return style_of(characters)

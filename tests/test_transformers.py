@@ -1,0 +1,270 @@
+"""Models of transformers: what is refused before it is opened, and what is read, compared with transformers itself."""
+
+import functools
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import DEMO
+from tests.tiny_transformers import CTC
+from winnow.audio.decode import load_clip
+from winnow.engines.engine import Request
+from winnow.engines.registry import engine_for
+from winnow.engines.transformers.engine import TransformersEngine
+from winnow.errors import CheckpointError
+from winnow.parameters.engine import EngineOptions
+
+pytest.importorskip("transformers", reason="needs winnow[transformers]")
+pytestmark = pytest.mark.unmeasured
+
+ENGINE = TransformersEngine()
+SPEECH = sorted((DEMO / "corpus" / "audio").glob("*.flac"))[:3]
+
+
+@functools.cache
+def clips():
+    return [load_clip(str(path), None, None, 16_000, 60) for path in SPEECH]
+
+
+def requests(*texts: str, **options) -> list[Request]:
+    return [Request(str(path), None, None, texts=texts, text_language="en", **options) for path in SPEECH]
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory):
+    """Return what makes a tiny model of a class and returns its folder."""
+
+    @functools.cache
+    def make(kinds: str, name: str) -> Path:
+        torch.manual_seed(1)
+        return getattr(__import__("tests.tiny_transformers", fromlist=[kinds]), kinds)[name](
+            tmp_path_factory.mktemp(name)
+        )
+
+    return make
+
+
+def load(folder: Path, **options):
+    return ENGINE.load(ENGINE.resolve(f"hf:{folder}"), EngineOptions(**options))
+
+
+def read_together(model, wanted: list[Request]) -> list:
+    return model.transcribe([list(zip(wanted, clips(), strict=True))])
+
+
+def read_alone(model, wanted: list[Request]) -> list:
+    return [model.transcribe([[pair]])[0] for pair in zip(wanted, clips(), strict=True)]
+
+
+def pipeline_texts(folder: Path) -> list[str]:
+    """Return the texts of transformers' own pipeline, one file at a time."""
+    from transformers import pipeline
+
+    own = pipeline("automatic-speech-recognition", model=str(folder))
+    return [" ".join(own(clip.samples.copy())["text"].split()) for clip in clips()]
+
+
+TESTED_CTC = sorted(CTC.keys() - {"GraniteSpeech5"})
+"""Classes that need nothing beside transformers."""
+
+MASKED_FRAME = {"Wav2Vec2Bert"}
+"""Whose features end with a frame that is half padding, which the pipeline reads and the model's own mask excludes."""
+
+
+@pytest.mark.parametrize("name", TESTED_CTC)
+def test_ctc_model_reads_in_batches_what_the_pipeline_reads_one_by_one(saved, name):
+    folder = saved("CTC", name)
+    model = load(folder, timestamps=True)
+    together, alone = read_together(model, requests()), read_alone(model, requests())
+    texts = [hypothesis.text for hypothesis in together]
+    assert texts == [hypothesis.text for hypothesis in alone]
+    if name in MASKED_FRAME:
+        assert all(own.startswith(text[:-1]) for own, text in zip(pipeline_texts(folder), texts, strict=True))
+    else:
+        assert texts == pipeline_texts(folder)
+    for hypothesis, clip in zip(together, clips(), strict=True):
+        assert 0 <= hypothesis.confidence <= 1
+        if hypothesis.words is not None:
+            assert hypothesis.words[-1].end <= clip.seconds + 0.1
+
+
+@pytest.mark.parametrize("name", ["Wav2Vec2", "ParakeetCTC"])
+@torch.inference_mode()
+def test_likelihood_of_a_text_is_the_loss_of_its_ctc_model(saved, name):
+    from transformers import AutoFeatureExtractor, AutoModelForCTC
+
+    folder = saved("CTC", name)
+    model = load(folder)
+    ids = model.reader.vocabulary.write("of the and", None)
+    reading = model.reader.read([clip.samples for clip in clips()], requests())
+    own, extractor = AutoModelForCTC.from_pretrained(folder), AutoFeatureExtractor.from_pretrained(folder)
+    own.config.ctc_loss_reduction = "sum"
+    for row, clip in enumerate(clips()):
+        inputs = extractor(clip.samples, sampling_rate=16_000, return_tensors="pt")
+        loss = own(**inputs, labels=torch.tensor([ids])).loss.item()
+        assert -reading.scorer.log_likelihoods([(row, ids)])[0] == pytest.approx(loss, rel=1e-5, abs=1e-3)
+
+
+def test_evidence_is_zero_for_what_was_read_and_positive_for_other_words(saved):
+    model = load(saved("CTC", "Hubert"))
+    (plain, *_) = read_alone(model, requests())
+    words = [word for word in plain.text.split() if "<" not in word]
+    (hypothesis, *_) = read_together(model, requests(plain.text, " ".join(words[:3]), "€", "word " * 500))
+    same, other, unwritable, endless = hypothesis.evidence
+    assert same.gap == 0.0
+    assert other.gap > 0
+    assert unwritable.reason == "NO_WORDS"
+    assert endless.reason == "TOO_LONG_FOR_AUDIO"
+
+
+def test_weights_in_several_files_are_one_model(saved, tmp_path):
+    from transformers import AutoModelForCTC
+
+    whole = saved("CTC", "Wav2Vec2")
+    shutil.copytree(whole, tmp_path / "sharded", ignore=shutil.ignore_patterns("*.safetensors"))
+    AutoModelForCTC.from_pretrained(whole).save_pretrained(tmp_path / "sharded", max_shard_size="40KB")
+    assert len(list((tmp_path / "sharded").glob("*.safetensors"))) > 1
+    texts = [
+        [hypothesis.text for hypothesis in read_together(load(folder), requests())]
+        for folder in (whole, tmp_path / "sharded")
+    ]
+    assert texts[0] == texts[1]
+
+
+@pytest.fixture
+def copy(saved, tmp_path) -> Path:
+    """Return a copy of a model that a test may spoil."""
+    return shutil.copytree(saved("CTC", "Wav2Vec2"), tmp_path / "copy")
+
+
+def edit(folder: Path, file: str, **settings) -> None:
+    content = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps(content | settings))
+
+
+def test_folder_is_resolved_by_the_digest_of_what_is_read(copy):
+    checkpoint = ENGINE.resolve(f"hf:{copy}")
+    assert (checkpoint.name, checkpoint.family, checkpoint.pinned) == (f"hf:{copy}", "ctc", True)
+    assert ENGINE.resolve(checkpoint.pinned_name) == checkpoint
+    (copy / "modeling.py").write_text("raise SystemExit")
+    (copy / "pytorch_model.bin").write_bytes(b"a pickle")
+    assert ENGINE.resolve(f"hf:{copy}").sha256 == checkpoint.sha256
+    edit(copy, "config.json", note="another")
+    with pytest.raises(CheckpointError, match="checksum mismatch: expected sha256 "):
+        ENGINE.resolve(checkpoint.pinned_name)
+    with pytest.raises(CheckpointError, match="checksum mismatch: expected sha256 "):
+        ENGINE.load(checkpoint, EngineOptions())
+
+
+def remove(name: str):
+    return lambda folder: (folder / name).unlink()
+
+
+def write(name: str, content: str):
+    return lambda folder: (folder / name).write_text(content)
+
+
+def set_in(file: str, **settings):
+    return lambda folder: edit(folder, file, **settings)
+
+
+INDEX = "model.safetensors.index.json"
+
+
+def shards_elsewhere(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / INDEX).write_text(json.dumps({"weight_map": {"a": "../model.safetensors"}}))
+
+
+REFUSED = {
+    "no configuration": (remove("config.json"), "config.json is missing"),
+    "weights as a pickle": (remove("model.safetensors"), "model.safetensors is missing; weights in other formats"),
+    "weights of another folder": (shards_elsewhere, "expected names of files in the same folder"),
+    "an adapter": (write("adapter_config.json", "{}"), "has an adapter beside the model"),
+    "code of its own": (
+        set_in("config.json", auto_map={"AutoModel": "modeling.X"}),
+        "auto_map: asks for code of its own",
+    ),
+    "code of its tokenizer": (
+        set_in("tokenizer_config.json", auto_map={"A": "t.X"}),
+        "tokenizer_config.json: auto_map",
+    ),
+    "code inside": (set_in("config.json", a=[{"auto_map": {"A": "b.C"}}]), "auto_map: asks for code of its own"),
+    "code from a hub": (set_in("config.json", _attn_implementation="kernels/x"), "asks for code from a hub"),
+    "quantized": (set_in("config.json", quantization_config={"bits": 4}), "has quantized weights"),
+    "another class": (
+        set_in("config.json", architectures=["Wav2Vec2Model"]),
+        "unsupported model class 'Wav2Vec2Model'",
+    ),
+    "a synthesizer": (set_in("config.json", architectures=["DiaForConditionalGeneration"]), "unsupported model class"),
+    "a broken configuration": (write("config.json", "[" * 100_000), "config.json: not JSON"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "complaint"), REFUSED.values(), ids=REFUSED)
+def test_what_could_run_code_or_is_no_model_is_refused_in_words(copy, spoil, complaint):
+    spoil(copy)
+    with pytest.raises(CheckpointError, match=complaint):
+        ENGINE.resolve(f"hf:{copy}")
+
+
+def damage(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"\x80\x04" * 100)
+
+
+def change_weights(change):
+    def spoil(folder: Path) -> None:
+        from safetensors.torch import load_file, save_file
+
+        tensors = load_file(folder / "model.safetensors")
+        change(tensors)
+        save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+    return spoil
+
+
+BROKEN = {
+    "damaged": (damage, "safetensors cannot open it"),
+    "incomplete": (change_weights(lambda tensors: tensors.pop("lm_head.weight")), "1 weights are missing"),
+    "not finite": (change_weights(lambda tensors: tensors["lm_head.bias"].fill_(float("nan"))), "not all weights are"),
+    "no blank": (set_in("config.json", pad_token_id=99), "pad_token_id, the blank of CTC, is 99"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "complaint"), BROKEN.values(), ids=BROKEN)
+def test_broken_weights_are_refused_in_words(copy, spoil, complaint):
+    spoil(copy)
+    with pytest.raises(CheckpointError, match=complaint):
+        load(copy)
+
+
+def test_missing_package_is_named_with_its_extra(copy, monkeypatch):
+    monkeypatch.setattr("winnow.engines.transformers.engine.find_spec", lambda name: None)
+    with pytest.raises(CheckpointError, match=r"requires transformers: install winnow\[transformers\]"):
+        ENGINE.check_name(f"hf:{copy}")
+
+
+@pytest.mark.parametrize(
+    ("name", "needs_pin"),
+    [
+        ("hf:/folder", False),
+        ("hf:facebook/wav2vec2-base-960h", True),
+        (f"hf:facebook/wav2vec2-base-960h@{'a' * 40}", False),
+        (f"hf:facebook/wav2vec2-base-960h@sha256:{'a' * 64}", False),
+    ],
+)
+def test_models_of_a_hub_need_a_pin_and_local_ones_do_not(name, needs_pin):
+    assert engine_for(name).name == "transformers"
+    assert ENGINE.needs_pin(name) == needs_pin
+
+
+def test_options_that_a_family_cannot_follow_are_refused(copy):
+    checkpoint = ENGINE.resolve(f"hf:{copy}")
+    assert ENGINE.refuses(checkpoint, EngineOptions(timestamps=True, doubtful_words=True)) == {}
+    refused = ENGINE.refuses(checkpoint, EngineOptions(decoder="ctc", language="de", punctuation=True))
+    assert set(refused) == {"decoder", "language", "punctuation"}
+    whisper = checkpoint.model_copy(update={"family": "whisper"})
+    assert set(ENGINE.refuses(whisper, EngineOptions(language="de", timestamps=True))) == {"timestamps"}
