@@ -98,7 +98,7 @@ def test_form_of_a_model_name_selects_its_engine(model_name, engine, path):
     assert is_path(model_name) == path
 
 
-@pytest.mark.parametrize("model_name", ["kaldi:large-v3", "hf:openai/whisper-large-v3", "no model"])
+@pytest.mark.parametrize("model_name", ["kaldi:large-v3", "huggingface:openai/whisper-large-v3", "no model"])
 def test_unknown_model_name_is_refused_with_the_accepted_forms(model_name):
     with pytest.raises(CheckpointError, match=f"{model_name}: not the name of a model: expected a .jsonl file of"):
         engine_for(model_name)

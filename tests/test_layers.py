@@ -225,8 +225,8 @@ def test_row_39_no_decision_reads_a_clock():
         assert not {name for name in names if name.startswith(("datetime.", "time.time"))}, module
 
 
-OF_EXTRAS = {"ctranslate2", "faster_whisper", "safetensors", "transformers"}
-"""Libraries of `winnow[whisper]` and `winnow[transformers]`, which are refused by that name where they are missing."""
+OF_EXTRAS = {"ctranslate2", "faster_whisper", "onnxruntime", "safetensors", "transformers"}
+"""Libraries of the extras `whisper`, `transformers` and `listen`, which are refused by that name where missing."""
 
 
 def test_every_imported_library_is_a_declared_dependency():

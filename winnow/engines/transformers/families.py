@@ -76,7 +76,7 @@ def processor_class(model_type: str) -> Any:
     import transformers
     from transformers.models.auto import processing_auto
 
-    names: dict[str, str | None] = vars(processing_auto)["PROCESSOR_MAPPING_NAMES"]
+    names: dict[str, str | None] = processing_auto.PROCESSOR_MAPPING_NAMES  # type: ignore[attr-defined]
     return getattr(transformers, names.get(model_type) or "", None)
 
 
