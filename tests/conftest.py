@@ -71,33 +71,36 @@ def measured_children(child_coverage: str | None, monkeypatch: pytest.MonkeyPatc
 
 
 @contextmanager
-def pause(measuring: coverage.Coverage) -> Iterator[None]:
-    """Measure no coverage during the block."""
-    measuring.stop()
+def pause() -> Iterator[None]:
+    """Measure no coverage during the block.
+
+    Coverage cannot start again where torch is imported: it asks modules for their paths, and torch.ops makes one up.
+    """
+    here, in_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
     yield
-    measuring.start()
-    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)  # which starting sets again
+    sys.settrace(here)
+    threading.settrace(in_threads)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def import_measured_modules(child_coverage: str | None) -> None:
     """Import all that is measured, whichever test would import it first; and NeMo, without measuring its import."""
-    measuring = coverage.Coverage.current()
-    if measuring is None:
+    if not coverage.Coverage.current():
         return
     for top in ("winnow", "tasks", "flows", "cli", "deployments"):
         for module in pkgutil.walk_packages([str(ROOT / top)], f"{top}."):
             importlib.import_module(module.name)
-    with pause(measuring):
+    with pause():
         import_asr_models()
 
 
 @pytest.fixture(scope="module", autouse=True)
 def pause_coverage(request: pytest.FixtureRequest, import_measured_modules: None) -> Iterator[None]:
     """Measure no coverage in modules marked `unmeasured`: it nearly doubles the CPU time of their tests."""
-    measuring = coverage.Coverage.current()
     unmeasured = request.node.get_closest_marker("unmeasured")
-    with pause(measuring) if measuring and unmeasured else nullcontext():
+    with pause() if coverage.Coverage.current() and unmeasured else nullcontext():
         yield
 
 

@@ -1,6 +1,7 @@
 """Inference: batches, what becomes of their results, the model cache, and transcripts in the place of a model."""
 
 import gc
+import operator
 import re
 import statistics
 
@@ -137,6 +138,15 @@ def test_padding_stays_small_on_the_lengths_of_librispeech(window, most):
     padded = sum(len(group) * max(lengths[i] for i in group) for group in groups)
     assert sorted(i for group in groups for i in group) == list(range(window))
     assert 1 - lengths.sum() / padded < most
+
+
+def test_lanes_share_tables_of_positions_that_no_utterance_replaces(random_model, demo_small):
+    for checkpoint, table in ((random_model("quartznet"), "seq_range"), (demo_small, "pos_enc.pe")):
+        model = get_model(checkpoint, EngineOptions())
+        find = operator.attrgetter(table)
+        before = find(model.model.encoder)
+        transcribe_requests(model, demo_requests(4), EngineOptions())
+        assert find(model.model.encoder) is before
 
 
 def test_memory_stays_constant_over_shards(random_model):

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from winnow.errors import OptionError
 
@@ -35,6 +33,9 @@ def find_components(labels: Sequence[Codes], rows: int) -> NDArray[np.int32]:
 
     Each of `labels` has a number for each row, equal for equal values, and -1 where the value is unknown.
     """
+    from scipy.sparse import coo_array  # importing it takes half a second, and every command imports this module
+    from scipy.sparse.csgraph import connected_components
+
     sources, targets, nodes = [], [], rows
     for codes in labels:
         known = np.flatnonzero(codes != UNKNOWN)

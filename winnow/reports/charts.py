@@ -61,7 +61,9 @@ def wer_histogram(context: ReportContext) -> "Figure":
     cascade = "small_wer" in rows.schema.names
     models = {"small model": "small_wer"} if cascade else {role: f"{role}_wer" for role in report.speed}
     figure, axes = new_figure(2.6)
-    axes.hist(clip_wer(rows["wer"]), WER_BINS, color=GOOD, alpha=0.75, label="selected hypothesis")
+    axes.hist(
+        clip_wer(rows["wer"]), WER_BINS, histtype="stepfilled", color=GOOD, alpha=0.75, label="selected hypothesis"
+    )
     for (name, column), colour in zip(models.items(), cycle(INKS), strict=False):
         axes.hist(clip_wer(rows[column]), WER_BINS, histtype="step", color=colour, linewidth=1.2, label=name)
     by_wer = report.gates and criteria_for(report.gates.by, "small")[0] == "wer"

@@ -64,10 +64,8 @@ class NemoModel:
         self.device_lock = threading.Semaphore(1 if cuda else self.threads)  # several shards may share the model
         if not cuda:
             torch.set_num_threads(1)
-        # long enough from the start: lanes must not replace the positional encoding while others use it
         stride = float(self.model.cfg.preprocessor.window_stride)
-        if hasattr(self.model.encoder, "update_max_seq_length"):
-            self.model.encoder.update_max_seq_length(int(options.max_seconds / stride) + 1, self.device)
+        make_long_enough(self.model.encoder, int(options.max_seconds / stride) + 1, self.device)
         self.words = word_assembler(self.decoder.decoding, stride * subsampling_factor(self.model))
         self.vocabulary = Vocabulary(self.model, self.decoder.decoding, self.words.text)
         self.evidence = EvidenceFinder(self.vocabulary, self.words, options.doubtful_words)
@@ -159,6 +157,16 @@ def restore_model(checkpoint: Checkpoint, device: str) -> Any:
             return model_class.restore_from(path, map_location=device, override_config_path=config)
         except Exception as error:
             raise CheckpointError(f"{checkpoint.name}: NeMo cannot open it: {error}") from error
+
+
+def make_long_enough(encoder: Any, frames: int, device: Any) -> None:
+    """Let an encoder make its tables of positions for this many feature frames.
+
+    NeMo replaces them when it meets a longer utterance, also while other lanes use them, and the shorter ones may last.
+    """
+    for grow in ("update_max_seq_length", "update_max_sequence_length"):  # of Conformers, and of convolutions
+        if hasattr(encoder, grow):
+            getattr(encoder, grow)(frames, device)
 
 
 def subsampling_factor(model: Any) -> int:
