@@ -144,6 +144,23 @@ def verify(output: str) -> None:
     sys.exit(0 if verify(output) else 1)
 
 
+@app.command
+def diff(before: str, after: str, *, fail_on: list[str] | None = None, json: JsonFile = None) -> None:
+    """Say what differs between two runs: decisions and why, hours, error rates by slice, models and settings.
+
+    Rows are matched by their audio, not by their line. The same is written to the later run: diff.html and diff.json.
+
+    Args:
+        before: Folder of the earlier run
+        after: Folder of the later run
+        fail_on: Changes that end the command with exit code 12, such as kept_hours<-1% or wer>0.01
+        json: File to which the figures are written; without a file, standard output
+    """
+    from cli.diff import diff
+
+    diff(before, after, fail_on or [], json)
+
+
 models = App(name="models", help="List the known models, show one, or select models for a purpose.")
 app.command(models)
 

@@ -27,7 +27,8 @@ from winnow.text.metrics import METRICS
 
 DOCS = Path(__file__).parent
 COMMANDS = (
-    *("curate", "ensemble", "incremental", "resume", "verify", "refilter", "relabel", "export", "sweep", "presets"),
+    *("curate", "ensemble", "incremental", "resume", "verify", "refilter", "relabel", "export", "sweep", "diff"),
+    "presets",
     "segment",
     *("peek", "models", "models show", "models choose", "download-models", "doctor", "benchmark", "deploy", "serve"),
 )

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 from prefect import flow
@@ -10,8 +11,9 @@ from flows.curate import run_curation
 from flows.orchestrator import Orchestrator, PrefectOrchestrator
 from flows.run_name import run_name
 from flows.with_parameters import with_parameters
+from tasks.diff import diff_runs
 from winnow.corpora.registry import open_source
-from winnow.errors import OutputError
+from winnow.errors import OutputError, WinnowError
 from winnow.parameters.curation import Curation
 from winnow.reports.summary import Report
 from winnow.runs.incremental import manifest_path, open_increments
@@ -36,6 +38,9 @@ def run_increments(settings: Curation, orchestrator: Orchestrator) -> dict[str, 
         reports = {str(run): curate_increment(run, settings, folder, orchestrator) for run in increments.unfinished}
         if run := increments.add(settings.manifest, folder):
             reports[str(run)] = curate_increment(run, settings, folder, orchestrator)
+        for before, after in pairwise(increments.runs):
+            if str(after) in reports:
+                compare_with_last(before, after, orchestrator)
     if not reports:
         log.info("nothing new in %s", settings.manifest)
     return reports
@@ -52,6 +57,14 @@ def curate_increment(run: Path, settings: Curation, folder: str, orchestrator: O
         paths = {"manifest": str(manifest_path(run)), "output": str(run), "relative_to": folder}
         settings = settings.model_copy(update=paths)
     return run_curation(settings, orchestrator)
+
+
+def compare_with_last(before: Path, after: Path, orchestrator: Orchestrator) -> None:
+    """Show what differs from the increment before; if it cannot be read, the new one is complete all the same."""
+    try:
+        orchestrator.run(diff_runs, before, after, orchestrator)
+    except WinnowError as error:
+        log.warning("%s is not compared with %s: %s", after, before, error)
 
 
 if __name__ == "__main__":

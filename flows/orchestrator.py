@@ -10,8 +10,8 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from flows.progress import ProgressArtifact, ShowProgress
 from flows.server.monitor import current_flow_run, watch_server
 from flows.server.open_flow_runs import mark_crashed
-from tasks.report import Artifacts
 from winnow.printable import printable
+from winnow.reports.artifacts import Artifacts
 from winnow.runs.lock import Owner
 
 R = TypeVar("R")

@@ -1,7 +1,6 @@
 """The quality report: report.json, report.html and the artifacts of the flow run."""
 
 from pathlib import Path
-from typing import Any, Protocol
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -10,6 +9,7 @@ from tasks.retry import RETRY
 from winnow.evidence.calibration import Calibration
 from winnow.gates.criteria import Gates
 from winnow.parameters.ensemble import Settings
+from winnow.reports.artifacts import Artifacts
 from winnow.reports.sections import decision_of, describe_reason
 from winnow.reports.summary import Report
 from winnow.reports.throughput import Passes, Throughput, measure_throughput
@@ -18,16 +18,6 @@ from winnow.roles import Role
 from winnow.runs.completion import read_report
 from winnow.runs.run_dir import mark_complete
 from winnow.schema import ShardedManifest
-
-
-class Artifacts(Protocol):
-    """Where a report is shown besides the files of the run: in Prefect's UI, or nowhere."""
-
-    def markdown(self, text: str, key: str, description: str) -> None:
-        """Show a text in Markdown."""
-
-    def table(self, rows: list[dict[str, Any]], key: str, description: str) -> None:
-        """Show a table."""
 
 
 def report(

@@ -24,7 +24,7 @@ LAYERS = (
     {"runs", "corpora"},
     {"models", "engines", "devices"},
     {"reports", "validation", "sweep", "benchmarking", "doctor"},
-    {"api", "export", "segmenting"},
+    {"api", "export", "segmenting", "diff"},
     {"tasks"},
     {"flows"},
     {"deployments"},

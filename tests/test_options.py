@@ -36,6 +36,7 @@ COMMANDS = {
     "export": "out --form nemo --output new",
     "segment": "a.jsonl --output new",
     "sweep": "out",
+    "diff": "out new",
     "peek": "a.jsonl",
     "presets": "",
     "deploy": "",

@@ -21,6 +21,7 @@
     ├── InsecureScheduler           9   a Dask scheduler that other machines reach without TLS
     ├── TooManyQuarantined         10   more utterances are quarantined than allowed
     ├── ModelBroken                11   the model fails on every utterance
+    ├── DifferenceTooLarge         12   two runs differ more than `winnow diff --fail-on` allows
     ├── DeviceLost                  1   a device or worker failed; another attempt may succeed
     ├── CountMismatch               1   rows were lost or duplicated
     ├── DeploymentFailed            1   Prefect refused the deployments
@@ -172,6 +173,13 @@ class ModelBroken(WinnowError):
 
     exit_code = 11
     meaning = "the model is broken"
+
+
+class DifferenceTooLarge(WinnowError):
+    """Two runs differ more than allowed."""
+
+    exit_code = 12
+    meaning = "two runs differ too much"
 
 
 class DeviceLost(WinnowError, RuntimeError):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -35,7 +35,7 @@ class Run:
     @cached_property
     def roles(self) -> list[Role]:
         """Whose hypotheses there are: `small`, `large` and so on, or `model1`, `model2`, … and `ensemble`."""
-        return roles_of(read_schema(self._files("data")[0]))
+        return roles_of(read_schema(self.files("data")[0]))
 
     def data(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the kept rows; see the page on columns for what they have."""
@@ -61,7 +61,7 @@ class Run:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield every row as a dictionary, a shard at a time."""
-        for kept, rejected in zip(self._files("data"), self._files("rejects"), strict=True):
+        for kept, rejected in zip(self.files("data"), self.files("rejects"), strict=True):
             yield from pa.concat_tables([read_table(kept), read_table(rejected)]).sort_by("id").to_pylist()
 
     def __len__(self) -> int:
@@ -73,15 +73,16 @@ class Run:
 
     @property
     def _columns(self) -> list[str]:
-        return list(read_schema(self._files("data")[0]).names)
+        return list(read_schema(self.files("data")[0]).names)
 
-    def _read(self, part: str, columns: Sequence[str] | None) -> pa.Table:
+    def _read(self, part: Literal["data", "rejects"], columns: Sequence[str] | None) -> pa.Table:
         names = None if columns is None else list(columns)
         if unknown := set(names or ()) - set(self._columns):
             raise InputError(f"{self.path}: no column {sorted(unknown)[0]!r}")
-        return pa.concat_tables([read_table(file, columns=names) for file in self._files(part)])
+        return pa.concat_tables([read_table(file, columns=names) for file in self.files(part)])
 
-    def _files(self, part: str) -> list[Path]:
+    def files(self, part: Literal["data", "rejects"]) -> list[Path]:
+        """Return the Parquet files of the kept rows, or of the others, a file for each shard."""
         return [file for file in self._published if file.parent.name == part]
 
     @cached_property

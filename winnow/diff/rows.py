@@ -1,0 +1,154 @@
+"""The rows of a run as arrays, for a comparison with those of another run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from os.path import normpath
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from winnow.api.run import Run
+from winnow.corpora.registry import folder_of
+from winnow.runs import ledger
+from winnow.runs.shard_files import read_schema, read_table
+
+KEEP, DROP, QUARANTINE = DECISIONS = ("keep", "drop", "quarantine")
+
+COUNTS = ("hits", "substitutions", "deletions")
+"""What adds up to the words of a reference."""
+
+MAX_DOUBT = 20.0
+"""Doubts are capped at this before they are averaged: a reference beyond it is no more wrong than one at it."""
+
+SECONDS = (0.0, 2.0, 5.0, 10.0, 20.0)
+"""Where the classes of duration begin."""
+
+MEASURED_SLICES = ("sample_rate", "channels", "narrowband")
+MOST_VALUES = 20  # of a column that is a slice
+
+Numbers = NDArray[np.float64]
+Indexes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RunRows:
+    """All rows of a run, in the order of the manifest; every array has an entry for each row.
+
+    `places` is where the audio lies: path, offset and channel. `decisions` are indexes of DECISIONS. `seconds` is 0
+    where it is unknown. `errors` and `words` count wrong words and words of the reference, and `doubts` are at most
+    MAX_DOUBT; they are nan where there is no score. `slices` are columns of few values.
+    """
+
+    ids: Indexes
+    places: pa.Array
+    decisions: Indexes
+    reasons: pa.Array
+    seconds: Numbers
+    errors: Numbers
+    words: Numbers
+    doubts: Numbers
+    slices: dict[str, pa.Array]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def read_rows(run: Run, absolute: bool = True) -> RunRows:
+    """Read the rows of a run; `absolute` makes places of audio independent of where its manifest lies."""
+    own = set(read_schema(ledger.files_by_stage(run.path)["filter"][0]).names)
+    rows = read_columns(run, slice_names(run, own))
+    words = words_of(rows, run.roles)
+    folder = str(run.settings.audio_folder or folder_of(run.settings.manifest)) if absolute else ""
+    return RunRows(
+        ids=np.asarray(rows["id"]),
+        places=places_of(rows, folder),
+        decisions=np.asarray(pc.index_in(rows["decision"], pa.array(DECISIONS)), np.int64),
+        reasons=flat(pc.fill_null(rows["reason"], "")),
+        seconds=numbers(rows["duration"], 0.0),
+        errors=np.round(numbers(rows["wer"]) * words),
+        words=words,
+        doubts=np.minimum(numbers(rows["doubt"]), MAX_DOUBT),
+        slices=dict(slices_of(rows, own)),
+    )
+
+
+def slice_names(run: Run, own: set[str]) -> list[str]:
+    """Return the columns that may be slices: fields of the manifest with texts, whole numbers or flags."""
+    schema = read_schema(run.files("data")[0])
+    simple = (pa.types.is_string, pa.types.is_boolean, pa.types.is_integer)
+    return [
+        field.name
+        for field in schema
+        if (field.name not in own or field.name in MEASURED_SLICES) and any(test(field.type) for test in simple)
+    ]
+
+
+def read_columns(run: Run, slices: list[str]) -> pa.Table:
+    """Read the columns that are compared, in the order of the manifest; null where the run lacks one."""
+    counts = [f"{role}_{name}" for role in run.roles for name in COUNTS]
+    needed = ["id", "audio_filepath", "offset", "channel", "duration", "decision", "reason", "wer", "doubt", *counts]
+    files = [*run.files("data"), *run.files("rejects")]
+    there = set(read_schema(files[0]).names)
+    names = [name for name in dict.fromkeys([*needed, *slices]) if name in there]
+    rows = pa.concat_tables([read_table(file, columns=names) for file in files]).sort_by("id").combine_chunks()
+    for name in needed:
+        if name not in there:
+            rows = rows.append_column(name, pa.nulls(len(rows), pa.float64()))
+    return rows
+
+
+def places_of(rows: pa.Table, folder: str) -> pa.Array:
+    """Return where the audio of each row lies, as one text of its path, offset and channel."""
+    paths = flat(pc.fill_null(rows["audio_filepath"], ""))
+    if folder:
+        names = paths.dictionary_encode()
+        whole = [name if "://" in name else normpath(Path(folder, name)) for name in names.dictionary.to_pylist()]
+        paths = pa.array(whole, pa.string()).take(names.indices)
+    offsets = pc.cast(pc.round(pc.fill_null(flat(rows["offset"]), -1.0), 3), pa.string())
+    channels = pc.fill_null(pc.cast(flat(rows["channel"]), pa.string()), "")
+    return pc.binary_join_element_wise(paths, offsets, channels, "\n")
+
+
+def words_of(rows: pa.Table, roles: list[str]) -> Numbers:
+    """Return the words of each reference, by any model that was compared with it; nan if none was."""
+    words = np.full(len(rows), np.nan)
+    for role in roles:
+        counted = sum(numbers(rows[f"{role}_{name}"]) for name in COUNTS)
+        words = np.where(np.isnan(words), counted, words)
+    return words
+
+
+def slices_of(rows: pa.Table, own: set[str]) -> Iterator[tuple[str, pa.Array]]:
+    """Yield the classes of duration, and every column that has from two to MOST_VALUES values."""
+    beginnings = np.array(SECONDS)
+    classes = np.digitize(numbers(rows["duration"], 0.0), beginnings[1:])
+    labels = [f"{low:g} to {high:g} s" for low, high in pairwise(SECONDS)]
+    yield "duration", pa.array([*labels, f"from {SECONDS[-1]:g} s"]).take(pa.array(classes))
+    for name in rows.schema.names:
+        if name in MEASURED_SLICES or name not in own | {"channel"}:
+            values = pc.cast(flat(rows[name]), pa.string())
+            if 1 < pc.count_distinct(values, mode="all").as_py() <= MOST_VALUES:
+                yield name, pc.fill_null(values, "(none)")
+
+
+def numbers(column: pa.ChunkedArray | pa.Array, unknown: float = float("nan")) -> Numbers:
+    return np.asarray(pc.fill_null(pc.cast(flat(column), pa.float64()), unknown), np.float64)
+
+
+def flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def texts_of(run: Run, ids: set[int]) -> dict[int, tuple[str, str]]:
+    """Return the reference and the selected hypothesis of some rows, by their ids."""
+    wanted = pa.array(sorted(ids), pa.int64())
+    found: dict[int, tuple[str, str]] = {}
+    for file in (*run.files("data"), *run.files("rejects")):
+        table = read_table(file, columns=["id", "text", "pred_text"])
+        for row in table.filter(pc.is_in(table["id"], wanted)).to_pylist():
+            found[row["id"]] = row["text"] or "", row["pred_text"] or ""
+    return found
