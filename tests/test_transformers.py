@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.conftest import DEMO
-from tests.tiny_transformers import CTC
+from tests.tiny_transformers import CTC, TRANSDUCERS
 from winnow.audio.decode import load_clip
 from winnow.engines.engine import Request
 from winnow.engines.registry import engine_for
@@ -89,6 +89,51 @@ def test_ctc_model_reads_in_batches_what_the_pipeline_reads_one_by_one(saved, na
         assert 0 <= hypothesis.confidence <= 1
         if hypothesis.words is not None:
             assert hypothesis.words[-1].end <= clip.seconds + 0.1
+
+
+@pytest.mark.parametrize("name", TRANSDUCERS)
+def test_transducer_reads_in_batches_what_generate_reads_one_by_one(saved, name):
+    folder = saved("TRANSDUCERS", name)
+    model = load(folder, timestamps=True)
+    together, alone = read_together(model, requests("of the and")), read_alone(model, requests("of the and"))
+    texts = [hypothesis.text for hypothesis in together]
+    assert texts == [hypothesis.text for hypothesis in alone] == transducer_texts(folder)
+    for one, other, clip in zip(together, alone, clips(), strict=True):
+        assert one.evidence[0].gap == pytest.approx(other.evidence[0].gap, abs=1e-3)
+        assert 0 <= one.confidence <= 1
+        assert 0 <= one.words[0].start <= one.words[-1].end <= clip.seconds + 0.5
+
+
+def transducer_texts(folder: Path) -> list[str]:
+    import transformers
+    from transformers import AutoProcessor
+
+    name = json.loads((folder / "config.json").read_text())["architectures"][0]
+    model, processor = getattr(transformers, name).from_pretrained(folder), AutoProcessor.from_pretrained(folder)
+    read = []
+    for clip in clips():
+        ids = model.generate(**processor(clip.samples, sampling_rate=16_000)).sequences
+        (text,) = processor.batch_decode(ids, skip_special_tokens=True)
+        read.append(" ".join(text.split()))
+    return read
+
+
+@torch.inference_mode()
+def test_likelihood_of_a_text_is_the_loss_of_its_tdt_model(saved):
+    from transformers import AutoProcessor, ParakeetForTDT
+
+    folder = saved("TRANSDUCERS", "ParakeetTDT")
+    model, own, processor = load(folder), ParakeetForTDT.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
+    ids = model.reader.vocabulary.write("of the and", None)
+    reading = model.reader.read([clip.samples for clip in clips()], requests())
+    for row, clip in enumerate(clips()):
+        inputs = processor(clip.samples, sampling_rate=16_000)
+        labels = torch.tensor([ids])
+        decoder_ids = torch.tensor([[own.config.blank_token_id, *ids]])
+        loss = own(
+            **inputs, labels=labels, decoder_input_ids=decoder_ids, reduction="sum", output_attention_mask=True
+        ).loss.item()
+        assert -reading.scorer.log_likelihoods([(row, ids)])[0] == pytest.approx(loss, rel=1e-5, abs=1e-3)
 
 
 @pytest.mark.parametrize("name", ["Wav2Vec2", "ParakeetCTC"])

@@ -127,3 +127,33 @@ CTC = {name: lambda folder, name=name: wave_model(folder, name) for name in WAVE
     "GraniteSpeech5": granite_ctc,
 }
 """Every class of transformers with a CTC head."""
+
+
+PREDICTOR = {"decoder_hidden_size": 16, "num_decoder_layers": 1, "encoder_config": ENCODER}
+
+
+def transducer(folder: Path, name: str, **options) -> Path:
+    """Save a transducer with Parakeet's networks."""
+    import torch
+    import transformers
+
+    special = ("<unk>", "<s>", "</s>", "<pad>", "<blank>")
+    tokenizer = pieces_tokenizer(transformers.ParakeetTokenizer, special, pad_token="<pad>")
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<blank>"]})
+    sizes = {"vocab_size": len(tokenizer), "pad_token_id": 3, "blank_token_id": 4}
+    config = getattr(transformers, f"Parakeet{name}Config")(**PREDICTOR, **sizes, **options)
+    processor = transformers.ParakeetProcessor(
+        transformers.ParakeetFeatureExtractor(), tokenizer, decoder_type=name.lower()
+    )
+    model = getattr(transformers, f"ParakeetFor{name}")(config)
+    model.generation_config = transformers.GenerationConfig(decoder_start_token_id=4, pad_token_id=3)
+    with torch.no_grad():
+        model.encoder_projector.weight.mul_(30)  # so that a model does not say the same at every frame
+        model.joint.head.bias[len(tokenizer) : len(tokenizer) + 1] = -100.0  # no step of no frame, in endless number
+    return save(folder, model, processor)
+
+
+TRANSDUCERS = {
+    "ParakeetRNNT": lambda folder: transducer(folder, "RNNT", max_symbols_per_step=2),
+    "ParakeetTDT": lambda folder: transducer(folder, "TDT", durations=[0, 1, 2, 3, 4]),
+}

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from winnow.engines.likelihoods import MAX_NUMBERS, Text, groups, rnnt_sum, tdt_sum, to_batch, to_list
 
+MAX_TOKENS_PER_FRAME = 4  # of texts under a transducer, which could emit any number; speech has less than one
 CACHED_NUMBERS = 2**18  # in the output of the joint network on a CPU; larger ones leave its cache
 CACHED_LATTICES = 2**17  # numbers in the lattices of a group on a CPU; larger groups also have more padding
 
@@ -59,6 +60,22 @@ class PrefixTree:
                 node = child
                 path.append(node)
             self.paths.append(path)
+
+
+def bounded_log_likelihoods(
+    networks: TransducerNetworks,
+    encoded: Tensor,
+    frames: Tensor,
+    texts: Sequence[Text],
+    blank: int,
+    durations: Sequence[int] = (),
+) -> list[float]:
+    """As `transducer_log_likelihoods`; a text with more than MAX_TOKENS_PER_FRAME is too long."""
+    lengths = frames.tolist()
+    fitting = [i for i, (row, ids) in enumerate(texts) if len(ids) <= MAX_TOKENS_PER_FRAME * lengths[row]]
+    sums = transducer_log_likelihoods(networks, encoded, frames, [texts[i] for i in fitting], blank, durations)
+    values = dict(zip(fitting, sums, strict=True))
+    return [values.get(i, -torch.inf) for i in range(len(texts))]
 
 
 def transducer_log_likelihoods(

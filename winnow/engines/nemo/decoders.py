@@ -13,8 +13,6 @@ from winnow.engines.tokens import Tokens
 from winnow.errors import CheckpointError
 from winnow.parameters.engine import EngineOptions
 
-MAX_TOKENS_PER_FRAME = 4  # of texts under a transducer, which could emit any number; speech has less than one
-
 
 def make_decoder(model: Any, name: str, options: EngineOptions) -> Decoder:
     """Return the decoder of a model; raises CheckpointError if its family is not supported."""
@@ -106,21 +104,9 @@ class TransducerHypotheses:
         return Tokens(ids, confidence, starts, ends, bool(np.isfinite(confidence).all()))
 
     def log_likelihoods(self, texts: Sequence[tuple[int, Sequence[int]]]) -> list[float]:
-        """Return the log-likelihoods; a text with more than MAX_TOKENS_PER_FRAME is too long."""
         from winnow.engines.nemo.transducer_networks import NemoNetworks
-        from winnow.engines.transducer_lattice import transducer_log_likelihoods
+        from winnow.engines.transducer_lattice import bounded_log_likelihoods
 
-        frames = self.frames.tolist()
-        fitting = [i for i, (row, ids) in enumerate(texts) if len(ids) <= MAX_TOKENS_PER_FRAME * frames[row]]
-        values = [-np.inf] * len(texts)
-        sums = transducer_log_likelihoods(
-            NemoNetworks(self.decoder.model),
-            self.encoded,
-            self.frames,
-            [texts[i] for i in fitting],
-            self.decoder.decoding.blank_id,
-            self.decoder.durations,
-        )
-        for i, value in zip(fitting, sums, strict=True):
-            values[i] = value
-        return values
+        own = self.decoder
+        networks = NemoNetworks(own.model)
+        return bounded_log_likelihoods(networks, self.encoded, self.frames, texts, own.decoding.blank_id, own.durations)

@@ -7,9 +7,13 @@ from winnow.engines.engine import Extra, LanguagePrompt
 from winnow.errors import CheckpointError
 from winnow.parameters.engine import EngineOptions
 
+FRAMEWISE = ("ctc", "transducer", "prompted transducer")
+"""Families whose tokens have frames."""
+
 LANGUAGES: dict[str, LanguagePrompt] = {
     "ctc": "none",
     "transducer": "none",
+    "prompted transducer": "optional",
     "whisper": "optional",
     "whisper-en": "none",
     "encoder-decoder": "none",
@@ -34,7 +38,9 @@ def family_of(config: dict[str, Any], name: str) -> str:
         return "ctc"
     transducers = [auto.MODEL_FOR_RNNT_MAPPING_NAMES, auto.MODEL_FOR_TDT_MAPPING_NAMES]
     if model_class in transducers[0].values() or model_class in transducers[1].values():
-        return "transducer"
+        processor = processor_class(str(config.get("model_type")))
+        told = processor and "language" in inspect.signature(processor.__call__).parameters
+        return "prompted transducer" if told else "transducer"
     if model_class == "WhisperForConditionalGeneration":
         return "whisper-en" if config.get("vocab_size") == ENGLISH_WHISPER else "whisper"
     speech = {
@@ -86,7 +92,7 @@ def unsupported_options(family: str, options: EngineOptions) -> dict[str, str]:
         "decoder": (options.decoder, "a hybrid NeMo checkpoint"),
         "cuda_graphs": (options.cuda_graphs, "a NeMo transducer"),
         "local_attention": (options.local_attention, "a NeMo checkpoint with relative positions"),
-        "timestamps": (options.timestamps and family not in ("ctc", "transducer"), "a CTC or transducer model"),
+        "timestamps": (options.timestamps and family not in FRAMEWISE, "a CTC or transducer model"),
         "language": (options.language is not None and LANGUAGES[family] == "none", "a model that is told the language"),
         "target_language": (options.target_language is not None, "a NeMo checkpoint with a prompt"),
         "punctuation": (options.punctuation is not None, "a NeMo checkpoint with a prompt"),
@@ -97,7 +103,7 @@ def unsupported_options(family: str, options: EngineOptions) -> dict[str, str]:
 def cannot_give(family: str) -> dict[Extra, str]:
     """Map what models of a family never give, or not always, to why or when."""
     missing: dict[Extra, str] = {"no speech": "transformers' models do not tell it"}
-    if family not in ("ctc", "transducer"):
+    if family not in FRAMEWISE:
         missing["word times"] = "only CTC models and transducers have them"
     if family not in ("whisper", "multilingual-speech-llm"):
         missing["spoken language"] = "only models that are told the language tell it"

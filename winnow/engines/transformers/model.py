@@ -108,7 +108,10 @@ class TransformersRecogniser:
 def make_reader(loaded: Loaded, name: str, options: EngineOptions) -> Reader:
     """Return what reads with a model of this family."""
     from winnow.engines.transformers.ctc import CtcReader
+    from winnow.engines.transformers.transducer import TransducerReader
 
     if loaded.family == "ctc":
         return CtcReader(loaded, name)
+    if loaded.family.endswith("transducer"):
+        return TransducerReader(loaded, options)
     raise CheckpointError(f"{name}: unsupported family {loaded.family}")
