@@ -1,25 +1,32 @@
 """Segment: recordings of any length become utterances."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from prefect import flow
 
 from flows.orchestrator import Orchestrator, PrefectOrchestrator
 from flows.run_name import run_name
-from flows.streaming import Futures, Step, stream
+from flows.streaming import LIGHT_TASKS, Futures, Step, stream
 from flows.with_parameters import with_parameters
 from tasks.assemble import assemble_segments
 from tasks.cut import cut_shard
 from tasks.load import load_shard
 from tasks.place import place_shard
 from tasks.shard import shard_manifest
+from tasks.transcribe import transcribe_shard
 from winnow.audio import voice_activity
 from winnow.corpora.registry import corpus_of
+from winnow.devices.executors import Executor, open_executor
 from winnow.digests import sha256_of
+from winnow.models.passes import Pass
 from winnow.parameters.segment import Segment
 from winnow.segmenting.before_start import check_segmentation
 from winnow.segmenting.cuts import cut_options
+from winnow.segmenting.placing import PlaceOptions
+from winnow.segmenting.reading import reading_pass
 from winnow.segmenting.record import SegmentReport, open_segmentation
 
 SHARD_HOURS = 1.0  # of audio that is stated; a longer recording is a shard by itself
@@ -33,26 +40,45 @@ def segment(settings: Segment) -> SegmentReport:
 
 
 def run_segmentation(settings: Segment, orchestrator: Orchestrator) -> SegmentReport:
-    """Cut each recording at its pauses, place its text, and write the manifest of segments."""
+    """Cut each recording at its pauses, have a model read it, place its text, and write the manifest of segments."""
     check_segmentation(settings)
+    model_pass = reading_pass(settings.reading) if settings.reading else None
     digest = corpus_of(settings).digest()
     inputs = {"manifest": digest, "voice activity": sha256_of(voice_activity.weights())}
+    inputs |= {"model": model_pass.checkpoint.sha256} if model_pass else {}
     options = cut_options(settings)
-    with open_segmentation(settings, inputs, orchestrator.owner()) as output:
+    placing = PlaceOptions(normalizer=settings.normalizer, shortest=options.shortest)
+    with open_segmentation(settings, inputs, orchestrator.owner()) as output, open_devices(settings) as devices:
         read_as = settings.audio_folder, settings.referenced, settings.columns
         manifest = orchestrator.run(shard_manifest, settings.manifest, output, SHARD_HOURS, digest, *read_as)
 
         def submit(shard: Path) -> Futures:
             loaded = orchestrator.submit(load_shard, shard, settings.referenced)
             cut = orchestrator.submit(cut_shard, loaded, options, settings.audio_root)
-            return [loaded, cut, orchestrator.submit(place_shard, cut, loaded)]
+            read = [orchestrator.submit(transcribe_shard, cut, model_pass, devices)] if model_pass else []
+            return [loaded, cut, *read, orchestrator.submit(place_shard, read[0] if read else cut, loaded, placing)]
 
-        step = Step(submit)
+        step = Step(submit, lambda: slots(model_pass, devices))
         stream(manifest.shards, step)
-        loaded, cut, placed = (step.results(task) for task in range(3))
+        loaded, cut, placed = (step.results(task) for task in (0, 1, -1))
         report = orchestrator.run(assemble_segments, output, cut, placed, loaded)
         orchestrator.table(report.table, key="segments", description=f"What was cut into {output}.")
         return report
+
+
+@contextmanager
+def open_devices(settings: Segment) -> Iterator[Executor | None]:
+    """Open the devices of the model, if there is one."""
+    if settings.reading is None:
+        yield None
+        return
+    with open_executor(settings.reading) as devices:
+        yield devices
+
+
+def slots(model_pass: Pass | None, devices: Executor | None) -> int:
+    """Return how many shards are in work: one more than there are devices, so that none of them waits."""
+    return devices.slots(model_pass.placement) + 1 if model_pass and devices else LIGHT_TASKS
 
 
 if __name__ == "__main__":

@@ -157,7 +157,7 @@ def test_texts_are_those_of_faster_whisper(model):
         assert len(hypothesis.words) == len(hypothesis.word_confidence) == len(hypothesis.text.split())
         times = [time for word in hypothesis.words for time in (word.start, word.end)]
         assert times == sorted(times)
-        assert times[-1] <= clip_of(path).seconds + 0.1
+        assert 0.7 * clip_of(path).seconds < times[-1] <= clip_of(path).seconds + 0.1
         assert 0 <= hypothesis.no_speech <= 1
 
 

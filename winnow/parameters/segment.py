@@ -3,10 +3,15 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from winnow.parameters.audio import AudioOptions
 from winnow.parameters.column_names import COLUMNS_HELP, ColumnNames
-from winnow.parameters.settings import Folder, Location, NonNegative, Parameters, Seconds
+from winnow.parameters.curation import Curation
+from winnow.parameters.engine import EngineOptions
+from winnow.parameters.placement import Dask, Placement, check_devices, placement_complaints
+from winnow.parameters.settings import Folder, Location, NonNegative, Parameters, Seconds, default_of, flag
+from winnow.text.normalize import Normalizer
 
 SHORTEST, LONGEST = 0.2, 3600.0  # seconds
 SHORTEST_PAUSE = 0.1  # seconds
@@ -15,7 +20,10 @@ SHORTEST_PAUSE = 0.1  # seconds
 class Segment(Parameters):
     """The parameters of the flow `segment`."""
 
-    NOT_COMPARED: ClassVar[frozenset[str]] = frozenset({"output"})
+    NOT_COMPARED: ClassVar[frozenset[str]] = frozenset(
+        {"output", "model", "trust_unpinned", "devices", "placement", "dask"}
+    )  # the model's digest is compared, not its name
+    PATHS: ClassVar[frozenset[str]] = frozenset({"model"})
     LOCATIONS: ClassVar[frozenset[str]] = frozenset({"manifest", "audio_root", "relative_to"})
 
     manifest: Location = Field(
@@ -23,6 +31,13 @@ class Segment(Parameters):
     )
     output: Folder = Field(
         kw_only=True, title="Output", description="New folder for the manifest of segments, on disk or in a store"
+    )
+    model: str | None = Field(
+        None,
+        kw_only=True,
+        title="Model",
+        description="Checkpoint that reads the segments, so that the texts of recordings can be placed in them; named "
+        "as curate's small model. Default: none, texts are not placed",
     )
     shortest: Seconds = Field(
         1.0, kw_only=True, title="Shortest", description="Shortest segment, in seconds; shorter ones are left out"
@@ -52,6 +67,58 @@ class Segment(Parameters):
     )
     columns: ColumnNames = Field("", kw_only=True, title="Columns", description=COLUMNS_HELP)
 
+    trust_unpinned: bool = Field(
+        False,
+        kw_only=True,
+        title="Trust unpinned models",
+        description="Accept a model of a hub that is not pinned by a digest or commit",
+    )
+    engine: EngineOptions = Field(
+        EngineOptions(),
+        kw_only=True,
+        title="Engine",
+        description="How the model transcribes, as for curate",
+    )
+    audio: AudioOptions = Field(
+        AudioOptions(), kw_only=True, title="Audio", description="How audio is fetched that is in no local file"
+    )
+    normalizer: Normalizer = Field(
+        "basic",
+        kw_only=True,
+        title="Normalizer",
+        description="Differences to ignore when texts are compared with what was read, as for curate",
+    )
+    devices: str = Field(
+        "inline",
+        kw_only=True,
+        title="Devices",
+        description="Where the model runs: inline, local, or the address of a Dask scheduler, as for curate",
+    )
+    placement: Placement = Field(
+        Placement(), kw_only=True, title="Model's devices", description="Which devices the model runs on"
+    )
+    dask: Dask = Field(Dask(), kw_only=True, title="Dask", description="Dask workers and the connection to them")
+
+    @property
+    def reading(self) -> Curation | None:
+        """How the model reads segments: as the small model of a curation without references."""
+        if self.model is None:
+            return None
+        return Curation(
+            manifest=self.manifest,
+            output=self.output,
+            small=self.model,
+            references="optional",
+            trust_unpinned=self.trust_unpinned,
+            audio_root=self.audio_root,
+            engine=self.engine,
+            audio=self.audio,
+            normalizer=self.normalizer,
+            devices=self.devices,
+            small_placement=self.placement,
+            dask=self.dask,
+        )
+
     @property
     def audio_folder(self) -> str | None:
         """Where relative audio paths start; None for the folder of the input."""
@@ -62,6 +129,11 @@ class Segment(Parameters):
         """Whether every recording must have a text."""
         return False
 
+    @field_validator("devices")
+    @classmethod
+    def known_devices(cls, value: str) -> str:
+        return check_devices(value)
+
     def complaints(self) -> Iterator[str]:
         least = 3 * self.shortest + 2 * self.margin
         if not least <= self.longest <= LONGEST:
@@ -70,3 +142,16 @@ class Segment(Parameters):
             yield f"--shortest: at least {SHORTEST:g} s"
         if self.pause < SHORTEST_PAUSE:
             yield f"--pause: at least {SHORTEST_PAUSE:g} s: what is shorter may be within a word"
+        if self.model is None:
+            unused = [
+                name
+                for name in ("engine", "placement", "dask", "devices")
+                if getattr(self, name) != default_of(self, name)
+            ]
+            unused += ["trust_unpinned"] if self.trust_unpinned else []
+            if unused:
+                yield f"{flag(unused[0])}: not used without --model"
+        elif self.engine.max_seconds < self.longest:
+            yield f"--engine.max-seconds: at least --longest, {self.longest:g} s"
+        else:
+            yield from placement_complaints(self.devices, {"placement": self.placement}, self.dask)

@@ -1,5 +1,7 @@
 """Where a recording is cut: at its pauses, and within speech only where there is none in reach."""
 
+from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
 
@@ -51,6 +53,16 @@ def cut(probabilities: Samples, milliseconds: int, options: CutOptions) -> list[
     stretches = joined([span for span in spans if span.length > 0], options)
     parts = [part for stretch in stretches for part in split(stretch, probabilities, options)]
     return with_silence(with_margins(join_short(parts, options), milliseconds, options), milliseconds)
+
+
+def pauses_in(probabilities: Samples, pieces: list[Piece]) -> Iterator[list[int]]:
+    """Yield the start and the end of each pause within a piece, in milliseconds, one after the other."""
+    found = speech_spans(probabilities, len(probabilities) * WINDOW, PAUSES)
+    gaps = [(1000 * span.end // RATE, 1000 * after.start // RATE) for span, after in pairwise(found)]
+    for piece in pieces:
+        first = bisect_left(gaps, (piece.start, piece.start))
+        last = bisect_left(gaps, (piece.end, piece.end))
+        yield [time for gap in gaps[first:last] if gap[1] < piece.end for time in gap]
 
 
 def joined(spans: list[Piece], options: CutOptions) -> list[list[Piece]]:

@@ -7,7 +7,7 @@ from winnow.audio.decode import Slice
 from winnow.audio.measurements import BadAudio
 from winnow.audio.recording import read_recording
 from winnow.audio.voice_activity import RATE, speech_probabilities
-from winnow.segmenting.cuts import CutOptions, Piece, cut
+from winnow.segmenting.cuts import CutOptions, Piece, cut, pauses_in
 from winnow.segmenting.parts import CUT, LEFT_OUT, SEGMENT, SILENCE, Part, part_of, unreadable
 
 
@@ -30,13 +30,15 @@ def cut_recording(row: Part, options: CutOptions, root: str | None) -> list[Part
         return [unreadable(row, bad.reason, bad.detail)]
     row = row | {"found_path": recording.found or row["found_path"]}
     whole = np.concatenate([np.empty(0, np.float32), *probabilities])
-    return [as_part(row, piece, options) for piece in cut(whole, recording.milliseconds, options)]
+    pieces = cut(whole, recording.milliseconds, options)
+    pauses = pauses_in(whole, pieces)
+    return [as_part(row, piece, options, times) for piece, times in zip(pieces, pauses, strict=True)]
 
 
-def as_part(row: Part, piece: Piece, options: CutOptions) -> Part:
+def as_part(row: Part, piece: Piece, options: CutOptions, pauses: list[int]) -> Part:
     place = piece.start, piece.end
     if piece.silent:
         return part_of(row, SILENCE, *place, reason="SILENCE")
     if piece.length < options.shortest:
         return part_of(row, LEFT_OUT, *place, reason="SHORT_SPEECH", ends_in_speech=piece.in_speech)
-    return part_of(row, SEGMENT, *place, ends_in_speech=piece.in_speech)
+    return part_of(row, SEGMENT, *place, ends_in_speech=piece.in_speech, pauses=pauses)

@@ -12,6 +12,7 @@ from winnow.runs.shard_files import read_table
 from winnow.runs.storage import write_atomically
 from winnow.segmenting.parts import SEGMENT, SILENCE, Part
 from winnow.segmenting.record import LEFT_OUT, MANIFEST, Amount, SegmentReport
+from winnow.text.words import split_words
 
 PLACE = ("audio_filepath", "offset", "duration", "text")
 OWN = ("recording", "segment", "ends_in_speech", "match", "first_word", "words")
@@ -119,5 +120,5 @@ def milliseconds_of(part: Part) -> int:
 
 
 def words_in(text: str | None) -> int:
-    """Count the words of a text as it is written: what lies between white space."""
-    return len((text or "").split())
+    """Count the words of a text as it is written."""
+    return len(split_words(text or ""))

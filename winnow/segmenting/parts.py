@@ -14,6 +14,7 @@ CUT = extend_schema(
     ("start_ms", pa.int64()),  # milliseconds from the beginning of the recording; null if it could not be read
     ("end_ms", pa.int64()),
     ("ends_in_speech", pa.bool_()),  # whether it was cut where nothing pauses
+    ("pauses", pa.list_(pa.int64())),  # start and end of each pause within a segment, in milliseconds like start_ms
 )
 """Recordings after they were cut. The `id` is that of the recording; `offset` and `duration` are those of the part.
 
@@ -32,6 +33,10 @@ PLACED = extend_schema(
 PART_REASONS = {
     "SILENCE": "nobody speaks",
     "SHORT_SPEECH": "speech that is shorter than the shortest segment, and not near to other speech",
+    "NOTHING_READ": "the model read nothing, though somebody seems to speak",
+    "NOT_WRITTEN": "speech that is not in the text",
+    "NOT_SAID": "text that is not in the speech",
+    "MISMATCH": "speech and text have too few words in common",
     "NOT_ALIGNED": "text of a recording that was cut without it, because no model was given",
 }
 """Why a part of a recording is no segment, besides the reasons for quarantine."""
@@ -40,14 +45,17 @@ Part = dict[str, Any]
 
 
 def part_of(row: Part, kind: str, start: int, end: int, **values: object) -> Part:
-    """Return a part of a recording, given its row and milliseconds from its beginning."""
+    """Return a part of a recording, given its row or that of another part, and milliseconds from its beginning."""
+    beginning = (row.get("offset") or 0.0) - (row.get("start_ms") or 0) / 1000
     place = {
-        "offset": round((row.get("offset") or 0.0) + start / 1000, 6),
+        "offset": round(beginning + start / 1000, 6),
         "duration": (end - start) / 1000,
         "duration_rounding": None,
         "text": None,
     }
-    return row | place | {"part": kind, "start_ms": start, "end_ms": end, "ends_in_speech": False} | values
+    return (
+        row | place | {"part": kind, "start_ms": start, "end_ms": end, "ends_in_speech": False, "pauses": None} | values
+    )
 
 
 def unreadable(row: Part, reason: str, detail: str | None) -> Part:

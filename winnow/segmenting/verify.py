@@ -25,6 +25,7 @@ from winnow.segmenting.record import (
     read_segment_record,
     read_segment_report,
 )
+from winnow.text.words import split_words
 
 OWN = {*FILES, SUCCESS, "_lock", ledger.LEDGER, ledger.STAGES}
 
@@ -98,10 +99,10 @@ def check_words(output: Path, records: list[Record], report: SegmentReport) -> V
     words: dict[int, Counter[str]] = defaultdict(Counter)
     for shard in files_of(output, records, "load"):
         for row in read_table(shard, columns=["id", "text"]).to_pylist():
-            words[row["id"]].update((row["text"] or "").split())
+            words[row["id"]].update(split_words(row["text"] or ""))
     total = sum(counter.total() for counter in words.values())
     for line in [*lines_of(output / MANIFEST), *lines_of(output / LEFT_OUT)]:
-        words[line["recording"]].subtract((line.get("text") or "").split())
+        words[line["recording"]].subtract(split_words(line.get("text") or ""))
     faulty = [name for name, counter in words.items() if any(counter.values())]
     names = f"; not those of recording {faulty[0]}" if faulty else ""
     sentence = f"{total:,} words = {report.segments.words:,} in segments + {total - report.segments.words:,} left out"

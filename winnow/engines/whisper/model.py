@@ -160,7 +160,7 @@ class WhisperRecogniser:
             if not rows:
                 continue
             texts = [list(tokens[i].ids) for i in rows]
-            aligned = self.model.align(take(encoded, rows), self.start(language), texts, [frames[i] // 2 for i in rows])
+            aligned = self.model.align(take(encoded, rows), self.start(language), texts, [frames[i] for i in rows])
             for i, result in zip(rows, aligned, strict=True):
                 places = np.array(result.alignments)
                 jumps = places[np.diff(places[:, 0], prepend=-1) > 0, 1].tolist()

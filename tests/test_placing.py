@@ -1,0 +1,153 @@
+"""Where the text of a recording is placed, and what is kept apart: what nobody says, and what is not written."""
+
+import json
+
+import pyarrow as pa
+import pytest
+
+from winnow.schema import UTTERANCE, WORDS
+from winnow.segmenting.chains import find_chains
+from winnow.segmenting.parts import CUT, SEGMENT, part_of
+from winnow.segmenting.placing import PlaceOptions, place_texts
+
+READ = CUT.append(pa.field("small_pred_text", pa.string())).append(pa.field("small_words", WORDS))
+WORD = 400  # milliseconds
+
+ANN = "Ann went to the market early on Monday."
+BOB = "There she bought a loaf of bread and seven eggs."
+CAT = "On the way home it began to rain very hard."
+DAN = "Her umbrella was still standing beside the kitchen door."
+TEXT = f"{ANN} {BOB} {CAT} {DAN}"
+
+
+def place(
+    text: str | None, *heard: str, times: bool = True, pauses: dict[int, list[int]] | None = None, **fields
+) -> list[dict]:
+    """Return the parts of a recording, given what was read in each of its segments, a second of silence apart."""
+    row = dict.fromkeys(UTTERANCE.names)
+    row |= {"id": 1, "audio_filepath": "a.wav", "path": "/a.wav", "text": text, "fields": json.dumps(fields)}
+    parts, start = [], 0
+    for number, read in enumerate(heard):
+        words = read.split()
+        end = start + WORD * max(3, len(words))
+        part = part_of(row, SEGMENT, start, end, pauses=(pauses or {}).get(number, []))
+        spans = [{"word": word, "start": n * WORD / 1000, "end": (n + 1) * WORD / 1000} for n, word in enumerate(words)]
+        parts.append(part | {"small_pred_text": read, "small_words": spans if times else None})
+        start = end + 1000
+    table = pa.Table.from_pylist(parts, READ)
+    return place_texts(table, pa.Table.from_pylist([row], UTTERANCE), PlaceOptions()).to_pylist()
+
+
+def texts(parts: list[dict]) -> list[str | None]:
+    return [part["text"] for part in parts if part["part"] == SEGMENT]
+
+
+def rest(parts: list[dict]) -> list[tuple[str, str | None]]:
+    """Return the reasons of all other parts, with their text or what was read there."""
+    return [(part["reason"], part["text"] or part["pred_text"]) for part in parts if part["part"] != SEGMENT]
+
+
+def plain(text: str) -> str:
+    return text.lower().replace(".", "")
+
+
+@pytest.mark.parametrize("times", [True, False])
+def test_segments_have_their_text_as_it_is_written(times):
+    parts = place(TEXT, plain(ANN), plain(f"{BOB} {CAT}"), plain(DAN), times=times)
+    assert texts(parts) == [ANN, f"{BOB} {CAT}", DAN]
+    assert rest(parts) == []
+    assert [part["match"] for part in parts] == [1.0] * 3
+    assert [part["first_word"] for part in parts] == [0, 8, 28]
+
+
+def test_misheard_words_are_placed_between_their_neighbours():
+    parts = place(
+        TEXT, "and went to the margin early monday", plain(BOB), "on the whey hum it began to rain", plain(DAN)
+    )
+    assert texts(parts) == [ANN, BOB, CAT, DAN]
+    assert rest(parts) == []
+
+
+def test_sentence_that_nobody_says_is_found_whole():
+    parts = place(TEXT, plain(ANN), plain(f"{BOB} {DAN}"))
+    assert texts(parts) == [ANN, f"{BOB} {DAN}"]
+    assert rest(parts) == [("NOT_SAID", CAT)]
+
+
+def test_front_matter_is_not_smeared_over_the_first_sentence():
+    front = "This is a recording of the public domain, read by a volunteer on Monday."
+    parts = place(f"{front} {TEXT}", *map(plain, (ANN, BOB, CAT, DAN)))
+    assert texts(parts) == [ANN, BOB, CAT, DAN]
+    assert rest(parts) == [("NOT_SAID", front)]
+
+
+def test_speech_that_is_not_written_is_kept_apart():
+    parts = place(TEXT, plain(ANN), "well where was i on the page", plain(BOB), plain(CAT), plain(DAN))
+    assert texts(parts) == [ANN, BOB, CAT, DAN]
+    assert rest(parts) == [("NOT_WRITTEN", "well where was i on the page")]
+
+
+def test_speech_that_is_not_written_is_cut_off_at_the_pause_before_it():
+    words = len(ANN.split())
+    pause = [words * WORD - 90, words * WORD + 110]
+    parts = place(TEXT, f"{plain(ANN)} sorry where was i", plain(BOB), plain(CAT), plain(DAN), pauses={0: pause})
+    first, aside, *_ = parts
+    assert texts(parts) == [ANN, BOB, CAT, DAN]
+    assert (first["end_ms"], first["ends_in_speech"]) == (words * WORD + 10, False)
+    assert (aside["start_ms"], aside["reason"], aside["pred_text"]) == (
+        first["end_ms"],
+        "NOT_WRITTEN",
+        "sorry where was i",
+    )
+    assert aside["offset"] == first["offset"] + first["duration"]
+
+
+def test_other_words_than_the_written_ones_are_neither_placed_nor_kept():
+    other = "a green bicycle stood near that old factory"
+    parts = place(TEXT, plain(ANN), plain(BOB), other, plain(DAN))
+    assert texts(parts) == [ANN, BOB, DAN]
+    assert sorted(rest(parts)) == [("NOT_SAID", CAT), ("NOT_WRITTEN", other)]
+
+
+def test_swapped_parts_of_the_text_are_placed_where_they_are_said():
+    parts = place(f"{CAT} {DAN} {ANN} {BOB}", *map(plain, (ANN, BOB, CAT, DAN)))
+    assert texts(parts) == [ANN, BOB, CAT, DAN]
+    assert rest(parts) == []
+    assert [part["first_word"] for part in parts] == [19, 27, 0, 10]
+
+
+@pytest.mark.parametrize(
+    ("heard", "reasons"),
+    [([""], ["NOTHING_READ", "NOT_SAID"]), (["la la la la"], ["NOT_WRITTEN", "NOT_SAID"])],
+)
+def test_nothing_is_placed_where_nothing_of_the_text_was_read(heard, reasons):
+    parts = place(ANN, *heard)
+    assert [reason for reason, _ in rest(parts)] == reasons
+    assert texts(parts) == []
+
+
+def test_recording_without_a_text_keeps_its_segments():
+    assert texts(place(None, "good morning", "good night")) == [None, None]
+
+
+def test_words_have_times_within_their_segment():
+    words = place(ANN, plain(ANN))[0]["words"]
+    assert [word["word"] for word in words] == ANN.split()
+    assert (words[0]["start"], words[1]["start"], words[-1]["end"]) == (0.0, 0.4, 3.2)
+
+
+def test_text_without_spaces_is_placed_by_its_characters():
+    parts = place("今天天气很好。我们去公园散步吧。", "今天天气很好", "我们去公园散步吧", lang="zh")
+    assert texts(parts) == ["今天天气很好。", "我们去公园散步吧。"]
+    assert rest(parts) == []
+
+
+def test_dashes_and_hyphens_stay_with_their_words():
+    text = "“Twenty-one,” he said — and left the room — at once."
+    parts = place(text, "twenty one he said", "and left the room at once")
+    assert " ".join(texts(parts)) == text
+
+
+def test_the_longest_chains_are_found_first():
+    read, written = "x a b c d e f y".split(), "d e f z a b c d e f".split()
+    assert find_chains(read, written) == [[(1, 4, 6)]]
