@@ -1,6 +1,7 @@
 """Fixtures of the tests: small corpora, stand-ins for models, and Prefect servers."""
 
 import functools
+import gc
 import importlib
 import json
 import logging
@@ -47,6 +48,11 @@ hypothesis.settings.load_profile("steady")
 os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
 # each of Prefect's many clients parses all known certificates, in 50 ms; no test's server needs any
 os.environ["PREFECT_API_SSL_CERT_FILE"] = str(Path(__file__).with_name("certificate.pem"))
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over all that is imported by now."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -185,9 +191,21 @@ def run_command_here(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[...
     os.environ.update(environment)
 
 
+START_SERVER = """
+import sys
+from winnow.imports import without_gc
+
+with without_gc():
+    import uvicorn
+    from prefect.server.api.server import create_app
+
+uvicorn.run(create_app, factory=True, port=int(sys.argv[1]), log_level="error", lifespan="on")
+"""
+
+
 @contextmanager
 def running_server(home: Path, temporary: bool = False) -> Iterator[str]:
-    """Run `prefect server start` in a process that is killed at the end; yield its address.
+    """Run what `prefect server start` starts, in a process that is killed at the end; yield its address.
 
     A temporary one has no web pages, and no services that work on a schedule.
     """
@@ -197,11 +215,9 @@ def running_server(home: Path, temporary: bool = False) -> Iterator[str]:
     api = f"http://127.0.0.1:{port}/api"
     home.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"PREFECT_HOME": str(home), "PREFECT_API_URL": api}
-    command = [sys.executable, "-P", "-m", "prefect", "server", "start", "--port", str(port)]
     if temporary:
         environment |= EPHEMERAL_SETTINGS | {"PREFECT_UI_ENABLED": "0"}
-        command = [sys.executable, "-P", "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
-        command += ["--port", str(port), "--log-level", "error", "--lifespan", "on"]
+    command = [sys.executable, "-P", "-c", START_SERVER, str(port)]
     with (home / "server.log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:

@@ -44,8 +44,7 @@ from flows.refilter import refilter
 from flows.relabel import relabel
 from flows.segment import segment
 from tests.conftest import CHROMIUM, DEMO, ROOT, published_rows, running_server
-from winnow.errors import DeploymentFailed, OptionError
-from winnow.models.resolve import resolve
+from winnow.errors import ChecksFailed, DeploymentFailed, OptionError
 from winnow.runs.lock import lock_folder
 
 pytestmark = pytest.mark.unmeasured
@@ -498,36 +497,28 @@ def test_run_is_started_from_the_form_and_its_report_is_shown(server, browser, s
     browser.picture("report.png", 2100)
 
 
-def test_deployments_download_measure_and_check_models(server, manifest, hears, tmp_path):
+def test_maintenance_flows_record_what_they_found(server, manifest, hears, tmp_path):
     small = pinned("small")
-    resolve(small)  # so that the model is examined here, where NeMo is imported already
     corpus = manifest({"audio_filepath": "a.wav", "text": "hello"})
     models = hears(one={"a.wav": "hello"})
-    triggers = {
-        "download-models/cpu": {"models": [small]},
-        "benchmark/cpu": {"manifest": str(corpus), "models": [models["one"]], "output": str(tmp_path / "figures")},
-        "doctor/cpu": {"small": str(tmp_path / "no.nemo")},
-    }
-    runs = {name: server.trigger(name, **parameters).raise_for_status().json() for name, parameters in triggers.items()}
-    ended = {name: server.wait_for(run)["state"] for name, run in runs.items()}
-    assert {name: state["type"] for name, state in ended.items()} == {
-        "download-models/cpu": "COMPLETED",
-        "benchmark/cpu": "COMPLETED",
-        "doctor/cpu": "FAILED",
-    }
-    assert "no.nemo: no such file (remedy: give another model: " in ended["doctor/cpu"]["message"]
+    download_models(models=[small])
+    benchmark(manifest=corpus, models=[models["one"]], output=tmp_path / "figures")
+    with pytest.raises(ChecksFailed, match=r"no\.nemo: no such file \(remedy: give another model: "):
+        doctor(small=str(tmp_path / "no.nemo"))
+    names = ("download-models", "benchmark", "doctor")
+    runs = {name: server.post("flow_runs/filter", flows={"name": {"any_": [name]}})[0] for name in names}
+    assert [run["state"]["type"] for run in runs.values()] == ["COMPLETED", "COMPLETED", "FAILED"]
+    assert "no.nemo: no such file (remedy: give another model: " in runs["doctor"]["state"]["message"]
     tables = {
-        name: {
-            artifact["key"]: artifact["data"]
-            for artifact in server.post("artifacts/filter", artifacts=of_flow_run(run))
-        }
-        for name, run in runs.items()
+        artifact["key"]: artifact["data"]
+        for run in runs.values()
+        for artifact in server.post("artifacts/filter", artifacts=of_flow_run(run))
     }
-    (row,) = json.loads(tables["download-models/cpu"]["download-models"])
+    (row,) = json.loads(tables["download-models"])
     assert (row["model"], row["sha256"], row["cause"]) == (small, small.partition("@sha256:")[2], None)
-    assert "## Memory by batch size" in tables["benchmark/cpu"]["benchmark"]
-    assert "| one.jsonl | automatic (600 s) |  | 0.00% (0.00% to 0.00%) |" in tables["benchmark/cpu"]["benchmark"]
-    states = {artifact["check"]: artifact["state"] for artifact in json.loads(tables["doctor/cpu"]["doctor"])}
+    assert "## Memory by batch size" in tables["benchmark"]
+    assert "| one.jsonl | automatic (600 s) |  | 0.00% (0.00% to 0.00%) |" in tables["benchmark"]
+    states = {artifact["check"]: artifact["state"] for artifact in json.loads(tables["doctor"])}
     assert (states["packages"], states["server"], states["no.nemo"]) == ("ok", "ok", "failed")
 
 

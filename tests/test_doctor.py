@@ -344,6 +344,7 @@ def test_command_reports_all_problems_at_once_even_if_torch_cannot_be_imported(t
     assert "failed   server: " in process.stdout
 
 
+@pytest.mark.usefixtures("demo_small")  # which is thereby examined here, where NeMo is imported already
 def test_smoke_run_curates_one_utterance_on_a_healthy_machine(tmp_path, prefect_home):
     process = doctor(tmp_path, "--output", tmp_path / "out", PREFECT_API_URL="", PREFECT_HOME=str(prefect_home))
     assert process.returncode == 0, process.stdout

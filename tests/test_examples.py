@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,8 +17,9 @@ EXAMPLES = ROOT / "examples"
 README = "-- README --"
 
 
-def run_script(*words: str | Path, home: Path) -> str:
+def run_script(*words: str | Path, home: Path, **variables: str) -> str:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(home), "PREFECT_LOGGING_LEVEL": "ERROR"}
+    environment |= variables
     line = [sys.executable, *map(str, words)]
     process = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert process.returncode == 0, process.stderr[-3_000:]
@@ -27,8 +27,8 @@ def run_script(*words: str | Path, home: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def home(empty_prefect_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shutil.copytree(empty_prefect_home, tmp_path_factory.mktemp("examples") / "home")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("examples")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def manifest(home: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def curated(home: Path, manifest: Path) -> tuple[Path, str]:
+def curated(home: Path, manifest: Path, prefect_server: str) -> tuple[Path, str]:
     """The example's run, with what the example prints.
 
     The readme's lines follow it in the same process, because both import NeMo; the run stands in for that of the demo.
@@ -53,7 +53,7 @@ def curated(home: Path, manifest: Path) -> tuple[Path, str]:
     run_example = f"import runpy; runpy.run_path({str(EXAMPLES / 'curate_and_read.py')!r}, run_name='__main__')"
     readme = block.replace('"demo/run"', repr(str(output)))
     script.write_text("\n".join([run_example, f"print({README!r})", readme, f"print({README!r})"]))
-    return output, run_script(script, manifest, output, home=home)
+    return output, run_script(script, manifest, output, home=home, PREFECT_API_URL=prefect_server)
 
 
 def test_curate_and_read_prints_every_row_that_is_not_kept(curated: tuple[Path, str]):

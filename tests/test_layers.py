@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -69,11 +70,13 @@ def imported_names(nodes: list[ast.stmt]) -> set[str]:
     return names
 
 
+@cache
 def eager_imports(path: Path) -> set[str]:
     """Return what is imported as soon as the module is."""
     return imported_names(module_level(ast.parse(path.read_text())))
 
 
+@cache
 def all_imports(path: Path) -> set[str]:
     """Return what a module imports anywhere, in functions too, unless only as a script."""
     return imported_names([node for part in module_level(ast.parse(path.read_text())) for node in ast.walk(part)])
@@ -163,6 +166,9 @@ NAMED_LIKE_ITS_LIBRARY = {"nemo", "transformers"}
 """The package of an engine is named like the library that it wraps."""
 
 
+installed_distributions = cache(packages_distributions)
+
+
 def module_names() -> set[str]:
     """Return the last part of the name of every module and package, shipped or not."""
     folders = [ROOT / folder for folder in (*SHIPPED, *UNSHIPPED) if (ROOT / folder).exists()]
@@ -179,7 +185,7 @@ def test_no_module_is_named_like_a_standard_module():
 
 
 def test_no_module_is_named_like_a_dependency():
-    distributions = packages_distributions()
+    distributions = installed_distributions()
     libraries = {name for name in distributions if DECLARED & set(map(canonicalize_name, distributions[name]))}
     assert module_names() & (libraries - NAMED_LIKE_ITS_LIBRARY) == set()
 
@@ -234,5 +240,5 @@ def test_every_imported_library_is_a_declared_dependency():
     imported = {name.partition(".")[0] for _, path in shipped_modules() for name in all_imports(path)}
     imported |= {name.partition(".")[0] for path in (ROOT / "demo").glob("*.py") for name in all_imports(path)}
     libraries = imported - set(sys.stdlib_module_names) - {*SHIPPED, "demo"} - OF_EXTRAS
-    distributions = packages_distributions()
+    distributions = installed_distributions()
     assert {name for name in libraries if not DECLARED & set(map(canonicalize_name, distributions[name]))} == set()

@@ -104,7 +104,7 @@ def test_installed_library_offers_every_public_name(installed, tmp_path):
     assert complete == "True"
 
 
-def test_installed_command_curates_with_real_checkpoints(installed, prefect_home, tmp_path):
+def test_installed_command_curates_with_real_checkpoints(installed, prefect_server, tmp_path):
     """Outside the checkout, with files that lie where the user put them."""
     lines = (DEMO / "corpus" / "manifest.jsonl").read_text().splitlines()[:UTTERANCES]
     (tmp_path / "corpus.jsonl").write_text("\n".join(lines))
@@ -116,7 +116,7 @@ def test_installed_command_curates_with_real_checkpoints(installed, prefect_home
     assert "curate" in run(installed / "winnow", "--help", cwd=tmp_path)
     models = ["--small", "small.nemo", "--large", "large.nemo", "--trust-unpinned"]
     command = [installed / "winnow", "curate", "corpus.jsonl", "--output", "out", *models]
-    run(*command, cwd=tmp_path, PREFECT_HOME=str(prefect_home))
+    run(*command, cwd=tmp_path, PREFECT_API_URL=prefect_server, PREFECT_HOME=str(tmp_path / "prefect"))
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["lines"] == UTTERANCES
     assert report["kept"] + report["dropped"] == UTTERANCES

@@ -25,8 +25,8 @@ from winnow.runs.verify import verify_run
 
 pytestmark = pytest.mark.unmeasured
 
-KILLS = int(os.environ.get("WINNOW_KILLS", "8"))
-CUTS = [1, 12, 30] if "WINNOW_KILLS" in os.environ else [1, 30]
+KILLS = int(os.environ.get("WINNOW_KILLS", "5"))
+CUTS = [1, 12, 30] if "WINNOW_KILLS" in os.environ else [30]
 
 
 def curate(settings: Curation) -> None:

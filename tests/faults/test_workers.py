@@ -26,7 +26,7 @@ from tests.in_process import curate as curate_here
 from winnow.runs.ledger import read_records
 from winnow.runs.verify import verify_run
 
-KILLS = int(os.environ.get("WINNOW_WORKER_KILLS", "2"))
+KILLS = int(os.environ.get("WINNOW_WORKER_KILLS", "1"))
 ROWS = 120 if "WINNOW_WORKER_KILLS" in os.environ else 40
 POISON = 19
 
