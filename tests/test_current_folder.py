@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -33,20 +34,26 @@ sys.addaudithook(die)
 """A sitecustomize that kills the process that opens `poison.wav`."""
 
 
-@pytest.fixture
-def winnow(tmp_path, prefect_home) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run the command in a folder with hostile files; assert that none of them was imported."""
-    folder, log = tmp_path / "current", tmp_path / "imported"
+def hostile_folder(here: Path) -> tuple[Path, Path]:
+    """Return a folder of hostile files, and the file that exists once one of them was imported."""
+    folder, log = here / "current", here / "imported"
     for name in NAMES:
         path = folder / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(HOSTILE.format(log=str(log)))
+    return folder, log
+
+
+@pytest.fixture
+def winnow(tmp_path, prefect_server) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command in a folder with hostile files; assert that none of them was imported."""
+    folder, log = hostile_folder(tmp_path)
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(DEADLY)
 
     def run(*words: object, **variables: str) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-        environment |= {"PREFECT_HOME": str(prefect_home)} | variables
+        environment |= {"PREFECT_HOME": str(tmp_path / "home"), "PREFECT_API_URL": prefect_server} | variables
         line = [sys.executable, "-P", "-m", "cli.app", *map(str, words)]
         process = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=480)
         assert not log.exists(), log.read_text()
@@ -56,7 +63,7 @@ def winnow(tmp_path, prefect_home) -> Callable[..., subprocess.CompletedProcess[
 
 
 def test_a_run_imports_nothing_from_the_current_folder(winnow, manifest, hears, tmp_path):
-    """The run starts a Prefect server and a Dask worker, which dies at an utterance that is then isolated."""
+    """The run starts a Dask worker, which dies at an utterance that is then isolated; test_server.py has servers."""
     names = ["a.wav", "b.wav", "poison.wav"]
     corpus = manifest(*[{"audio_filepath": name, "duration": 1.0, "text": "hello there"} for name in names])
     words = ["--output", tmp_path / "run", "--max-quarantined", 0.5, "--devices", "local", "--dask.workers", 1]

@@ -14,13 +14,18 @@ import pytest
 
 from flows.server.ephemeral import EphemeralServer
 from tests.conftest import ROOT
+from tests.test_current_folder import hostile_folder
 
 pytestmark = pytest.mark.unmeasured
 
 
 @pytest.fixture
 def curate(manifest, hears, tmp_path, prefect_home):
-    """Start `winnow curate` with a stand-in for a model, and no configured Prefect server."""
+    """Start `winnow curate` with a stand-in for a model, and no configured Prefect server.
+
+    It runs in a folder of hostile files; neither the command nor its server imports any of them.
+    """
+    folder, imported = hostile_folder(tmp_path)
     corpus = manifest({"audio_filepath": "a.wav", "text": "hello there"})
     models = hears(small={"a.wav": "hello there"})
     arguments = ["curate", str(corpus), "--output", str(tmp_path / "run"), "--small", str(models["small"])]
@@ -30,7 +35,7 @@ def curate(manifest, hears, tmp_path, prefect_home):
         line = [sys.executable, "-P", "-m", "cli.app", *arguments]
         return subprocess.Popen(
             line,
-            cwd=ROOT,
+            cwd=folder,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -38,7 +43,8 @@ def curate(manifest, hears, tmp_path, prefect_home):
             start_new_session=True,
         )
 
-    return start
+    yield start
+    assert not imported.exists(), imported.read_text()
 
 
 def server_of(process: subprocess.Popen[str]) -> psutil.Process:
