@@ -103,19 +103,25 @@ def incremental(settings: Annotated[Curation, Parameter(name="*")]) -> None:
 
 
 @app.command
-def resume(output: str, *, max_quarantined: Share | None = None) -> None:
+def resume(output: str, *, max_quarantined: Share | None = None, retry: list[str] | None = None) -> None:
     """Resume a run that was stopped, with the parameters that it was started with.
+
+    With --retry, utterances that were quarantined for these reasons are tried again, also in a finished run, and no
+    other utterance is transcribed again.
 
     Args:
         output: Folder of the run, local or in an object store (s3://bucket/folder)
         max_quarantined: Share (0 to 1) of the utterances that may be quarantined. Default: as when it was started
+        retry: Reasons such as AUDIO_IO or AUDIO_MISSING, once the audio is there or repaired
     """
-    from cli.run import curate, ensemble, refilter, relabel
+    from cli.run import curate, ensemble, refilter, relabel, retry_later
     from winnow.runs.run_record import load_settings, read_run_record
     from winnow.runs.storage import location
 
     settings = load_settings(location(output))
     derived = read_run_record(location(output)).derived
+    if retry:
+        retry_later(output, retry)
     if max_quarantined is not None:
         settings = settings.model_copy(update={"max_quarantined": max_quarantined})
     if derived and derived.flow == "relabel":

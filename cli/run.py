@@ -34,6 +34,8 @@ from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.parameters.filter import Filter
 from winnow.parameters.maintenance import Refilter, Relabel
 from winnow.reports.summary import Report
+from winnow.runs import retry
+from winnow.runs.retry import parse_reasons
 from winnow.runs.storage import is_local, location
 from winnow.runs.store_errors import explain_store_errors
 from winnow.runs.verify import verify_run
@@ -110,6 +112,15 @@ def relabel(run: str, output: str) -> None:
         from flows.relabel import relabel
 
     print_report(call(relabel, parameters), output)
+
+
+def retry_later(output: str, reasons: list[str]) -> None:
+    """Have a run try the utterances with these reasons again when it is resumed, and print how many there are."""
+    names = parse_reasons(reasons)
+    run = location(output)
+    with explain_store_errors(run):
+        count = retry.retry_later(run, names)
+    errors.print(f"{count:,} utterances are tried again ({', '.join(names)})", markup=False, soft_wrap=True)
 
 
 def resume_hint(output: str) -> str:

@@ -26,6 +26,7 @@ from winnow.parameters.maintenance import Refilter, Relabel
 from winnow.parameters.selection import Route
 from winnow.runs.completion import SUCCESS
 from winnow.runs.ledger import files_by_stage
+from winnow.runs.retry import retry_later
 from winnow.runs.verify import verify_run
 from winnow.schema import PLANTED
 from winnow.text.evidence import TextEvidence
@@ -241,6 +242,21 @@ def test_larger_model_rescues_what_was_misread_and_not_what_is_wrong(settings, t
     assert rows["5.wav"]["decision"] == "keep"
     assert [rows[name]["decision"] for name in wrong] == ["drop", "drop"]
     assert report.calibration.found["substitution"].found > 0.9
+
+
+def test_run_that_is_tried_again_finds_the_limits_that_it_would_have_found(settings, tmp_path):
+    wrong, misread = {"3.wav": "one red and snakes"}, {"5.wav": "one glue and dogs"}
+    whole = settings(wrong, misread, gate=Gate(escalate=0.5), max_quarantined=1.0)
+    late = whole.model_copy(update={"output": str(tmp_path / "late")})
+    run_curation(whole, InProcess())
+    for name in ("5.wav", "9.wav"):
+        (tmp_path / name).rename(tmp_path / f"_{name}")
+    run_curation(late, InProcess())
+    for name in ("5.wav", "9.wav"):
+        (tmp_path / f"_{name}").rename(tmp_path / name)
+    assert retry_later(tmp_path / "late", ["AUDIO_MISSING"]) == 2
+    run_curation(late, InProcess())
+    assert published_rows(tmp_path / "late") == published_rows(tmp_path / "out")
 
 
 def test_references_that_no_model_can_write_are_judged_by_wer(settings, tmp_path):

@@ -186,8 +186,8 @@ def test_recommendations_follow_from_the_figures(report):
         "trained for this domain.",
         "Both models have the same words in 1 of 2 dropped utterances: probably the references are wrong and the audio "
         "is good. `pred_text` in `rejects/` may serve as a new reference.",
-        "20% of the utterances were quarantined, most often for `AUDIO_MISSING`: repair the manifest or the audio, and "
-        "use a new output folder, because processed utterances are not transcribed again.",
+        "Some audio could not be used (1 AUDIO_MISSING): once it is there or repaired, `winnow resume OUT --retry "
+        "AUDIO_MISSING` tries only these utterances again.",
     ]
     good = rows(*[{"wer": 0.0, "small_wer": 0.0, "model": "small", "decision": "keep"}] * 3)
     unremarkable = summarize(

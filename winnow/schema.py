@@ -321,6 +321,13 @@ REMEDIES = {
 """What to do, in a new output, if many utterances are quarantined for a reason that an option causes."""
 
 
+RETRIABLE = frozenset(
+    {"AUDIO_MISSING", "AUDIO_IO", "AUDIO_CHANGED", "AUDIO_UNREADABLE", "BAD_FORMAT", "BAD_HEADER", "DURATION_MISMATCH"}
+    | {"TOO_SHORT", "NONFINITE_AUDIO", "OOM_SINGLE", "MODEL_ERROR", "WORKER_KILLED"}
+)
+"""The reasons of QUARANTINE_REASONS that a pass gives, and that may be gone when the audio was repaired."""
+
+
 def remedy_for(reason: str, referenced: bool) -> str | None:
     """Return the remedy, if there is one; for texts only if every utterance must have a reference (`referenced`)."""
     return REMEDIES.get(reason) if referenced or "--references" not in REMEDIES.get(reason, "") else None

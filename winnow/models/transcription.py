@@ -11,18 +11,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from winnow.audio.audio_cache import AUDIO_CACHE
+from winnow.engines.earlier import find_earlier, take_over
 from winnow.engines.engine import Request
 from winnow.engines.inference import Result
 from winnow.engines.isolation import Transcribed, transcribe_here, transcribe_isolated
 from winnow.engines.model_cache import PROCESS_CACHE
 from winnow.engines.registry import versions_for
 from winnow.engines.scored_texts import texts_to_score
-from winnow.engines.shard_columns import audio_columns, fill_in, hypothesis_columns, merge_sample, requests_for
+from winnow.engines.shard_columns import (
+    FILLED_IN,
+    audio_columns,
+    fill_in,
+    hypothesis_columns,
+    merge_sample,
+    requests_for,
+)
 from winnow.models.passes import Pass, rows_to_transcribe, transcribe_by_language
 from winnow.parameters.engine import EngineOptions
 from winnow.roles import Role, is_larger, position_of
 from winnow.runs import ledger
 from winnow.runs.records import Record
+from winnow.runs.retry import PASS, earlier_rows
 from winnow.schema import AUDIO_IDENTITY, after_transcribe, append_columns
 from winnow.text.languages import row_languages
 from winnow.text.normalize import is_too_long
@@ -30,14 +39,17 @@ from winnow.text.normalize import is_too_long
 TranscribeRequests = Callable[[list[Request]], Transcribed]
 
 
-def transcribe(shard: pa.Table, model_pass: Pass, recognise: TranscribeRequests) -> tuple[pa.Table, ledger.Facts]:
+def transcribe(
+    shard: pa.Table, model_pass: Pass, recognise: TranscribeRequests, earlier: pa.Table | None = None
+) -> tuple[pa.Table, ledger.Facts]:
     """Add the model's hypotheses, and on the first pass the measurements of the audio.
 
     Utterances without a hypothesis get a reason, unless they were only audited; a missing duration is filled in.
-    Hypotheses that the model made of a sample before are kept.
+    Hypotheses that the model made of a sample before are kept, and so is what an earlier output of the pass says about
+    the same requests.
     """
     role = model_pass.role
-    languages = row_languages(shard["fields"].to_pylist()) if model_pass.needs_language else [None] * len(shard)
+    languages = languages_of(shard, model_pass)
     checkpoints = {language: model_pass.checkpoint_for(language) for language in set(languages)}
     selected = pc.indices_nonzero(rows_without_hypothesis(shard, role)).to_pylist()
     indices = [i for i in selected if checkpoints[languages[i]]]
@@ -45,21 +57,38 @@ def transcribe(shard: pa.Table, model_pass: Pass, recognise: TranscribeRequests)
     models: list[str | None] = [None] * len(shard)
     usage: ledger.Facts = {}
     texts = texts_to_score(shard, role, model_pass.comparison, model_pass.options.evidence)
+    ask = partial(requests_of, model_pass)
+    known = find_earlier(earlier, shard, indices, role, ask) if earlier is not None else {}
+    indices = [i for i in indices if i not in known]
     if indices:
-        transcribed, usage = recognise(requests_for(shard, indices, languages, model_pass.root, texts))
+        transcribed, usage = recognise(ask(shard, indices))
         for i, result in zip(indices, transcribed, strict=True):
             checkpoint = checkpoints[languages[i]]
             results[i], models[i] = refuse_long(result), checkpoint.name if checkpoint else None
     audited = set(pc.indices_nonzero(shard["audit"]).to_pylist()) if role == "large" else set()
     shard = fill_in(shard, results, audited)
     hypotheses = hypothesis_columns(results, models, texts)
-    if f"{role}_pred_text" in shard.schema.names:
-        return merge_sample(shard, role, hypotheses), usage
     first = AUDIO_IDENTITY not in shard.schema.names
-    columns = (audio_columns(results) if first else {}) | {
-        f"{role}_{name}": column for name, column in hypotheses.items()
-    }
-    return append_columns(shard, after_transcribe(shard.schema, role), columns), usage
+    measured = audio_columns(results) if first else {}
+    columns = measured | {f"{role}_{name}": column for name, column in hypotheses.items()}
+    if f"{role}_pred_text" in shard.schema.names:
+        shard = merge_sample(shard, role, hypotheses)
+    else:
+        shard = append_columns(shard, after_transcribe(shard.schema, role), columns)
+    if earlier is not None and known:
+        shard, usage = take_over(shard, earlier, known, [*FILLED_IN, *columns]), usage | {"taken_over": len(known)}
+    return shard, usage
+
+
+def languages_of(shard: pa.Table, model_pass: Pass) -> list[str | None]:
+    """Return the language of each row, if it changes how the pass transcribes."""
+    return row_languages(shard["fields"].to_pylist()) if model_pass.needs_language else [None] * len(shard)
+
+
+def requests_of(model_pass: Pass, shard: pa.Table, indices: list[int]) -> list[Request]:
+    """Return the requests of some rows of a shard."""
+    texts = texts_to_score(shard, model_pass.role, model_pass.comparison, model_pass.options.evidence)
+    return requests_for(shard, indices, languages_of(shard, model_pass), model_pass.root, texts)
 
 
 def rows_without_hypothesis(shard: pa.Table, role: Role) -> pa.Array:
@@ -88,10 +117,6 @@ def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated
     PROCESS_CACHE.reserve(max(2, position_of(model_pass.role)) * len(model_pass.checkpoints))
     recognise = partial(transcribe_by_language, model_pass, transcribe_isolated if isolated else transcribe_here)
 
-    def stage(table: pa.Table, **_: Any) -> tuple[pa.Table, ledger.Facts]:
-        rows, usage = transcribe(table, model_pass, recognise)
-        return rows, usage | {"worker": device}
-
     audio_versions = {name: version(name) for name in ("av", "soundfile", "soxr")}
     settings = model_pass.options.model_dump(mode="json", exclude=EngineOptions.PERFORMANCE_ONLY)
     settings["versions"] = versions_for(model_pass.checkpoints) | audio_versions
@@ -99,11 +124,12 @@ def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated
         settings |= {"comparison": model_pass.comparison, "comparison_version": model_pass.comparison.version}
     if model_pass.languages:
         settings["languages"] = {tag: model and model.sha256 for tag, model in model_pass.languages.items()}
-    return ledger.run_stage(
-        shards,
-        f"transcribe-{model_pass.role}",
-        stage,
-        sha256=model_pass.checkpoint.sha256,
-        root=model_pass.root,
-        **settings,
-    )
+    settings |= {"sha256": model_pass.checkpoint.sha256, "root": model_pass.root}
+    to, digest = f"{PASS}{model_pass.role}", ledger.key_of(settings)
+
+    def stage(table: pa.Table, **_: Any) -> tuple[pa.Table, ledger.Facts]:
+        earlier = earlier_rows(ledger.run_of(shards[0]), to, [ledger.name_of(shard) for shard in shards], digest)
+        rows, usage = transcribe(table, model_pass, recognise, earlier)
+        return rows, usage | {"worker": device, "settings": digest}
+
+    return ledger.run_stage(shards, to, stage, **settings)

@@ -13,7 +13,7 @@ from winnow.gates.criteria import criteria_for
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.reports.summary import Report
-from winnow.schema import QUARANTINE_REASONS, remedy_for
+from winnow.schema import QUARANTINE_REASONS, RETRIABLE, remedy_for
 
 Advice = Callable[[Report, Settings], Iterator[str]]
 
@@ -157,13 +157,23 @@ def useless_ensemble(report: Report, settings: Settings) -> Iterator[str]:
 
 
 def many_quarantined(report: Report, settings: Settings) -> Iterator[str]:
-    if report.utterances and report.quarantined / report.utterances > 0.05:
-        most_frequent = next((reason for reason in report.reasons if reason in QUARANTINE_REASONS), "")
+    most_frequent = next((reason for reason in report.reasons if reason in QUARANTINE_REASONS), "")
+    if report.utterances and report.quarantined / report.utterances > 0.05 and most_frequent not in RETRIABLE:
         remedy = remedy_for(most_frequent, settings.referenced)
         yield (
             f"{report.quarantined / report.utterances:.0%} of the utterances were quarantined, most often for "
-            f"`{most_frequent}`: repair the manifest or the audio, and use a new output folder, because processed "
-            "utterances are not transcribed again." + (f" Or, also in a new folder: {remedy}." if remedy else "")
+            f"`{most_frequent}`: repair the manifest, and use a new output folder."
+            + (f" Or, also in a new folder: {remedy}." if remedy else "")
+        )
+
+
+def repairable_audio(report: Report, settings: Settings) -> Iterator[str]:
+    counts = {name: count.utterances for name, count in report.reasons.items() if name in RETRIABLE}
+    if counts:
+        listed = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        yield (
+            f"Some audio could not be used ({listed}): once it is there or repaired, `winnow resume OUT --retry "
+            f"{','.join(counts)}` tries only these utterances again."
         )
 
 
@@ -177,4 +187,5 @@ RECOMMENDATIONS: tuple[Advice, ...] = (
     useless_ensemble,
     hopeless_escalations,
     many_quarantined,
+    repairable_audio,
 )

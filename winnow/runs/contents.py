@@ -11,7 +11,9 @@ from winnow.runs.records import named_files
 from winnow.runs.shard_files import HASHED_NAME, fits_name
 from winnow.runs.storage import is_draft, is_plain_file, sha256_if_exists
 
-OWN_FILES = {*SINGLE_FILES, SUCCESS, "_lock", "sweep.json", "sweep.html", *FILES}
+OWN_FILES = {*SINGLE_FILES, SUCCESS, "_lock", "sweep.json", "sweep.html", "diff.json", "diff.html", *FILES}
+
+OWN_LEDGER = {ledger.ASIDE, ledger.RETRY}
 
 OWN_FOLDERS = {ledger.STAGES, ledger.LEDGER, *TABLES}
 
@@ -43,7 +45,7 @@ def unknown_files(run: Path) -> Iterator[Path]:
         yield from entries(run / name)
     yield from (path for path in entries(run) if path.name not in OWN_FILES | OWN_FOLDERS or is_other_kind(path))
     records = set(ledger.record_files(run))
-    yield from (path for path in entries(run / ledger.LEDGER) if path not in records and path.name != ledger.ASIDE)
+    yield from (path for path in entries(run / ledger.LEDGER) if path not in records and path.name not in OWN_LEDGER)
     yield from (path for path in entries(run / ledger.LEDGER / ledger.ASIDE) if is_draft(path))
     for folder in entries(run / ledger.STAGES):
         yield from entries(folder) if folder.is_dir() else [folder]

@@ -35,6 +35,9 @@ LEDGER = "_ledger"
 ASIDE = "aside"
 """The folder in the ledger with records that do not count any more."""
 
+RETRY = "retry"
+"""The folder in the ledger with copies of records, while a run tries some utterances again; see `winnow.runs.retry`."""
+
 KEY = re.compile("[0-9a-f]{32}")
 
 Facts = dict[str, Any]

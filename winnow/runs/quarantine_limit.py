@@ -4,8 +4,9 @@ from collections import Counter
 from pathlib import Path
 
 from winnow.errors import TooManyQuarantined
+from winnow.runs.ledger import run_of
 from winnow.runs.shard_files import read_table
-from winnow.schema import QUARANTINE_REASONS, remedy_for
+from winnow.schema import QUARANTINE_REASONS, RETRIABLE, remedy_for
 
 ALWAYS_ALLOWED = 10  # utterances; as many never stop a run
 
@@ -38,4 +39,12 @@ class QuarantineLimit:
                     else "Repair"
                 )
                 + " them and choose another output, or continue in this one with a higher --max-quarantined"
+                + self._retry(shard)
             )
+
+    def _retry(self, shard: Path) -> str:
+        """Say how the most frequent reason can be tried again, if it can."""
+        reason = self._reasons.most_common(1)[0][0]
+        if reason not in RETRIABLE:
+            return ""
+        return f"; once their audio can be read, winnow resume {run_of(shard)} --retry {reason} tries only them again"

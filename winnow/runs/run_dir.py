@@ -11,6 +11,7 @@ from winnow.runs.completion import SUCCESS, complete
 from winnow.runs.contents import survey
 from winnow.runs.lock import Owner, lock_folder
 from winnow.runs.records import read_record
+from winnow.runs.retry import forget_retry
 from winnow.runs.run_record import RUN_RECORD, Derivation, check_same_run, read_run_record
 from winnow.runs.storage import check_writable, draft_of, is_draft, is_local, location, put, remove
 from winnow.runs.store_errors import explain_store_errors, store_error
@@ -91,4 +92,5 @@ def mark_complete(run: Path, published: set[Path], counts: dict[str, int]) -> No
             ledger.invalidate(path)
     for file in survey(run).leftovers:
         file.unlink(missing_ok=True)
+    forget_retry(run)
     complete(run, counts)
