@@ -3,15 +3,18 @@
 import functools
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from tests.conftest import DEMO
-from tests.tiny_transformers import CTC, TRANSDUCERS
+from tests.tiny_transformers import CTC, TRANSDUCERS, WRITERS
 from winnow.audio.decode import load_clip
 from winnow.engines.engine import Request
+from winnow.engines.failed_calls import transcribe_batches
 from winnow.engines.registry import engine_for
 from winnow.engines.transformers.engine import TransformersEngine
 from winnow.errors import CheckpointError
@@ -134,6 +137,91 @@ def test_likelihood_of_a_text_is_the_loss_of_its_tdt_model(saved):
             **inputs, labels=labels, decoder_input_ids=decoder_ids, reduction="sum", output_attention_mask=True
         ).loss.item()
         assert -reading.scorer.log_likelihoods([(row, ids)])[0] == pytest.approx(loss, rel=1e-5, abs=1e-3)
+
+
+ASKED = {"Whisper": {"language": "en", "task": "transcribe"}}
+"""What `generate` is told."""
+
+
+@torch.inference_mode()
+def generated_texts(folder: Path, model) -> list[str]:
+    """Return the texts of transformers' own `generate`, one clip at a time."""
+    import transformers
+
+    name = json.loads((folder / "config.json").read_text())["architectures"][0]
+    own = getattr(transformers, name).from_pretrained(folder)
+    processor = transformers.AutoProcessor.from_pretrained(folder)
+    family = name.removesuffix("ForConditionalGeneration")
+    read = []
+    for clip in clips():
+        if hasattr(processor, "apply_transcription_request"):
+            inputs = processor.apply_transcription_request(audio=[clip.samples])
+            prompt = inputs["input_ids"].shape[1]
+        else:
+            inputs = processor.feature_extractor(clip.samples, sampling_rate=16_000, return_tensors="pt")
+            prompt = 0
+        most = model.reader.limit(
+            30.0 if family == "Whisper" else clip.seconds, prompt or len(ASKED.get(family, ())) * 2
+        )
+        ids = own.generate(**inputs, max_new_tokens=most, do_sample=False, num_beams=1, **ASKED.get(family, {}))
+        text = processor.tokenizer.decode(ids[0, prompt:], skip_special_tokens=True)
+        read.append(" ".join(text.split()))
+    return read
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_model_that_writes_reads_in_batches_what_generate_writes_one_by_one(saved, name, monkeypatch):
+    monkeypatch.setattr("winnow.engines.transformers.generator.TOKENS_PER_SECOND", 2)  # models of noise never end
+    folder = saved("WRITERS", name)
+    model = load(folder, language="en" if name == "Whisper" else None)
+    together, alone = read_together(model, requests()), read_alone(model, requests())
+    texts = [hypothesis.text for hypothesis in together]
+    assert texts == [hypothesis.text for hypothesis in alone] == generated_texts(folder, model)
+    assert all(0 <= hypothesis.confidence <= 1 for hypothesis in together if hypothesis.tokens)
+    assert {hypothesis.language for hypothesis in together} == {"en" if name == "Whisper" else None}
+
+
+@pytest.mark.parametrize("name", ["Moonshine", "Speech2Text", "Whisper"])
+@torch.inference_mode()
+def test_likelihood_of_a_text_is_the_cross_entropy_of_its_decoder(saved, name, monkeypatch):
+    import transformers
+
+    monkeypatch.setattr("winnow.engines.transformers.generator.TOKENS_PER_SECOND", 1)
+    folder = saved("WRITERS", name)
+    model = load(folder, language="en" if name == "Whisper" else None)
+    class_name = json.loads((folder / "config.json").read_text())["architectures"][0]
+    own = getattr(transformers, class_name).from_pretrained(folder)
+    ids = model.reader.vocabulary.write("of the and", None)
+    reading = model.reader.read([clip.samples for clip in clips()], requests())
+    for row, clip in enumerate(clips()):
+        inputs = model.reader.asking.loaded.extractor(clip.samples, sampling_rate=16_000, return_tensors="pt")
+        prompt = model.reader.whisper.prompt("en") if name == "Whisper" else [own.config.decoder_start_token_id]
+        logits = own(**inputs, decoder_input_ids=torch.tensor([[*prompt, *ids]])).logits[0, len(prompt) - 1 :]
+        loss = torch.nn.functional.cross_entropy(logits, torch.tensor([*ids, model.reader.ends[0]]), reduction="sum")
+        value = reading.scorer.log_likelihoods([(row, ids)])[0]
+        assert -value == pytest.approx(loss.item(), rel=1e-5, abs=1e-3)
+
+
+def test_whisper_reads_more_than_a_window_and_tells_the_language_that_it_was_given(saved, monkeypatch):
+    monkeypatch.setattr("winnow.engines.transformers.generator.TOKENS_PER_SECOND", 1)
+    model = load(saved("WRITERS", "Whisper"))
+    long = replace(clips()[0], samples=np.tile(clips()[0].samples, 6)[: 16_000 * 35])
+    short, first, second = requests("of the and", language="de-AT")
+    hypotheses = model.transcribe([[(short, clips()[0]), (first, long)]])
+    assert [hypothesis.language for hypothesis in hypotheses] == ["de", "de"]
+    assert hypotheses[1].confidence is None
+    assert model.transcribe([[(second, clips()[1])]])[0].evidence[0].gap is not None
+
+
+def test_speech_model_is_asked_in_the_language_of_each_row(saved, monkeypatch):
+    monkeypatch.setattr("winnow.engines.transformers.generator.TOKENS_PER_SECOND", 1)
+    model = load(saved("WRITERS", "Qwen3ASR"))
+    wanted = [
+        replace(request, language=language) for request, language in zip(requests(), ("en", "de", None), strict=True)
+    ]
+    assert [hypothesis.language for hypothesis in read_together(model, wanted)] == ["en", "de", None]
+    (unknown,) = transcribe_batches([[(replace(wanted[0], language="xx"), clips()[0])]], model)
+    assert "xx" in str(unknown)
 
 
 @pytest.mark.parametrize("name", ["Wav2Vec2", "ParakeetCTC"])

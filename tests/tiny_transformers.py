@@ -157,3 +157,123 @@ TRANSDUCERS = {
     "ParakeetRNNT": lambda folder: transducer(folder, "RNNT", max_symbols_per_step=2),
     "ParakeetTDT": lambda folder: transducer(folder, "TDT", durations=[0, 1, 2, 3, 4]),
 }
+
+
+def byte_tokenizer(tokenizer_class, special, **options):
+    """Return a tokenizer of bytes, as GPT-2's."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {piece: number for number, piece in enumerate(alphabet)}
+    tokenizer = Tokenizer(models.BPE(vocabulary, []))
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(False), decoders.ByteLevel()
+    made = tokenizer_class(tokenizer_object=tokenizer, **options)
+    made.add_special_tokens({"additional_special_tokens": list(special)})
+    return made
+
+
+def whisper(folder: Path) -> Path:
+    import transformers
+
+    special = "<|endoftext|> <|startoftranscript|> <|en|> <|de|> <|translate|> <|transcribe|> <|notimestamps|>".split()
+    times = [f"<|{0.02 * number:.2f}|>" for number in range(1501)]
+    tokenizer = byte_tokenizer(transformers.PreTrainedTokenizerFast, [*special, *times], eos_token="<|endoftext|>")
+    ids = dict(zip(special, tokenizer.convert_tokens_to_ids(special), strict=True))
+    sizes = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    ends = {"pad_token_id": ids["<|endoftext|>"], "bos_token_id": ids["<|endoftext|>"]}
+    config = transformers.WhisperConfig(
+        vocab_size=len(tokenizer), eos_token_id=ids["<|endoftext|>"], **sizes, **heads, **ends,
+        decoder_start_token_id=ids["<|startoftranscript|>"], suppress_tokens=None, begin_suppress_tokens=None,
+    )  # fmt: skip
+    model = transformers.WhisperForConditionalGeneration(config)
+    own = model.generation_config
+    own._from_model_config = False
+    own.lang_to_id = {"<|en|>": ids["<|en|>"], "<|de|>": ids["<|de|>"]}
+    own.task_to_id = {"transcribe": ids["<|transcribe|>"], "translate": ids["<|translate|>"]}
+    own.no_timestamps_token_id, own.is_multilingual, own.max_length = ids["<|notimestamps|>"], True, 448
+    own.suppress_tokens = list(range(ids["<|startoftranscript|>"], len(tokenizer)))
+    return save(folder, model, transformers.WhisperProcessor(transformers.WhisperFeatureExtractor(), tokenizer))
+
+
+def moonshine(folder: Path) -> Path:
+    import transformers
+
+    tokenizer = pieces_tokenizer(transformers.PreTrainedTokenizerFast, bos_token="<s>", eos_token="</s>")
+    config = transformers.MoonshineConfig(
+        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, encoder_num_hidden_layers=1,
+        decoder_num_hidden_layers=1, encoder_num_attention_heads=2, decoder_num_attention_heads=2, bos_token_id=1,
+        decoder_start_token_id=1, eos_token_id=2, pad_token_id=3,
+    )  # fmt: skip
+    extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=False, return_attention_mask=True)
+    return save(
+        folder,
+        transformers.MoonshineForConditionalGeneration(config),
+        transformers.Wav2Vec2Processor(extractor, tokenizer),
+    )
+
+
+def speech_to_text(folder: Path) -> Path:
+    import sentencepiece
+    import transformers
+
+    (folder / "words.txt").write_text("\n".join([" ".join(WORDS)] * 50))
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(folder / "words.txt"),
+        model_prefix=str(folder / "spm"),
+        vocab_size=60,
+        minloglevel=2,
+        hard_vocab_limit=False,
+    )
+    pieces = sentencepiece.SentencePieceProcessor(str(folder / "spm.model"))
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    names = [pieces.id_to_piece(number) for number in range(3, pieces.get_piece_size())]
+    vocabulary = {piece: number for number, piece in enumerate([*special, *names])}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    tokenizer = transformers.Speech2TextTokenizer(str(folder / "vocab.json"), str(folder / "spm.model"))
+    config = transformers.Speech2TextConfig(
+        vocab_size=len(vocabulary), d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, conv_channels=16, max_source_positions=1500,
+        decoder_start_token_id=2, max_target_positions=200,
+    )  # fmt: skip
+    processor = transformers.Speech2TextProcessor(transformers.Speech2TextFeatureExtractor(), tokenizer)
+    return save(folder, transformers.Speech2TextForConditionalGeneration(config), processor)
+
+
+CHAT = """{% for message in messages %}<|im_start|>{{ message.role }}
+{% for part in message.content %}{% if part.type == 'audio' %}<|audio_start|><|audio_pad|><|audio_end|>{% else %}\
+{{ part.text }}{% endif %}{% endfor %}{% if not loop.last %}<|im_end|>
+{% endif %}{% endfor %}"""
+
+
+def qwen3_asr(folder: Path) -> Path:
+    import transformers
+
+    special = "<|endoftext|> <|im_start|> <|im_end|> <|audio_start|> <|audio_pad|> <|audio_end|> <asr_text>".split()
+    tokenizer = byte_tokenizer(
+        transformers.PreTrainedTokenizerFast, special, eos_token="<|im_end|>", pad_token="<|endoftext|>",
+        padding_side="left", extra_special_tokens={
+            "audio_token": "<|audio_pad|>", "audio_bos_token": "<|audio_start|>", "audio_eos_token": "<|audio_end|>"
+        },
+    )  # fmt: skip
+    ids = dict(zip(special, tokenizer.convert_tokens_to_ids(special), strict=True))
+    text = {
+        "model_type": "qwen3", "vocab_size": len(tokenizer), "hidden_size": 16, "intermediate_size": 32,
+        "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 8,
+        "max_position_embeddings": 2000,
+    }  # fmt: skip
+    audio = {
+        "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 32, "d_model": 16, "output_dim": 16,
+        "downsample_hidden_size": 8,
+    }  # fmt: skip
+    config = transformers.Qwen3ASRConfig(
+        text_config=text, audio_config=audio, audio_token_id=ids["<|audio_pad|>"], pad_token_id=ids["<|endoftext|>"],
+        eos_token_id=[ids["<|endoftext|>"], ids["<|im_end|>"]],
+    )  # fmt: skip
+    model = transformers.Qwen3ASRForConditionalGeneration(config)
+    extractor = transformers.Qwen3ASRFeatureExtractor()
+    return save(folder, model, transformers.Qwen3ASRProcessor(extractor, tokenizer, chat_template=CHAT))
+
+
+WRITERS = {"Whisper": whisper, "Moonshine": moonshine, "Speech2Text": speech_to_text, "Qwen3ASR": qwen3_asr}
+"""Models that write a text token by token."""

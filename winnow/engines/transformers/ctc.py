@@ -4,18 +4,13 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from winnow.engines.confidence import entropy_confidence
 from winnow.engines.ctc_scores import CtcScores
 from winnow.engines.engine import Request
 from winnow.engines.transformers.loading import Loaded
-from winnow.engines.transformers.reading import Clips, Reading, on_device
+from winnow.engines.transformers.reading import Clips, Reading, hears_padding, on_device
 from winnow.engines.transformers.vocabulary import TokenizerVocabulary
 from winnow.errors import CheckpointError
-
-LONGEST_PROBE = 2.0  # seconds
-PADDING_NOISE = 0.2  # standard deviations of scores: bf16 alone makes up to 0.02
 
 
 class CtcReader:
@@ -32,7 +27,7 @@ class CtcReader:
         tokenizer = loaded.tokenizer
         self.vocabulary = TokenizerVocabulary(tokenizer, lambda ids: str(tokenizer.decode(ids, group_tokens=False)))
         self.separately = SeparateFeatures(self.model) if normalizes_over_time(self.model.config) else None
-        self.alone = self.hears_padding()
+        self.alone = hears_padding(lambda clips: self.scores(clips)[0], self.rate)
 
     def read(self, clips: Clips, requests: Sequence[Request]) -> Reading:
         groups = [[clip] for clip in clips] if self.alone else [clips]
@@ -52,16 +47,6 @@ class CtcReader:
             self.separately.lengths = [len(clip) for clip in clips]
         scores = self.model(**inputs).logits.float().log_softmax(-1)
         return scores, self.frames(inputs["attention_mask"], scores.shape[1])
-
-    def hears_padding(self) -> bool:
-        """Tell whether an utterance is read otherwise beside a longer one: some models do not mask all of a batch."""
-        import torch
-
-        noise = np.random.default_rng(0).normal(0, 0.1, int(LONGEST_PROBE * self.rate)).astype(np.float32)
-        short = noise[: len(noise) // 2]
-        with torch.inference_mode():
-            (alone, _), (beside, _) = self.scores([short]), self.scores([noise, short])
-        return bool((beside[1, : alone.shape[1]] - alone[0]).abs().max() > PADDING_NOISE * alone.std())
 
     def frames(self, mask: Any, longest: int) -> Any:
         """Return how many frames of the output are each utterance's own."""

@@ -82,7 +82,7 @@ def processor_class(model_type: str) -> Any:
     import transformers
     from transformers.models.auto import processing_auto
 
-    names: dict[str, str | None] = processing_auto.PROCESSOR_MAPPING_NAMES  # type: ignore[attr-defined]
+    names: Any = processing_auto.PROCESSOR_MAPPING_NAMES  # type: ignore[attr-defined]
     return getattr(transformers, names.get(model_type) or "", None)
 
 
@@ -109,6 +109,8 @@ def cannot_give(family: str) -> dict[Extra, str]:
         missing["spoken language"] = "only models that are told the language tell it"
     if family.startswith("whisper"):
         missing["evidence"] = "null for utterances of more than 30 s"
-    else:
+    elif family.endswith("speech-llm"):
+        missing["evidence"] = "not computed for language models that hear"
+    if not family.startswith("whisper"):
         missing["long audio"] = "read at once, as far as memory and the model allow; refused above a limit of its own"
     return missing

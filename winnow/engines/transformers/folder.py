@@ -11,10 +11,11 @@ from typing import Any
 
 from winnow.errors import CheckpointError
 
-CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+CONFIG, GENERATION = "config.json", "generation_config.json"
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 SETTINGS = (
     CONFIG,
-    "generation_config.json",
+    GENERATION,
     "preprocessor_config.json",
     "processor_config.json",
     "tokenizer_config.json",

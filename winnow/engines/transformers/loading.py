@@ -12,7 +12,15 @@ from typing import Any
 from winnow.engines.engine import Checkpoint
 from winnow.engines.model_folder import digest_of
 from winnow.engines.precision import precision_for
-from winnow.engines.transformers.folder import SETTINGS, check_settings, files_of, is_weights, parse_settings
+from winnow.engines.transformers.folder import (
+    CONFIG,
+    GENERATION,
+    SETTINGS,
+    check_settings,
+    files_of,
+    is_weights,
+    parse_settings,
+)
 from winnow.errors import CheckpointError, OptionError
 from winnow.parameters.engine import EngineOptions
 
@@ -116,8 +124,10 @@ def open_files(folder: Path, tensors: dict[str, Any], checkpoint: Checkpoint, op
     if missing or report["mismatched_keys"]:
         wrong = missing or sorted(map(str, report["mismatched_keys"]))
         raise CheckpointError(f"{checkpoint.name}: {len(wrong)} weights are missing or of another shape: {wrong[0]}")
-    if model.can_generate() and (folder / "generation_config.json").is_file():
-        model.generation_config = library.GenerationConfig.from_pretrained(folder)
+    if model.can_generate():
+        whole = (folder / GENERATION).is_file()
+        source = {} if whole else {"config_file_name": CONFIG, "_from_model_config": True}
+        model.generation_config = library.GenerationConfig.from_pretrained(folder, **source)
     if checkpoint.family == "ctc":
         processor, extractor = None, library.AutoFeatureExtractor.from_pretrained(folder, **own)
         tokenizer = library.AutoTokenizer.from_pretrained(folder, **own)

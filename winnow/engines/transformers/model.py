@@ -12,7 +12,6 @@ from winnow.engines.evidence import EvidenceFinder
 from winnow.engines.transformers.loading import Loaded, load
 from winnow.engines.transformers.reading import Reader, Reading
 from winnow.engines.words import WordAssembler
-from winnow.errors import CheckpointError
 from winnow.hardware import CPU_BATCH_SECONDS, cores
 from winnow.parameters.engine import EngineOptions
 from winnow.text.hypothesis import Hypothesis
@@ -64,7 +63,7 @@ class TransformersRecogniser:
             reading = self.reader.read([clip.samples for _, clip in batch], requests)
             timed = self.timestamps and self.reader.frame_seconds is not None
             hypotheses = [
-                replace(self.words.hypothesis(tokens, timed), language=language)
+                replace(known_alone(self.words.hypothesis(tokens, timed)), language=language)
                 for tokens, language in zip(reading.tokens, reading.languages, strict=True)
             ]
             return self.with_evidence(hypotheses, requests, reading)
@@ -105,13 +104,22 @@ class TransformersRecogniser:
         return peak
 
 
+def known_alone(hypothesis: Hypothesis) -> Hypothesis:
+    """Return a hypothesis without a confidence that is not a number, because the model's steps were not seen."""
+    if hypothesis.confidence is None or not np.isnan(hypothesis.confidence):
+        return hypothesis
+    return replace(hypothesis, confidence=None, word_confidence=None)
+
+
 def make_reader(loaded: Loaded, name: str, options: EngineOptions) -> Reader:
     """Return what reads with a model of this family."""
     from winnow.engines.transformers.ctc import CtcReader
+    from winnow.engines.transformers.generator import GeneratorReader
     from winnow.engines.transformers.transducer import TransducerReader
+    from winnow.engines.transformers.whisper import WhisperReader
 
     if loaded.family == "ctc":
         return CtcReader(loaded, name)
     if loaded.family.endswith("transducer"):
         return TransducerReader(loaded, options)
-    raise CheckpointError(f"{name}: unsupported family {loaded.family}")
+    return WhisperReader(loaded, options) if loaded.family.startswith("whisper") else GeneratorReader(loaded, options)

@@ -11,10 +11,13 @@ SPACES = ("▁", "Ġ")
 
 
 class TokenizerVocabulary:
-    """The tokenizer of a model; `read` returns the text of token ids, as the model's hypotheses are written."""
+    """The tokenizer of a model; `read` returns the text of token ids, as the model's hypotheses are written.
 
-    def __init__(self, tokenizer: Any, read: Callable[[list[int]], str]) -> None:
-        self.tokenizer, self.read = tokenizer, read
+    `before_text` is what models write before the first word, such as a space.
+    """
+
+    def __init__(self, tokenizer: Any, read: Callable[[list[int]], str], before_text: str = "") -> None:
+        self.tokenizer, self.read, self.before_text = tokenizer, read, before_text
         self.delimiter: str | None = getattr(tokenizer, "word_delimiter_token", None)
         self.unknown: int | None = tokenizer.unk_token_id
         self.style = writing_style(self.pieces())
@@ -36,7 +39,7 @@ class TokenizerVocabulary:
         return tuple(ids) if self.unknown not in ids and same_text(self.text(ids), text) else None
 
     def tokens(self, text: str, language: str | None) -> list[int]:
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return list(self.tokenizer(self.before_text + text, add_special_tokens=False)["input_ids"])
 
     def language_of(self, ids: Sequence[int], language: str | None) -> str | None:
         return None
