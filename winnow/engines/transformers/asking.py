@@ -67,7 +67,11 @@ class Asking:
         """Return the tag of the language that a model wrote before the text."""
         name = str(self.loaded.tokenizer.decode(list(opening), skip_special_tokens=True))
         name = name.removesuffix(TEXT_MARK).strip().removeprefix("language ").strip()
-        names: dict[str, str] = getattr(inspect.getmodule(type(self.loaded.processor)), "LANGUAGE_CODE_TO_NAME", {})
+        own: Any = inspect.getmodule(type(self.loaded.processor))
+        try:
+            names: dict[str, str] = own.LANGUAGE_CODE_TO_NAME
+        except AttributeError:
+            return None
         return next((code for code, known in names.items() if known == name), None)
 
 
