@@ -21,18 +21,27 @@ TEXT = f"{ANN} {BOB} {CAT} {DAN}"
 
 
 def place(
-    text: str | None, *heard: str, times: bool = True, pauses: dict[int, list[int]] | None = None, **fields
+    text: str | None,
+    *heard: str | list[tuple[int, str]],
+    times: bool = True,
+    pauses: dict[int, list[int]] | None = None,
+    gap_after: dict[int, int] | None = None,
+    **fields: str,
 ) -> list[dict]:
-    """Return the parts of a recording, given what was read in each of its segments, a second of silence apart."""
+    """Return the parts of a recording, given what was read in each of its segments, a second of silence apart.
+
+    Words take WORD each, unless the time of each is given; `gap_after` is how long somebody speaks on, by segment.
+    """
     row = dict.fromkeys(UTTERANCE.names)
     row |= {"id": 1, "audio_filepath": "a.wav", "path": "/a.wav", "text": text, "fields": json.dumps(fields)}
     parts, start = [], 0
     for number, read in enumerate(heard):
-        words = read.split()
-        end = start + WORD * max(3, len(words))
+        words = [(n * WORD, word) for n, word in enumerate(read.split())] if isinstance(read, str) else read
+        end = start + max(1_200, words[-1][0] + WORD if words else 0) + (gap_after or {}).get(number, 0)
         part = part_of(row, SEGMENT, start, end, pauses=(pauses or {}).get(number, []))
-        spans = [{"word": word, "start": n * WORD / 1000, "end": (n + 1) * WORD / 1000} for n, word in enumerate(words)]
-        parts.append(part | {"small_pred_text": read, "small_words": spans if times else None})
+        spans = [{"word": word, "start": time / 1000, "end": (time + WORD) / 1000} for time, word in words]
+        read_text = " ".join(word for _, word in words)
+        parts.append(part | {"small_pred_text": read_text, "small_words": spans if times else None})
         start = end + 1000
     table = pa.Table.from_pylist(parts, READ)
     return place_texts(table, pa.Table.from_pylist([row], UTTERANCE), PlaceOptions()).to_pylist()
@@ -151,3 +160,25 @@ def test_dashes_and_hyphens_stay_with_their_words():
 def test_the_longest_chains_are_found_first():
     read, written = "x a b c d e f y".split(), "d e f z a b c d e f".split()
     assert find_chains(read, written) == [[(1, 4, 6)]]
+
+
+def test_words_that_the_model_skipped_are_placed_if_somebody_speaks_there():
+    """The segment is as long as both sentences, but only one of them was read in it."""
+    parts = place(TEXT, plain(ANN), plain(CAT), plain(DAN), gap_after={0: 10 * WORD})
+    assert texts(parts) == [f"{ANN} {BOB}", CAT, DAN]
+    assert rest(parts) == []
+
+
+def test_long_speech_in_which_nothing_was_read_is_kept_apart():
+    words = plain(f"{ANN} {BOB}").split()
+    spans = [(number * WORD + (5_000 if number >= 8 else 0), word) for number, word in enumerate(words)]
+    parts = place(f"{ANN} {BOB}", spans)
+    assert texts(parts) == [ANN, BOB]
+    assert [part["reason"] for part in parts] == [None, "NOTHING_READ", None]
+    assert parts[1]["end_ms"] - parts[1]["start_ms"] == 5_000
+
+
+def test_sentence_of_a_word_that_was_not_read_is_not_said():
+    parts = place(f"{ANN} Stop. {BOB}", plain(f"{ANN} {BOB}"))
+    assert texts(parts) == [f"{ANN} {BOB}"]
+    assert rest(parts) == [("NOT_SAID", "Stop.")]

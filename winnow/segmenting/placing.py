@@ -6,23 +6,20 @@ what is said is not smeared over its neighbours: words that have no counterpart 
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
 
 import pyarrow as pa
 from pydantic import BaseModel
-from rapidfuzz.fuzz import ratio
 
 from winnow.schema import select_columns
-from winnow.segmenting.pairs import ALIKE, Word, pair_words
 from winnow.segmenting.parts import LEFT_OUT, PLACED, SEGMENT, UNPLACED, Part, part_of
+from winnow.segmenting.read_words import ReadWord, as_read, words_read
 from winnow.segmenting.texts import WrittenText
+from winnow.segmenting.unpaired import pair, place_unpaired, ranges
 from winnow.text.languages import row_language
-from winnow.text.normalize import Normalizer, normalize
-from winnow.text.words import has_spaceless, join_spaceless, split_words
+from winnow.text.normalize import Normalizer
+from winnow.text.words import split_words
 
-LONG = 3  # words in a row that are not said, or not written, are kept apart; fewer may be the model's errors
 LEAST_MATCH = 0.5  # of the words of a segment
 NEAR_PAUSE = 300  # milliseconds between the time of a word and the pause at which a segment ends
 
@@ -32,25 +29,6 @@ class PlaceOptions(BaseModel, frozen=True):
 
     normalizer: Normalizer = "basic"
     shortest: int = 1000
-
-
-@dataclass
-class ReadWord:
-    """A word that was read in the segment `part`; its times are milliseconds from the beginning of the recording."""
-
-    text: str
-    unit: str
-    part: int
-    start: int
-    end: int
-    words: list[int] = field(default_factory=list)
-    """The words of the text that were read here."""
-    placed: bool = False
-    """Whether it is in the text: as a word, or as a part of the word that was read before it."""
-    equal: bool = False
-    """Whether it was read as it is written."""
-    apart: bool = False
-    """Whether it is among words that are not in the text."""
 
 
 def place_texts(parts: pa.Table, recordings: pa.Table, options: PlaceOptions) -> pa.Table:
@@ -82,8 +60,10 @@ def place_text(row: Part, parts: list[Part], options: PlaceOptions | None) -> li
         return [*parts, unplaced(row, row["text"], 0, unread or "NOT_ALIGNED")]
     language = row_language(row["fields"])
     text = WrittenText(row["text"], options.normalizer, language)
-    read = [word for number, part in enumerate(parts) for word in words_read(part, number, options, language)]
-    absorb(read, text, pair(read, text))
+    read = [
+        word for number, part in enumerate(parts) for word in words_read(part, number, options.normalizer, language)
+    ]
+    read = place_unpaired(read, text, pair(read, text), parts)
     by_part: dict[int, list[ReadWord]] = defaultdict(list)
     for word in read:
         by_part[word.part].append(word)
@@ -101,114 +81,6 @@ def unplaced(row: Part, text: str, first: int, reason: str) -> Part:
     """Return words of a text as a part that has no place in the audio."""
     place = {"offset": None, "duration": None, "start_ms": None, "end_ms": None, "first_word": first, "text": text}
     return row | place | {"part": UNPLACED, "reason": reason, "detail": None}
-
-
-def words_read(part: Part, number: int, options: PlaceOptions, language: str | None) -> Iterator[ReadWord]:
-    """Yield the words that were read in a part; a model without times has them at equal distances."""
-    if part["part"] != SEGMENT or not part["pred_text"]:
-        return
-    timed = part["words"] or evenly(split_words(part["pred_text"]), part["duration"])
-    for word in timed:
-        start, end = (min(part["start_ms"] + round(1000 * word[name]), part["end_ms"]) for name in ("start", "end"))
-        units = split_words(normalize(word["word"], options.normalizer, language))
-        shown = units if has_spaceless(word["word"]) else [word["word"], ""]
-        for place, unit in enumerate(units):
-            first, last = (start + (end - start) * edge // len(units) for edge in (place, place + 1))
-            yield ReadWord(shown[min(place, len(shown) - 1)], unit, number, first, last)
-
-
-def evenly(words: list[str], seconds: float) -> list[dict[str, Any]]:
-    step = seconds / len(words) if words else 0.0
-    return [{"word": word, "start": n * step, "end": (n + 1) * step} for n, word in enumerate(words)]
-
-
-def pair(read: list[ReadWord], text: WrittenText) -> set[int]:
-    """Give each word that was read its word of the text; return the latter."""
-    places = pair_words([Word(word.unit, group=word.part) for word in read], [unit for unit, _ in text.units])
-    placed: set[int] = set()
-    for word, place in zip(read, places, strict=True):
-        if place is not None:
-            unit, written = text.units[place]
-            word.placed, word.equal = True, unit.text == word.unit
-            if written not in placed:
-                word.words.append(written)
-                placed.add(written)
-    return placed
-
-
-def absorb(read: list[ReadWord], text: WrittenText, placed: set[int]) -> None:
-    """Give words of the text that were misheard the place of what was read instead, and mark what is not written.
-
-    Words without a counterpart that lie between two words with one belong there if they are few, or if they are alike.
-    """
-    reader = {word: number for number, item in enumerate(read) for word in item.words}
-    bare = set(range(len(text.words))) - {word for _, word in text.units}
-    accounted: set[int] = set()
-    for first, end in ranges([place for place in range(len(text.words)) if place not in placed]):
-        before, after = reader.get(first - 1), reader.get(end)
-        between = range(before + 1, after) if before is not None and after is not None and before < after else range(0)
-        if before is None and after is not None:
-            between = unread_before(read, after)
-        elif after is None and before is not None:
-            between = unread_after(read, before)
-        count = sum(place not in bare for place in range(first, end))
-        said = [number for number in between if not read[number].placed]
-        alike = ratio("".join(text.words[first:end]).lower(), "".join(read[n].unit for n in said)) >= ALIKE
-        if count >= LONG and not (said and alike):
-            continue
-        target = place_of(read, text, first, end, before, after, said)
-        if target is None:
-            continue
-        for place in range(first, end):
-            # in the order of the text, spread over what was read there
-            number = said[(place - first) * len(said) // (end - first)] if said else target
-            read[number].words.append(place)
-            read[number].words.sort()
-        accounted.update(said)
-    mark_apart(read, accounted)
-
-
-def unread_before(read: list[ReadWord], after: int) -> range:
-    start = after
-    while start > 0 and not read[start - 1].placed and read[start - 1].part == read[after].part:
-        start -= 1
-    return range(start, after)
-
-
-def unread_after(read: list[ReadWord], before: int) -> range:
-    end = before + 1
-    while end < len(read) and not read[end].placed and read[end].part == read[before].part:
-        end += 1
-    return range(before + 1, end)
-
-
-def place_of(
-    read: list[ReadWord],
-    text: WrittenText,
-    first: int,
-    end: int,
-    before: int | None,
-    after: int | None,
-    said: list[int],
-) -> int | None:
-    """Return which word was read nearest to a few words of the text; those of a sentence stay together."""
-    if said:
-        return said[0]
-    if before is None or after is None:
-        return before if after is None else after
-    if text.ends_sentence(first - 1) and not text.ends_sentence(end - 1):
-        return after
-    return before
-
-
-def mark_apart(read: list[ReadWord], accounted: set[int]) -> None:
-    """Mark words that are not in the text where there are many of them in a row."""
-    extra = [not word.placed and number not in accounted for number, word in enumerate(read)]
-    for is_extra, group in groupby(range(len(read)), key=lambda number: extra[number]):
-        numbers = list(group)
-        if is_extra and len(numbers) >= LONG:
-            for number in numbers:
-                read[number].apart = True
 
 
 def divide(part: Part, read: list[ReadWord], text: WrittenText, options: PlaceOptions) -> Iterator[Part]:
@@ -252,7 +124,7 @@ def piece_of(
 ) -> Iterator[Part]:
     """Yield a piece of a part with its text; one that is too short or has another text than was read is left out."""
     if read[0].apart:
-        yield left_out(part, start, end, "NOT_WRITTEN", read)
+        yield left_out(part, start, end, "NOT_WRITTEN" if as_read(read) else "NOTHING_READ", read)
         return
     places = [place for word in read for place in word.words]
     found = list(ranges(places))
@@ -285,18 +157,3 @@ def left_out(part: Part, start: int, end: int, reason: str, read: list[ReadWord]
     heard = as_read(read) if read else None
     values = {"reason": reason, "pred_text": heard, "words": None, "match": None, "first_word": None}
     return part_of(part, LEFT_OUT, start, end, **values)
-
-
-def as_read(read: list[ReadWord]) -> str:
-    return join_spaceless(" ".join(word.text for word in read if word.text))
-
-
-def ranges(places: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the first and one past the last of places that follow on each other."""
-    start = None
-    for number, place in enumerate(places):
-        if start is None:
-            start = place
-        if number + 1 == len(places) or places[number + 1] != place + 1:
-            yield start, place + 1
-            start = None
