@@ -140,18 +140,24 @@ def prefect_home(empty_prefect_home: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def prefect_server(empty_prefect_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a Prefect server that all tests share, because it takes long to start; return its address."""
+    home = shutil.copytree(empty_prefect_home, tmp_path_factory.mktemp("prefect") / "home")
+    with running_server(home, temporary=True) as api, flows_run_on(api, home):
+        yield api
+
+
+@contextmanager
+def flows_run_on(api: str, home: Path) -> Iterator[None]:
+    """Let the flows of this process run on a server."""
     from prefect.context import _temporary_global_settings_context, get_settings_context
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-    home = shutil.copytree(empty_prefect_home, tmp_path_factory.mktemp("prefect") / "home")
     with (
-        running_server(home, temporary=True) as api,
         temporary_settings({PREFECT_API_URL: api, PREFECT_HOME: home}),
         _temporary_global_settings_context(get_settings_context()),
     ):
-        yield api
+        yield
         APILogWorker.drain_all(timeout=5)
         EventsWorker.drain_all(timeout=5)
 

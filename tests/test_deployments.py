@@ -43,7 +43,7 @@ from flows.export import export
 from flows.refilter import refilter
 from flows.relabel import relabel
 from flows.segment import segment
-from tests.conftest import CHROMIUM, DEMO, ROOT, published_rows, running_server
+from tests.conftest import CHROMIUM, DEMO, ROOT, flows_run_on, published_rows, running_server
 from winnow.errors import ChecksFailed, DeploymentFailed, OptionError
 from winnow.runs.lock import lock_folder
 
@@ -501,10 +501,11 @@ def test_maintenance_flows_record_what_they_found(server, manifest, hears, tmp_p
     small = pinned("small")
     corpus = manifest({"audio_filepath": "a.wav", "text": "hello"})
     models = hears(one={"a.wav": "hello"})
-    download_models(models=[small])
-    benchmark(manifest=corpus, models=[models["one"]], output=tmp_path / "figures")
-    with pytest.raises(ChecksFailed, match=r"no\.nemo: no such file \(remedy: give another model: "):
-        doctor(small=str(tmp_path / "no.nemo"))
+    with flows_run_on(server.api, server.home):
+        download_models(models=[small])
+        benchmark(manifest=corpus, models=[models["one"]], output=tmp_path / "figures")
+        with pytest.raises(ChecksFailed, match=r"no\.nemo: no such file \(remedy: give another model: "):
+            doctor(small=str(tmp_path / "no.nemo"))
     names = ("download-models", "benchmark", "doctor")
     runs = {name: server.post("flow_runs/filter", flows={"name": {"any_": [name]}})[0] for name in names}
     assert [run["state"]["type"] for run in runs.values()] == ["COMPLETED", "COMPLETED", "FAILED"]
