@@ -127,7 +127,7 @@ def resume(output: str, *, max_quarantined: Share | None = None, retry: list[str
     if derived and derived.flow == "relabel":
         relabel(derived.run, output)
     elif derived:
-        refilter(derived.run, output, settings.filter)
+        refilter(derived.run, output, settings.filter, settings.listen)
     elif isinstance(settings, Ensemble):
         ensemble(settings)
     else:
@@ -264,7 +264,11 @@ def benchmark(settings: Annotated[Benchmark, Parameter(name="*", consume_multipl
 
 @app.command
 def refilter(
-    run: str, *, output: str | None = None, filter: Annotated[Filter | None, Parameter(name="filter")] = None
+    run: str,
+    *,
+    output: str | None = None,
+    filter: Annotated[Filter | None, Parameter(name="filter")] = None,
+    listen: str = "",
 ) -> None:
     """Apply other rules to a finished run. Its hypotheses are reused, so no device is needed.
 
@@ -274,16 +278,21 @@ def refilter(
         run: Folder of the finished run
         output: Folder for a new run with the rows that these rules keep. Default: none, only show what they would keep
         filter: The rules, instead of the run's own. Default: the preset winnow
+        listen: What to measure in the audio, as for curate, besides what the run has measured. Only with --output
     """
     rules = filter or Filter()
     if output is None:
+        if listen:
+            from winnow.errors import OptionError
+
+            raise OptionError("--listen: needs --output, because a measure writes what it finds")
         from cli.sweep import compare
 
         compare(run, rules)
     else:
         from cli.run import refilter
 
-        refilter(run, output, rules)
+        refilter(run, output, rules, listen)
 
 
 @app.command

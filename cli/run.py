@@ -92,9 +92,9 @@ def incremental(settings: Curation) -> None:
         print_report(report, output)
 
 
-def refilter(run: str, output: str, rules: Filter) -> None:
+def refilter(run: str, output: str, rules: Filter, listen: str = "") -> None:
     """Run the flow `refilter` and print its summary."""
-    parameters = Refilter(run=run, output=output, filter=rules)
+    parameters = Refilter(run=run, output=output, filter=rules, listen=listen)
     check_refilter(parameters)
     with without_gc():
         start(hint=lambda: "the same command starts again")

@@ -17,7 +17,7 @@ from winnow.reports.evidence_section import SHOWN
 from winnow.reports.little_kept import FEW
 from winnow.runs.run_record import load_settings
 from winnow.runs.storage import location, put
-from winnow.sweep.outcomes import Subset, gather_outcomes, kept_by_run, run_stages
+from winnow.sweep.outcomes import Subset, gather_outcomes, heard_columns, kept_by_run, run_stages
 from winnow.sweep.threshold_sweep import RuleCost, rule_costs
 from winnow.text.languages import name_for
 from winnow.validation.rules import rules_for
@@ -29,7 +29,7 @@ def compare(output: str, given: Filter) -> None:
     """Print what the rules would keep of a run, beside what the run keeps, and what each rule drops."""
     run = location(output)
     settings, stages = load_settings(run, given), run_stages(run)
-    rules = rules_for(settings, calibration_of(run, settings))
+    rules = rules_for(settings, calibration_of(run, settings), heard_columns(stages))
     outcomes = gather_outcomes(stages, rules, settings.normalizer)
     before, after = kept_by_run(stages), outcomes.kept
     rows = {
@@ -59,7 +59,9 @@ def sweep(output: str, given: Filter | None) -> None:
     run = location(output)
     settings = load_settings(run, given)
     calibration = calibration_of(run, settings)
-    outcomes = gather_outcomes(run_stages(run), rules_for(settings, calibration), settings.normalizer)
+    stages = run_stages(run)
+    rules = rules_for(settings, calibration, heard_columns(stages))
+    outcomes = gather_outcomes(stages, rules, settings.normalizer)
     costs = rule_costs(outcomes)
     everything = outcomes.of(outcomes.seconds >= 0)
     console.print(subsets_table({"transcribed": everything, "kept": outcomes.of(outcomes.kept)}))

@@ -9,11 +9,13 @@ import pyarrow as pa
 
 from cli.app import app
 from winnow.audio.measurements import MEASUREMENTS
+from winnow.listening.registry import MEASURES, columns_of
 from winnow.rules.columns import NOT_IN_RULES
 from winnow.schema import (
     AGREEMENT,
     AUDIO_STATS,
     DECISION,
+    HEARD_TYPES,
     HYPOTHESIS,
     INPUT_TEXT,
     MENDINGS,
@@ -143,7 +145,8 @@ def describe(column: str) -> str:
     """Return the description of a column; a column without one is an error of this page."""
     measured = {entry.name: entry.description for entry in MEASUREMENTS}
     scored = {name: metric.description for name, metric in METRICS.items()}
-    text = (DESCRIPTIONS | scored | measured)[column]
+    heard = {entry.name: entry.description for entry in columns_of(MEASURES)}
+    text = (DESCRIPTIONS | scored | measured | heard)[column]
     return text[0].upper() + text[1:]
 
 
@@ -260,6 +263,15 @@ COLUMN_SECTIONS = (
         types_of(UTTERANCE, leave_out=NOT_IN_RULES),
     ),
     ("Measured in the audio", "Measured before the audio is resampled.", types_of(AUDIO_STATS)),
+    *(
+        (
+            f"Heard by `{name}`",
+            f"Only in runs with `--listen {name}`, or with a rule on one of these columns; null in quarantined rows "
+            "([more](listening.md)).",
+            [(column.name, HEARD_TYPES[column.kind]) for column in measure.columns],
+        )
+        for name, measure in MEASURES.items()
+    ),
     (
         "Of each model",
         "Each model has these columns, with its role as a prefix: `small_pred_text`, `large_pred_text`, "

@@ -51,7 +51,9 @@ def run_curation(settings: Curation, orchestrator: Orchestrator) -> Report:
             is_scored = len(passes) == 1 or cascade.by_evidence
             scored = [] if is_scored else [pipeline.score(shard, passes[-1].role)]
             copies = duplicates.get(name_of(shard))
-            return [*scored, pipeline.filter(scored[0] if scored else shard, copies, cascade.calibration)]
+            heard = pipeline.listen(scored[0] if scored else shard)
+            before = [*scored, *heard]
+            return [*before, pipeline.filter(before[-1] if before else shard, copies, cascade.calibration)]
 
         progress = Progress(pipeline.manifest, orchestrator.start_progress)
         cascade = Cascade(pipeline, settings, passes, progress, loaded, shares)

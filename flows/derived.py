@@ -12,6 +12,7 @@ from flows.pipeline import count_duplicates
 from flows.streaming import Futures, Step, stream
 from tasks.deduplicate import deduplicate_run
 from tasks.filter import filter_shard
+from tasks.listen import listen_shard
 from tasks.report import report_derived_run
 from winnow.parameters.ensemble import Settings
 from winnow.reports.derived import calibration_of
@@ -21,6 +22,7 @@ from winnow.runs.reuse import reuse_hypotheses, sharded_manifest
 from winnow.runs.run_dir import open_run
 from winnow.runs.run_record import Derivation
 from winnow.sweep.outcomes import run_stages
+from winnow.validation.listening import measuring_for
 from winnow.validation.rules import rules_for
 
 
@@ -47,11 +49,14 @@ class DerivedRun:
         settings, orchestrator, loaded = self.settings, self.orchestrator, self.shards("load")
         calibration = calibration_of(self.original, settings)
         rules = rules_for(settings, calibration)
+        measuring = measuring_for(settings, rules)
         duplicates = count_duplicates(rules, loaded, settings.normalizer, orchestrator, relabelled)
 
         def decide(shard: Path) -> Futures:
             copies = duplicates.get(name_of(shard))
-            return [orchestrator.submit(filter_shard, shard, rules, settings.comparison, copies)]
+            heard = [orchestrator.submit(listen_shard, shard, measuring)] if measuring else []
+            judged = heard[0] if heard else shard
+            return [*heard, orchestrator.submit(filter_shard, judged, rules, settings.comparison, copies)]
 
         decisions = Step(decide)
         stream(scored, decisions)

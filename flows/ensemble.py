@@ -58,7 +58,9 @@ def run_ensemble(settings: Ensemble, orchestrator: Orchestrator) -> Report:
             votes = [model_pass.role for model_pass in model_passes], settings.method, settings.rover.weights
             combined = orchestrator.submit(combine_shard, shard, *votes, settings.comparison)
             scored = pipeline.score(combined, ENSEMBLE)
-            return [combined, scored, pipeline.filter(scored, duplicates.get(name_of(shard)))]
+            heard = pipeline.listen(scored)
+            judged = pipeline.filter(heard[0] if heard else scored, duplicates.get(name_of(shard)))
+            return [combined, scored, *heard, judged]
 
         decisions = Step(vote)
         stream(shards, decisions)

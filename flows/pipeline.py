@@ -8,6 +8,7 @@ from pathlib import Path
 from flows.orchestrator import Future, Orchestrator
 from tasks.count_duplicates import count_duplicates_run
 from tasks.filter import filter_shard
+from tasks.listen import listen_shard
 from tasks.load import load_shard
 from tasks.plant import plant_shard
 from tasks.score import score_shard
@@ -18,6 +19,7 @@ from winnow.devices.executors import Executor, open_executor
 from winnow.engines.registry import versions_for
 from winnow.evidence.calibration import Calibration
 from winnow.evidence.planting import SampleShares
+from winnow.models.measuring import Measuring
 from winnow.models.passes import Pass
 from winnow.parameters.ensemble import Settings
 from winnow.roles import Role
@@ -28,6 +30,7 @@ from winnow.runs.run_dir import open_run
 from winnow.schema import ShardedManifest
 from winnow.text.normalize import Normalizer
 from winnow.validation.engine_options import check_options
+from winnow.validation.listening import measuring_for
 from winnow.validation.rules import phrase_digest
 
 
@@ -45,6 +48,7 @@ class Pipeline:
     manifest: ShardedManifest
     digest: str
     orchestrator: Orchestrator
+    measuring: Measuring | None = None
 
     def load(self, shard: Path) -> Future:
         """Read a shard's rows from the manifest."""
@@ -60,6 +64,10 @@ class Pipeline:
     def score(self, shard: Path | Future, role: Role) -> Future:
         """Compare a model's hypotheses with the references."""
         return self.orchestrator.submit(score_shard, shard, role, self.settings.comparison, self.settings.referenced)
+
+    def listen(self, shard: Path | Future) -> list[Future]:
+        """Add what measures find in the audio; no task if nothing is measured."""
+        return [self.orchestrator.submit(listen_shard, shard, self.measuring)] if self.measuring else []
 
     def filter(self, shard: Path | Future, duplicates: Path | None, calibration: Calibration | None = None) -> Future:
         """Decide by the rules; `duplicates` is the shard's file of `count_duplicates`."""
@@ -80,13 +88,18 @@ class Pipeline:
 def open_pipeline(
     settings: Settings, rules: Rules, passes: list[Pass], orchestrator: Orchestrator
 ) -> Iterator[Pipeline]:
-    """Open the run's folder and devices, watch the server, and split the manifest into shards."""
+    """Open the run's folder and devices, watch the server, and split the manifest into shards.
+
+    The first of the passes, which decodes all audio, also measures it.
+    """
     source = corpus_of(settings)
     source.check()
     digest = source.digest()
     digests: dict[str, str | None] = {"manifest": digest, **phrase_digest(rules)}
     for model_pass in passes:
         digests |= model_pass.digests
+    if measuring := measuring_for(settings, rules):
+        passes[0] = passes[0].model_copy(update={"measuring": measuring})
     checkpoints = [checkpoint for model_pass in passes for checkpoint in model_pass.checkpoints]
     check_options(settings.engine, checkpoints)
     with (
@@ -96,7 +109,7 @@ def open_pipeline(
         orchestrator.watch(run)
         read_as = settings.audio_folder, settings.referenced, settings.columns
         manifest = orchestrator.run(shard_manifest, settings.manifest, run, settings.shard_hours, digest, *read_as)
-        yield Pipeline(settings, rules, run, devices, manifest, digest, orchestrator)
+        yield Pipeline(settings, rules, run, devices, manifest, digest, orchestrator, measuring)
 
 
 def count_duplicates(

@@ -11,10 +11,9 @@ from flows.with_parameters import with_parameters
 from winnow.parameters.maintenance import Refilter
 from winnow.reports.summary import Report
 from winnow.runs.reuse import input_digests
-from winnow.runs.run_record import load_settings
 from winnow.runs.storage import location
 from winnow.sweep.outcomes import RELABEL
-from winnow.validation.before_start import check_refilter
+from winnow.validation.before_start import check_refilter, refilter_settings
 from winnow.validation.rules import phrase_digest, rules_for
 
 
@@ -29,7 +28,7 @@ def run_refilter(request: Refilter, orchestrator: Orchestrator) -> Report:
     """Make a new run in `output` from the hypotheses of the run in `run`."""
     check_refilter(request)
     original = location(request.run)
-    settings = load_settings(original, request.filter).model_copy(update={"output": request.output})
+    settings = refilter_settings(request)
     digests = {name: sha256 for name, sha256 in input_digests(original).items() if name != "phrases"}
     digests |= phrase_digest(rules_for(settings))
     with open_derived("refilter", original, settings, digests, orchestrator) as derived:

@@ -8,13 +8,22 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.retry import RETRY
 from winnow.evidence.proposals import Proposal, propose
+from winnow.listening.registry import measure_of
 from winnow.rules.columns import RULE_COLUMNS
 from winnow.rules.decisions import decide
 from winnow.rules.operands import Operands
 from winnow.rules.rule import Rules, Term
 from winnow.runs.ledger import run_stage_on_shard
 from winnow.runs.shard_files import read_table
-from winnow.schema import BEFORE_FILTER, after_filter, append_columns, replace_column, roles_of, select_columns
+from winnow.schema import (
+    BEFORE_FILTER,
+    after_filter,
+    append_columns,
+    extend_schema,
+    replace_column,
+    roles_of,
+    select_columns,
+)
 from winnow.text.comparison import Comparison
 from winnow.text.normalize import Normalizer
 
@@ -28,7 +37,7 @@ def filter(
     with the whole run.
     """
     if roles_of(scored.schema) == ["small"]:
-        scored = select_columns(scored, BEFORE_FILTER)
+        scored = select_columns(scored, with_heard(BEFORE_FILTER, scored.schema))
     operands = Operands(scored, rules, duplicates)
     decisions = decide(rules, operands)
     schema = after_filter(scored.schema)
@@ -38,6 +47,11 @@ def filter(
         if name not in columns:
             columns[name] = operands.of(Term(name), RULE_COLUMNS[name])
     return append_columns(replace_column(scored, "reason", decisions.reason), schema, columns)
+
+
+def with_heard(schema: pa.Schema, shard: pa.Schema) -> pa.Schema:
+    """Return a schema with the columns of measures that a shard has."""
+    return extend_schema(schema, *((field.name, field.type) for field in shard if measure_of(field.name)))
 
 
 def proposal_columns(proposals: list[Proposal | None]) -> dict[str, pa.Array]:

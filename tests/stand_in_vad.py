@@ -34,6 +34,8 @@ def loud_is_speech(tmp_path_factory, monkeypatch):
     weights.parent.mkdir(parents=True)
     (folder / "silero_vad/__init__.py").touch()
     weights.touch()
+    (folder / "onnxruntime-1.0.dist-info").mkdir()
+    (folder / "onnxruntime-1.0.dist-info/METADATA").write_text("Name: onnxruntime\nVersion: 1.0\n")
     for name in [name for name in sys.modules if name.partition(".")[0] in ("onnxruntime", "silero_vad")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.syspath_prepend(folder)

@@ -37,6 +37,14 @@ from winnow.audio.decode import load_clip
 assert round(load_clip("a.wav", None, None, 16_000, longest=120).stats["dc_offset"], 3) == 0.25
 assert judge([{"dc_offset": 0.25}], ["dc_offset <= 0.1"])[0].reason == "DC_OFFSET_ABOVE_MAX"
 """,
+    "measure": """
+import numpy as np
+from winnow.listening.registry import listen
+from winnow.parameters.curation import Curation
+assert Curation(manifest="m", output="o", small="s.nemo", listen="pitch").listen == "pitch"
+assert round(listen(["pitch"], np.sin(np.arange(16_000) * 2 * np.pi / 80).astype(np.float32))["pitch"]) == 200
+assert listen(["pitch"], np.zeros(100, np.float32)) == {"pitch": None}
+""",
     "form of output": """
 import pyarrow as pa
 from winnow.runs.outputs import FILES

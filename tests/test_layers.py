@@ -20,7 +20,7 @@ from winnow.text.evidence import NO_EVIDENCE
 ROOT = Path(__file__).parent.parent
 
 LAYERS = (
-    set("schema roles printable errors hardware imports input_files digests cache pins text audio".split()),
+    set("schema roles printable errors hardware imports input_files digests cache pins text audio listening".split()),
     {"parameters", "log", "rules", "gates", "evidence"},
     {"runs", "corpora"},
     {"models", "engines", "devices"},

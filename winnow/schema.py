@@ -1,12 +1,13 @@
 """The columns of a shard after each stage, by NeMo's names where it has one. Null always means unknown."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
 from winnow.audio.measurements import MEASUREMENTS
+from winnow.listening.measure import Column
 from winnow.roles import ENSEMBLE, Role, band_of, is_larger, position_of
 from winnow.text.metrics import METRICS
 
@@ -143,6 +144,12 @@ DECISION = {
 """The selected hypothesis, the scores that rules compare, and the decision: keep, drop or quarantine."""
 
 
+HEARD = pa.schema([("identity", pa.string()), ("reason", pa.string()), ("detail", pa.string())])
+"""The first columns of what a measure found: what audio it heard, or why it heard none that a pass had decoded."""
+
+HEARD_TYPES = {"number": pa.float64(), "integer": pa.int32(), "boolean": pa.bool_(), "text": pa.string()}
+
+
 def roles_of(schema: pa.Schema) -> list[Role]:
     """Return the roles whose hypotheses a shard has, in the order of their passes."""
     return [name.removesuffix("_pred_text") for name in schema.names if name.endswith("_pred_text")]
@@ -199,6 +206,11 @@ def after_combine(schema: pa.Schema) -> pa.Schema:
     added = {"pred_text": pa.string(), "confidence": pa.float64()} | AGREEMENT
     columns = [(f"{ENSEMBLE}_{name}", kind) for name, kind in added.items()]
     return extend_schema(schema, *columns, ("model", pa.string()))
+
+
+def after_listen(schema: pa.Schema, columns: Iterable[Column]) -> pa.Schema:
+    """Return the schema after measures added what they heard."""
+    return extend_schema(schema, *((column.name, HEARD_TYPES[column.kind]) for column in columns))
 
 
 def after_relabel(schema: pa.Schema) -> pa.Schema:

@@ -2,10 +2,10 @@
 
 import errno
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import av
 import numpy as np
@@ -35,7 +35,8 @@ class Clip:
     """An utterance's samples at the model's rate, and what was measured before resampling.
 
     `identity` tells whether another pass decodes the same audio. `mended` has the keys of `winnow.schema.MENDINGS` that
-    apply to the audio, and `found` the path of a file whose name is written otherwise in the input.
+    apply to the audio, and `found` the path of a file whose name is written otherwise in the input. `heard` has what
+    measures found, by their columns.
     """
 
     samples: Samples
@@ -43,6 +44,7 @@ class Clip:
     identity: str = ""
     mended: tuple[str, ...] = ()
     found: str | None = None
+    heard: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -189,8 +191,14 @@ def decode_utterance(stream: AudioStream, part: Slice, rate: int | None, longest
         raise BadAudio("TOO_SHORT", f"{stats.seconds:.3f} s", stats)
     samples, identity = signal.samples, identify(file_identity, signal.samples)
     if rate is not None and stream.sample_rate != rate:
-        samples = soxr.resample(samples, stream.sample_rate, rate)
+        samples = resample(samples, stream.sample_rate, rate)
     return Clip(np.ascontiguousarray(samples, np.float32), stats, identity)
+
+
+def resample(samples: Samples, before: int, after: int) -> Samples:
+    """Return samples at another rate, both in Hz."""
+    resampled: Samples = np.ascontiguousarray(soxr.resample(samples, before, after), np.float32)
+    return resampled
 
 
 def tolerance(part: Slice, stream: AudioStream) -> float:

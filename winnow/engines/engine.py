@@ -67,7 +67,8 @@ class Request:
     `rounding` is half a unit of the last digit of the duration, in seconds.
 
     `texts` are compared with what the model reads: the reference first, if there is one. Texts are the same if
-    `comparison` finds no difference, in `text_language`, the tag of what is spoken.
+    `comparison` finds no difference, in `text_language`, the tag of what is spoken. `measures` are names of
+    `winnow.listening.registry`, which are measured in the decoded audio.
     """
 
     path: str
@@ -81,6 +82,7 @@ class Request:
     texts: tuple[str, ...] = ()
     comparison: Comparison = BASIC
     text_language: str | None = None
+    measures: tuple[str, ...] = ()
 
 
 Batch = list[tuple[Request, Clip]]

@@ -9,7 +9,7 @@ Audio of other machines is fetched by threads of its own in the same order, so t
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,7 +23,9 @@ from winnow.audio.remote.urls import is_url
 from winnow.engines.batching import BatchLimits
 from winnow.engines.engine import Recogniser, Request
 from winnow.engines.failed_calls import quarantine_reason, transcribe_batches
+from winnow.engines.listening import listen_to
 from winnow.errors import ModelBroken
+from winnow.hardware import cores
 from winnow.parameters.engine import EngineOptions
 from winnow.text.evidence import TextEvidence
 from winnow.text.hypothesis import Hypothesis
@@ -41,7 +43,7 @@ BROKEN_MIN_UTTERANCES = 4  # utterances that are enough to blame the model
 class Result:
     """The hypothesis of a request, or the reason why it has none; what was measured in its audio, and its identity.
 
-    `mended` and `found` are those of its clip.
+    `mended`, `found` and `heard` are those of its clip.
     """
 
     hypothesis: Hypothesis | None = None
@@ -51,6 +53,7 @@ class Result:
     identity: str | None = None
     mended: tuple[str, ...] = ()
     found: str | None = None
+    heard: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -95,7 +98,7 @@ def transcribe_requests(
     running: deque[Future[CallResults]] = deque()
     VERSIONS.forget()
     with (
-        ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode") as decoders,
+        ThreadPoolExecutor(decode_threads(requests), thread_name_prefix="decode") as decoders,
         ThreadPoolExecutor(FETCH_THREADS, thread_name_prefix="fetch") as fetchers,
         ThreadPoolExecutor(recogniser.threads, thread_name_prefix="lane") as lanes,
     ):
@@ -133,6 +136,11 @@ def transcribe_requests(
         "peak_device_bytes": recogniser.peak_device_bytes(),
     }
     return [total.results[index] for index in range(len(requests))], usage | recogniser.runtime
+
+
+def decode_threads(requests: list[Request]) -> int:
+    """Return how many threads decode: a thread for each core where they also measure, which takes far longer."""
+    return max(DECODE_THREADS, cores()) if any(request.measures for request in requests) else DECODE_THREADS
 
 
 def plan_calls(lengths: list[float], limits: BatchLimits, batches_per_call: int) -> Iterator[list[int]]:
@@ -187,14 +195,14 @@ def expected_seconds(request: Request) -> float:
     return header_duration(request.path, request.root) - (request.offset or 0.0)
 
 
-def decode_request(request: Request, rate: int, options: EngineOptions) -> Clip | BadAudio:
+def decode_request(request: Request, rate: int | None, options: EngineOptions) -> Clip | BadAudio:
     """Return the request's audio, or the reason why there is none, or other audio than an earlier pass decoded."""
     try:
         clip = load_clip(
             request.path,
             request.offset,
             request.duration,
-            rate,
+            None if request.measures else rate,
             options.max_seconds,
             request.root,
             channel=request.channel,
@@ -206,7 +214,7 @@ def decode_request(request: Request, rate: int, options: EngineOptions) -> Clip 
         return BadAudio("AUDIO_CHANGED", f"now {problem.reason}: {problem.detail}", problem.stats)
     if request.identity is not None and not is_same_audio(request.identity, clip.identity):
         return BadAudio("AUDIO_CHANGED", "another pass decoded other samples", clip.stats)
-    return clip
+    return listen_to(clip, request.measures, rate) if request.measures else clip
 
 
 def run_call(
@@ -244,7 +252,7 @@ def to_result(outcome: Hypothesis | Exception, clip: Clip, request: Request) -> 
     hypothesis = outcome if isinstance(outcome, Hypothesis) and reason is None else None
     if hypothesis and request.texts and not hypothesis.evidence:
         hypothesis = replace(hypothesis, evidence=unsupported(request))
-    return Result(hypothesis, clip.stats, reason, detail, clip.identity, clip.mended, clip.found)
+    return Result(hypothesis, clip.stats, reason, detail, clip.identity, clip.mended, clip.found, clip.heard)
 
 
 def unsupported(request: Request) -> tuple[TextEvidence, ...]:

@@ -26,8 +26,9 @@ def requests_for(
     languages: Sequence[str | None],
     root: str | None,
     texts: ScoredTexts,
+    measures: tuple[str, ...] = (),
 ) -> list[Request]:
-    """Return the requests of some rows; those of a later pass state the identity of the audio."""
+    """Return the requests of some rows, with these measures; those of a later pass state the identity of the audio."""
     rows = shard.select(REQUESTED).to_pydict()
     later = AUDIO_IDENTITY in shard.schema.names
     identities = shard[AUDIO_IDENTITY].to_pylist() if later else [None] * len(shard)
@@ -44,6 +45,7 @@ def requests_for(
             texts=texts.of(i),
             comparison=texts.comparison,
             text_language=texts.languages[i],
+            measures=measures,
         )
         for i in indices
     ]

@@ -14,6 +14,7 @@ from winnow.engines.inference import Result
 from winnow.engines.isolation import Transcribed, merge_usage
 from winnow.engines.registry import engine_for, needs_language
 from winnow.errors import OptionError
+from winnow.models.measuring import Measuring
 from winnow.models.resolve import resolve_all
 from winnow.parameters.audio import AudioOptions
 from winnow.parameters.curation import Curation
@@ -33,7 +34,7 @@ class Pass(BaseModel, frozen=True):
 
     `languages` maps languages to models of their own, or to None if this pass skips them; `checkpoint` transcribes all
     others. Audio must lie in the folder `root`, a path or URL, if there is one; `audio` says how it is fetched.
-    References and readings are compared by `comparison`.
+    References and readings are compared by `comparison`. `measuring` is done on the audio that it decodes.
     """
 
     role: Role
@@ -44,6 +45,7 @@ class Pass(BaseModel, frozen=True):
     root: str | None = None
     audio: AudioOptions = AudioOptions()
     placement: Placement = Placement()
+    measuring: Measuring | None = None
 
     @field_validator("root")
     @classmethod

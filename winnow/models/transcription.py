@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from winnow.engines.shard_columns import (
     merge_sample,
     requests_for,
 )
+from winnow.models.listening import Listening, audio_versions
 from winnow.models.passes import Pass, rows_to_transcribe, transcribe_by_language
 from winnow.parameters.engine import EngineOptions
 from winnow.roles import Role, is_larger, position_of
@@ -40,13 +40,17 @@ TranscribeRequests = Callable[[list[Request]], Transcribed]
 
 
 def transcribe(
-    shard: pa.Table, model_pass: Pass, recognise: TranscribeRequests, earlier: pa.Table | None = None
+    shard: pa.Table,
+    model_pass: Pass,
+    recognise: TranscribeRequests,
+    earlier: pa.Table | None = None,
+    listening: Listening | None = None,
 ) -> tuple[pa.Table, ledger.Facts]:
     """Add the model's hypotheses, and on the first pass the measurements of the audio.
 
     Utterances without a hypothesis get a reason, unless they were only audited; a missing duration is filled in.
     Hypotheses that the model made of a sample before are kept, and so is what an earlier output of the pass says about
-    the same requests.
+    the same requests. What `listening` lacks is measured in the same audio, and committed.
     """
     role = model_pass.role
     languages = languages_of(shard, model_pass)
@@ -57,7 +61,8 @@ def transcribe(
     models: list[str | None] = [None] * len(shard)
     usage: ledger.Facts = {}
     texts = texts_to_score(shard, role, model_pass.comparison, model_pass.options.evidence)
-    ask = partial(requests_of, model_pass)
+    missing = listening.missing if listening else ()
+    ask = partial(requests_of, model_pass, measures=missing)
     known = find_earlier(earlier, shard, indices, role, ask) if earlier is not None else {}
     indices = [i for i in indices if i not in known]
     if indices:
@@ -65,6 +70,8 @@ def transcribe(
         for i, result in zip(indices, transcribed, strict=True):
             checkpoint = checkpoints[languages[i]]
             results[i], models[i] = refuse_long(result), checkpoint.name if checkpoint else None
+    if listening:
+        listening.commit(missing, [result and replace(result, reason=None, detail=None) for result in results])
     audited = set(pc.indices_nonzero(shard["audit"]).to_pylist()) if role == "large" else set()
     shard = fill_in(shard, results, audited)
     hypotheses = hypothesis_columns(results, models, texts)
@@ -85,10 +92,10 @@ def languages_of(shard: pa.Table, model_pass: Pass) -> list[str | None]:
     return row_languages(shard["fields"].to_pylist()) if model_pass.needs_language else [None] * len(shard)
 
 
-def requests_of(model_pass: Pass, shard: pa.Table, indices: list[int]) -> list[Request]:
-    """Return the requests of some rows of a shard."""
+def requests_of(model_pass: Pass, shard: pa.Table, indices: list[int], measures: tuple[str, ...] = ()) -> list[Request]:
+    """Return the requests of some rows of a shard, with these measures."""
     texts = texts_to_score(shard, model_pass.role, model_pass.comparison, model_pass.options.evidence)
-    return requests_for(shard, indices, languages_of(shard, model_pass), model_pass.root, texts)
+    return requests_for(shard, indices, languages_of(shard, model_pass), model_pass.root, texts, measures)
 
 
 def rows_without_hypothesis(shard: pa.Table, role: Role) -> pa.Array:
@@ -117,9 +124,8 @@ def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated
     PROCESS_CACHE.reserve(max(2, position_of(model_pass.role)) * len(model_pass.checkpoints))
     recognise = partial(transcribe_by_language, model_pass, transcribe_isolated if isolated else transcribe_here)
 
-    audio_versions = {name: version(name) for name in ("av", "soundfile", "soxr")}
     settings = model_pass.options.model_dump(mode="json", exclude=EngineOptions.PERFORMANCE_ONLY)
-    settings["versions"] = versions_for(model_pass.checkpoints) | audio_versions
+    settings["versions"] = versions_for(model_pass.checkpoints) | audio_versions()
     if model_pass.options.evidence:
         settings |= {"comparison": model_pass.comparison, "comparison_version": model_pass.comparison.version}
     if model_pass.languages:
@@ -129,7 +135,9 @@ def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated
 
     def stage(table: pa.Table, **_: Any) -> tuple[pa.Table, ledger.Facts]:
         earlier = earlier_rows(ledger.run_of(shards[0]), to, [ledger.name_of(shard) for shard in shards], digest)
-        rows, usage = transcribe(table, model_pass, recognise, earlier)
+        measuring = model_pass.measuring if earlier is None else None  # a retry decodes some rows only
+        listening = Listening.of(shards[0], table, measuring) if measuring else None
+        rows, usage = transcribe(table, model_pass, recognise, earlier, listening)
         return rows, usage | {"worker": device, "settings": digest}
 
     return ledger.run_stage(shards, to, stage, **settings)

@@ -13,6 +13,7 @@ from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
 from winnow.parameters.gate import Gate
 from winnow.parameters.gate_limits import gate_complaints, gates_after_larger, gates_after_small
+from winnow.parameters.listen import LISTEN_HELP, MeasureNames
 from winnow.parameters.placement import Dask, Placement, check_devices, placement_complaints
 from winnow.parameters.scoring import Scoring
 from winnow.parameters.selection import AUTO, Route, Selection
@@ -113,6 +114,7 @@ class Curation(Parameters):
         description="Folder where relative paths start. Default: the audio root, or the manifest's folder",
     )
     columns: ColumnNames = Field("", kw_only=True, title="Columns", description=COLUMNS_HELP)
+    listen: MeasureNames = Field("", kw_only=True, title="Listen", description=LISTEN_HELP)
     gate: Gate = Field(Gate(), kw_only=True, title="Gate", description="Which utterances the large model transcribes")
     filter: Filter = Field(Filter(), kw_only=True, title="Filter", description="Which utterances are kept")
     engine: EngineOptions = Field(

@@ -11,6 +11,7 @@ from winnow.parameters.column_names import ColumnNames
 from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
+from winnow.parameters.listen import MeasureNames
 from winnow.parameters.placement import Dask, Placement, check_devices, placement_complaints
 from winnow.parameters.scoring import Scoring
 from winnow.parameters.settings import Folder, Location, Parameters, Positive, Seconds, Share, given_flags
@@ -89,6 +90,7 @@ class Ensemble(Parameters):
     audio_root: Location | None = field_of_curation("audio_root")
     relative_to: Location | None = field_of_curation("relative_to")
     columns: ColumnNames = field_of_curation("columns")
+    listen: MeasureNames = field_of_curation("listen")
     engine: EngineOptions = field_of_curation("engine")
     audio: AudioOptions = field_of_curation("audio")
     normalizer: Normalizer = field_of_curation("normalizer")

@@ -10,6 +10,7 @@ from winnow.parameters.audio import AudioOptions
 from winnow.parameters.column_names import COLUMNS_HELP, ColumnNames
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
+from winnow.parameters.listen import LISTEN_HELP, MeasureNames
 from winnow.parameters.scoring import Scoring
 from winnow.parameters.settings import Folder, Location, Parameters, Seconds
 from winnow.text.comparison import Comparison
@@ -32,6 +33,13 @@ class Refilter(Parameters):
         kw_only=True,
         title="Filter",
         description="Which utterances are kept, instead of the run's own rules",
+    )
+    listen: MeasureNames = Field(
+        "",
+        kw_only=True,
+        title="Listen",
+        description=f"{LISTEN_HELP.partition('.')[0]}. The audio is decoded for what the run has not measured. "
+        "Default: what the run was asked for, and what these rules compare",
     )
 
 

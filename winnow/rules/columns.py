@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from winnow.listening.registry import measure_of
 from winnow.roles import ENSEMBLE, Role, band_of
 from winnow.rules.rule import ORDERING, WHOLE_RUN, Rule, Term, terms
 from winnow.schema import AGREEMENT, BEFORE_FILTER, EVIDENCE, HYPOTHESIS, INPUT_TEXT, INTERNAL, SCORES
@@ -106,7 +107,10 @@ def term_type(term: Term) -> str | None:
 
 
 def columns_of(term: Term, roles: list[Role]) -> set[str]:
-    """Return the columns from which a term is computed, in a shard with hypotheses of these roles."""
+    """Return the columns from which a term is computed, in a shard with hypotheses of these roles.
+
+    What a measure finds is in a column of its own, or in a field of the manifest.
+    """
     if term.stat in WHOLE_RUN:
         return set()
     if term.stat is not None:
@@ -120,7 +124,9 @@ def columns_of(term: Term, roles: list[Role]) -> set[str]:
         "last_band": {band_of(role) for role in roles},
         "supported": {"fields", "model", *(f"{role}_{name}" for role in roles for name in ("doubt", "pred_text"))},
     }
-    return derived.get(term.column, {term.column} if column_type(term.column) else {"fields"})
+    own = {term.column} if column_type(term.column) else {"fields"}
+    heard = {term.column} if measure_of(term.column) else set[str]()
+    return derived.get(term.column, own | heard)
 
 
 def as_type(value: Any, kind: str) -> Any:

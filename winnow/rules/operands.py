@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from winnow.listening.registry import measure_of
 from winnow.roles import ENSEMBLE, Role, band_of
 from winnow.rules.columns import ARROW_TYPES, HYPOTHESIS_COLUMNS, as_type, column_type, role_of_column
 from winnow.rules.field_names import field_of
@@ -42,7 +43,7 @@ class Operands:
         return self._values[term, kind]
 
     def column(self, name: str, kind: str) -> Any:
-        """Return a column of Winnow's or a field of the manifest."""
+        """Return a column of Winnow's, of a measure, or a field of the manifest, in this order."""
         if name in HYPOTHESIS_COLUMNS:
             return self.selected(name)
         if name == "model":
@@ -59,6 +60,9 @@ class Operands:
             values = self.stored(name, ARROW_TYPES[own_type])
             escalated = self.escalated.get(role_of_column(name) or "")
             return values if escalated is None else pc.if_else(escalated, values, None)  # an audit decides nothing
+        if measure_of(name) and name in self.rows.schema.names:
+            values = self.rows[name].to_pylist()
+            return pa.array([as_type(value, kind) for value in values], ARROW_TYPES.get(kind, pa.string()))
         field = field_of(name) or name
         return pa.array([as_type(row.get(field), kind) for row in self.fields], ARROW_TYPES.get(kind, pa.string()))
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from winnow.corpora.field_types import FIELD_TYPES
-from winnow.rules.field_names import output_names
+from winnow.rules.field_names import PREFIX, output_names
 from winnow.schema import INPUT_TEXT, is_internal
 
 INPUT_COLUMNS = ["id", "audio_filepath", "offset", "duration", "text"]
@@ -97,6 +97,7 @@ def published_rows(judged: pa.Table, fields: OutputFields) -> pa.Table:
     columns = {name: judged[name] for name in INPUT_COLUMNS}
     rows = [msgspec.json.decode(row) if row else {} for row in judged["fields"].to_pylist()]
     for name, output in output_names(fields).items():
+        output = PREFIX + output if output in judged.schema.names else output  # a measure has a column of this name
         columns[output] = typed_column([row.get(name) for row in rows], fields[name])
     own = [name for name in judged.schema.names if not is_internal(name)]
     added = [name for name in own if name not in (*INPUT_COLUMNS, *REASON_COLUMNS)]

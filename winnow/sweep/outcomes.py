@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from winnow.errors import OutputError
+from winnow.listening.registry import measure_of
 from winnow.roles import Role, band_of
 from winnow.rules.columns import columns_of
 from winnow.rules.duplicates import count_duplicates, hash_references
@@ -81,9 +82,10 @@ def has_limit(rule: Rule) -> bool:
 
 
 def run_stages(run: Path) -> dict[str, list[Path]]:
-    """Return the files of a complete run by stage, those of the last stage before the rules as `score`.
+    """Return the files of a complete run by stage, those of the last scores as `score`.
 
-    That is the score stage of the last model or, in a relabelled run, `relabel`. Raises OutputError.
+    That is the score stage of the last model or, in a relabelled run, `relabel`. What the rules judged is `judged`: the
+    same, or with what was measured besides. Raises OutputError.
     """
     read_completion(run)
     files = ledger.files_by_stage(run)
@@ -93,7 +95,12 @@ def run_stages(run: Path) -> dict[str, list[Path]]:
         raise OutputError(
             f"{run}: expected scores of {shards} shards, found {len(scored)} files: make them with winnow resume {run}"
         )
-    return files | {"score": scored}
+    return files | {"score": scored, "judged": files.get("listen", scored)}
+
+
+def heard_columns(stages: dict[str, list[Path]]) -> set[str]:
+    """Return the columns of measures that the judged shards of a run have."""
+    return {name for name in read_schema(stages["judged"][0]).names if measure_of(name)}
 
 
 def kept_by_run(stages: dict[str, list[Path]]) -> Flags:
@@ -105,13 +112,13 @@ def kept_by_run(stages: dict[str, list[Path]]) -> Flags:
 
 def gather_outcomes(stages: dict[str, list[Path]], rules: Rules, normalizer: Normalizer) -> Outcomes:
     """Judge a run by other rules, shard by shard, so that the texts of only one are in memory."""
-    all_rules, roles = rules.all_rules, roles_of(read_schema(stages["score"][0]))
+    all_rules, roles = rules.all_rules, roles_of(read_schema(stages["judged"][0]))
     needed = [*terms(all_rules), *map(Term, COUNTS), *map(Term, ("pred_text", "wer") if rules.unreferenced else ())]
     columns = ALWAYS.union(*(columns_of(term, roles) for term in needed))
     columns |= {band_of(role) for role in roles} | {f"{role}_pred_text" for role in roles[1:]}
     parts = [
         shard_outcomes(read_shard_columns(shard, columns, roles), rules, duplicates)
-        for shard, duplicates in zip(stages["score"], duplicates_by_shard(stages, rules, normalizer), strict=True)
+        for shard, duplicates in zip(stages["judged"], duplicates_by_shard(stages, rules, normalizer), strict=True)
     ]
     values = {
         at: np.concatenate([part.values[at] for part in parts]) for at, rule in enumerate(all_rules) if has_limit(rule)

@@ -16,6 +16,7 @@ from winnow.models.auto_select import with_checkpoint_names
 from winnow.models.resolve import check_model, known_digest, raise_if_unpinned
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Settings
+from winnow.parameters.listen import in_one_form
 from winnow.parameters.maintenance import Benchmark, Refilter, Relabel
 from winnow.parameters.selection import AUTO
 from winnow.parameters.settings import flag
@@ -27,6 +28,7 @@ from winnow.runs.run_record import check_recordable, has_results, load_settings,
 from winnow.runs.storage import location
 from winnow.sweep.outcomes import run_stages
 from winnow.validation.evidence_options import check_gate_options
+from winnow.validation.listening import measures_of
 from winnow.validation.rules import phrase_digest, rules_for
 
 
@@ -52,16 +54,24 @@ def check_increments(settings: Curation) -> None:
 def check_refilter(request: Refilter) -> None:
     """Raise a WinnowError for a run that other rules cannot be applied to, or whose output is taken."""
     original, run = location(request.run), location(request.output)
-    settings = load_settings(original, request.filter)
+    settings = refilter_settings(request)
     run_stages(original)
-    check_recordable(settings.model_copy(update={"output": request.output}))
+    check_recordable(settings)
     rules = rules_for(settings)
+    measures_of(settings, rules)
     if original == run:
         raise OutputError(f"{run}: is the run whose hypotheses are reused: choose another output")
     check_folder(run)
     if has_results(run):
         digests = {name: sha256 for name, sha256 in input_digests(original).items() if name != "phrases"}
         raise_if_other_run(run, settings, digests | phrase_digest(rules))
+
+
+def refilter_settings(request: Refilter) -> Settings:
+    """Return the parameters of a run with the rules of a refilter, and with what it measures besides."""
+    settings = load_settings(location(request.run), request.filter)
+    listen = in_one_form(f"{settings.listen},{request.listen}")
+    return settings.model_copy(update={"output": request.output, "listen": listen})
 
 
 def check_relabel(request: Relabel) -> None:
@@ -103,7 +113,9 @@ def check_inputs(settings: Settings) -> Rules:
     check_gate_options(settings)
     if settings.devices not in ("inline", "local"):
         address_of(settings.devices)  # raises for a scheduler file that is none
-    return rules_for(settings)
+    rules = rules_for(settings)
+    measures_of(settings, rules)
+    return rules
 
 
 def check_models(names: Iterable[str], trust_unpinned: bool) -> None:

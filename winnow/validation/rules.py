@@ -1,7 +1,7 @@
 """Check before a model is loaded that a run has all that its rules compare."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 import msgspec
@@ -33,6 +33,7 @@ from winnow.schema import QUARANTINE_REASONS
 from winnow.text.normalize import normalize
 from winnow.text.text_stats import TEXT_STATS
 from winnow.validation.evidence_options import check_filter_options
+from winnow.validation.heard_columns import can_be_heard, measurable_columns, measure_hint
 from winnow.validation.known_columns import check_known
 
 HEAD_UTTERANCES = 1_000  # utterances
@@ -44,8 +45,11 @@ SIZE = re.compile("[1-9][0-9]{0,2}")
 """The number of words that ngram_copies looks for."""
 
 
-def rules_for(settings: Settings, calibration: Calibration | None = None) -> Rules:
+def rules_for(settings: Settings, calibration: Calibration | None = None, measurable: Set[str] | None = None) -> Rules:
     """Return the rules of a run, with the limits of doubt that its planted errors show, once that is known.
+
+    They may compare columns of measures that the manifest lacks: those that are `measurable`, or of installed measures.
+    The gate's rules may not, because it decides earlier.
 
     Raises RuleError or MissingColumns if the run cannot follow one of them.
     """
@@ -72,7 +76,8 @@ def rules_for(settings: Settings, calibration: Calibration | None = None) -> Rul
     for rule in escalating:
         check_rule(rule, settings.roles[:1], phrases=False)
         check_known(rule, settings)
-    check_fields([*rules, *escalating], settings)
+    known = measurable_columns() if measurable is None else measurable
+    check_fields([*rules, *escalating], settings, known - {term.column for term in terms(escalating)})
     phrases = read_phrases(settings.filter) if compares_phrases([*rules, *unreferenced]) else ()
     return Rules(
         rules=tuple(map(str, rules)),
@@ -165,31 +170,46 @@ def invalid(rule: Rule, reason: str) -> RuleError:
     return RuleError(f"invalid rule {rule.condition!r}: {reason}")
 
 
-def check_fields(rules: list[Rule], settings: Settings) -> None:
-    """Raise MissingColumns unless the manifest's head has a value of the right type for every field in a rule."""
-    needed = {
-        (term.column, "text" if term.stat else compared_type(rule)): rule
-        for rule in rules
-        for term in terms([rule])
-        if column_type(term.column) is None
+def check_fields(rules: list[Rule], settings: Settings, measurable: Set[str]) -> None:
+    """Raise MissingColumns for a field in a rule that the manifest lacks, unless it is `measurable`."""
+    lacking, wrong_type = lacking_fields(rules, settings)
+    missing = {
+        (column, kind): rule
+        for (column, kind), rule in lacking.items()
+        if not (column in measurable and can_be_heard(column, kind))
     }
-    missing, wrong_type = dict(needed), dict[str, Any]()
-    for fields in head_fields(settings) if needed else ():
-        for column, kind in list(missing):
-            value = fields.get(field_of(column) or column)
-            if as_type(value, kind) is not None:
-                del missing[column, kind]
-            elif value is not None:
-                wrong_type[column] = value
     if missing:
         names = ", ".join(describe_missing(column, kind, wrong_type) for column, kind in missing)
         sources = sorted({rule_source(rule, settings.filter) for rule in missing.values()})
         values = [column for (column, _), rule in missing.items() if rule.value == Term(column)]
         hint = f'; to compare with a text, put it in quotes: "{values[0]}"' if values else ""
+        hint += measure_hint(column for column, kind in missing if can_be_heard(column, kind))
         raise MissingColumns(
             f"{settings.manifest}: no {names} in the first {HEAD_UTTERANCES:,} utterances, needed for "
             f"{' and '.join(sources)}{hint}"
         )
+
+
+def lacking_fields(rules: list[Rule], settings: Settings) -> tuple[dict[tuple[str, str], Rule], dict[str, Any]]:
+    """Return the fields, with their types, that rules compare and of which the manifest's head has no value.
+
+    The second result has the value of fields that have another type there.
+    """
+    lacking = {
+        (term.column, "text" if term.stat else compared_type(rule)): rule
+        for rule in rules
+        for term in terms([rule])
+        if column_type(term.column) is None
+    }
+    wrong_type = dict[str, Any]()
+    for fields in head_fields(settings) if lacking else ():
+        for column, kind in list(lacking):
+            value = fields.get(field_of(column) or column)
+            if as_type(value, kind) is not None:
+                del lacking[column, kind]
+            elif value is not None:
+                wrong_type[column] = value
+    return lacking, wrong_type
 
 
 def describe_missing(column: str, kind: str, wrong_type: dict[str, Any]) -> str:
