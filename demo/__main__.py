@@ -28,6 +28,11 @@ def main() -> None:
         large=pinned("large"),
         shard_hours=0.1,
     )
+    curate_and_report(settings)
+
+
+def curate_and_report(settings: Curation) -> None:
+    """Curate a corpus whose rows have `true_text`, and print what was found."""
     try:
         report = curate(settings)
     except RunMismatch:  # the run is of an older version of the demo

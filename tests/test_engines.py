@@ -7,7 +7,7 @@ import pytest
 
 from cli.app import app
 from tests.conftest import ROOT, published_rows
-from tests.in_process import curate
+from tests.in_process import curate, ensemble
 from winnow.engines.batching import BatchLimits
 from winnow.engines.engine import Checkpoint, Engine
 from winnow.engines.registry import ENGINES, engine_for, is_path, versions_for
@@ -79,6 +79,32 @@ def test_registered_engine_curates_a_corpus(manifest, tmp_path, register):
     assert [(row["small_pred_text"], row["pred_text"]) for row in published_rows(tmp_path / "run")] == [
         ("good evening", "good morning")
     ] * 2
+
+
+def test_languages_of_one_run_have_models_of_several_engines(manifest, tmp_path, register, hears):
+    register(ENGINES, ToyEngine(), name="toy")
+    rows = [
+        {"audio_filepath": "a.wav", "duration": 1.0, "text": "good morning", "lang": "en"},
+        {"audio_filepath": "b.wav", "duration": 1.0, "text": "guten morgen", "lang": "de"},
+    ]
+    report = curate(
+        manifest=manifest(*rows), output=str(tmp_path / "run"), languages={"de": {"small": "toy:guten morgen"}},
+        small=hears(small={"a.wav": "good morning"})["small"],
+    )  # fmt: skip
+    assert report.kept == 2
+    models = [(row["lang"], row["small_model"].rpartition("/")[2]) for row in published_rows(tmp_path / "run")]
+    assert models == [("en", "small.jsonl"), ("de", "toy:guten morgen")]
+
+
+def test_ensemble_of_several_engines_votes_by_words_alone_if_one_has_no_confidence(manifest, tmp_path, register, hears):
+    register(ENGINES, ToyEngine(), name="toy")
+    theirs = hears(first={"a.wav": "good morning"}, second={"a.wav": "good evening"})
+    ensemble(
+        manifest=manifest({"audio_filepath": "a.wav", "duration": 1.0, "text": "good morning"}),
+        output=str(tmp_path / "run"), models=[*theirs.values(), "toy:good morning"],
+    )  # fmt: skip
+    (row,) = published_rows(tmp_path / "run")
+    assert (row["decision"], row["pred_text"], row["ensemble_confidence"]) == ("keep", "good morning", None)
 
 
 @pytest.mark.parametrize(

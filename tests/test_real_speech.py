@@ -1,0 +1,101 @@
+"""Real speech in eight languages: Whisper tiny, then base, with NeMo's demo model as the third of an ensemble."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from demo.real import settings_for
+from demo.real_models import base_model, tiny_model
+from demo.real_speech import Recording, plant_errors, shared_speech
+from flows.curate import run_curation
+from flows.orchestrator import InProcess
+from tests.conftest import DEMO, published_rows
+from tests.in_process import ensemble
+
+pytestmark = pytest.mark.unmeasured
+
+ACCEPTED_DOUBT = 2.0  # the demo corpus's limit (demo/real.py)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> tuple[str, str]:
+    """Whisper tiny for English, and base for many languages."""
+    tiny, base = tiny_model(), base_model(tmp_path_factory.mktemp("base"))
+    if not (tiny and base):
+        pytest.skip("needs `make real-models`")
+    return tiny, base
+
+
+@pytest.fixture(scope="module")
+def speech() -> dict[str, Recording]:
+    """Recordings by the names of their files."""
+    recordings = {recording.path.stem: recording for recording in shared_speech()}
+    return recordings or pytest.skip("needs ../shared/real")
+
+
+def corpus(folder: Path, recordings: list[Recording], wrong: dict[str, str]) -> Path:
+    """Write a manifest in which some recordings, by the names of their files, have other texts."""
+    rows = [
+        {
+            "audio_filepath": str(path),
+            "lang": language,
+            "text": wrong.get(path.stem, text),
+            "true_text": text,
+        }
+        for path, text, language in recordings
+    ]
+    (folder / "corpus.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return folder / "corpus.jsonl"
+
+
+def test_ensemble_of_two_engines_reads_eight_languages(models, speech, tmp_path):
+    """One word is wrong in every second text; WER of the vote tells few of them apart, the doubt of base all."""
+    languages = ("en", "es", "de", "fr", "it", "ja", "ko", "pt")
+    recordings = [speech[f"read-{language}"] for language in languages]
+    wrong = {
+        "read-en": speech["read-en"].text.replace("apostle", "purchase"),
+        "read-de": speech["read-de"].text.replace("Leichenhalle", "Portal"),
+        "read-fr": speech["read-fr"].text.replace("conservateur", "consulat"),
+        "read-pt": speech["read-pt"].text.replace("aprender", "velha"),
+    }
+    report = ensemble(
+        manifest=corpus(tmp_path, recordings, wrong), output=tmp_path / "run",
+        models=[*models, str(DEMO / "large.nemo")],
+    )  # fmt: skip
+    assert report.lines == report.kept + report.dropped == len(languages)
+    rows = {row["lang"]: row for row in published_rows(tmp_path / "run")}
+    doubtful = {language for language, row in rows.items() if row["model2_doubt"] > ACCEPTED_DOUBT}
+    assert doubtful == {"en", "de", "fr", "pt"}
+    assert all(row[f"model{number}_confidence"] > 0 for row in rows.values() for number in (1, 2, 3))
+    assert rows["ja"]["model3_no_evidence"] == "NOT_WRITABLE"  # NeMo's vocabulary is of English
+    assert {row["model3_spoken_language"] for row in rows.values()} == {None}
+    assert {language: row["model2_spoken_language"] for language, row in rows.items()} == {tag: tag for tag in rows}
+
+
+def test_cascade_with_a_model_for_each_language_finds_what_was_planted(models, speech, tmp_path):
+    """Texts of two English recordings are swapped, and a word of the Spanish one is wrong."""
+    recordings = [speech[name] for name in ("cards-001", "austen-0930", "read-es", "read-pt")]
+    wrong = {
+        "cards-001": speech["austen-0930"].text,
+        "austen-0930": speech["cards-001"].text,
+        "read-es": speech["read-es"].text.replace("arenas", "medio"),
+    }
+    settings = settings_for(recordings, corpus(tmp_path, recordings, wrong), tmp_path / "run", *models)
+    report = run_curation(settings, InProcess())
+    assert (report.kept, report.dropped) == (1, 3)
+    rows = {row["lang"]: row for row in published_rows(tmp_path / "run")}
+    assert rows["pt"]["decision"] == "keep"
+    assert rows["en"]["small_model"] != rows["pt"]["small_model"]
+
+
+def test_same_seed_plants_the_same_errors_and_leaves_the_truth():
+    recordings = [
+        Recording(Path(f"{number}.wav"), f"this is sentence number {word}", "en")
+        for number, word in enumerate("one two three four five six seven eight".split())
+    ]
+    rows = plant_errors(recordings, 1)
+    assert rows == plant_errors(recordings, 1) != plant_errors(recordings, 2)
+    assert [row["true_text"] for row in rows] == [recording.text for recording in recordings]
+    assert sorted(row["corruption"] or "" for row in rows) == ["", "", "", "", "swapped", "swapped", "word", "word"]
+    assert all((row["text"] == row["true_text"]) == (row["corruption"] is None) for row in rows)
