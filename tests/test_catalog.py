@@ -94,8 +94,9 @@ def test_models_have_unique_names_and_known_families():
     nemo = [model for model in CATALOG.models if model.name not in other]
     assert all(model.checkpoint in (model.name, f"nvidia/{model.name}") for model in nemo)
     for name, checkpoint in other.items():
-        assert name.endswith(checkpoint.partition(":")[2].rpartition("/")[2].lower())
-        assert engine_for(checkpoint).name == checkpoint.partition(":")[0]
+        place = checkpoint.rpartition("/")[2].rpartition(":")[2].lower()
+        assert name.removesuffix("-hf").endswith(place.removesuffix("-hf"))
+        assert checkpoint.startswith(engine_for(checkpoint).prefix)
     assert all(protocol.source for protocol in CATALOG.protocols.values())
 
 

@@ -376,7 +376,7 @@ def test_broken_weights_are_refused_in_words(copy, spoil, complaint):
 
 def test_missing_package_is_named_with_its_extra(copy, monkeypatch):
     monkeypatch.setattr("winnow.engines.transformers.engine.find_spec", lambda name: None)
-    with pytest.raises(CheckpointError, match=r"requires transformers: install winnow\[transformers\]"):
+    with pytest.raises(CheckpointError, match=r"requires winnow\[transformers\], which is not installed"):
         ENGINE.check_name(f"hf:{copy}")
 
 

@@ -22,11 +22,6 @@ class FolderEngine(Engine):
     patterns: Sequence[str]
     """The files that a download consists of, as patterns of their names."""
 
-    def raise_if_missing(self, name: str) -> None:
-        """Raise CheckpointError with the name of the extra if the library is not installed."""
-        if extra := self.missing_extra():
-            raise CheckpointError(f"{name}: requires {extra}, which is not installed")
-
     def raise_if_unknown(self, name: str) -> None:
         """Raise CheckpointError for a name that is neither a folder nor on the hub."""
         raise CheckpointError(f"{name}: neither a folder nor a name on the hub")
@@ -49,7 +44,8 @@ class FolderEngine(Engine):
 
     def check_name(self, model_name: str) -> None:
         name = split_pin(model_name)[0]
-        self.raise_if_missing(name)
+        if extra := self.missing_extra():
+            raise CheckpointError(f"{name}: requires {extra}, which is not installed")
         if (folder := self.local_folder(name)) is not None:
             self.files_of(folder, name)
         elif self.hub_name(name) is None:

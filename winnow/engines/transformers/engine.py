@@ -7,7 +7,6 @@ from pathlib import Path
 from winnow.engines.engine import Checkpoint, Extra, LanguagePrompt, Recogniser
 from winnow.engines.folder_engine import FolderEngine
 from winnow.engines.transformers import families, folder
-from winnow.errors import CheckpointError
 from winnow.parameters.engine import EngineOptions
 
 
@@ -21,9 +20,8 @@ class TransformersEngine(FolderEngine):
     families = tuple(families.LANGUAGES)
     scores_texts = True
 
-    def raise_if_missing(self, name: str) -> None:
-        if find_spec("transformers") is None or find_spec("safetensors") is None:
-            raise CheckpointError(f"{name}: requires transformers: install winnow[transformers]")
+    def missing_extra(self) -> str | None:
+        return None if find_spec("transformers") and find_spec("safetensors") else "winnow[transformers]"
 
     def files_of(self, folder_: Path, name: str) -> list[str]:
         return folder.files_of(folder_, name)
