@@ -220,7 +220,7 @@ DESCRIPTIONS = {
     "mended": "How the row was read although it is badly written; null if it is well written",
     "pred_text": "The hypothesis",
     "tokens": "Tokens in the hypothesis",
-    "confidence": "Confidence (0 to 1) of the hypothesis: NeMo's by entropy, Whisper's the mean of its tokens'",
+    "confidence": "Confidence (0 to 1) of the hypothesis: by entropy, of `whisper:` the mean of its tokens'",
     "word_confidence": "Confidence of each word (0 to 1)",
     "words": "Words with start and end, in seconds from the start of the utterance; only with `--engine.timestamps`",
     "spoken_language": "Language that the model was told or heard; of models with a language, such as Whisper",
