@@ -6,18 +6,23 @@ import gzip
 import json
 import shutil
 import tarfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 import webdataset
 from lhotse import AudioSource, CutSet, MonoCut, Recording, SupervisionSegment
 from lhotse.shar import SharWriter
 
 from tests.conftest import published_rows
 from tests.in_process import curate, incremental
+from tests.object_store import put_files, running_bucket
+from tests.web_server import WebServer, serving
 from winnow.audio.places import parse_place
 from winnow.corpora.registry import open_source
 from winnow.errors import ManifestError, OptionError, WinnowError
@@ -74,7 +79,7 @@ def write_csv(folder: Path) -> Path:
 
 def write_kaldi(folder: Path) -> Path:
     lists = {
-        "wav.scp": [f"{folder}/{row['audio_filepath']}" for row in ROWS],
+        "wav.scp": [f"../{row['audio_filepath']}" for row in ROWS],
         "text": [row["text"] for row in ROWS],
         "utt2dur": [str(row["duration"]) for row in ROWS],
         "utt2lang": [row["lang"] for row in ROWS],
@@ -175,10 +180,11 @@ def write_compressed_tar(folder: Path) -> Path:
     return folder / "train-*.tar.gz"
 
 
-def lhotse_cuts(folder: Path) -> CutSet:
+def lhotse_cuts(folder: Path | None = None) -> CutSet:
+    """Return cuts of the rows, with the paths of their audio in a folder or relative ones."""
     cuts = []
     for row in ROWS:
-        path = folder / row["audio_filepath"]
+        path = (folder or Path()) / row["audio_filepath"]
         sources = [AudioSource("file", [0], str(path))]
         recording = Recording(path.stem, sources, 16_000, 16_000, row["duration"])
         cut = MonoCut(path.stem, 0, 1.0, 0, recording=recording)
@@ -188,7 +194,7 @@ def lhotse_cuts(folder: Path) -> CutSet:
 
 
 def write_lhotse_cuts(folder: Path) -> Path:
-    lhotse_cuts(folder).to_file(folder / "cuts.jsonl.gz")
+    lhotse_cuts().to_file(folder / "cuts.jsonl.gz")
     return folder / "cuts.jsonl.gz"
 
 
@@ -229,6 +235,15 @@ UNSTATED = {write_common_voice: ("duration",), write_lj_speech: ("duration", "la
 """Columns that a form does not have."""
 
 
+RANGES = {
+    write_several: "part-{1.jsonl,2.jsonl.bz2}",
+    write_parquet: "parts/train-{00000..00001}-of-00002.parquet",
+    write_compressed_tar: "train-{000000..000001}.tar.gz",
+    write_shar: "shar/cuts.{000000..000001}.jsonl.gz",
+}
+"""What to give of a web server in place of a folder or wildcard."""
+
+
 @pytest.fixture
 def audio(tmp_path, write_tone) -> Path:
     for name in ("a.wav", "b.wav", "c.wav"):
@@ -236,7 +251,45 @@ def audio(tmp_path, write_tone) -> Path:
     return tmp_path
 
 
-def heard_in(corpus: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def web() -> Iterator[WebServer]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    with running_bucket() as url:
+        yield url
+
+
+def local(folder: Path, write: Callable[[Path], Path], request: pytest.FixtureRequest) -> str:
+    return str(write(folder))
+
+
+def on_the_web(folder: Path, write: Callable[[Path], Path], request: pytest.FixtureRequest) -> str:
+    corpus = write(folder)
+    server = request.getfixturevalue("web")
+    server.files |= {f"/{folder.name}/{name}": content for name, content in contents_of(folder).items()}
+    name = RANGES.get(write, corpus.relative_to(folder).as_posix() + ("/" if corpus.is_dir() else ""))
+    return f"{server.url}/{folder.name}/{name}"
+
+
+def in_a_store(folder: Path, write: Callable[[Path], Path], request: pytest.FixtureRequest) -> str:
+    corpus = write(folder)
+    url = f"{request.getfixturevalue('bucket')}/{folder.name}"
+    put_files(url, contents_of(folder))
+    return f"{url}/{corpus.relative_to(folder).as_posix()}"
+
+
+def contents_of(folder: Path) -> dict[str, bytes]:
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+PLACES = {"here": local, "on the web": on_the_web, "in a store": in_a_store}
+
+
+def heard_in(corpus: str | Path) -> dict[str, str]:
     """Return what is heard in the audio of a corpus: by the names of the files that were put into it."""
     paths = [row["path"] for row in open_source(corpus).scan() if row.get("path")]
     return {path: HEARD[f"{Path(parse_place(path).name or path).stem}.wav"] for path in paths}
@@ -247,17 +300,29 @@ def decided(run: Path, unstated: tuple[str, ...] = ()) -> list[tuple]:
     return [tuple(row[name] for name in names if name not in unstated) for row in published_rows(run)]
 
 
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory) -> Path:
+    """The run over the rows as a manifest."""
+    folder = tmp_path_factory.mktemp("expected")
+    for name in ("a.wav", "b.wav", "c.wav"):
+        soundfile.write(folder / name, np.full(16_000, 0.1), 16_000)
+    heard = [{"audio_filepath": name, "pred_text": text} for name, text in HEARD.items()]
+    (folder / "small.jsonl").write_bytes(lines(heard))
+    models = {"small": str(folder / "small.jsonl"), "filter": {"max_wer": 0.5}}
+    curate(manifest=write_manifest(folder), output=folder / "run", **models)
+    return folder / "run"
+
+
 @pytest.mark.parametrize("write", FORMS.values(), ids=FORMS)
-def test_decisions_are_those_of_the_same_rows_as_a_manifest(audio, hears, write):
-    models = hears(small=HEARD) | {"filter": {"max_wer": 0.5}}
-    curate(manifest=write_manifest(audio), output=audio / "expected", **models)
-    corpus = write(audio)
-    models |= hears(small=heard_in(corpus))
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_decisions_are_those_of_the_same_rows_as_a_manifest(audio, expected, hears, write, place, request):
+    corpus = place(audio, write, request)
+    models = hears(small=heard_in(corpus)) | {"filter": {"max_wer": 0.5}}
     report = curate(manifest=corpus, output=audio / "run", **models)
     assert (report.lines, report.kept, report.dropped, report.quarantined) == (4, 2, 1, 1)
     unstated = UNSTATED.get(write, ())
     found = decided(audio / "run", unstated)
-    assert [(*row[:1], " ".join(row[1].split()), *row[2:]) for row in found] == decided(audio / "expected", unstated)
+    assert [(*row[:1], " ".join(row[1].split()), *row[2:]) for row in found] == decided(expected, unstated)
     assert [check.sentence for check in verify_run(audio / "run") if not check.holds] == []
 
 

@@ -1,18 +1,21 @@
 """Corpora behind URLs: copied by content, with audio relative to the URL, and the same decisions as here."""
 
 import gzip
+import io
 import json
+import tarfile
 
-import boto3
 import pytest
 
 from cli.app import main
 from tests.conftest import published_rows
-from tests.faults.test_stores import running_store
-from tests.in_process import curate
+from tests.in_process import curate, incremental
+from tests.object_store import put_files, running_bucket
 from tests.web_server import serving
+from winnow.audio.find_missing import find_missing
+from winnow.audio.measurements import BadAudio
+from winnow.audio.open_audio import open_audio
 from winnow.audio.remote import fetch as fetching
-from winnow.audio.remote import stores
 from winnow.corpora.peek import peek
 from winnow.corpora.registry import open_source
 from winnow.corpora.source import check_utterances
@@ -53,26 +56,11 @@ def web(files):
 
 
 @pytest.fixture
-def bucket(files, monkeypatch):
+def bucket(files):
     """Put the corpus into a bucket; return its URL."""
-    import s3fs
-
-    with running_store() as server:
-        for name, value in {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.port}",
-            "AWS_ACCESS_KEY_ID": "nobody",
-            "AWS_SECRET_ACCESS_KEY": "nothing",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }.items():
-            monkeypatch.setenv(name, value)
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="corpus")
-        for name, content in files.items():
-            client.put_object(Bucket="corpus", Key=name, Body=content)
-        stores.store.cache_clear()
-        s3fs.S3FileSystem.clear_instance_cache()
-        yield "s3://corpus"
-        stores.store.cache_clear()
+    with running_bucket("corpus") as url:
+        put_files(url, files)
+        yield url
 
 
 def decisions(run):
@@ -108,6 +96,71 @@ def test_corpus_in_a_store_is_curated_like_a_local_one(bucket, hears, tmp_path, 
 def test_folder_of_a_store_is_listed_and_its_lists_copied(bucket):
     source = open_source(f"{bucket}/kaldi")
     assert [row["path"] for row in source.scan()] == [f"{bucket}/audio/{name}.wav" for name in "abc"]
+
+
+@pytest.fixture
+def tars(web, files):
+    """A manifest of NeMo's and its tar on the server; return the URL of the manifest."""
+    rows = [json.dumps(row | {"audio_filepath": f"{name}.wav"}) for row, name in zip(ROWS, "abc", strict=True)]
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        for name in "abc":
+            member = tarfile.TarInfo(f"{name}.wav")
+            member.size = len(files[f"audio/{name}.wav"])
+            tar.addfile(member, io.BytesIO(files[f"audio/{name}.wav"]))
+    web.files |= {"/tars/manifest_0.json": "\n".join(rows).encode(), "/tars/audio_0.tar": content.getvalue()}
+    return f"{web.url}/tars/manifest_0.json"
+
+
+def test_tars_of_a_manifest_may_be_elsewhere(tars, web, tmp_path):
+    web.files["/other/audio_0.tar"] = web.files.pop("/tars/audio_0.tar")
+    (tmp_path / "manifest_0.json").write_bytes(web.files["/tars/manifest_0.json"])
+    beside = f"{web.url}/other/audio__OP_0..0_CL_.tar"
+    for manifest in (f"{web.url}/tars/manifest__OP_0..0_CL_.json", tmp_path / "manifest__OP_0..0_CL_.json"):
+        paths = [row["path"] for row in open_source(manifest, beside).scan()]
+        assert [path.partition("::")[2] for path in paths] == [f"{web.url}/other/audio_0.tar"] * 3
+
+
+def test_tar_that_is_replaced_after_it_was_listed_is_noticed(tars, web):
+    first, *_ = (row["path"] for row in open_source(tars).scan())
+    open_audio(first, None).close()
+    web.files["/tars/audio_0.tar"] = web.files["/tars/audio_0.tar"].replace(b"a.wav", b"d.wav")
+    fetching.VERSIONS.forget()
+    with pytest.raises(BadAudio, match="AUDIO_CHANGED"):
+        open_audio(first, None)
+
+
+def test_tar_that_is_cut_off_has_the_members_before(tars, web):
+    content = web.files["/tars/audio_0.tar"]
+    web.files["/tars/audio_0.tar"] = content[: len(content) // 2]
+    assert [find_missing([row["path"]]).missing != [] for row in open_source(tars).scan()] == [False, True, True]
+    web.files["/tars/audio_0.tar"] = b"<html>"
+    with pytest.raises(ManifestError, match=r"http://127.0.0.1:\d+/tars/audio_0.tar: cannot be read as a tar"):
+        open_source(tars).check()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("audio/", r"/audio/: a web server cannot be asked for a list of files: give a file in it"),
+        ("audio_{0..1}.tar", r"audio_\{0..1\}.tar: cannot read the manifest: audio_0.tar: .*404 Not Found"),
+        ("none/manifest_0.json", r"/none/manifest_0.json: cannot read the manifest: .*404 Not Found"),
+    ],
+)
+def test_corpus_that_is_not_there_is_an_error_of_one_line(web, name, message):
+    with pytest.raises(ManifestError, match=message) as refused:
+        open_source(f"{web.url}/{name}").check()
+    assert "\n" not in str(refused.value)
+
+
+def test_increments_of_a_manifest_on_a_web_server_are_its_new_lines(web, hears, tmp_path):
+    models = hears(small={f"{web.url}/audio/{name}": text for name, text in TEXTS.items()})
+    whole = web.files["/corpus.jsonl"]
+    web.files["/corpus.jsonl"] = whole.partition(b"\n")[0] + b"\n"
+    settings = {"manifest": f"{web.url}/corpus.jsonl", "output": tmp_path / "runs", **models}
+    assert [report.lines for report in incremental(**settings).values()] == [1]
+    web.files["/corpus.jsonl"] = whole
+    assert [report.lines for report in incremental(**settings).values()] == [2]
 
 
 def test_missing_key_and_missing_object_are_said(bucket):

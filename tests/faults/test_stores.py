@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from threading import Barrier, Thread
@@ -13,17 +12,15 @@ from threading import Barrier, Thread
 import boto3
 import pyarrow as pa
 import pytest
-import s3fs
-from moto.moto_server.threaded_moto_server import MotoRequestHandler
-from moto.server import DomainDispatcherApplication, ThreadedMotoServer, create_backend_app
+from moto.server import ThreadedMotoServer
 from prefect.states import Failed
-from werkzeug.serving import BaseWSGIServer, make_server
 
 from cli.app import main
 from flows.curate import run_curation
 from flows.orchestrator import InProcess
 from tasks.retry import is_retryable
 from tests.in_process import curate
+from tests.object_store import forget_connections, running_bucket
 from winnow.errors import StoreError
 from winnow.parameters.curation import Curation
 from winnow.runs import ledger
@@ -35,35 +32,6 @@ from winnow.runs.verify import verify_run
 pytestmark = pytest.mark.unmeasured
 
 RACES = int(os.environ.get("WINNOW_RACES", "5"))
-
-
-class OneRequestPerConnection(MotoRequestHandler):
-    protocol_version = "HTTP/1.0"
-
-
-@contextmanager
-def running_store() -> Iterator[BaseWSGIServer]:
-    """Serve S3 on this machine, one request at a time: only so does moto create an object at most once."""
-    app = DomainDispatcherApplication(create_backend_app)
-    server = make_server("127.0.0.1", 0, app, threaded=False, request_handler=OneRequestPerConnection)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-
-
-@contextmanager
-def running_bucket() -> Iterator[str]:
-    """Create an empty bucket and yield its URL."""
-    with running_store() as server, pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.port}",
-            "AWS_ACCESS_KEY_ID": "nobody",
-            "AWS_SECRET_ACCESS_KEY": "nothing",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }.items():
-            patch.setenv(name, value)
-        boto3.client("s3").create_bucket(Bucket="winnow")
-        yield "s3://winnow"
 
 
 @pytest.fixture(scope="module")
@@ -159,10 +127,9 @@ for method in ("GET", "PUT", "HEAD", "POST", "DELETE"):
 
 @pytest.fixture
 def new_connections() -> Iterator[None]:
-    """Connect to the store that the environment names at this moment: s3fs keeps what it has connected to."""
-    s3fs.S3FileSystem.clear_instance_cache()
+    forget_connections()
     yield
-    s3fs.S3FileSystem.clear_instance_cache()
+    forget_connections()
 
 
 @pytest.fixture

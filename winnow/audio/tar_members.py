@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from winnow.audio.compressed_tars import compression_of, open_uncompressed
 from winnow.audio.measurements import BadAudio
 from winnow.audio.places import DAMAGE, Place
-from winnow.audio.safe_open import AudioFile, FileView, open_file
+from winnow.audio.remote.stand_ins import open_content
+from winnow.audio.safe_open import AudioFile, FileView
 
 log = logging.getLogger("winnow")
 
@@ -95,8 +96,8 @@ def check_end(file: AudioFile, end: int, path: str) -> None:
 
 
 def open_local_tar(path: str) -> AudioFile:
-    """Open a tar, compressed or not. Raises BadAudio as `tar_members` does, and OSError."""
-    return open_tar(open_file(path, None), path)
+    """Open a tar, compressed or not, or the one of a stand-in. Raises BadAudio as `tar_members` does, and OSError."""
+    return open_tar(open_content(path), path)
 
 
 def open_tar(file: AudioFile, path: str) -> AudioFile:

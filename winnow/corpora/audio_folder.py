@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from winnow.corpora.columnar.parquet import local_lines
+from winnow.corpora.columnar.remote_parquet import lines_of
 from winnow.corpora.forms import TEXTS
 from winnow.corpora.json_lines_files import JsonLinesFiles
 from winnow.corpora.line_reader import MAX_LINE
@@ -39,7 +39,7 @@ class AudioFolder(ListedSource):
     def lines(self) -> Iterator[bytes]:
         (path,) = self.files()
         if path.suffix == ".parquet":
-            return local_lines(path, self.columns)
+            return lines_of(path, self.columns)
         if path.suffix == ".csv":
             return Table(str(path), self.folder, self.referenced, self.columns).lines()
         return JsonLinesFiles(str(path), self.folder, self.referenced, with_usual_names(path, self.columns)).lines()

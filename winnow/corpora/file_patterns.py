@@ -16,7 +16,7 @@ BRACES = re.compile(r"\{[^{}]*(?:\.\.|,)[^{}]*\}")
 
 def is_pattern(location: str) -> bool:
     """Tell whether a path is a pattern for several files, and not the name of one."""
-    return (glob.has_magic(location) or BRACES.search(in_braces(location)) is not None) and not Path(location).exists()
+    return (glob.has_magic(location) or has_range(location)) and not Path(location).exists()
 
 
 def in_braces(location: str) -> str:
@@ -31,16 +31,8 @@ def expand_files(location: str) -> list[Path]:
     """
     if not is_pattern(location):
         return [Path(location)]
-    import braceexpand
-
-    pattern = in_braces(location)
-    try:
-        names = list(islice(braceexpand.braceexpand(pattern, escape=False), MOST_FILES + 1))
-    except ValueError as error:
-        raise ManifestError(f"{location}: not a pattern: {error}") from error
-    if len(names) > MOST_FILES:
-        raise ManifestError(f"{location}: more than {MOST_FILES:,} files")
-    if not glob.has_magic(pattern):
+    names = expand_braces(location)
+    if not glob.has_magic(in_braces(location)):
         files = [Path(name) for name in names]
         if missing := next((file for file in files if not file.exists()), None):
             raise ManifestError(f"{location}: no file {missing}")
@@ -49,3 +41,21 @@ def expand_files(location: str) -> list[Path]:
     if not files:
         raise ManifestError(f"{location}: no file matches this pattern")
     return files
+
+
+def has_range(location: str) -> bool:
+    """Tell whether a path or URL has a range or a choice in braces, or written as NeMo does."""
+    return BRACES.search(in_braces(location)) is not None
+
+
+def expand_braces(location: str) -> list[str]:
+    """Return the paths, URLs or wildcards that ranges and choices stand for, in their order. Raises ManifestError."""
+    import braceexpand
+
+    try:
+        names = list(islice(braceexpand.braceexpand(in_braces(location), escape=False), MOST_FILES + 1))
+    except ValueError as error:
+        raise ManifestError(f"{location}: not a pattern: {error}") from error
+    if len(names) > MOST_FILES:
+        raise ManifestError(f"{location}: more than {MOST_FILES:,} files")
+    return names

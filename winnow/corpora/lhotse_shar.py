@@ -3,9 +3,13 @@
 Lhotse's own reader loads all audio into memory; it deserializes the cuts here, while the tars are only listed.
 """
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 from winnow.corpora.lhotse_cuts import LhotseCuts
+
+log = logging.getLogger("winnow")
 
 CUTS = "cuts*.jsonl*"
 
@@ -22,3 +26,10 @@ class LhotseShar(LhotseCuts):
 
     def manifests(self) -> list[Path]:
         return sorted(Path(self.location).glob(CUTS))
+
+    def lines(self) -> Iterator[bytes]:
+        folder = Path(self.location)
+        names = {file.name.partition(".")[0] for pattern in ("*.tar", "*.jsonl*") for file in folder.glob(pattern)}
+        if others := sorted(names - {"cuts", "recording"}):
+            log.warning("%s: fields in files of their own are left out: %s", self.location, ", ".join(others))
+        yield from super().lines()

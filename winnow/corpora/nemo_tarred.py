@@ -19,16 +19,13 @@ from winnow.corpora.file_patterns import expand_files, in_braces, is_pattern
 from winnow.corpora.json_lines_files import TOO_LONG, first_row, open_lines, unlike_a_fault
 from winnow.corpora.line_reader import is_blank, read_lines, strip_line
 from winnow.corpora.listing import ListedSource, faulty_line, line_of
+from winnow.corpora.nemo_names import MANIFEST, SINGLE, TAR
+from winnow.corpora.remote_copy import local_copy
 from winnow.corpora.strict_json import decode_line
 from winnow.corpora.tar_index import TarIndex
 from winnow.errors import ManifestError
 
 log = logging.getLogger("winnow")
-
-MANIFEST = re.compile(r"(?:.*[_.-])?manifest[^/]*_(\d+)[^/]*\.jsonl?(?:\.gz)?", re.IGNORECASE)
-SINGLE = re.compile(r"tarred_audio_manifest[^/]*\.jsonl?(?:\.gz)?", re.IGNORECASE)
-TAR = re.compile(r"audio[^/]*_(\d+)[^/]*\.(?:tar|tgz)")
-"""Names from which NeMo's `LazyNeMoTarredIterator` takes the number of a shard."""
 
 FIRST = re.compile(r"\{(\w+).*?\}|[*?]")
 """A range, with its first value, or a wildcard."""
@@ -75,7 +72,11 @@ class NemoTarred(ListedSource):
     def tars_of(self, manifest: Path) -> dict[int, Path]:
         """Return the tars that a manifest may be about. Raises ManifestError if there are none, or two for a shard."""
         folders = [Path(self.folder), *folders_near(manifest)]
-        found = expand_files(self.folder) if is_tar(self.folder) else next(filter(None, map(tars_in, folders)), [])
+        found = (
+            expand_files(local_copy(self.folder))
+            if is_tar(self.folder)
+            else next(filter(None, map(tars_in, folders)), [])
+        )
         tars: dict[int, Path] = {}
         for tar in found:
             number = TAR.search(tar.name)

@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from winnow.audio.measurements import BadAudio
+from winnow.audio.remote.urls import is_url, join_url
 from winnow.corpora.columns import name_columns
 from winnow.corpora.faults import BadUtterance
 from winnow.corpora.line_reader import MAX_LINE
 from winnow.corpora.listing import ListedSource, faulty_line, line_of
+from winnow.corpora.remote_files import find_if_there
 from winnow.corpora.utterance import COLUMN_FIELDS
+from winnow.digests import short_digest
 from winnow.errors import ManifestError
 from winnow.text.number_form import finite_number
 
@@ -51,10 +55,18 @@ class Table(ListedSource):
 
     def clips(self, path: str) -> str:
         """Return the folder of Common Voice's audio if there is one and a file is not beside it; else nothing."""
+        if is_url(self.folder):
+            try:
+                within = find_if_there(join_url(self.folder, f"{CLIPS}/{path}"))
+                return f"{CLIPS}/" if within and not find_if_there(join_url(self.folder, path)) else ""
+            except BadAudio as problem:
+                raise ManifestError(f"{self.location}: cannot look for its audio: {problem.detail}") from problem
         folder = Path(self.folder)
         return f"{CLIPS}/" if (folder / CLIPS).is_dir() and not (folder / path).exists() else ""
 
     def key(self) -> str:
+        if is_url(self.folder):
+            return f"{super().key()}-{short_digest(self.folder)}"
         clips = (Path(self.folder) / CLIPS).is_dir()
         return f"{super().key()}-{CLIPS}" if clips else super().key()
 

@@ -11,6 +11,7 @@ import xxhash
 
 from winnow.audio.measurements import BadAudio
 from winnow.audio.places import DAMAGE, Place, parse_place
+from winnow.audio.remote.stand_ins import url_of
 from winnow.audio.tar_members import DamagedTar, tar_members
 from winnow.errors import ManifestError
 
@@ -74,8 +75,8 @@ def hash_of(key: str) -> int:
 
 
 def container_name(tar: Path, folder: str) -> str:
-    """Return the path of a tar as rows have it: relative to the corpus's folder if it lies in it."""
-    return str(tar.relative_to(folder)) if tar.is_relative_to(folder) else str(tar)
+    """Return the path of a tar as rows have it: relative to the corpus's folder if it lies in it, or its URL."""
+    return url_of(tar) or (str(tar.relative_to(folder)) if tar.is_relative_to(folder) else str(tar))
 
 
 def damage_of(tar: Path, damage: DamagedTar) -> str:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from winnow.audio.arrow_cells import arrow_cells
 from winnow.audio.parquet_cells import leaf
 from winnow.audio.places import Place
+from winnow.audio.remote.stand_ins import content_path, url_of
 from winnow.corpora.columnar.parquet import unreadable_table
 from winnow.corpora.columnar.rows import TableRows, texts_of
 from winnow.corpora.listing import ListedSource
@@ -77,12 +78,12 @@ def arrow_lines(path: Path, columns: str) -> Iterator[bytes]:
     """
     row = 0
     try:
-        with pa.memory_map(str(path)) as mapped:
+        with pa.memory_map(str(content_path(path))) as mapped:
             base, size = (whole := mapped.read_buffer()).address, whole.size
             schema, batches = open_batches(whole)
             rows = TableRows(schema, columns)
             for batch in batches:
-                audio = list(batch_audio(batch, rows, str(path), base, size))
+                audio = list(batch_audio(batch, rows, url_of(path) or str(path), base, size))
                 yield from rows.lines(batch.select(rows.kept), audio)
                 row += len(batch)
     except (ValueError, pa.ArrowException, OSError) as error:

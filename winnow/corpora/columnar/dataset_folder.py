@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from winnow.corpora.columnar.parquet import SUFFIXES, local_lines
+from winnow.corpora.columnar.parquet import SUFFIXES
+from winnow.corpora.columnar.remote_parquet import lines_of
 from winnow.corpora.listing import ListedSource
 from winnow.errors import ManifestError
 
@@ -49,7 +50,7 @@ class DatasetFolder(ListedSource):
 
     def lines(self) -> Iterator[bytes]:
         for path in self.files():
-            yield from local_lines(path, self.columns)
+            yield from lines_of(path, self.columns)
 
 
 def parquet_files(folder: Path) -> Iterator[Path]:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from winnow.audio.parquet_cells import batch_rows, first_line, footer_checksum, leaf, parquet_cell, parquet_file
 from winnow.audio.places import Place
-from winnow.audio.safe_open import FileView, open_file
+from winnow.audio.safe_open import AudioFile, FileView, open_file
 from winnow.corpora.columnar.rows import BATCH, TableRows, texts_of
 from winnow.corpora.file_patterns import expand_files
 from winnow.corpora.listing import ListedSource
@@ -43,11 +43,16 @@ class ParquetFiles(ListedSource):
 def local_lines(path: Path, columns: str) -> Iterator[bytes]:
     """Yield the line of each row in a Parquet file. Raises ManifestError, or OSError if the disk fails."""
     with open_file(str(path), None) as file:
-        try:
-            source = pa.PythonFile(FileView(file), mode="r")
-            yield from parquet_lines(parquet_file, source, footer_checksum(file), str(path), columns)
-        except ManifestError as error:
-            raise file.error or error from error
+        yield from file_lines(file, str(path), columns)
+
+
+def file_lines(file: AudioFile, container: str, columns: str) -> Iterator[bytes]:
+    """Yield the line of each row in an open Parquet file, as `local_lines` does."""
+    try:
+        source = pa.PythonFile(FileView(file), mode="r")
+        yield from parquet_lines(parquet_file, source, footer_checksum(file), container, columns)
+    except ManifestError as error:
+        raise file.error or error from error
 
 
 def parquet_lines(

@@ -1,0 +1,59 @@
+"""An object store of a test: moto serves S3 on this machine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+import boto3
+import pytest
+import s3fs
+from moto.moto_server.threaded_moto_server import MotoRequestHandler
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from winnow.audio.remote import stores
+
+
+class OneRequestPerConnection(MotoRequestHandler):
+    protocol_version = "HTTP/1.0"
+
+
+@contextmanager
+def running_store() -> Iterator[BaseWSGIServer]:
+    """Serve S3, one request at a time: only so does moto create an object at most once."""
+    app = DomainDispatcherApplication(create_backend_app)
+    server = make_server("127.0.0.1", 0, app, threaded=False, request_handler=OneRequestPerConnection)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+
+
+@contextmanager
+def running_bucket(name: str = "winnow") -> Iterator[str]:
+    """Create an empty bucket and yield its URL; the environment names the store and its credentials meanwhile."""
+    with running_store() as server, pytest.MonkeyPatch.context() as patch:
+        for variable, value in {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.port}",
+            "AWS_ACCESS_KEY_ID": "nobody",
+            "AWS_SECRET_ACCESS_KEY": "nothing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            patch.setenv(variable, value)
+        forget_connections()
+        boto3.client("s3").create_bucket(Bucket=name)
+        yield f"s3://{name}"
+        forget_connections()
+
+
+def forget_connections() -> None:
+    """Connect to the store that the environment names at this moment: libraries keep what they have connected to."""
+    stores.store.cache_clear()
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+def put_files(url: str, files: dict[str, bytes]) -> None:
+    """Put files below a URL into its bucket."""
+    bucket, _, folder = url.removeprefix("s3://").partition("/")
+    client = boto3.client("s3")
+    for name, content in files.items():
+        client.put_object(Bucket=bucket, Key=f"{folder}/{name}".lstrip("/"), Body=content)
