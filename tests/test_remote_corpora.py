@@ -12,9 +12,9 @@ from tests.conftest import published_rows
 from tests.in_process import curate, incremental
 from tests.object_store import put_files, running_bucket
 from tests.web_server import serving
-from winnow.audio.find_missing import find_missing
 from winnow.audio.measurements import BadAudio
 from winnow.audio.open_audio import open_audio
+from winnow.audio.places import parse_place
 from winnow.audio.remote import fetch as fetching
 from winnow.corpora.peek import peek
 from winnow.corpora.registry import open_source
@@ -133,7 +133,7 @@ def test_tar_that_is_replaced_after_it_was_listed_is_noticed(tars, web):
 def test_tar_that_is_cut_off_has_the_members_before(tars, web):
     content = web.files["/tars/audio_0.tar"]
     web.files["/tars/audio_0.tar"] = content[: len(content) // 2]
-    assert [find_missing([row["path"]]).missing != [] for row in open_source(tars).scan()] == [False, True, True]
+    assert [parse_place(row["path"]).absent for row in open_source(tars).scan()] == [False, True, True]
     web.files["/tars/audio_0.tar"] = b"<html>"
     with pytest.raises(ManifestError, match=r"http://127.0.0.1:\d+/tars/audio_0.tar: cannot be read as a tar"):
         open_source(tars).check()

@@ -39,7 +39,7 @@ def test_run_that_is_killed_twice_has_the_bytes_of_one_that_is_not(audio, web, h
     web.faults[max(fetched, key=lambda path: len(web.files[path]))] = kill_in_the_middle
     process = start(killed)
     assert exit_code(process, SECONDS) == -signal.SIGKILL
-    process = start(killed, die=("written", 2))
+    process = start(killed, die=("linked", 2))
     assert exit_code(process, SECONDS) == -signal.SIGKILL
     assert exit_code(start(killed), SECONDS) == 0
     assert dataset(audio / "killed") == dataset(audio / "whole")

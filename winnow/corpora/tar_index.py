@@ -26,7 +26,7 @@ class TarIndex:
     """
 
     def __init__(self, tar: Path, folder: str, keys: Callable[[str], Iterable[str]]) -> None:
-        self.tar = tar
+        self.tar = url_of(tar) or tar
         self._absent: dict[str, str] = {}
         self._container = container_name(tar, folder)
         self._places, self._ends = bytearray(), array("Q", [0])
@@ -39,7 +39,7 @@ class TarIndex:
                 hashes.extend(map(hash_of, names))
                 owners.extend([number] * len(names))
         except DamagedTar as damage:
-            log.warning("%s: %s", tar, damage_of(tar, damage))
+            log.warning("%s: %s", self.tar, damage_of(tar, damage))
             self._absent = {DAMAGE: str(damage.start)}
         except BadAudio as fault:
             raise not_a_tar(tar, fault.detail) from fault
