@@ -189,7 +189,7 @@ def test_names_are_put_in_the_order_of_the_columns(given, names):
 
 
 def test_unknown_measure_is_refused():
-    with pytest.raises(ValueError, match=r"pitch: no such measure: expected some of speech, quality"):
+    with pytest.raises(ValueError, match=r"pitch: no such measure: expected some of speech, quality, snr"):
         Curation(manifest="m", output="o", small="s", listen="speech,pitch")
 
 
@@ -216,6 +216,14 @@ def test_speech_and_pauses_follow_from_spans(loud_is_speech):
     }
     silent = {"speech_share": 0.0, "pauses": None, "longest_pause": None}
     assert listen_to(["speech"], np.zeros(RATE, np.float32)) == silent
+
+
+@pytest.mark.parametrize(("level", "noise", "snr"), [(0.5, 0.005, 40.0), (0.5, 0.0, None), (0.0, 0.005, None)])
+def test_snr_compares_speech_with_what_lies_between(loud_is_speech, level, noise, snr):
+    samples = np.full(3 * RATE, noise, np.float32)
+    samples[RATE : 2 * RATE] += level
+    found = listen_to(["snr"], samples)["snr"]
+    assert found == (snr and pytest.approx(snr, abs=0.5))
 
 
 @pytest.mark.parametrize(("seconds", "windows"), [(0.1, 3), (1, 7), (9.01, 1), (10, 1), (11, 2)])

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from winnow.listening.measure import Column, Measure, Sound, Value
 from winnow.listening.quality import Quality
+from winnow.listening.snr import Snr
 from winnow.listening.speech import Speech
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 MEASURES: dict[str, Measure] = {
     "speech": Speech(),
     "quality": Quality(),
+    "snr": Snr(),
 }
 """All measures by name, in the order of their columns."""
 
