@@ -33,6 +33,9 @@ from winnow.validation.engine_options import check_options
 from winnow.validation.listening import measuring_for
 from winnow.validation.rules import phrase_digest
 
+ENDPOINT_SHARDS = 4
+"""Shards whose rows are sent to an endpoint at the same time, so that none of its places is empty at the end of one."""
+
 
 @dataclass(frozen=True)
 class Pipeline:
@@ -81,7 +84,7 @@ class Pipeline:
 
     def slots(self, model_pass: Pass) -> int:
         """How many of the pass's tasks run at once: one more than there are devices, so that none of them waits."""
-        return self.devices.slots(model_pass.placement) + 1
+        return ENDPOINT_SHARDS if model_pass.elsewhere else self.devices.slots(model_pass.placement) + 1
 
 
 @contextmanager

@@ -53,6 +53,9 @@ def transcribe_shards(shards: list[Path], model_pass: Pass, devices: Executor) -
 
 
 def run_pass(shards: list[Path], model_pass: Pass, devices: Executor) -> list[Path]:
-    record = devices.run(transcribe_files, shards, model_pass, placement=model_pass.placement)
+    if model_pass.elsewhere:
+        record = transcribe_files(shards, model_pass, device="inline")
+    else:
+        record = devices.run(transcribe_files, shards, model_pass, placement=model_pass.placement)
     log.info(pass_summary(record))
     return ledger.files_of(shards, record)

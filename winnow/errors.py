@@ -22,6 +22,8 @@
     ├── TooManyQuarantined         10   more utterances are quarantined than allowed
     ├── ModelBroken                11   the model fails on every utterance
     ├── DifferenceTooLarge         12   two runs differ more than `winnow diff --fail-on` allows
+    ├── BudgetSpent                13   the run has sent as much to endpoints as it may
+    ├── EndpointUnavailable        14   an endpoint does not answer, or fails for every request
     ├── DeviceLost                  1   a device or worker failed; another attempt may succeed
     ├── CountMismatch               1   rows were lost or duplicated
     ├── DeploymentFailed            1   Prefect refused the deployments
@@ -180,6 +182,20 @@ class DifferenceTooLarge(WinnowError):
 
     exit_code = 12
     meaning = "two runs differ too much"
+
+
+class BudgetSpent(WinnowError):
+    """The run has sent as many requests, or as much audio, to endpoints as it may."""
+
+    exit_code = 13
+    meaning = "the budget for endpoints is spent"
+
+
+class EndpointUnavailable(WinnowError):
+    """An endpoint does not answer, or fails for every request, after all retries."""
+
+    exit_code = 14
+    meaning = "an endpoint does not answer"
 
 
 class DeviceLost(WinnowError, RuntimeError):

@@ -46,8 +46,10 @@ def check_checkpoint(name: str, trust_unpinned: bool) -> CheckpointFinding:
         message, _, remedy = str(error).rpartition("; ")
         finding = failed(check, message, remedy) if message else failed(check, str(error), another_model())
         return CheckpointFinding(finding, from_hub=from_hub)
-    size = checkpoint.path.stat().st_size
     pinned = "pinned" if checkpoint.pinned else "not pinned"
+    if engine.elsewhere:
+        return CheckpointFinding(ok(check, f"{checkpoint.name}: the endpoint answers, {pinned}"))
+    size = checkpoint.path.stat().st_size
     return CheckpointFinding(ok(check, f"{checkpoint.name}: {checkpoint.family}, {size / 1e6:,.1f} MB, {pinned}"), size)
 
 

@@ -131,6 +131,8 @@ class Engine(Protocol):
     """The families that its checkpoints may have."""
     precomputed: bool = False
     """Whether the hypotheses exist already, so that nothing is loaded or computed."""
+    elsewhere: bool = False
+    """Whether other machines run its models: nothing is downloaded, and nothing takes a device here."""
     scores_texts: bool = False
     """Whether its models give evidence for the texts of a request."""
 

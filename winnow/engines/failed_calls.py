@@ -4,6 +4,7 @@ A batch that does not fit into memory makes later ones smaller.
 """
 
 from winnow.engines.engine import Batch, MissingTranscript, Recogniser
+from winnow.errors import WinnowError
 from winnow.text.hypothesis import Hypothesis
 
 
@@ -15,13 +16,15 @@ def transcribe_batches(batches: list[Batch], recogniser: Recogniser) -> list[Hyp
     """Return a hypothesis for each clip, or its error: what fails is halved until only the failing clip is left.
 
     A batch that does not fit into memory makes later ones smaller. Raises what a smaller batch would not avoid: a lost
-    device.
+    device, and errors that end the run.
     """
     try:
         hypotheses = recogniser.transcribe(batches)
         if len(hypotheses) != sum(map(len, batches)):
             raise Misaligned(f"{len(hypotheses)} hypotheses for {sum(map(len, batches))} utterances")
         return list(hypotheses)
+    except WinnowError:
+        raise
     except Exception as error:
         memory_full = out_of_memory(error)
         if "CUDA error" in str(error) and not memory_full:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from winnow.engines.endpoint.engine import EndpointEngine
 from winnow.engines.engine import Checkpoint, Engine
 from winnow.engines.nemo.engine import NemoEngine
 from winnow.engines.transcripts import TranscriptEngine
@@ -17,6 +18,7 @@ ENGINES: dict[str, Engine] = {
     "nemo": NemoEngine(),
     "whisper": WhisperEngine(),
     "transformers": TransformersEngine(),
+    "endpoint": EndpointEngine(),
 }
 """Engines by name. A model name belongs to the first engine that claims it, so exact forms precede general ones."""
 

@@ -82,11 +82,11 @@ def download(name: str, trust_unpinned: bool, report: ProgressCallback) -> Downl
     finally:
         progress_callback.reset(token)
     engine = engine_for(name)
-    local = checkpoint.path in cached or engine.precomputed
+    local = checkpoint.path in cached or engine.precomputed or engine.elsewhere
     return DownloadedModel(
         model=name,
         state="fetched" if fetched else "cached" if local else "copied",
         seconds=time.monotonic() - began,
-        bytes=(engine.find_downloaded(name) or checkpoint.path).stat().st_size,
+        bytes=None if engine.elsewhere else (engine.find_downloaded(name) or checkpoint.path).stat().st_size,
         sha256=checkpoint.sha256,
     )

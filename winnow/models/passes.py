@@ -74,6 +74,11 @@ class Pass(BaseModel, frozen=True):
         return digests
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether other machines run all of its models, so that it needs no device."""
+        return all(engine_for(checkpoint.name).elsewhere for checkpoint in self.checkpoints)
+
+    @property
     def needs_language(self) -> bool:
         """Whether the language of a row changes how it is transcribed."""
         return bool(self.languages) or needs_language(self.checkpoints, self.options)

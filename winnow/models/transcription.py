@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from winnow.audio.audio_cache import AUDIO_CACHE
+from winnow.cache import cache_root
 from winnow.engines.earlier import find_earlier, take_over
-from winnow.engines.engine import Request
+from winnow.engines.engine import Checkpoint, Request
 from winnow.engines.inference import Result
 from winnow.engines.isolation import Transcribed, transcribe_here, transcribe_isolated
 from winnow.engines.model_cache import PROCESS_CACHE
-from winnow.engines.registry import versions_for
+from winnow.engines.registry import engine_for, versions_for
 from winnow.engines.scored_texts import texts_to_score
 from winnow.engines.shard_columns import (
     FILLED_IN,
@@ -26,12 +28,13 @@ from winnow.engines.shard_columns import (
     requests_for,
 )
 from winnow.models.listening import Listening, audio_versions
-from winnow.models.passes import Pass, rows_to_transcribe, transcribe_by_language
+from winnow.models.passes import Pass, TranscribeWith, rows_to_transcribe, transcribe_by_language
 from winnow.parameters.engine import EngineOptions
 from winnow.roles import Role, is_larger, position_of
 from winnow.runs import ledger
 from winnow.runs.records import Record
 from winnow.runs.retry import PASS, earlier_rows
+from winnow.runs.storage import is_local
 from winnow.schema import AUDIO_IDENTITY, after_transcribe, append_columns
 from winnow.text.languages import row_languages
 from winnow.text.normalize import is_too_long
@@ -114,6 +117,26 @@ def refuse_long(result: Result) -> Result:
     return replace(result, hypothesis=None, reason="TEXT_TOO_LONG", detail=detail)
 
 
+def transcribe_for(run: Path, isolated: bool) -> TranscribeWith:
+    """Return what transcribes for a run: models of endpoints always in this process, with the run's earlier answers."""
+    with_model = transcribe_isolated if isolated else transcribe_here
+
+    def transcribe_with(checkpoint: Checkpoint, options: EngineOptions, requests: list[Request]) -> Transcribed:
+        if engine_for(checkpoint.name).elsewhere:
+            return transcribe_here(checkpoint.model_copy(update={"path": answers_of(run)}), options, requests)
+        return with_model(checkpoint, options, requests)
+
+    return transcribe_with
+
+
+def answers_of(run: Path) -> Path:
+    """Return the database with the answers of endpoints to a run; of a run in a store, in this machine's cache."""
+    folder = run / ledger.ANSWERS
+    if not is_local(run):
+        folder = cache_root() / "answers" / sha256(str(run).encode()).hexdigest()
+    return folder / "endpoint.sqlite"
+
+
 def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated: bool = False) -> Record:
     """Run the pass on shards on disk; the model is loaded only if there is something to transcribe.
 
@@ -122,7 +145,7 @@ def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated
     AUDIO_CACHE.limit = model_pass.audio.cache_bytes
     # the models of this pass and of those before it
     PROCESS_CACHE.reserve(max(2, position_of(model_pass.role)) * len(model_pass.checkpoints))
-    recognise = partial(transcribe_by_language, model_pass, transcribe_isolated if isolated else transcribe_here)
+    recognise = partial(transcribe_by_language, model_pass, transcribe_for(ledger.run_of(shards[0]), isolated))
 
     settings = model_pass.options.model_dump(mode="json", exclude=EngineOptions.PERFORMANCE_ONLY)
     settings["versions"] = versions_for(model_pass.checkpoints) | audio_versions()

@@ -4,13 +4,16 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from winnow.parameters.settings import Count, Parameters, Seconds
+from winnow.parameters.settings import Count, Parameters, Positive, Seconds
 
 
 class EngineOptions(Parameters):
     """How models transcribe. An option that no model of the run supports is refused, not ignored."""
 
-    PERFORMANCE_ONLY: ClassVar = {"batch_seconds", "batch_size", "cuda_graphs"}
+    OF_ENDPOINTS: ClassVar = ("requests_at_once", "requests_per_minute", "max_requests", "max_hours", "request_seconds")
+    """Options that concern endpoints alone."""
+
+    PERFORMANCE_ONLY: ClassVar = {"batch_seconds", "batch_size", "cuda_graphs", *OF_ENDPOINTS}
     """Options that change speed and memory, but not the texts."""
 
     NOT_COMPARED: ClassVar = frozenset(PERFORMANCE_ONLY)
@@ -83,4 +86,26 @@ class EngineOptions(Parameters):
         title="Doubtful words",
         description="Add each stretch of words where the reference differs from the hypothesis, with its place, its "
         "time and how much more likely the hypothesis is there",
+    )
+    requests_at_once: Count | None = Field(
+        None, title="Requests at once", description="Requests that an endpoint gets at the same time. Default: 8"
+    )
+    requests_per_minute: Count | None = Field(
+        None,
+        title="Requests per minute",
+        description="Most requests that an endpoint gets in a minute. Default: no limit",
+    )
+    request_seconds: Seconds | None = Field(
+        None, title="Timeout of a request", description="Seconds until an endpoint must have answered. Default: 120"
+    )
+    max_requests: Count | None = Field(
+        None,
+        title="Budget in requests",
+        description="Most requests that the run sends to endpoints, retries included; then it stops with exit code 13, "
+        "and goes on with a higher number. Default: no limit",
+    )
+    max_hours: Positive | None = Field(
+        None,
+        title="Budget in hours",
+        description="Most hours of audio that the run sends to endpoints, retries included. Default: no limit",
     )

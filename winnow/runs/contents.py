@@ -15,7 +15,7 @@ OWN_FILES = {*SINGLE_FILES, SUCCESS, "_lock", "sweep.json", "sweep.html", "diff.
 
 OWN_LEDGER = {ledger.ASIDE, ledger.RETRY}
 
-OWN_FOLDERS = {ledger.STAGES, ledger.LEDGER, *TABLES}
+OWN_FOLDERS = {ledger.STAGES, ledger.LEDGER, ledger.ANSWERS, *TABLES}
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,9 @@ STAGES = "_stages"
 
 LEDGER = "_ledger"
 
+ANSWERS = "_answers"
+"""The folder with what endpoints have answered, so that a resumed run does not ask again; not checked."""
+
 ASIDE = "aside"
 """The folder in the ledger with records that do not count any more."""
 

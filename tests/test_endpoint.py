@@ -1,0 +1,296 @@
+"""Endpoints: which names mean one, what is sent and read, what becomes of failures, and that nothing is asked twice."""
+
+import json
+import signal
+import threading
+
+import pytest
+
+from tests.commands import forkserver
+from tests.conftest import published_rows
+from tests.in_process import curate, ensemble
+from tests.transcription_server import KEY, TranscriptionServer, drop, html, status, wrong_shape
+from winnow.engines.endpoint import model as endpoint_model
+from winnow.engines.endpoint.address import find_endpoint
+from winnow.engines.endpoint.reading import Reply, Unreadable, read_answer
+from winnow.engines.registry import engine_for
+from winnow.errors import BudgetSpent, CheckpointError, EndpointUnavailable, OptionError
+from winnow.models.resolve import resolve
+from winnow.parameters.engine import EngineOptions
+from winnow.parameters.redaction import refuse_credentials
+from winnow.runs.verify import verify_run
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(endpoint_model, "DELAYS", (0.01, 0.01))
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    running = TranscriptionServer()
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield running
+    running.shutdown()
+    running.server_close()
+
+
+@pytest.fixture
+def corpus(manifest, write_tone):
+    """Six utterances of different lengths, whose references are what the endpoint reads."""
+    lengths = [0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+    for length in lengths:
+        write_tone(f"{length}.wav", length)
+    return manifest(*({"audio_filepath": f"{length}.wav", "text": f"clip {length}"} for length in lengths))
+
+
+def run(corpus, server, tmp_path, **options):
+    engine = {"requests_at_once": 1} | options.pop("engine", {})
+    settings = {"small": server.model, "trust_unpinned": True, "engine": engine, "max_quarantined": 1.0} | options
+    return curate(manifest=corpus, output=str(tmp_path / "run"), **settings)
+
+
+NAMES = {
+    "no endpoint": ("openai:asr", "no endpoint: write openai:asr@https://HOST/v1, or set OPENAI_BASE_URL"),
+    "no model": ("openai:@https://host/v1", "expected openai:MODEL@https://HOST/v1"),
+    "no path": ("openai:asr@https://host", "expected a base URL with its path"),
+    "a query": ("openai:asr@https://host/v1?a=b", "no query"),
+    "a user": ("openai:asr@https://ann:s3cret@host/v1", r"\*\*\*@host/v1: credentials are not allowed"),
+    "no port": ("openai:asr@https://host:x/v1", "expected a base URL"),
+    "plain http": ("openai:asr@http://host/v1", "use https, or set WINNOW_PLAIN_HTTP=host"),
+}
+
+
+@pytest.mark.parametrize(("name", "error"), NAMES.values(), ids=NAMES)
+def test_names_that_mean_no_endpoint_are_refused(name, error, monkeypatch):
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    with pytest.raises(CheckpointError, match=error) as refused:
+        engine_for(name).check_name(name)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_names_may_leave_the_url_to_the_environment(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://gpu-1:8000/v1/")
+    monkeypatch.setenv("WINNOW_PLAIN_HTTP", "gpu-1")
+    assert find_endpoint("openai:org/asr").name == "openai:org/asr@http://gpu-1:8000/v1"
+    assert engine_for("openai:org/asr").name == "endpoint"
+
+
+def test_a_key_may_be_that_of_one_host(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    monkeypatch.setenv("OPENAI_API_KEY_ASR_EXAMPLE_ORG", "own")
+    keys = [find_endpoint(f"openai:m@https://{host}/v1").key for host in ("asr.example.org", "example.org")]
+    assert keys == ["own", "any"]
+
+
+def test_an_endpoint_must_be_pinned_or_trusted(server):
+    with pytest.raises(CheckpointError, match=f"pin today's as {server.model}@sha256:[0-9a-f]{{64}}"):
+        resolve(server.model)
+    pinned = resolve(server.model, trust_unpinned=True).pinned_name
+    assert refuse_credentials(pinned) == pinned
+    assert resolve(pinned).pinned
+    server.models[0]["created"] = 2  # when the list was made
+    assert resolve(pinned).pinned
+    server.models[0]["root"] = "weights-2"
+    with pytest.raises(CheckpointError, match="says something else of this model now"):
+        resolve(pinned)
+
+
+def test_an_endpoint_that_cannot_be_used_is_found_at_once(server):
+    server.models[0]["id"] = "other"
+    with pytest.raises(CheckpointError, match="has no such model; it has other"):
+        resolve(server.model, trust_unpinned=True)
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(CheckpointError, match=r"cannot be reached \(ConnectError\): is it running"):
+        resolve(server.model, trust_unpinned=True)
+
+
+def test_a_run_has_the_columns_that_the_server_fills(server, corpus, tmp_path):
+    report = run(corpus, server, tmp_path, engine={"timestamps": True, "requests_at_once": 4})
+    assert (report.lines, report.kept) == (6, 6)
+    row = published_rows(tmp_path / "run")[0]
+    assert row["small_pred_text"] == "clip 0.5"
+    assert row["small_confidence"] == pytest.approx(0.6065, abs=1e-4)
+    assert (row["small_no_speech"], row["small_spoken_language"]) == (0.1, "en")
+    assert [word["word"] for word in row["small_words"]] == ["clip", "0.5"]
+    assert row["small_no_evidence"] == "NOT_SUPPORTED"
+    assert list(server.answered.values()) == [1] * 6
+    assert server.fields[0]["temperature"] == ["0"]
+    assert all(check.holds for check in verify_run(tmp_path / "run"))
+
+
+def test_the_key_is_sent_and_written_nowhere(server, corpus, tmp_path):
+    run(corpus, server, tmp_path)
+    assert {headers["authorization"] for headers in map(lower, server.headers)} == {f"Bearer {KEY}"}
+    assert not [path for path in (tmp_path / "run").rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+
+
+def lower(headers):
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def test_the_form_of_answers_is_found_once(server, corpus, tmp_path):
+    server.forms = ("text",)
+    assert run(corpus, server, tmp_path).kept == 6
+    assert (server.requests, sum(server.answered.values())) == (2 + 6, 6)
+    assert published_rows(tmp_path / "run")[0]["small_confidence"] is None
+
+
+def test_the_language_of_a_row_is_given(server, manifest, tmp_path):
+    run(manifest({"audio_filepath": "a.wav", "text": "clip 1.0", "lang": "de-AT"}), server, tmp_path)
+    assert server.fields[0]["language"] == ["de"]
+
+
+PASSING = {
+    "dropped": [drop, drop],
+    "busy": [status(429, Retry_After="0"), status(503)],
+    "failing": [status(500), status(502)],
+}
+
+
+@pytest.mark.parametrize("faults", PASSING.values(), ids=PASSING)
+def test_what_passes_costs_no_row(server, corpus, tmp_path, faults):
+    server.faults = list(faults)
+    assert run(corpus, server, tmp_path).kept == 6
+    assert (server.requests, list(server.answered.values())) == (8, [1] * 6)
+
+
+def test_a_server_is_asked_again_when_it_says(server, corpus, tmp_path, monkeypatch):
+    waits = []
+    monkeypatch.setattr(endpoint_model.Traffic, "hold", lambda traffic, seconds: waits.append(seconds))
+    server.faults = [status(429, Retry_After="7")]
+    assert run(corpus, server, tmp_path).kept == 6
+    assert waits == [7]
+
+
+ROWS = {
+    "500 always": ([status(500)] * 3, "500 Internal Server Error"),
+    "html": ([html], "an answer in HTML in the place of a transcript"),
+    "another shape": ([wrong_shape], "an answer without a text"),
+    "a bad request": ([status(400)] * 3, "400 Bad Request"),
+}
+
+
+@pytest.mark.parametrize(("faults", "detail"), ROWS.values(), ids=ROWS)
+def test_what_fails_for_one_row_costs_that_row(server, corpus, tmp_path, faults, detail):
+    server.faults = list(faults)
+    report = run(corpus, server, tmp_path)
+    assert (report.lines, report.kept, report.quarantined) == (6, 5, 1)
+    (row,) = [row for row in published_rows(tmp_path / "run") if row["reason"]]
+    assert (row["reason"], row["detail"]) == ("MODEL_ERROR", detail)
+
+
+def test_too_few_words_are_a_transcript(server, corpus, tmp_path):
+    server.text = lambda seconds: "clip"
+    report = run(corpus, server, tmp_path, filter={"max_wer": 0.3})
+    assert (report.dropped, report.quarantined) == (6, 0)
+
+
+STOPS = {
+    "no key": (401, CheckpointError, "refuses the key in OPENAI_API_KEY_127_0_0_1 or OPENAI_API_KEY"),
+    "no model": (404, CheckpointError, "has no such model, or transcribes nothing"),
+    "a redirect": (307, CheckpointError, "give the URL that it leads to"),
+    "always busy": (429, EndpointUnavailable, "429 Too Many Requests; what was answered is kept"),
+    "always failing": (500, EndpointUnavailable, "500 Internal Server Error; what was answered is kept"),
+}
+
+
+@pytest.mark.parametrize(("code", "error", "words"), STOPS.values(), ids=STOPS)
+def test_what_fails_for_every_row_ends_the_run_and_nothing_is_asked_twice(server, corpus, tmp_path, code, error, words):
+    server.faults = [lambda handler: False] * 2 + [status(code, Location="http://elsewhere.example/v1")] * 40
+    with pytest.raises(error, match=words):
+        run(corpus, server, tmp_path)
+    server.faults = []
+    assert run(corpus, server, tmp_path).kept == 6
+    assert list(server.answered.values()) == [1] * 6
+
+
+def test_a_server_that_dies_ends_the_run(server, corpus, tmp_path):
+    def die(handler):
+        handler.server.socket.close()
+        return drop(handler)
+
+    server.faults = [lambda handler: False, die]
+    with pytest.raises(EndpointUnavailable, match="cannot be reached"):
+        run(corpus, server, tmp_path)
+
+
+BUDGETS = {"requests": {"max_requests": 4}, "hours": {"max_hours": 3.5 / 3600}}
+
+
+@pytest.mark.parametrize("budget", BUDGETS.values(), ids=BUDGETS)
+def test_a_budget_ends_the_run_and_a_larger_one_goes_on(server, corpus, tmp_path, budget):
+    with pytest.raises(BudgetSpent, match="sent 4 requests"):
+        run(corpus, server, tmp_path, engine=budget)
+    assert server.requests == 4
+    assert run(corpus, server, tmp_path, engine={name: 10 * most for name, most in budget.items()}).kept == 6
+    assert (server.requests, list(server.answered.values())) == (6, [1] * 6)
+
+
+def test_a_run_that_is_killed_asks_nothing_again(server, corpus, tmp_path):
+    answered, go_on = threading.Event(), threading.Event()
+
+    def wait(handler):
+        answered.set()
+        go_on.wait(30)
+        return drop(handler)
+
+    server.faults = [lambda handler: False] * 3 + [wait]
+    killed = forkserver.Process(target=run_with_url, args=(str(corpus), server.model, tmp_path))
+    killed.start()
+    assert answered.wait(60)
+    killed.kill()
+    killed.join()
+    go_on.set()
+    assert killed.exitcode == -signal.SIGKILL
+    assert run(corpus, server, tmp_path).kept == 6
+    assert list(server.answered.values()) == [1] * 6
+
+
+def run_with_url(corpus, model, folder):
+    engine = {"requests_at_once": 1}
+    curate(manifest=corpus, output=str(folder / "run"), small=model, trust_unpinned=True, engine=engine)
+
+
+def test_an_endpoint_is_asked_for_what_a_small_model_leaves(server, corpus, hears, tmp_path):
+    texts = {f"{length}.wav": f"clip {length}" for length in (0.5, 0.6, 0.7, 0.8)} | {
+        "0.9.wav": "no",
+        "1.0.wav": "clip 1",
+    }
+    small = hears(small=texts)["small"]
+    report = run(corpus, server, tmp_path, small=small, large=server.model, gate={"audit": 0, "reject": 2})
+    assert report.kept == 6
+    assert list(server.answered.values()) == [1, 1]
+
+
+def test_an_endpoint_votes_in_an_ensemble(server, corpus, hears, tmp_path):
+    names = [f"{length}.wav" for length in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)]
+    other = hears(small={name: f"clip {name[:3]}" for name in names})["small"]
+    ensemble(manifest=corpus, output=str(tmp_path / "run"), models=[other, server.model], trust_unpinned=True)
+    rows = published_rows(tmp_path / "run")
+    assert [row["ensemble_agreement"] for row in rows] == [1.0] * 6
+    assert list(server.answered.values()) == [1] * 6
+
+
+def test_options_of_endpoints_need_one(corpus, hears, tmp_path):
+    small = hears(small={"0.5.wav": "clip"})["small"]
+    with pytest.raises(OptionError, match=r"engine\.max_requests requires an endpoint"):
+        curate(manifest=corpus, output=str(tmp_path / "run"), small=small, engine={"max_requests": 5})
+
+
+def test_what_an_answer_does_not_tell_is_null():
+    answer = {"text": " a  b ", "segments": [{"avg_logprob": "x"}], "words": [{"word": "a"}], "language": 5}
+    hypothesis = read_answer("verbose_json", Reply("application/json", json.dumps(answer).encode()), True)
+    assert hypothesis.text == "a b"
+    assert (hypothesis.confidence, hypothesis.words, hypothesis.language, hypothesis.tokens) == (None,) * 4
+
+
+@pytest.mark.parametrize("content", [b"<p>", b"[]", b"{}", b'{"text": null}', b"\xff", b"nan"])
+def test_answers_that_are_no_transcript_are_refused(content):
+    with pytest.raises(Unreadable):
+        read_answer("json", Reply("application/json", content), False)
+
+
+def test_defaults_are_those_of_the_documentation():
+    described = {name: EngineOptions.model_fields[name].description for name in ("requests_at_once", "request_seconds")}
+    assert f"Default: {endpoint_model.AT_ONCE}" in described["requests_at_once"]
+    assert f"Default: {endpoint_model.REQUEST_SECONDS:.0f}" in described["request_seconds"]

@@ -1,0 +1,1 @@
+"""Models of servers with OpenAI's interface for transcription, `/v1/audio/transcriptions`."""
