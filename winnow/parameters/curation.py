@@ -54,7 +54,8 @@ class Curation(Parameters):
         description="Checkpoint that transcribes every utterance: a .nemo file, or a model on the Hugging Face hub "
         "(nvidia/parakeet-tdt_ctc-110m) or NGC, pinned with @sha256:DIGEST or, on the hub, @COMMIT. Also accepted: "
         "whisper:base or another size, folder or hub name of a Whisper model for CTranslate2; "
-        "openai:MODEL@https://HOST/v1 for a server with OpenAI's interface; a manifest (.jsonl) with transcripts of another system as pred_text; auto: a model is selected by select.*",
+        "openai:MODEL@https://HOST/v1 for a server with OpenAI's interface; a manifest (.jsonl) with "
+        "transcripts of another system as pred_text; auto: a model is selected by select.*",
     )
     large: str | None = Field(
         None,
