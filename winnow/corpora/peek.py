@@ -86,7 +86,8 @@ class Counted:
         self.rows += 1
         self.with_duration += row.get("duration") is not None
         self.seconds += row.get("duration") or 0.0
-        self.types = merge_types([self.types, infer_types([fields])])
+        if (types := infer_types([fields])) != self.types:
+            self.types = merge_types([self.types, types])
         self.present.update(name for name, value in fields.items() if value is not None)
         if language := row_language(row.get("fields")):
             self.languages[language] += 1

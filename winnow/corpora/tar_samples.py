@@ -62,21 +62,21 @@ class TarSamples(ListedSource):
     def lines(self) -> Iterator[bytes]:
         for tar in self.files():
             skipped: Counter[str] = Counter()
+            container = container_name(tar, self.folder)
             try:
                 with open_local_tar(str(tar)) as file:
                     for sample in samples(file, tar, skipped):
-                        yield sample if isinstance(sample, bytes) else self.row(file, tar, sample)
+                        yield sample if isinstance(sample, bytes) else self.row(file, container, sample)
             except BadAudio as fault:
                 raise not_a_tar(tar, fault.detail) from fault
             if skipped:
                 number, example = skipped.total(), next(iter(skipped))
                 log.warning("%s: %d members belong to no utterance, such as %s", tar, number, example)
 
-    def row(self, file: AudioFile, tar: Path, sample: dict[str, Any]) -> bytes:
+    def row(self, file: AudioFile, container: str, sample: dict[str, Any]) -> bytes:
         """Return the line of a sample."""
         key = sample.pop(KEY)
         audio = {name: place for name, place in sample.items() if kind_of(name) in AUDIO}
-        container = container_name(tar, self.folder)
         members: dict[str, Any] = {name: str(replace(place, container=container)) for name, place in audio.items()}
         try:
             values: dict[str, Any] = {}

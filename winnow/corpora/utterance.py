@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from math import isfinite
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -190,4 +191,10 @@ def resolve_container(folder: str, path: str) -> str:
         return path
     if is_url(folder) and not path.startswith("/"):
         return join_url(folder, str(PurePosixPath(path)))
+    return joined(folder, path)
+
+
+@lru_cache(1024)
+def joined(folder: str, path: str) -> str:
+    """Join paths; remembered, because many rows have the same container."""
     return str(Path(folder) / path)
