@@ -19,6 +19,7 @@ from winnow.listening.measure import RATE, Column, Measure, Sound
 from winnow.listening.quality import FRAME, HOP, WINDOW, cut_windows, mel_features
 from winnow.listening.registry import MEASURES
 from winnow.listening.registry import listen as listen_to
+from winnow.models import listening
 from winnow.parameters.curation import Curation
 from winnow.parameters.listen import parse_measures
 from winnow.parameters.maintenance import Refilter
@@ -157,6 +158,18 @@ def test_row_that_a_retry_could_read_is_measured_then(corpus, loudness, tmp_path
     curate(listen="loudness", **corpus)
     assert sorted(values(tmp_path / "out")) == [0.1, 0.2, 0.4]
     assert len(loudness) == 3
+
+
+def test_files_of_a_measure_are_read_once_for_all_rows(corpus, loudness, monkeypatch, tmp_path):
+    read = []
+
+    def heard_rows(file: Path, original=listening.heard_rows) -> list[bool]:
+        read.append(file)
+        return original(file)
+
+    monkeypatch.setattr(listening, "heard_rows", heard_rows)
+    curate(listen="loudness", **corpus)
+    assert len(read) == 1
 
 
 def test_ensemble_measures_once(corpus, loudness, hears, tmp_path):

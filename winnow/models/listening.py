@@ -105,7 +105,8 @@ def measure_shard(shard: Path, rows: pa.Table, measuring: Measuring) -> dict[str
     usable = pc.indices_nonzero(pc.is_null(rows["reason"])).to_pylist()
     first = Listening.of(shard, rows, measuring)
     files = complete(first, rows, usable, measuring)
-    if unheard := [at for at in usable if not all(is_heard[at] for is_heard in map(heard_rows, files.values()))]:
+    heard = [heard_rows(file) for file in files.values()]
+    if unheard := [at for at in usable if not all(is_heard[at] for is_heard in heard)]:
         second = complete(first.of_rows(unheard), rows, unheard, measuring)
         return {name: [file, second[name]] for name, file in files.items()}
     return {name: [file] for name, file in files.items()}
