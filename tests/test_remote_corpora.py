@@ -184,6 +184,15 @@ def test_manifest_that_changes_during_a_run_is_noticed(web):
         list(open_source(f"{web.url}/corpus.jsonl").rows(shard.locator))
 
 
+def test_index_of_copies_that_was_cut_off_is_written_again(web, tmp_path):
+    digest = open_source(f"{web.url}/corpus.jsonl").digest()
+    (index,) = (tmp_path / "cache/corpora").rglob("*.version")
+    name = index.read_text()
+    index.write_text("")
+    assert open_source(f"{web.url}/corpus.jsonl").digest() == digest
+    assert (index.read_text(), [path.name for path in index.parent.glob(".*")]) == (name, [])
+
+
 def test_unreachable_manifest_is_an_error_of_one_line(web):
     web.faults["/corpus.jsonl"] = 403
     with pytest.raises(ManifestError, match=r"/corpus.jsonl: cannot read the manifest: http://127.*: 403 Forbidden"):

@@ -123,7 +123,7 @@ def copied_folder(place: Path, originals: list[Original]) -> Path:
     index = place / f"{short_digest(*map(str, originals))}.version"
     with suppress(FileNotFoundError):
         folder = place / index.read_text()
-        if folder.is_dir():
+        if folder.is_dir() and folder != place:
             return folder
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = place / f".draft-{uuid.uuid4().hex}"
@@ -140,7 +140,8 @@ def copied_folder(place: Path, originals: list[Original]) -> Path:
             path.unlink(missing_ok=True)
         elif path != folder and not path.name.startswith(".draft-"):
             shutil.rmtree(path, ignore_errors=True)
-    index.write_text(folder.name)
+    draft.write_text(folder.name)
+    draft.replace(index)  # a process that is killed leaves no index that names no folder
     return folder
 
 
