@@ -98,20 +98,20 @@ def earlier_rows(run: Path, stage: str, shards: list[str], settings: str) -> pa.
         return None
     tables = [
         table.filter(pc.invert(has_reason(table, reasons)))
-        for file in earlier_files(run, stage, settings)
-        if ledger.name_of(file) in shards
+        for file in earlier_files(run, stage, shards, settings)
         for table in [read_table(file)]
     ]
     return pa.concat_tables(tables, promote_options="default") if tables else None
 
 
-def earlier_files(run: Path, stage: str, settings: str) -> Iterator[Path]:
-    """Yield the files of the copied records of a stage that are still what their records say."""
+def earlier_files(run: Path, stage: str, shards: list[str], settings: str) -> Iterator[Path]:
+    """Yield the files of some shards in the copied records of a stage that are still what their records say."""
     for path in sorted(folder_of(run).glob("[!.]*.json")):
         record = decode_record(path.stem, read_file(path)) if path.name != REASONS else None
         same = record and record["stage"] == stage and record["facts"].get("settings") == settings
-        if record and same and ledger.files_match(run, record):
-            yield from (run / name for name in record["files"])
+        files = [run / name for name in record["files"] if ledger.name_of(run / name) in shards] if record else []
+        if record and same and files and ledger.files_match(run, record):
+            yield from files
 
 
 def forget_retry(run: Path) -> None:
