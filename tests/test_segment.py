@@ -106,6 +106,13 @@ def test_seconds_and_words_are_conserved(corpus, tmp_path):
     assert "5 words = 0 in segments + 5 left out" in [check.sentence for check in checks]
 
 
+def test_verify_takes_the_answers_of_endpoints_for_a_part_of_the_output(corpus, tmp_path):
+    segment(corpus, tmp_path / "out")
+    (tmp_path / "out/_answers").mkdir()
+    sentences = [check.sentence for check in verify_segmentation(tmp_path / "out")]
+    assert "0 files are left of attempts that died" in sentences
+
+
 @pytest.mark.parametrize(
     ("file", "sentence"),
     [

@@ -27,7 +27,7 @@ from winnow.segmenting.record import (
 )
 from winnow.text.words import split_words
 
-OWN = {*FILES, SUCCESS, "_lock", ledger.LEDGER, ledger.STAGES}
+OWN = {*FILES, SUCCESS, "_lock", ledger.LEDGER, ledger.STAGES, ledger.ANSWERS}
 
 
 def verify_segmentation(output: Path) -> list[Verification]:
