@@ -18,6 +18,7 @@ from tasks.place import place_shard
 from tasks.shard import shard_manifest
 from tasks.transcribe import transcribe_shard
 from winnow.audio import voice_activity
+from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.corpora.registry import corpus_of
 from winnow.devices.executors import Executor, open_executor
 from winnow.digests import sha256_of
@@ -41,6 +42,7 @@ def segment(settings: Segment) -> SegmentReport:
 
 def run_segmentation(settings: Segment, orchestrator: Orchestrator) -> SegmentReport:
     """Cut each recording at its pauses, have a model read it, place its text, and write the manifest of segments."""
+    AUDIO_CACHE.limit = settings.audio.cache_bytes
     check_segmentation(settings)
     model_pass = reading_pass(settings.reading) if settings.reading else None
     digest = corpus_of(settings).digest()

@@ -11,6 +11,7 @@ from flows.orchestrator import InProcess
 from flows.segment import run_segmentation
 from tests.in_process import curate
 from tests.stand_in_vad import loud_is_speech  # noqa: F401, a fixture
+from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.audio.decode import Slice, load_clip
 from winnow.audio.measurements import BadAudio
 from winnow.audio.recording import read_recording
@@ -132,6 +133,12 @@ def test_verify_finds_what_was_altered(corpus, tmp_path, file, sentence):
     path.write_bytes(path.read_bytes()[:-3])
     failed = [check.sentence for check in verify_segmentation(tmp_path / "out") if not check.holds]
     assert any(sentence in text for text in failed)
+
+
+def test_audio_is_cached_within_the_given_limit_before_a_model_reads(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(AUDIO_CACHE, "limit", AUDIO_CACHE.limit)
+    segment(corpus, tmp_path / "out", audio={"cache": "30GB"})
+    assert AUDIO_CACHE.limit == 30 * 10**9
 
 
 def test_same_command_writes_the_same_bytes_and_repeats_no_work(corpus, tmp_path):
