@@ -102,5 +102,11 @@ def test_lengths_that_contradict_each_other_are_refused(values, message):
         Segment(manifest="a.jsonl", output="out", **values)
 
 
+@pytest.mark.parametrize("values", [{"normalizer": "whisper"}, {"engine": {"batch_size": 4}}, {"devices": "local"}])
+def test_options_of_the_model_are_refused_without_one(values):
+    with pytest.raises(ValueError, match=f"--{next(iter(values))}: not used without --model"):
+        Segment(manifest="a.jsonl", output="out", **values)
+
+
 def test_windows_are_whole_milliseconds():
     assert WINDOW == 16 * WINDOW_MS

@@ -145,7 +145,7 @@ class Segment(Parameters):
         if self.model is None:
             unused = [
                 name
-                for name in ("engine", "placement", "dask", "devices")
+                for name in ("engine", "normalizer", "placement", "dask", "devices")
                 if getattr(self, name) != default_of(self, name)
             ]
             unused += ["trust_unpinned"] if self.trust_unpinned else []
