@@ -118,6 +118,8 @@ def test_letters_of_a_language_are_those_that_basic_writes():
         ("今日は good 天气", ["今", "日", "は", "good", "天", "气"]),
         ("我说hello吧", ["我", "说", "hello", "吧"]),
         ("안녕 세상", ["안녕", "세상"]),
+        ("one\x1ctwo", ["one", "two"]),
+        ("one\x1ctwo 天\x1f气", ["one", "two", "天", "气"]),
         ("สวัสดี", ["ส", "วั", "ส", "ดี"]),
         ("ស្រី", ["ស្", "រី"]),
     ],

@@ -8,7 +8,7 @@ SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}
 """Scripts that are written without spaces; each of their characters, with its marks, counts as a word."""
 
 CHARACTER = rf"[{SPACELESS}]\p{{M}}*"
-WORD = rf"{CHARACTER}|[^\s\p{{Z}}{SPACELESS}]+"
+WORD = rf"{CHARACTER}|[^\s\x1c-\x1f\p{{Z}}{SPACELESS}]+"  # the separators at which `str.split` splits too
 
 TOKEN = rf"(?:(?!\p{{Nd}}){CHARACTER}|(?:[^\s\p{{Z}}{SPACELESS}]|\p{{Nd}})+) ?"
 """The same, before digits are normalized: those of these scripts make up one number."""
