@@ -111,6 +111,14 @@ def test_speech_that_is_not_written_is_cut_off_at_the_pause_before_it():
     assert aside["offset"] == first["offset"] + first["duration"]
 
 
+def test_word_that_is_said_to_begin_after_its_segment_ends_with_it():
+    words = plain(ANN).split()
+    pause = [(len(words) - 1) * WORD - 400, (len(words) - 1) * WORD + 150]
+    read = [(n * WORD, word) for n, word in enumerate([*words, *"sorry where was i".split()])]
+    first, *_ = place(TEXT, read, plain(BOB), plain(CAT), plain(DAN), pauses={0: pause})
+    assert first["words"][-1] == {"word": "Monday.", "start": first["duration"], "end": first["duration"]}
+
+
 def test_other_words_than_the_written_ones_are_neither_placed_nor_kept():
     other = "a green bicycle stood near that old factory"
     parts = place(TEXT, plain(ANN), plain(BOB), other, plain(DAN))

@@ -136,11 +136,12 @@ def piece_of(
     times = [
         {
             "word": " ".join(text.words[place] for place in word.words),
-            "start": (max(word.start, start) - start) / 1000,
-            "end": (min(max(word.end, start), end) - start) / 1000,
+            "start": (first - start) / 1000,
+            "end": (last - start) / 1000,
         }
         for word in read
         if word.words
+        for first, last in [(min(max(time, start), end) for time in (word.start, word.end))]
     ]
     written = " ".join(text.slice(a, b) for a, b in found)
     values = {"text": written, "first_word": places[0], "match": match, "words": times, "pred_text": as_read(read)}
