@@ -15,7 +15,7 @@ from winnow.diff.difference import Difference, compare_runs
 from winnow.diff.limits import parse_limit, violations
 from winnow.diff.matching import match_rows
 from winnow.diff.render import render_difference
-from winnow.diff.rows import RunRows
+from winnow.diff.rows import RunRows, places_of
 from winnow.diff.shifts import EVERYTHING, find_shifts
 from winnow.errors import DifferenceTooLarge, OptionError, OutputError
 from winnow.reports.render import render_page
@@ -85,6 +85,20 @@ def test_rows_that_one_run_lacks_are_counted_with_what_it_keeps_of_them(run):
     assert (difference.only_before.rows, difference.only_before.kept) == (4, 4)
     assert (difference.only_after.rows, difference.only_after.kept) == (4, 3)
     assert difference.only_after.kept_hours == pytest.approx(3 / 3600)
+
+
+@pytest.mark.parametrize(
+    ("folder", "names"),
+    [
+        ("/data", ["a.wav", "./a.wav", "b/../a.wav", "/data/a.wav"]),
+        ("https://host/data", ["a.wav", "./a.wav", "b/../a.wav", "https://host/data/a.wav"]),
+        ("s3://bucket/data", ["a b.wav", "s3://bucket/data/a b.wav"]),
+    ],
+)
+def test_paths_that_are_written_otherwise_are_the_same_place(folder, names):
+    nothing = pa.nulls(len(names), pa.float64())
+    rows = pa.table({"audio_filepath": names, "offset": nothing, "channel": nothing})
+    assert places_of(rows, folder).to_pylist() == [f"{folder}/{names[0]}\n-1\n"] * len(names)
 
 
 def test_corpus_that_has_moved_is_matched_by_the_names_in_its_manifest(run, tmp_path):

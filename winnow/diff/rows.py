@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from os.path import normpath
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +11,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from winnow.api.run import Run
+from winnow.audio.remote.urls import is_url
 from winnow.corpora.registry import folder_of
+from winnow.corpora.remote_copy import folder_of_url
+from winnow.corpora.utterance import resolve_path
 from winnow.runs import ledger
 from winnow.runs.shard_files import read_schema, read_table
 
@@ -62,10 +64,9 @@ def read_rows(run: Run, absolute: bool = True) -> RunRows:
     own = set(read_schema(ledger.files_by_stage(run.path)["filter"][0]).names)
     rows = read_columns(run, slice_names(run, own))
     words = words_of(rows, run.roles)
-    folder = str(run.settings.audio_folder or folder_of(run.settings.manifest)) if absolute else ""
     return RunRows(
         ids=np.asarray(rows["id"]),
-        places=places_of(rows, folder),
+        places=places_of(rows, audio_folder(run) if absolute else ""),
         decisions=np.asarray(pc.index_in(rows["decision"], pa.array(DECISIONS)), np.int64),
         reasons=flat(pc.fill_null(rows["reason"], "")),
         seconds=numbers(rows["duration"], 0.0),
@@ -101,12 +102,22 @@ def read_columns(run: Run, slices: list[str]) -> pa.Table:
     return rows
 
 
+def audio_folder(run: Run) -> str:
+    """Return the path or URL of the folder where relative audio paths of a run start."""
+    manifest = str(run.settings.manifest)
+    return str(run.settings.audio_folder or (folder_of_url if is_url(manifest) else folder_of)(manifest))
+
+
 def places_of(rows: pa.Table, folder: str) -> pa.Array:
-    """Return where the audio of each row lies, as one text of its path, offset and channel."""
+    """Return where the audio of each row lies, as one text of its path, offset and channel.
+
+    Relative paths start at the folder, a path or URL; without one, they stay as they are.
+    """
     paths = flat(pc.fill_null(rows["audio_filepath"], ""))
     if folder:
         names = paths.dictionary_encode()
-        whole = [name if "://" in name else normpath(Path(folder, name)) for name in names.dictionary.to_pylist()]
+        whole = [resolve_path(folder, name) for name in names.dictionary.to_pylist()]
+        whole = [path if "://" in path else normpath(path) for path in whole]
         paths = pa.array(whole, pa.string()).take(names.indices)
     offsets = pc.cast(pc.round(pc.fill_null(flat(rows["offset"]), -1.0), 3), pa.string())
     channels = pc.fill_null(pc.cast(flat(rows["channel"]), pa.string()), "")
