@@ -95,10 +95,10 @@ def test_rows_that_one_run_lacks_are_counted_with_what_it_keeps_of_them(run):
         ("s3://bucket/data", ["a b.wav", "s3://bucket/data/a b.wav"]),
     ],
 )
-def test_paths_that_are_written_otherwise_are_the_same_place(folder, names):
-    nothing = pa.nulls(len(names), pa.float64())
-    rows = pa.table({"audio_filepath": names, "offset": nothing, "channel": nothing})
-    assert places_of(rows, folder).to_pylist() == [f"{folder}/{names[0]}\n-1\n"] * len(names)
+def test_paths_and_offsets_that_are_written_otherwise_are_the_same_place(folder, names):
+    offsets = [None, *[0.0] * (len(names) - 1)]
+    rows = pa.table({"audio_filepath": names, "offset": offsets, "channel": pa.nulls(len(names), pa.int32())})
+    assert places_of(rows, folder).to_pylist() == [f"{folder}/{names[0]}\n0\n"] * len(names)
 
 
 def test_corpus_that_has_moved_is_matched_by_the_names_in_its_manifest(run, tmp_path):

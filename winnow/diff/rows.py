@@ -111,7 +111,8 @@ def audio_folder(run: Run) -> str:
 def places_of(rows: pa.Table, folder: str) -> pa.Array:
     """Return where the audio of each row lies, as one text of its path, offset and channel.
 
-    Relative paths start at the folder, a path or URL; without one, they stay as they are.
+    Relative paths start at the folder, a path or URL; without one, they stay as they are. Without an offset, audio
+    begins at 0 s.
     """
     paths = flat(pc.fill_null(rows["audio_filepath"], ""))
     if folder:
@@ -119,7 +120,7 @@ def places_of(rows: pa.Table, folder: str) -> pa.Array:
         whole = [resolve_path(folder, name) for name in names.dictionary.to_pylist()]
         whole = [path if "://" in path else normpath(path) for path in whole]
         paths = pa.array(whole, pa.string()).take(names.indices)
-    offsets = pc.cast(pc.round(pc.fill_null(flat(rows["offset"]), -1.0), 3), pa.string())
+    offsets = pc.cast(pc.round(pc.fill_null(pc.cast(flat(rows["offset"]), pa.float64()), 0.0), 3), pa.string())
     channels = pc.fill_null(pc.cast(flat(rows["channel"]), pa.string()), "")
     return pc.binary_join_element_wise(paths, offsets, channels, "\n")
 
