@@ -40,7 +40,7 @@ class Difference(BaseModel, frozen=True):
     """What differs between two runs.
 
     `matched` rows are in both, `only_before` and `only_after` in one. `paired` tells whether `shifts` compare matched
-    rows, row by row, or all rows of each run, because fewer than half of the rows of a run are in the other.
+    rows, row by row, or all rows of each run, because fewer than half of the rows of the smaller run are in the other.
     """
 
     before: Totals
