@@ -153,6 +153,11 @@ def test_corpus_that_is_not_there_is_an_error_of_one_line(web, name, message):
     assert "\n" not in str(refused.value)
 
 
+def test_files_that_differ_in_their_queries_alone_are_not_taken_for_one(web):
+    with pytest.raises(ManifestError, match=r"2 of its files are called 'corpus.jsonl', without their queries"):
+        open_source(f"{web.url}/corpus.jsonl?part={{0..1}}").digest()
+
+
 def test_increments_of_a_manifest_on_a_web_server_are_its_new_lines(web, hears, tmp_path):
     models = hears(small={f"{web.url}/audio/{name}": text for name, text in TEXTS.items()})
     whole = web.files["/corpus.jsonl"]

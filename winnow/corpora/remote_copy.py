@@ -6,6 +6,7 @@ corpus that changes has another one. Audio is not copied.
 
 import shutil
 import uuid
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -87,7 +88,11 @@ def find_originals(location: str) -> tuple[str, list[Original]]:
     kept = {file.url: file for file in found if Path(name_of(file.url)).suffix.lower() not in NOT_COPIED}
     if not kept:
         raise ManifestError(f"{location}: no such file in {host_of(location)}, and no folder or pattern with files")
-    return folder, [original_of(folder, file) for file in kept.values()]
+    originals = [original_of(folder, file) for file in kept.values()]
+    names = Counter(original.name for original in originals)
+    if double := next((name for name, number in names.items() if number > 1), None):
+        raise ManifestError(f"{location}: {names[double]} of its files are called {double!r}, without their queries")
+    return folder, originals
 
 
 def original_of(folder: str, file: StoredFile) -> Original:
