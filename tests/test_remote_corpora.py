@@ -198,6 +198,19 @@ def test_index_of_copies_that_was_cut_off_is_written_again(web, tmp_path):
     assert (index.read_text(), [path.name for path in index.parent.glob(".*")]) == (name, [])
 
 
+def test_what_a_process_left_that_died_while_it_copied_is_removed(web, tmp_path):
+    open_source(f"{web.url}/corpus.jsonl").digest()
+    (index,) = (tmp_path / "cache/corpora").rglob("*.version")
+    copy = index.read_text()
+    for name in (".draft", ".draft-0"):
+        (index.parent / name).mkdir()
+        (index.parent / name / "corpus.jsonl").write_text("{")
+    index.rename(index.with_suffix(".draft"))
+    open_source(f"{web.url}/corpus.jsonl").digest()
+    assert sorted(path.name for path in index.parent.iterdir()) == sorted([index.name, copy])
+    assert [path.name for path in index.parent.parent.iterdir()] == [index.parent.name]
+
+
 def test_unreachable_manifest_is_an_error_of_one_line(web):
     web.faults["/corpus.jsonl"] = 403
     with pytest.raises(ManifestError, match=r"/corpus.jsonl: cannot read the manifest: http://127.*: 403 Forbidden"):

@@ -5,14 +5,13 @@ corpus that changes has another one. Audio is not copied.
 """
 
 import shutil
-import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from winnow.audio.audio_cache import DRAFT, LOCK, locked
 from winnow.audio.measurements import BadAudio
 from winnow.audio.remote.fetch import copy_file
 from winnow.audio.remote.stand_ins import SUFFIXES, corpora_folder, write_stand_in
@@ -126,27 +125,39 @@ def folder_of_url(location: str) -> str:
 def copied_folder(place: Path, originals: list[Original]) -> Path:
     """Return the folder with copies of these files, of which only the versions that are there now are kept."""
     index = place / f"{short_digest(*map(str, originals))}.version"
-    with suppress(FileNotFoundError):
-        folder = place / index.read_text()
-        if folder.is_dir() and folder != place:
-            return folder
+    if folder := folder_in(index):
+        return folder
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = place / f".draft-{uuid.uuid4().hex}"
+    with locked(place.with_suffix(LOCK)):
+        return folder_in(index) or copy_anew(index, originals)  # another process may have been faster
+
+
+def folder_in(index: Path) -> Path | None:
+    """Return the folder that an index names; None if it is not there, or if there is no index."""
     try:
-        contents = copy_all(originals, draft)
-        folder = place / short_digest(*contents)
+        name = index.read_text()
+    except FileNotFoundError:
+        return None
+    return index.with_name(name) if name and index.with_name(name).is_dir() else None
+
+
+def copy_anew(index: Path, originals: list[Original]) -> Path:
+    """Copy files beside their index, and remove all other versions and what dead processes left."""
+    draft = index.with_name(DRAFT)
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        folder = index.with_name(short_digest(*copy_all(originals, draft)))
         if not folder.exists():
-            with suppress(OSError):  # another process was faster
-                draft.rename(folder)
+            draft.rename(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    for path in place.iterdir():
-        if path.suffix == ".version":
-            path.unlink(missing_ok=True)
-        elif path != folder and not path.name.startswith(".draft-"):
+    for path in index.parent.iterdir():
+        if not path.is_dir():
+            path.unlink()
+        elif path != folder:
             shutil.rmtree(path, ignore_errors=True)
-    draft.write_text(folder.name)
-    draft.replace(index)  # a process that is killed leaves no index that names no folder
+    index.with_suffix(DRAFT).write_text(folder.name)
+    index.with_suffix(DRAFT).replace(index)
     return folder
 
 
