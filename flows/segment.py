@@ -20,6 +20,7 @@ from tasks.transcribe import transcribe_shard
 from winnow.audio import voice_activity
 from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.corpora.registry import corpus_of
+from winnow.corpora.source import check_unchanged
 from winnow.devices.executors import Executor, open_executor
 from winnow.digests import sha256_of
 from winnow.models.passes import Pass
@@ -62,6 +63,7 @@ def run_segmentation(settings: Segment, orchestrator: Orchestrator) -> SegmentRe
 
         step = Step(submit, lambda: slots(model_pass, devices))
         stream(manifest.shards, step)
+        check_unchanged(corpus_of(settings), digest)
         loaded, cut, placed = (step.results(task) for task in (0, 1, -1))
         report = orchestrator.run(assemble_segments, output, cut, placed, loaded)
         orchestrator.table(report.table, key="segments", description=f"What was cut into {output}.")

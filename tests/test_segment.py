@@ -15,7 +15,7 @@ from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.audio.decode import Slice, load_clip
 from winnow.audio.measurements import BadAudio
 from winnow.audio.recording import read_recording
-from winnow.errors import OutputError, RunMismatch
+from winnow.errors import ManifestError, OutputError, RunMismatch
 from winnow.parameters.segment import Segment
 from winnow.segmenting.parts import PART_REASONS
 from winnow.segmenting.record import SegmentReport
@@ -153,6 +153,18 @@ def test_same_command_writes_the_same_bytes_and_repeats_no_work(corpus, tmp_path
     write_audio(tmp_path / "a.flac", 9)
     segment(corpus, tmp_path / "out")
     assert [(tmp_path / "out" / name).read_bytes() for name in files] == before
+
+
+def test_recordings_that_are_added_meanwhile_are_not_left_out_in_silence(corpus, tmp_path):
+    class Growing(InProcess):
+        def submit(self, task, *arguments):
+            with corpus.open("a") as manifest:
+                manifest.write('{"audio_filepath": "a.flac"}\n')
+            return super().submit(task, *arguments)
+
+    with pytest.raises(ManifestError, match=r"corpus.jsonl: changed during the run"):
+        run_segmentation(Segment(manifest=corpus, output=tmp_path / "out"), Growing())
+    assert not (tmp_path / "out/_SUCCESS.json").exists()
 
 
 def test_other_parameters_or_another_folder_are_refused(corpus, tmp_path):
