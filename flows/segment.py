@@ -8,6 +8,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.orchestrator import Orchestrator, PrefectOrchestrator
+from flows.pipeline import ENDPOINT_SHARDS
 from flows.run_name import run_name
 from flows.streaming import LIGHT_TASKS, Futures, Step, stream
 from flows.with_parameters import with_parameters
@@ -82,7 +83,9 @@ def open_devices(settings: Segment) -> Iterator[Executor | None]:
 
 def slots(model_pass: Pass | None, devices: Executor | None) -> int:
     """Return how many shards are in work: one more than there are devices, so that none of them waits."""
-    return devices.slots(model_pass.placement) + 1 if model_pass and devices else LIGHT_TASKS
+    if model_pass is None or devices is None:
+        return LIGHT_TASKS
+    return ENDPOINT_SHARDS if model_pass.elsewhere else devices.slots(model_pass.placement) + 1
 
 
 if __name__ == "__main__":
