@@ -11,8 +11,8 @@ SHORTEST = 0.1  # seconds of speech, and of what is not, from which a power is e
 class Snr(Measure):
     """The power within spans of speech, less that of the noise, over the power outside of them.
 
-    The noise is taken to go on during speech. Null without 0.1 s of both, and where what is not speech is digital
-    silence.
+    The noise is taken to go on during speech. Null without 0.1 s of both, where what is not speech is digital silence,
+    and where it is no quieter than speech.
     """
 
     name = "snr"
