@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import soundfile
 
@@ -17,6 +18,9 @@ from winnow.audio.measurements import BadAudio
 from winnow.audio.recording import read_recording
 from winnow.errors import ManifestError, OutputError, RunMismatch
 from winnow.parameters.segment import Segment
+from winnow.runs import ledger
+from winnow.runs.shard_files import store_table
+from winnow.schema import UTTERANCE
 from winnow.segmenting.parts import PART_REASONS
 from winnow.segmenting.record import SegmentReport
 from winnow.segmenting.verify import verify_segmentation
@@ -165,6 +169,17 @@ def test_recordings_that_are_added_meanwhile_are_not_left_out_in_silence(corpus,
     with pytest.raises(ManifestError, match=r"corpus.jsonl: changed during the run"):
         run_segmentation(Segment(manifest=corpus, output=tmp_path / "out"), Growing())
     assert not (tmp_path / "out/_SUCCESS.json").exists()
+
+
+def test_segmentation_that_another_version_began_counts_each_word_once(corpus, tmp_path, monkeypatch):
+    with monkeypatch.context() as earlier:
+        earlier.setattr(ledger, "LAYOUT_VERSION", ledger.LAYOUT_VERSION - 1)
+        segment(corpus, tmp_path / "out")
+    row = dict.fromkeys(UTTERANCE.names) | {"id": 1, "audio_filepath": "a.flac", "text": "as it was read before"}
+    loaded = store_table(tmp_path / "out/_stages/load", "00000", pa.Table.from_pylist([row], UTTERANCE))
+    ledger.commit(tmp_path / "out", "0" * 32, [loaded], stage="load", shard="00000", rows=1, facts={})
+    segment(corpus, tmp_path / "out")
+    assert [check.sentence for check in verify_segmentation(tmp_path / "out") if not check.holds] == []
 
 
 def test_other_parameters_or_another_folder_are_refused(corpus, tmp_path):

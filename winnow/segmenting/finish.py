@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from winnow.errors import CountMismatch
+from winnow.runs import ledger
+from winnow.runs.records import read_record
 from winnow.runs.shard_files import read_table
 from winnow.segmenting.manifest import write_files
 from winnow.segmenting.record import SegmentReport, complete_segmentation
@@ -13,7 +15,17 @@ def finish(output: Path, cut: list[Path], placed: list[Path], loaded: list[Path]
     report = write_files(output, placed, loaded, lengths_of(cut))
     if not report.balanced:
         raise CountMismatch(f"{output}: seconds or words of recordings were lost: {report.table}")
+    invalidate_others(output, {"cut": cut, "place": placed, "load": loaded})
     return complete_segmentation(output, report)
+
+
+def invalidate_others(output: Path, used: dict[str, list[Path]]) -> None:
+    """Invalidate records of these stages with other files, such as those of another version, which count no more."""
+    for path in ledger.record_files(output):
+        record = read_record(path)
+        files = {output / name for name in record["files"]} if record else set()
+        if record is None or not files <= set(used.get(record["stage"], files)):
+            ledger.invalidate(path)
 
 
 def lengths_of(cut: list[Path]) -> dict[int, int]:

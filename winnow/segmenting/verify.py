@@ -110,7 +110,8 @@ def check_words(output: Path, records: list[Record], report: SegmentReport) -> V
 
 
 def files_of(output: Path, records: list[Record], stage: str) -> list[Path]:
-    return [output / name for record in records if record["stage"] == stage for name in record["files"]]
+    """Return the files of a stage, each once: two records may name the same."""
+    return [output / name for name in sorted({n for r in records if r["stage"] == stage for n in r["files"]})]
 
 
 def lines_of(path: Path) -> Iterator[dict[str, Any]]:
