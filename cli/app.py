@@ -59,7 +59,7 @@ def peek(
     relative_to: Location | None = None,
     references: Literal["required", "optional"] = "required",
     columns: str = "",
-    rows: Count = 100_000,
+    rows: Count = 20_000,
     json: JsonFile = None,
 ) -> None:
     """Say what a corpus has, before anything is done with it: form, rows, hours, languages, fields, the first rows.
