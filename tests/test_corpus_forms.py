@@ -4,8 +4,10 @@ import bz2
 import csv
 import gzip
 import json
+import os
 import shutil
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -324,6 +326,22 @@ def test_decisions_are_those_of_the_same_rows_as_a_manifest(audio, expected, hea
     found = decided(audio / "run", unstated)
     assert [(*row[:1], " ".join(row[1].split()), *row[2:]) for row in found] == decided(expected, unstated)
     assert [check.sentence for check in verify_run(audio / "run") if not check.holds] == []
+
+
+def test_listings_that_nothing_used_for_90_days_are_removed_with_the_next_one(audio, monkeypatch, tmp_path):
+    monkeypatch.setenv("WINNOW_CACHE", str(tmp_path / "cache"))
+    listings = tmp_path / "cache" / "listings"
+    for name, days in (("old.jsonl", 91), ("recent.jsonl", 89)):
+        listings.mkdir(parents=True, exist_ok=True)
+        (listings / name).write_text("")
+        os.utime(listings / name, (time.time() - days * 86_400, 0))
+    corpus = write_csv(audio)
+    source = open_source(corpus)
+    source.digest()
+    assert {path.name for path in listings.iterdir()} == {"recent.jsonl", source.cached.name}
+    os.utime(source.cached, (0, 0))
+    open_source(corpus).digest()
+    assert time.time() - source.cached.stat().st_atime < 60
 
 
 def test_listing_is_made_again_with_the_same_rows_if_the_cache_is_gone(audio, hears, monkeypatch):

@@ -9,13 +9,12 @@ memory. All processes of a machine share the cache, and the limit of the one tha
 import fcntl
 import hashlib
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from winnow.audio.safe_open import AudioFile
-from winnow.cache import cache_root
+from winnow.cache import cache_root, mark_used
 from winnow.errors import DISK_FULL_ERRORS, DiskFull, OptionError
 
 LEAST_LEFT = 0.9  # of the limit that stays filled when files are removed, so that not every new one removes another
@@ -127,15 +126,6 @@ class AudioCache:
         for path in self.folder.glob("??/*.*"):
             with suppress(BlockingIOError), locked(path.with_suffix(LOCK), wait=False):
                 path.with_suffix(DRAFT).unlink(missing_ok=True)
-
-
-def mark_used(path: Path) -> bool:
-    """Note that a file is used now; return whether it exists."""
-    try:
-        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
-    except FileNotFoundError:
-        return False
-    return True
 
 
 @contextmanager

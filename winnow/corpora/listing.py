@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from winnow.cache import cache_root
+from winnow.cache import cache_root, mark_used, remove_unused
 from winnow.corpora.faults import BadUtterance
 from winnow.corpora.line_reader import MAX_LINE
 from winnow.corpora.nemo_jsonl.source import NemoJsonl
@@ -43,9 +43,10 @@ class ListedSource(Source):
     def listing(self) -> NemoJsonl:
         """The listing, which is made unless the cache has that of the same files."""
         path = self.cached
-        if not path.exists():
+        if not mark_used(path):
             log.info("listing the rows of %s", self.location)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            remove_unused(path.parent)
             self.write(path)
         return Listing(path, self)
 

@@ -17,6 +17,7 @@ from winnow.audio.remote.fetch import copy_file
 from winnow.audio.remote.stand_ins import SUFFIXES, corpora_folder, write_stand_in
 from winnow.audio.remote.stores import StoredFile
 from winnow.audio.remote.urls import host_of, is_http, is_url, name_of, parent_of
+from winnow.cache import mark_used, remove_unused
 from winnow.corpora.file_patterns import has_range, in_braces
 from winnow.corpora.lj_speech import AUDIO, METADATA
 from winnow.corpora.remote_files import AT_ONCE, find_files
@@ -60,7 +61,9 @@ def copy_corpus(location: str) -> Copy:
     """Copy the lists of a corpus unless there is a copy. Raises ManifestError."""
     try:
         remote, originals = find_originals(location)
-        folder = copied_folder(corpora_folder() / short_digest(location), originals)
+        place = corpora_folder() / short_digest(location)
+        folder = copied_folder(place, originals)
+        mark_used(place)
     except BadAudio as problem:
         raise ManifestError(f"{location}: cannot read the manifest: {problem.detail}") from problem
     return Copy(folder, remote, "" if remote == location.rstrip("/") else name_below(remote, location))
@@ -128,6 +131,7 @@ def copied_folder(place: Path, originals: list[Original]) -> Path:
     if folder := folder_in(index):
         return folder
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    remove_unused(place.parent)
     with locked(place.with_suffix(LOCK)):
         return folder_in(index) or copy_anew(index, originals)  # another process may have been faster
 
