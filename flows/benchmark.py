@@ -14,7 +14,6 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.run_name import run_name
 from flows.with_parameters import with_parameters
 from tasks.measure import measure_model
-from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.benchmarking.comparison import batch_used, format_error_rate, render_benchmark
 from winnow.benchmarking.figures import (
     BenchmarkFigures,
@@ -51,7 +50,6 @@ def benchmark(settings: Benchmark) -> BenchmarkFigures:
     source = corpus_of(settings)
     manifest_sha256 = source.digest()
     checkpoints = list(resolve_all(settings.models, settings.trust_unpinned).values())
-    AUDIO_CACHE.limit = settings.audio.cache_bytes
     check_options(settings.engine, checkpoints)
     prepare_folder(settings.output)
     sample = draw_sample(source, settings.hours)

@@ -19,7 +19,6 @@ from tasks.place import place_shard
 from tasks.shard import shard_manifest
 from tasks.transcribe import transcribe_shard
 from winnow.audio import voice_activity
-from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.corpora.registry import corpus_of
 from winnow.corpora.source import check_unchanged
 from winnow.devices.executors import Executor, open_executor
@@ -44,7 +43,6 @@ def segment(settings: Segment) -> SegmentReport:
 
 def run_segmentation(settings: Segment, orchestrator: Orchestrator) -> SegmentReport:
     """Cut each recording at its pauses, have a model read it, place its text, and write the manifest of segments."""
-    AUDIO_CACHE.limit = settings.audio.cache_bytes
     check_segmentation(settings)
     model_pass = reading_pass(settings.reading) if settings.reading else None
     digest = corpus_of(settings).digest()

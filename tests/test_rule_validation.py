@@ -61,7 +61,7 @@ def test_limits_without_a_reference_are_refused_if_every_utterance_has_one(run_w
 @pytest.mark.parametrize(
     ("rule", "complaint"),
     [
-        ("dnsmos >= 3", "no dnsmos (number) in the first 1,000 utterances, needed for the rule dnsmos >= 3"),
+        ("mos >= 3", "no mos (number) in the first 1,000 utterances, needed for the rule mos >= 3"),
         ("level >= 3", "no level (number, got 'high')"),
         (
             "lang == en",

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
+from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.audio.remote.urls import is_url
 from winnow.corpora.audio_folder import AudioFolder
 from winnow.corpora.columnar.arrow import ArrowFile, SavedDataset
@@ -21,6 +22,7 @@ from winnow.corpora.remote_corpus import RemoteCorpus
 from winnow.corpora.source import Source
 from winnow.corpora.tables import Table
 from winnow.corpora.tar_samples import TarSamples
+from winnow.parameters.audio import AudioOptions
 
 SOURCES: list[type[Source]] = [
     KaldiFolder,
@@ -83,9 +85,13 @@ class CorpusOptions(Protocol):
     @property
     def columns(self) -> str: ...
 
+    @property
+    def audio(self) -> AudioOptions: ...
+
 
 def corpus_of(options: CorpusOptions) -> Source:
-    """Return the source that parameters name."""
+    """Return the source that parameters name; what it fetches goes into a cache of the size that they give."""
+    AUDIO_CACHE.limit = options.audio.cache_bytes
     return open_source(options.manifest, options.audio_folder, options.referenced, options.columns)
 
 

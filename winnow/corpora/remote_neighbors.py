@@ -6,18 +6,20 @@ A web server lists no folders, so these are what it can be asked for.
 import json
 import re
 import tempfile
+import uuid
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 from winnow.audio.remote.fetch import copy_file
 from winnow.audio.remote.stores import StoredFile
-from winnow.audio.remote.urls import join_url, name_of, parent_of
+from winnow.audio.remote.urls import host_of, join_url, name_of, parent_of
 from winnow.corpora import kaldi, lhotse_cuts
 from winnow.corpora.audio_folder import LISTS
 from winnow.corpora.columnar.arrow import SPLITS, STATE
 from winnow.corpora.nemo_names import MANIFEST, SINGLE
 from winnow.corpora.remote_files import find_if_there
+from winnow.errors import ManifestError
 
 INDEXES = (kaldi.RECORDINGS, STATE, SPLITS, *LISTS)
 """Files that show what a folder is, the first of which counts."""
@@ -53,6 +55,11 @@ def tars_beside(manifest: str) -> Iterator[StoredFile]:
     """Yield the tars beside a manifest of NeMo's or of Shar's that are there under their usual names."""
     name, folder = name_of(manifest), parent_of(manifest)
     if SINGLE.fullmatch(name):
+        if find_if_there(join_url(folder, f"audio_{uuid.uuid4().hex}.tar")):
+            raise ManifestError(
+                f"{manifest}: {host_of(manifest)} has a file of any name, so its tar files cannot be counted: give the "
+                "manifests of the shards"
+            )
         for number in count():
             tar = find_if_there(join_url(folder, f"audio_{number}.tar"))
             if tar is None:

@@ -1,6 +1,7 @@
 """Rows that two runs decide otherwise, and why."""
 
 from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -43,6 +44,21 @@ class Change(BaseModel, frozen=True):
     examples: list[Example]
 
 
+@dataclass
+class Group:
+    """Rows that are decided otherwise in the same way, with the first of them as examples."""
+
+    rows: int = 0
+    seconds: float = 0.0
+    examples: list[Example] = field(default_factory=list)
+
+    def add(self, seconds: float, example: Example) -> None:
+        self.rows += 1
+        self.seconds += seconds
+        if len(self.examples) < MOST_EXAMPLES:
+            self.examples.append(example)
+
+
 def find_changes(first: Run, second: Run, before: RunRows, after: RunRows, matches: Matches) -> list[Change]:
     """Group the rows that both runs have and decide otherwise, those with the most audio first."""
     changed = np.flatnonzero(before.decisions[matches.before] != after.decisions[matches.after])
@@ -51,25 +67,25 @@ def find_changes(first: Run, second: Run, before: RunRows, after: RunRows, match
         texts_of(first, {int(before.ids[i]) for i, _ in pairs}),
         texts_of(second, {int(after.ids[j]) for _, j in pairs}),
     )
-    groups: dict[tuple[str, str, str, Cause], list[tuple[float, Example]]] = defaultdict(list)
+    groups: dict[tuple[str, str, str, Cause], Group] = defaultdict(Group)
     for i, j in pairs:
         lines = int(before.ids[i]), int(after.ids[j])
         (old, old_read), (new, new_read) = texts[0][lines[0]], texts[1][lines[1]]
         decisions = DECISIONS[before.decisions[i]], DECISIONS[after.decisions[j]]
         reason = after.reasons[j].as_py() or before.reasons[i].as_py()
         example = Example(lines=lines, reference=(old, new), hypothesis=(old_read, new_read))
-        groups[*decisions, reason, cause_of(decisions, example)].append((float(after.seconds[j]), example))
+        groups[*decisions, reason, cause_of(decisions, example)].add(float(after.seconds[j]), example)
     changes = [
         Change(
             before=key[0],
             after=key[1],
             reason=key[2],
             cause=key[3],
-            rows=len(rows),
-            hours=sum(seconds for seconds, _ in rows) / 3600,
-            examples=[example for _, example in rows[:MOST_EXAMPLES]],
+            rows=group.rows,
+            hours=group.seconds / 3600,
+            examples=group.examples,
         )
-        for key, rows in groups.items()
+        for key, group in groups.items()
     ]
     return sorted(changes, key=lambda change: (-change.hours, -change.rows, change.before, change.reason))
 

@@ -33,13 +33,16 @@ class Limit:
     relative: bool
 
     def violated_by(self, difference: Difference) -> str | None:
-        """Say how the difference violates the limit; None if it does not, or if a run lacks the figure.
+        """Say how the difference violates the limit; None if it does not.
 
-        A change from 0 is more than any percentage.
+        A change from 0 is more than any percentage. A figure that only the earlier run has, such as the WER of what is
+        kept if nothing is, violates every limit; what the earlier run lacks cannot be compared.
         """
         before, after = (getattr(totals, self.figure) for totals in (difference.before, difference.after))
-        if before is None or after is None:
+        if before is None:
             return None
+        if after is None:
+            return f"{self.figure} is {before:,.4g} before and unknown after: {self.text}"
         change = after - before
         if self.relative:
             change = 100 * change / before if before else float("inf") if change else 0.0
