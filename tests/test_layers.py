@@ -225,7 +225,7 @@ def test_row_39_no_decision_reads_a_clock():
     was used longest ago, on which no output depends.
     """
     found = {module for module, path in shipped_modules() if CLOCK.search(path.read_text())}
-    assert found == {"winnow.audio.audio_cache", "winnow.audio.safe_open", "winnow.corpora.listing"}
+    assert found == {"winnow.cache", "winnow.audio.audio_cache", "winnow.audio.safe_open", "winnow.corpora.listing"}
     for module, path in shipped_modules():
         names = all_imports(path) - {"datetime.timedelta"}
         assert not {name for name in names if name.startswith(("datetime.", "time.time"))}, module
