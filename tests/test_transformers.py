@@ -21,7 +21,6 @@ from winnow.errors import CheckpointError
 from winnow.parameters.engine import EngineOptions
 
 pytest.importorskip("transformers", reason="needs winnow[transformers]")
-pytestmark = pytest.mark.unmeasured
 
 ENGINE = TransformersEngine()
 SPEECH = sorted((DEMO / "corpus" / "audio").glob("*.flac"))[:3]
