@@ -12,6 +12,7 @@ from tests.in_process import curate, ensemble
 from tests.transcription_server import KEY, TranscriptionServer, drop, html, status, wrong_shape
 from winnow.engines.endpoint import model as endpoint_model
 from winnow.engines.endpoint.address import find_endpoint
+from winnow.engines.endpoint.asking import Line
 from winnow.engines.endpoint.reading import Reply, Unreadable, read_answer
 from winnow.engines.registry import engine_for
 from winnow.errors import BudgetSpent, CheckpointError, EndpointUnavailable, OptionError
@@ -288,6 +289,28 @@ def test_what_an_answer_does_not_tell_is_null():
 def test_answers_that_are_no_transcript_are_refused(content):
     with pytest.raises(Unreadable):
         read_answer("json", Reply("application/json", content), False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "language"),
+    [
+        ({"text": "a \ud800 b", "language": "Bengali"}, "a \ufffd b", "bn"),
+        ({"text": "a", "language": "mandarin"}, "a", "zh"),
+        ({"text": "a", "language": "unknown"}, "a", None),
+        ({"text": "a", "language": "english", "segments": [{"avg_logprob": -(10**400)}]}, "a", "en"),
+    ],
+)
+def test_every_answer_can_be_written(answer, text, language):
+    hypothesis = read_answer("verbose_json", Reply("application/json", json.dumps(answer).encode()), True)
+    assert (hypothesis.text, hypothesis.language, hypothesis.confidence) == (text, language, None)
+
+
+@pytest.mark.parametrize("key", ["clé", "sk-1\nX-Other: 2"])
+def test_a_key_that_no_header_can_have_is_refused(key, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(CheckpointError, match="its key has characters that no key has") as raised:
+        Line(find_endpoint("openai:asr@https://example.org/v1"), 1.0)
+    assert key not in str(raised.value)
 
 
 def test_defaults_are_those_of_the_documentation():

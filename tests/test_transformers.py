@@ -3,6 +3,7 @@
 import functools
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -199,6 +200,16 @@ def test_likelihood_of_a_text_is_the_cross_entropy_of_its_decoder(saved, name, m
         loss = torch.nn.functional.cross_entropy(logits, torch.tensor([*ids, model.reader.ends[0]]), reduction="sum")
         value = reading.scorer.log_likelihoods([(row, ids)])[0]
         assert -value == pytest.approx(loss.item(), rel=1e-5, abs=1e-3)
+
+
+def test_evidence_is_not_that_of_what_another_thread_reads(saved):
+    reader = load(saved("WRITERS", "Moonshine")).reader
+    first, second, *_ = (clip.samples for clip in clips())
+    with reader.encoder_output() as taken, ThreadPoolExecutor(1) as others:
+        others.submit(reader.encode, [first]).result()
+        own = reader.encode([second])
+    (output,) = taken
+    assert torch.equal(output.last_hidden_state, own)
 
 
 def test_whisper_reads_more_than_a_window_and_tells_the_language_that_it_was_given(saved, monkeypatch):

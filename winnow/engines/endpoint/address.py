@@ -68,7 +68,7 @@ def check_url(url: str, shown: str) -> None:
         raise CheckpointError(f"{shown}: expected a base URL with its path and no query, such as https://HOST/v1")
     if parts.username is not None:
         raise CheckpointError(f"{shown}: credentials are not allowed in a URL: set {KEY}")
-    trusted = {name.strip() for name in os.environ.get(PLAIN_HTTP, "").split(",")}
+    trusted = {name.strip().lower() for name in os.environ.get(PLAIN_HTTP, "").split(",")}
     if parts.scheme == "http" and host not in THIS_MACHINE | trusted:
         raise CheckpointError(
             f"{shown}: whoever is between here and {host} could read key, audio and texts: use https, or set "

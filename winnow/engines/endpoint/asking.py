@@ -36,6 +36,10 @@ class Line:
 
     def __init__(self, endpoint: Endpoint, seconds: float, connections: int = 1) -> None:
         self.endpoint, self.key = endpoint, endpoint.key
+        if self.key and not (self.key.isascii() and self.key.isprintable()):
+            raise CheckpointError(
+                f"{endpoint.url}: its key has characters that no key has, such as an accent or a line end"
+            )
         headers = {"Accept-Encoding": "identity", "User-Agent": "winnow"}
         self.client = httpx.Client(
             headers=headers | ({"Authorization": f"Bearer {self.key}"} if self.key else {}),

@@ -54,7 +54,7 @@ def read_answer(form: str, reply: Reply, timestamps: bool) -> Hypothesis:
         raise Unreadable("an answer without a text")
     segments = dicts_in(answer.get("segments"))
     return Hypothesis(
-        " ".join(answer["text"].split()),
+        " ".join(whole(answer["text"]).split()),
         tokens=count_tokens(segments),
         confidence=confidence_of(segments),
         words=words_of(answer) if timestamps else None,
@@ -63,6 +63,11 @@ def read_answer(form: str, reply: Reply, timestamps: bool) -> Hypothesis:
             (p for segment in segments if (p := number(segment, "no_speech_prob", 0, 1)) is not None), default=None
         ),
     )
+
+
+def whole(text: str) -> str:
+    """Return a text with U+FFFD in the place of each half of a surrogate pair, which JSON can hold and UTF-8 cannot."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def dicts_in(value: object) -> list[dict[str, Any]]:
@@ -74,7 +79,10 @@ def number(values: dict[str, Any], name: str, low: float, high: float) -> float 
     value = values.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) and low <= value <= high else None
+    try:
+        return float(value) if math.isfinite(value) and low <= value <= high else None
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
 
 
 def tokens_of(segment: dict[str, Any]) -> int | None:
@@ -106,7 +114,7 @@ def words_of(answer: dict[str, Any]) -> list[Word] | None:
         start, end = number(item, "start", 0, math.inf), number(item, "end", 0, math.inf)
         if start is None or end is None or not isinstance(item.get("word"), str):
             return None
-        words.append(Word(item["word"].strip(), start, end))
+        words.append(Word(whole(item["word"]).strip(), start, end))
     return words or None
 
 
@@ -114,8 +122,18 @@ def language_of(value: object) -> str | None:
     """Return the code of a language, which OpenAI writes as its English name."""
     if not isinstance(value, str) or not value.strip():
         return None
-    name = value.strip().lower()
-    return language_codes().get(name, name)
+    name = whole(value).strip().lower()
+    return None if name in NO_LANGUAGE else language_codes().get(name, name)
+
+
+NO_LANGUAGE = {"unknown", "auto", "none", "und"}
+
+OTHER_NAMES = {
+    **{"bengali": "bn", "burmese": "my", "castilian": "es", "flemish": "nl", "haitian": "ht", "mandarin": "zh"},
+    **{"moldavian": "ro", "moldovan": "ro", "myanmar": "my", "nynorsk": "nn", "panjabi": "pa", "pushto": "ps"},
+    **{"sinhalese": "si", "valencian": "ca"},
+}
+"""Names of languages that Whisper uses and that are not those of Unicode's CLDR."""
 
 
 @cache
@@ -123,4 +141,4 @@ def language_codes() -> dict[str, str]:
     """Map the English names of languages, in small letters, to their codes."""
     from babel import Locale
 
-    return {name.lower(): code for code, name in Locale("en").languages.items()}
+    return {name.lower(): code for code, name in Locale("en").languages.items()} | OTHER_NAMES

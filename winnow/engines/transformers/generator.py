@@ -1,5 +1,6 @@
 """Models that write a text token by token: encoder-decoders, and language models that hear."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,12 +109,18 @@ class GeneratorReader:
 
     @contextmanager
     def encoder_output(self) -> Iterator[list[Any]]:
-        """Yield a list that the output of the encoder is put into during the block."""
+        """Yield a list that the output of the encoder for this thread is put into during the block."""
         taken: list[Any] = []
         if not self.encoder_decoder:
             yield taken
             return
-        hook = self.model.get_encoder().register_forward_hook(lambda module, args, output: taken.append(output))
+        thread = threading.get_ident()
+
+        def take(module: Any, arguments: Any, output: Any) -> None:
+            if threading.get_ident() == thread:  # all threads share the encoder, and so its hooks
+                taken.append(output)
+
+        hook = self.model.get_encoder().register_forward_hook(take)
         try:
             yield taken
         finally:
