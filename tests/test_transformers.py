@@ -337,6 +337,10 @@ REFUSED = {
     ),
     "code inside": (set_in("config.json", a=[{"auto_map": {"A": "b.C"}}]), "auto_map: asks for code of its own"),
     "code from a hub": (set_in("config.json", _attn_implementation="kernels/x"), "asks for code from a hub"),
+    "a further model": (
+        write("processor_config.json", '{"audio_tokenizer": {"audio_tokenizer_class": "X", "path": "a/b"}}'),
+        "processor_config.json: audio_tokenizer: asks for a further model",
+    ),
     "quantized": (set_in("config.json", quantization_config={"bits": 4}), "has quantized weights"),
     "another class": (
         set_in("config.json", architectures=["Wav2Vec2Model"]),

@@ -44,6 +44,7 @@ FORBIDDEN = {
     "auto_map": "asks for code of its own, which is never run",
     "quantization_config": "has quantized weights: save it again in fp32, fp16 or bf16",
     "fusion_config": "asks for other code than the model's own",
+    "audio_tokenizer": "asks for a further model, which is never loaded",
 }
 """Settings that are refused, and why."""
 
