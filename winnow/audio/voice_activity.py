@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from winnow.audio.measurements import Samples
+from winnow.audio.onnx_models import open_onnx, packaged_file
 from winnow.errors import OptionError
 
 RATE = 16_000  # Hz, of the samples
@@ -56,23 +57,13 @@ def check_installed() -> None:
 def weights() -> Path:
     """Return the file with the weights; raises OptionError if the package has none, or is not installed."""
     check_installed()
-    spec = find_spec("silero_vad")
-    folders = (spec.submodule_search_locations if spec else None) or []
-    for folder in folders:
-        if (path := Path(folder) / WEIGHTS).is_file():
-            return path
-    raise OptionError(f"silero-vad has no {WEIGHTS}: install version 6.2 or later")
+    return packaged_file("silero_vad", WEIGHTS)
 
 
 @cache
 def load_session() -> Any:
     """Return the model, which any number of threads may call: its state is an argument."""
-    import onnxruntime
-
-    path, options = str(weights()), onnxruntime.SessionOptions()
-    options.inter_op_num_threads = options.intra_op_num_threads = 1
-    options.log_severity_level = 3  # errors
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return open_onnx(weights())
 
 
 def speech_probabilities(blocks: Iterable[Samples]) -> Iterator[Samples]:

@@ -5,29 +5,21 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from winnow.errors import OutputError
 from winnow.export.record import EXPORT_RECORD, check_same_export
 from winnow.parameters.export import Export
-from winnow.runs.completion import SUCCESS
-from winnow.runs.lock import Owner, lock_folder
-from winnow.runs.run_dir import cannot_write
+from winnow.runs.lock import Owner
+from winnow.runs.output_folder import DRAFTS, check_output, open_output
 from winnow.runs.storage import (
-    check_writable,
     commit_step,
-    is_draft,
     is_local,
     location,
     raise_if_disk_full,
-    remove,
     sync,
     write_atomically,
 )
-from winnow.runs.store_errors import explain_store_errors
-
-DRAFTS = ".tmp-export-"
-"""How the folder begins in which the files of a shard are written before they are moved to their places."""
 
 
 @contextmanager
@@ -37,37 +29,13 @@ def open_export(settings: Export, inputs: dict[str, str], owner: Owner) -> Itera
     Raises OutputError for a folder that cannot be used, OutputInUse, and RunMismatch for one with another export.
     """
     output = location(settings.output)
-    check_export_folder(output)
-    with explain_store_errors(output):
-        if is_local(output):
-            output.mkdir(parents=True, exist_ok=True)
-        with lock_folder(output, owner):
-            check_same_export(output, settings, inputs)
-            remove(output / SUCCESS)
-            remove_drafts(output)
-            yield output
+    with open_output(output, owner, check_export_folder, partial(check_same_export, output, settings, inputs)):
+        yield output
 
 
 def check_export_folder(output: Path) -> None:
     """Raise OutputError unless the folder can be written to, and is new, empty or that of an export."""
-    try:
-        with explain_store_errors(output):
-            names = {path.name for path in output.iterdir() if not is_draft(path)} if output.exists() else set()
-        if EXPORT_RECORD not in names and names - {"_lock"}:
-            raise OutputError(f"{output}: not an export's folder, and not empty: choose another output")
-        if is_local(output):
-            check_writable(output)
-    except OSError as error:
-        raise cannot_write(output, error) from error
-
-
-def remove_drafts(output: Path) -> None:
-    """Remove what attempts left that died."""
-    for path in sorted(output.rglob(".tmp-*")) if is_local(output) else ():
-        if path.name.startswith(DRAFTS) and path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif is_draft(path):
-            path.unlink()
+    check_output(output, EXPORT_RECORD, "an export's folder")
 
 
 @contextmanager

@@ -4,12 +4,12 @@ from collections import Counter
 from pathlib import Path
 
 from winnow.errors import OutputError
-from winnow.export.export_dir import DRAFTS
 from winnow.export.pack import read_entries
 from winnow.export.record import EXPORT_RECORD, ExportReport, read_export_report, read_record_of
 from winnow.export.rows import MANIFEST
 from winnow.runs import ledger
 from winnow.runs.completion import SUCCESS, ledger_digest
+from winnow.runs.output_folder import DRAFTS
 from winnow.runs.records import Record, read_record
 from winnow.runs.storage import is_draft, location, sha256_if_exists
 from winnow.runs.verify import Verification

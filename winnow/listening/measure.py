@@ -11,7 +11,7 @@ from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from winnow.digests import sha256_of
 from winnow.errors import OptionError
@@ -85,25 +85,6 @@ class Measure(Protocol):
             raise OptionError(f"the measure {self.name} requires {package}: install winnow[listen]")
 
 
-def packaged_file(module: str, name: str) -> Path:
-    """Return a file that comes with a package, which is not imported; raises OptionError if it has none."""
-    spec = find_spec(module)
-    for folder in (spec.submodule_search_locations if spec else None) or []:
-        if (path := Path(folder) / name).is_file():
-            return path
-    raise OptionError(f"the installed {module} has no {name}: install winnow[listen]")
-
-
 def onnx_versions(*models: Path) -> dict[str, str]:
     """Return the version of onnxruntime, and the sha256 of models that it runs."""
     return {"onnxruntime": version("onnxruntime")} | {model.name: sha256_of(model) for model in models}
-
-
-def open_onnx(model: Path) -> Any:
-    """Return a session of onnxruntime on one core, since several utterances are measured at once."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.inter_op_num_threads = options.intra_op_num_threads = 1
-    options.log_severity_level = 3  # errors
-    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.listening.measure import RATE, Column, Measure, Sound, Value, onnx_versions, open_onnx, packaged_file
+from winnow.audio.onnx_models import open_onnx, packaged_file
+from winnow.listening.measure import RATE, Column, Measure, Sound, Value, onnx_versions
 
 WINDOW_SECONDS = 9.01
 WINDOW = int(WINDOW_SECONDS * RATE)  # samples

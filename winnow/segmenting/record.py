@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,14 @@ from winnow.errors import OutputError, RunMismatch
 from winnow.parameters.segment import Segment
 from winnow.runs.completion import SUCCESS, ledger_digest
 from winnow.runs.json_object import decode_object, encode_object
-from winnow.runs.lock import Owner, lock_folder
-from winnow.runs.run_dir import cannot_write
+from winnow.runs.lock import Owner
+from winnow.runs.output_folder import check_output, open_output
 from winnow.runs.run_record import differences, with_absolute_paths, without_not_compared
 from winnow.runs.storage import (
-    check_writable,
-    is_draft,
-    is_local,
     location,
     put,
     put_if_absent,
     read_file,
-    remove,
     sha256_if_exists,
 )
 from winnow.runs.store_errors import explain_store_errors
@@ -103,35 +100,14 @@ def open_segmentation(settings: Segment, inputs: dict[str, str], owner: Owner) -
     Raises OutputError for a folder that cannot be used, OutputInUse, and RunMismatch for one with other segments.
     """
     output = location(settings.output)
-    check_segmentation_folder(output)
-    with explain_store_errors(output):
-        if is_local(output):
-            output.mkdir(parents=True, exist_ok=True)
-        with lock_folder(output, owner):
-            check_same_segmentation(output, settings, inputs)
-            remove(output / SUCCESS)
-            remove_drafts(output)
-            yield output
+    check_same = partial(check_same_segmentation, output, settings, inputs)
+    with open_output(output, owner, check_segmentation_folder, check_same):
+        yield output
 
 
 def check_segmentation_folder(output: Path) -> None:
     """Raise OutputError unless the folder can be written to, and is new, empty or that of segmented recordings."""
-    try:
-        with explain_store_errors(output):
-            names = {path.name for path in output.iterdir() if not is_draft(path)} if output.exists() else set()
-        if SEGMENT_RECORD not in names and names - {"_lock"}:
-            raise OutputError(f"{output}: not a folder of segments, and not empty: choose another output")
-        if is_local(output):
-            check_writable(output)
-    except OSError as error:
-        raise cannot_write(output, error) from error
-
-
-def remove_drafts(output: Path) -> None:
-    """Remove what attempts left that died."""
-    for path in sorted(output.rglob(".tmp-*")) if is_local(output) else ():
-        if is_draft(path):
-            path.unlink()
+    check_output(output, SEGMENT_RECORD, "a folder of segments")
 
 
 def check_same_segmentation(output: Path, settings: Segment, inputs: dict[str, str]) -> None:
