@@ -15,9 +15,9 @@ from tests.conftest import published_rows
 from tests.in_process import curate, ensemble
 from winnow.audio import decode
 from winnow.errors import MissingColumns, OptionError, OutputError, RunMismatch
-from winnow.listening.measure import RATE, Column, Measure, Sound
+from winnow.listening.measure import RATE, AudioMeasure, Column, Sound, TextMeasure
 from winnow.listening.quality import FRAME, HOP, WINDOW, cut_windows, mel_features
-from winnow.listening.registry import MEASURES
+from winnow.listening.registry import MEASURES, read_text
 from winnow.listening.registry import listen as listen_to
 from winnow.models import listening
 from winnow.parameters.curation import Curation
@@ -33,7 +33,7 @@ pytest_plugins = ["tests.stand_in_vad"]
 REAL = Path(__file__).parent.parent.parent / "shared/real"
 
 
-class Loudness(Measure):
+class Loudness(AudioMeasure):
     name, columns = "loudness", (Column("loudness", "number", "Root mean square"),)
     heard: ClassVar[list[int]] = []
 
@@ -43,6 +43,17 @@ class Loudness(Measure):
     def measure(self, sound: Sound):
         self.heard.append(len(sound.samples))
         return {"loudness": round(float(np.sqrt(np.mean(np.square(sound.samples)))), 3)}
+
+
+class Vowels(TextMeasure):
+    name, columns = "vowels", (Column("first_vowel", "text", "First vowel"), Column("vowels", "number", "Vowels"))
+
+    def versions(self):
+        return {"method": "1"}
+
+    def measure_text(self, text: str):
+        vowels = [letter for letter in text if letter in "aeiou"]
+        return {"first_vowel": vowels[0], "vowels": float(len(vowels))} if vowels else {"vowels": float("nan")}
 
 
 @pytest.fixture
@@ -202,7 +213,7 @@ def test_names_are_put_in_the_order_of_the_columns(given, names):
 
 
 def test_unknown_measure_is_refused():
-    with pytest.raises(ValueError, match=r"pitch: no such measure: expected some of speech, quality, snr"):
+    with pytest.raises(ValueError, match=r"pitch: no such measure: expected some of speech, quality, snr, language"):
         Curation(manifest="m", output="o", small="s", listen="speech,pitch")
 
 
@@ -267,3 +278,47 @@ def test_quality_is_that_of_speechmos(name):
     ours = listen_to(["quality"], samples)
     expected = [theirs[key] for key in ("ovrl_mos", "sig_mos", "bak_mos", "p808_mos")]
     assert list(ours.values()) == pytest.approx(expected, abs=0.01)
+
+
+def test_text_without_reference_is_that_of_the_last_model_that_wrote_letters(register):
+    register(MEASURES, Vowels(), "vowels")
+    columns = {
+        "reason": [None, None, None, None, "TOO_SHORT"],
+        "detail": [None] * 5,
+        AUDIO_IDENTITY: [None] * 5,
+        "text": ["one", None, "2", "shh", "one"],
+        "small_pred_text": ["two", "six", None, None, None],
+        "large_pred_text": [None, "?", "four", None, None],
+    }
+    rows = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+    listened = listen(rows, {}, ["vowels"])
+    assert listened["first_vowel"].to_pylist() == ["o", "i", "o", None, None]
+    assert listened["vowels"].to_pylist() == [2, 1, 2, None, None]
+
+
+def test_rule_compares_what_is_measured_in_the_text_with_a_field(corpus, register, manifest, tmp_path):
+    register(MEASURES, Vowels(), "vowels")
+    rows = [{"audio_filepath": f"{n}.wav", "duration": 1.0, "text": "one", "want": w} for n, w in ("ao", "be")]
+    given = corpus | {"manifest": manifest(*rows, tones=False)}
+    assert curate(**given, filter={"rules": ["first_vowel == want"]}).kept == 1
+    assert values(tmp_path / "out", "first_vowel") == ["o", "o"]
+    assert not {"listen-vowels"} & ledger.files_by_stage(tmp_path / "out").keys()
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [
+        ("en", "the quick brown fox jumps over the lazy dog"),
+        ("en", "THE DOOR OF THE GARDEN IS OPEN"),
+        ("de", "der Schlüssel liegt unter dem dritten Blumentopf"),
+        ("es", "mañana vendrán nuestros vecinos a comer"),
+        ("ja", "明日は雨が降るでしょう"),
+        ("ko", "내일은 비가 올 것이다"),
+    ],
+)
+def test_language_of_the_text(tag, text):
+    pytest.importorskip("py3langid")
+    found = read_text(["language"], text)
+    assert found["language"] == tag
+    assert 0.8 < found["language_probability"] <= 1
+    assert read_text(["language"], None) == {"language": None, "language_probability": None}

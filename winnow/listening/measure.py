@@ -6,12 +6,13 @@ A new measure is one module with a subclass of `Measure`, and one line in `winno
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from winnow.digests import sha256_of
 from winnow.errors import OptionError
@@ -56,24 +57,22 @@ class Sound:
         return speech_spans(np.concatenate(parts) if parts else np.empty(0, np.float32), len(self.samples))
 
 
-class Measure(Protocol):
-    """A measure: its columns, and how they are computed.
+class Measure(ABC):
+    """A measure: its columns, and what can change their values.
 
-    `packages` maps modules to the packages that they come with, if these are in the extra `listen`. Measures may be
-    called from several threads at once. The result may depend on nothing but the samples and what `versions` names.
+    `packages` maps modules to the packages that they come with, if these are in the extra `extra`. Measures may be
+    called from several threads at once. The result may depend on nothing but what is measured and what `versions`
+    names.
     """
 
     name: str
     columns: tuple[Column, ...]
     packages: Mapping[str, str] = {}
+    extra: str = "listen"
 
+    @abstractmethod
     def versions(self) -> dict[str, str]:
         """Return whatever can change the values: the sha256 of models, versions of packages, that of the method."""
-        ...
-
-    def measure(self, sound: Sound) -> dict[str, Value]:
-        """Return the values of the columns; one that is left out is null."""
-        ...
 
     def missing_package(self) -> str | None:
         """Return the first package that is not installed."""
@@ -82,7 +81,23 @@ class Measure(Protocol):
     def check_installed(self) -> None:
         """Raise OptionError, which names the extra, if a package is missing."""
         if package := self.missing_package():
-            raise OptionError(f"the measure {self.name} requires {package}: install winnow[listen]")
+            raise OptionError(f"the measure {self.name} requires {package}: install winnow[{self.extra}]")
+
+
+class AudioMeasure(Measure):
+    """A measure of the audio of an utterance, on what the first pass decodes."""
+
+    @abstractmethod
+    def measure(self, sound: Sound) -> dict[str, Value]:
+        """Return the values of the columns; one that is left out is null."""
+
+
+class TextMeasure(Measure):
+    """A measure of the text of an utterance: its reference or, if it has none, its hypothesis."""
+
+    @abstractmethod
+    def measure_text(self, text: str) -> dict[str, Value]:
+        """Return the values of the columns, of a text with at least one letter; one that is left out is null."""
 
 
 def onnx_versions(*models: Path) -> dict[str, str]:

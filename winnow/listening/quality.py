@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from winnow.audio.onnx_models import open_onnx, packaged_file
-from winnow.listening.measure import RATE, Column, Measure, Sound, Value, onnx_versions
+from winnow.listening.measure import RATE, AudioMeasure, Column, Sound, Value, onnx_versions
 
 WINDOW_SECONDS = 9.01
 WINDOW = int(WINDOW_SECONDS * RATE)  # samples
@@ -34,7 +34,7 @@ OVERALL = (-0.06766283, 1.11546468, 0.04602535)
 Floats = NDArray[np.float32]
 
 
-class Quality(Measure):
+class Quality(AudioMeasure):
     """Mean opinion scores from 1 to 5, each the mean over windows of 9.01 s that begin a second apart."""
 
     name = "quality"

@@ -1,9 +1,11 @@
 """Which measures there are, and what they are asked for."""
 
 from collections.abc import Iterable
+from math import isfinite
 from typing import TYPE_CHECKING
 
-from winnow.listening.measure import Column, Measure, Sound, Value
+from winnow.listening.language import Language
+from winnow.listening.measure import AudioMeasure, Column, Measure, Sound, TextMeasure, Value
 from winnow.listening.quality import Quality
 from winnow.listening.snr import Snr
 from winnow.listening.speech import Speech
@@ -15,6 +17,7 @@ MEASURES: dict[str, Measure] = {
     "speech": Speech(),
     "quality": Quality(),
     "snr": Snr(),
+    "language": Language(),
 }
 """All measures by name, in the order of their columns."""
 
@@ -35,11 +38,34 @@ def measure_of(column: str) -> str | None:
     return next((name for name in MEASURES for own in MEASURES[name].columns if own.name == column), None)
 
 
+def of_audio(names: Iterable[str]) -> dict[str, AudioMeasure]:
+    """Return those of some measures that hear the audio."""
+    return {name: measure for name in names if isinstance(measure := MEASURES[name], AudioMeasure)}
+
+
+def of_text(names: Iterable[str]) -> dict[str, TextMeasure]:
+    """Return those of some measures that read the text."""
+    return {name: measure for name in names if isinstance(measure := MEASURES[name], TextMeasure)}
+
+
 def listen(names: Iterable[str], samples: "Samples") -> dict[str, Value]:
-    """Return the columns of some measures, of mono samples at `winnow.listening.measure.RATE`."""
+    """Return the columns of some measures of audio, of mono samples at `winnow.listening.measure.RATE`."""
     sound = Sound(samples)
     values: dict[str, Value] = {}
-    for name in names:
-        measured = MEASURES[name].measure(sound)
-        values |= {column.name: measured.get(column.name) for column in MEASURES[name].columns}
+    for measure in of_audio(names).values():
+        values |= in_columns(measure, measure.measure(sound))
     return values
+
+
+def read_text(names: Iterable[str], text: str | None) -> dict[str, Value]:
+    """Return the columns of some measures of texts; all are null if there is none."""
+    values: dict[str, Value] = {}
+    for measure in of_text(names).values():
+        values |= in_columns(measure, {} if text is None else measure.measure_text(text))
+    return values
+
+
+def in_columns(measure: Measure, values: dict[str, Value]) -> dict[str, Value]:
+    """Return a value for each column of a measure; null for one that is left out, or not a finite number."""
+    found = {column.name: values.get(column.name) for column in measure.columns}
+    return {name: None if isinstance(value, float) and not isfinite(value) else value for name, value in found.items()}

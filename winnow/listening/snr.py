@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from winnow.listening.measure import RATE, Column, Measure, Sound, Value
+from winnow.listening.measure import RATE, AudioMeasure, Column, Sound, Value
 from winnow.listening.speech import Speech
 
 SHORTEST = 0.1  # seconds of speech, and of what is not, from which a power is estimated
 
 
-class Snr(Measure):
+class Snr(AudioMeasure):
     """The power within spans of speech, less that of the noise, over the power outside of them.
 
     The noise is taken to go on during speech. Null without 0.1 s of both, where what is not speech is digital silence,

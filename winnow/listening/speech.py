@@ -2,10 +2,10 @@
 
 from itertools import pairwise
 
-from winnow.listening.measure import RATE, Column, Measure, Sound, Value, onnx_versions
+from winnow.listening.measure import RATE, AudioMeasure, Column, Sound, Value, onnx_versions
 
 
-class Speech(Measure):
+class Speech(AudioMeasure):
     """The share of speech and the pauses in it, from the spans that Silero VAD finds with its own defaults."""
 
     name = "speech"

@@ -20,7 +20,7 @@ from winnow.engines.inference import UNAVAILABLE, Result, decode_request, decode
 from winnow.engines.scored_texts import ScoredTexts
 from winnow.engines.shard_columns import requests_for
 from winnow.errors import OutputError
-from winnow.listening.registry import MEASURES, columns_of
+from winnow.listening.registry import columns_of, of_audio
 from winnow.models.measuring import Measuring
 from winnow.runs import ledger
 from winnow.runs.shard_files import read_table, store_table
@@ -56,8 +56,8 @@ class Listening:
         longest = float(measuring.options.max_seconds)  # a default may be an integer, which another key has
         audio = ledger.key_of(rows.select(SAME_ROWS).to_pydict(), measuring.root, longest)
         keys = {
-            name: ledger.key_of(stage_of(name), MEASURES[name].versions(), audio, audio_versions())
-            for name in measuring.measures
+            name: ledger.key_of(stage_of(name), measure.versions(), audio, audio_versions())
+            for name, measure in of_audio(measuring.measures).items()
         }
         return cls(ledger.run_of(shard), ledger.name_of(shard), len(rows), keys)
 

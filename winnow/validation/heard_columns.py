@@ -15,16 +15,16 @@ def measurable_columns() -> set[str]:
 
 
 def can_be_heard(column: str, kind: str) -> bool:
-    """Tell whether a measure has a column of this type: number, text or boolean."""
+    """Tell whether a measure has a column of this type: number, text or boolean; `any` is that of an unknown field."""
     measure = measure_of(column)
     own = {entry.name: type_of(HEARD_TYPES[entry.kind]) for entry in columns_of([measure] if measure else [])}
-    return own.get(column) == kind
+    return column in own and kind in ("any", own[column])
 
 
 def measure_hint(columns: Iterable[str]) -> str:
     """Say how the first of these columns could be measured; nothing if there is none."""
     for measure in filter(None, map(measure_of, columns)):
         if package := MEASURES[measure].missing_package():
-            return f"; to measure it, which requires {package}, install winnow[listen]"
+            return f"; to measure it, which requires {package}, install winnow[{MEASURES[measure].extra}]"
         return f"; only the filter of a run that measures it can compare it: winnow refilter RUN --listen {measure}"
     return ""
