@@ -25,6 +25,8 @@ from demo.speech import NOISES, Samples, Voice, corpus_voices, make_noise, mix_n
 from flows.orchestrator import InProcess
 from flows.segment import run_segmentation
 from winnow.parameters.segment import Segment
+from winnow.runs import ledger
+from winnow.runs.shard_files import read_schema
 from winnow.segmenting.verify import verify_segmentation
 
 UNSAID, UNWRITTEN = 0.05, 0.05  # of the sentences
@@ -175,6 +177,17 @@ def overlap(line: dict, item: Sentence) -> float:
     return min(line["offset"] + line["duration"], item.end) - max(line["offset"], item.start)
 
 
+def aligning_seconds(output: Path) -> dict[str, float]:
+    """Return how long the model read the segments, and how long their text was aligned with them, in seconds."""
+    seconds = {"reading": 0.0, "aligning": 0.0}
+    for record in ledger.read_records(output).values():
+        names = [read_schema(output / name).names for name in record["files"]]
+        is_reading = record["stage"].startswith("transcribe") and "end_word" not in names[0]
+        if is_reading or record["stage"] in ("ask", "place") or "end_word" in names[0]:
+            seconds["reading" if is_reading else "aligning"] += record["facts"]["wall_seconds"]
+    return seconds
+
+
 def lines_of(path: Path) -> Iterator[dict]:
     for line in path.read_text().splitlines():
         yield json.loads(line)
@@ -193,6 +206,10 @@ def main() -> None:
     settings = Segment(manifest=options.folder / "corpus.jsonl", output=output, model=options.model)
     report = run_segmentation(settings, InProcess())
     figures = measure(output, truth) | {"conserved": all(check.holds for check in verify_segmentation(output))}
+    seconds = aligning_seconds(output)
+    figures |= (
+        {"speed of aligning, of that of reading": seconds["reading"] / seconds["aligning"]} if options.model else {}
+    )
     print(
         json.dumps(figures | {"left out": {name: amount.parts for name, amount in report.left_out.items()}}, indent=2)
     )

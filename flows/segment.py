@@ -12,6 +12,7 @@ from flows.pipeline import ENDPOINT_SHARDS
 from flows.run_name import run_name
 from flows.streaming import LIGHT_TASKS, Futures, Step, stream
 from flows.with_parameters import with_parameters
+from tasks.ask import ask_shard
 from tasks.assemble import assemble_segments
 from tasks.cut import cut_shard
 from tasks.load import load_shard
@@ -28,7 +29,7 @@ from winnow.parameters.segment import Segment
 from winnow.segmenting.before_start import check_segmentation
 from winnow.segmenting.cuts import cut_options
 from winnow.segmenting.placing import PlaceOptions
-from winnow.segmenting.reading import reading_pass
+from winnow.segmenting.reading import asking_pass, reading_pass
 from winnow.segmenting.record import SegmentReport, open_segmentation
 
 SHARD_HOURS = 1.0  # of audio that is stated; a longer recording is a shard by itself
@@ -42,9 +43,13 @@ def segment(settings: Segment) -> SegmentReport:
 
 
 def run_segmentation(settings: Segment, orchestrator: Orchestrator) -> SegmentReport:
-    """Cut each recording at its pauses, have a model read it, place its text, and write the manifest of segments."""
+    """Cut each recording at its pauses, have a model read it, place its text, and write the manifest of segments.
+
+    Where the place of a sentence is doubtful, the model is asked how likely it is there.
+    """
     check_segmentation(settings)
     model_pass = reading_pass(settings.reading) if settings.reading else None
+    questions = asking_pass(model_pass) if model_pass else None
     digest = corpus_of(settings).digest()
     inputs = {"manifest": digest, "voice activity": sha256_of(voice_activity.weights())}
     inputs |= {"model": model_pass.checkpoint.sha256} if model_pass else {}
@@ -57,8 +62,21 @@ def run_segmentation(settings: Segment, orchestrator: Orchestrator) -> SegmentRe
         def submit(shard: Path) -> Futures:
             loaded = orchestrator.submit(load_shard, shard, settings.referenced)
             cut = orchestrator.submit(cut_shard, loaded, options, settings.audio_root)
-            read = [orchestrator.submit(transcribe_shard, cut, model_pass, devices)] if model_pass else []
-            return [loaded, cut, *read, orchestrator.submit(place_shard, read[0] if read else cut, loaded, placing)]
+            if model_pass is None:
+                return [loaded, cut, orchestrator.submit(place_shard, cut, loaded, placing)]
+            read = orchestrator.submit(transcribe_shard, cut, model_pass, devices)
+            if questions is None:
+                return [loaded, cut, read, orchestrator.submit(place_shard, read, loaded, placing)]
+            asked = orchestrator.submit(ask_shard, read, loaded, placing)
+            answered = orchestrator.submit(transcribe_shard, asked, questions, devices)
+            return [
+                loaded,
+                cut,
+                read,
+                asked,
+                answered,
+                orchestrator.submit(place_shard, read, loaded, placing, answered),
+            ]
 
         step = Step(submit, lambda: slots(model_pass, devices))
         stream(manifest.shards, step)

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from winnow.schema import UTTERANCE, WORDS
+from winnow.segmenting.asking import ask_questions
 from winnow.segmenting.chains import find_chains
 from winnow.segmenting.parts import CUT, SEGMENT, part_of
 from winnow.segmenting.placing import PlaceOptions, place_texts
@@ -26,11 +27,13 @@ def place(
     times: bool = True,
     pauses: dict[int, list[int]] | None = None,
     gap_after: dict[int, int] | None = None,
+    likely: dict[tuple[int, str], float] | None = None,
     **fields: str,
 ) -> list[dict]:
     """Return the parts of a recording, given what was read in each of its segments, a second of silence apart.
 
-    Words take WORD each, unless the time of each is given; `gap_after` is how long somebody speaks on, by segment.
+    Words take WORD each, unless the time of each is given; `gap_after` is how long somebody speaks on, by segment. The
+    model answers questions if there are `likely` sentences, by segment: by so many nats less than what was read.
     """
     row = dict.fromkeys(UTTERANCE.names)
     row |= {"id": 1, "audio_filepath": "a.wav", "path": "/a.wav", "text": text, "fields": json.dumps(fields)}
@@ -44,7 +47,16 @@ def place(
         parts.append(part | {"small_pred_text": read_text, "small_words": spans if times else None})
         start = end + 1000
     table = pa.Table.from_pylist(parts, READ)
-    return place_texts(table, pa.Table.from_pylist([row], UTTERANCE), PlaceOptions()).to_pylist()
+    recordings = pa.Table.from_pylist([row], UTTERANCE)
+    answered = None
+    if likely is not None and text is not None:
+        asked = ask_questions(table, recordings, options=PlaceOptions())
+        sentences = [
+            (row["part"], " ".join(text.split()[row["first_word"] : row["end_word"]])) for row in asked.to_pylist()
+        ]
+        gaps = pa.array([likely.get(sentence, 999.0) for sentence in sentences], pa.float64())
+        answered = asked.append_column("small_gap", gaps)
+    return place_texts(table, recordings, answered, options=PlaceOptions()).to_pylist()
 
 
 def texts(parts: list[dict]) -> list[str | None]:
@@ -190,3 +202,46 @@ def test_sentence_of_a_word_that_was_not_read_is_not_said():
     parts = place(f"{ANN} Stop. {BOB}", plain(f"{ANN} {BOB}"))
     assert texts(parts) == [f"{ANN} {BOB}"]
     assert rest(parts) == [("NOT_SAID", "Stop.")]
+
+
+def test_misread_sentence_is_placed_if_the_model_finds_it_likely():
+    heard = [plain(ANN), plain(BOB), "victor sold a red bicycle", plain(DAN)]
+    assert texts(place(TEXT, *heard, likely={})) == [ANN, BOB, DAN]
+    parts = place(TEXT, *heard, likely={(2, CAT): 20.0})
+    assert texts(parts) == [ANN, BOB, CAT, DAN]
+    assert rest(parts) == []
+
+
+def test_sentence_is_placed_where_the_model_skipped_it():
+    parts = place(TEXT, plain(ANN), plain(f"{BOB} {DAN}"), likely={(1, CAT): 20.0})
+    assert texts(parts) == [ANN, f"{BOB} {CAT} {DAN}"]
+
+
+def test_sentence_is_placed_in_a_segment_in_which_nothing_was_read():
+    parts = place(TEXT, plain(ANN), plain(BOB), "", plain(DAN), likely={(2, CAT): 20.0})
+    assert texts(parts) == [ANN, BOB, CAT, DAN]
+
+
+def test_sentence_that_is_alike_to_what_is_said_is_not_placed_if_the_model_finds_it_unlikely():
+    alike = "on the way back it started to snow very hard"
+    heard = [plain(ANN), plain(BOB), alike, plain(DAN)]
+    assert texts(place(TEXT, *heard, likely={(2, CAT): 20.0})) == [ANN, BOB, CAT, DAN]
+    parts = place(TEXT, *heard, likely={})
+    assert texts(parts) == [ANN, BOB, DAN]
+    assert sorted(rest(parts)) == [("NOT_SAID", CAT), ("NOT_WRITTEN", alike)]
+
+
+def test_of_two_sentences_the_likelier_is_placed():
+    heard = [plain(ANN), "victor sold a red bicycle", plain(DAN)]
+    parts = place(TEXT, *heard, likely={(1, BOB): 40.0, (1, CAT): 20.0, (1, f"{BOB} {CAT}"): 70.0})
+    assert texts(parts) == [ANN, CAT, DAN]
+    assert rest(parts) == [("NOT_SAID", BOB)]
+
+
+def test_nothing_is_asked_about_what_was_read_as_it_is_written():
+    row = dict.fromkeys(UTTERANCE.names) | {"id": 1, "text": ANN}
+    part = part_of(row, SEGMENT, 0, 4000) | {"small_pred_text": plain(ANN), "small_words": None}
+    asked = ask_questions(
+        pa.Table.from_pylist([part], READ), pa.Table.from_pylist([row], UTTERANCE), options=PlaceOptions()
+    )
+    assert len(asked) == 0

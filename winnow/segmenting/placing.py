@@ -5,7 +5,7 @@ what is said is not smeared over its neighbours: words that have no counterpart 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from winnow.schema import select_columns
 from winnow.segmenting.parts import LEFT_OUT, PLACED, SEGMENT, UNPLACED, Part, part_of
+from winnow.segmenting.questions import Question, answers_by_recording, settle
 from winnow.segmenting.read_words import ReadWord, as_read, words_read
 from winnow.segmenting.texts import WrittenText
 from winnow.segmenting.unpaired import pair, place_unpaired, ranges
@@ -31,39 +32,55 @@ class PlaceOptions(BaseModel, frozen=True):
     shortest: int = 1000
 
 
-def place_texts(parts: pa.Table, recordings: pa.Table, options: PlaceOptions) -> pa.Table:
+def place_texts(
+    parts: pa.Table, recordings: pa.Table, answered: pa.Table | None = None, *, options: PlaceOptions
+) -> pa.Table:
     """Return the parts (PLACED) with the text of their recordings.
 
     Parts have the columns of a model that read them, as the first of a run's models; without those, texts stay
-    unplaced.
+    unplaced. `answered` are questions about the recordings, with the same model's columns.
     """
-    renamed = [name.removeprefix("small_") for name in parts.schema.names]
-    was_read = "pred_text" in renamed
-    rows: dict[int, list[Part]] = defaultdict(list)
-    for part in select_columns(parts.rename_columns(renamed), PLACED).to_pylist():
-        rows[part["id"]].append(part)
+    rows = parts_by_recording(parts)
+    answers = answers_by_recording(answered) if answered else {}
     placed = [
         part
         for row in recordings.to_pylist()
-        for part in place_text(row, rows[row["id"]], options if was_read else None)
+        for part in place_text(row, rows[row["id"]], options if was_read(parts) else None, answers.get(row["id"], []))
     ]
     return pa.Table.from_pylist(placed, PLACED)
 
 
-def place_text(row: Part, parts: list[Part], options: PlaceOptions | None) -> list[Part]:
+def was_read(parts: pa.Table) -> bool:
+    """Tell whether a model read the parts."""
+    return "small_pred_text" in parts.schema.names
+
+
+def parts_by_recording(parts: pa.Table) -> dict[int, list[Part]]:
+    """Return the parts of each recording; what a model could not read is left out."""
+    renamed = parts.rename_columns([name.removeprefix("small_") for name in parts.schema.names])
+    rows: dict[int, list[Part]] = defaultdict(list)
+    for part in select_columns(renamed, PLACED).to_pylist():
+        failed = part["part"] == SEGMENT and part["reason"]
+        rows[part["id"]].append(part | {"part": LEFT_OUT} if failed else part)
+    return rows
+
+
+def has_words_to_place(row: Part, parts: list[Part]) -> bool:
+    """Tell whether a recording has a text, and could be read."""
+    return bool(split_words(row["text"] or "")) and not (parts and parts[0]["start_ms"] is None)
+
+
+def place_text(
+    row: Part, parts: list[Part], options: PlaceOptions | None, answers: Sequence[tuple[Question, float]]
+) -> list[Part]:
     """Return the parts of a recording, and what of its text has no place in them; without options, all of it."""
-    parts = [part | {"part": LEFT_OUT} if part["part"] == SEGMENT and part["reason"] else part for part in parts]
     if not split_words(row["text"] or ""):
         return [part | {"words": None} for part in parts]
-    unread = parts[0]["reason"] if parts and parts[0]["start_ms"] is None else None
-    if unread or options is None:
+    if options is None or not has_words_to_place(row, parts):
+        unread = parts[0]["reason"] if parts and parts[0]["start_ms"] is None else None
         return [*parts, unplaced(row, row["text"], 0, unread or "NOT_ALIGNED")]
-    language = row_language(row["fields"])
-    text = WrittenText(row["text"], options.normalizer, language)
-    read = [
-        word for number, part in enumerate(parts) for word in words_read(part, number, options.normalizer, language)
-    ]
-    read = place_unpaired(read, text, pair(read, text), parts)
+    read, text = placed_words(row, parts, options)
+    read = settle(read, text, answers, parts)
     by_part: dict[int, list[ReadWord]] = defaultdict(list)
     for word in read:
         by_part[word.part].append(word)
@@ -75,6 +92,16 @@ def place_text(row: Part, parts: list[Part], options: PlaceOptions | None) -> li
     has_place = {place for word in read for place in word.words}
     rest = [place for place in range(len(text.words)) if place not in has_place]
     return [*placed, *(unplaced(row, text.slice(a, b), a, "NOT_SAID") for a, b in ranges(rest))]
+
+
+def placed_words(row: Part, parts: list[Part], options: PlaceOptions) -> tuple[list[ReadWord], WrittenText]:
+    """Return what was read in the parts of a recording, with the words of its text, and the text."""
+    language = row_language(row["fields"])
+    text = WrittenText(row["text"], options.normalizer, language)
+    read = [
+        word for number, part in enumerate(parts) for word in words_read(part, number, options.normalizer, language)
+    ]
+    return place_unpaired(read, text, pair(read, text), parts), text
 
 
 def unplaced(row: Part, text: str, first: int, reason: str) -> Part:
@@ -148,7 +175,7 @@ def piece_of(
     piece = part_of(part, SEGMENT, start, end, ends_in_speech=in_speech, **values)
     if end - start < options.shortest:
         yield piece | {"part": LEFT_OUT, "reason": "SHORT_SPEECH"}
-    elif match < LEAST_MATCH:
+    elif match < LEAST_MATCH and sum(word.equal or word.confirmed for word in read) < LEAST_MATCH * len(read):
         yield piece | {"part": LEFT_OUT, "reason": "MISMATCH"}
     else:
         yield piece

@@ -26,6 +26,8 @@ class ReadWord:
     """Whether it was read as it is written."""
     apart: bool = False
     """Whether it is among words that are not in the text."""
+    confirmed: bool = False
+    """Whether its words are hardly less likely here than it is, though they are not alike."""
 
 
 def words_read(part: Part, number: int, normalizer: Normalizer, language: str | None) -> Iterator[ReadWord]:

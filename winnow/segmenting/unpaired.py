@@ -97,13 +97,13 @@ def place_unpaired(read: list[ReadWord], text: WrittenText, placed: set[int], pa
     filled: set[int] = set()
     for first, end in ranges([place for place in range(len(text.words)) if place not in placed]):
         before, after = reader.get(first - 1), reader.get(end)
-        if before is not None and after is not None and before > after:
+        if before is not None and after is not None and not are_neighbors(read, before, after):
             before, after = (before, None) if not text.ends_sentence(first - 1) else (None, after)
         between = words_between(read, before, after)
         said = [number for number in between if not read[number].placed]
         alike = ratio("".join(text.words[first:end]).lower(), "".join(read[n].unit for n in said)) >= ALIKE
         count = sum(len(text.units_of(place)) > 0 for place in range(first, end))
-        if said and (alike or count < LONG):
+        if said and (alike or (count < LONG and len(said) < LONG + count)):
             spread(read, said, range(first, end))
             accounted.update(said)
             continue
@@ -122,6 +122,11 @@ def place_unpaired(read: list[ReadWord], text: WrittenText, placed: set[int], pa
                     spread(read, [ends[0] if begins else ends[-1]], range(start, stop))
     mark_apart(read, accounted)
     return list(with_unread(read, pace, filled))
+
+
+def are_neighbors(read: list[ReadWord], before: int, after: int) -> bool:
+    """Tell whether a word was read after another one with nothing of the text between them: chapters may be swapped."""
+    return before < after and not any(word.placed for word in read[before + 1 : after])
 
 
 def sentences(text: WrittenText, first: int, end: int) -> Iterator[tuple[int, int]]:
