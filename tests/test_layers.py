@@ -202,7 +202,7 @@ PLACES_OF_REASONS = (
     "tasks.score",
 )
 
-NOT_REASON_PREFIXES = ("WINNOW_", "OPENAI_", "XDG_", "HF_", "NEMO_", "TORCH_", "CUDA_")
+NOT_REASON_PREFIXES = ("WINNOW_", "SSL_CERT_", "OPENAI_", "XDG_", "HF_", "NEMO_", "TORCH_", "CUDA_")
 
 
 def test_every_reason_and_mending_is_explained():

@@ -19,7 +19,8 @@ from winnow.errors import DISK_FULL_ERRORS, DiskFull, OptionError
 
 LEAST_LEFT = 0.9  # of the limit that stays filled when files are removed, so that not every new one removes another
 TRIES = 5  # to open a file that others remove
-LOCK, DRAFT, SIZE = ".lock", ".draft", "size"
+DIGITS = 20  # of the number of bytes in the cache
+LOCK, DRAFT, LATEST, SIZE = ".lock", ".draft", ".latest", "size"
 
 
 class AudioCache:
@@ -33,27 +34,60 @@ class AudioCache:
     def folder(self) -> Path:
         return cache_root() / "audio"
 
-    def file(self, key: str, make: Callable[[Path], None]) -> Path:
+    def file(self, key: str, make: Callable[[Path], object], of: str | None = None) -> Path:
         """Return the file of a key, which stands for its content; `make` writes it to a path if it is not there yet.
 
         One thread of one process makes it while others wait. Another one may remove it at any time: use `open` unless
-        the file can be asked for again. `make` may ask for the files of other keys. Raises what `make` raises,
-        DiskFull, and OptionError for a file larger than the cache.
+        the file can be asked for again. `make` may ask for the files of other keys. `of` is what the key is a version
+        of, which `add_first` then finds. Raises what `make` raises, DiskFull, and OptionError for a file larger than
+        the cache.
         """
-        name = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
-        path = self.folder / name[:2] / name
+        path = self.path_of(key, of)
         if not mark_used(path):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.tidy_once()
+            self.prepare(path.parent)
             with locked(path.with_suffix(LOCK)):
                 if not mark_used(path):
-                    self.add(path, make)
+                    with self.draft_of(path) as draft:
+                        make(draft)
+                        self.keep(draft, path)
+            if of is not None:
+                point(path.with_name(hashed(of) + LATEST), path.name)
         return path
 
-    def open(self, key: str, make: Callable[[Path], None]) -> AudioFile:
+    def add_first(self, of: str, make: Callable[[Path], str | None]) -> None:
+        """Add a version of something of which there is none: `make` writes one to a path and returns its key.
+
+        If it returns None there is nothing to add. Raises as `file` does.
+        """
+        path = self.path_of(of, of)
+        latest = path.with_suffix(LATEST)
+        if latest.exists():
+            return
+        self.prepare(path.parent)
+        with locked(path.with_suffix(LOCK)):
+            if latest.exists():
+                return
+            with self.draft_of(path) as draft:
+                key = make(draft)
+                if key is not None:
+                    self.keep(draft, path.with_name(hashed(key)))
+                    point(latest, hashed(key))
+
+    def path_of(self, key: str, of: str | None) -> Path:
+        """Return where the file of a key is, if it is there: all versions of something are in one folder."""
+        name = hashed(key)
+        return Path(f"{self.folder}/{(name if of is None else hashed(of))[:2]}/{name}")
+
+    def prepare(self, folder: Path) -> None:
+        """Make a folder for files of the cache."""
+        if not folder.exists():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.tidy_once(folder.parent)
+
+    def open(self, key: str, make: Callable[[Path], object], of: str | None = None) -> AudioFile:
         """Open the file of a key; it stays readable if it is removed. Its identity is that of the key."""
         for _ in range(TRIES):
-            path = self.file(key, make)
+            path = self.file(key, make, of)
             with suppress(FileNotFoundError):
                 file = AudioFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC), str(path))
                 file.identity = path.name
@@ -67,20 +101,13 @@ class AudioCache:
                 f"--audio.cache of {in_words(self.limit)}: too small for a file of {in_words(size)}: give a larger one"
             )
 
-    def add(self, path: Path, make: Callable[[Path], None]) -> None:
-        """Make a file, and room for it, while its lock is held."""
+    @contextmanager
+    def draft_of(self, path: Path) -> Iterator[Path]:
+        """Yield where a file is to be written before it is kept, while its lock is held; raises DiskFull."""
         draft = path.with_suffix(DRAFT)
         draft.unlink(missing_ok=True)
         try:
-            make(draft)
-            size = draft.stat().st_size
-            self.check_fits(size)
-            with locked(self.folder / f"{SIZE}{LOCK}"):
-                total = self.counted_bytes()
-                if total + size > self.limit:
-                    total = self.remove_oldest(min(self.limit - size, int(LEAST_LEFT * self.limit)))
-                (self.folder / SIZE).write_text(str(total + size))
-                draft.rename(path)
+            yield draft
         except OSError as error:
             if error.errno not in DISK_FULL_ERRORS:
                 raise
@@ -92,11 +119,26 @@ class AudioCache:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
 
-    def counted_bytes(self) -> int:
+    def keep(self, draft: Path, path: Path) -> None:
+        """Move a draft to its place, and make room for it. The size of all is counted before."""
+        size = draft.stat().st_size
+        self.check_fits(size)
+        counter = os.open(path.parent.parent / SIZE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(counter, fcntl.LOCK_EX)
+            total = self.counted_bytes(counter)
+            if total + size > self.limit:
+                total = self.remove_oldest(min(self.limit - size, int(LEAST_LEFT * self.limit)))
+            os.pwrite(counter, f"{total + size:{DIGITS}}".encode(), 0)  # a file that is cut first would be flushed
+            draft.rename(path)
+        finally:
+            os.close(counter)
+
+    def counted_bytes(self, counter: int) -> int:
         """Return how many bytes the cache has: not fewer than there are, if it was not written to by others."""
         try:
-            return int((self.folder / SIZE).read_text())
-        except (FileNotFoundError, ValueError):
+            return int(os.pread(counter, DIGITS, 0))
+        except ValueError:
             return sum(size for _, size, _ in self.files())
 
     def files(self) -> Iterator[tuple[int, int, Path]]:
@@ -116,16 +158,33 @@ class AudioCache:
                 break
             path.unlink(missing_ok=True)
             total -= size
+        for latest in self.folder.glob(f"??/*{LATEST}"):
+            if not latest.exists():
+                latest.unlink(missing_ok=True)
         return total
 
-    def tidy_once(self) -> None:
+    def tidy_once(self, folder: Path) -> None:
         """Remove drafts and locks that dead processes left, once in the life of this one."""
-        if self.folder in self._tidied:
+        if folder in self._tidied:
             return
-        self._tidied.add(self.folder)
-        for path in self.folder.glob("??/*.*"):
+        self._tidied.add(folder)
+        for path in (*folder.glob(f"??/*{LOCK}"), *folder.glob(f"??/*{DRAFT}")):
             with suppress(BlockingIOError), locked(path.with_suffix(LOCK), wait=False):
                 path.with_suffix(DRAFT).unlink(missing_ok=True)
+
+
+def hashed(key: str) -> str:
+    return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
+
+
+def point(latest: Path, name: str) -> None:
+    """Let a link lead to a file in its folder: a hint, which may lead nowhere or to an earlier version."""
+    with suppress(FileExistsError):
+        latest.symlink_to(name)
+        return
+    latest.unlink(missing_ok=True)
+    with suppress(FileExistsError):
+        latest.symlink_to(name)
 
 
 @contextmanager

@@ -17,7 +17,11 @@ class Unreachable(MayPass):
 
 
 class Changed(MayPass):
-    """A file was replaced while it was read."""
+    """A file was replaced while it was read; `version` is its present one, where that is known."""
+
+    def __init__(self, detail: str, version: str | None = None) -> None:
+        super().__init__(detail)
+        self.version = version
 
 
 def missing(url: str, detail: str) -> BadAudio:

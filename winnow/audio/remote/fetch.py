@@ -1,8 +1,9 @@
 """Fetch files from servers and stores: in the cache of audio they are local files like any other.
 
-A file is asked for its version (ETag, or size and time) once for each pass over a shard, so that a copy in the cache
-is never one of another version, and downloads of a version are complete. What may pass is tried again; a server that
-does not answer is left alone for a while, so that it costs bounded time and not a wait for each file.
+A file of which the cache has a copy is asked for its version (ETag, or size and time) once for each pass over a shard,
+so that the copy is never one of another version. Of which there is none is fetched by one request, whose answer states
+the version. Downloads are complete, and of one version. What may pass is tried again; a server that does not answer is
+left alone for a while, so that it costs bounded time and not a wait for each file.
 """
 
 import threading
@@ -27,6 +28,7 @@ DELAYS = (0.5, 2.0, 8.0)  # seconds before each retry
 LONGEST_WAIT = 30.0  # seconds that a server may ask for
 SILENT_FILES = 3  # files in succession that a host did not answer for at all, after all retries
 SILENT_SECONDS = 60.0  # for which it is not asked then
+UNKNOWN = "unknown "  # how the version begins of a file whose server states none
 
 
 class Versions:
@@ -44,12 +46,17 @@ class Versions:
             self._known.clear()
 
     def get(self, url: str, root: str | None) -> str:
-        """Return the version of a file."""
-        key = url, root
-        if (version := self._known.get(key)) is None:
-            asked = web.version_of(url, root) if is_http(url) else stores.version_of(url)
-            version = asked or f"unknown {uuid.uuid4().hex}"  # so that it is fetched again
-            self._known[key] = version
+        """Return the version of a file, which is asked for unless it is known."""
+        if (version := self.known(url, root)) is not None:
+            return version
+        return self.learn(url, root, web.version_of(url, root) if is_http(url) else stores.version_of(url))
+
+    def known(self, url: str, root: str | None) -> str | None:
+        return self._known.get((url, root))
+
+    def learn(self, url: str, root: str | None, stated: str | None) -> str:
+        """Note the version that a server stated, or if it states none one of its own, so that it is fetched again."""
+        version = self._known[url, root] = stated or f"{UNKNOWN}{uuid.uuid4().hex}"
         return version
 
     def drop(self, url: str, root: str | None) -> None:
@@ -100,8 +107,12 @@ def local_path(path: str, root: str | None = None) -> Path:
 
 
 def copy_file(url: str, path: Path) -> None:
-    """Write a file to a path outside of the cache. Raises BadAudio."""
-    with_retries(url, None, lambda: download(url, None, VERSIONS.get(url, None), path))
+    """Write a file of any size to a path outside of the cache. Raises BadAudio."""
+
+    def any_size(_: int) -> None:
+        pass
+
+    with_retries(url, None, lambda: download(url, None, VERSIONS.get(url, None), path, any_size))
 
 
 def version_of(url: str) -> str:
@@ -121,15 +132,29 @@ def fetch(path: str, root: str | None) -> None:
         local_path(path, root)
 
 
-def cache_entry(url: str, root: str | None) -> tuple[str, Callable[[Path], None]]:
-    """Return the key of a file's present version in the cache, and what fetches it."""
+def cache_entry(url: str, root: str | None) -> tuple[str, Callable[[Path], object], str]:
+    """Return the key of a file's present version in the cache, what fetches it, and what it is a version of."""
+
+    def fetch_any(path: Path) -> str | None:
+        if VERSIONS.known(url, root) is not None:  # another thread was faster
+            return None
+        found = web.download(url, root, None, path, AUDIO_CACHE.check_fits)
+        return key_of(url, VERSIONS.learn(url, root, found))
+
+    if is_http(url) and VERSIONS.known(url, root) is None:
+        AUDIO_CACHE.add_first(url, fetch_any)
     version = VERSIONS.get(url, root)
-    return f"{url} {version}", lambda path: download(url, root, version, path)
+    return key_of(url, version), lambda path: download(url, root, version, path, AUDIO_CACHE.check_fits), url
 
 
-def download(url: str, root: str | None, version: str, path: Path) -> None:
+def key_of(url: str, version: str) -> str:
+    """Return what the cache calls a version of a file."""
+    return f"{url} {version}"
+
+
+def download(url: str, root: str | None, version: str, path: Path, check_size: Callable[[int], None]) -> None:
     if is_http(url):
-        web.download(url, root, None if version.startswith("unknown ") else version, path)
+        web.download(url, root, None if version.startswith(UNKNOWN) else version, path, check_size)
     else:
         stores.download(url, version, path)
 
@@ -149,6 +174,8 @@ def with_retries(url: str, root: str | None, attempt: Callable[[], R]) -> R:
         except MayPass as error:
             if isinstance(error, Changed):
                 VERSIONS.drop(url, root)
+                if error.version is not None:
+                    VERSIONS.learn(url, root, error.version)
             if delay is None:
                 VERSIONS.note(url, answered=not isinstance(error, Unreachable))
                 raise unreadable(url, f"{error}, {len(DELAYS) + 1} times") from error

@@ -1,50 +1,29 @@
 """Files of web servers."""
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from http import HTTPStatus
 from http.client import responses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.parse import urljoin
 
 from winnow.audio.measurements import BadAudio
+from winnow.audio.remote.connections import READ_SECONDS, ask, leave
 from winnow.audio.remote.failures import Changed, MayPass, Unreachable, missing, unreadable
 from winnow.audio.remote.pace import Pace
 from winnow.audio.remote.root import check_below
-from winnow.audio.remote.urls import host_of, scheme_of
-
-if TYPE_CHECKING:
-    import httpx
+from winnow.audio.remote.urls import host_of, name_of, scheme_of
 
 MOST_REDIRECTS = 5
-CONNECT_SECONDS, READ_SECONDS = 10, 30
+PIECE = 2**20  # bytes that are read at once, at most
 REDIRECTS = {301, 302, 303, 307, 308}
 MISSING = {404, 410}
 PASSING = {408, 425, 429, 500, 502, 503, 504}
 NO_HEAD = {400, 403, 405, 501}
 """Answers of servers that sign or know one method only; then the beginning of the file is asked for."""
-THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
-
-_lock = threading.Lock()
-
-
-@cache
-def client(direct: bool) -> "httpx.Client":
-    """Return the client of this process, with or without the proxies of the environment."""
-    import httpx
-
-    timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None)
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
-    headers = {"Accept-Encoding": "identity", "User-Agent": "winnow"}
-    return httpx.Client(timeout=timeout, limits=limits, headers=headers, trust_env=not direct)
-
-
-def client_for(host: str) -> "httpx.Client":
-    with _lock:
-        return client(host in THIS_MACHINE)
+COMPRESSED = (".gz", ".tgz", ".zst", ".bz2")
+"""How files end that are compressed themselves: what a server calls the encoding of its answer is then the file's."""
 
 
 def version_of(url: str, root: str | None) -> str | None:
@@ -57,25 +36,25 @@ def version_of(url: str, root: str | None) -> str | None:
             return version_in(response)
 
 
-def download(url: str, root: str | None, version: str | None, path: Path) -> None:
-    """Write a file to a path, of this version and complete. Raises BadAudio, MayPass."""
-    import httpx
+def download(
+    url: str, root: str | None, version: str | None, path: Path, check_size: Callable[[int], None]
+) -> str | None:
+    """Write a file to a path, complete and of this version, or of any; return which one it is, as `version_of` does.
 
+    `check_size` is called with the bytes that are announced and that were written. Raises BadAudio, MayPass.
+    """
     with answer("GET", url, root) as response:
-        if version is not None and version_in(response) != version:
-            raise Changed("was changed while it was fetched")
-        pace = Pace()
-        try:
-            with path.open("wb") as file:
-                for piece in response.iter_bytes():
-                    file.write(piece)
-                    pace.add(len(piece))
-        except httpx.RemoteProtocolError as error:
-            raise MayPass("the connection was closed before the end of the file") from error
-        except httpx.TimeoutException as error:
-            raise Unreachable(f"no answer within {READ_SECONDS} s") from error
-        except httpx.TransportError as error:
-            raise MayPass(f"the connection failed ({type(error).__name__})") from error
+        found = version_in(response)
+        if version is not None and found != version:
+            raise Changed("was changed while it was fetched", found)
+        check_size(response.length_remaining or 0)
+        with explained_body(), path.open("wb") as file:
+            pace, encoded = Pace(), not name_of(url).lower().endswith(COMPRESSED)
+            while piece := response.read1(PIECE, decode_content=encoded):
+                file.write(piece)
+                pace.add(len(piece))
+                check_size(file.tell())
+        return found
 
 
 class NoHead(Exception):
@@ -85,34 +64,61 @@ class NoHead(Exception):
 @contextmanager
 def answer(
     method: str, url: str, root: str | None, raise_for: set[int] | frozenset[int] = frozenset()
-) -> Iterator["httpx.Response"]:
+) -> Iterator[Any]:
     """Ask for a file, also where the server redirects to. Raises BadAudio, and MayPass for what may pass.
 
     With `root`, no redirect may lead out of it; no redirect leads from https to http. NoHead is raised for the codes
     `raise_for`.
     """
-    import httpx
-
     at = url
     for _ in range(MOST_REDIRECTS + 1):
+        with explained_headers():
+            response = ask(method, at)
         try:
-            with client_for(httpx.URL(at).host).stream(method, at) as response:
-                if response.status_code not in REDIRECTS:
-                    if response.status_code in raise_for:
-                        raise NoHead
-                    raise_for_status(url, response)
-                    yield response
-                    return
-                at = redirected(at, response.headers.get("location", ""), root)
-        except httpx.TimeoutException as error:
-            raise Unreachable("no answer in time") from error
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise BadAudio("UNSUPPORTED_SCHEME", "not a valid URL") from error
-        except httpx.ProxyError as error:
-            raise Unreachable("the proxy refuses or fails") from error
-        except httpx.TransportError as error:
-            raise Unreachable(f"cannot be reached ({type(error).__name__})") from error
+            if response.status not in REDIRECTS:
+                if response.status in raise_for:
+                    raise NoHead
+                raise_for_status(url, response)
+                yield response
+                return
+            at = redirected(at, response.headers.get("location", ""), root)
+        finally:
+            leave(response)
     raise unreadable(url, "redirects for ever")
+
+
+@contextmanager
+def explained_headers() -> Iterator[None]:
+    """Raise BadAudio, or MayPass for what may pass, for a server that does not answer."""
+    from urllib3 import exceptions
+
+    try:
+        yield
+    except exceptions.NewConnectionError as error:
+        raise Unreachable(f"cannot be reached ({type(error).__name__})") from error
+    except exceptions.TimeoutError as error:
+        raise Unreachable("no answer in time") from error
+    except (exceptions.LocationValueError, ValueError) as error:
+        raise BadAudio("UNSUPPORTED_SCHEME", "not a valid URL") from error
+    except exceptions.ProxyError as error:
+        raise Unreachable("the proxy refuses or fails") from error
+    except (exceptions.HTTPError, OSError) as error:
+        raise Unreachable(f"cannot be reached ({type(error).__name__})") from error
+
+
+@contextmanager
+def explained_body() -> Iterator[None]:
+    """Raise MayPass for a connection that fails while a file is read."""
+    from urllib3 import exceptions
+
+    try:
+        yield
+    except exceptions.TimeoutError as error:
+        raise Unreachable(f"no answer within {READ_SECONDS} s") from error
+    except (exceptions.ProtocolError, exceptions.IncompleteRead) as error:
+        raise MayPass("the connection was closed before the end of the file") from error
+    except exceptions.HTTPError as error:
+        raise MayPass(f"the connection failed ({type(error).__name__})") from error
 
 
 def redirected(url: str, place: str, root: str | None) -> str:
@@ -126,8 +132,8 @@ def redirected(url: str, place: str, root: str | None) -> str:
     return target
 
 
-def raise_for_status(url: str, response: "httpx.Response") -> None:
-    status = response.status_code
+def raise_for_status(url: str, response: Any) -> None:
+    status = response.status
     if status == HTTPStatus.OK:
         return
     phrase = responses.get(status, "")
@@ -140,7 +146,7 @@ def raise_for_status(url: str, response: "httpx.Response") -> None:
     raise unreadable(url, detail)
 
 
-def version_in(response: "httpx.Response") -> str | None:
+def version_in(response: Any) -> str | None:
     """Return the ETag, or size and time of the file; None if neither is stated."""
     headers = response.headers
     if etag := headers.get("etag"):

@@ -5,7 +5,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from winnow.audio.remote.web import THIS_MACHINE
+from winnow.audio.remote.connections import THIS_MACHINE
 from winnow.errors import CheckpointError
 from winnow.parameters.redaction import redact_text
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import httpx
 
+from winnow.audio.remote.connections import CONNECT_SECONDS, THIS_MACHINE
 from winnow.audio.remote.failures import MayPass, Unreachable
 from winnow.audio.remote.pace import Pace
-from winnow.audio.remote.web import CONNECT_SECONDS, PASSING, THIS_MACHINE
+from winnow.audio.remote.web import PASSING
 from winnow.engines.endpoint.address import Endpoint
 from winnow.engines.endpoint.reading import Reply
 from winnow.errors import CheckpointError
