@@ -39,6 +39,7 @@ from winnow.runs.retry import parse_reasons
 from winnow.runs.storage import is_local, location
 from winnow.runs.store_errors import explain_store_errors
 from winnow.runs.verify import verify_run
+from winnow.segmenting.before_start import check_curation
 from winnow.segmenting.record import is_segmented
 from winnow.segmenting.verify import verify_segmentation
 from winnow.validation.before_start import check_increments, check_refilter, check_relabel, check_run
@@ -48,7 +49,7 @@ R = TypeVar("R")
 
 def curate(settings: Curation) -> Report:
     """Run the flow `curate` and print its summary."""
-    check_run(settings)
+    check_curation(settings)
     with without_gc():
         start(settings, hint=partial(resume_hint, settings.output))
         from flows.curate import curate

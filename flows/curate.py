@@ -12,14 +12,17 @@ from flows.orchestrator import Orchestrator, PrefectOrchestrator
 from flows.pipeline import count_duplicates, open_pipeline
 from flows.progress import Progress
 from flows.run_name import run_name
+from flows.segment import run_segmentation
 from flows.streaming import Futures, Step, stream
 from flows.with_parameters import with_parameters
 from tasks.plant import choose_sample_shares
 from winnow.models.auto_select import resolve_models
 from winnow.models.passes import judges_by_evidence, make_passes
 from winnow.parameters.curation import Curation
+from winnow.parameters.segment import Segment
 from winnow.reports.summary import Report
 from winnow.runs.ledger import name_of
+from winnow.segmenting.before_start import check_curation, of_segments
 from winnow.validation.before_start import check_run
 from winnow.validation.rules import rules_for
 
@@ -34,8 +37,15 @@ def curate(settings: Curation) -> Report:
 
 
 def run_curation(settings: Curation, orchestrator: Orchestrator) -> Report:
-    """Take a manifest in shards through the cascade and the rules; write the dataset and the report."""
+    """Take a manifest in shards through the cascade and the rules; write the dataset and the report.
+
+    Recordings are cut into segments first, if that is asked for.
+    """
     settings = resolve_models(settings)
+    if settings.segment is not None:
+        check_curation(settings)
+        run_segmentation(Segment.before(settings), orchestrator)
+        settings = of_segments(settings)
     check_run(settings)
     rules, passes = rules_for(settings), make_passes(settings)
     with open_pipeline(settings, rules, passes, orchestrator) as pipeline:

@@ -7,7 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import soundfile
+from pydantic import ValidationError
 
+from flows.curate import run_curation
 from flows.orchestrator import InProcess
 from flows.segment import run_segmentation
 from tests.in_process import curate
@@ -17,10 +19,13 @@ from winnow.audio.decode import Slice, load_clip
 from winnow.audio.measurements import BadAudio
 from winnow.audio.recording import read_recording
 from winnow.errors import ManifestError, OutputError, RunMismatch
+from winnow.parameters.curation import Curation
 from winnow.parameters.segment import Segment
 from winnow.runs import ledger
 from winnow.runs.shard_files import store_table
+from winnow.runs.verify import verify_run
 from winnow.schema import UTTERANCE
+from winnow.segmenting.before_start import check_curation
 from winnow.segmenting.parts import PART_REASONS
 from winnow.segmenting.record import SegmentReport
 from winnow.segmenting.verify import verify_segmentation
@@ -197,6 +202,62 @@ def test_curate_takes_the_manifest(corpus, tmp_path):
     options = {"references": "optional", "small": str(tmp_path / "read.jsonl")}
     report = curate(manifest=tmp_path / "out/manifest.jsonl", output=tmp_path / "run", **options)
     assert (report.utterances, report.quarantined) == (5, 0)
+
+
+@pytest.fixture
+def chain(corpus, tmp_path) -> Curation:
+    """Return a curation that segments first; the segments of the first recording are read as its text says."""
+    segment(corpus, tmp_path / "cut")
+    read = ["never", "aligned", "", "", ""]
+    lines_read = zip(lines(tmp_path / "cut/manifest.jsonl"), read, strict=True)
+    (tmp_path / "read.jsonl").write_text(
+        "".join(json.dumps(line | {"pred_text": text}) + "\n" for line, text in lines_read)
+    )
+    folders = {"output": tmp_path / "run", "segment": str(tmp_path / "segments")}
+    return Curation(manifest=corpus, small=str(tmp_path / "read.jsonl"), references="optional", **folders)
+
+
+def test_curate_segments_recordings_first(chain, tmp_path):
+    report = run_curation(chain, InProcess())
+    assert [line.get("text") for line in lines(tmp_path / "segments/manifest.jsonl")] == [
+        "never",
+        "aligned",
+        *[None] * 3,
+    ]
+    assert (report.utterances, report.quarantined) == (5, 0)
+    assert [check.sentence for check in verify_run(tmp_path / "run") if not check.holds] == []
+    assert [check.sentence for check in verify_segmentation(tmp_path / "segments") if not check.holds] == []
+
+
+def test_curation_with_segments_continues_where_it_was_stopped(chain, tmp_path):
+    class Stopping(InProcess):
+        def submit(self, task, *arguments):
+            nonlocal left
+            if (left := left - 1) < 0:
+                raise KeyboardInterrupt
+            return super().submit(task, *arguments)
+
+    run_curation(chain, InProcess())
+    for left in (2, 4, 6):  # before the model reads segments, before the curation begins, and in it
+        folders = {"output": str(tmp_path / f"run{left}"), "segment": str(tmp_path / f"segments{left}")}
+        settings = chain.model_copy(update=folders)
+        with pytest.raises(KeyboardInterrupt):
+            run_curation(settings, Stopping())
+        check_curation(settings)
+        run_curation(settings, InProcess())
+        kept, segments = Path(folders["output"]) / "manifest.jsonl", Path(folders["segment"]) / "manifest.jsonl"
+        assert segments.read_bytes() == (tmp_path / "segments/manifest.jsonl").read_bytes()
+        assert (
+            kept.read_bytes().replace(b"segments%d" % left, b"segments")
+            == (tmp_path / "run/manifest.jsonl").read_bytes()
+        )
+
+
+@pytest.mark.parametrize("folder", ["out", "out/segments", "."])
+def test_segments_and_run_have_folders_of_their_own(folder, tmp_path):
+    folders = {"output": tmp_path / "out", "segment": str(tmp_path / folder)}
+    with pytest.raises(ValidationError, match="--segment: expected another folder"):
+        Curation(manifest="a.jsonl", small="a.nemo", **folders)
 
 
 def test_recording_in_blocks_has_the_samples_of_a_clip(tmp_path):

@@ -115,6 +115,14 @@ class Curation(Parameters):
         description="Folder where relative paths start. Default: the audio root, or the manifest's folder",
     )
     columns: ColumnNames = Field("", kw_only=True, title="Columns", description=COLUMNS_HELP)
+    segment: Folder | None = Field(
+        None,
+        kw_only=True,
+        title="Segment",
+        description="New folder for segments: rows are recordings of any length, which are cut into utterances first, "
+        "as by `winnow segment`, and what is curated is its manifest. The large model reads them for that, or the "
+        "small one if there is no other. Default: rows are utterances",
+    )
     listen: MeasureNames = Field("", kw_only=True, title="Listen", description=LISTEN_HELP)
     gate: Gate = Field(Gate(), kw_only=True, title="Gate", description="Which utterances the large model transcribes")
     filter: Filter = Field(Filter(), kw_only=True, title="Filter", description="Which utterances are kept")
@@ -250,11 +258,22 @@ class Curation(Parameters):
 
     def complaints(self) -> Iterator[str]:
         yield from self.model_complaints()
+        yield from self.segment_complaints()
         given = {"small_placement": self.small_placement, "large_placement": self.large_placement}
         yield from placement_complaints(self.devices, given, self.dask)
         yield from gate_complaints(self.gate, self.filter, self.referenced, self.roles)
         if self.gate.preset == "budget" and not all(route.large for route in self.routes.values()):
             yield "--gate.preset budget: needs a large model for every language of --languages"
+
+    def segment_complaints(self) -> Iterator[str]:
+        """Say why recordings cannot be segmented first."""
+        if self.segment is None:
+            return
+        if self.languages:
+            yield "--segment: one model reads all recordings: segment those of each of --languages by themselves"
+        segments, output = (folder.rstrip("/") for folder in (self.segment, self.output))
+        if f"{segments}/".startswith(f"{output}/") or f"{output}/".startswith(f"{segments}/"):
+            yield "--segment: expected another folder than --output, and neither in the other"
 
     def model_complaints(self) -> Iterator[str]:
         """Say which options need a model that is not given."""

@@ -99,6 +99,21 @@ class Segment(Parameters):
     )
     dask: Dask = Field(Dask(), kw_only=True, title="Dask", description="Dask workers and the connection to them")
 
+    @classmethod
+    def before(cls, curation: Curation) -> "Segment":
+        """Return how the recordings of a curation are cut, before it curates what they are cut into."""
+        assert curation.segment is not None
+        placement = curation.large_placement if curation.large else curation.small_placement
+        names = ("manifest", "audio_root", "relative_to", "columns", "trust_unpinned", "engine", "audio", "normalizer")
+        return cls(
+            output=curation.segment,
+            model=curation.large or curation.small,
+            placement=placement,
+            devices=curation.devices,
+            dask=curation.dask,
+            **{name: getattr(curation, name) for name in names},
+        )
+
     @property
     def reading(self) -> Curation | None:
         """How the model reads segments: as the small model of a curation without references."""

@@ -2,9 +2,35 @@
 
 from winnow.audio.voice_activity import check_installed
 from winnow.corpora.registry import corpus_of
+from winnow.parameters.curation import Curation
 from winnow.parameters.segment import Segment
+from winnow.runs.completion import SUCCESS
+from winnow.runs.run_dir import check_folder
 from winnow.runs.storage import location
-from winnow.segmenting.record import check_segmentation_folder
+from winnow.segmenting.record import MANIFEST, check_segmentation_folder
+from winnow.validation.before_start import check_inputs, check_run
+
+
+def of_segments(settings: Curation) -> Curation:
+    """Return the parameters of a curation whose recordings were cut into segments."""
+    assert settings.segment is not None
+    manifest = location(settings.segment) / MANIFEST
+    changed = {"manifest": str(manifest), "segment": None, "columns": "", "relative_to": None}
+    return settings.model_copy(update=changed)
+
+
+def check_curation(settings: Curation) -> None:
+    """Raise a WinnowError for a curation that could not start; also for one whose recordings are cut first."""
+    if settings.segment is None:
+        check_run(settings)
+        return
+    check_segmentation(Segment.before(settings))
+    following = of_segments(settings)
+    if (location(settings.segment) / SUCCESS).exists():
+        check_run(following)
+        return
+    check_inputs(settings)
+    check_folder(location(settings.output))
 
 
 def check_segmentation(settings: Segment) -> None:

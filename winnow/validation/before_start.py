@@ -47,6 +47,8 @@ def check_increments(settings: Curation) -> None:
     """Raise a WinnowError for a growing manifest that could not be curated; it may have no utterance yet."""
     if settings.columns:
         raise OptionError("--columns: not used by incremental, which copies the lines of a NeMo manifest as they are")
+    if settings.segment:
+        raise OptionError("--segment: not used by incremental: segment the recordings first, and give their manifest")
     check_inputs(settings)
     check_root(settings.output)
 
