@@ -1,21 +1,31 @@
 """Endpoints: which names mean one, what is sent and read, what becomes of failures, and that nothing is asked twice."""
 
+import gc
 import json
 import signal
 import threading
+import time
+from contextlib import suppress
 
+import numpy as np
 import pytest
 
 from tests.commands import forkserver
 from tests.conftest import published_rows
 from tests.in_process import curate, ensemble
-from tests.transcription_server import KEY, TranscriptionServer, drop, html, status, wrong_shape
+from tests.transcription_server import KEY, TranscriptionServer, bare_text, drop, html, slow, status, wrong_shape
+from winnow.audio.remote.pauses import seconds_asked
+from winnow.engines.endpoint import asking
 from winnow.engines.endpoint import model as endpoint_model
 from winnow.engines.endpoint.address import find_endpoint
+from winnow.engines.endpoint.answers import IN_MEMORY, Answers
 from winnow.engines.endpoint.asking import Line
-from winnow.engines.endpoint.reading import Reply, Unreadable, read_answer
+from winnow.engines.endpoint.reading import FORMS, Reply, Unreadable, read_answer
+from winnow.engines.endpoint.traffic import LONGEST_WAIT
+from winnow.engines.engine import Checkpoint, Request
+from winnow.engines.inference import transcribe_requests
 from winnow.engines.registry import engine_for
-from winnow.errors import BudgetSpent, CheckpointError, EndpointUnavailable, OptionError
+from winnow.errors import BudgetSpent, CheckpointError, EndpointUnavailable, OptionError, OutputError
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.redaction import refuse_credentials
@@ -25,6 +35,7 @@ from winnow.runs.verify import verify_run
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setattr(endpoint_model, "DELAYS", (0.01, 0.01))
+    monkeypatch.setattr(asking, "START_DELAYS", (0.01, 0.01))
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     running = TranscriptionServer()
     thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -47,6 +58,22 @@ def run(corpus, server, tmp_path, **options):
     engine = {"requests_at_once": 1} | options.pop("engine", {})
     settings = {"small": server.model, "trust_unpinned": True, "engine": engine, "max_quarantined": 1.0} | options
     return curate(manifest=corpus, output=str(tmp_path / "run"), **settings)
+
+
+def recogniser_of(server, answers=IN_MEMORY, **options):
+    checkpoint = Checkpoint(name=server.model, path=answers, family="endpoint", sha256="0" * 64)
+    return endpoint_model.EndpointRecogniser(checkpoint, EngineOptions(**{"requests_at_once": 1} | options))
+
+
+def transcribe(server, corpus, answers=IN_MEMORY, **options):
+    """Return text or detail of each utterance of the corpus; the shortest is sent last."""
+    recogniser = recogniser_of(server, answers, **options)
+    requests = [Request(str(path), None, None) for path in sorted(corpus.parent.glob("*.wav"))]
+    results, _ = transcribe_requests(recogniser, requests, recogniser.options)
+    return [result.hypothesis.text if result.hypothesis else result.detail for result in results]
+
+
+CLIPS = [f"clip {length}" for length in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)]
 
 
 NAMES = {
@@ -105,6 +132,30 @@ def test_an_endpoint_that_cannot_be_used_is_found_at_once(server):
         resolve(server.model, trust_unpinned=True)
 
 
+SHORT_FAULTS = {"busy": [status(503)], "dropped": [drop, drop], "busy for a time": [status(429, Retry_After="0")]}
+
+
+@pytest.mark.parametrize("faults", SHORT_FAULTS.values(), ids=SHORT_FAULTS)
+def test_a_start_outlasts_an_endpoint_that_is_busy(server, faults):
+    server.list_faults = list(faults)
+    assert resolve(server.model, trust_unpinned=True).name == server.model
+
+
+LONG_FAULTS = {
+    "busy": [status(503)] * 3,
+    "failing": [status(500)] * 3,
+    "for an hour": [status(503, Retry_After="3600")],
+}
+
+
+@pytest.mark.parametrize("faults", LONG_FAULTS.values(), ids=LONG_FAULTS)
+def test_a_start_ends_if_an_endpoint_stays_busy(server, faults):
+    server.list_faults = list(faults)
+    with pytest.raises(EndpointUnavailable, match=r"the endpoint fails when asked for its models: 50[03]") as raised:
+        resolve(server.model, trust_unpinned=True)
+    assert raised.value.exit_code == 14
+
+
 def test_a_run_has_the_columns_that_the_server_fills(server, corpus, tmp_path):
     report = run(corpus, server, tmp_path, engine={"timestamps": True, "requests_at_once": 4})
     assert (report.lines, report.kept) == (6, 6)
@@ -145,22 +196,122 @@ PASSING = {
     "dropped": [drop, drop],
     "busy": [status(429, Retry_After="0"), status(503)],
     "failing": [status(500), status(502)],
+    "slow": [slow(0.4), slow(0.4)],
 }
 
 
 @pytest.mark.parametrize("faults", PASSING.values(), ids=PASSING)
-def test_what_passes_costs_no_row(server, corpus, tmp_path, faults):
+def test_what_passes_costs_no_row(server, corpus, faults):
     server.faults = list(faults)
-    assert run(corpus, server, tmp_path).kept == 6
+    assert transcribe(server, corpus, request_seconds=0.2) == CLIPS
     assert (server.requests, list(server.answered.values())) == (8, [1] * 6)
 
 
-def test_a_server_is_asked_again_when_it_says(server, corpus, tmp_path, monkeypatch):
+@pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
+def test_a_server_is_asked_again_when_it_says(server, corpus, monkeypatch, code):
     waits = []
     monkeypatch.setattr(endpoint_model.Traffic, "hold", lambda traffic, seconds: waits.append(seconds))
-    server.faults = [status(429, Retry_After="7")]
-    assert run(corpus, server, tmp_path).kept == 6
+    server.faults = [status(code, Retry_After="7")]
+    assert transcribe(server, corpus) == CLIPS
     assert waits == [7]
+
+
+@pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
+def test_a_server_that_wants_too_long_a_wait_ends_the_run(server, corpus, code):
+    server.faults = [status(code, Retry_After=f"{LONGEST_WAIT + 1:.0f}")]
+    with pytest.raises(EndpointUnavailable, match=f"the endpoint fails: {code}"):
+        transcribe(server, corpus)
+    assert server.requests == 1
+
+
+WAITS = {
+    "a number": ({"retry-after": " 7 "}, 7),
+    "none": ({}, 0),
+    "words": ({"retry-after": "soon", "date": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
+    "a date": ({"retry-after": "Wed, 21 Oct 2015 07:29:00 GMT", "date": "Wed, 21 Oct 2015 07:28:00 GMT"}, 60),
+    "a date that is past": (
+        {"retry-after": "Wed, 21 Oct 2015 07:27:00 GMT", "date": "Wed, 21 Oct 2015 07:28:00 GMT"},
+        0,
+    ),
+    "a date of an unknown now": ({"retry-after": "Wed, 21 Oct 2015 07:29:00 GMT"}, 0),
+}
+
+
+@pytest.mark.parametrize(("headers", "seconds"), WAITS.values(), ids=WAITS)
+def test_a_server_says_how_long_to_wait_by_a_number_or_a_date(headers, seconds):
+    assert seconds_asked(headers) == seconds
+
+
+def test_a_pause_ends_with_the_call_that_it_is_for(server, corpus):
+    """One utterance is told to wait a minute; the other ends the call meanwhile."""
+    both = threading.Barrier(2)
+
+    def together(fault):
+        return lambda handler: both.wait(30) >= 0 and fault(handler)
+
+    server.faults = [together(status(429, Retry_After="60")), together(status(401))]
+    recogniser = recogniser_of(server, requests_at_once=2)
+    recogniser.form = FORMS[0]
+    began = time.monotonic()
+    requests = [Request(str(corpus.parent / name), None, None) for name in ("0.5.wav", "0.6.wav", "0.7.wav")]
+    with pytest.raises(CheckpointError, match="refuses the key"):
+        transcribe_requests(recogniser, requests, recogniser.options)
+    assert time.monotonic() - began < 30
+    assert server.requests == 2
+
+
+def test_the_same_audio_is_asked_for_by_one_at_a_time_even_after_a_failure():
+    answers, second, third, go_on = Answers(IN_MEMORY), threading.Event(), threading.Event(), threading.Event()
+
+    def ask(asking):
+        with answers.once("key"):
+            asking.set()
+            go_on.wait(30)
+
+    threads = [threading.Thread(target=ask, args=(event,)) for event in (second, third)]
+    with suppress(ConnectionError), answers.once("key"):
+        threads[0].start()
+        assert not second.wait(0.05)
+        raise ConnectionError
+    assert second.wait(30)
+    threads[1].start()
+    assert not third.wait(0.05)
+    go_on.set()
+    assert third.wait(30)
+
+
+def test_connections_and_database_are_closed_with_the_model(server, tmp_path):
+    recogniser = recogniser_of(server, tmp_path / "answers.sqlite")
+    line, answers = recogniser.line, recogniser.answers
+    del recogniser
+    gc.collect()
+    assert line.client.is_closed
+    with pytest.raises(OutputError, match="closed database"):
+        answers.find("key")
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_the_output(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match="answers of an endpoint cannot be kept"):
+        Answers(tmp_path / "file" / "answers.sqlite")
+
+
+FIRST_ANSWERS = {
+    "bare text in each form of JSON": ([bare_text, bare_text], "clip 0.5", "text"),
+    "bare text once": ([bare_text], "clip 0.5", "json"),
+    "a page": ([html], "an answer in HTML in the place of a transcript", None),
+}
+
+
+@pytest.mark.parametrize(("faults", "text", "form"), FIRST_ANSWERS.values(), ids=FIRST_ANSWERS)
+def test_a_server_that_writes_bare_text_is_asked_for_text(server, faults, text, form):
+    server.faults = list(faults)
+    recogniser = recogniser_of(server)
+    try:
+        read = recogniser.read(Request("a.wav", None, None), np.zeros(8_000, np.float32)).text
+    except endpoint_model.NoAnswer as error:
+        read = str(error)
+    assert (read, recogniser.form and recogniser.form.name) == (text, form)
 
 
 ROWS = {
@@ -197,11 +348,12 @@ STOPS = {
 
 @pytest.mark.parametrize(("code", "error", "words"), STOPS.values(), ids=STOPS)
 def test_what_fails_for_every_row_ends_the_run_and_nothing_is_asked_twice(server, corpus, tmp_path, code, error, words):
+    answers = tmp_path / "run" / "answers.sqlite"
     server.faults = [lambda handler: False] * 2 + [status(code, Location="http://elsewhere.example/v1")] * 40
     with pytest.raises(error, match=words):
-        run(corpus, server, tmp_path)
+        transcribe(server, corpus, answers)
     server.faults = []
-    assert run(corpus, server, tmp_path).kept == 6
+    assert transcribe(server, corpus, answers) == CLIPS
     assert list(server.answered.values()) == [1] * 6
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler
 from threading import Lock
@@ -17,7 +18,8 @@ KEY = "sk-s3cret"
 class TranscriptionServer(WebServer):
     """`text` returns what is said in audio of some seconds; `faults` are called with the handler before each answer.
 
-    A fault returns true if it has answered itself. `asked` counts the transcripts that were sent, by the audio.
+    A fault returns true if it has answered itself; `list_faults` are those of the list of models. `answered` counts the
+    transcripts that were sent, by the audio.
     """
 
     def __init__(self):
@@ -25,6 +27,7 @@ class TranscriptionServer(WebServer):
         self.RequestHandlerClass = Handler
         self.models = [{"id": "asr", "root": "weights-1", "created": 1}]
         self.text, self.faults, self.lock = lambda seconds: f"clip {seconds:.1f}", [], Lock()
+        self.list_faults = []
         self.answered, self.fields, self.headers, self.requests = Counter(), [], [], 0
         self.forms = ("verbose_json", "json", "text")
 
@@ -41,6 +44,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.headers.append(dict(self.headers))
+        if self.server.list_faults:
+            self.server.list_faults.pop(0)(self)
+            return None
         if not self.server.models:
             return self.send(404, b"")
         return self.send_json(200, {"object": "list", "data": self.server.models})
@@ -117,6 +123,21 @@ def drop(handler):
 def html(handler):
     handler.send(200, b"<html>please log in</html>", "text/html")
     return True
+
+
+def bare_text(handler):
+    handler.send(200, b"clip one")
+    return True
+
+
+def slow(seconds):
+    """Answer later than somebody may want to wait."""
+
+    def fault(handler):
+        time.sleep(seconds)
+        return drop(handler)
+
+    return fault
 
 
 def wrong_shape(handler):

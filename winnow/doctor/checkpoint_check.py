@@ -9,7 +9,7 @@ from urllib.request import Request, urlopen
 
 from winnow.doctor.findings import Finding, failed, ok, warning
 from winnow.engines.registry import ENGINES, engine_for
-from winnow.errors import CheckpointError, DiskFull
+from winnow.errors import CheckpointError, DiskFull, EndpointUnavailable
 from winnow.models.resolve import raise_if_unpinned, resolve
 from winnow.parameters.redaction import redact_text
 
@@ -42,7 +42,7 @@ def check_checkpoint(name: str, trust_unpinned: bool) -> CheckpointFinding:
             message = f"{name}: not downloaded yet" + (f" ({size / 1e6:,.1f} MB)" if size else "")
             return CheckpointFinding(warning(check, message, f"{DOWNLOAD} {name}"), size, True, from_hub)
         checkpoint = resolve(name, trust_unpinned)
-    except (CheckpointError, DiskFull) as error:
+    except (CheckpointError, DiskFull, EndpointUnavailable) as error:
         message, _, remedy = str(error).rpartition("; ")
         finding = failed(check, message, remedy) if message else failed(check, str(error), another_model())
         return CheckpointFinding(finding, from_hub=from_hub)

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import Any
 
 from winnow.audio.decode import Clip, header_duration, load_clip
@@ -19,6 +20,7 @@ from winnow.audio.identity import is_same_audio
 from winnow.audio.measurements import AudioStats, BadAudio
 from winnow.audio.places import parse_place
 from winnow.audio.remote.fetch import VERSIONS, fetch
+from winnow.audio.remote.pauses import GivenUp, end_pauses_at
 from winnow.audio.remote.urls import is_url
 from winnow.engines.batching import BatchLimits
 from winnow.engines.engine import Recogniser, Request
@@ -96,11 +98,12 @@ def transcribe_requests(
     began = time.perf_counter()
     total = CallResults()
     running: deque[Future[CallResults]] = deque()
+    given_up, errors = Event(), list[BaseException]()
     VERSIONS.forget()
     with (
-        ThreadPoolExecutor(decode_threads(requests), thread_name_prefix="decode") as decoders,
-        ThreadPoolExecutor(FETCH_THREADS, thread_name_prefix="fetch") as fetchers,
-        ThreadPoolExecutor(recogniser.threads, thread_name_prefix="lane") as lanes,
+        ThreadPoolExecutor(decode_threads(requests), "decode") as decoders,
+        ThreadPoolExecutor(FETCH_THREADS, "fetch", end_pauses_at, (given_up,)) as fetchers,
+        ThreadPoolExecutor(recogniser.threads, "lane", end_pauses_at, (given_up,)) as lanes,
     ):
 
         def load(request: Request) -> Future[Clip | BadAudio]:
@@ -109,18 +112,29 @@ def transcribe_requests(
 
             return fetchers.submit(fetch_and_decode, request, decode) if is_remote(request) else decode()
 
+        def call(group: list[int], audio: list[Future[Clip | BadAudio]]) -> CallResults:
+            try:
+                return run_call(recogniser, requests, group, audio)
+            except BaseException as error:
+                errors.append(error)
+                given_up.set()  # calls before this one, whose results are awaited first, may be in a long pause
+                raise
+
         try:
             lengths = expected_lengths(requests, fetchers)
             for group in plan_calls(lengths, recogniser.batch_limits, recogniser.batches_per_call):
                 audio = [load(requests[i]) for i in group]
-                running.append(lanes.submit(run_call, recogniser, requests, group, audio))
+                running.append(lanes.submit(call, group, audio))
                 if len(running) > recogniser.threads + CALLS_AHEAD:
                     total.add(running.popleft().result())
             while running:
                 total.add(running.popleft().result())
-        except BaseException:
+        except BaseException as error:
+            given_up.set()
             for pool in (lanes, fetchers, decoders):
                 pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, GivenUp):
+                raise errors[0] from None
             raise
     transcribed = [result for result in total.results.values() if result.hypothesis is not None]
     if len(total.failures) >= BROKEN_MIN_UTTERANCES and not transcribed:

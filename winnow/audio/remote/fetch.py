@@ -17,6 +17,7 @@ from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.audio.measurements import BadAudio
 from winnow.audio.remote import stores, web
 from winnow.audio.remote.failures import Changed, MayPass, Unreachable, unreadable
+from winnow.audio.remote.pauses import pause
 from winnow.audio.remote.root import check_below
 from winnow.audio.remote.stores import StoredFile
 from winnow.audio.remote.urls import host_of, is_http, is_url, name_of
@@ -179,7 +180,7 @@ def with_retries(url: str, root: str | None, attempt: Callable[[], R]) -> R:
             if delay is None:
                 VERSIONS.note(url, answered=not isinstance(error, Unreachable))
                 raise unreadable(url, f"{error}, {len(DELAYS) + 1} times") from error
-            time.sleep(min(LONGEST_WAIT, max(delay, error.after)))
+            pause(min(LONGEST_WAIT, max(delay, error.after)))
             VERSIONS.check_host(url)
         except BadAudio:
             VERSIONS.note(url, answered=True)

@@ -12,6 +12,7 @@ from winnow.audio.measurements import BadAudio
 from winnow.audio.remote.connections import READ_SECONDS, ask, leave
 from winnow.audio.remote.failures import Changed, MayPass, Unreachable, missing, unreadable
 from winnow.audio.remote.pace import Pace
+from winnow.audio.remote.pauses import seconds_asked
 from winnow.audio.remote.root import check_below
 from winnow.audio.remote.urls import host_of, name_of, scheme_of
 
@@ -141,8 +142,7 @@ def raise_for_status(url: str, response: Any) -> None:
     if status in MISSING:
         raise missing(url, detail)
     if status in PASSING:
-        wait = response.headers.get("retry-after", "")
-        raise MayPass(detail, float(wait) if wait.isdecimal() else 0.0)
+        raise MayPass(detail, seconds_asked(response.headers))
     raise unreadable(url, detail)
 
 

@@ -3,11 +3,13 @@
 A database in the run's folder: an answer is in it as soon as it came, or not at all, whatever ends the process.
 """
 
+import errno
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from winnow.engines.endpoint.reading import Reply
 from winnow.errors import BudgetSpent, DiskFull, OutputError
@@ -29,30 +31,33 @@ SPEND = (
 )
 
 
+class Turn:
+    """Who may ask for a key; it lasts as long as somebody asks or waits."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
 class Answers:
     """The database of a run; safe for threads and for processes."""
 
     def __init__(self, path: Path) -> None:
         self.path, self._lock = path, threading.Lock()
-        self._under_way: dict[str, threading.Lock] = {}
-        if path != IN_MEMORY:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        self._under_way: WeakValueDictionary[str, Turn] = WeakValueDictionary()
         with self._errors():
+            if path != IN_MEMORY:
+                path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, LOCK_SECONDS, isolation_level=None, check_same_thread=False)
             for statement in TABLES:
                 self._database.execute(statement)
 
     @contextmanager
     def once(self, key: str) -> Iterator[None]:
-        """Let one thread at a time ask for a key, so that the others find its answer."""
+        """Let one thread at a time ask for a key, so that the others find its answer, or ask in turn if it failed."""
         with self._lock:
-            lock = self._under_way.setdefault(key, threading.Lock())
-        try:
-            with lock:
-                yield
-        finally:
-            with self._lock:
-                self._under_way.pop(key, None)
+            turn = self._under_way.setdefault(key, Turn())
+        with turn.lock:
+            yield
 
     def find(self, key: str) -> tuple[str, Reply] | None:
         """Return the form in which was asked, and the answer; None if there is none yet."""
@@ -78,11 +83,16 @@ class Answers:
             "and run the same command again"
         )
 
+    def close(self) -> None:
+        with self._lock:
+            self._database.close()
+
     @contextmanager
     def _errors(self) -> Iterator[None]:
         """Raise DiskFull or OutputError for an error of the database."""
         try:
             yield
-        except sqlite3.Error as error:
-            kind = DiskFull if "disk is full" in str(error) else OutputError
+        except (sqlite3.Error, OSError) as error:
+            full = "disk is full" in str(error) or getattr(error, "errno", None) == errno.ENOSPC
+            kind = DiskFull if full else OutputError
             raise kind(f"{self.path}: answers of an endpoint cannot be kept: {error}") from error

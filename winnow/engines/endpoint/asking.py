@@ -10,10 +10,12 @@ import httpx
 from winnow.audio.remote.connections import CONNECT_SECONDS, THIS_MACHINE
 from winnow.audio.remote.failures import MayPass, Unreachable
 from winnow.audio.remote.pace import Pace
+from winnow.audio.remote.pauses import pause, seconds_asked
 from winnow.audio.remote.web import PASSING
 from winnow.engines.endpoint.address import Endpoint
 from winnow.engines.endpoint.reading import Reply
-from winnow.errors import CheckpointError
+from winnow.engines.endpoint.traffic import LONGEST_WAIT, START_DELAYS
+from winnow.errors import CheckpointError, EndpointUnavailable
 from winnow.printable import one_line
 
 MOST_BYTES = 2**24  # of an answer
@@ -82,9 +84,9 @@ class Line:
                     body += piece
                     if len(body) > MOST_BYTES:
                         raise Refused(f"an answer of more than {MOST_BYTES:,} bytes")
-                wait = response.headers.get("retry-after", "").strip()
                 kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-                return response.status_code, Reply(kind, bytes(body)), float(wait) if wait.isdecimal() else 0.0
+                after = seconds_asked(response.headers)
+                return response.status_code, Reply(kind, bytes(body)), after
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
             raise Unreachable(f"cannot be reached ({type(error).__name__})") from None
         except httpx.TimeoutException:
@@ -93,6 +95,29 @@ class Line:
             raise MayPass(f"the connection failed ({type(error).__name__})") from None
         except httpx.DecodingError:
             raise Refused("an answer that cannot be unpacked") from None
+
+    def list_of_models(self) -> tuple[int, Reply]:
+        """Ask for the models, again after each of START_DELAYS while the failure may pass; return status and answer.
+
+        Raises Unreachable, Refused, and EndpointUnavailable after the last try.
+        """
+        for delay in (*START_DELAYS, None):
+            try:
+                status, reply, after = self.exchange("GET", "/models")
+                said = f"{status} {responses.get(status, '')}".strip()
+            except Unreachable:
+                raise
+            except MayPass as error:
+                status, said, after = HTTPStatus.SERVICE_UNAVAILABLE, str(error), error.after
+            if status not in PASSING:
+                return status, reply
+            if delay is None or after > LONGEST_WAIT:
+                break
+            pause(max(delay, after))
+        raise EndpointUnavailable(f"{self.endpoint.name}: the endpoint fails when asked for its models: {said}")
+
+    def close(self) -> None:
+        self.client.close()
 
     def message_in(self, content: bytes) -> str:
         """Return the message of an error in OpenAI's form, without the key; "" if it has none."""
@@ -107,11 +132,12 @@ class Line:
     def description(self) -> dict[str, Any]:
         """Return what the endpoint's list of models says of this one; nothing if it has no list.
 
-        Raises CheckpointError if the endpoint cannot be asked, or its list lacks the model.
+        Raises CheckpointError if the endpoint cannot be asked, or its list lacks the model, and EndpointUnavailable if
+        it stays busy or fails each time.
         """
         try:
-            status, reply, _ = self.exchange("GET", "/models")
-        except (MayPass, Refused) as error:
+            status, reply = self.list_of_models()
+        except (Unreachable, Refused) as error:
             raise CheckpointError(
                 f"{self.endpoint.name}: the endpoint {error}: is it running, and is its URL right?"
             ) from None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import closing
 
 from winnow.digests import PIN_PREFIX
 from winnow.engines.endpoint.address import PREFIX, Endpoint, find_endpoint
@@ -85,9 +86,10 @@ class EndpointEngine(Engine):
 
 
 def digest_of(endpoint: Endpoint) -> str:
-    """Return the sha256 of URL, model and what the endpoint says of it. Raises CheckpointError."""
+    """Return the sha256 of URL, model and what the endpoint says of it. Raises CheckpointError, EndpointUnavailable."""
     from winnow.engines.endpoint.asking import Line
 
-    description = Line(endpoint, ASK_SECONDS).description()
+    with closing(Line(endpoint, ASK_SECONDS)) as line:
+        description = line.description()
     told = {name: description[name] for name in TOLD if name in description}
     return hashlib.sha256(json.dumps([endpoint.url, endpoint.model, told], sort_keys=True).encode()).hexdigest()

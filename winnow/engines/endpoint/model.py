@@ -4,17 +4,19 @@ import hashlib
 import io
 import random
 import threading
-import time
+import weakref
 from typing import Any
 
 import numpy as np
 
 from winnow.audio.remote.failures import MayPass, Unreachable
+from winnow.audio.remote.pauses import pause
 from winnow.engines.batching import BatchLimits
 from winnow.engines.endpoint.address import find_endpoint
 from winnow.engines.endpoint.answers import Answers
 from winnow.engines.endpoint.asking import Busy, Line, Refused
-from winnow.engines.endpoint.reading import Form, Reply, Unreadable, forms_for, read_answer
+from winnow.engines.endpoint.reading import Form, NotJson, Reply, Unreadable, forms_for, read_answer
+from winnow.engines.endpoint.traffic import DELAYS, LONGEST_WAIT, Traffic
 from winnow.engines.engine import Batch, Checkpoint, Request
 from winnow.errors import EndpointUnavailable
 from winnow.parameters.engine import EngineOptions
@@ -24,34 +26,10 @@ from winnow.text.languages import base_language
 RATE = 16_000
 AT_ONCE = 8  # requests
 REQUEST_SECONDS = 120.0
-DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # seconds before each retry, more or less by half
-LONGEST_WAIT = 120.0  # seconds that a server may ask for; asked for more, the run ends
-SECONDS_PER_MINUTE = 60.0
 
 
 class NoAnswer(Exception):
     """The endpoint does not answer for one utterance."""
-
-
-class Traffic:
-    """When the next request may be sent, by any thread."""
-
-    def __init__(self, per_minute: int | None) -> None:
-        self._interval = SECONDS_PER_MINUTE / per_minute if per_minute else 0.0
-        self._lock, self._free = threading.Lock(), 0.0
-
-    def wait(self) -> None:
-        """Wait for this thread's turn."""
-        with self._lock:
-            now = time.monotonic()
-            turn = max(now, self._free)
-            self._free = turn + self._interval
-        time.sleep(turn - now)
-
-    def hold(self, seconds: float) -> None:
-        """Let nobody send a request for a while."""
-        with self._lock:
-            self._free = max(self._free, time.monotonic() + seconds)
 
 
 class EndpointRecogniser:
@@ -68,6 +46,8 @@ class EndpointRecogniser:
         self.answers = Answers(checkpoint.path)
         self.traffic = Traffic(options.requests_per_minute)
         self.line = Line(self.endpoint, options.request_seconds or REQUEST_SECONDS, self.threads)
+        for opened in self.answers, self.line:
+            weakref.finalize(self, opened.close)  # other threads may still use a model that its cache has evicted
         self.forms = forms_for(options.timestamps)
         self.form: Form | None = None
         self.finding_form, self.counting = threading.Lock(), threading.Lock()
@@ -100,25 +80,32 @@ class EndpointRecogniser:
         return self.ask_for(self.form, pcm, language)
 
     def find_form(self, pcm: np.ndarray, language: str | None) -> tuple[str, Reply, Hypothesis]:
+        """Ask in each form until one is answered: a server that does not know it refuses, or writes the bare text."""
         for form in self.forms:
             try:
-                answer = self.ask_for(form, pcm, language)
-            except Refused as error:
-                refusal = error
+                answer = self.ask_in(form, pcm, language)
+            except (Refused, NotJson) as error:
+                refusal: Exception = error
+            except Unreadable as error:
+                raise self.give_up(error) from error
             else:
                 self.form = form
                 return answer
-        raise refusal
+        raise self.give_up(refusal) if isinstance(refusal, NotJson) else refusal
 
     def ask_for(self, form: Form, pcm: np.ndarray, language: str | None) -> tuple[str, Reply, Hypothesis]:
+        try:
+            return self.ask_in(form, pcm, language)
+        except Unreadable as error:
+            raise self.give_up(error) from error
+
+    def ask_in(self, form: Form, pcm: np.ndarray, language: str | None) -> tuple[str, Reply, Hypothesis]:
+        """Return the form's name, the answer and the hypothesis in it. Raises Unreadable, and what `post` does."""
         fields = {"model": self.endpoint.model, "temperature": "0", **form.fields}
         if language:
             fields["language"] = language
         reply = self.post(fields, flac(pcm), len(pcm) / RATE)
-        try:
-            hypothesis = read_answer(form.name, reply, self.options.timestamps)
-        except Unreadable as error:
-            raise self.give_up(error) from error
+        hypothesis = read_answer(form.name, reply, self.options.timestamps)
         with self.counting:
             self.unanswered = 0
         return form.name, reply, hypothesis
@@ -126,7 +113,8 @@ class EndpointRecogniser:
     def post(self, fields: dict[str, Any], audio: bytes, seconds: float) -> Reply:
         """Send a request, again after each of DELAYS while its failure may pass.
 
-        Raises BudgetSpent, CheckpointError, EndpointUnavailable, and Refused or NoAnswer for this request alone.
+        Raises BudgetSpent, CheckpointError, EndpointUnavailable, and Refused or NoAnswer for this request alone;
+        GivenUp if nobody waits for the answer any more.
         """
         files = {"file": ("audio.flac", audio, "audio/flac")}
         for delay in (*DELAYS, None):
@@ -140,7 +128,7 @@ class EndpointRecogniser:
                 if error.after:
                     self.traffic.hold(error.after)
                 else:
-                    time.sleep(delay * random.uniform(0.5, 1.5))
+                    pause(delay * random.uniform(0.5, 1.5))
         raise AssertionError("the last try returns or raises")
 
     def give_up(self, error: Exception) -> Exception:
@@ -148,7 +136,8 @@ class EndpointRecogniser:
         with self.counting:
             self.unanswered += 1
             for_all = self.unanswered >= max(4, 2 * self.threads)
-        if for_all or isinstance(error, Unreachable | Busy):
+        waits_too_long = isinstance(error, MayPass) and error.after > LONGEST_WAIT
+        if for_all or waits_too_long or isinstance(error, Unreachable | Busy):
             return EndpointUnavailable(
                 f"{self.endpoint.name}: the endpoint fails: {error}; what was answered is kept: run the same command "
                 "again once it works"

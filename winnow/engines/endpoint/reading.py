@@ -19,6 +19,10 @@ class Unreadable(Exception):
     """An answer that is no transcript."""
 
 
+class NotJson(Unreadable):
+    """An answer that is no JSON where JSON was asked for: perhaps the text alone."""
+
+
 class Form(NamedTuple):
     """A form of answer, and the fields of a request for it."""
 
@@ -49,7 +53,7 @@ def read_answer(form: str, reply: Reply, timestamps: bool) -> Hypothesis:
         content = reply.content.decode()
         answer = {"text": content} if form == "text" and not content.lstrip().startswith("{") else json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise Unreadable("an answer that is no JSON") from error
+        raise NotJson("an answer that is no JSON") from error
     if not isinstance(answer, dict) or not isinstance(answer.get("text"), str):
         raise Unreadable("an answer without a text")
     segments = dicts_in(answer.get("segments"))
