@@ -8,7 +8,8 @@ from prefect import flow
 
 from flows.cascade import Cascade
 from flows.finalize import finalize
-from flows.orchestrator import Orchestrator, PrefectOrchestrator
+from flows.judging import compares_utterances, judge_related
+from flows.orchestrator import Future, Orchestrator, PrefectOrchestrator
 from flows.pipeline import count_duplicates, open_pipeline
 from flows.progress import Progress
 from flows.run_name import run_name
@@ -57,21 +58,26 @@ def run_curation(settings: Curation, orchestrator: Orchestrator) -> Report:
         duplicates = count_duplicates(rules, loaded, settings.normalizer, orchestrator)
         shares = orchestrator.run(choose_sample_shares, loaded, settings) if by_evidence else None
 
+        waits = compares_utterances(pipeline.measuring)
+
         def decide(shard: Path) -> Futures:
             is_scored = len(passes) == 1 or cascade.by_evidence
             scored = [] if is_scored else [pipeline.score(shard, passes[-1].role)]
-            copies = duplicates.get(name_of(shard))
             heard = pipeline.listen(scored[0] if scored else shard)
             before = [*scored, *heard]
-            return [*before, pipeline.filter(before[-1] if before else shard, copies, cascade.calibration)]
+            return before if waits else [*before, judge(before[-1] if before else shard, name_of(shard))]
+
+        def judge(shard: Path | Future, name: str) -> Future:
+            return pipeline.filter(shard, duplicates.get(name), cascade.calibration)
 
         progress = Progress(pipeline.manifest, orchestrator.start_progress)
         cascade = Cascade(pipeline, settings, passes, progress, loaded, shares)
         decisions = Step(decide, on_result=[pipeline.quarantine_limit().add])
         cascade.run(decisions)
-        return finalize(
-            pipeline, decisions.results(), cascade.loaded, cascade.transcribed, cascade.gates, cascade.calibration
-        )
+        judged = decisions.results()
+        if waits:
+            judged = judge_related(judged, pipeline.measuring, judge, orchestrator)
+        return finalize(pipeline, judged, cascade.loaded, cascade.transcribed, cascade.gates, cascade.calibration)
 
 
 if __name__ == "__main__":

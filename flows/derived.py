@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from flows.finalize import publish
-from flows.orchestrator import Orchestrator
+from flows.judging import compares_utterances, judge_related
+from flows.orchestrator import Future, Orchestrator
 from flows.pipeline import count_duplicates
 from flows.streaming import Futures, Step, stream
 from tasks.deduplicate import deduplicate_run
@@ -53,14 +54,18 @@ class DerivedRun:
         duplicates = count_duplicates(rules, loaded, settings.normalizer, orchestrator, relabelled)
 
         def decide(shard: Path) -> Futures:
-            copies = duplicates.get(name_of(shard))
             heard = [orchestrator.submit(listen_shard, shard, measuring)] if measuring else []
-            judged = heard[0] if heard else shard
-            return [*heard, orchestrator.submit(filter_shard, judged, rules, settings.comparison, copies)]
+            return heard if waits else [*heard, judge(heard[0] if heard else shard, name_of(shard))]
 
-        decisions = Step(decide)
+        def judge(shard: Path | Future, name: str) -> Future:
+            return orchestrator.submit(filter_shard, shard, rules, settings.comparison, duplicates.get(name))
+
+        waits, decisions = compares_utterances(measuring), Step(decide)
         stream(scored, decisions)
-        filtered = orchestrator.run(deduplicate_run, decisions.results())
+        judged = decisions.results()
+        if waits:
+            judged = judge_related(judged, measuring, judge, orchestrator)
+        filtered = orchestrator.run(deduplicate_run, judged)
         published = publish(filtered, loaded, self.run, orchestrator)
         result = filtered, published, sharded_manifest(self.run), self.original, settings, self.run, calibration
         return orchestrator.run(report_derived_run, *result, orchestrator)

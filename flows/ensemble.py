@@ -7,7 +7,8 @@ from pathlib import Path
 from prefect import flow
 
 from flows.finalize import finalize
-from flows.orchestrator import Orchestrator, PrefectOrchestrator
+from flows.judging import compares_utterances, judge_related
+from flows.orchestrator import Future, Orchestrator, PrefectOrchestrator
 from flows.pipeline import Pipeline, count_duplicates, open_pipeline
 from flows.progress import Progress
 from flows.run_name import run_name
@@ -59,12 +60,18 @@ def run_ensemble(settings: Ensemble, orchestrator: Orchestrator) -> Report:
             combined = orchestrator.submit(combine_shard, shard, *votes, settings.comparison)
             scored = pipeline.score(combined, ENSEMBLE)
             heard = pipeline.listen(scored)
-            judged = pipeline.filter(heard[0] if heard else scored, duplicates.get(name_of(shard)))
-            return [combined, scored, *heard, judged]
+            before = [combined, scored, *heard]
+            return before if waits else [*before, judge(before[-1], name_of(shard))]
 
-        decisions = Step(vote)
+        def judge(shard: Path | Future, name: str) -> Future:
+            return pipeline.filter(shard, duplicates.get(name))
+
+        waits, decisions = compares_utterances(pipeline.measuring), Step(vote)
         stream(shards, decisions)
-        return finalize(pipeline, decisions.results(), loaded, passes)
+        judged = decisions.results()
+        if waits:
+            judged = judge_related(judged, pipeline.measuring, judge, orchestrator)
+        return finalize(pipeline, judged, loaded, passes)
 
 
 def make_passes(settings: Ensemble) -> list[Pass]:

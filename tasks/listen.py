@@ -10,10 +10,10 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.retry import RETRY
 from winnow.audio.identity import is_same_audio
-from winnow.listening.registry import columns_of, in_order, of_text, read_text
+from winnow.listening.registry import columns_of, in_order, of_text, own_columns_of, read_text
 from winnow.models.listening import measure_shard, read_heard
 from winnow.models.measuring import Measuring
-from winnow.runs.ledger import run_stage_on_shard
+from winnow.runs.ledger import Facts, run_stage_on_shard
 from winnow.runs.shard_files import read_table
 from winnow.schema import AUDIO_IDENTITY, HEARD, HEARD_TYPES, after_listen, append_columns, replace_column, roles_of
 
@@ -39,8 +39,9 @@ def listen(shard: pa.Table, heard: dict[str, pa.Table], texts: Iterable[str] = (
     measured = text_columns(shard, texts)
     for table in heard.values():
         measured |= {name: table[name] for name in table.schema.names if name not in HEARD.names}
-    columns = {column.name: pc.if_else(usable, measured[column.name], None) for column in columns_of(names)}
-    return append_columns(shard, after_listen(shard.schema, columns_of(names)), columns)
+    own = own_columns_of(names)
+    columns = {column.name: pc.if_else(usable, measured[column.name], None) for column in own}
+    return append_columns(shard, after_listen(shard.schema, own), columns)
 
 
 def text_columns(shard: pa.Table, names: Iterable[str]) -> dict[str, pa.Array | pa.ChunkedArray]:
@@ -61,14 +62,20 @@ def has_letters(text: str | None) -> bool:
     return text is not None and any(map(str.isalpha, text))
 
 
+def names_of(files: list[Path]) -> list[str]:
+    """Return files of measures by their folders and names."""
+    return [str(Path(*file.parts[-2:])) for file in files]
+
+
 @task(task_run_name="listen {shard.stem:.5}", cache_policy=NO_CACHE, **RETRY)
 def listen_shard(shard: Path, measuring: Measuring) -> Path:
     files = measure_shard(shard, read_table(shard), measuring)
     texts = of_text(measuring.measures)
 
-    def stage(rows: pa.Table, **_: object) -> pa.Table:
-        return listen(rows, {name: read_heard(parts) for name, parts in files.items()}, texts)
+    def stage(rows: pa.Table, **_: object) -> tuple[pa.Table, Facts]:
+        found = {name: read_heard(parts) for name, parts in files.items()}
+        return listen(rows, found, texts), {"heard": {name: names_of(parts) for name, parts in files.items()}}
 
-    heard = [str(Path(*file.parts[-2:])) for parts in files.values() for file in parts]
+    heard = [name for parts in files.values() for name in names_of(parts)]
     versions = {name: measure.versions() for name, measure in texts.items()}
     return run_stage_on_shard(shard, "listen", stage, heard=heard, **({"texts": versions} if texts else {}))

@@ -147,7 +147,10 @@ DECISION = {
 HEARD = pa.schema([("identity", pa.string()), ("reason", pa.string()), ("detail", pa.string())])
 """The first columns of what a measure found: what audio it heard, or why it heard none that a pass had decoded."""
 
-HEARD_TYPES = {"number": pa.float64(), "integer": pa.int32(), "boolean": pa.bool_(), "text": pa.string()}
+HEARD_TYPES = {
+    **{"number": pa.float64(), "integer": pa.int32(), "boolean": pa.bool_(), "text": pa.string()},
+    "vector": pa.binary(),  # half floats, in files of measures only
+}
 
 
 def roles_of(schema: pa.Schema) -> list[Role]:

@@ -7,7 +7,7 @@ A new measure is one module with a subclass of `Measure`, and one line in `winno
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -18,13 +18,16 @@ from winnow.digests import sha256_of
 from winnow.errors import OptionError
 
 if TYPE_CHECKING:  # pyarrow and soxr, which the help of a command must not import
+    import numpy as np
+    from numpy.typing import NDArray
+
     from winnow.audio.measurements import Samples
     from winnow.audio.voice_activity import Span
 
 RATE = 16_000  # Hz, of what measures hear
 
-Value = float | int | bool | str | None
-Kind = Literal["number", "integer", "boolean", "text"]
+Value = float | int | bool | str | bytes | None
+Kind = Literal["number", "integer", "boolean", "text", "vector"]
 
 
 class Column(NamedTuple):
@@ -55,6 +58,19 @@ class Sound:
 
         parts = list(speech_probabilities([self.samples]))
         return speech_spans(np.concatenate(parts) if parts else np.empty(0, np.float32), len(self.samples))
+
+
+class Utterances(NamedTuple):
+    """The utterances of a run that are not quarantined, as measures compare them, in the order of their lines.
+
+    `places` are equal where lines name the same audio, `samples` where the decoded samples are the same.
+    """
+
+    lines: list[int]
+    places: list[int]
+    seconds: list[float]
+    samples: list[str]
+    speakers: list[str | None]
 
 
 class Measure(ABC):
@@ -89,7 +105,44 @@ class AudioMeasure(Measure):
 
     @abstractmethod
     def measure(self, sound: Sound) -> dict[str, Value]:
-        """Return the values of the columns; one that is left out is null."""
+        """Return the values of the columns `stored`; one that is left out is null."""
+
+    @property
+    def stored(self) -> tuple[Column, ...]:
+        """The columns of its files."""
+        return self.columns
+
+    @property
+    def own(self) -> tuple[Column, ...]:
+        """The columns that are known of an utterance by itself."""
+        return self.columns
+
+
+class RunMeasure(AudioMeasure):
+    """A measure that also compares the utterances of a run with each other, each by a vector.
+
+    `relative` are the columns that this adds, of those in `columns`. Vectors are stored in the files of the measure
+    only.
+    """
+
+    relative: tuple[Column, ...]
+
+    @property
+    def vector(self) -> str:
+        """The name of the column with the vector, of bytes that `pack` makes."""
+        return f"{self.name}_vector"
+
+    @property
+    def stored(self) -> tuple[Column, ...]:
+        return (*self.own, Column(self.vector, "vector", "What utterances are compared by"))
+
+    @property
+    def own(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column not in self.relative)
+
+    @abstractmethod
+    def relate(self, run: Utterances, vectors: list[bytes | None]) -> dict[str, list[Value]]:
+        """Return the values of the columns `relative` for each utterance."""
 
 
 class TextMeasure(Measure):
@@ -98,6 +151,20 @@ class TextMeasure(Measure):
     @abstractmethod
     def measure_text(self, text: str) -> dict[str, Value]:
         """Return the values of the columns, of a text with at least one letter; one that is left out is null."""
+
+
+def pack(vector: NDArray[np.float32]) -> bytes:
+    """Return a vector as half floats."""
+    return vector.astype("<f2").tobytes()
+
+
+def unpack(vectors: Iterable[bytes | None]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return which utterances have a vector, and these, of shape (vectors, numbers)."""
+    import numpy as np
+
+    known = {at: np.frombuffer(vector, "<f2") for at, vector in enumerate(vectors) if vector is not None}
+    rows = np.stack(list(known.values())).astype(np.float32) if known else np.empty((0, 0), np.float32)
+    return np.fromiter(known, np.intp), rows
 
 
 def onnx_versions(*models: Path) -> dict[str, str]:

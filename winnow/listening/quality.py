@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from winnow.audio.onnx_models import open_onnx, packaged_file
 from winnow.listening.measure import RATE, AudioMeasure, Column, Sound, Value, onnx_versions
+from winnow.listening.mel import Floats, mel_power
 
 WINDOW_SECONDS = 9.01
 WINDOW = int(WINDOW_SECONDS * RATE)  # samples
@@ -23,15 +23,11 @@ HOP = 160  # samples
 BANDS = 120
 LOWEST_POWER = 1e-10
 DYNAMIC_RANGE = 80.0  # dB below the loudest band of a window
-HZ_PER_MEL = 200 / 3  # below 1 kHz, in Slaney's scale
-LOG_STEP = np.log(6.4) / 27  # above
 
 SIGNAL = (-0.08397278, 1.22083953, 0.0052439)
 BACKGROUND = (-0.13166888, 1.60915514, -0.39604546)
 OVERALL = (-0.06766283, 1.11546468, 0.04602535)
 """Polynomials that map what the model of P.835 returns to mean opinion scores."""
-
-Floats = NDArray[np.float32]
 
 
 class Quality(AudioMeasure):
@@ -96,33 +92,7 @@ def cut_windows(samples: Floats) -> list[Floats]:
 
 def mel_features(windows: Floats) -> Floats:
     """Return log-mel features of windows, of shape (windows, frames, BANDS), as librosa computes them."""
-    padded = np.pad(windows, ((0, 0), (FRAME // 2, FRAME // 2)))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME, axis=1)[:, ::HOP]
-    power = np.square(np.abs(np.fft.rfft(frames * hann())))
-    mel = np.maximum(power.astype(np.float32) @ mel_filters().T, LOWEST_POWER)
+    mel = np.maximum(mel_power(windows, FRAME, HOP, BANDS), LOWEST_POWER)
     decibel = 10 * np.log10(mel / mel.max(axis=(1, 2), keepdims=True))
     features: Floats = ((np.maximum(decibel, -DYNAMIC_RANGE) + 40) / 40).astype(np.float32)
     return features
-
-
-@cache
-def hann() -> Floats:
-    """Return a periodic Hann window."""
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)).astype(np.float32)
-
-
-@cache
-def mel_filters() -> Floats:
-    """Return triangular filters of equal area on Slaney's scale, of shape (BANDS, frequencies)."""
-    frequencies = np.fft.rfftfreq(FRAME, 1 / RATE)
-    edges = mel_to_hz(np.linspace(0, 15 + np.log(RATE / 2 / 1000) / LOG_STEP, BANDS + 2))
-    widths, distances = np.diff(edges), edges[:, None] - frequencies
-    rising, falling = -distances[:-2] / widths[:-1, None], distances[2:] / widths[1:, None]
-    triangles = np.maximum(0, np.minimum(rising, falling))
-    filters: Floats = (triangles * (2 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
-    return filters
-
-
-def mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return frequencies on Slaney's scale: linear up to 15 mel (1 kHz), then logarithmic."""
-    return np.where(mel < 15, mel * HZ_PER_MEL, 1000 * np.exp(LOG_STEP * (np.maximum(mel, 15) - 15)))

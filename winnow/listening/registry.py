@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from winnow.listening.copies import Copies
 from winnow.listening.language import Language
-from winnow.listening.measure import AudioMeasure, Column, Measure, Sound, TextMeasure, Value
+from winnow.listening.measure import AudioMeasure, Column, Measure, RunMeasure, Sound, TextMeasure, Value
 from winnow.listening.quality import Quality
 from winnow.listening.snr import Snr
 from winnow.listening.speech import Speech
@@ -18,6 +19,7 @@ MEASURES: dict[str, Measure] = {
     "quality": Quality(),
     "snr": Snr(),
     "language": Language(),
+    "copies": Copies(),
 }
 """All measures by name, in the order of their columns."""
 
@@ -31,6 +33,12 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
 def columns_of(names: Iterable[str]) -> list[Column]:
     """Return the columns of some measures."""
     return [column for name in names for column in MEASURES[name].columns]
+
+
+def own_columns_of(names: Iterable[str]) -> list[Column]:
+    """Return the columns of some measures that are known of an utterance by itself."""
+    measures = (MEASURES[name] for name in names)
+    return [column for one in measures for column in (one.own if isinstance(one, AudioMeasure) else one.columns)]
 
 
 def measure_of(column: str) -> str | None:
@@ -48,12 +56,17 @@ def of_text(names: Iterable[str]) -> dict[str, TextMeasure]:
     return {name: measure for name in names if isinstance(measure := MEASURES[name], TextMeasure)}
 
 
+def of_run(names: Iterable[str]) -> dict[str, RunMeasure]:
+    """Return those of some measures that compare utterances."""
+    return {name: measure for name in names if isinstance(measure := MEASURES[name], RunMeasure)}
+
+
 def listen(names: Iterable[str], samples: "Samples") -> dict[str, Value]:
-    """Return the columns of some measures of audio, of mono samples at `winnow.listening.measure.RATE`."""
+    """Return what some measures of audio store, of mono samples at `winnow.listening.measure.RATE`."""
     sound = Sound(samples)
     values: dict[str, Value] = {}
     for measure in of_audio(names).values():
-        values |= in_columns(measure, measure.measure(sound))
+        values |= in_columns(measure.stored, measure.measure(sound))
     return values
 
 
@@ -61,11 +74,11 @@ def read_text(names: Iterable[str], text: str | None) -> dict[str, Value]:
     """Return the columns of some measures of texts; all are null if there is none."""
     values: dict[str, Value] = {}
     for measure in of_text(names).values():
-        values |= in_columns(measure, {} if text is None else measure.measure_text(text))
+        values |= in_columns(measure.columns, {} if text is None else measure.measure_text(text))
     return values
 
 
-def in_columns(measure: Measure, values: dict[str, Value]) -> dict[str, Value]:
-    """Return a value for each column of a measure; null for one that is left out, or not a finite number."""
-    found = {column.name: values.get(column.name) for column in measure.columns}
+def in_columns(columns: Iterable[Column], values: dict[str, Value]) -> dict[str, Value]:
+    """Return a value for each column; null for one that is left out, or not a finite number."""
+    found = {column.name: values.get(column.name) for column in columns}
     return {name: None if isinstance(value, float) and not isfinite(value) else value for name, value in found.items()}

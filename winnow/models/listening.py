@@ -20,7 +20,7 @@ from winnow.engines.inference import UNAVAILABLE, Result, decode_request, decode
 from winnow.engines.scored_texts import ScoredTexts
 from winnow.engines.shard_columns import requests_for
 from winnow.errors import OutputError
-from winnow.listening.registry import columns_of, of_audio
+from winnow.listening.registry import of_audio
 from winnow.models.measuring import Measuring
 from winnow.runs import ledger
 from winnow.runs.shard_files import read_table, store_table
@@ -85,7 +85,7 @@ class Listening:
 
 def heard_table(measure: str, results: list[Result | None]) -> pa.Table:
     """Return what a measure found, as a table of the columns HEARD and its own."""
-    schema = after_listen(HEARD, columns_of([measure]))
+    schema = after_listen(HEARD, of_audio([measure])[measure].stored)
     rows = [
         {"identity": result.identity, "reason": result.reason, "detail": result.detail, **result.heard}
         if result

@@ -15,7 +15,7 @@ from winnow.schema import ShardedManifest
 PROPOSALS = "proposals"
 """What a relabelled run calls the proposals among its inputs."""
 
-STAGES_WITH_RULES = ("listen", "filter", "deduplicate", "publish")
+STAGES_WITH_RULES = ("listen", "relate", "filter", "deduplicate", "publish")
 """The stages whose results depend on the rules, or on what they compare; they are not reused."""
 
 

@@ -95,7 +95,7 @@ def run_stages(run: Path) -> dict[str, list[Path]]:
         raise OutputError(
             f"{run}: expected scores of {shards} shards, found {len(scored)} files: make them with winnow resume {run}"
         )
-    return files | {"score": scored, "judged": files.get("listen", scored)}
+    return files | {"score": scored, "judged": files.get("relate") or files.get("listen", scored)}
 
 
 def heard_columns(stages: dict[str, list[Path]]) -> set[str]:
