@@ -121,6 +121,27 @@ def test_tars_of_a_manifest_may_be_elsewhere(tars, web, tmp_path):
         assert [path.partition("::")[2] for path in paths] == [f"{web.url}/other/audio_0.tar"] * 3
 
 
+def test_manifests_of_shards_are_below_their_tars_as_nemos_script_writes_them(tars, web):
+    rows = [row["path"] for row in open_source(tars).scan()]
+    web.files["/tars/sharded_manifests/manifest_0.json"] = web.files.pop("/tars/manifest_0.json")
+    source = open_source(f"{web.url}/tars/sharded_manifests/manifest__OP_0..0_CL_.json")
+    assert (source.form, [row["path"] for row in source.scan()]) == ("NeMo tarred dataset", rows)
+
+
+def test_run_whose_tars_are_elsewhere_is_compared_with_them(tars, web, hears, tmp_path):
+    (tmp_path / "manifest_0.json").write_bytes(web.files["/tars/manifest_0.json"])
+    (tmp_path / "tars").mkdir()
+    (tmp_path / "tars/audio_0.tar").write_bytes(web.files["/tars/audio_0.tar"])
+    settings = {"manifest": tmp_path / "manifest__OP_0..0_CL_.json", "relative_to": tmp_path / "tars"}
+    curate(output=tmp_path / "run", **settings, **hears(small=TEXTS))
+    compared = next(check for check in verify_run(tmp_path / "run") if "_CL_.json" in check.sentence)
+    assert (compared.sentence, compared.holds) == (f"{settings['manifest']} is unchanged", True)
+    without_first = web.files["/tars/audio_0.tar"][2**15 :]  # a header and a second of audio
+    (tmp_path / "tars/audio_0.tar").write_bytes(without_first)
+    compared = next(check for check in verify_run(tmp_path / "run") if "_CL_.json" in check.sentence)
+    assert not compared.holds
+
+
 def test_tar_that_is_replaced_after_it_was_listed_is_noticed(tars, web):
     first, *_ = (row["path"] for row in open_source(tars).scan())
     open_audio(first, None).close()

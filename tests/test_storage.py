@@ -51,7 +51,7 @@ def test_full_disk_is_reported_and_leaves_no_files(tmp_path):
         "except Exception as error: print(error.exit_code, error)"
     )
     process = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
-    assert process.stdout == f"5 {tmp_path}: File too large: make room, then continue with `winnow resume`\n"
+    assert process.stdout == f"5 {tmp_path}: File too large: make room, then run the same command again\n"
     assert list(tmp_path.iterdir()) == []
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 4096  # not ours
 

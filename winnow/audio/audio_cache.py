@@ -113,7 +113,7 @@ class AudioCache:
                 raise
             raise DiskFull(
                 f"{self.folder}: {error.strerror}: make room, or give less than --audio.cache of "
-                f"{in_words(self.limit)}; then continue with `winnow resume`"
+                f"{in_words(self.limit)}; then run the same command again"
             ) from error
         finally:
             with suppress(OSError):

@@ -19,7 +19,7 @@ from winnow.corpora.file_patterns import expand_files, in_braces, is_pattern
 from winnow.corpora.json_lines_files import TOO_LONG, first_row, open_lines, unlike_a_fault
 from winnow.corpora.line_reader import is_blank, read_lines, strip_line
 from winnow.corpora.listing import ListedSource, faulty_line, line_of
-from winnow.corpora.nemo_names import MANIFEST, SINGLE, TAR
+from winnow.corpora.nemo_names import MANIFEST, SHARDED, SINGLE, TAR
 from winnow.corpora.remote_copy import local_copy
 from winnow.corpora.strict_json import decode_line
 from winnow.corpora.tar_index import TarIndex
@@ -34,7 +34,6 @@ SEGMENT = re.compile(r"(?P<stem>.+)-sub\d+(?P<suffix>\.\w+)?")
 """What NeMo calls rows that are segments of one member: `call-sub1.wav`, `call-sub2.wav`."""
 
 WHERE = "say where the tars are, as in --relative-to '/data/tars/audio__OP_0..7_CL_.tar'"
-SHARDED = "sharded_manifests"  # the folder beside the tars into which NeMo's script writes the manifests of shards
 
 
 class NemoTarred(ListedSource):

@@ -4,6 +4,7 @@ A copy is made in a folder of the cache that is named after what is in it, so th
 corpus that changes has another one. Audio is not copied.
 """
 
+import os
 import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from winnow.audio.remote.urls import host_of, is_http, is_url, name_of, parent_o
 from winnow.cache import mark_used, remove_unused
 from winnow.corpora.file_patterns import has_range, in_braces
 from winnow.corpora.lj_speech import AUDIO, METADATA
+from winnow.corpora.nemo_names import SHARDED
 from winnow.corpora.remote_files import AT_ONCE, find_files
 from winnow.corpora.remote_neighbors import lists_of, tars_beside
 from winnow.digests import sha256_of, short_digest
@@ -86,7 +88,11 @@ def find_originals(location: str) -> tuple[str, list[Original]]:
         if not is_several(location) and [file.url for file in found] != [location]:
             folder = location.rstrip("/")
         else:
-            found = [*found, *(tar for file in found for tar in tars_beside(file.url))]
+            tars = [tar for file in found for tar in tars_beside(file.url)]
+            if not tars and name_of(folder) == SHARDED:  # as NeMo's script writes them
+                tars = [tar for file in found for tar in tars_beside(file.url, parent_of(folder))]
+                folder = parent_of(folder) if tars else folder
+            found = [*found, *tars]
     kept = {file.url: file for file in found if Path(name_of(file.url)).suffix.lower() not in NOT_COPIED}
     if not kept:
         raise ManifestError(f"{location}: no such file in {host_of(location)}, and no folder or pattern with files")
@@ -152,6 +158,7 @@ def copy_anew(index: Path, originals: list[Original]) -> Path:
     try:
         folder = index.with_name(short_digest(*copy_all(originals, draft)))
         if not folder.exists():
+            sync(draft, *draft.rglob("*"))
             draft.rename(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -161,8 +168,19 @@ def copy_anew(index: Path, originals: list[Original]) -> Path:
         elif path != folder:
             shutil.rmtree(path, ignore_errors=True)
     index.with_suffix(DRAFT).write_text(folder.name)
+    sync(index.with_suffix(DRAFT), index.parent)
     index.with_suffix(DRAFT).replace(index)
     return folder
+
+
+def sync(*paths: Path) -> None:
+    """Have the system write files, and the names in folders, to the disk."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def copy_all(originals: list[Original], folder: Path) -> list[str]:

@@ -51,9 +51,9 @@ def data_files(state: str) -> list[str]:
             return []
 
 
-def tars_beside(manifest: str) -> Iterator[StoredFile]:
-    """Yield the tars beside a manifest of NeMo's or of Shar's that are there under their usual names."""
-    name, folder = name_of(manifest), parent_of(manifest)
+def tars_beside(manifest: str, folder: str | None = None) -> Iterator[StoredFile]:
+    """Yield the tars of a manifest of NeMo's or of Shar's that are beside it, or in a folder, by their usual names."""
+    name, folder = name_of(manifest), folder or parent_of(manifest)
     if SINGLE.fullmatch(name):
         if find_if_there(join_url(folder, f"audio_{uuid.uuid4().hex}.tar")):
             raise ManifestError(

@@ -6,9 +6,12 @@ same request, out of the copies. They are kept until the run is complete, so tha
 any run.
 """
 
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -52,7 +55,8 @@ def retry_later(run: Path, reasons: list[str]) -> int:
         found = {path: find_lines(run, path, reasons) for path in records}
         if not any(found.values()):
             return 0
-        put(folder_of(run) / REASONS, encode_object({"reasons": sorted({*reasons, *retried_reasons(run)})}))
+        every = sorted({*reasons, *retried_reasons(run)})
+        put(folder_of(run) / REASONS, encode_object({"reasons": every, "retry": uuid.uuid4().hex}))
         for path in records:
             put(folder_of(run) / path.name, read_file(path))
         for path in (path for path, lines in found.items() if lines):
@@ -82,10 +86,15 @@ def folder_of(run: Path) -> Path:
 
 def retried_reasons(run: Path) -> list[str]:
     """Return the reasons that a retry which is not complete tries again; none if there is no such retry."""
+    return [str(reason) for reason in read_reasons(run).get("reasons", ())]
+
+
+def read_reasons(run: Path) -> dict[str, Any]:
+    """Return the reasons of a retry, with a name of its own; nothing if there is none."""
     try:
-        return [str(reason) for reason in decode_object(read_file(folder_of(run) / REASONS))["reasons"]]
+        return decode_object(read_file(folder_of(run) / REASONS))
     except FileNotFoundError:
-        return []
+        return {}
 
 
 def earlier_rows(run: Path, stage: str, shards: list[str], settings: str) -> pa.Table | None:
@@ -106,12 +115,18 @@ def earlier_rows(run: Path, stage: str, shards: list[str], settings: str) -> pa.
 
 def earlier_files(run: Path, stage: str, shards: list[str], settings: str) -> Iterator[Path]:
     """Yield the files of some shards in the copied records of a stage that are still what their records say."""
-    for path in sorted(folder_of(run).glob("[!.]*.json")):
-        record = decode_record(path.stem, read_file(path)) if path.name != REASONS else None
-        same = record and record["stage"] == stage and record["facts"].get("settings") == settings
-        files = [run / name for name in record["files"] if ledger.name_of(run / name) in shards] if record else []
-        if record and same and files and ledger.files_match(run, record):
-            yield from files
+    for record in copied_records(folder_of(run), str(read_reasons(run).get("retry"))):
+        if record["stage"] == stage and record["facts"].get("settings") == settings:
+            files = [run / name for name in record["files"] if ledger.name_of(run / name) in shards]
+            if files and ledger.files_match(run, record):
+                yield from files
+
+
+@lru_cache(maxsize=1)
+def copied_records(folder: Path, retry: str) -> list[dict[str, Any]]:
+    """Return the records that a retry of this name copied, in the order of their keys."""
+    paths = (path for path in sorted(folder.glob("[!.]*.json")) if path.name != REASONS)
+    return [record for path in paths if (record := decode_record(path.stem, read_file(path)))]
 
 
 def forget_retry(run: Path) -> None:

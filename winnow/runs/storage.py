@@ -145,7 +145,7 @@ def raise_if_disk_full(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in DISK_FULL_ERRORS:
-            raise DiskFull(f"{folder}: {error.strerror}: make room, then continue with `winnow resume`") from error
+            raise DiskFull(f"{folder}: {error.strerror}: make room, then run the same command again") from error
         raise
 
 

@@ -209,8 +209,9 @@ def check_input(output: Output) -> Verification:
     except OutputError as error:
         return Verification(str(error), False)
     path = str(record.parameters.get("manifest"))
+    folder = record.parameters.get("relative_to") or record.parameters.get("audio_root")  # tars may be there
     try:
-        sha256 = open_source(path, columns=str(record.parameters.get("columns") or "")).digest()
+        sha256 = open_source(path, folder, columns=str(record.parameters.get("columns") or "")).digest()
     except (ManifestError, ValueError):
         return Verification(f"{path} is not on this machine and was not compared", True)
     return Verification(f"{path} is unchanged", sha256 == record.sha256.get("manifest"))
