@@ -14,6 +14,7 @@ from flows.streaming import LIGHT_TASKS, Futures, Step, stream
 from flows.with_parameters import with_parameters
 from tasks.ask import ask_shard
 from tasks.assemble import assemble_segments
+from tasks.attach import attach_shard
 from tasks.cut import cut_shard
 from tasks.load import load_shard
 from tasks.place import place_shard
@@ -60,7 +61,8 @@ def run_segmentation(settings: Segment, orchestrator: Orchestrator) -> SegmentRe
         manifest = orchestrator.run(shard_manifest, settings.manifest, output, SHARD_HOURS, digest, *read_as)
 
         def submit(shard: Path) -> Futures:
-            loaded = orchestrator.submit(load_shard, shard, settings.referenced)
+            rows = orchestrator.submit(load_shard, shard, settings.referenced)
+            loaded = orchestrator.submit(attach_shard, rows, shard, settings.audio_root, options.by_speaker)
             cut = orchestrator.submit(cut_shard, loaded, options, settings.audio_root)
             if model_pass is None:
                 return [loaded, cut, orchestrator.submit(place_shard, cut, loaded, placing)]

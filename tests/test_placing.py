@@ -8,6 +8,7 @@ import pytest
 from winnow.schema import UTTERANCE, WORDS
 from winnow.segmenting.asking import ask_questions
 from winnow.segmenting.chains import find_chains
+from winnow.segmenting.pairs import Word, pair_words
 from winnow.segmenting.parts import CUT, SEGMENT, part_of
 from winnow.segmenting.placing import PlaceOptions, place_texts
 
@@ -245,3 +246,10 @@ def test_nothing_is_asked_about_what_was_read_as_it_is_written():
         pa.Table.from_pylist([part], READ), pa.Table.from_pylist([row], UTTERANCE), options=PlaceOptions()
     )
     assert len(asked) == 0
+
+
+@pytest.mark.parametrize(("time", "place"), [(None, 0), (0, 0), (90_000, 6), (900_000, 0)])
+def test_words_are_placed_near_their_rough_times(time, place):
+    written = [Word(word, time=(n * 10_000, n * 10_000)) for n, word in enumerate("a b c d e f a b c d e f".split())]
+    read = [Word(word, time=None if time is None else (time, time)) for word in "a b c d e f".split()]
+    assert pair_words(read, written)[0] == place

@@ -293,6 +293,39 @@ def test_truncated_recording_is_refused(tmp_path):
         read_recording(str(tmp_path / "b.wav"), Slice(), RATE, list)
 
 
+def test_text_and_speakers_come_from_files(tmp_path, loud_is_speech):  # noqa: F811
+    write_audio(tmp_path / "a.wav", 1, 4, 0.2, 4, 1)
+    (tmp_path / "a.srt").write_text("1\n00:00:01,000 --> 00:00:05,000\nGood morning.\n")
+    (tmp_path / "a.rttm").write_text(
+        "SPEAKER a 1 1.0 4.1 <NA> <NA> ann <NA> <NA>\nSPEAKER a 1 5.1 2.0 <NA> <NA> bob <NA> <NA>\n"
+    )
+    (tmp_path / "bad.srt").write_text("1\nGood morning.\n")
+    row = {"audio_filepath": "a.wav", "text_filepath": "a.srt", "rttm_filepath": "a.rttm", "speaker": "both"}
+    bad = {"audio_filepath": str(write_audio(tmp_path / "b.wav", 1, 2)), "text_filepath": "bad.srt"}
+    manifest = write_manifest(tmp_path, row, bad, {"audio_filepath": str(write_audio(tmp_path / "c.wav", 1, 3))})
+    report = segment(manifest, tmp_path / "out", by="speaker")
+    segments = lines(tmp_path / "out/manifest.jsonl")
+    assert [(line["speaker"], line["input_speaker"], line["ends_in_speech"]) for line in segments] == [
+        ("ann", "both", False),
+        ("bob", "both", True),
+    ]
+    left_out = [line for line in lines(tmp_path / "out/left_out.jsonl") if line["part"] != "silence"]
+    assert [(line["recording"], line["reason"], line.get("text")) for line in left_out] == [
+        (1, "NO_SPEAKER", None),
+        (1, "NOT_ALIGNED", "Good morning."),
+        (2, "BAD_TEXT_FILE", None),
+        (3, "BAD_TEXT_FILE", None),
+    ]
+    assert f"{tmp_path}/bad.srt: line 1: expected times" in left_out[2]["detail"]
+    assert "nobody says who speaks" in left_out[3]["detail"]
+    assert report.words == 2
+    assert [check.sentence for check in verify_segmentation(tmp_path / "out") if not check.holds] == []
+    (tmp_path / "a.srt").write_text("1\n00:00:01,000 --> 00:00:05,000\nGood night.\n")
+    segment(manifest, tmp_path / "out", by="speaker")
+    assert "Good night." in (tmp_path / "out/left_out.jsonl").read_text()
+    assert [check.sentence for check in verify_segmentation(tmp_path / "out") if not check.holds] == []
+
+
 def test_documentation_explains_every_reason():
     page = (ROOT / "docs/segmenting.md").read_text()
     assert [reason for reason, text in PART_REASONS.items() if f"| `{reason}` | {text} |" not in page] == []

@@ -1,7 +1,7 @@
 """The parameters of the flow `segment`."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -51,6 +51,13 @@ class Segment(Parameters):
     )
     margin: NonNegative = Field(
         0.1, kw_only=True, title="Margin", description="Seconds of a pause that a segment has at either end, at most"
+    )
+    by: Literal["pauses", "speaker"] = Field(
+        "pauses",
+        kw_only=True,
+        title="By",
+        description="speaker: no segment has speech of two people; who speaks when is in the file that a row names as "
+        "rttm_filepath, or in its text_filepath, such as subtitles with speakers. pauses: cut at pauses only",
     )
     audio_root: Location | None = Field(
         None,

@@ -5,7 +5,7 @@ align DNA join their seeds (Li 2018, minimap2). A chapter that is read in anothe
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from math import log2
 from typing import NamedTuple
@@ -39,9 +39,9 @@ class Run(NamedTuple):
 Chain = list[Run]
 
 
-def find_chains(read: list[str], written: list[str]) -> list[Chain]:
-    """Return chains that share no word, the best first; one may lie in a gap of another."""
-    runs = find_runs(read, written)
+def find_chains(read: list[str], written: list[str], select: Callable[[list[Run]], list[Run]] = list) -> list[Chain]:
+    """Return chains of selected runs that share no word, the best first; one may lie in a gap of another."""
+    runs = select(find_runs(read, written))
     used_read, used_written = bytearray(len(read)), bytearray(len(written))
     least = min(LEAST, max(1, min(len(read), len(written)) // 2))
     chains = []

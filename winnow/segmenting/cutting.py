@@ -9,6 +9,7 @@ from winnow.audio.recording import read_recording
 from winnow.audio.voice_activity import RATE, speech_probabilities
 from winnow.segmenting.cuts import CutOptions, Piece, cut, pauses_in
 from winnow.segmenting.parts import CUT, LEFT_OUT, SEGMENT, SILENCE, Part, part_of, unreadable
+from winnow.segmenting.turns import Turn
 
 
 def cut_recordings(rows: pa.Table, options: CutOptions, root: str | None) -> pa.Table:
@@ -30,7 +31,8 @@ def cut_recording(row: Part, options: CutOptions, root: str | None) -> list[Part
         return [unreadable(row, bad.reason, bad.detail)]
     row = row | {"found_path": recording.found or row["found_path"]}
     whole = np.concatenate([np.empty(0, np.float32), *probabilities])
-    pieces = cut(whole, recording.milliseconds, options)
+    turns = [Turn(*turn.values()) for turn in row["turns"]] if options.by_speaker else None
+    pieces = cut(whole, recording.milliseconds, options, turns)
     pauses = pauses_in(whole, pieces)
     return [as_part(row, piece, options, times) for piece, times in zip(pieces, pauses, strict=True)]
 
@@ -39,6 +41,10 @@ def as_part(row: Part, piece: Piece, options: CutOptions, pauses: list[int]) -> 
     place = piece.start, piece.end
     if piece.silent:
         return part_of(row, SILENCE, *place, reason="SILENCE")
+    if options.by_speaker and len(piece.speakers) != 1:
+        reason = "SEVERAL_SPEAKERS" if piece.speakers else "NO_SPEAKER"
+        return part_of(row, LEFT_OUT, *place, reason=reason, ends_in_speech=piece.in_speech)
     if piece.length < options.shortest:
         return part_of(row, LEFT_OUT, *place, reason="SHORT_SPEECH", ends_in_speech=piece.in_speech)
-    return part_of(row, SEGMENT, *place, ends_in_speech=piece.in_speech, pauses=pauses)
+    speaker = piece.speakers[0] if options.by_speaker else None
+    return part_of(row, SEGMENT, *place, ends_in_speech=piece.in_speech, pauses=pauses, speaker=speaker)

@@ -15,7 +15,7 @@ def finish(output: Path, cut: list[Path], placed: list[Path], loaded: list[Path]
     report = write_files(output, placed, loaded, lengths_of(cut))
     if not report.balanced:
         raise CountMismatch(f"{output}: seconds or words of recordings were lost: {report.table}")
-    invalidate_others(output, {"cut": cut, "place": placed, "load": loaded})
+    invalidate_others(output, {"cut": cut, "place": placed, "attach": loaded})
     return complete_segmentation(output, report)
 
 

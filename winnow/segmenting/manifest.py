@@ -1,6 +1,6 @@
 """Write the manifest of segments, and the list of all other parts; count both."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from winnow.runs.shard_files import read_table
 from winnow.runs.storage import write_atomically
 from winnow.segmenting.parts import SEGMENT, SILENCE, Part
 from winnow.segmenting.record import LEFT_OUT, MANIFEST, Amount, SegmentReport
+from winnow.segmenting.recordings import TEXT_FILE, TURNS_FILE
 from winnow.text.words import split_words
 
 PLACE = ("audio_filepath", "offset", "duration", "text")
@@ -90,19 +91,22 @@ def segment_line(part: Part, number: int) -> dict[str, Any]:
     }
     if part["text"] is not None:
         line["text"] = part["text"]
-    line |= {output_name(name): value for name, value in msgspec.json.decode(part["fields"] or "{}").items()}
+    given = msgspec.json.decode(part["fields"] or "{}")
+    own = {"speaker"} if part["speaker"] is not None else set()
+    line |= {output_name(name, own): value for name, value in given.items() if name not in (TEXT_FILE, TURNS_FILE)}
+    line |= {name: part[name] for name in own}
     line |= {"recording": part["id"], "segment": number, "ends_in_speech": part["ends_in_speech"]}
     if part["text"] is not None:
         line |= {name: part[name] for name in ("match", "first_word", "words")}
     return line
 
 
-def output_name(field: str) -> str:
+def output_name(field: str, own: Collection[str]) -> str:
     """Return the name of a recording's field in the manifest; one that has the name of our own gets another."""
     name = field
     while name.startswith("input_"):
         name = name.removeprefix("input_")
-    return f"input_{field}" if name in {*PLACE, *OWN} else field
+    return f"input_{field}" if name in {*PLACE, *OWN, *own} else field
 
 
 def other_line(part: Part) -> dict[str, Any]:

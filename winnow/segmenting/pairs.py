@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, zip_longest
 
 from rapidfuzz.distance import Levenshtein
@@ -12,16 +13,21 @@ from winnow.segmenting.chains import SEED, Run, find_chains
 ALIKE = 55  # of 100, rapidfuzz's ratio: a word that was misheard
 REACH = 50  # words beyond those that were read, in which their text is sought
 UNLIKE, MISSING = -1.0, -0.5  # what a pair is worth whose words are not alike, and a word without a pair; equal ones: 1
+ROUGH_MS = 30_000  # by which the times of a text may be wrong
 MOST_CELLS = 25_000_000  # words read times words written
 
 
 @dataclass(frozen=True)
 class Word:
-    """A normalized word: `group` is the part of the audio that it was read in, or `ends` tells that a sentence ends."""
+    """A normalized word: `group` is the part of the audio that it was read in, or `ends` tells that a sentence ends.
+
+    `time` is when it was read, or roughly said, from the first to the second, in milliseconds; None if it is unknown.
+    """
 
     text: str
     group: int = 0
     ends: bool = False
+    time: tuple[int, int] | None = None
 
 
 def pair_words(read: list[Word], written: list[Word]) -> list[int | None]:
@@ -31,7 +37,7 @@ def pair_words(read: list[Word], written: list[Word]) -> list[int | None]:
     """
     heard, text = [word.text for word in read], [word.text for word in written]
     places: list[int | None] = [None] * len(read)
-    chains = find_chains(heard, text)
+    chains = find_chains(heard, text, partial(near_runs, read, written))
     runs = sorted(run for chain in chains for run in chain)
     for run in runs:
         places[run.read : run.read_end] = range(run.written, run.written_end)
@@ -46,6 +52,22 @@ def pair_words(read: list[Word], written: list[Word]) -> list[int | None]:
     slide_unsaid(read, written, places)
     slide_unwritten(read, written, places)
     return places
+
+
+def near_runs(read: list[Word], written: list[Word], runs: list[Run]) -> list[Run]:
+    """Return the runs that were read roughly when the text says; all of them if most were not: another edition's."""
+
+    def is_near(run: Run) -> bool:
+        heard, said = read[run.read].time, written[run.written].time
+        return heard is None or said is None or said[0] - ROUGH_MS <= heard[0] <= said[1] + ROUGH_MS
+
+    near = [run for run in runs if is_near(run)]
+    return near if 2 * words_in(near) >= words_in(runs) else runs
+
+
+def words_in(runs: list[Run]) -> int:
+    """Count the words that were read in runs."""
+    return len({word for run in runs for word in range(run.read, run.read_end)})
 
 
 class FreePlaces:

@@ -14,6 +14,7 @@ CUT = extend_schema(
     ("start_ms", pa.int64()),  # milliseconds from the beginning of the recording; null if it could not be read
     ("end_ms", pa.int64()),
     ("ends_in_speech", pa.bool_()),  # whether it was cut where nothing pauses
+    ("speaker", pa.string()),  # whose turn it is; null if recordings are not cut by speaker
     ("pauses", pa.list_(pa.int64())),  # start and end of each pause within a segment, in milliseconds like start_ms
 )
 """Recordings after they were cut. The `id` is that of the recording; `offset` and `duration` are those of the part.
@@ -33,6 +34,9 @@ PLACED = extend_schema(
 PART_REASONS = {
     "SILENCE": "nobody speaks",
     "SHORT_SPEECH": "speech that is shorter than the shortest segment, and not near to other speech",
+    "SEVERAL_SPEAKERS": "several people speak at once, in recordings that are cut by speaker",
+    "NO_SPEAKER": "speech that is in nobody's turn, in recordings that are cut by speaker",
+    "BAD_TEXT_FILE": "a file with the text or the turns of a recording is missing or not of its form",
     "NOTHING_READ": "the model read nothing, though somebody seems to speak",
     "NOT_WRITTEN": "speech that is not in the text",
     "NOT_SAID": "text that is not in the speech",

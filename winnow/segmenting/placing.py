@@ -97,11 +97,21 @@ def place_text(
 def placed_words(row: Part, parts: list[Part], options: PlaceOptions) -> tuple[list[ReadWord], WrittenText]:
     """Return what was read in the parts of a recording, with the words of its text, and the text."""
     language = row_language(row["fields"])
-    text = WrittenText(row["text"], options.normalizer, language)
+    text = WrittenText(row["text"], options.normalizer, language, rough_times(row.get("cues")))
     read = [
         word for number, part in enumerate(parts) for word in words_read(part, number, options.normalizer, language)
     ]
     return place_unpaired(read, text, pair(read, text), parts), text
+
+
+def rough_times(cues: list[Part] | None) -> list[tuple[int, int] | None] | None:
+    """Return the time of each word, as far as the parts of a text have times."""
+    times = [
+        None if cue["start_ms"] is None else (cue["start_ms"], cue["end_ms"])
+        for cue in cues or ()
+        for _ in range(cue["words"])
+    ]
+    return times if any(times) else None
 
 
 def unplaced(row: Part, text: str, first: int, reason: str) -> Part:

@@ -13,8 +13,12 @@ QUOTES = "\"'»”’)]」』"
 class WrittenText:
     """A text; its words lie between white space, or are single characters in scripts without spaces."""
 
-    def __init__(self, text: str, normalizer: Normalizer, language: str | None) -> None:
+    def __init__(
+        self, text: str, normalizer: Normalizer, language: str | None, times: list[tuple[int, int] | None] | None = None
+    ) -> None:
+        """Keep a text; `times` are when each word is roughly said, in milliseconds, None where that is unknown."""
         self.text, self.words = text, split_words(text)
+        self.times = times
         self.normalizer, self.language = normalizer, language
 
     @cached_property
@@ -31,7 +35,7 @@ class WrittenText:
     def units(self) -> list[tuple[Word, int]]:
         """What is compared, each with the number of its word: twenty-one has two, and a dash has none."""
         return [
-            (Word(unit, ends=number == len(parts) and self.ends_sentence(place)), place)
+            (Word(unit, ends=number == len(parts) and self.ends_sentence(place), time=self.time_of(place)), place)
             for place, word in enumerate(self.words)
             for parts in [split_words(normalize(word, self.normalizer, self.language))]
             for number, unit in enumerate(parts, 1)
@@ -47,6 +51,9 @@ class WrittenText:
     def units_of(self, word: int) -> list[str]:
         """Return what a word is compared by."""
         return self._units_by_word.get(word, [])
+
+    def time_of(self, word: int) -> tuple[int, int] | None:
+        return self.times[word] if self.times else None
 
     def ends_sentence(self, word: int) -> bool:
         return self.words[word].rstrip(QUOTES).endswith(SENTENCE_ENDS)

@@ -24,7 +24,8 @@ UNREAD = 1_200  # milliseconds of speech in which nothing was read are kept apar
 
 def pair(read: list[ReadWord], text: WrittenText) -> set[int]:
     """Give each word that was read its word of the text; return the latter."""
-    places = pair_words([Word(word.unit, group=word.part) for word in read], [unit for unit, _ in text.units])
+    heard = [Word(word.unit, group=word.part, time=(word.start, word.end)) for word in read]
+    places = pair_words(heard, [unit for unit, _ in text.units])
     placed: set[int] = set()
     for word, place in zip(read, places, strict=True):
         if place is not None:

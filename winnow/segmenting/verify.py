@@ -97,7 +97,7 @@ def microseconds(seconds: float) -> int:
 def check_words(output: Path, records: list[Record], report: SegmentReport) -> Verification:
     """Check that each word of a text is once in a segment, or in what was left out."""
     words: dict[int, Counter[str]] = defaultdict(Counter)
-    for shard in files_of(output, records, "load"):
+    for shard in files_of(output, records, "attach"):
         for row in read_table(shard, columns=["id", "text"]).to_pylist():
             words[row["id"]].update(split_words(row["text"] or ""))
     total = sum(counter.total() for counter in words.values())
