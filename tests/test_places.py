@@ -119,7 +119,7 @@ def test_entries_that_are_badly_written_have_a_reason(tmp_path, write_tone, arch
 
 
 def test_members_of_a_large_tar_are_listed_in_bounded_memory(tmp_path):
-    members = 50_000
+    members = 5_000
     info = tarfile.TarInfo("utterance.wav")
     (tmp_path / "large.tar").write_bytes(info.tobuf() * members + bytes(1024))
     tracemalloc.start()

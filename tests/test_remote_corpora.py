@@ -5,6 +5,8 @@ import io
 import json
 import tarfile
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cli.app import main
@@ -140,6 +142,15 @@ def test_run_whose_tars_are_elsewhere_is_compared_with_them(tars, web, hears, tm
     (tmp_path / "tars/audio_0.tar").write_bytes(without_first)
     compared = next(check for check in verify_run(tmp_path / "run") if "_CL_.json" in check.sentence)
     assert not compared.holds
+
+
+def test_null_audio_of_a_table_behind_a_server_without_ranges_has_a_reason(web, files, tmp_path):
+    cells = [{"bytes": files["audio/a.wav"], "path": None}, None, {"bytes": None, "path": None}]
+    pq.write_table(pa.table({"audio": cells, "text": ["good morning"] * 3}), tmp_path / "train.parquet")
+    web.files["/train.parquet"] = (tmp_path / "train.parquet").read_bytes()
+    rows = list(open_source(f"{web.url}/train.parquet").scan())
+    assert [row["reason"] for row in rows] == [None, "NO_AUDIO_PATH", "NO_AUDIO_PATH"]
+    open_audio(rows[0]["path"], None).close()
 
 
 def test_tar_that_is_replaced_after_it_was_listed_is_noticed(tars, web):

@@ -272,6 +272,24 @@ def test_a_million_empty_members_are_no_utterances_and_fill_no_memory(tmp_path):
     assert {row["reason"] for row in rows} == {"BAD_TEXT"}
 
 
+SPARSE = {
+    "0.0": {"GNU.sparse.size": "1099511627776", "GNU.sparse.numblocks": "0"},
+    "0.1": {"GNU.sparse.size": "1099511627776", "GNU.sparse.map": "0,512,1099511627264,512"},
+    "1.0": {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "1099511627776"},
+}
+
+
+@pytest.mark.parametrize("sparse", SPARSE.values(), ids=SPARSE)
+def test_sparse_members_are_never_expanded(tmp_path, tone, sparse):
+    hole = tarfile.TarInfo("a.wav")
+    hole.size, hole.pax_headers = 1024, sparse
+    with tarfile.open(tmp_path / "audio_0.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(hole, io.BytesIO(b"1\n0\n512\n".ljust(1024, b"\0")))
+        tar.add(tmp_path / "tone.wav", "b.wav")
+    write_rows(tmp_path / "manifest_0.json", [nemo_row("a.wav"), nemo_row("b.wav")])
+    assert reasons(tmp_path / "manifest_0.json") == ["AUDIO_MISSING", None]
+
+
 def test_members_with_names_that_lead_out_are_read_where_they_are(tmp_path, tone):
     pack(tmp_path / "audio_0.tar", [("../../etc/a.wav", tone), ("/b.wav", tone)])
     write_rows(tmp_path / "manifest_0.json", [nemo_row("../../etc/a.wav"), nemo_row("/b.wav")])
