@@ -84,7 +84,7 @@ def run_segmentation(settings: Segment, orchestrator: Orchestrator) -> SegmentRe
         stream(manifest.shards, step)
         check_unchanged(corpus_of(settings), digest)
         loaded, cut, placed = (step.results(task) for task in (0, 1, -1))
-        report = orchestrator.run(assemble_segments, output, cut, placed, loaded)
+        report = orchestrator.run(assemble_segments, output, cut, placed, loaded, settings.ctm, settings.textgrids)
         orchestrator.table(report.table, key="segments", description=f"What was cut into {output}.")
         return report
 

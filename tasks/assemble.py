@@ -11,5 +11,7 @@ from winnow.segmenting.record import SegmentReport
 
 
 @task(task_run_name="assemble", cache_policy=NO_CACHE, **RETRY)
-def assemble_segments(output: Path, cut: list[Path], placed: list[Path], loaded: list[Path]) -> SegmentReport:
-    return finish(output, cut, placed, loaded)
+def assemble_segments(
+    output: Path, cut: list[Path], placed: list[Path], loaded: list[Path], ctm: bool, textgrids: bool
+) -> SegmentReport:
+    return finish(output, cut, placed, loaded, ctm, textgrids)

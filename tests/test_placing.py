@@ -6,11 +6,14 @@ import pyarrow as pa
 import pytest
 
 from winnow.schema import UTTERANCE, WORDS
+from winnow.segmenting.annotations import words_of, write_ctm, write_textgrids
 from winnow.segmenting.asking import ask_questions
 from winnow.segmenting.chains import find_chains
 from winnow.segmenting.pairs import Word, pair_words
 from winnow.segmenting.parts import CUT, SEGMENT, part_of
 from winnow.segmenting.placing import PlaceOptions, place_texts
+from winnow.segmenting.text_files.textgrid import read_textgrid
+from winnow.segmenting.text_files.time_marked import read_ctm
 
 READ = CUT.append(pa.field("small_pred_text", pa.string())).append(pa.field("small_words", WORDS))
 WORD = 400  # milliseconds
@@ -253,3 +256,20 @@ def test_words_are_placed_near_their_rough_times(time, place):
     written = [Word(word, time=(n * 10_000, n * 10_000)) for n, word in enumerate("a b c d e f a b c d e f".split())]
     read = [Word(word, time=None if time is None else (time, time)) for word in "a b c d e f".split()]
     assert pair_words(read, written)[0] == place
+
+
+def test_words_are_written_as_ctm_and_textgrids(tmp_path):
+    parts = place(f"{ANN} {BOB}", plain(ANN), plain(BOB))
+    parts = [part | {"audio_filepath": "my talks/talk 1.opus", "audio_channel": 1} for part in parts]
+    content = write_ctm(tmp_path / "words.ctm", parts).read_text()
+    assert content.splitlines()[:2] == [
+        "00001-talk_1 2 0.000 0.400 Ann",
+        "00001-talk_1 2 0.400 0.400 went",
+    ]
+    (file,) = write_textgrids(tmp_path, parts)
+    assert file.name == "00001-talk_1.TextGrid"
+    read, written = read_ctm(content, "00001-talk_1"), [cue for part in parts for cue in words_of(part)]
+    assert [(cue.text, cue.start, cue.end) for cue in read] == [
+        (cue.text, pytest.approx(cue.start), pytest.approx(cue.end)) for cue in written
+    ]
+    assert [cue.text for cue in read_textgrid(file.read_text())] == [ANN, BOB]

@@ -293,6 +293,20 @@ def test_truncated_recording_is_refused(tmp_path):
         read_recording(str(tmp_path / "b.wav"), Slice(), RATE, list)
 
 
+def test_words_are_also_written_in_other_forms(chain, tmp_path):
+    segment(Path(chain.manifest), tmp_path / "out", model=chain.small, ctm=True, textgrids=True)
+    assert (tmp_path / "out/words.ctm").read_text().split()[4::5] == ["never", "aligned"]
+    assert [path.name for path in sorted((tmp_path / "out/textgrids").iterdir())] == [
+        f"{number:05}-{name}.TextGrid" for number, name in ((1, "a"), (2, "b"), (3, "a"))
+    ]
+    assert [check.sentence for check in verify_segmentation(tmp_path / "out") if not check.holds] == []
+    (tmp_path / "out/textgrids/00001-a.TextGrid").write_text("")
+    failed = [check.sentence for check in verify_segmentation(tmp_path / "out") if not check.holds]
+    assert failed == ["textgrids/00001-a.TextGrid is missing or altered"]
+    with pytest.raises(ValidationError, match="--ctm: words have times only with --model"):
+        Segment(manifest=chain.manifest, output=tmp_path / "none", ctm=True)
+
+
 def test_text_and_speakers_come_from_files(tmp_path, loud_is_speech):  # noqa: F811
     write_audio(tmp_path / "a.wav", 1, 4, 0.2, 4, 1)
     (tmp_path / "a.srt").write_text("1\n00:00:01,000 --> 00:00:05,000\nGood morning.\n")

@@ -59,6 +59,15 @@ class Segment(Parameters):
         description="speaker: no segment has speech of two people; who speaks when is in the file that a row names as "
         "rttm_filepath, or in its text_filepath, such as subtitles with speakers. pauses: cut at pauses only",
     )
+    ctm: bool = Field(
+        False, kw_only=True, title="CTM", description="Also write words.ctm: the words of all segments with their times"
+    )
+    textgrids: bool = Field(
+        False,
+        kw_only=True,
+        title="TextGrids",
+        description="Also write a TextGrid for each recording into textgrids, with tiers of segments and of words",
+    )
     audio_root: Location | None = Field(
         None,
         kw_only=True,
@@ -164,7 +173,9 @@ class Segment(Parameters):
             yield f"--shortest: at least {SHORTEST:g} s"
         if self.pause < SHORTEST_PAUSE:
             yield f"--pause: at least {SHORTEST_PAUSE:g} s: what is shorter may be within a word"
-        if self.model is None:
+        if self.model is None and (self.ctm or self.textgrids):
+            yield f"{'--ctm' if self.ctm else '--textgrids'}: words have times only with --model"
+        elif self.model is None:
             unused = [
                 name
                 for name in ("engine", "normalizer", "placement", "dask", "devices")

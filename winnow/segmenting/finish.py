@@ -1,22 +1,38 @@
 """Finish a segmentation: write the files, count, and mark the output as complete."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from winnow.errors import CountMismatch
 from winnow.runs import ledger
 from winnow.runs.records import read_record
 from winnow.runs.shard_files import read_table
+from winnow.segmenting.annotations import CTM, TEXTGRIDS, write_ctm, write_textgrids
 from winnow.segmenting.manifest import write_files
+from winnow.segmenting.parts import Part
 from winnow.segmenting.record import SegmentReport, complete_segmentation
 
 
-def finish(output: Path, cut: list[Path], placed: list[Path], loaded: list[Path]) -> SegmentReport:
-    """Write the manifest and the list of other parts; raise CountMismatch if seconds or words were lost."""
+def finish(
+    output: Path, cut: list[Path], placed: list[Path], loaded: list[Path], ctm: bool = False, textgrids: bool = False
+) -> SegmentReport:
+    """Write the manifest, the list of other parts, and other forms if they are asked for.
+
+    Raises CountMismatch if seconds or words were lost.
+    """
     report = write_files(output, placed, loaded, lengths_of(cut))
     if not report.balanced:
         raise CountMismatch(f"{output}: seconds or words of recordings were lost: {report.table}")
     invalidate_others(output, {"cut": cut, "place": placed, "attach": loaded})
-    return complete_segmentation(output, report)
+    others = [write_ctm(output / CTM, parts_of(placed))] if ctm else []
+    others += write_textgrids(output / TEXTGRIDS, parts_of(placed)) if textgrids else []
+    return complete_segmentation(output, report, [str(path.relative_to(output)) for path in others])
+
+
+def parts_of(placed: list[Path]) -> Iterator[Part]:
+    """Yield the parts of all recordings, shard by shard."""
+    for shard in placed:
+        yield from read_table(shard).to_pylist()
 
 
 def invalidate_others(output: Path, used: dict[str, list[Path]]) -> None:

@@ -1,6 +1,6 @@
 """`segment.json` and `_SUCCESS.json` of segmented recordings: what was asked for, and what came of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -132,9 +132,12 @@ def read_segment_record(output: Path) -> dict[str, Any]:
         raise OutputError(f"{output / SEGMENT_RECORD}: damaged: {error}") from error
 
 
-def complete_segmentation(output: Path, report: SegmentReport) -> SegmentReport:
-    """Write `_SUCCESS.json`, which marks the output as complete; return the report with its hashes."""
-    sha256 = {name: sha256_if_exists(output / name) for name in FILES}
+def complete_segmentation(output: Path, report: SegmentReport, others: Sequence[str] = ()) -> SegmentReport:
+    """Write `_SUCCESS.json`, which marks the output as complete; return the report with its hashes.
+
+    `others` are files besides FILES.
+    """
+    sha256 = {name: sha256_if_exists(output / name) for name in (*FILES, *others)}
     complete = report.model_copy(update={"ledger": ledger_digest(output), "sha256": sha256})
     put(output / SUCCESS, complete.encode())
     return complete

@@ -16,6 +16,7 @@ from winnow.runs.records import Record, read_record
 from winnow.runs.shard_files import read_table
 from winnow.runs.storage import is_draft, sha256_if_exists
 from winnow.runs.verify import Verification
+from winnow.segmenting.annotations import CTM, TEXTGRIDS
 from winnow.segmenting.finish import lengths_of
 from winnow.segmenting.record import (
     FILES,
@@ -27,7 +28,7 @@ from winnow.segmenting.record import (
 )
 from winnow.text.words import split_words
 
-OWN = {*FILES, SUCCESS, "_lock", ledger.LEDGER, ledger.STAGES, ledger.ANSWERS}
+OWN = {*FILES, CTM, TEXTGRIDS, SUCCESS, "_lock", ledger.LEDGER, ledger.STAGES, ledger.ANSWERS}
 
 
 def verify_segmentation(output: Path) -> list[Verification]:
@@ -42,7 +43,7 @@ def verify_segmentation(output: Path) -> list[Verification]:
         return [Verification(str(error), False), check_files(files, records, damaged)]
     lost = [path.stem for path, record in read.items() if record is None]
     checks = [check_records(output, records, lost, report), check_files(files, records, damaged)]
-    checks += [check_file(output, name, report) for name in FILES]
+    checks += [check_file(output, name, report) for name in dict.fromkeys([*FILES, *report.sha256])]
     if all(check.holds for check in checks):
         checks += [check_seconds(output, records, report), check_words(output, records, report)]
     return [*checks, check_other_files(output), check_corpus(output)]

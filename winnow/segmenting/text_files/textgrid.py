@@ -94,7 +94,7 @@ def filled(cues: list[Cue], seconds: float) -> list[tuple[float, float, str]]:
     """Return intervals from the beginning to the end, without gaps and overlaps, as Praat demands."""
     intervals: list[tuple[float, float, str]] = []
     place = 0.0
-    ends = [*(cue.start or 0.0 for cue in cues[1:]), seconds]
+    ends = [*(cue.start or 0.0 for cue in cues[1:]), seconds][: len(cues)]
     for cue, following in zip(cues, ends, strict=True):
         start, end = max(place, cue.start or 0.0), min(cue.end or 0.0, max(following, place), seconds)
         if end - start < 1e-6:
