@@ -214,7 +214,7 @@ def test_names_are_put_in_the_order_of_the_columns(given, names):
 
 def test_unknown_measure_is_refused():
     with pytest.raises(
-        ValueError, match=r"pitch: no such measure: expected some of speech, quality, snr, language, copies"
+        ValueError, match=r"pitch: no such measure: expected some of speech, quality, snr, language, copies, speakers"
     ):
         Curation(manifest="m", output="o", small="s", listen="speech,pitch")
 

@@ -9,6 +9,7 @@ from winnow.listening.language import Language
 from winnow.listening.measure import AudioMeasure, Column, Measure, RunMeasure, Sound, TextMeasure, Value
 from winnow.listening.quality import Quality
 from winnow.listening.snr import Snr
+from winnow.listening.speakers import Speakers
 from winnow.listening.speech import Speech
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ MEASURES: dict[str, Measure] = {
     "snr": Snr(),
     "language": Language(),
     "copies": Copies(),
+    "speakers": Speakers(),
 }
 """All measures by name, in the order of their columns."""
 
