@@ -415,3 +415,19 @@ def test_options_that_a_family_cannot_follow_are_refused(copy):
     assert set(refused) == {"decoder", "language", "punctuation"}
     whisper = checkpoint.model_copy(update={"family": "whisper"})
     assert set(ENGINE.refuses(whisper, EngineOptions(language="de", timestamps=True))) == {"timestamps"}
+
+
+LACKING = {
+    "ctc": {"no speech", "spoken language", "long audio"},
+    "prompted transducer": {"no speech", "spoken language", "long audio"},
+    "whisper": {"no speech", "word times", "evidence", "confidence"},
+    "whisper-en": {"no speech", "word times", "evidence", "confidence", "spoken language"},
+    "encoder-decoder": {"no speech", "word times", "spoken language", "long audio"},
+    "prompted": {"no speech", "word times", "long audio"},
+    "multilingual-speech-llm": {"no speech", "word times", "spoken language", "evidence", "long audio"},
+}
+
+
+@pytest.mark.parametrize("family", LACKING)
+def test_models_tell_what_their_family_cannot_give(family):
+    assert ENGINE.cannot_give(family).keys() == LACKING[family]

@@ -14,7 +14,7 @@ from winnow.engines.engine import Request
 from winnow.engines.tokens import EncodedBatch, Ids, Tokens, Vocabulary
 from winnow.engines.words import WordAssembler
 from winnow.text.evidence import DoubtfulWords, TextEvidence, compare_likelihoods
-from winnow.text.hypothesis import Word
+from winnow.text.hypothesis import Hypothesis, Word
 from winnow.text.normalize import count_words
 from winnow.text.spelled_like import Part, differences, join_parts
 from winnow.text.writing_style import candidate_spellings
@@ -105,14 +105,21 @@ class EvidenceFinder:
     def __init__(self, vocabulary: Vocabulary, words: WordAssembler, lists_regions: bool = False) -> None:
         self.vocabulary, self.words, self.lists_regions = vocabulary, words, lists_regions
 
-    def find(
-        self, requests: Sequence[Request], texts: Sequence[str], tokens: Sequence[Tokens], decoded: EncodedBatch
-    ) -> list[tuple[float | None, tuple[TextEvidence, ...]]]:
-        """Return the log-likelihood of each reading, if it was needed, and the evidence for each text of its request.
+    def add(
+        self,
+        hypotheses: list[Hypothesis],
+        requests: Sequence[Request],
+        tokens: Sequence[Tokens],
+        decoded: EncodedBatch,
+    ) -> list[Hypothesis]:
+        """Return the hypotheses with the evidence for the texts of their requests, if there are any.
 
-        `texts` and `tokens` are the readings.
-        Only texts that differ from the reading are computed, and then the reading, all of a batch in one call.
+        `tokens` are those of the hypotheses, which get their log-likelihood where it was needed. Only
+        texts that differ from what was read are computed, and then what was read, all of a batch in one call.
         """
+        if not any(request.texts for request in requests):
+            return hypotheses
+        texts = [hypothesis.text for hypothesis in hypotheses]
         compared = [self.compare_all(*read) for read in zip(requests, texts, tokens, strict=True)]
         needed = {
             (row, ids): None
@@ -125,14 +132,15 @@ class EvidenceFinder:
         for (row, ids), value in zip(needed, decoded.log_likelihoods(list(needed)), strict=True):
             likelihoods[row][ids] = value
         return [
-            (
-                own.get(tuple(read.ids)),
-                tuple(
+            replace(
+                hypothesis,
+                log_likelihood=own.get(tuple(read.ids)),
+                evidence=tuple(
                     comparison.evidence(tuple(read.ids), own) if isinstance(comparison, DifferentText) else comparison
                     for comparison in comparisons
                 ),
             )
-            for read, own, comparisons in zip(tokens, likelihoods, compared, strict=True)
+            for hypothesis, read, own, comparisons in zip(hypotheses, tokens, likelihoods, compared, strict=True)
         ]
 
     def compare_all(self, request: Request, text: str, tokens: Tokens) -> list[DifferentText | TextEvidence]:

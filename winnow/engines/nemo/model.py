@@ -2,27 +2,25 @@
 
 import math
 import threading
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.engines.batching import BatchLimits, batch_seconds_for
-from winnow.engines.engine import Batch, Checkpoint, Request
+from winnow.engines.batching import BatchLimits
+from winnow.engines.device_memory import measure_batch_seconds, peak_bytes
+from winnow.engines.engine import Batch, Checkpoint
 from winnow.engines.evidence import EvidenceFinder
 from winnow.engines.nemo.decoders import make_decoder
 from winnow.engines.nemo.nemo_import import import_asr_models, silence_nemo
 from winnow.engines.nemo.vocabulary import Vocabulary
 from winnow.engines.nemo.words import word_assembler
 from winnow.engines.precision import choose_precision
-from winnow.engines.tokens import Decoded, Tokens
+from winnow.engines.tokens import Tokens
 from winnow.errors import CheckpointError, OptionError
 from winnow.hardware import CPU_BATCH_SECONDS, cores
 from winnow.parameters.engine import EngineOptions
 from winnow.text.hypothesis import Hypothesis
-
-PROBE_SECONDS = 15.0
 
 NOTHING = Tokens([], np.zeros(0), finite=False)
 """In place of the tokens of an utterance whose encoding is not finite."""
@@ -70,7 +68,9 @@ class NemoModel:
         self.vocabulary = Vocabulary(self.model, self.decoder.decoding, self.words.text)
         self.evidence = EvidenceFinder(self.vocabulary, self.words, options.doubtful_words)
         self.batch_limits = BatchLimits(
-            options.batch_seconds or (self.measure_batch_seconds() if cuda else CPU_BATCH_SECONDS), options.batch_size
+            options.batch_seconds
+            or (measure_batch_seconds(self.encode_clips, self.sample_rate) if cuda else CPU_BATCH_SECONDS),
+            options.batch_size,
         )
 
     def transcribe(self, batches: list[Batch]) -> list[Hypothesis]:
@@ -92,20 +92,10 @@ class NemoModel:
                 for read, is_finite in zip(decoded.tokens(), finite.tolist(), strict=True)
             ]
             hypotheses = [self.words.hypothesis(read, self.timestamps) for read in tokens]
-            return self.with_evidence(hypotheses, requests, tokens, decoded)
-
-    def with_evidence(
-        self, hypotheses: list[Hypothesis], requests: list[Request], tokens: list[Tokens], decoded: Decoded
-    ) -> list[Hypothesis]:
-        """Return the hypotheses with the evidence for the texts of their requests."""
-        if not self.decoder.scores_texts or not any(request.texts for request in requests):
-            return hypotheses
-        with self.device_lock:
-            found = self.evidence.find(requests, [hypothesis.text for hypothesis in hypotheses], tokens, decoded)
-        return [
-            replace(hypothesis, log_likelihood=likelihood, evidence=evidence)
-            for hypothesis, (likelihood, evidence) in zip(hypotheses, found, strict=True)
-        ]
+            if not self.decoder.scores_texts:
+                return hypotheses
+            with self.device_lock:
+                return self.evidence.add(hypotheses, requests, tokens, decoded)
 
     def to_device(self, clips: list[NDArray[np.float32]]) -> tuple[Any, Any]:
         """Start copying to the device; return waves [utterances, samples] and their lengths [samples]."""
@@ -117,33 +107,17 @@ class NemoModel:
             waves, lengths = waves.pin_memory(), lengths.pin_memory()
         return waves.to(self.device, non_blocking=True), lengths.to(self.device, non_blocking=True)
 
+    def encode_clips(self, clips: list[NDArray[np.float32]]) -> tuple[Any, Any]:
+        return self.encode(*self.to_device(clips))
+
     def encode(self, waves: Any, lengths: Any) -> tuple[Any, Any]:
         """Return the encoder's output [utterances, width, frames] and the lengths of the utterances [frames]."""
         features, frames = self.model.preprocessor(input_signal=waves, length=lengths)
         encoded, frames = self.model.encoder(audio_signal=features.to(self.dtype), length=frames)
         return encoded.float(), frames
 
-    def measure_batch_seconds(self) -> float:
-        """Return how many padded seconds fit into the GPU's memory, measured with a small batch."""
-        import torch
-
-        clips = [np.zeros(int(PROBE_SECONDS * self.sample_rate), np.float32)] * 4
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        with torch.inference_mode():
-            self.encode(*self.to_device(clips))
-        used = torch.cuda.max_memory_allocated() - before
-        free, _ = torch.cuda.mem_get_info()
-        return batch_seconds_for(float(used) / (len(clips) * PROBE_SECONDS), free)
-
     def peak_device_bytes(self) -> int | None:
-        import torch
-
-        if self.device.type != "cuda":
-            return None
-        peak = torch.cuda.max_memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
-        return peak
+        return peak_bytes(self.device)
 
 
 def restore_model(checkpoint: Checkpoint, device: str) -> Any:

@@ -105,10 +105,12 @@ def cannot_give(family: str) -> dict[Extra, str]:
     missing: dict[Extra, str] = {"no speech": "transformers' models do not tell it"}
     if family not in FRAMEWISE:
         missing["word times"] = "only CTC models and transducers have them"
-    if family not in ("whisper", "multilingual-speech-llm"):
-        missing["spoken language"] = "only models that are told the language tell it"
+    if family == "multilingual-speech-llm":
+        missing["spoken language"] = "null unless the model is told it, or writes it before the text"
+    elif family not in ("whisper", "prompted"):
+        missing["spoken language"] = "only Whisper and models that are told the language have it"
     if family.startswith("whisper"):
-        missing["evidence"] = "null for utterances of more than 30 s"
+        missing["evidence"] = missing["confidence"] = "null for utterances of more than 30 s"
     elif family.endswith("speech-llm"):
         missing["evidence"] = "not computed for language models that hear"
     if not family.startswith("whisper"):

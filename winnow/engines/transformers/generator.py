@@ -18,7 +18,6 @@ from winnow.engines.transformers.vocabulary import TokenizerVocabulary
 from winnow.parameters.engine import EngineOptions
 
 LEAST_TOKENS, TOKENS_PER_SECOND = 32, 25  # of a text, at most; speech has up to about ten a second
-MAX_SCORED_NUMBERS = 2**26  # in the distributions of a group of texts: 256 MiB
 
 
 class GeneratorReader:
@@ -163,7 +162,7 @@ class EncodedSound:
         fitting = [text for text in whole if len(text[1]) <= longest + 1]  # the last is not read, but written
         values = [-np.inf] * len(texts)
         vocabulary = own.model.config.get_text_config(decoder=True).vocab_size
-        for group in groups(fitting, lambda length: vocabulary * length * MAX_SCORED_NUMBERS // 2**26):
+        for group in groups(fitting, lambda length: vocabulary * length):
             for (i, _), value in zip(group, self.score([(texts[i][0], ids) for i, ids in group]), strict=True):
                 values[i] = value
         return values

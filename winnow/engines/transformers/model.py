@@ -1,27 +1,23 @@
 """A model of transformers as a recogniser: loaded with its options, and run in batches on its device."""
 
 import threading
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from winnow.engines.batching import BatchLimits, batch_seconds_for
+from winnow.engines.batching import BatchLimits
+from winnow.engines.device_memory import measure_batch_seconds, peak_bytes
 from winnow.engines.engine import Batch, Checkpoint, Request
 from winnow.engines.evidence import EvidenceFinder
 from winnow.engines.transformers.loading import Loaded, load
-from winnow.engines.transformers.reading import Reader, Reading
+from winnow.engines.transformers.reading import Clips, Reader, Reading
 from winnow.engines.words import WordAssembler
 from winnow.hardware import CPU_BATCH_SECONDS, cores
 from winnow.parameters.engine import EngineOptions
 from winnow.text.hypothesis import Hypothesis
 
-PROBE_SECONDS = 15.0
-GENERATED_SECONDS, GENERATED_CPU, GENERATED_GPU = (
-    600.0,
-    4,
-    16,
-)  # padded seconds and utterances where texts are generated
+GENERATED_SECONDS = 600.0  # padded, of a batch where texts are generated
+GENERATED_CPU, GENERATED_GPU = 4, 16  # utterances of it
 
 
 class TransformersRecogniser:
@@ -47,7 +43,10 @@ class TransformersRecogniser:
         self.words = WordAssembler(vocabulary.text, vocabulary.begins, self.reader.frame_seconds or 0.0)
         self.evidence = EvidenceFinder(vocabulary, self.words, options.doubtful_words)
         if self.reader.padded:
-            seconds, utterances = self.measure_batch_seconds() if cuda else CPU_BATCH_SECONDS, None
+            seconds, utterances = (
+                measure_batch_seconds(self.read_silence, self.sample_rate) if cuda else CPU_BATCH_SECONDS,
+                None,
+            )
         else:
             seconds, utterances = GENERATED_SECONDS, GENERATED_GPU if cuda else GENERATED_CPU
         self.batch_limits = BatchLimits(options.batch_seconds or seconds, options.batch_size or utterances)
@@ -66,42 +65,15 @@ class TransformersRecogniser:
                 replace(known_alone(self.words.hypothesis(tokens, timed)), language=language)
                 for tokens, language in zip(reading.tokens, reading.languages, strict=True)
             ]
-            return self.with_evidence(hypotheses, requests, reading)
+            if reading.scorer is None:
+                return hypotheses
+            return self.evidence.add(hypotheses, requests, reading.tokens, reading.scorer)
 
-    def with_evidence(
-        self, hypotheses: list[Hypothesis], requests: Sequence[Request], reading: Reading
-    ) -> list[Hypothesis]:
-        """Return the hypotheses with the evidence for the texts of their requests."""
-        if reading.scorer is None or not any(request.texts for request in requests):
-            return hypotheses
-        texts = [hypothesis.text for hypothesis in hypotheses]
-        found = self.evidence.find(requests, texts, reading.tokens, reading.scorer)
-        return [
-            replace(hypothesis, log_likelihood=likelihood, evidence=evidence)
-            for hypothesis, (likelihood, evidence) in zip(hypotheses, found, strict=True)
-        ]
-
-    def measure_batch_seconds(self) -> float:
-        """Return how many padded seconds fit into the GPU's memory, measured with a small batch."""
-        import torch
-
-        clips = [np.zeros(int(PROBE_SECONDS * self.sample_rate), np.float32)] * 4
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        with torch.inference_mode():
-            self.reader.read(clips, [Request("", None, None)] * len(clips))
-        used = torch.cuda.max_memory_allocated() - before
-        free, _ = torch.cuda.mem_get_info()
-        return batch_seconds_for(float(used) / (len(clips) * PROBE_SECONDS), free)
+    def read_silence(self, clips: Clips) -> Reading:
+        return self.reader.read(clips, [Request("", None, None)] * len(clips))
 
     def peak_device_bytes(self) -> int | None:
-        import torch
-
-        if self.device.type != "cuda":
-            return None
-        peak = torch.cuda.max_memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
-        return peak
+        return peak_bytes(self.device)
 
 
 def known_alone(hypothesis: Hypothesis) -> Hypothesis:

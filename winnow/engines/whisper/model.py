@@ -109,14 +109,7 @@ class WhisperRecogniser:
             )
             for read, language, result in zip(tokens, languages, results, strict=True)
         ]
-        if not any(request.texts for request in requests):
-            return hypotheses
-        scorer = Encodings(self, encoded, prompts)
-        found = self.evidence.find(requests, [hypothesis.text for hypothesis in hypotheses], tokens, scorer)
-        return [
-            replace(hypothesis, log_likelihood=likelihood, evidence=evidence)
-            for hypothesis, (likelihood, evidence) in zip(hypotheses, found, strict=True)
-        ]
+        return self.evidence.add(hypotheses, requests, tokens, Encodings(self, encoded, prompts))
 
     def features(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
         """Return the features of a window [bands, 3000], padded with silence, and how many frames are the clip's."""
