@@ -1,8 +1,11 @@
 """An object store of a test: moto serves S3 on this machine."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from threading import Thread
+from typing import Any
 
 import boto3
 import pytest
@@ -18,10 +21,34 @@ class OneRequestPerConnection(MotoRequestHandler):
     protocol_version = "HTTP/1.0"
 
 
+@dataclass
+class Requests:
+    """What was asked for, by method and path, and what is sent in place of the content at a path."""
+
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    faults: dict[str, Callable[[bytes], Iterable[bytes]]] = field(default_factory=dict)
+
+
+REQUESTS = Requests()
+
+
+def answering(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Return an application that keeps what it is asked for, and answers with faults."""
+
+    def answer(environment: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        method, path = environment["REQUEST_METHOD"], environment["PATH_INFO"]
+        REQUESTS.asked[method, path] += 1
+        fault = REQUESTS.faults.get(path) if method == "GET" else None
+        content = app(environment, start_response)
+        return fault(b"".join(content)) if fault else content
+
+    return answer
+
+
 @contextmanager
 def running_store() -> Iterator[BaseWSGIServer]:
     """Serve S3, one request at a time: only so does moto create an object at most once."""
-    app = DomainDispatcherApplication(create_backend_app)
+    app = answering(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, app, threaded=False, request_handler=OneRequestPerConnection)
     Thread(target=server.serve_forever, daemon=True).start()
     yield server
