@@ -523,3 +523,33 @@ def test_dropped_row_is_shown_with_its_doubtful_words_and_what_all_models_prefer
 )
 def test_doubtful_words_are_marked_in_the_part_of_the_text_that_is_shown(text, spans, shown):
     assert mark_doubtful(text, spans) == shown
+
+
+def test_section_on_listening_has_distributions_and_what_rules_by_them_cost():
+    kinds = {"heard_dnsmos": pa.float64(), "heard_language": pa.string(), "heard_pauses": pa.int32()}
+    values = {"dnsmos": [3.0, 2.0, 4.0, None, None], "language": ["en", "en", "de", "<i>", None], "pauses": [None] * 5}
+    heard = CASCADE
+    for name, kind in kinds.items():
+        heard = heard.append_column(name, pa.array(values[name.removeprefix("heard_")], kind))
+    settings = SETTINGS.model_copy(update={"filter": Filter(rules=("dnsmos >= 3", "wer <= 1"))})
+    report = summarize(heard, MANIFEST, {}, settings)
+    reason = ReasonCount(utterances=1, hours=1.0, violations=2, only_this_rule=1)
+    report = report.model_copy(update={"reasons": {"DNSMOS_BELOW_MIN": reason}})
+    assert report.heard["dnsmos"].model_dump() == {
+        "utterances": 3,
+        "unknown": 1,
+        "quantiles": pytest.approx([2.1, 2.5, 3.0, 3.5, 3.9]),
+        "kept_median": 2.5,
+        "values": {},
+    }
+    assert report.heard["language"].values == {"en": 2, "de": 1, "<i>": 1}
+    assert (report.heard["pauses"].utterances, report.heard["pauses"].unknown) == (0, 4)
+    section = next(section for section in SECTIONS if section.heading == "Listening")
+    text = section.render(ReportContext(report, heard, settings))
+    assert "| `dnsmos` | 3 | 1 | 2.10 | 2.50 | 3.00 | 3.50 | 3.90 | 2.50 |" in text
+    assert "| `language` | en | 2 |" in text
+    assert "<i>" not in text
+    assert [line for line in text.splitlines() if "_BELOW_MIN" in line or "WER" in line] == [
+        r"| `DNSMOS_BELOW_MIN` | dnsmos \>\= 3 | 2 | 1 |"
+    ]
+    assert not section.applies(summarize(CASCADE, MANIFEST, {}, SETTINGS))

@@ -9,6 +9,7 @@ from winnow.evidence.calibration import Calibration
 from winnow.evidence.proposals import columns_for_readings, scoring_roles
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.reports.audit import audit_decisions
+from winnow.reports.heard import PREFIX, heard_columns
 from winnow.reports.wer_distribution import EDIT_COUNTS
 from winnow.roles import band_of
 from winnow.rules.rule import Rules
@@ -35,8 +36,9 @@ def report_columns(settings: Settings) -> list[str]:
 def read_report_rows(filtered: list[Path], settings: Settings, calibration: Calibration | None) -> pa.Table:
     """Read all filtered shards of a run: the report's columns, `language`, and `large_keeps`, the audit's decisions."""
     columns, rules = report_columns(settings), rules_for(settings, calibration)
-    columns += optional_columns(read_schema(filtered[0]), columns)
-    return pa.concat_tables([read_shard(shard, columns, rules) for shard in filtered])
+    schema = read_schema(filtered[0])
+    columns += optional_columns(schema, columns)
+    return pa.concat_tables([read_shard(shard, columns, heard_columns(schema), rules) for shard in filtered])
 
 
 def optional_columns(schema: pa.Schema, columns: list[str]) -> list[str]:
@@ -45,10 +47,14 @@ def optional_columns(schema: pa.Schema, columns: list[str]) -> list[str]:
     return [name for name in schema.names if name in wanted and name not in columns]
 
 
-def read_shard(shard: Path, columns: list[str], rules: Rules) -> pa.Table:
+def read_shard(shard: Path, columns: list[str], heard: list[str], rules: Rules) -> pa.Table:
     """Read one filtered shard; all its columns only if the audit has to apply the rules again."""
     audited = "audit" in read_schema(shard).names and pc.any(read_table(shard, columns=["audit"])["audit"]).as_py()
-    rows = read_table(shard, columns=None if audited else [*columns, "fields"])
+    rows = read_table(shard, columns=None if audited else [*columns, *heard, "fields"])
     large_keeps = audit_decisions(rows, rules) if audited else pa.nulls(len(rows), pa.bool_())
     languages = pa.array(row_languages(rows["fields"].to_pylist()), pa.string())
-    return rows.select(columns).append_column("language", languages).append_column("large_keeps", large_keeps)
+    found = rows.select(heard).rename_columns([f"{PREFIX}{name}" for name in heard])
+    rows = rows.select(columns).append_column("language", languages).append_column("large_keeps", large_keeps)
+    for name in found.schema.names:
+        rows = rows.append_column(name, found[name])
+    return rows

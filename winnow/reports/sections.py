@@ -21,6 +21,7 @@ from winnow.reports.formatting import (
     markdown_table,
 )
 from winnow.reports.languages import MULTIPLE, UNDETERMINED
+from winnow.reports.listening_section import listening_section
 from winnow.reports.recommendations import recommend
 from winnow.reports.summary import RelabelledCount, Report, ReportContext
 from winnow.reports.wer_distribution import WER_LEVELS
@@ -228,6 +229,7 @@ SECTIONS = (
     ),
     Section("Languages", languages, applies=lambda report: report.languages),
     Section("Evidence", evidence_section, applies=lambda report: report.calibration),
+    Section("Listening", listening_section, applies=lambda report: report.heard),
     Section("Cascade", cascade_section, applies=lambda report: report.bands),
     Section("Reasons", reasons, applies=lambda report: report.reasons),
     Section("Mended rows", mended_rows, applies=lambda report: report.mended),

@@ -25,6 +25,7 @@ from winnow.reports.counts import (
     transcribed_rows,
 )
 from winnow.reports.examples import Example, dropped_examples
+from winnow.reports.heard import HeardDistribution, summarize_heard
 from winnow.reports.languages import LanguageFigures, summarize_languages
 from winnow.reports.throughput import Throughput
 from winnow.reports.wer_distribution import WerDistribution, wer_distribution
@@ -46,7 +47,8 @@ class Report(BaseModel, frozen=True):
     gates after larger models; `gates` has the limits of the first, and `calibration` what planted errors tell.
     `rescued`, `lost` and `saved_seconds` are sums over `bands`. `alike` counts dropped utterances in which the small
     and the large model have the same words. `agreement` is None if every utterance must have a reference. `proposals`
-    counts dropped utterances with a proposal; `relabelled` is None unless the run was relabelled. `warnings` are
+    counts dropped utterances with a proposal; `relabelled` is None unless the run was relabelled. `heard` has the
+    columns of measures. `warnings` are
     sentences that should not be overlooked.
     """
 
@@ -72,6 +74,7 @@ class Report(BaseModel, frozen=True):
     agreement: Agreement | None = None
     proposals: UtteranceCount = NO_UTTERANCES
     relabelled: RelabelledCount | None = None
+    heard: dict[str, HeardDistribution] = {}
     reasons: dict[str, ReasonCount]
     mended: dict[str, MendedCount] = {}
     speed: dict[Role, Throughput]
@@ -128,6 +131,7 @@ def summarize(
     return Report(
         **count_decisions(rows, manifest, settings.filter),
         **references_in_doubt(rows, settings),
+        heard=summarize_heard(rows),
         escalated_hours=hours_of(escalated),
         wer=wer,
         languages=summarize_languages(rows, settings.roles),
@@ -170,6 +174,7 @@ def summarize_ensemble(
     return Report(
         **count_decisions(rows, manifest, settings.filter),
         **references_in_doubt(rows, settings),
+        heard=summarize_heard(rows),
         wer=wer | {role: wer_distribution(transcribed, role) for role in speed},
         languages=summarize_languages(rows, speed),
         agreement=summarize_agreement(transcribed),
