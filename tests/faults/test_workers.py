@@ -20,9 +20,11 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.client.schemas.objects import TaskRun
 
 from flows.curate import curate
+from flows.server.environment import keep_current_folder_off_path
 from tests.conftest import published_rows
 from tests.faults.test_kills import dataset
 from tests.in_process import curate as curate_here
+from tests.test_current_folder import hostile_folder
 from winnow.runs.ledger import read_records
 from winnow.runs.verify import verify_run
 
@@ -138,9 +140,19 @@ def assert_every_task_run_ended(run: Path) -> None:
     assert len(task_runs(run)) > ROWS
 
 
-def test_rows_25_and_26_run_survives_killed_workers_and_a_fatal_utterance(
-    corpus, fatal_utterance, tmp_path, monkeypatch
-):
+@pytest.fixture
+def hostile(tmp_path, monkeypatch) -> Iterator[None]:
+    """Work in a folder of hostile files, as the command does; no process that is started may import one of them."""
+    folder, imported = hostile_folder(tmp_path)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PYTHONSAFEPATH", "")
+    del os.environ["PYTHONSAFEPATH"]
+    keep_current_folder_off_path()
+    yield
+    assert not imported.exists(), imported.read_text()
+
+
+def test_rows_25_and_26_run_survives_killed_workers_and_a_fatal_utterance(corpus, fatal_utterance, hostile, tmp_path):
     seed = int(os.environ.get("WINNOW_SEED", random.randrange(10**6)))
     run = tmp_path / "run"
     curate_here(**corpus, output=tmp_path / "whole")
