@@ -345,8 +345,9 @@ def test_command_reports_all_problems_at_once_even_if_torch_cannot_be_imported(t
 
 
 @pytest.mark.usefixtures("demo_small")  # which is thereby examined here, where NeMo is imported already
-def test_smoke_run_curates_one_utterance_on_a_healthy_machine(tmp_path, prefect_home):
-    process = doctor(tmp_path, "--output", tmp_path / "out", PREFECT_API_URL="", PREFECT_HOME=str(prefect_home))
+def test_smoke_run_curates_one_utterance_on_a_healthy_machine(tmp_path, prefect_server):
+    server = {"PREFECT_API_URL": prefect_server, "PREFECT_HOME": str(tmp_path / "home")}
+    process = doctor(tmp_path, "--output", tmp_path / "out", **server)
     assert process.returncode == 0, process.stdout
     findings = {row["check"]: row for row in json.loads((tmp_path / "findings.json").read_text())}
     assert {finding["state"] for finding in findings.values()} == {"ok"}

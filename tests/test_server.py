@@ -5,16 +5,21 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
+from contextvars import copy_context
 
 import httpx
 import psutil
 import pytest
+from prefect.settings import PREFECT_HOME, temporary_settings
 
-from flows.server.ephemeral import EphemeralServer
+from flows.server.ephemeral import EphemeralServer, alone_at_start
 from tests.conftest import ROOT
 from tests.test_current_folder import hostile_folder
+
+SOAK = "WINNOW_KILLS" in os.environ
 
 pytestmark = pytest.mark.unmeasured
 
@@ -125,15 +130,35 @@ def test_run_that_a_signal_ends_is_not_left_running(curate, prefect_home, number
     assert [task for task in tasks if task[1] in ("Pending", "Running", "AwaitingRetry")] == []
 
 
-def test_servers_start_at_once_on_a_new_home_and_accept_only_their_own_run(tmp_path, monkeypatch):
+@pytest.mark.parametrize("new", [False, *[True] * SOAK], ids=lambda new: "new" if new else "existing")
+def test_servers_that_start_at_once_accept_only_their_own_run(new, prefect_home, tmp_path, monkeypatch):
     """Two that create a database at the same time damage it; any user of this machine can connect to a server."""
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
-    servers = [EphemeralServer() for _ in range(2)]
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home" if new else prefect_home))
+    servers = [EphemeralServer() for _ in range(1 + new)]
     for server in servers:
         server.wait()
-    first, second = servers
-    for auth, status in ((None, 401), (second.auth, 401), (first.auth, 200)):
+    first, *others = servers
+    auths = [(None, 401), ("winnow:guessed", 401), (first.auth, 200), *[(other.auth, 401) for other in others]]
+    for auth, status in auths:
         credentials = tuple(auth.split(":")) if auth else None
         assert httpx.post(f"{first.api}/flow_runs/filter", json={}, auth=credentials).status_code == status
     for server in servers:
         server.end()
+
+
+def test_one_server_at_a_time_starts_on_a_home(tmp_path):
+    steps = []
+
+    def start() -> None:
+        with alone_at_start():
+            steps.append("began")
+            time.sleep(0.2)
+            steps.append("started")
+
+    with temporary_settings({PREFECT_HOME: tmp_path}):
+        threads = [threading.Thread(target=copy_context().run, args=(start,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert steps == ["began", "started"] * 2
