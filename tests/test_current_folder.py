@@ -18,6 +18,7 @@ with open({log!r}, "a") as log:
 raise SystemExit("a file of the current folder was imported")
 """
 
+
 def hostile_folder(here: Path) -> tuple[Path, Path]:
     """Return a folder of hostile files, and the file that exists once one of them was imported."""
     folder, log = here / "current", here / "imported"
