@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.benchmark import benchmark
+from tests.ballast import BALLAST, peak_with_ballast
 from tests.conftest import DEMO
 from winnow.benchmarking.measurement import peak_of_process
 from winnow.benchmarking.sample import draw_sample
@@ -15,8 +16,6 @@ from winnow.engines.engine import Checkpoint, Engine
 from winnow.engines.isolation import run_in_child
 from winnow.engines.registry import ENGINES
 from winnow.errors import CheckpointError, ManifestError, MeasurementFailed, OutputError
-
-BALLAST = 300 * 2**20
 
 
 @pytest.fixture
@@ -114,11 +113,6 @@ def test_sample_is_deterministic_and_has_the_requested_length(corpus, manifest, 
     assert len(draw_sample(open_source(corpus), None).requests) == 12
     with pytest.raises(ManifestError, match="no utterance with a reference"):
         draw_sample(open_source(manifest(b"nonsense")), None)
-
-
-def peak_with_ballast() -> int:
-    ballast = bytearray(BALLAST)
-    return len(ballast) and peak_of_process()
 
 
 def test_peak_memory_of_a_child_excludes_its_parents():
