@@ -1,4 +1,4 @@
-"""A function for a child process, in a module of its own: what the child imports counts to its memory, and takes time."""
+"""A function for a child process, in a module of its own: what a child imports takes memory and time."""
 
 from winnow.benchmarking.measurement import peak_of_process
 
