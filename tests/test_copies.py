@@ -13,7 +13,8 @@ from tests.test_listening import refilter
 from winnow.audio.decode import resample
 from winnow.listening import copies
 from winnow.listening.copies import Copies, describe
-from winnow.listening.measure import RATE, Utterances, pack
+from winnow.listening.measure import RATE, Sound, Utterances, pack
+from winnow.runs import ledger
 from winnow.runs.verify import verify_run
 
 
@@ -60,7 +61,9 @@ def test_other_audio_is_not_alike():
     assert np.triu(vectors @ vectors.T, 1).max() < 0.8
 
 
-@pytest.mark.parametrize("samples", [np.zeros(RATE), np.full(RATE, 0.5), np.ones(100), np.empty(0)])
+@pytest.mark.parametrize(
+    "samples", [np.zeros(RATE), np.full(RATE, 0.5), np.full(RATE, np.nan), np.ones(100), np.empty(0)]
+)
 def test_audio_in_which_nothing_changes_has_no_description(samples):
     assert Copies().measure(type("Sound", (), {"samples": samples.astype(np.float32)})) == {}
 
@@ -140,10 +143,47 @@ def test_copies_in_other_shards_are_dropped(corpus, tmp_path):
     assert all(promise.holds for promise in verify_run(tmp_path / "out"))
 
 
-def test_copies_are_found_later_as_in_the_run_itself(corpus, tmp_path):
+@pytest.fixture
+def run(corpus, tmp_path):
+    """A run of the corpus that measured nothing."""
     curate(**corpus)
-    later = refilter(tmp_path / "out", tmp_path / "later", filter=KEEP_FIRST, listen="copies")
+    return tmp_path / "out"
+
+
+def test_copies_are_found_later_as_in_the_run_itself(run, tmp_path):
+    later = refilter(run, tmp_path / "later", filter=KEEP_FIRST, listen="copies")
     assert dropped(later) == {2: 1, 4: 3}
+    assert all(promise.holds for promise in verify_run(later))
+
+
+class Killed(BaseException):
+    """What ends a run at once, as a signal does."""
+
+
+@pytest.mark.parametrize("stage", ["listen-copies", "relate"])
+def test_run_that_is_killed_between_records_ends_as_another_and_decodes_nothing_twice(
+    run, stage, tmp_path, monkeypatch
+):
+    whole, measured, committed = refilter(run, tmp_path / "whole", filter=KEEP_FIRST), [], []
+
+    def commit(folder: Path, key: str, files: list[Path], original=ledger.commit, **facts: object):
+        committed.append(facts["stage"])
+        if committed.count(stage) == 2 or facts["stage"] == stage == "relate":
+            raise Killed
+        return original(folder, key, files, **facts)
+
+    def measure(self, sound: Sound, original=Copies.measure):
+        measured.append(len(sound.samples))
+        return original(self, sound)
+
+    monkeypatch.setattr(Copies, "measure", measure)
+    with monkeypatch.context() as killing:
+        killing.setattr(ledger, "commit", commit)
+        with pytest.raises(Killed):
+            refilter(run, tmp_path / "later", filter=KEEP_FIRST)
+    later = refilter(run, tmp_path / "later", filter=KEEP_FIRST)
+    assert published_rows(later) == published_rows(whole)
+    assert len(measured) == (7 if stage == "listen-copies" else 5)
     assert all(promise.holds for promise in verify_run(later))
 
 

@@ -244,6 +244,14 @@ def test_speech_and_pauses_follow_from_spans(loud_is_speech):
     assert listen_to(["speech"], np.zeros(RATE, np.float32)) == silent
 
 
+@pytest.mark.usefixtures("loud_is_speech")
+@pytest.mark.parametrize("samples", [[], [0.5], [np.nan] * RATE, [1e-30] * RATE])
+def test_audio_that_a_measure_cannot_tell_anything_of_has_nulls(samples):
+    found = listen_to(["speech", "snr", "copies"], np.array(samples, np.float32))
+    assert found.pop("speech_share") in (0.0, 1.0)
+    assert {value for name, value in found.items() if name != "pauses" and name != "longest_pause"} == {None}
+
+
 @pytest.mark.parametrize(("level", "noise", "snr"), [(0.5, 0.005, 40.0), (0.5, 0.0, None), (0.0, 0.005, None)])
 def test_snr_compares_speech_with_what_lies_between(loud_is_speech, level, noise, snr):
     samples = np.full(3 * RATE, noise, np.float32)

@@ -65,7 +65,7 @@ def describe(samples: Floats) -> Floats | None:
     parts = np.add.reduceat(decibel, edges[:-1]) / np.diff(edges)[:, None]
     parts -= parts.mean(axis=0)
     change = float(np.linalg.norm(parts))
-    return None if change < LEAST_CHANGE else (parts / change).ravel().astype(np.float32)
+    return (parts / change).ravel().astype(np.float32) if change >= LEAST_CHANGE else None  # also for nan
 
 
 def alike(run: Utterances, known: NDArray[np.intp], vectors: Floats) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
