@@ -3,7 +3,7 @@
 import io
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +38,28 @@ def encode(samples: np.ndarray, container: str, codec: str, rate: int = RATE, **
     """Return an encoded file, with FFmpeg's names of container and codec; `vbr` is a quality, `xing` a length tag."""
     vbr, xing, bit_rate = options.get("vbr"), options.get("xing", True), options.get("bit_rate")
     file = io.BytesIO()
+    layout = "mono" if samples.ndim == 1 else "stereo"
     with av.open(file, "w", format=container, options={} if xing else {"write_xing": "0"}) as output:
-        stream = output.add_stream(codec, rate=rate, layout="mono")
+        stream = output.add_stream(codec, rate=rate, layout=layout)
         if vbr is not None:
             stream.codec_context.flags |= 2  # constant quality
             stream.codec_context.global_quality = 118 * vbr
         elif bit_rate:
             stream.bit_rate = bit_rate
-        frame = av.AudioFrame.from_ndarray((samples * 32_767).astype(np.int16)[None], format="s16", layout="mono")
-        frame.sample_rate, frame.pts = rate, 0
-        resampler = av.AudioResampler(stream.codec_context.format.name, "mono", stream.codec_context.sample_rate)
-        for part in (*resampler.resample(frame), *resampler.resample(None), None):
-            output.mux(stream.encode(part))
+        for packets in encoded(stream, samples, rate):
+            output.mux(packets)
     return file.getvalue()
+
+
+def encoded(stream: Any, samples: np.ndarray, rate: int) -> Iterator[Any]:
+    """Yield the packets of samples from -1 to 1, or of two channels of them."""
+    layout = "mono" if samples.ndim == 1 else "stereo"
+    packed = np.ascontiguousarray((samples * 32_767).astype(np.int16).T.reshape(1, -1))
+    frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=layout)
+    frame.sample_rate, frame.pts = rate, 0
+    resampler = av.AudioResampler(stream.codec_context.format.name, layout, stream.codec_context.sample_rate)
+    for part in (*resampler.resample(frame), *resampler.resample(None), None):
+        yield stream.encode(part)
 
 
 def with_sndfile(samples: np.ndarray, container: str, codec: str | None = None, rate: int = RATE) -> bytes:
@@ -97,6 +106,72 @@ def test_container_and_codec_are_decoded_to_the_end(write, container, codec, opt
     assert clip.seconds == pytest.approx(4.0, abs=0.13)
     levels = [np.square(samples[:60_000].reshape(-1, 800)).mean(axis=1) for samples in (clip.samples, sweep(4.0))]
     assert np.corrcoef(levels)[0, 1] > 0.8
+
+
+LENGTHS = [
+    ("mp4", "aac", 16_000, 0),
+    ("ipod", "aac", 16_000, 0),
+    ("ipod", "aac", 48_000, 0),
+    ("mov", "aac", 16_000, 0),
+    ("ipod", "alac", 16_000, 0),
+    ("matroska", "aac", 16_000, 1_024),
+    ("matroska", "flac", 16_000, 0),
+    ("adts", "aac", 16_000, 1_024),
+    ("amr", "libopencore_amrnb", 8_000, 160),
+    ("webm", "libopus", 16_000, 0),
+    ("webm", "libopus", 48_000, 0),
+    ("ogg", "libopus", 16_000, 0),
+    ("mp3", "libmp3lame", 16_000, 0),
+    ("asf", "wmav2", 16_000, 1_024),
+]
+"""Containers, codecs and rates, and how many samples more or less may be read: none, or a frame of the codec."""
+
+
+def shift(samples: np.ndarray, original: np.ndarray) -> int:
+    """Return by how many samples a signal is late: where it correlates best with the original."""
+    size = 2 * max(len(samples), len(original))
+    product = np.fft.rfft(samples, size) * np.conj(np.fft.rfft(original, size))
+    late = int(np.argmax(np.fft.irfft(product)))
+    return late if late < size // 2 else late - size
+
+
+@pytest.mark.parametrize(("container", "codec", "rate", "frame"), LENGTHS)
+def test_every_sample_is_read_and_the_delay_of_the_encoder_is_not(write, container, codec, rate, frame):
+    bit_rate = {} if codec in ("alac", "flac") else {"bit_rate": 12_200 if container == "amr" else 64_000}
+    clip = load_clip(str(write(encode(sweep(4.0, rate), container, codec, rate, **bit_rate))), None, None, rate, 60)
+    assert abs(len(clip.samples) - 4 * rate) <= frame
+    assert abs(shift(clip.samples, sweep(4.0, rate))) <= frame // 2
+
+
+@pytest.mark.parametrize("frame", [b"\x04" + bytes(17), b"\x44" + bytes(60), b"\x7c"], ids=["6.6", "23.85", "no data"])
+def test_each_frame_of_wideband_amr_is_20_ms(write, frame):
+    """FFmpeg has no encoder of it: RFC 4867, 5.3: a header, then frames that begin with the number of their mode."""
+    clip = load_clip(str(write(b"#!AMR-WB\n" + frame * 100)), None, None, None, 60)
+    assert (len(clip.samples), clip.stats["sample_rate"]) == (100 * 320, 16_000)
+
+
+def test_first_audio_track_of_a_video_is_read(write):
+    file = io.BytesIO()
+    with av.open(file, "w", format="matroska") as output:
+        film = output.add_stream("mpeg4", rate=10)
+        film.width, film.height, film.pix_fmt = 64, 64, "yuv420p"
+        tracks = [output.add_stream("flac", rate=RATE, layout="mono") for _ in range(2)]
+        for frame in (av.VideoFrame(64, 64, "yuv420p"), None):
+            output.mux(film.encode(frame))
+        for track, level in zip(tracks, (1.0, 0.1), strict=True):
+            for packets in encoded(track, level * sweep(1.0), RATE):
+                output.mux(packets)
+    clip = load_clip(str(write(file.getvalue(), "film.mkv")), None, None, RATE, 60)
+    assert_equal_samples(clip.samples, sweep(1.0), 1e-4)
+
+
+@pytest.mark.parametrize("channel", [0, 1])
+@pytest.mark.parametrize(("container", "codec"), [("ipod", "alac"), ("ipod", "aac"), ("matroska", "flac")])
+def test_channel_of_what_ffmpeg_decodes_is_read_alone(write, container, codec, channel):
+    both = np.stack([sweep(1.0), sweep(1.0)[::-1]])
+    clip = load_clip(str(write(encode(both, container, codec))), None, None, RATE, 60, channel=channel)
+    assert len(clip.samples) == RATE
+    assert np.corrcoef(clip.samples, both[channel])[0, 1] > 0.95
 
 
 MP3 = encode(sweep(4.0), "mp3", "libmp3lame", vbr=5)
@@ -165,11 +240,13 @@ def test_slices_of_an_mp3_are_those_of_the_whole(write, rate, options):
     assert fault_of(path, 91.0, 1.0) == ("BAD_OFFSET", f"offset 91.00 s in a file of {len(whole) / rate:.2f} s", None)
 
 
-def test_slices_of_an_m4a_are_those_of_the_whole(write):
-    path = write(encode(sweep(30.0), "ipod", "aac", bit_rate=64_000))
+@pytest.mark.parametrize("container", ["ipod", "adts"])
+def test_slices_of_aac_are_those_of_the_whole(write, container):
+    path = write(encode(sweep(30.0), container, "aac", bit_rate=64_000))
     whole = load_clip(str(path), None, None, RATE, 60).samples
-    part = load_clip(str(path), 12.3, 1.0, RATE, 60).samples
-    assert_equal_samples(part, whole[round(12.3 * RATE) :][:RATE], 1e-3)
+    for offset in (0.01, 12.3, 29.0):
+        part, start = load_clip(str(path), offset, 0.5, RATE, 60).samples, round(offset * RATE)
+        assert_equal_samples(part, whole[start : start + RATE // 2], 1e-3)
 
 
 PADDED = {

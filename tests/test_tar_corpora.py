@@ -22,8 +22,6 @@ from winnow.corpora.peek import peek
 from winnow.corpora.registry import open_source
 from winnow.errors import ManifestError, OptionError
 
-REAL = Path(__file__).parents[2] / "shared" / "real"
-
 
 def pack(path: Path, members: list[tuple[str, bytes]]) -> Path:
     """Write a tar of members, of which two may have the same name."""
@@ -452,21 +450,3 @@ def test_torch_is_imported_for_no_other_form_than_lhotses(tmp_path, tone):
         capture_output=True,
     )
     assert done.stdout.decode() == "2 set()\n", done.stderr.decode()
-
-
-@pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/real")
-def test_the_shar_of_lhotses_own_tests_is_read(tmp_path):
-    found = peek(open_source(REAL / "forms" / "shar-mixture"), 100)
-    assert (found.form, found.complete, found.rows, found.reasons) == ("Lhotse Shar", True, 14, {"UNSUPPORTED_CUT": 14})
-
-
-@pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/real")
-def test_real_speech_in_a_tar_is_the_same_as_in_files(tmp_path):
-    rows = [json.loads(line) for line in (REAL / "utterances.jsonl").read_text().splitlines()]
-    with tarfile.open(tmp_path / "audio_0.tar", "w") as tar:
-        for row in rows:
-            tar.add(REAL / row["audio_filepath"], row["audio_filepath"])
-    write_rows(tmp_path / "manifest_0.json", rows)
-    found = list(open_source(tmp_path / "manifest_0.json").scan())
-    files = list(open_source(REAL / "utterances.jsonl").scan())
-    assert [samples(row) for row in found] == [samples(row) for row in files]

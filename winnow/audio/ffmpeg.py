@@ -35,6 +35,7 @@ HEADER_LENGTH = {"mov", "wv"}  # demuxers whose duration is in a header
 CONSTANT_RATE = ("pcm_", "adpcm_", "g72", "gsm")  # codecs whose duration follows from the number of bytes
 SEEK_BACK = 12  # frames of the codec that a decoder gets before those wanted; MP3 refers to nine before
 TRIMMED = {"mov"}  # demuxers that state where the audio ends, but do not cut off the codec's padding after it
+PRIMED = {"aac"}  # demuxers without a header that states the encoder's delay; AAC's is at least one block
 BLOCK_FRAMES = 2**16  # frames decoded at once to pass over them
 LAST_TIME_STAMP = 2**62
 MAX_UNDECODABLE = 0.05  # share of the packets
@@ -106,7 +107,7 @@ class FFmpegStream(AudioStream):
         self.next = APPENDED[demuxer](file, start) if demuxer in APPENDED else mp3.appended
         self.end = mp3.end or self.next
         self.open()
-        first = next(self.blocks, None)
+        first = self.first_block()
         if first is None:
             raise BadAudio("AUDIO_UNREADABLE", f"none of {self.blocks.packets} packets can be decoded")
         codec = self.stream.codec_context
@@ -129,6 +130,11 @@ class FFmpegStream(AudioStream):
         self.blocks = Blocks(FileView(self.file, self.start, self.end), self.demuxer)
         self.stream = self.blocks.stream
 
+    def first_block(self) -> Any:
+        """Return the first block after the encoder's delay; None if there is none."""
+        first = next(self.blocks, None)
+        return next(self.blocks, first) if self.demuxer in PRIMED else first
+
     def place(self, block: Any) -> int | None:
         """Return the frame at which a block begins by its time stamp; None if it has none."""
         return None if block.pts is None else round(block.pts * block.time_base * block.sample_rate)
@@ -150,7 +156,7 @@ class FFmpegStream(AudioStream):
         early = frame - SEEK_BACK * self.block_frames
         if early > 0 and not self.seek_near(early):
             self.open()
-            first = next(self.blocks, None)
+            first = self.first_block()
             if first is not None:
                 self.start_with(first, at=0)
         while self.at < frame and len(self.read(min(frame - self.at, BLOCK_FRAMES))):
