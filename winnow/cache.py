@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from winnow.input_files import expand_home
@@ -13,7 +14,13 @@ UNUSED_DAYS = 90
 
 def cache_root() -> Path:
     """Return the cache's folder: WINNOW_CACHE, or `winnow` in XDG_CACHE_HOME, by default ~/.cache."""
-    return expand_home(os.environ.get("WINNOW_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "winnow"))
+    return root_of(*map(os.environ.get, ("WINNOW_CACHE", "XDG_CACHE_HOME", "HOME")))
+
+
+@cache
+def root_of(own: str | None, shared: str | None, _home: str | None) -> Path:
+    """Return the folder by the variables of the environment; each file of a pass asks for it."""
+    return expand_home(own or Path(shared or "~/.cache", "winnow"))
 
 
 def mark_used(path: Path) -> bool:

@@ -76,7 +76,7 @@ class AudioCache:
     def path_of(self, key: str, of: str | None) -> Path:
         """Return where the file of a key is, if it is there: all versions of something are in one folder."""
         name = hashed(key)
-        return Path(f"{self.folder}/{(name if of is None else hashed(of))[:2]}/{name}")
+        return self.folder / f"{(name if of is None else hashed(of))[:2]}/{name}"
 
     def prepare(self, folder: Path) -> None:
         """Make a folder for files of the cache."""
