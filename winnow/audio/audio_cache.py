@@ -105,19 +105,17 @@ class AudioCache:
     def draft_of(self, path: Path) -> Iterator[Path]:
         """Yield where a file is to be written before it is kept, while its lock is held; raises DiskFull."""
         draft = path.with_suffix(DRAFT)
-        draft.unlink(missing_ok=True)
         try:
             yield draft
-        except OSError as error:
-            if error.errno not in DISK_FULL_ERRORS:
-                raise
-            raise DiskFull(
-                f"{self.folder}: {error.strerror}: make room, or give less than --audio.cache of "
-                f"{in_words(self.limit)}; then run the same command again"
-            ) from error
-        finally:
+        except BaseException as error:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.errno in DISK_FULL_ERRORS:
+                raise DiskFull(
+                    f"{self.folder}: {error.strerror}: make room, or give less than --audio.cache of "
+                    f"{in_words(self.limit)}; then run the same command again"
+                ) from error
+            raise
 
     def keep(self, draft: Path, path: Path) -> None:
         """Move a draft to its place, and make room for it. The size of all is counted before."""
