@@ -1,5 +1,6 @@
 """Generate the pages that follow from the code: `python -m docs.generate` writes all of them."""
 
+import json
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pyarrow as pa
 from cli.app import app
 from winnow.audio.measurements import MEASUREMENTS
 from winnow.listening.registry import MEASURES, columns_of
+from winnow.reports.summary import Report
 from winnow.rules.columns import NOT_IN_RULES
 from winnow.schema import (
     AGREEMENT,
@@ -125,6 +127,13 @@ def normalization_page() -> str:
         for choice in CHOICES
     ]
     return page([NORMALIZATION_INTRODUCTION, markdown_table(("difference", "`lang`", "equal", "not equal", ""), rows)])
+
+
+def report_schema() -> str:
+    """Return the JSON schema of report.json."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "report.json"}
+    schema = Report.model_json_schema(mode="serialization")
+    return json.dumps(head | {name: value for name, value in schema.items() if name != "title"}, indent=1) + "\n"
 
 
 def languages_of(choice: Choice) -> str:
@@ -320,6 +329,7 @@ def main() -> None:
     (DOCS / "parameters.md").write_text(parameters_page())
     (DOCS / "columns.md").write_text(columns_page())
     (DOCS / "normalization.md").write_text(normalization_page())
+    (DOCS / "report.schema.json").write_text(report_schema())
 
 
 if __name__ == "__main__":

@@ -284,7 +284,7 @@ def test_markdown_is_small_and_shows_counts_reasons_and_charts(report):
     assert re.findall("^## (.*)$", text, re.MULTILINE) == [
         section.heading
         for section in SECTIONS
-        if section.heading not in ("Agreement", "Evidence", "Mended rows", "Languages")
+        if section.heading not in ("Agreement", "Slices", "Evidence", "Mended rows", "Languages")
     ]
 
 
@@ -503,6 +503,12 @@ def test_dropped_row_is_shown_with_its_doubtful_words_and_what_all_models_prefer
             "preferred": "five two eight zero",
             "margin": 12.0,
             "proposal": None,
+            "marks": [
+                {"reference": "five", "read": None},
+                {"reference": "nine", "read": "two"},
+                {"reference": "<b>eight", "read": None},
+                {"reference": "", "read": "zero"},
+            ],
         }
     ]
     html = render_page(render_markdown(report, rows(DOUBTED), SETTINGS), "Report")

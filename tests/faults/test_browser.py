@@ -13,7 +13,8 @@ import pytest
 
 from tests.conftest import CHROMIUM, running_server
 from tests.test_report import MANIFEST, SETTINGS, rows, throughput
-from winnow.reports.render import render_page
+from winnow.reports.render import render_markdown, render_report
+from winnow.reports.summary import ReportContext, summarize
 
 HOSTILE = [
     "<script>document.title='ran'; fetch('{}/script')</script>",
@@ -59,24 +60,21 @@ def dom_of(address: str, profile: Path) -> str:
     ).stdout.decode()
 
 
-def report_with(texts: list[str]) -> str:
-    """Render a report that shows these texts as examples."""
-    from winnow.reports.render import render_markdown
-    from winnow.reports.summary import summarize
-
+def report_with(texts: list[str]) -> tuple[str, str]:
+    """Render a report that shows these texts as examples, as markdown and as a page."""
     dropped = {"wer": 1.0, "small_wer": 1.0, "model": "small", "decision": "drop"}
     reasons = ["WER_ABOVE_MAX", "REJECTED_BY_GATE", "CHAR_RATE_BELOW_MIN", "CHAR_RATE_ABOVE_MAX"]
     filtered = rows(*[dropped | {"text": t, "pred_text": t, "reason": reasons[i % 4]} for i, t in enumerate(texts)])
     manifest = type(MANIFEST)(shards=[], seconds=[], lines=len(texts), blank=0)
     report = summarize(filtered, manifest, {"small": throughput(1, 10)}, SETTINGS)
-    return render_markdown(report, filtered, SETTINGS)
+    return render_markdown(report, filtered, SETTINGS), render_report(ReportContext(report, filtered, SETTINGS))
 
 
 def test_row_38_markup_runs_nothing_and_fetches_nothing_in_a_browser(tmp_path, prefect_home):
     with canary_server() as (address, requested), running_server(prefect_home) as api:
         texts = [text.replace("{}", address) for text in HOSTILE]
-        text = report_with(texts)
-        (tmp_path / "report.html").write_text(render_page(text, "Quality report"))
+        text, report_page = report_with(texts)
+        (tmp_path / "report.html").write_text(report_page)
         artifact = {"key": "quality-report", "type": "markdown", "data": text}
         name = httpx.post(f"{api}/artifacts/", json=artifact).raise_for_status().json()["id"]
         ui = api.removesuffix("/api")

@@ -1,4 +1,4 @@
-"""The charts of the report and of the threshold sweep.
+"""The charts of the report and of the threshold sweep, but for the flow of hours.
 
 A chart of the report is a function of its `ReportContext` that returns a figure; `sections.SECTIONS` says where it is
 shown. Matplotlib is imported when the first chart is drawn: most processes draw none.
@@ -8,73 +8,103 @@ import base64
 import io
 from collections.abc import Callable, Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from winnow.gates.criteria import GateLimits, criteria_for
-from winnow.reports.summary import ReportContext
+from winnow.reports.distributions import DOUBT_EDGES, WER_EDGES, Histogram
+from winnow.reports.summary import Report, ReportContext
 from winnow.sweep.threshold_sweep import RuleCost
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-GOOD, RESCUED, BAD = "#2f9e6e", "#7cc6a4", "#d9694f"
+GOOD, BAD = "#2f9e6e", "#d9694f"
 INKS = ("#334155", "#3b6fb5", "#a2559c", "#b08a2e")
 WIDTH, MARGINS = 8, (0.95, 0.15, 0.47, 0.25)  # inches; left, right, below and above the axes
-WER_BINS = [step / 20 for step in range(31)]  # 0 to 1.5
+FLATTENED = 5
+"""A bar that is so many times as high as the next one flattens the others."""
 
 
 class Chart(NamedTuple):
-    """A chart with its caption."""
+    """A chart with its caption, and when it applies; `page_only` if Prefect's UI does not show it."""
 
     caption: str
     draw: Callable[[ReportContext], "Figure"]
-
-
-def outcome_bar(context: ReportContext) -> "Figure":
-    """Draw one bar of all hours, divided by what became of them."""
-    report = context.report
-    figure, axes = new_figure(1.15)
-    rescued = report.rescued.hours or 0.0
-    pieces = [
-        ("kept", report.kept_hours - rescued, GOOD),
-        ("rescued by a larger model", rescued, RESCUED),
-        ("dropped", report.dropped_hours, BAD),
-    ]
-    left = 0.0
-    for name, hours, colour in pieces:
-        if hours > 0:
-            axes.barh(0, hours, left=left, color=colour, label=f"{name} {hours:.2f} h", height=0.6)
-            left += hours
-    axes.set(yticks=[], xlim=(0, max(left, 1e-9)), xlabel="hours")
-    axes.spines["left"].set_visible(False)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, fontsize=8, borderpad=0)
-    return figure
+    applies: Callable[[Report], object] = lambda report: True
+    page_only: bool = False
 
 
 def wer_histogram(context: ReportContext) -> "Figure":
-    """Draw utterances by WER: of the selected hypotheses, of the small model or each of an ensemble's models."""
-    report, rows = context.report, context.rows
-    cascade = "small_wer" in rows.schema.names
-    models = {"small model": "small_wer"} if cascade else {role: f"{role}_wer" for role in report.speed}
-    figure, axes = new_figure(2.6)
-    axes.hist(
-        clip_wer(rows["wer"]), WER_BINS, histtype="stepfilled", color=GOOD, alpha=0.75, label="selected hypothesis"
-    )
-    for (name, column), colour in zip(models.items(), cycle(INKS), strict=False):
-        axes.hist(clip_wer(rows[column]), WER_BINS, histtype="step", color=colour, linewidth=1.2, label=name)
+    """Draw utterances by WER: of the selected hypotheses, and of the small model or each of an ensemble's models."""
+    report = context.report
     by_wer = report.gates and criteria_for(report.gates.by, "small")[0] == "wer"
-    limits = report.gates.limits["wer"] if report.gates and by_wer else GateLimits()
-    for limit, label in ((limits.accept, "accept"), (limits.reject, "reject")):
-        if limit is not None:
-            axes.axvline(limit, color=BAD, linestyle=":", linewidth=1)
-            axes.text(limit, axes.get_ylim()[1], f" {label}", color=BAD, fontsize=8, va="top")
-    axes.set(xlabel="WER (the last bar includes everything above 150%)", ylabel="utterances", xlim=(0, WER_BINS[-1]))
+    gate = report.gates.limits["wer"] if report.gates and by_wer else GateLimits()
+    limits = {"accept": gate.accept, "reject": gate.reject}
+    figure, axes = histogram_figure(report.distributions["wer"], limits)
+    axes.set(xlabel="WER (the last bar includes everything above 150%)", xlim=(0, WER_EDGES[-1]))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    return figure
+
+
+def doubt_histogram(context: ReportContext) -> "Figure":
+    """Draw utterances by doubt, with the highest that each model keeps."""
+    report = context.report
+    models = report.calibration.models if report.calibration else {}
+    figure, axes = histogram_figure(
+        report.distributions["doubt"], {f"limit of the {role} model": model.limit for role, model in models.items()}
+    )
+    axes.set_xscale("symlog", linthresh=DOUBT_EDGES[1], linscale=0.3)
+    axes.set_xticks([0, *(10.0**power for power in range(-2, 4))])
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set(xlabel="doubt (logarithmic; the last bar includes everything above 560)", xlim=(0, DOUBT_EDGES[-1]))
+    return figure
+
+
+def histogram_figure(made: Histogram, limits: dict[str, float | None]) -> "tuple[Figure, Axes]":
+    """Draw a histogram: its first series filled, the others as lines, and limits as dotted lines.
+
+    The vertical axis is logarithmic if one bar is so high that most others could not be seen.
+    """
+    figure, axes = new_figure(2.6)
+    for (name, counts), colour in zip(made.counts.items(), cycle(INKS[-1:] + INKS), strict=False):
+        first = name == next(iter(made.counts))
+        style: dict[str, Any] = {"fill": True, "color": GOOD, "alpha": 0.75} if first else {"color": colour}
+        axes.stairs(counts, made.edges, label=name, linewidth=1.2, **style)
+    heights = sorted(next(iter(made.counts.values())))
+    flattened = heights[-1] > FLATTENED * max(heights[-2], 1)
+    if flattened:
+        axes.set_yscale("symlog", linthresh=1)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.set(ylabel="utterances (logarithmic)" if flattened else "utterances", ylim=(0, None))
+    for line, (name, limit) in enumerate((name, limit) for name, limit in limits.items() if limit is not None):
+        axes.axvline(limit, color=BAD, linestyle=":", linewidth=1)
+        height = 1 - line / 10  # labels of limits that are close to each other lie below each other
+        axes.text(limit, height, f" {name}", color=BAD, fontsize=8, va="top", transform=axes.get_xaxis_transform())
     axes.legend(frameon=False, fontsize=8)
+    return figure, axes
+
+
+def has_curves(report: Report) -> bool:
+    """Tell whether planted errors say what the small model would find by other limits."""
+    return bool(report.calibration and next(iter(report.calibration.models.values())).doubt)
+
+
+def found_curves(context: ReportContext) -> "Figure":
+    """Draw which share of replaced words the small model finds by doubt and by WER, by what that loses."""
+    assert context.report.calibration
+    small = next(iter(context.report.calibration.models.values()))
+    figure, axes = new_figure(2.4)
+    for name, curve, colour in (("by doubt", small.doubt, GOOD), ("by WER", small.wer, BAD)):
+        points = sorted((point.lost, point.found["substitution"]) for point in curve if "substitution" in point.found)
+        axes.step([lost for lost, _ in points], [found for _, found in points], where="post", color=colour, label=name)
+    axes.set(xlabel="right references that are lost", ylabel="replaced words found", xlim=(0, 0.1), ylim=(0, 1.02))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.legend(frameon=False, fontsize=8, loc="center right")
     return figure
 
 
@@ -124,10 +154,6 @@ def new_figure(height: float) -> "tuple[Figure, Axes]":
     axes = figure.subplots(gridspec_kw=sides)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
-
-
-def clip_wer(wer: pa.ChunkedArray) -> list[float]:
-    return [min(rate, WER_BINS[-1]) for rate in wer.drop_null().to_pylist()]
 
 
 def data_uri(figure: "Figure") -> str:

@@ -1,4 +1,4 @@
-"""Examples of dropped rows: what the reference says, what was read instead, and what was probably said."""
+"""Examples of rows: what the reference says, what was read instead, and what was probably said."""
 
 from typing import Any
 
@@ -16,6 +16,7 @@ from winnow.text.normalize import Normalizer
 from winnow.text.spelled_like import Part, differences, join_parts, needs_space
 
 EXAMPLES_PER_REASON = 3
+MOST_EXAMPLES = 5
 MISSING = "**\\^**"
 """Shown where words are missing."""
 
@@ -23,15 +24,23 @@ Span = tuple[int, int]
 """Start and end of a stretch of a text, in characters; equal where words are missing."""
 
 
+class Mark(BaseModel, frozen=True):
+    """A stretch of a reference, and what was read there: None if it is the same, empty if nothing was."""
+
+    reference: str
+    read: str | None
+
+
 class Example(BaseModel, frozen=True):
-    """A dropped row. `doubtful` are the stretches of the reference that differ from what was read.
+    """A row as an example. `doubtful` are the stretches of the reference that differ from what was read.
 
     `preferred` is the hypothesis that all models that read the row prefer to the reference, `proposal` what it makes of
     the reference; `margin` are the nats by which every model prefers it. They are None if there is no such text.
+    `marks` align the reference with what was read.
     """
 
     id: int
-    reason: str
+    reason: str | None
     wer: float | None
     reference: str
     doubtful: list[Span]
@@ -39,6 +48,7 @@ class Example(BaseModel, frozen=True):
     preferred: str | None = None
     margin: float | None = None
     proposal: str | None = None
+    marks: list[Mark] = []
 
 
 def dropped_examples(rows: pa.Table, comparison: Comparison | Normalizer) -> list[Example]:
@@ -47,10 +57,24 @@ def dropped_examples(rows: pa.Table, comparison: Comparison | Normalizer) -> lis
     examples = []
     for reason in sorted(set(dropped["reason"].to_pylist())):
         chosen = dropped.filter(pc.equal(dropped["reason"], reason)).slice(0, EXAMPLES_PER_REASON).combine_chunks()
-        read = Operands(chosen, Rules(rules=())).read
-        for i, row in enumerate(chosen.to_pylist()):
-            examples.append(example_of(row, [role for role in read if read[role][i]], comparison))
+        examples += some_examples(chosen, comparison)
     return examples
+
+
+def doubtful_examples(rows: pa.Table, comparison: Comparison | Normalizer) -> list[Example]:
+    """Return the kept rows with the highest doubt."""
+    kept = rows.filter(pc.and_(pc.equal(rows["decision"], "keep"), pc.is_valid(rows["doubt"])))
+    return some_examples(kept.take(pc.select_k_unstable(kept, MOST_EXAMPLES, [("doubt", "descending")])), comparison)
+
+
+def some_examples(rows: pa.Table, comparison: Comparison | Normalizer) -> list[Example]:
+    """Return the first rows as examples."""
+    chosen = rows.slice(0, MOST_EXAMPLES).combine_chunks()
+    read = Operands(chosen, Rules(rules=())).read
+    return [
+        example_of(row, [role for role in read if read[role][i]], comparison)
+        for i, row in enumerate(chosen.to_pylist())
+    ]
 
 
 def example_of(row: dict[str, Any], roles: list[Role], comparison: Comparison | Normalizer) -> Example:
@@ -69,6 +93,7 @@ def example_of(row: dict[str, Any], roles: list[Role], comparison: Comparison | 
         preferred=reading and reading.text,
         margin=reading and reading.margin,
         proposal=row["proposal"],
+        marks=[Mark(reference=part.reading, read=part.text) for part in parts],
     )
 
 

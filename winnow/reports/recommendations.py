@@ -13,6 +13,7 @@ from winnow.gates.criteria import criteria_for
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.reports.summary import Report
+from winnow.reports.wer_distribution import WER_LEVELS
 from winnow.schema import QUARANTINE_REASONS, RETRIABLE, remedy_for
 
 Advice = Callable[[Report, Settings], Iterator[str]]
@@ -36,20 +37,37 @@ def if_accepted(settings: Settings, group: str, option: str, value: float | None
 
 
 def high_wer(report: Report, settings: Settings) -> Iterator[str]:
-    """As in NeMo Curator's guide to WER filtering."""
+    """As in NeMo Curator's guide to WER filtering, unless the model reads most utterances well."""
     mean = report.wer["all"].mean
-    if mean is not None and mean > 0.30:
+    if mean is not None and mean > 0.30 and not mostly_read_well(report):
         yield f"The mean WER is {mean:.0%}: try a larger model, and listen to some of the audio."
 
 
 def varying_wer(report: Report, settings: Settings) -> Iterator[str]:
-    """As in NeMo Curator's guide to WER filtering."""
-    std = report.wer["all"].std
-    if std is not None and std > 0.20:
+    """As in NeMo Curator's guide to WER filtering, unless the model reads most utterances well."""
+    std, median = report.wer["all"].std, report.wer["all"].median
+    if std is None or std <= 0.20:
+        return
+    if mostly_read_well(report):
+        yield (
+            f"The WER varies widely (standard deviation {std:.0%}), but half of the utterances have at most "
+            f"{median:.1%}: the model fits, and most utterances with a high WER probably have wrong references. "
+            "Compare them with the audio, beginning with the examples below."
+        )
+    else:
         yield (
             f"The WER varies widely (standard deviation {std:.0%}): look at the examples below, and consider a model "
             "that was trained for this domain."
         )
+
+
+def mostly_read_well(report: Report) -> bool:
+    """Tell whether half of the utterances have an excellent WER.
+
+    A model that does not fit reads nearly all utterances badly; wrong references raise the WER of their own only.
+    """
+    median = report.wer["all"].median
+    return median is not None and median <= WER_LEVELS["excellent"]
 
 
 def doubtful_references(report: Report, settings: Settings) -> Iterator[str]:

@@ -1,30 +1,23 @@
 """The report as markdown for Prefect's UI, and as an HTML page."""
 
-from html import escape
+from functools import cache
+from itertools import count
 from pathlib import Path
 
 import pyarrow as pa
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 from winnow.parameters.ensemble import Settings
 from winnow.printable import one_line
 from winnow.reports.formatting import escape_markdown
+from winnow.reports.headline import cards, headline
+from winnow.reports.provenance import provenance
 from winnow.reports.sections import SECTIONS
 from winnow.reports.summary import Report, ReportContext
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; color: #1e293b; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }}
-table {{ border-collapse: collapse; margin: 1rem 0 }}
-th, td {{ border-bottom: 1px solid #e2e8f0; padding: .3rem .7rem; text-align: left; vertical-align: top }}
-th {{ white-space: nowrap }}
-img {{ max-width: 100% }} code {{ font-size: 13px }}
-</style></head><body>
-{body}
-</body></html>
-"""
+from winnow.reports.svg import inline_svg
+from winnow.runs.run_record import RunRecord
 
 
 def render_markdown(report: Report, rows: pa.Table, settings: Settings) -> str:
@@ -41,15 +34,48 @@ def render_markdown(report: Report, rows: pa.Table, settings: Settings) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def headline(report: Report) -> str:
-    """Summarize the run's decisions in one sentence."""
-    kept = f"{report.kept:,} of {report.utterances:,} utterances kept"
-    hours = f"{report.kept_hours:.2f} of {report.hours:.2f} h"
-    return f"**{kept}** ({hours}), {report.dropped:,} dropped, {report.quarantined:,} quarantined."
+def render_report(context: ReportContext, record: RunRecord | None = None) -> str:
+    """Render the report as a page that fetches nothing and runs no scripts."""
+    numbers = count()
+    sections = [
+        {
+            "name": section.heading.lower().replace(" ", "-"),
+            "heading": section.heading,
+            "charts": [
+                (chart.caption, inline_svg(chart.draw(context), chart.caption, next(numbers)))
+                for chart in section.charts_of(context.report)
+            ],
+            "body": section.page(context) if section.page else as_html(section.text(context)),
+        }
+        for section in SECTIONS
+        if section.applies(context.report)
+    ]
+    if record:
+        sections.append(
+            {"name": "provenance", "heading": "Provenance", "charts": [], "body": as_html(provenance(record))}
+        )
+    return template("report.html").render(
+        title=one_line(f"Quality report: {Path(context.settings.manifest).name}"),
+        report=context.report,
+        cards=cards(context.report),
+        sections=sections,
+    )
 
 
 def render_page(text: str, title: str) -> str:
-    """Render markdown as an HTML page that fetches nothing and runs no scripts."""
-    return PAGE.format(
-        title=escape(one_line(title)), body=MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
-    )
+    """Render markdown as a page of the same style."""
+    return template("page.html").render(title=one_line(title), body=as_html(text))
+
+
+def as_html(text: str) -> Markup:
+    """Render markdown; its tables can be scrolled where the page is narrower than they are."""
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    html = html.replace("<table>", '<div class="scrolled" tabindex="0"><table>').replace("</table>", "</table></div>")
+    return Markup(html)
+
+
+@cache
+def template(name: str) -> Template:
+    """Return a template of the package, which escapes every text that is no markup."""
+    loader = PackageLoader("winnow.reports", "templates")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True).get_template(name)

@@ -10,6 +10,7 @@ from winnow.evidence.proposals import columns_for_readings, scoring_roles
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.reports.audit import audit_decisions
 from winnow.reports.heard import PREFIX, heard_columns
+from winnow.reports.slices import field_columns
 from winnow.reports.wer_distribution import EDIT_COUNTS
 from winnow.roles import band_of
 from winnow.rules.rule import Rules
@@ -20,7 +21,7 @@ from winnow.validation.rules import rules_for
 
 COMMON_COLUMNS = [
     *("id", "duration", "text", "reason", "reasons", "mended"),
-    *("pred_text", "wer", "agreement", "model", "proposal", "decision"),
+    *("pred_text", "wer", "doubt", "agreement", "model", "proposal", "decision"),
 ]
 
 
@@ -34,11 +35,17 @@ def report_columns(settings: Settings) -> list[str]:
 
 
 def read_report_rows(filtered: list[Path], settings: Settings, calibration: Calibration | None) -> pa.Table:
-    """Read all filtered shards of a run: the report's columns, `language`, and `large_keeps`, the audit's decisions."""
+    """Read all filtered shards of a run: the report's columns, `language`, and `large_keeps`, the audit's decisions.
+
+    Fields with few values are columns as well; see `winnow.reports.slices`.
+    """
     columns, rules = report_columns(settings), rules_for(settings, calibration)
     schema = read_schema(filtered[0])
     columns += optional_columns(schema, columns)
-    return pa.concat_tables([read_shard(shard, columns, heard_columns(schema), rules) for shard in filtered])
+    heard = heard_columns(schema)
+    shards, crowded = zip(*(read_shard(shard, columns, heard, rules) for shard in filtered), strict=True)
+    rows = pa.concat_tables(shards, promote_options="default")
+    return rows.drop_columns(sorted(set().union(*crowded) & set(rows.schema.names)))
 
 
 def optional_columns(schema: pa.Schema, columns: list[str]) -> list[str]:
@@ -47,14 +54,19 @@ def optional_columns(schema: pa.Schema, columns: list[str]) -> list[str]:
     return [name for name in schema.names if name in wanted and name not in columns]
 
 
-def read_shard(shard: Path, columns: list[str], heard: list[str], rules: Rules) -> pa.Table:
-    """Read one filtered shard; all its columns only if the audit has to apply the rules again."""
+def read_shard(shard: Path, columns: list[str], heard: list[str], rules: Rules) -> tuple[pa.Table, set[str]]:
+    """Read one filtered shard; all its columns only if the audit has to apply the rules again.
+
+    Also returns the columns of fields with too many values to be read.
+    """
     audited = "audit" in read_schema(shard).names and pc.any(read_table(shard, columns=["audit"])["audit"]).as_py()
     rows = read_table(shard, columns=None if audited else [*columns, *heard, "fields"])
-    large_keeps = audit_decisions(rows, rules) if audited else pa.nulls(len(rows), pa.bool_())
-    languages = pa.array(row_languages(rows["fields"].to_pylist()), pa.string())
-    found = rows.select(heard).rename_columns([f"{PREFIX}{name}" for name in heard])
-    rows = rows.select(columns).append_column("language", languages).append_column("large_keeps", large_keeps)
-    for name in found.schema.names:
-        rows = rows.append_column(name, found[name])
-    return rows
+    fields = rows["fields"].to_pylist()
+    few_valued, crowded = field_columns(fields)
+    added = {
+        "language": pa.array(row_languages(fields), pa.string()),
+        "large_keeps": audit_decisions(rows, rules) if audited else pa.nulls(len(rows), pa.bool_()),
+        **{f"{PREFIX}{name}": rows[name] for name in heard},
+        **few_valued,
+    }
+    return pa.table({**{name: rows[name] for name in columns}, **added}), crowded

@@ -5,12 +5,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow.compute as pc
+from markupsafe import Markup
 
 from winnow.reports.cascade_section import cascade_section
-from winnow.reports.charts import Chart, agreement_curve, data_uri, outcome_bar, wer_histogram
+from winnow.reports.charts import (
+    Chart,
+    agreement_curve,
+    data_uri,
+    doubt_histogram,
+    found_curves,
+    has_curves,
+    wer_histogram,
+)
 from winnow.reports.counts import ReasonCount, transcribed_rows
 from winnow.reports.evidence_section import evidence_section
+from winnow.reports.example_marks import examples_as_html
 from winnow.reports.examples import MISSING, mark_doubtful
+from winnow.reports.flow import flow_chart
 from winnow.reports.formatting import (
     code_span,
     escape_markdown,
@@ -23,6 +34,7 @@ from winnow.reports.formatting import (
 from winnow.reports.languages import MULTIPLE, UNDETERMINED
 from winnow.reports.listening_section import listening_section
 from winnow.reports.recommendations import recommend
+from winnow.reports.slices_section import slices_section
 from winnow.reports.summary import RelabelledCount, Report, ReportContext
 from winnow.reports.wer_distribution import WER_LEVELS
 from winnow.schema import INPUT_TEXT, MENDINGS, QUARANTINE_REASONS
@@ -35,11 +47,21 @@ class Section(NamedTuple):
     text: Callable[[ReportContext], str]
     applies: Callable[[Report], object] = lambda report: True
     charts: tuple[Chart, ...] = ()
+    page: Callable[[ReportContext], Markup] | None = None
+    """What the page shows instead of the text."""
 
     def render(self, context: ReportContext) -> str:
         """Return the section as markdown."""
-        charts = [f"![{chart.caption}]({data_uri(chart.draw(context))})" for chart in self.charts]
+        charts = [
+            f"![{chart.caption}]({data_uri(chart.draw(context))})"
+            for chart in self.charts_of(context.report)
+            if not chart.page_only
+        ]
         return "\n\n".join([f"## {self.heading}", *charts, self.text(context)])
+
+    def charts_of(self, report: Report) -> list[Chart]:
+        """Return the charts that the report has figures for."""
+        return [chart for chart in self.charts if chart.applies(report)]
 
 
 def decisions(context: ReportContext) -> str:
@@ -214,7 +236,8 @@ def examples(context: ReportContext) -> str:
 
 
 SECTIONS = (
-    Section("Decisions", decisions, charts=(Chart("What became of the audio", outcome_bar),)),
+    Section("Decisions", decisions, charts=(Chart("What became of the audio", flow_chart),)),
+    Section("Recommendations", recommendations),
     Section(
         "Word error rate",
         word_error_rates,
@@ -227,13 +250,26 @@ SECTIONS = (
         applies=lambda report: report.agreement,
         charts=(Chart("Hours by minimum agreement", agreement_curve),),
     ),
+    Section("Slices", slices_section, applies=lambda report: report.slices),
     Section("Languages", languages, applies=lambda report: report.languages),
-    Section("Evidence", evidence_section, applies=lambda report: report.calibration),
+    Section(
+        "Evidence",
+        evidence_section,
+        applies=lambda report: report.calibration,
+        charts=(
+            Chart("Utterances by doubt", doubt_histogram, lambda report: "doubt" in report.distributions, True),
+            Chart("Replaced words that the small model finds, by what is lost", found_curves, has_curves, True),
+        ),
+    ),
     Section("Listening", listening_section, applies=lambda report: report.heard),
     Section("Cascade", cascade_section, applies=lambda report: report.bands),
     Section("Reasons", reasons, applies=lambda report: report.reasons),
     Section("Mended rows", mended_rows, applies=lambda report: report.mended),
     Section("Speed", speed),
-    Section("Recommendations", recommendations),
-    Section("Examples", examples, applies=lambda report: report.dropped),
+    Section(
+        "Examples",
+        examples,
+        applies=lambda report: report.dropped or report.doubtful,
+        page=examples_as_html,
+    ),
 )

@@ -11,7 +11,7 @@ from winnow.gates.criteria import Gates
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.reports.agreement import Agreement, count_both_models_agree, summarize_agreement
-from winnow.reports.bands import Band, count_bands, summarize_bands
+from winnow.reports.bands import Band, count_bands, rescued_rows, summarize_bands
 from winnow.reports.counts import (
     NO_UTTERANCES,
     MendedCount,
@@ -24,9 +24,11 @@ from winnow.reports.counts import (
     sum_counts,
     transcribed_rows,
 )
-from winnow.reports.examples import Example, dropped_examples
+from winnow.reports.distributions import DOUBT_EDGES, WER_EDGES, Histogram, histogram
+from winnow.reports.examples import Example, doubtful_examples, dropped_examples, some_examples
 from winnow.reports.heard import HeardDistribution, summarize_heard
 from winnow.reports.languages import LanguageFigures, summarize_languages
+from winnow.reports.slices import Slice, summarize_slices
 from winnow.reports.throughput import Throughput
 from winnow.reports.wer_distribution import WerDistribution, wer_distribution
 from winnow.roles import Role
@@ -48,8 +50,9 @@ class Report(BaseModel, frozen=True):
     `rescued`, `lost` and `saved_seconds` are sums over `bands`. `alike` counts dropped utterances in which the small
     and the large model have the same words. `agreement` is None if every utterance must have a reference. `proposals`
     counts dropped utterances with a proposal; `relabelled` is None unless the run was relabelled. `heard` has the
-    columns of measures. `warnings` are
-    sentences that should not be overlooked.
+    columns of measures. `distributions` has utterances by WER and by doubt, `slices` those that stand out first.
+    `examples` are dropped utterances, `doubtful` kept ones with the highest doubt, `rescued_examples` some of
+    `rescued`. `warnings` are sentences that should not be overlooked.
     """
 
     lines: int
@@ -78,7 +81,11 @@ class Report(BaseModel, frozen=True):
     reasons: dict[str, ReasonCount]
     mended: dict[str, MendedCount] = {}
     speed: dict[Role, Throughput]
+    distributions: dict[str, Histogram] = {}
+    slices: list[Slice] = []
     examples: list[Example] = []
+    doubtful: list[Example] = []
+    rescued_examples: list[Example] = []
     warnings: list[str] = []
 
     @property
@@ -132,6 +139,7 @@ def summarize(
         **count_decisions(rows, manifest, settings.filter),
         **references_in_doubt(rows, settings),
         heard=summarize_heard(rows),
+        **distributed(transcribed, ["small"]),
         escalated_hours=hours_of(escalated),
         wer=wer,
         languages=summarize_languages(rows, settings.roles),
@@ -139,6 +147,10 @@ def summarize(
         further={role: count_bands(transcribed, role) for role in settings.roles[1:-1]},
         gates=gates,
         calibration=calibration,
+        rescued_examples=some_examples(
+            rescued_rows(transcribed, settings.filter.max_kept_wer) if settings.large else transcribed.slice(0, 0),
+            settings.comparison,
+        ),
         rescued=sum_counts(band.rescued for band in bands.values()),
         lost=sum_counts(band.lost for band in bands.values()),
         saved_seconds=sum(saved) if saved else None,
@@ -148,12 +160,24 @@ def summarize(
     )
 
 
+def distributed(transcribed: pa.Table, roles: list[Role]) -> dict[str, Any]:
+    """Return the fields of the report about how WER and doubt are distributed, and about slices."""
+    wers = {"selected hypothesis": "wer"} | {f"{role} model": f"{role}_wer" for role in roles}
+    doubts = {"all that are judged": "doubt"}
+    histograms = {"wer": histogram(transcribed, wers, WER_EDGES), "doubt": histogram(transcribed, doubts, DOUBT_EDGES)}
+    return {
+        "distributions": {name: made for name, made in histograms.items() if made.counts},
+        "slices": summarize_slices(transcribed),
+    }
+
+
 def references_in_doubt(rows: pa.Table, settings: Settings) -> dict[str, Any]:
     """Return the fields of the report about references that are probably wrong, or were."""
     dropped = rows_where(rows, "decision", "drop")
     fields: dict[str, Any] = {
         "proposals": count_utterances(dropped.filter(pc.is_valid(dropped["proposal"]))),
         "examples": dropped_examples(rows, settings.comparison),
+        "doubtful": doubtful_examples(rows, settings.comparison),
     }
     if INPUT_TEXT in rows.schema.names:
         relabelled = rows.filter(pc.is_valid(rows[INPUT_TEXT]))
@@ -175,6 +199,7 @@ def summarize_ensemble(
         **count_decisions(rows, manifest, settings.filter),
         **references_in_doubt(rows, settings),
         heard=summarize_heard(rows),
+        **distributed(transcribed, list(speed)),
         wer=wer | {role: wer_distribution(transcribed, role) for role in speed},
         languages=summarize_languages(rows, speed),
         agreement=summarize_agreement(transcribed),

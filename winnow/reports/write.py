@@ -10,11 +10,12 @@ from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.printable import printable_json
 from winnow.reports.counts import check_conservation
 from winnow.reports.little_kept import little_kept
-from winnow.reports.render import render_markdown, render_page
+from winnow.reports.render import render_markdown, render_report
 from winnow.reports.report_rows import read_report_rows
-from winnow.reports.summary import Report, summarize, summarize_ensemble
+from winnow.reports.summary import Report, ReportContext, summarize, summarize_ensemble
 from winnow.reports.throughput import Throughput
 from winnow.roles import Role
+from winnow.runs.run_record import read_run_record
 from winnow.runs.shard_files import read_table
 from winnow.runs.storage import put
 from winnow.schema import ShardedManifest
@@ -44,5 +45,5 @@ def write_report(
     report = report.model_copy(update={"warnings": list(little_kept(report))})
     text = render_markdown(report, rows, settings)
     put(run / "report.json", printable_json(report.model_dump_json(indent=2)).encode() + b"\n")
-    put(run / "report.html", render_page(text, f"Quality report: {Path(settings.manifest).name}").encode())
+    put(run / "report.html", render_report(ReportContext(report, rows, settings), read_run_record(run)).encode())
     return report, text

@@ -1,0 +1,211 @@
+"""The report's page: its parts, that it is inert, and that all forms of the report have the same figures."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tests.test_report import CASCADE, DOUBTED, MANIFEST, SETTINGS, made_report, rows, throughput
+from winnow.evidence.calibration import Calibration, CurvePoint, ModelCalibration
+from winnow.evidence.found import FoundRate
+from winnow.reports.charts import wer_histogram
+from winnow.reports.distributions import Histogram, count_bins
+from winnow.reports.flow import flow_links
+from winnow.reports.headline import cards, format_duration
+from winnow.reports.recommendations import recommend
+from winnow.reports.render import render_markdown, render_report
+from winnow.reports.slices import field_columns, summarize_slices
+from winnow.reports.summary import Report, ReportContext, summarize
+from winnow.runs.run_record import RunRecord
+from winnow.schema import ShardedManifest
+
+SCHEMA = Path(__file__).parent.parent / "docs" / "report.schema.json"
+POINT = CurvePoint(limit=2.0, lost=0.01, found={"substitution": 0.9})
+CALIBRATION = Calibration(
+    lose=0.02,
+    lost=0.015,
+    models={"small": ModelCalibration(references=9, right=0.9, limit=3.0, doubt=[POINT], wer=[POINT])},
+    found={"substitution": FoundRate(planted=40, found=0.95, low=0.84, high=0.99)},
+)
+
+
+class Parsed(HTMLParser):
+    """A page's elements with their attributes, and its text outside of styles."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open and self.open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        self.text += "" if self.open and self.open[-1] == "style" else data
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    speed = {"small": throughput(4, 36), "large": throughput(2, 72)}
+    return summarize(CASCADE, MANIFEST, speed, SETTINGS, calibration=CALIBRATION)
+
+
+@pytest.fixture(scope="module")
+def page(report) -> str:
+    record = RunRecord(
+        parameters={"manifest": "/data/<b>.jsonl", "gate": {"accept": 0.2, "preset": None}},
+        sha256={"/data/<b>.jsonl": "a" * 64},
+        versions={"winnow": "1.2"},
+    )
+    return render_report(ReportContext(report, CASCADE, SETTINGS), record)
+
+
+def test_page_loads_nothing_and_runs_nothing(page):
+    parsed = Parsed(page)
+    assert {tag for tag, _ in parsed.elements}.isdisjoint({"script", "link", "iframe", "object", "img", "image"})
+    assert not re.search(r"@import|url\((?!#)", page)
+    addresses = {value for _, attributes in parsed.elements for name, value in attributes.items() if "href" in name}
+    assert all(address and address.startswith("#") for address in addresses)
+    policies = [attributes.get("content") for tag, attributes in parsed.elements if tag == "meta"]
+    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in policies
+
+
+def test_page_is_small_and_names_every_part_once(page):
+    assert len(page) < 200_000
+    names = [attributes["id"] for _, attributes in Parsed(page).elements if "id" in attributes]
+    assert len(names) == len(set(names))
+    targets = re.findall(r'href="#([^"]+)"', page) + re.findall(r"url\(#([^)]+)\)", page)
+    assert set(targets) <= set(names)
+
+
+def test_every_chart_has_a_label_and_takes_its_colours_from_the_page(page):
+    labels = [attributes.get("aria-label") for tag, attributes in Parsed(page).elements if tag == "svg"]
+    assert labels[:2] == ["What became of the audio", "Utterances by word error rate"]
+    charts = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
+    assert "var(--good)" in charts
+    assert "#2f9e6e" not in charts
+
+
+def test_page_markdown_and_json_have_the_same_figures(report, page):
+    text = Parsed(page).text
+    markdown = render_markdown(report, CASCADE, SETTINGS)
+    assert Report.model_validate_json(report.model_dump_json()) == report
+    assert report.balance in text
+    assert report.balance in markdown
+    assert [card.value for card in cards(report)] == ["2.00 h", "2", "95.0%", "1.5%", "108 s"]
+    for card in cards(report):
+        assert card.value in text
+        assert card.detail in text
+    for name, count in report.reasons.items():
+        assert re.search(rf"{name}\s+{count.utterances:,}\s", text)
+        assert f"`{name}` | {count.utterances:,} |" in markdown
+    assert "95.0%" in markdown  # found, as on the card
+
+
+def test_page_says_where_the_run_comes_from(page):
+    text = Parsed(page).text
+    assert re.search(r"gate\.accept\s+0\.2\s", text)
+    assert "gate.preset" not in text
+    assert "/data/<b>.jsonl" in text.replace("\u2060", "")
+    assert "a" * 64 in text
+
+
+def test_words_are_marked_where_reference_and_reading_differ():
+    one_line = ShardedManifest(shards=[], seconds=[], lines=1, blank=0)
+    report = summarize(rows(DOUBTED), one_line, {"small": throughput(1, 1)}, SETTINGS)
+    page = render_report(ReportContext(report, rows(DOUBTED), SETTINGS))
+    assert '<p class="words">five <del>nine</del> <ins>two</ins> &lt;b&gt;eight <ins>zero</ins></p>' in page
+
+
+def test_hours_flow_from_band_to_band_without_loss(report):
+    links = flow_links(report)
+    assert [tuple(link) for link in links] == [
+        ("read", "accepted by the small model", 1.0),
+        ("accepted by the small model", "kept", 1.0),
+        ("read", "read by a larger model", 2.0),
+        ("read by a larger model", "kept", 1.0),
+        ("read by a larger model", "dropped", 1.0),
+        ("read", "rejected by the gate", 1.0),
+        ("rejected by the gate", "dropped", 1.0),
+    ]
+    without_gate = flow_links(report.model_copy(update={"bands": {}}))
+    assert [tuple(link) for link in without_gate] == [("read", "kept", 2.0), ("read", "dropped", 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("values", "counts"),
+    [([], [0, 0]), ([-1.0, 0.0, 0.4], [3, 0]), ([0.5, 1.0, 9.0], [0, 3])],
+)
+def test_values_beyond_the_edges_are_in_the_outer_bins(values, counts):
+    assert count_bins(np.array(values), [0.0, 0.5, 1.0]) == counts
+
+
+@pytest.mark.parametrize(("highest", "scale"), [(100, "linear"), (10_000, "symlog")])
+def test_axis_is_logarithmic_if_one_bar_flattens_the_others(report, highest, scale):
+    made = Histogram(edges=[0.0, 0.5, 1.0], counts={"selected hypothesis": [highest, 50]})
+    context = ReportContext(report.model_copy(update={"distributions": {"wer": made}}), CASCADE, SETTINGS)
+    assert wer_histogram(context).axes[0].get_yscale() == scale
+
+
+def sliced(groups: dict[str | None, tuple[int, int]]) -> pa.Table:
+    """Return rows of speakers, of each so many and so many of them kept."""
+    made = [
+        {"duration": 3.0, "decision": "keep" if number < kept else "drop", "speaker": speaker}
+        for speaker, (count, kept) in groups.items()
+        for number in range(count)
+    ]
+    speakers = pa.array([row.pop("speaker") for row in made], pa.string()).dictionary_encode()
+    return rows(*made).append_column("field speaker", speakers)
+
+
+def test_slices_that_stand_out_come_first_and_small_ones_are_left_out():
+    slices = summarize_slices(sliced({"ann": (50, 48), "bob": (40, 5), None: (50, 47), "few": (9, 0)}))
+    assert [(part.field, part.value, part.kept, part.utterances, part.stands_out) for part in slices] == [
+        ("speaker", "bob", 5, 40, True),
+        ("speaker", "ann", 48, 50, True),
+        ("speaker", "(not stated)", 47, 50, True),
+    ]
+    assert slices[0].low < 5 / 40 < slices[0].high
+
+
+def test_fields_with_few_texts_are_slices_and_all_others_are_not():
+    rows = [json.dumps({"speaker": f"s{n % 3}", "id": f"u{n}", "clean": n % 2 == 0, "snr": n / 7}) for n in range(100)]
+    columns, crowded = field_columns([*rows, None])
+    assert {name: sorted(filter(None, set(values.to_pylist()))) for name, values in columns.items()} == {
+        "field speaker": ["s0", "s1", "s2"],
+        "field clean": ["false", "true"],
+    }
+    assert crowded == {"field id", "field snr"}
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(9, "9 s"), (200, "3.3 min"), (86_400, "24.0 h")])
+def test_cost_is_in_a_unit_that_fits(seconds, text):
+    assert format_duration(seconds) == text
+
+
+def test_wrong_references_are_not_taken_for_a_wrong_domain():
+    report = made_report(SETTINGS)
+    read_well = report.wer["all"].model_copy(update={"mean": 0.4, "median": 0.03, "std": 0.6})
+    advice = recommend(report.model_copy(update={"wer": report.wer | {"all": read_well}}), SETTINGS)
+    assert not any("domain" in sentence or "try a larger model" in sentence for sentence in advice)
+    assert any("probably have wrong references" in sentence for sentence in advice)
+
+
+def test_schema_in_docs_is_that_of_the_report(report):
+    """After a change of the report: python -m docs.generate."""
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(SCHEMA.read_text())
+    assert schema["properties"].keys() == Report.model_fields.keys()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(json.loads(report.model_dump_json()), schema)

@@ -1,0 +1,68 @@
+"""Examples on the page: the reference with its differences from what was read marked word by word."""
+
+from collections.abc import Iterator
+
+from markupsafe import Markup
+
+from winnow.printable import one_line
+from winnow.reports.examples import Example, Mark
+from winnow.reports.formatting import MAX_CHARACTERS, format_percent
+from winnow.reports.summary import ReportContext
+
+LEGEND = Markup(
+    "<p><del>Struck out</del>: only the reference has these words. <ins>Underlined</ins>: only what was read has them. "
+    "Proposal: what <code>winnow relabel</code> puts in the place of the reference.</p>"
+)
+EXAMPLE = Markup('<li><p class="words">{words}</p><p class="about">line {line}{reason}{wer}</p>{proposal}</li>')
+
+
+def examples_as_html(context: ReportContext) -> Markup:
+    """List dropped, doubtful and rescued utterances."""
+    report = context.report
+    lists = {
+        "Dropped: the highest WER of each reason": report.examples,
+        "Kept, with the highest doubt": report.doubtful,
+        "Rescued by a larger model": report.rescued_examples,
+    }
+    shown = [list_of(heading, examples) for heading, examples in lists.items() if examples]
+    return Markup("").join([LEGEND, *shown])
+
+
+def list_of(heading: str, examples: list[Example]) -> Markup:
+    return Markup('<h3>{}</h3><ol class="examples">{}</ol>').format(
+        heading, Markup("").join(map(show_example, examples))
+    )
+
+
+def show_example(example: Example) -> Markup:
+    """Show an example; every text is escaped."""
+    return EXAMPLE.format(
+        words=Markup(" ").join(mark_words(example.marks)),
+        line=example.id,
+        reason=f" · {example.reason}" if example.reason else "",
+        wer="" if example.wer is None else f" · WER {format_percent(example.wer, 0)}",
+        proposal=Markup("<p>Proposal: {}</p>").format(cut(example.proposal)) if example.proposal else "",
+    )
+
+
+def mark_words(marks: list[Mark]) -> Iterator[Markup]:
+    """Yield the stretches of a reference as far as they are shown, with what was read in their place."""
+    left = 2 * MAX_CHARACTERS
+    for mark in marks:
+        if left <= 0:
+            yield Markup("…")
+            return
+        left -= len(mark.reference) + len(mark.read or "")
+        if mark.read is None:
+            yield Markup("{}").format(cut(mark.reference))
+            continue
+        if mark.reference:
+            yield Markup("<del>{}</del>").format(cut(mark.reference))
+        if mark.read:
+            yield Markup("<ins>{}</ins>").format(cut(mark.read))
+
+
+def cut(text: str) -> str:
+    """Return the beginning of a text as one line without characters that act on a page."""
+    line = one_line(text)
+    return line if len(line) <= MAX_CHARACTERS else f"{line[:MAX_CHARACTERS]} …"

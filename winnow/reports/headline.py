@@ -1,0 +1,67 @@
+"""The headline of the report: what was kept, what the run finds, and what it took."""
+
+from typing import NamedTuple
+
+from winnow.evidence.planting import LABELS
+from winnow.reports.formatting import format_percent, format_share
+from winnow.reports.summary import Report
+
+
+class Card(NamedTuple):
+    """A figure of the headline: its name, its value, and what it is of."""
+
+    name: str
+    value: str
+    detail: str
+
+
+def headline(report: Report) -> str:
+    """Summarize the run's decisions in one sentence."""
+    kept = f"{report.kept:,} of {report.utterances:,} utterances kept"
+    hours = f"{report.kept_hours:.2f} of {report.hours:.2f} h"
+    return f"**{kept}** ({hours}), {report.dropped:,} dropped, {report.quarantined:,} quarantined."
+
+
+def cards(report: Report) -> list[Card]:
+    """Return the figures that a person looks at first."""
+    share = format_share(report.kept_hours, report.hours)
+    kept = Card("Kept", f"{report.kept_hours:.2f} h", f"{share} of {report.hours:.2f} h that were transcribed")
+    dropped = Card(
+        "Dropped",
+        f"{report.dropped:,}",
+        f"utterances, {report.dropped_hours:.2f} h; {report.quarantined:,} quarantined",
+    )
+    return [kept, dropped, *found_cards(report), *cost_cards(report)]
+
+
+def found_cards(report: Report) -> list[Card]:
+    """Say which share of planted errors is found, and what that loses; nothing if none were planted."""
+    calibration = report.calibration
+    if not calibration or not calibration.found:
+        return []
+    kind = "substitution" if "substitution" in calibration.found else next(iter(calibration.found))
+    rate = calibration.found[kind]
+    interval = f"{format_percent(rate.low)} to {format_percent(rate.high)}"
+    found = f"of references with {LABELS[kind]}, estimated by planted errors (95% interval {interval})"
+    lost = "of the right references are dropped for their doubt (estimated)"
+    return [
+        Card("Errors found", format_percent(rate.found), found),
+        Card("Wrongly lost", format_percent(calibration.lost), lost),
+    ]
+
+
+def cost_cards(report: Report) -> list[Card]:
+    """Say how long all passes took; nothing if no time was measured."""
+    seconds = sum(passed.seconds for passed in report.speed.values())
+    if not seconds:
+        return []
+    rtfx = 3600 * report.hours / seconds
+    return [Card("Cost", format_duration(seconds), f"in all passes; {rtfx:,.0f} hours of audio in an hour")]
+
+
+def format_duration(seconds: float) -> str:
+    """Return a time in the unit that fits it."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds:,.0f} s"

@@ -1,0 +1,122 @@
+"""Parts of a run by duration, language and every field of the manifest that has few values: which stand out."""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel
+
+from winnow.gates.sampling import wilson_interval
+
+FIELD = "field "
+"""What the names of the columns that `field_columns` makes begin with."""
+
+MOST_VALUES = 50  # of a field
+FEWEST_UTTERANCES = 10  # of a slice
+SECONDS = [0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0]
+NOT_STATED = "(not stated)"
+
+
+class Slice(BaseModel, frozen=True):
+    """The transcribed utterances that have a value of a field.
+
+    `low` and `high` bound the share that is kept, at 95 % confidence; `stands_out` if the share of all others lies
+    outside. `wer` is the mean of the selected hypotheses, `doubt` the median; None if unknown.
+    """
+
+    field: str
+    value: str
+    utterances: int
+    hours: float
+    kept: int
+    kept_hours: float
+    low: float
+    high: float
+    stands_out: bool
+    wer: float | None
+    doubt: float | None
+
+    @property
+    def kept_share(self) -> float:
+        return self.kept / self.utterances
+
+
+def field_columns(fields: Iterable[str | None]) -> tuple[dict[str, pa.Array], set[str]]:
+    """Return the fields with at most 50 different texts or truth values as columns, and the names of all others."""
+    objects = [msgspec.json.decode(text) if text else {} for text in fields]
+    names = dict.fromkeys(name for row in objects for name in row)
+    columns, crowded = dict[str, pa.Array](), set[str]()
+    for name in names:
+        values = [row.get(name) for row in objects]
+        if all(value is None or isinstance(value, str | bool) for value in values) and len(set(values)) <= MOST_VALUES:
+            texts = [value if value is None or isinstance(value, str) else str(value).lower() for value in values]
+            columns[FIELD + name] = pa.array(texts, pa.string()).dictionary_encode()
+        else:
+            crowded.add(FIELD + name)
+    return columns, crowded
+
+
+def summarize_slices(transcribed: pa.Table) -> list[Slice]:
+    """Summarize the slices of all fields: first those that stand out, the largest difference in kept hours first.
+
+    Slices of fewer than ten utterances are left out, and so are fields with one value.
+    """
+    kept = pc.equal(transcribed["decision"], "keep")
+    measured = pa.table(
+        {
+            "seconds": transcribed["duration"],
+            "kept": pc.cast(kept, pa.int64()),
+            "kept_seconds": pc.if_else(kept, transcribed["duration"], 0.0),
+            **{name: transcribed[name] for name in ("wer", "doubt")},
+        }
+    )
+    total, all_kept = len(transcribed), pc.sum(measured["kept"]).as_py() or 0
+    slices = [
+        made
+        for field, values in sliced_by(transcribed)
+        for made in slices_of(field, measured.append_column("value", values), total, all_kept)
+    ]
+    share = all_kept / total if total else 0.0
+    return sorted(slices, key=lambda part: (not part.stands_out, -abs(part.kept_share - share) * part.hours))
+
+
+def sliced_by(rows: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:
+    """Yield the name of each field with the value in every row."""
+    seconds = rows["duration"].to_numpy()
+    labels = [f"{low:g} to {high:g} s" for low, high in zip(SECONDS, SECONDS[1:], strict=False)]
+    labels.append(f"{SECONDS[-1]:g} s and more")
+    bins = np.clip(np.searchsorted(SECONDS, seconds, side="right") - 1, 0, len(labels) - 1)
+    yield "duration", pa.chunked_array([pa.array(labels).take(pa.array(bins))])
+    yield "language", rows["language"]
+    for name in rows.schema.names:
+        if name.startswith(FIELD) and name.removeprefix(FIELD) not in ("lang", "language", "duration"):
+            yield name.removeprefix(FIELD), pc.cast(rows[name], pa.string())
+
+
+def slices_of(field: str, rows: pa.Table, total: int, all_kept: int) -> Iterator[Slice]:
+    """Yield the slices of one field."""
+    aggregates = [("kept", "count"), ("kept", "sum"), ("seconds", "sum"), ("kept_seconds", "sum")]
+    grouped = rows.group_by("value").aggregate([*aggregates, ("wer", "mean"), ("doubt", "approximate_median")])
+    if not 1 < len(grouped) <= MOST_VALUES:
+        return
+    for group in grouped.to_pylist():
+        count, kept = group["kept_count"], group["kept_sum"]
+        if count < FEWEST_UTTERANCES:
+            continue
+        low, high = wilson_interval(kept, count)
+        others = (all_kept - kept) / (total - count) if total > count else kept / count
+        yield Slice(
+            field=field,
+            value=NOT_STATED if group["value"] is None else group["value"],
+            utterances=count,
+            hours=(group["seconds_sum"] or 0.0) / 3600,
+            kept=kept,
+            kept_hours=(group["kept_seconds_sum"] or 0.0) / 3600,
+            low=low,
+            high=high,
+            stands_out=not low <= others <= high,
+            wer=group["wer_mean"],
+            doubt=group["doubt_approximate_median"],
+        )
