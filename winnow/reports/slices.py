@@ -1,6 +1,7 @@
 """Parts of a run by duration, language and every field of the manifest that has few values: which stand out."""
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -85,7 +86,7 @@ def summarize_slices(transcribed: pa.Table) -> list[Slice]:
 def sliced_by(rows: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:
     """Yield the name of each field with the value in every row."""
     seconds = rows["duration"].to_numpy()
-    labels = [f"{low:g} to {high:g} s" for low, high in zip(SECONDS, SECONDS[1:], strict=False)]
+    labels = [f"{low:g} to {high:g} s" for low, high in pairwise(SECONDS)]
     labels.append(f"{SECONDS[-1]:g} s and more")
     bins = np.clip(np.searchsorted(SECONDS, seconds, side="right") - 1, 0, len(labels) - 1)
     yield "duration", pa.chunked_array([pa.array(labels).take(pa.array(bins))])

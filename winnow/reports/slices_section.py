@@ -7,8 +7,8 @@ from winnow.reports.summary import ReportContext
 MOST_SLICES = 20
 LEGEND = (
     "A slice has all transcribed utterances with a value of a field of the manifest. Bold: the share of all other "
-    "utterances lies outside of the 95% interval of its share. Differences between slices need not be due to the field. "
-    "WER is the mean, doubt the median."
+    "utterances lies outside of the 95% interval of its share. Differences between slices need not be due to the "
+    "field. WER is the mean, doubt the median."
 )
 
 
