@@ -2,14 +2,13 @@
 
 import json
 import re
-import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
-from tests.stand_in_hub import COMMIT, Answer, Hub
+from tests.stand_in_hub import COMMIT, Answer, Hub, hub
 
 API = re.compile(
     r"/api/datasets/(?P<name>[^/]+/[^/]+)(?:/(?P<call>revision|tree|paths-info)/(?P<rest>[^?]+))?(?:\?.*)?"
@@ -104,11 +103,5 @@ def describe(folder: Path, path: str) -> dict[str, object]:
 
 @contextmanager
 def datasets_hub(folder: Path) -> Iterator[Hub]:
-    server = Hub(folder)
-    server.RequestHandlerClass = DatasetAnswer
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with hub(folder, DatasetAnswer) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -23,8 +23,8 @@ class Hub(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(("127.0.0.1", 0), Answer)
+    def __init__(self, folder: Path, answer: "type[Answer]") -> None:
+        super().__init__(("127.0.0.1", 0), answer)
         self.folder = folder
         self.requests: list[str] = []
         self.cut: list[int] = []
@@ -95,8 +95,8 @@ class Answer(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def hub(folder: Path) -> Iterator[Hub]:
-    server = Hub(folder)
+def hub(folder: Path, answer: type[Answer] = Answer) -> Iterator[Hub]:
+    server = Hub(folder, answer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server

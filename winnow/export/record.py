@@ -5,11 +5,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from winnow.errors import OutputError, RunMismatch
 from winnow.parameters.export import Export
-from winnow.runs.completion import SUCCESS, ledger_digest
+from winnow.runs.completion import SUCCESS, SuccessFile, ledger_digest, read_success
 from winnow.runs.json_object import decode_object, encode_object
 from winnow.runs.run_record import differences, with_absolute_paths, without_not_compared
 from winnow.runs.storage import location, put, put_if_absent, read_file, sha256_if_exists
@@ -26,7 +26,7 @@ class PartCount(BaseModel, frozen=True, extra="forbid", strict=True):
     share: float
 
 
-class ExportReport(BaseModel, frozen=True, extra="forbid", strict=True):
+class ExportReport(SuccessFile, frozen=True):
     """What an export has: `kept` rows of the run are `exported` or `left_out`, which counts them by reason.
 
     `components` and `largest_share` say what keeping parts apart cost, `ledger` and `sha256` are hashes of the records
@@ -43,9 +43,6 @@ class ExportReport(BaseModel, frozen=True, extra="forbid", strict=True):
     not_compared: int
     ledger: str
     sha256: str
-
-    def encode(self) -> bytes:
-        return encode_object(self.model_dump(), indent=2)
 
     @property
     def remarks(self) -> list[str]:
@@ -126,18 +123,7 @@ def complete_export(output: Path, report: ExportReport) -> ExportReport:
 
 def read_export_report(output: Path) -> ExportReport:
     """Read `_SUCCESS.json`; raises OutputError if the export is not complete, or if the file is damaged."""
-    try:
-        with explain_store_errors(output):
-            content = read_file(output / SUCCESS)
-        report = ExportReport.model_validate(decode_object(content))
-    except FileNotFoundError as error:
-        raise OutputError(f"{output}: not complete: run the same command again") from error
-    except (ValidationError, OSError, ValueError) as error:
-        first = str(error).splitlines()[0]
-        raise OutputError(f"{output / SUCCESS}: damaged: {first}") from error
-    if report.encode() != content:
-        raise OutputError(f"{output / SUCCESS}: damaged: not what the export wrote")
-    return report
+    return read_success(output, ExportReport, "not complete: run the same command again")
 
 
 def digest_of(record: dict[str, Any]) -> str:

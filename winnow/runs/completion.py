@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -21,7 +22,17 @@ SINGLE_FILES = (RUN_RECORD, REPORT, "report.html")
 """The files of a run that are in no record, besides those of `FILES`."""
 
 
-class Completion(BaseModel, frozen=True, extra="forbid", strict=True):
+class SuccessFile(BaseModel, frozen=True, extra="forbid", strict=True):
+    """The content of `_SUCCESS.json`, which marks a folder as complete."""
+
+    def encode(self) -> bytes:
+        return encode_object(self.model_dump(), indent=2)
+
+
+S = TypeVar("S", bound=SuccessFile)
+
+
+class Completion(SuccessFile, frozen=True):
     """The numbers of lines and rows, the sha256 of each file, and a sha256 over all records."""
 
     lines: int
@@ -36,9 +47,6 @@ class Completion(BaseModel, frozen=True, extra="forbid", strict=True):
     def counts(self) -> dict[str, int]:
         return self.model_dump(include={"lines", "blank", "kept", "dropped", "quarantined"})
 
-    def encode(self) -> bytes:
-        return encode_object(self.model_dump(), indent=2)
-
 
 def complete(run: Path, counts: dict[str, int]) -> None:
     """Mark a run as complete."""
@@ -48,20 +56,29 @@ def complete(run: Path, counts: dict[str, int]) -> None:
 
 def read_completion(run: Path) -> Completion:
     """Read `_SUCCESS.json`; raises OutputError if the run is not complete, or if the file is damaged."""
+    return read_success(run, Completion, f"not a complete run: finish it with winnow resume {run}")
+
+
+def read_success(folder: Path, kind: type[S], incomplete: str) -> S:
+    """Read `_SUCCESS.json`; raises OutputError if the folder has none, or if it is not what was written, byte by byte.
+
+    `incomplete` says what to do if there is none.
+    """
+    file = folder / SUCCESS
     try:
-        with explain_store_errors(run):
-            content = read_file(run / SUCCESS)
-        completion = Completion.model_validate(decode_object(content))
+        with explain_store_errors(folder):
+            content = read_file(file)
+        found = kind.model_validate(decode_object(content))
     except FileNotFoundError as error:
-        raise OutputError(f"{run}: not a complete run: finish it with winnow resume {run}") from error
+        raise OutputError(f"{folder}: {incomplete}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise OutputError(f"{run / SUCCESS}: damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise OutputError(f"{file}: damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except (OSError, ValueError) as error:
-        raise OutputError(f"{run / SUCCESS}: damaged: {error}") from error
-    if completion.encode() != content:
-        raise OutputError(f"{run / SUCCESS}: damaged: not what the run wrote")
-    return completion
+        raise OutputError(f"{file}: damaged: {error}") from error
+    if found.encode() != content:
+        raise OutputError(f"{file}: damaged: not what was written")
+    return found
 
 
 def ledger_digest(run: Path) -> str:

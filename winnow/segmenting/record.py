@@ -7,11 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field
 
 from winnow.errors import OutputError, RunMismatch
 from winnow.parameters.segment import Segment
-from winnow.runs.completion import SUCCESS, ledger_digest
+from winnow.runs.completion import SUCCESS, SuccessFile, ledger_digest, read_success
 from winnow.runs.json_object import decode_object, encode_object
 from winnow.runs.lock import Owner
 from winnow.runs.output_folder import check_output, open_output
@@ -42,7 +42,7 @@ class Amount(BaseModel, frozen=True, extra="forbid", strict=True):
         return Amount(parts=self.parts + 1, milliseconds=self.milliseconds + milliseconds, words=self.words + words)
 
 
-class SegmentReport(BaseModel, frozen=True, extra="forbid", strict=True):
+class SegmentReport(SuccessFile, frozen=True):
     """What became of `recordings`, which have so many milliseconds and words in total.
 
     They are those of `segments`, of `silence`, and of what is `left_out`, by reason. `sha256` has the files, `ledger`
@@ -56,7 +56,7 @@ class SegmentReport(BaseModel, frozen=True, extra="forbid", strict=True):
     ending_in_speech: int
     silence: Amount
     left_out: dict[str, Amount]
-    sha256: dict[str, str | None] = {}
+    sha256: dict[str, str | None] = Field(default_factory=dict)
     ledger: str = ""
 
     @property
@@ -65,9 +65,6 @@ class SegmentReport(BaseModel, frozen=True, extra="forbid", strict=True):
         amounts = [self.segments, self.silence, *self.left_out.values()]
         seconds, words = sum(a.milliseconds for a in amounts), sum(a.words for a in amounts)
         return (seconds, words) == (self.milliseconds, self.words)
-
-    def encode(self) -> bytes:
-        return encode_object(self.model_dump(), indent=2)
 
     @property
     def table(self) -> list[dict[str, str]]:
@@ -145,14 +142,4 @@ def complete_segmentation(output: Path, report: SegmentReport, others: Sequence[
 
 def read_segment_report(output: Path) -> SegmentReport:
     """Read `_SUCCESS.json`; raises OutputError if the output is not complete, or if the file is damaged."""
-    try:
-        with explain_store_errors(output):
-            content = read_file(output / SUCCESS)
-        report = SegmentReport.model_validate(decode_object(content))
-    except FileNotFoundError as error:
-        raise OutputError(f"{output}: not complete: run the same command again") from error
-    except (ValidationError, OSError, ValueError) as error:
-        raise OutputError(f"{output / SUCCESS}: damaged: {str(error).splitlines()[0]}") from error
-    if report.encode() != content:
-        raise OutputError(f"{output / SUCCESS}: damaged: not what was written")
-    return report
+    return read_success(output, SegmentReport, "not complete: run the same command again")
