@@ -1,5 +1,7 @@
 """What rules need and a run does not have is reported before anything is transcribed."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from cli.presets import show
@@ -157,6 +159,17 @@ def test_preset_names_every_field_that_the_manifest_lacks(run_with):
         rules_for(run_with(preset="curator-tts"))
     missing = "no bandwidth (number), sisdr_squim (number), stoi_squim (number) in the first 1,000 utterances"
     assert f"{missing}, needed for --filter.preset curator-tts" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("preset", "missing"), [("emilia", None), ("gigaspeech2", None), ("granary", r"no source_lang in the first")]
+)
+def test_preset_needs_of_the_manifest_what_measures_do_not_give(run_with, tmp_path, preset, missing):
+    (tmp_path / "phrases.txt").write_text("bye\n")
+    measurable = {"dnsmos", "language", "language_probability"}
+    expected = pytest.raises(MissingColumns, match=missing) if missing else nullcontext()
+    with expected:
+        rules_for(run_with(preset=preset, phrases=tmp_path / "phrases.txt"), measurable=measurable)
 
 
 def test_phrases_are_normalized_and_read_once(run_with, tmp_path):

@@ -105,7 +105,8 @@ FILTERS: dict[PresetName, Preset] = {
             "chars(pred_text) > 0",
             *HALLUCINATION,
         ),
-        "the recipe identifies the language and transcribes file and segments with Whisper; Qwen restores punctuation",
+        "the recipe identifies the language in the audio, where --listen does in the text; it transcribes file and "
+        "segments with Whisper, and Qwen restores punctuation",
     ),
     "granary-translation": Preset(
         f"{SDP}/multilingual/granary, its translations",
@@ -177,7 +178,8 @@ FILTERS: dict[PresetName, Preset] = {
             "duration in 3..30",
             "chars(text) >= 2",
         ),
-        "the recipe also separates sources, segments audio, normalizes loudness and excludes outliers in speech rate",
+        "the recipe identifies the language in the audio, where --listen does in the text; it also separates sources, "
+        "segments audio, normalizes loudness and excludes outliers in speech rate",
     ),
     "gigaspeech": Preset(
         "SpeechColab/GigaSpeech, XL", ("wer <= 0.04",), "the recipe uses the WER of its own forced alignment"
