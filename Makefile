@@ -56,7 +56,7 @@ pictures: $(DEVELOPED) ## Take the screenshots in docs/ again (needs Chromium an
 	WINNOW_PICTURES=docs $(BIN)/pytest tests/test_deployments.py -k form_and_its_report
 
 bench: $(DEVELOPED) ## Run every benchmark (hours)
-	for name in engine batches orchestration manifest sources scoring refilter listening ensemble policies proposals; do \
+	for name in engine libraries batches orchestration manifest sources scoring refilter listening ensemble policies proposals; do \
 	  $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 format: $(DEVELOPED) ## Format the code, and fix what the linter can fix

@@ -1,4 +1,6 @@
-"""The engine compared with NeMo's own transcribe(): CPU and wall-clock time, texts, padding and memory.
+"""NeMo's engine compared with its own transcribe(): CPU and wall-clock time, texts, padding and memory.
+
+`benchmarks.libraries` compares the other engines.
 
     python -m benchmarks.engine                 # everything
     python -m benchmarks.engine --quick         # the demo's checkpoints, a twelfth of its utterances

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import DEMO
+from tests.conftest import DEMO, published_rows
+from tests.in_process import curate
 from tests.tiny_transformers import CTC, TRANSDUCERS, WRITERS
 from winnow.audio.decode import load_clip
 from winnow.engines.engine import Request
@@ -19,6 +20,7 @@ from winnow.engines.failed_calls import transcribe_batches
 from winnow.engines.registry import engine_for
 from winnow.engines.transformers.engine import TransformersEngine
 from winnow.errors import CheckpointError
+from winnow.models.model_card import engine_card
 from winnow.parameters.engine import EngineOptions
 
 pytest.importorskip("transformers", reason="needs winnow[transformers]")
@@ -263,6 +265,28 @@ def test_evidence_is_zero_for_what_was_read_and_positive_for_other_words(saved):
     assert endless.reason == "TOO_LONG_FOR_AUDIO"
 
 
+def test_a_run_has_what_both_of_its_models_give_and_goes_on_without_them(saved, tmp_path, monkeypatch):
+    monkeypatch.setattr("winnow.engines.transformers.generator.TOKENS_PER_SECOND", 1)
+    lines = [json.dumps({"audio_filepath": str(path), "text": "of the and", "lang": "en"}) for path in SPEECH[:2]]
+    (tmp_path / "corpus.jsonl").write_text("\n".join(lines))
+    run = {
+        "manifest": tmp_path / "corpus.jsonl", "output": tmp_path / "run",
+        "small": f"hf:{saved('CTC', 'Wav2Vec2')}", "large": f"hf:{saved('WRITERS', 'Whisper')}",
+        "gate": {"by": "confidence", "accept_confidence": 1, "reject_confidence": 0}, "filter": {"max_wer": 0.5},
+    }  # fmt: skip
+    report = curate(**run)
+    assert (report.lines, report.dropped) == (2, 2)
+    for row in published_rows(tmp_path / "run"):
+        assert row["small_gap"] > 0
+        assert row["large_gap"] is not None  # may be below 0: what was read has no end
+        assert min(row["small_confidence"], row["large_confidence"]) >= 0
+        assert (row["small_spoken_language"], row["large_spoken_language"]) == (None, "en")
+        assert row["large_no_speech"] is None
+    (tmp_path / "run" / "_SUCCESS.json").unlink()
+    monkeypatch.setattr(ENGINE.__class__, "load", None)  # nothing is transcribed again
+    assert curate(**run) == report
+
+
 def test_weights_in_several_files_are_one_model(saved, tmp_path):
     from transformers import AutoModelForCTC
 
@@ -300,6 +324,13 @@ def test_folder_is_resolved_by_the_digest_of_what_is_read(copy):
         ENGINE.resolve(checkpoint.pinned_name)
     with pytest.raises(CheckpointError, match="checksum mismatch: expected sha256 "):
         ENGINE.load(checkpoint, EngineOptions())
+
+
+def test_a_model_that_is_here_is_shown_as_the_one_of_its_family(copy):
+    card = dict(engine_card(f"hf:{copy}", ENGINE))
+    assert card["engine"] == "transformers (ctc)"
+    edit(copy, "config.json", architectures=["Wav2Vec2Model"])
+    assert dict(engine_card(f"hf:{copy}", ENGINE))["engine"] == "transformers"
 
 
 def remove(name: str):

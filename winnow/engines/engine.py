@@ -196,6 +196,10 @@ class Engine(Protocol):
         """Return the model's file if it is on this machine, without asking any network."""
         return None
 
+    def family_here(self, model_name: str) -> str | None:
+        """Return the family of a model on this machine, if its files tell it without being loaded."""
+        return None
+
     def bytes_to_download(self, model_name: str) -> int | None:
         """Return how many bytes `resolve` would download: None if the model is here, 0 if its size is unknown."""
         return None

@@ -97,6 +97,13 @@ class FolderEngine(Engine):
         except Exception:
             return None
 
+    def family_here(self, model_name: str) -> str | None:
+        folder = None if self.missing_extra() else self.find_downloaded(model_name)
+        try:
+            return self.family_of(folder, without_pin(model_name)) if folder else None
+        except CheckpointError:
+            return None
+
     def bytes_to_download(self, model_name: str) -> int | None:
         return None if self.find_downloaded(model_name) else 0
 

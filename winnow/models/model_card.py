@@ -10,6 +10,8 @@ from winnow.models.catalog_schema import Model
 from winnow.models.explain import licence_warning
 from winnow.models.resource_profiles import describe_device, describe_precision
 
+MANY_FAMILIES = 4  # are no answer to what a model is
+
 
 def model_card(model: Model, catalog: Catalog, machine: Machine) -> list[tuple[str, str]]:
     """Return the headings and sentences of a model's card."""
@@ -46,14 +48,15 @@ def model_card(model: Model, catalog: Catalog, machine: Machine) -> list[tuple[s
 def engine_card(name: str, engine: Engine) -> list[tuple[str, str]]:
     """Return the headings and sentences of a model that is not in the catalogue: all that its name and engine say."""
     path = engine.find_downloaded(name)
-    by_family = {family: missing(engine, family) for family in engine.families or [engine.name]}
+    families = [own] if (own := engine.family_here(name)) else engine.families or [engine.name]
+    by_family = {family: missing(engine, family) for family in families}
     affected = {
         line: [family for family in by_family if line in by_family[family]] for line in chain(*by_family.values())
     }
     return [
         ("model", name),
         ("on this machine", str(path) if path else "no"),
-        ("engine", f"{engine.name} ({', or '.join(by_family)})"),
+        ("engine", f"{engine.name} ({', or '.join(by_family)})" if len(by_family) < MANY_FAMILIES else engine.name),
         *([("requires", extra)] if (extra := engine.missing_extra()) else []),
         *(
             (heading, text if len(families) == len(by_family) else f"{text} ({', '.join(families)})")
