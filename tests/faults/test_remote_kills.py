@@ -15,7 +15,7 @@ from winnow.parameters.curation import Curation
 pytestmark = pytest.mark.unmeasured
 __all__ = ["audio", "bucket", "web"]  # fixtures
 
-USUAL = {("here", "WebDataset"), ("on the web", "NeMo tarred"), ("in a store", "Lhotse Shar")}
+USUAL = {("here", "WebDataset"), ("on the web", "NeMo tarred")}
 CASES = [
     (where, name) for where in PLACES for name in FORMS if os.environ.get("WINNOW_FORMS") or (where, name) in USUAL
 ]
