@@ -30,8 +30,7 @@ def inline_svg(figure: "Figure", caption: str, number: int) -> Markup:
     import matplotlib
 
     content = io.StringIO()
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "winnow"}
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "winnow"}):
         figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawn = content.getvalue()
     drawn = drawn[drawn.index("<svg") :]

@@ -54,7 +54,7 @@ def ask(read: list[ReadWord], text: WrittenText, segments: list[int]) -> list[Qu
     for number, word in enumerate(read):
         for place in word.words:
             readers[place].append(number)
-    questions = set()
+    questions: set[Question] = set()
     for group in doubtful_sentences(read, text, readers):
         first, end = group[0][0], group[-1][1]
         own = [number for place in range(first, end) for number in readers.get(place, ())]
@@ -64,8 +64,8 @@ def ask(read: list[ReadWord], text: WrittenText, segments: list[int]) -> list[Qu
             before, after = readers.get(first - 1), readers.get(end)
             stretches = [*beside(read, segments, max(before), 1)] if before else []
             stretches += beside(read, segments, min(after), -1) if after else []
-        for (part, start, stop), (word, end_word) in product(stretches, runs_of(group)):
-            questions.update(variants(Question(word, end_word, start, stop, part), read, text))
+        for (part, start, stop), (first_word, end_word) in product(stretches, runs_of(group)):
+            questions.update(variants(Question(first_word, end_word, start, stop, part), read, text))
     return sorted(questions)
 
 

@@ -45,4 +45,4 @@ def cues_of(block: list[tuple[int, str]], is_first: bool) -> Iterator[Cue]:
 
 
 def seconds(hours: str | None, minutes: str, whole: str, part: str) -> float:
-    return 3600 * int(hours or 0) + 60 * int(minutes) + int(whole) + int(part) / 10 ** len(part)
+    return 3600 * int(hours or 0) + 60 * int(minutes) + float(f"{whole}.{part}")

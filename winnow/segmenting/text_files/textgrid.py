@@ -1,7 +1,7 @@
 """Praat's TextGrid: tiers of intervals with a text, in its long and its short form; and how one is written."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from winnow.segmenting.text_files.cues import BadTextFile, Cue, check_times
 
@@ -72,7 +72,7 @@ class Tokens:
         return Cue(" ".join(self.text().split()), start, end)
 
 
-def encode_textgrid(seconds: float, tiers: dict[str, Iterable[Cue]]) -> str:
+def encode_textgrid(seconds: float, tiers: Mapping[str, Iterable[Cue]]) -> str:
     """Return a TextGrid in its long form; what is between the intervals of a tier has an empty text."""
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {seconds:.6f}"]
     lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
