@@ -189,6 +189,22 @@ def test_fields_with_few_texts_are_slices_and_all_others_are_not():
     assert crowded == {"field id", "field snr"}
 
 
+@pytest.mark.parametrize(("value", "sliced"), [("v" * 100, True), ("v" * 101, False), (["v"], False), (3, False)])
+def test_only_short_texts_and_truth_values_name_slices(value, sliced):
+    columns, crowded = field_columns([json.dumps({"note": value})])
+    assert (set(columns), crowded) == (({"field note"}, set()) if sliced else (set(), {"field note"}))
+
+
+def test_rows_that_each_have_a_field_of_their_own_make_no_columns():
+    columns, crowded = field_columns(json.dumps({f"u{n}": "a", "speaker": "ann"}) for n in range(101))
+    assert (columns, len(crowded)) == ({}, 102)
+
+
+def test_equal_slices_are_in_the_order_of_their_names():
+    groups = dict.fromkeys("dbeac", (10, 5))
+    assert [part.value for part in summarize_slices(sliced(groups))] == list("abcde")
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(9, "9 s"), (200, "3.3 min"), (86_400, "24.0 h")])
 def test_cost_is_in_a_unit_that_fits(seconds, text):
     assert format_duration(seconds) == text

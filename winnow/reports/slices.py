@@ -14,7 +14,9 @@ from winnow.gates.sampling import wilson_interval
 FIELD = "field "
 """What the names of the columns that `field_columns` makes begin with."""
 
+MOST_FIELDS = 100  # of a shard; where each row has names of its own, they are no fields
 MOST_VALUES = 50  # of a field
+MOST_CHARACTERS = 100  # of a value
 FEWEST_UTTERANCES = 10  # of a slice
 SECONDS = [0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0]
 NOT_STATED = "(not stated)"
@@ -45,18 +47,28 @@ class Slice(BaseModel, frozen=True):
 
 
 def field_columns(fields: Iterable[str | None]) -> tuple[dict[str, pa.Array], set[str]]:
-    """Return the fields with at most 50 different texts or truth values as columns, and the names of all others."""
+    """Return the fields with at most 50 different short texts or truth values as columns, and the names of all others.
+
+    Rows with more than 100 fields in all have no such columns.
+    """
     objects = [msgspec.json.decode(text) if text else {} for text in fields]
     names = dict.fromkeys(name for row in objects for name in row)
+    if len(names) > MOST_FIELDS:
+        return {}, {FIELD + name for name in names}
     columns, crowded = dict[str, pa.Array](), set[str]()
     for name in names:
         values = [row.get(name) for row in objects]
-        if all(value is None or isinstance(value, str | bool) for value in values) and len(set(values)) <= MOST_VALUES:
+        if all(map(names_slice, values)) and len(set(values)) <= MOST_VALUES:
             texts = [value if value is None or isinstance(value, str) else str(value).lower() for value in values]
             columns[FIELD + name] = pa.array(texts, pa.string()).dictionary_encode()
         else:
             crowded.add(FIELD + name)
     return columns, crowded
+
+
+def names_slice(value: object) -> bool:
+    """Tell whether a slice may have this value of a field: a short text, a truth value, or none."""
+    return value is None or isinstance(value, bool) or (isinstance(value, str) and len(value) <= MOST_CHARACTERS)
 
 
 def summarize_slices(transcribed: pa.Table) -> list[Slice]:
@@ -80,7 +92,10 @@ def summarize_slices(transcribed: pa.Table) -> list[Slice]:
         for made in slices_of(field, measured.append_column("value", values), total, all_kept)
     ]
     share = all_kept / total if total else 0.0
-    return sorted(slices, key=lambda part: (not part.stands_out, -abs(part.kept_share - share) * part.hours))
+    return sorted(
+        slices,
+        key=lambda part: (not part.stands_out, -abs(part.kept_share - share) * part.hours, part.field, part.value),
+    )
 
 
 def sliced_by(rows: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:
@@ -99,7 +114,8 @@ def sliced_by(rows: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:
 def slices_of(field: str, rows: pa.Table, total: int, all_kept: int) -> Iterator[Slice]:
     """Yield the slices of one field."""
     aggregates = [("kept", "count"), ("kept", "sum"), ("seconds", "sum"), ("kept_seconds", "sum")]
-    grouped = rows.group_by("value").aggregate([*aggregates, ("wer", "mean"), ("doubt", "approximate_median")])
+    groups = rows.group_by("value", use_threads=False)  # threads would add up in another order each time
+    grouped = groups.aggregate([*aggregates, ("wer", "mean"), ("doubt", "approximate_median")])
     if not 1 < len(grouped) <= MOST_VALUES:
         return
     for group in grouped.to_pylist():
@@ -107,7 +123,7 @@ def slices_of(field: str, rows: pa.Table, total: int, all_kept: int) -> Iterator
         if count < FEWEST_UTTERANCES:
             continue
         low, high = wilson_interval(kept, count)
-        others = (all_kept - kept) / (total - count) if total > count else kept / count
+        others = (all_kept - kept) / (total - count)
         yield Slice(
             field=field,
             value=NOT_STATED if group["value"] is None else group["value"],

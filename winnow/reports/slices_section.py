@@ -6,9 +6,9 @@ from winnow.reports.summary import ReportContext
 
 MOST_SLICES = 20
 LEGEND = (
-    "A slice has all transcribed utterances with a value of a field of the manifest. Bold: the share of all other "
-    "utterances lies outside of the 95% interval of its share. Differences between slices need not be due to the "
-    "field. WER is the mean, doubt the median."
+    "A slice has all transcribed utterances with the same value of a field of the manifest, such as a speaker. Kept: "
+    "the share of its utterances that is kept, with its 95% interval. Bold: the share that is kept of all other "
+    "utterances lies outside of this interval, but the field need not be the cause. WER is the mean, doubt the median."
 )
 
 
