@@ -103,14 +103,24 @@ def test_page_markdown_and_json_have_the_same_figures(report, page):
     assert Report.model_validate_json(report.model_dump_json()) == report
     assert report.balance in text
     assert report.balance in markdown
-    assert [card.value for card in cards(report)] == ["2.00 h", "2", "95.0%", "1.5%", "108 s"]
+    assert [card.value for card in cards(report)] == ["2.00 h", "2", "5.0%", "1.5%", "108 s"]
     for card in cards(report):
         assert card.value in text
         assert card.detail in text
     for name, count in report.reasons.items():
         assert re.search(rf"{name}\s+{count.utterances:,}\s", text)
         assert f"`{name}` | {count.utterances:,} |" in markdown
-    assert "95.0%" in markdown  # found, as on the card
+    assert "estimated by planted errors (95% interval 1.0% to 16.0%); 95.0% are found" in text
+    assert "95.0%" in markdown
+
+
+def test_page_of_an_empty_run_has_no_empty_chart_and_no_empty_advice():
+    nothing = ShardedManifest(shards=[], seconds=[], lines=0, blank=0)
+    report = summarize(rows(), nothing, {}, SETTINGS)
+    page = render_report(ReportContext(report, rows(), SETTINGS))
+    assert cards(report)[0].detail == "none of 0.00 h that were transcribed"
+    assert "<svg" not in page
+    assert "<p>See the warning above.</p>" in page
 
 
 def test_page_says_where_the_run_comes_from(page):
@@ -139,6 +149,8 @@ def test_hours_flow_from_band_to_band_without_loss(report):
         ("read", "rejected by the gate", 1.0),
         ("rejected by the gate", "dropped", 1.0),
     ]
+    accepted = report.bands["accept"].model_copy(update={"kept_hours": 1 - 1e-16})
+    assert len(flow_links(report.model_copy(update={"bands": {"accept": accepted}}))) == 2
     without_gate = flow_links(report.model_copy(update={"bands": {}}))
     assert [tuple(link) for link in without_gate] == [("read", "kept", 2.0), ("read", "dropped", 2.0)]
 

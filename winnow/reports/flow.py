@@ -19,6 +19,7 @@ BAND_LABELS = {
     "final": "no larger model for the language",
 }
 COLOURS = {KEPT: GOOD, DROPPED: BAD}
+ROUNDING = 1e-9  # hours that differences of equal sums may have
 NODE, GAP = 0.012, 0.06  # width of a node, and height between nodes, as fractions of the chart
 
 
@@ -39,7 +40,7 @@ def flow_links(report: Report) -> list[Link]:
         links.append(Link(label, DROPPED, band.hours - band.kept_hours))
     if not links:
         links = [Link("read", KEPT, report.kept_hours), Link("read", DROPPED, report.dropped_hours)]
-    return [link for link in links if link.hours > 0]
+    return [link for link in links if link.hours > ROUNDING]
 
 
 def flow_chart(context: ReportContext) -> "Figure":
@@ -51,8 +52,7 @@ def flow_chart(context: ReportContext) -> "Figure":
     axes = figure.add_axes((0.01, 0.02, 0.98, 0.96))
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.axis("off")
-    if links:
-        draw_links(axes, links)
+    draw_links(axes, links)
     return figure
 
 

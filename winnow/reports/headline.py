@@ -24,7 +24,7 @@ def headline(report: Report) -> str:
 
 def cards(report: Report) -> list[Card]:
     """Return the figures that a person looks at first."""
-    share = format_share(report.kept_hours, report.hours)
+    share = format_share(report.kept_hours, report.hours) or "none"
     kept = Card("Kept", f"{report.kept_hours:.2f} h", f"{share} of {report.hours:.2f} h that were transcribed")
     dropped = Card(
         "Dropped",
@@ -35,28 +35,30 @@ def cards(report: Report) -> list[Card]:
 
 
 def found_cards(report: Report) -> list[Card]:
-    """Say which share of planted errors is found, and what that loses; nothing if none were planted."""
+    """Say which share of planted errors is missed, and what finding the others loses; nothing if none were planted."""
     calibration = report.calibration
     if not calibration or not calibration.found:
         return []
     kind = "substitution" if "substitution" in calibration.found else next(iter(calibration.found))
     rate = calibration.found[kind]
-    interval = f"{format_percent(rate.low)} to {format_percent(rate.high)}"
-    found = f"of references with {LABELS[kind]}, estimated by planted errors (95% interval {interval})"
+    interval = f"95% interval {format_percent(1 - rate.high)} to {format_percent(1 - rate.low)}"
+    missed = f"of references with {LABELS[kind]}, estimated by planted errors ({interval}); "
+    missed += f"{format_percent(rate.found)} are found"
     lost = "of the right references are dropped for their doubt (estimated)"
     return [
-        Card("Errors found", format_percent(rate.found), found),
+        Card("Errors missed", format_percent(1 - rate.found), missed),
         Card("Wrongly lost", format_percent(calibration.lost), lost),
     ]
 
 
 def cost_cards(report: Report) -> list[Card]:
-    """Say how long all passes took; nothing if no time was measured."""
+    """Say how much device time all passes took; nothing if none was measured."""
     seconds = sum(passed.seconds for passed in report.speed.values())
     if not seconds:
         return []
     rtfx = 3600 * report.hours / seconds
-    return [Card("Cost", format_duration(seconds), f"in all passes; {rtfx:,.0f} hours of audio in an hour")]
+    cost = f"of device time in all passes; {rtfx:,.0f} hours of audio in an hour of it"
+    return [Card("Cost", format_duration(seconds), cost)]
 
 
 def format_duration(seconds: float) -> str:

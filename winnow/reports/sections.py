@@ -21,7 +21,7 @@ from winnow.reports.counts import ReasonCount, transcribed_rows
 from winnow.reports.evidence_section import evidence_section
 from winnow.reports.example_marks import examples_as_html
 from winnow.reports.examples import MISSING, mark_doubtful
-from winnow.reports.flow import flow_chart
+from winnow.reports.flow import flow_chart, flow_links
 from winnow.reports.formatting import (
     code_span,
     escape_markdown,
@@ -215,7 +215,8 @@ def speed(context: ReportContext) -> str:
 
 
 def recommendations(context: ReportContext) -> str:
-    return "\n".join(f"- {advice}" for advice in recommend(context.report, context.settings))
+    advice = recommend(context.report, context.settings)
+    return "\n".join(f"- {sentence}" for sentence in advice) or "See the warning above."
 
 
 def examples(context: ReportContext) -> str:
@@ -236,7 +237,7 @@ def examples(context: ReportContext) -> str:
 
 
 SECTIONS = (
-    Section("Decisions", decisions, charts=(Chart("What became of the audio", flow_chart),)),
+    Section("Decisions", decisions, charts=(Chart("What became of the audio", flow_chart, flow_links),)),
     Section("Recommendations", recommendations),
     Section(
         "Word error rate",
