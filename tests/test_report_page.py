@@ -12,8 +12,8 @@ import pytest
 from tests.test_report import CASCADE, DOUBTED, MANIFEST, SETTINGS, made_report, rows, throughput
 from winnow.evidence.calibration import Calibration, CurvePoint, ModelCalibration
 from winnow.evidence.found import FoundRate
-from winnow.reports.charts import wer_histogram
-from winnow.reports.distributions import Histogram, count_bins
+from winnow.reports.charts import doubt_histogram, histogram_figure, wer_histogram
+from winnow.reports.distributions import DOUBT_EDGES, WER_EDGES, Histogram, count_bins
 from winnow.reports.flow import flow_links
 from winnow.reports.headline import cards, format_duration
 from winnow.reports.recommendations import recommend
@@ -168,6 +168,27 @@ def test_axis_is_logarithmic_if_one_bar_flattens_the_others(report, highest, sca
     made = Histogram(edges=[0.0, 0.5, 1.0], counts={"selected hypothesis": [highest, 50]})
     context = ReportContext(report.model_copy(update={"distributions": {"wer": made}}), CASCADE, SETTINGS)
     assert wer_histogram(context).axes[0].get_yscale() == scale
+
+
+def test_limits_are_named_inside_of_the_chart():
+    made = Histogram(edges=WER_EDGES, counts={"selected hypothesis": [1] * (len(WER_EDGES) - 1)})
+    figure, axes = histogram_figure(made, {"accept": 0.1, "reject": 1.5, "none": None, "beyond": 2.0})
+    axes.set_xlim(0, WER_EDGES[-1])
+    assert [text.get_text().strip() for text in axes.texts] == ["accept", "reject"]
+    figure.canvas.draw()
+    assert all(axes.bbox.x0 <= text.get_window_extent().x0 < text.get_window_extent().x1 for text in axes.texts)
+    assert max(text.get_window_extent().x1 for text in axes.texts) <= axes.bbox.x1 + 1
+
+
+def test_numbers_at_the_end_of_an_axis_are_inside_of_the_chart(report):
+    made = Histogram(edges=DOUBT_EDGES, counts={"all that are judged": [1] * (len(DOUBT_EDGES) - 1)})
+    figure = doubt_histogram(
+        ReportContext(report.model_copy(update={"distributions": {"doubt": made}}), CASCADE, SETTINGS)
+    )
+    figure.canvas.draw()
+    labels = [label for label in figure.axes[0].get_xticklabels() if label.get_text()]
+    assert labels[-1].get_text() == "1000"
+    assert labels[-1].get_window_extent().x1 < figure.bbox.x1
 
 
 def sliced(groups: dict[str | None, tuple[int, int]]) -> pa.Table:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 GOOD, BAD = "#2f9e6e", "#d9694f"
 INKS = ("#334155", "#3b6fb5", "#a2559c", "#b08a2e")
-WIDTH, MARGINS = 8, (0.95, 0.15, 0.47, 0.25)  # inches; left, right, below and above the axes
+WIDTH, MARGINS = 8, (0.95, 0.3, 0.47, 0.25)  # inches; left, right, below and above the axes
 FLATTENED = 5
 """A bar that is so many times as high as the next one flattens the others."""
 
@@ -79,10 +79,13 @@ def histogram_figure(made: Histogram, limits: dict[str, float | None]) -> "tuple
         axes.set_yscale("symlog", linthresh=1)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set(ylabel="utterances (logarithmic)" if flattened else "utterances", ylim=(0, None))
-    for line, (name, limit) in enumerate((name, limit) for name, limit in limits.items() if limit is not None):
+    shown = {name: limit for name, limit in limits.items() if limit is not None and limit <= made.edges[-1]}
+    for line, (name, limit) in enumerate(shown.items()):
         axes.axvline(limit, color=BAD, linestyle=":", linewidth=1)
         height = 1 - line / 10  # labels of limits that are close to each other lie below each other
-        axes.text(limit, height, f" {name}", color=BAD, fontsize=8, va="top", transform=axes.get_xaxis_transform())
+        side = "right" if limit > made.edges[3 * len(made.edges) // 4] else "left"  # of the label that is at the limit
+        place: dict[str, Any] = {"ha": side, "va": "top", "transform": axes.get_xaxis_transform()}
+        axes.text(limit, height, f" {name} ", color=BAD, fontsize=8, **place)
     axes.legend(frameon=False, fontsize=8)
     return figure, axes
 
