@@ -24,7 +24,9 @@ from winnow.reports.charts import wer_histogram
 from winnow.reports.counts import ReasonCount
 from winnow.reports.examples import mark_doubtful
 from winnow.reports.formatting import code_span, escape_markdown
+from winnow.reports.heard import heard_columns
 from winnow.reports.languages import MOST_LANGUAGES, summarize_languages
+from winnow.reports.listening_section import listening_section
 from winnow.reports.little_kept import little_kept
 from winnow.reports.recommendations import recommend
 from winnow.reports.render import render_markdown, render_page
@@ -553,9 +555,25 @@ def test_section_on_listening_has_distributions_and_what_rules_by_them_cost():
     section = next(section for section in SECTIONS if section.heading == "Listening")
     text = section.render(ReportContext(report, heard, settings))
     assert "| `dnsmos` | 3 | 1 | 2.10 | 2.50 | 3.00 | 3.50 | 3.90 | 2.50 |" in text
+    assert "| `pauses` | 0 | 4 |  |  |  |  |  |  |" in text
     assert "| `language` | en | 2 |" in text
     assert "<i>" not in text
     assert [line for line in text.splitlines() if "_BELOW_MIN" in line or "WER" in line] == [
         r"| `DNSMOS_BELOW_MIN` | dnsmos \>\= 3 | 2 | 1 |"
     ]
     assert not section.applies(summarize(CASCADE, MANIFEST, {}, SETTINGS))
+
+
+def test_section_on_listening_counts_what_it_does_not_name():
+    names = pa.array([f"l{number:02}" for number in range(9)] + ["l00", None])
+    heard = rows(*[{"decision": "keep"}] * 11).append_column("heard_language", names)
+    report = summarize(heard, ShardedManifest(shards=[], seconds=[], lines=11, blank=0), {}, SETTINGS)
+    text = listening_section(ReportContext(report, heard, SETTINGS))
+    others = [["(all others)", "1 |"], ["(unknown)", "1 |"]]
+    shown = [line.split(" | ")[1:] for line in text.splitlines()[2:]]
+    assert shown == [["l00", "2 |"], *([f"l{number:02}", "1 |"] for number in range(1, 8)), *others]
+
+
+def test_lines_of_the_manifest_have_no_distribution():
+    schema = pa.schema([("snr", pa.float64()), ("copy_similarity", pa.float64()), ("copy_of", pa.int32())])
+    assert heard_columns(schema) == ["snr", "copy_similarity"]

@@ -148,7 +148,7 @@ HEARD = pa.schema([("identity", pa.string()), ("reason", pa.string()), ("detail"
 """The first columns of what a measure found: what audio it heard, or why it heard none that a pass had decoded."""
 
 HEARD_TYPES = {
-    **{"number": pa.float64(), "integer": pa.int32(), "boolean": pa.bool_(), "text": pa.string()},
+    **{"number": pa.float64(), "integer": pa.int32(), "line": pa.int32(), "boolean": pa.bool_(), "text": pa.string()},
     "vector": pa.binary(),  # half floats, in files of measures only
 }
 

@@ -31,9 +31,7 @@ class Copies(RunMeasure):
         Column(
             "copy_similarity", "number", "Similarity (0 to 1) to the most similar earlier line; 1: the same samples"
         ),
-        Column(
-            "copy_of", "integer", "The line that this is the similarity to; null if nothing earlier is alike at all"
-        ),
+        Column("copy_of", "line", "The line that this is the similarity to; null if nothing earlier is alike at all"),
     )
     columns = relative
 

@@ -27,11 +27,14 @@ if TYPE_CHECKING:  # pyarrow and soxr, which the help of a command must not impo
 RATE = 16_000  # Hz, of what measures hear
 
 Value = float | int | bool | str | bytes | None
-Kind = Literal["number", "integer", "boolean", "text", "vector"]
+Kind = Literal["number", "integer", "line", "boolean", "text", "vector"]
 
 
 class Column(NamedTuple):
-    """A column of a measure: its type, and what it says with its unit. Null means that the measure cannot tell."""
+    """A column of a measure: its type, and what it says with its unit. Null means that the measure cannot tell.
+
+    A `line` is a line of the manifest, of which reports show no distribution.
+    """
 
     name: str
     kind: Kind

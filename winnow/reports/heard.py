@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
-from winnow.listening.registry import measure_of
+from winnow.listening.registry import MEASURES, columns_of
 from winnow.reports.counts import rows_where, transcribed_rows
 
 PREFIX = "heard_"
@@ -20,8 +20,8 @@ MOST_VALUES = 8  # of a text that are counted one by one
 class HeardDistribution(BaseModel, frozen=True):
     """What a column of a measure has in the utterances that are not quarantined.
 
-    `unknown` have no value. `quantiles` are those of numbers at QUANTILES, `kept_median` is that of
-    the kept utterances. `values` counts the most frequent texts.
+    `utterances` have a value, `unknown` have none. `quantiles` are those of numbers at QUANTILES, `kept_median` is that
+    of the kept utterances. `values` counts the most frequent texts.
     """
 
     utterances: int
@@ -32,8 +32,9 @@ class HeardDistribution(BaseModel, frozen=True):
 
 
 def heard_columns(schema: pa.Schema) -> list[str]:
-    """Return the columns of a filtered shard that measures added."""
-    return [name for name in schema.names if measure_of(name)]
+    """Return the columns of a filtered shard that measures added and that have a distribution."""
+    measured = {column.name for column in columns_of(MEASURES) if column.kind != "line"}
+    return [name for name in schema.names if name in measured]
 
 
 def summarize_heard(rows: pa.Table) -> dict[str, HeardDistribution]:

@@ -13,25 +13,30 @@ def listening_section(context: ReportContext) -> str:
 
 
 def numbers(context: ReportContext) -> str:
-    """Tabulate quantiles of numbers; empty if there are none."""
+    """Tabulate quantiles of numbers, and columns without any value; empty if there are neither."""
     rows = [
         [f"`{name}`", f"{found.utterances:,}", f"{found.unknown:,}"]
-        + [format_number(value, 2) for value in (*found.quantiles, found.kept_median)]
+        + [format_number(value, 2) for value in (*(found.quantiles or [None] * len(QUANTILES)), found.kept_median)]
         for name, found in context.report.heard.items()
-        if found.quantiles
+        if not found.values
     ]
     header = ["Column", "Utterances", "Unknown", *(f"{share:.0%}" for share in QUANTILES), "Median of kept"]
-    legend = "Percent: so many of the utterances that are not quarantined have at most this value."
+    legend = (
+        "Utterances: those with a value, of all that are not quarantined; the others are unknown. 5% of them have at "
+        "most the value under 5%, and so on."
+    )
     return f"{markdown_table(header, rows)}\n\n{legend}" if rows else ""
 
 
 def texts(context: ReportContext) -> str:
-    """Tabulate the most frequent values of texts; empty if there are none."""
-    rows = [
-        [f"`{name}`", escape_markdown(value), f"{count:,}"]
-        for name, found in context.report.heard.items()
-        for value, count in found.values.items()
-    ]
+    """Tabulate the most frequent values of texts, and how many utterances have others; empty if there are none."""
+    rows = []
+    for name, found in context.report.heard.items():
+        others = found.utterances - sum(found.values.values()) if found.values else 0
+        counts = [(escape_markdown(value), count) for value, count in found.values.items()]
+        counts += [("(all others)", others)] if others else []
+        counts += [("(unknown)", found.unknown)] if found.values and found.unknown else []
+        rows += [[f"`{name}`", value, f"{count:,}"] for value, count in counts]
     return markdown_table(["Column", "Value", "Utterances"], rows) if rows else ""
 
 
