@@ -499,6 +499,7 @@ def test_dropped_row_is_shown_with_its_doubtful_words_and_what_all_models_prefer
             "id": 1,
             "reason": "WER_ABOVE_MAX",
             "wer": 1.0,
+            "doubt": None,
             "reference": "five nine <b>eight",
             "doubtful": [(5, 9), (18, 18)],
             "hypothesis": "five to eight zero",

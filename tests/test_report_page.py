@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from docs.generate import report_schema
 from tests.test_report import CASCADE, DOUBTED, MANIFEST, SETTINGS, made_report, rows, throughput
 from winnow.evidence.calibration import Calibration, CurvePoint, ModelCalibration
 from winnow.evidence.found import FoundRate
@@ -138,6 +139,17 @@ def test_words_are_marked_where_reference_and_reading_differ():
     assert '<p class="words">five <del>nine</del> <ins>two</ins> &lt;b&gt;eight <ins>zero</ins></p>' in page
 
 
+def test_examples_of_what_was_kept_have_their_doubt_though_nothing_was_dropped():
+    doubted = rows(DOUBTED | {"decision": "keep", "reason": None, "reasons": None, "doubt": 2.04, "small_wer": 0.5})
+    one_line = ShardedManifest(shards=[], seconds=[], lines=1, blank=0)
+    report = summarize(doubted, one_line, {"small": throughput(1, 1)}, SETTINGS)
+    page = render_report(ReportContext(report, doubted, SETTINGS))
+    assert page.count('<p class="about">line 1 · WER 100% · doubt 2.0</p>') == 2  # the most doubtful, and rescued
+    assert "Nothing was dropped; `report.html` has examples" in render_markdown(report, doubted, SETTINGS)
+    without_doubt = report.model_copy(update={"doubtful": []})
+    assert 'id="examples"' in render_report(ReportContext(without_doubt, doubted, SETTINGS))
+
+
 def test_hours_flow_from_band_to_band_without_loss(report):
     links = flow_links(report)
     assert [tuple(link) for link in links] == [
@@ -255,6 +267,6 @@ def test_schema_in_docs_is_that_of_the_report(report):
     """After a change of the report: python -m docs.generate."""
     jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads(SCHEMA.read_text())
-    assert schema["properties"].keys() == Report.model_fields.keys()
+    assert SCHEMA.read_text() == report_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(json.loads(report.model_dump_json()), schema)

@@ -6,14 +6,14 @@ from markupsafe import Markup
 
 from winnow.printable import one_line
 from winnow.reports.examples import Example, Mark
-from winnow.reports.formatting import MAX_CHARACTERS, format_percent
+from winnow.reports.formatting import MAX_CHARACTERS, format_number, format_percent
 from winnow.reports.summary import ReportContext
 
 LEGEND = Markup(
     "<p><del>Struck out</del>: only the reference has these words. <ins>Underlined</ins>: only what was read has them. "
     "Proposal: what <code>winnow relabel</code> puts in the place of the reference.</p>"
 )
-EXAMPLE = Markup('<li><p class="words">{words}</p><p class="about">line {line}{reason}{wer}</p>{proposal}</li>')
+EXAMPLE = Markup('<li><p class="words">{words}</p><p class="about">line {line}{reason}{wer}{doubt}</p>{proposal}</li>')
 
 
 def examples_as_html(context: ReportContext) -> Markup:
@@ -41,6 +41,7 @@ def show_example(example: Example) -> Markup:
         line=example.id,
         reason=f" · {example.reason}" if example.reason else "",
         wer="" if example.wer is None else f" · WER {format_percent(example.wer, 0)}",
+        doubt="" if example.doubt is None else f" · doubt {format_number(example.doubt, 1)}",
         proposal=Markup("<p>Proposal: {}</p>").format(cut(example.proposal)) if example.proposal else "",
     )
 

@@ -42,6 +42,7 @@ class Example(BaseModel, frozen=True):
     id: int
     reason: str | None
     wer: float | None
+    doubt: float | None = None
     reference: str
     doubtful: list[Span]
     hypothesis: str
@@ -78,7 +79,7 @@ def some_examples(rows: pa.Table, comparison: Comparison | Normalizer) -> list[E
 
 
 def example_of(row: dict[str, Any], roles: list[Role], comparison: Comparison | Normalizer) -> Example:
-    """Describe a dropped row that the models of these roles read."""
+    """Describe a row that the models of these roles read."""
     language = row["language"]
     reading = preferred_reading(row, roles, comparison, language)
     hypothesis = row["pred_text"] or ""
@@ -87,6 +88,7 @@ def example_of(row: dict[str, Any], roles: list[Role], comparison: Comparison | 
         id=row["id"],
         reason=row["reason"],
         wer=row["wer"],
+        doubt=row["doubt"],
         reference=join_parts(parts, [part.reading for part in parts]),
         doubtful=doubtful_spans(parts),
         hypothesis=hypothesis,

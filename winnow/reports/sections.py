@@ -226,6 +226,8 @@ def examples(context: ReportContext) -> str:
         + [escape_markdown(text or "") for text in (row.hypothesis, row.preferred, row.proposal)]
         for row in context.report.examples
     ]
+    if not cells:
+        return "Nothing was dropped; `report.html` has examples of what was kept."
     header = ["Line", "Reason", "WER", "Reference", "Hypothesis", "All models prefer", "Proposal"]
     legend = (
         f"Bold: what the reference has in place of what was read; {MISSING} where it lacks words. All models prefer: "
@@ -270,7 +272,7 @@ SECTIONS = (
     Section(
         "Examples",
         examples,
-        applies=lambda report: report.dropped or report.doubtful,
+        applies=lambda report: report.dropped or report.doubtful or report.rescued_examples,
         page=examples_as_html,
     ),
 )
