@@ -17,8 +17,9 @@ from winnow.reports.charts import doubt_histogram, histogram_figure, wer_histogr
 from winnow.reports.distributions import DOUBT_EDGES, WER_EDGES, Histogram, count_bins
 from winnow.reports.flow import flow_links
 from winnow.reports.headline import cards, format_duration
+from winnow.reports.provenance import provenance
 from winnow.reports.recommendations import recommend
-from winnow.reports.render import render_markdown, render_report
+from winnow.reports.render import render_markdown, render_page, render_report
 from winnow.reports.slices import field_columns, summarize_slices
 from winnow.reports.summary import Report, ReportContext, summarize
 from winnow.runs.run_record import RunRecord
@@ -130,6 +131,14 @@ def test_page_says_where_the_run_comes_from(page):
     assert "gate.preset" not in text
     assert "/data/<b>.jsonl" in text.replace("\u2060", "")
     assert "a" * 64 in text
+
+
+def test_all_rules_are_in_the_provenance_and_names_are_inert():
+    rules = [f"duration >= {number}" for number in range(40)]
+    record = RunRecord(parameters={"filter": {"rules": rules}, "small": {"a`|<b>": "m"}}, sha256={}, versions={})
+    text = Parsed(render_page(provenance(record), "Provenance")).text
+    assert ", ".join(rules) in text
+    assert re.search(r"small\.a`\|<b>\s+m\s", text)
 
 
 def test_words_are_marked_where_reference_and_reading_differ():

@@ -6,7 +6,7 @@ from winnow.runs.run_record import RunRecord, Values
 
 def provenance(record: RunRecord) -> str:
     """Tabulate what `run.json` records, as markdown."""
-    settings = [[f"`{name}`", escape_markdown(str(value))] for name, value in given_values(record.parameters)]
+    settings = [[code_span(name), value_cell(value)] for name, value in given_values(record.parameters)]
     digests = [
         [escape_markdown(name), f"`{digest}`" if digest else "unknown"] for name, digest in record.sha256.items()
     ]
@@ -21,8 +21,14 @@ def provenance(record: RunRecord) -> str:
     return "\n\n".join(filter(None, [derived, *parts]))
 
 
+def value_cell(value: object) -> str:
+    """Show a value; of a list each item, so that none is cut off because it follows many others."""
+    items = value if isinstance(value, list) else [value]
+    return ", ".join(escape_markdown(str(item)) for item in items)
+
+
 def given_values(parameters: Values, prefix: str = "") -> list[tuple[str, object]]:
-    """Return all values that are set, by the names of their flags."""
+    """Return all values but empty ones, by the names of their options."""
     found: list[tuple[str, object]] = []
     for name, value in parameters.items():
         if isinstance(value, dict):
