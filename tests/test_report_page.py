@@ -162,18 +162,18 @@ def test_examples_of_what_was_kept_have_their_doubt_though_nothing_was_dropped()
 def test_hours_flow_from_band_to_band_without_loss(report):
     links = flow_links(report)
     assert [tuple(link) for link in links] == [
-        ("read", "accepted by the small model", 1.0),
-        ("accepted by the small model", "kept", 1.0),
-        ("read", "read by a larger model", 2.0),
-        ("read by a larger model", "kept", 1.0),
-        ("read by a larger model", "dropped", 1.0),
-        ("read", "rejected by the gate", 1.0),
+        ("transcribed", "accepted by the gate", 1.0),
+        ("accepted by the gate", "kept", 1.0),
+        ("transcribed", "escalated to a larger model", 2.0),
+        ("escalated to a larger model", "kept", 1.0),
+        ("escalated to a larger model", "dropped", 1.0),
+        ("transcribed", "rejected by the gate", 1.0),
         ("rejected by the gate", "dropped", 1.0),
     ]
     accepted = report.bands["accept"].model_copy(update={"kept_hours": 1 - 1e-16})
     assert len(flow_links(report.model_copy(update={"bands": {"accept": accepted}}))) == 2
     without_gate = flow_links(report.model_copy(update={"bands": {}}))
-    assert [tuple(link) for link in without_gate] == [("read", "kept", 2.0), ("read", "dropped", 2.0)]
+    assert [tuple(link) for link in without_gate] == [("transcribed", "kept", 2.0), ("transcribed", "dropped", 2.0)]
 
 
 @pytest.mark.parametrize(

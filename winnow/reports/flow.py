@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-KEPT, DROPPED = "kept", "dropped"
+START, KEPT, DROPPED = "transcribed", "kept", "dropped"
 BAND_LABELS = {
-    "accept": "accepted by the small model",
-    "escalate": "read by a larger model",
+    "accept": "accepted by the gate",
+    "escalate": "escalated to a larger model",
     "reject": "rejected by the gate",
     "final": "no larger model for the language",
 }
@@ -36,10 +36,10 @@ def flow_links(report: Report) -> list[Link]:
     links = []
     for name, band in report.bands.items():
         label = BAND_LABELS[name]
-        links += [Link("read", label, band.hours), Link(label, KEPT, band.kept_hours)]
+        links += [Link(START, label, band.hours), Link(label, KEPT, band.kept_hours)]
         links.append(Link(label, DROPPED, band.hours - band.kept_hours))
     if not links:
-        links = [Link("read", KEPT, report.kept_hours), Link("read", DROPPED, report.dropped_hours)]
+        links = [Link(START, KEPT, report.kept_hours), Link(START, DROPPED, report.dropped_hours)]
     return [link for link in links if link.hours > ROUNDING]
 
 
@@ -60,8 +60,8 @@ def draw_links(axes: "Axes", links: list[Link]) -> None:
     """Draw nodes in columns from the left to the right, and the streams between them."""
     inner = list(dict.fromkeys(link.target for link in links if link.target not in COLOURS))
     outcomes = [name for name in COLOURS if any(link.target == name for link in links)]
-    columns = [["read"], *([inner] if inner else []), outcomes]
-    total = sum(link.hours for link in links if link.source == "read")
+    columns = [[START], *([inner] if inner else []), outcomes]
+    total = sum(link.hours for link in links if link.source == START)
     height = {name: hours_through(links, name) / total for column in columns for name in column}
     scale = 1 - GAP * (max(map(len, columns)) - 1)
     places = dict[str, tuple[float, float]]()
@@ -94,4 +94,4 @@ def draw_streams(axes: "Axes", links: list[Link], places: dict[str, tuple[float,
 
 def hours_through(links: list[Link], name: str) -> float:
     """Return the hours that arrive at a node, or leave the first one."""
-    return sum(link.hours for link in links if name == (link.source if name == "read" else link.target))
+    return sum(link.hours for link in links if name == (link.source if name == START else link.target))

@@ -50,7 +50,7 @@ def varying_wer(report: Report, settings: Settings) -> Iterator[str]:
         return
     if mostly_read_well(report):
         yield (
-            f"The WER varies widely (standard deviation {std:.0%}), but half of the utterances have at most "
+            f"The WER varies widely (standard deviation {std:.0%}), but half of the utterances have a WER of at most "
             f"{median:.1%}: the model fits, and most utterances with a high WER probably have wrong references. "
             "Compare them with the audio, beginning with the examples below."
         )
