@@ -15,6 +15,8 @@ from winnow.evidence.calibration import Calibration, CurvePoint, ModelCalibratio
 from winnow.evidence.found import FoundRate
 from winnow.reports.charts import doubt_histogram, histogram_figure, wer_histogram
 from winnow.reports.distributions import DOUBT_EDGES, WER_EDGES, Histogram, count_bins
+from winnow.reports.example_marks import mark_words
+from winnow.reports.examples import Mark
 from winnow.reports.flow import flow_links
 from winnow.reports.headline import cards, format_duration
 from winnow.reports.provenance import provenance
@@ -146,6 +148,20 @@ def test_words_are_marked_where_reference_and_reading_differ():
     report = summarize(rows(DOUBTED), one_line, {"small": throughput(1, 1)}, SETTINGS)
     page = render_report(ReportContext(report, rows(DOUBTED), SETTINGS))
     assert '<p class="words">five <del>nine</del> <ins>two</ins> &lt;b&gt;eight <ins>zero</ins></p>' in page
+
+
+@pytest.mark.parametrize(
+    ("marks", "shown"),
+    [
+        ([("今日", None), ("は", "が"), ("良い", None)], "今日<del>は</del><ins>が</ins>良い"),
+        ([("a", None), ("<b>", "\u202ec")], r"a <del>&lt;b&gt;</del> <ins>\u202ec</ins>"),
+        ([("", "a"), ("b", "")], "<ins>a</ins> <del>b</del>"),
+        ([("a" * 900, None), ("b", "c")], f"{'a' * 200} … …"),
+        ([], ""),
+    ],
+)
+def test_stretches_have_spaces_where_their_scripts_do_and_are_cut(marks, shown):
+    assert mark_words([Mark(reference=reference, read=read) for reference, read in marks]) == shown
 
 
 def test_examples_of_what_was_kept_have_their_doubt_though_nothing_was_dropped():

@@ -8,12 +8,14 @@ from winnow.printable import one_line
 from winnow.reports.examples import Example, Mark
 from winnow.reports.formatting import MAX_CHARACTERS, format_number, format_percent
 from winnow.reports.summary import ReportContext
+from winnow.text.spelled_like import needs_space
 
 LEGEND = Markup(
     "<p><del>Struck out</del>: only the reference has these words. <ins>Underlined</ins>: only what was read has them. "
     "Proposal: what <code>winnow relabel</code> puts in the place of the reference.</p>"
 )
 EXAMPLE = Markup('<li><p class="words">{words}</p><p class="about">line {line}{reason}{wer}{doubt}</p>{proposal}</li>')
+SAME, ONLY_IN_REFERENCE, ONLY_READ = Markup("{}"), Markup("<del>{}</del>"), Markup("<ins>{}</ins>")
 
 
 def examples_as_html(context: ReportContext) -> Markup:
@@ -37,7 +39,7 @@ def list_of(heading: str, examples: list[Example]) -> Markup:
 def show_example(example: Example) -> Markup:
     """Show an example; every text is escaped."""
     return EXAMPLE.format(
-        words=Markup(" ").join(mark_words(example.marks)),
+        words=mark_words(example.marks),
         line=example.id,
         reason=f" · {example.reason}" if example.reason else "",
         wer="" if example.wer is None else f" · WER {format_percent(example.wer, 0)}",
@@ -46,21 +48,32 @@ def show_example(example: Example) -> Markup:
     )
 
 
-def mark_words(marks: list[Mark]) -> Iterator[Markup]:
-    """Yield the stretches of a reference as far as they are shown, with what was read in their place."""
+def mark_words(marks: list[Mark]) -> Markup:
+    """Return a reference as far as it is shown, with what was read in the place of its doubtful stretches.
+
+    Spaces are between stretches where their scripts have them.
+    """
+    shown, before = Markup(), ""
+    for element, text in stretches(marks):
+        line = cut(text)
+        space = " " if before and needs_space(before, line) else ""
+        shown += space + element.format(line)
+        before = line
+    return shown
+
+
+def stretches(marks: list[Mark]) -> Iterator[tuple[Markup, str]]:
+    """Yield the texts that are shown, each with the element that it goes into."""
     left = 2 * MAX_CHARACTERS
     for mark in marks:
         if left <= 0:
-            yield Markup("…")
+            yield SAME, "…"
             return
         left -= len(mark.reference) + len(mark.read or "")
-        if mark.read is None:
-            yield Markup("{}").format(cut(mark.reference))
-            continue
         if mark.reference:
-            yield Markup("<del>{}</del>").format(cut(mark.reference))
+            yield SAME if mark.read is None else ONLY_IN_REFERENCE, mark.reference
         if mark.read:
-            yield Markup("<ins>{}</ins>").format(cut(mark.read))
+            yield ONLY_READ, mark.read
 
 
 def cut(text: str) -> str:
