@@ -13,6 +13,7 @@ from docs.generate import report_schema
 from tests.test_report import CASCADE, DOUBTED, MANIFEST, SETTINGS, made_report, rows, throughput
 from winnow.evidence.calibration import Calibration, CurvePoint, ModelCalibration
 from winnow.evidence.found import FoundRate
+from winnow.parameters.ensemble import Ensemble
 from winnow.reports.charts import doubt_histogram, histogram_figure, wer_histogram
 from winnow.reports.distributions import DOUBT_EDGES, WER_EDGES, Histogram, count_bins
 from winnow.reports.example_marks import mark_words
@@ -23,7 +24,8 @@ from winnow.reports.provenance import provenance
 from winnow.reports.recommendations import recommend
 from winnow.reports.render import render_markdown, render_page, render_report
 from winnow.reports.slices import field_columns, summarize_slices
-from winnow.reports.summary import Report, ReportContext, summarize
+from winnow.reports.summary import Report, ReportContext, summarize, summarize_ensemble
+from winnow.reports.wer_distribution import EDIT_COUNTS
 from winnow.runs.run_record import RunRecord
 from winnow.schema import ShardedManifest
 
@@ -295,3 +297,16 @@ def test_schema_in_docs_is_that_of_the_report(report):
     assert SCHEMA.read_text() == report_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(json.loads(report.model_dump_json()), schema)
+
+
+def test_chart_of_an_ensemble_names_models_by_their_roles():
+    settings = Ensemble(manifest=Path("corpus.jsonl"), output=Path("out"), models=("a.nemo", "b.nemo"))
+    columns = {f"{role}_{name}": 0.5 for role in settings.roles for name in ("wer", *EDIT_COUNTS)}
+    kept = rows({"decision": "keep", "wer": 0.5, "agreement": 1.0})
+    for name, value in columns.items():
+        kept = kept.append_column(name, [[value]])
+    one_line = ShardedManifest(shards=[], seconds=[], lines=1, blank=0)
+    speed = {role: throughput(1, 1) for role in ("model1", "model2")}
+    report = summarize_ensemble(kept, one_line, speed, settings)
+    assert list(report.distributions["wer"].counts) == ["selected hypothesis", "model1", "model2"]
+    assert "model2" in render_report(ReportContext(report, kept, settings))

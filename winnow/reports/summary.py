@@ -139,7 +139,7 @@ def summarize(
         **count_decisions(rows, manifest, settings.filter),
         **references_in_doubt(rows, settings),
         heard=summarize_heard(rows),
-        **distributed(transcribed, ["small"]),
+        **distributed(transcribed, {"small model": "small"}),
         escalated_hours=hours_of(escalated),
         wer=wer,
         languages=summarize_languages(rows, settings.roles),
@@ -160,9 +160,12 @@ def summarize(
     )
 
 
-def distributed(transcribed: pa.Table, roles: list[Role]) -> dict[str, Any]:
-    """Return the fields of the report about how WER and doubt are distributed, and about slices."""
-    wers = {"selected hypothesis": "wer"} | {f"{role} model": f"{role}_wer" for role in roles}
+def distributed(transcribed: pa.Table, models: dict[str, Role]) -> dict[str, Any]:
+    """Return the fields of the report about how WER and doubt are distributed, and about slices.
+
+    `models` has the roles of the models that are shown, by their names.
+    """
+    wers = {"selected hypothesis": "wer"} | {name: f"{role}_wer" for name, role in models.items()}
     doubts = {"all that are judged": "doubt"}
     histograms = {"wer": histogram(transcribed, wers, WER_EDGES), "doubt": histogram(transcribed, doubts, DOUBT_EDGES)}
     return {
@@ -199,7 +202,7 @@ def summarize_ensemble(
         **count_decisions(rows, manifest, settings.filter),
         **references_in_doubt(rows, settings),
         heard=summarize_heard(rows),
-        **distributed(transcribed, list(speed)),
+        **distributed(transcribed, {role: role for role in speed}),
         wer=wer | {role: wer_distribution(transcribed, role) for role in speed},
         languages=summarize_languages(rows, speed),
         agreement=summarize_agreement(transcribed),
