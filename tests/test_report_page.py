@@ -261,6 +261,12 @@ def test_fields_with_few_texts_are_slices_and_all_others_are_not():
     assert crowded == {"field id", "field snr"}
 
 
+@pytest.mark.parametrize("kept", [0, 22])
+def test_no_slice_stands_out_where_all_are_decided_alike(kept):
+    slices = summarize_slices(sliced({"ann": (22, kept), "bob": (22, kept)}))
+    assert [part.stands_out for part in slices] == [False, False]
+
+
 @pytest.mark.parametrize(("value", "sliced"), [("v" * 100, True), ("v" * 101, False), (["v"], False), (3, False)])
 def test_only_short_texts_and_truth_values_name_slices(value, sliced):
     columns, crowded = field_columns([json.dumps({"note": value})])

@@ -39,7 +39,7 @@ def wilson_interval(successes: float, trials: float) -> tuple[float, float]:
     """Return the 95 % confidence interval of a proportion, from 0 to 1.
 
     Wilson's score interval (E. B. Wilson, Probable inference, JASA 22, 1927), which holds for few trials and for no
-    successes as well.
+    successes as well. Without successes it begins at exactly 0, without failures it ends at exactly 1.
     """
     if not trials:
         return 0.0, 1.0
@@ -47,4 +47,4 @@ def wilson_interval(successes: float, trials: float) -> tuple[float, float]:
     middle = proportion + spread / 2
     width = Z_95 * sqrt(proportion * (1 - proportion) / trials + spread / trials / 4)
     low, high = ((middle + sign * width) / (1 + spread) for sign in (-1, 1))
-    return max(0.0, low), min(1.0, high)
+    return 0.0 if successes <= 0 else max(0.0, low), 1.0 if successes >= trials else min(1.0, high)
