@@ -18,8 +18,8 @@ from winnow.reports.charts import doubt_histogram, histogram_figure, wer_histogr
 from winnow.reports.distributions import DOUBT_EDGES, WER_EDGES, Histogram, count_bins
 from winnow.reports.example_marks import mark_words
 from winnow.reports.examples import Mark
-from winnow.reports.flow import flow_links
-from winnow.reports.headline import cards, format_duration
+from winnow.reports.flow import flow_chart, flow_links
+from winnow.reports.headline import cards, format_duration, headline
 from winnow.reports.provenance import provenance
 from winnow.reports.recommendations import recommend
 from winnow.reports.render import render_markdown, render_page, render_report
@@ -124,7 +124,7 @@ def test_page_of_an_empty_run_has_no_empty_chart_and_no_empty_advice():
     nothing = ShardedManifest(shards=[], seconds=[], lines=0, blank=0)
     report = summarize(rows(), nothing, {}, SETTINGS)
     page = render_report(ReportContext(report, rows(), SETTINGS))
-    assert cards(report)[0].detail == "none of 0.00 h that were transcribed"
+    assert cards(report)[0].detail == "none of 0.000 h that were transcribed"
     assert "<svg" not in page
     assert "<p>See the warning above.</p>" in page
 
@@ -283,9 +283,18 @@ def test_equal_slices_are_in_the_order_of_their_names():
     assert [part.value for part in summarize_slices(sliced(groups))] == list("abcde")
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(9, "9 s"), (200, "3.3 min"), (86_400, "24.0 h")])
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "under 1 s"), (9, "9 s"), (200, "3.3 min"), (86_400, "24.0 h")])
 def test_cost_is_in_a_unit_that_fits(seconds, text):
     assert format_duration(seconds) == text
+
+
+def test_hours_of_a_short_run_are_as_exact_as_in_the_tables(report):
+    short = report.model_copy(update={"hours": 0.042, "kept_hours": 0.0376, "dropped_hours": 0.0044, "bands": {}})
+    assert "(0.038 of 0.042 h)" in headline(short)
+    assert [card.value for card in cards(short)][:1] == ["0.038 h"]
+    assert "0.004 h" in cards(short)[1].detail
+    labels = [text.get_text() for text in flow_chart(ReportContext(short, CASCADE, SETTINGS)).axes[0].texts]
+    assert labels == ["transcribed, 0.042 h", "kept, 0.038 h", "dropped, 0.004 h"]
 
 
 def test_wrong_references_are_not_taken_for_a_wrong_domain():

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from winnow.reports.charts import BAD, GOOD, INKS, WIDTH
+from winnow.reports.formatting import format_hours
 from winnow.reports.summary import Report, ReportContext
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def draw_links(axes: "Axes", links: list[Link]) -> None:
             places[name] = x, top
             drawn = scale * height[name]
             axes.fill_between([x, x + NODE], top - drawn, top, color=COLOURS.get(name, INKS[0]), linewidth=0)
-            text = f"{name}, {height[name] * total:.2f} h"
+            text = f"{name}, {format_hours(height[name] * total)} h"
             axes.text(x + 1.6 * NODE, top - drawn / 2, text, va="center", fontsize=8)
             top -= drawn + GAP
     draw_streams(axes, links, places, scale / total)

@@ -38,6 +38,11 @@ def format_number(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:,.{digits}f}"
 
 
+def format_hours(hours: float) -> str:
+    """Return hours without their unit; below one, as exactly as tables show them."""
+    return f"{hours:,.{3 if hours < 1 else 2}f}"
+
+
 def format_percent(fraction: float | None, digits: int = 1) -> str:
     """Return a fraction as a percentage, or nothing for None."""
     return "" if fraction is None else f"{fraction:.{digits}%}"

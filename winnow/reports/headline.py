@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from winnow.evidence.planting import LABELS
-from winnow.reports.formatting import format_percent, format_share
+from winnow.reports.formatting import format_hours, format_percent, format_share
 from winnow.reports.summary import Report
 
 
@@ -18,18 +18,19 @@ class Card(NamedTuple):
 def headline(report: Report) -> str:
     """Summarize the run's decisions in one sentence."""
     kept = f"{report.kept:,} of {report.utterances:,} utterances kept"
-    hours = f"{report.kept_hours:.2f} of {report.hours:.2f} h"
+    hours = f"{format_hours(report.kept_hours)} of {format_hours(report.hours)} h"
     return f"**{kept}** ({hours}), {report.dropped:,} dropped, {report.quarantined:,} quarantined."
 
 
 def cards(report: Report) -> list[Card]:
     """Return the figures that a person looks at first."""
     share = format_share(report.kept_hours, report.hours) or "none"
-    kept = Card("Kept", f"{report.kept_hours:.2f} h", f"{share} of {report.hours:.2f} h that were transcribed")
+    transcribed = f"{share} of {format_hours(report.hours)} h that were transcribed"
+    kept = Card("Kept", f"{format_hours(report.kept_hours)} h", transcribed)
     dropped = Card(
         "Dropped",
         f"{report.dropped:,}",
-        f"utterances, {report.dropped_hours:.2f} h; {report.quarantined:,} quarantined",
+        f"utterances, {format_hours(report.dropped_hours)} h; {report.quarantined:,} quarantined",
     )
     return [kept, dropped, *found_cards(report), *cost_cards(report)]
 
@@ -66,4 +67,4 @@ def format_duration(seconds: float) -> str:
     for unit, size in (("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:,.1f} {unit}"
-    return f"{seconds:,.0f} s"
+    return f"{seconds:,.0f} s" if seconds >= 1 else "under 1 s"
