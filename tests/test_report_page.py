@@ -27,7 +27,7 @@ from winnow.reports.slices import field_columns, summarize_slices
 from winnow.reports.summary import Report, ReportContext, summarize, summarize_ensemble
 from winnow.reports.wer_distribution import EDIT_COUNTS
 from winnow.runs.run_record import RunRecord
-from winnow.schema import ShardedManifest
+from winnow.schema import INPUT_TEXT, ShardedManifest
 
 SCHEMA = Path(__file__).parent.parent / "docs" / "report.schema.json"
 POINT = CurvePoint(limit=2.0, lost=0.01, found={"substitution": 0.9})
@@ -303,6 +303,16 @@ def test_wrong_references_are_not_taken_for_a_wrong_domain():
     advice = recommend(report.model_copy(update={"wer": report.wer | {"all": read_well}}), SETTINGS)
     assert not any("domain" in sentence or "try a larger model" in sentence for sentence in advice)
     assert any("probably have wrong references" in sentence for sentence in advice)
+
+
+def test_relabelling_is_recommended_only_once():
+    proposed = rows(DOUBTED | {"proposal": "five two eight zero"})
+    one_line = ShardedManifest(shards=[], seconds=[], lines=1, blank=0)
+    report = summarize(proposed, one_line, {"small": throughput(1, 1)}, SETTINGS)
+    assert any("winnow relabel" in sentence for sentence in recommend(report, SETTINGS))
+    relabelled = proposed.append_column(INPUT_TEXT, pa.array([None], pa.string()))
+    report = summarize(relabelled, one_line, {"small": throughput(1, 1)}, SETTINGS)
+    assert not any("winnow relabel" in sentence for sentence in recommend(report, SETTINGS))
 
 
 def test_schema_in_docs_is_that_of_the_report(report):

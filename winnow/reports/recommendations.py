@@ -79,7 +79,8 @@ def doubtful_references(report: Report, settings: Settings) -> Iterator[str]:
 
 
 def proposed_references(report: Report, settings: Settings) -> Iterator[str]:
-    if report.proposals.utterances:
+    """Name `relabel` unless the run, or the one that it was made from, was relabelled: it would be refused."""
+    if report.proposals.utterances and not report.relabelled:
         rejected = report.bands["reject"].utterances if "reject" in report.bands else 0
         none = (
             f" The {rejected:,} that the gate rejected have none, since only one model read them." if rejected else ""
