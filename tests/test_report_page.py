@@ -26,7 +26,7 @@ from winnow.reports.render import render_markdown, render_page, render_report
 from winnow.reports.slices import field_columns, summarize_slices
 from winnow.reports.summary import Report, ReportContext, summarize, summarize_ensemble
 from winnow.reports.wer_distribution import EDIT_COUNTS
-from winnow.runs.run_record import RunRecord
+from winnow.runs.run_record import Derivation, RunRecord
 from winnow.schema import INPUT_TEXT, ShardedManifest
 
 SCHEMA = Path(__file__).parent.parent / "docs" / "report.schema.json"
@@ -74,7 +74,7 @@ def page(report) -> str:
         sha256={"/data/<b>.jsonl": "a" * 64},
         versions={"winnow": "1.2"},
     )
-    return render_report(ReportContext(report, CASCADE, SETTINGS), record)
+    return render_report(ReportContext(report, CASCADE, SETTINGS, record))
 
 
 def test_page_loads_nothing_and_runs_nothing(page):
@@ -303,6 +303,16 @@ def test_wrong_references_are_not_taken_for_a_wrong_domain():
     advice = recommend(report.model_copy(update={"wer": report.wer | {"all": read_well}}), SETTINGS)
     assert not any("domain" in sentence or "try a larger model" in sentence for sentence in advice)
     assert any("probably have wrong references" in sentence for sentence in advice)
+
+
+def test_audio_of_a_derived_run_is_tried_again_in_the_run_that_it_was_made_from(report):
+    derived = Derivation(flow="refilter", run="/runs/first")
+    record = RunRecord(parameters={}, sha256={}, versions={}, derived=derived)
+    markdown = render_markdown(report, CASCADE, SETTINGS, record)
+    text = Parsed(render_report(ReportContext(report, CASCADE, SETTINGS, record))).text
+    assert "OUT is `/runs/first`; after that, `refilter` it again." in markdown
+    assert "OUT is /runs/first; after that, refilter it again." in text
+    assert "OUT is" not in render_markdown(report, CASCADE, SETTINGS)
 
 
 def test_relabelling_is_recommended_only_once():

@@ -12,16 +12,19 @@ from pydantic import ValidationError
 from winnow.gates.criteria import criteria_for
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
+from winnow.reports.formatting import code_span
 from winnow.reports.summary import Report
 from winnow.reports.wer_distribution import WER_LEVELS
+from winnow.runs.run_record import Derivation
 from winnow.schema import QUARANTINE_REASONS, RETRIABLE, remedy_for
 
 Advice = Callable[[Report, Settings], Iterator[str]]
 
 
-def recommend(report: Report, settings: Settings) -> list[str]:
-    """Return all recommendations for a run."""
+def recommend(report: Report, settings: Settings, derived: Derivation | None = None) -> list[str]:
+    """Return all recommendations for a run; `derived` if it reuses another run's hypotheses."""
     advice = [sentence for check in RECOMMENDATIONS for sentence in check(report, settings)]
+    advice += repairable_audio(report, derived)
     return advice or (["Nothing stands out."] if report.kept else [])
 
 
@@ -186,13 +189,15 @@ def many_quarantined(report: Report, settings: Settings) -> Iterator[str]:
         )
 
 
-def repairable_audio(report: Report, settings: Settings) -> Iterator[str]:
+def repairable_audio(report: Report, derived: Derivation | None) -> Iterator[str]:
+    """Name the command that tries utterances again; a derived run has to be made again after that."""
     counts = {name: count.utterances for name, count in report.reasons.items() if name in RETRIABLE}
     if counts:
         listed = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        again = f" OUT is {code_span(derived.run)}; after that, `{derived.flow}` it again." if derived else ""
         yield (
             f"Some audio could not be used ({listed}): once it is there or repaired, `winnow resume OUT --retry "
-            f"{','.join(counts)}` tries only these utterances again."
+            f"{','.join(counts)}` tries only these utterances again.{again}"
         )
 
 
@@ -206,5 +211,4 @@ RECOMMENDATIONS: tuple[Advice, ...] = (
     useless_ensemble,
     hopeless_escalations,
     many_quarantined,
-    repairable_audio,
 )

@@ -20,9 +20,9 @@ from winnow.reports.svg import inline_svg
 from winnow.runs.run_record import RunRecord
 
 
-def render_markdown(report: Report, rows: pa.Table, settings: Settings) -> str:
+def render_markdown(report: Report, rows: pa.Table, settings: Settings, record: RunRecord | None = None) -> str:
     """Render the report in GitHub's markdown; texts from the manifest and the models are shown literally."""
-    context = ReportContext(report, rows, settings)
+    context = ReportContext(report, rows, settings, record)
     title = f"# Quality report: {escape_markdown(Path(settings.manifest).name)}"
     warnings = [f"**Warning:** {warning}" for warning in report.warnings]
     parts = [
@@ -34,7 +34,7 @@ def render_markdown(report: Report, rows: pa.Table, settings: Settings) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def render_report(context: ReportContext, record: RunRecord | None = None) -> str:
+def render_report(context: ReportContext) -> str:
     """Render the report as a page that fetches nothing and runs no scripts."""
     numbers = count()
     sections = [
@@ -50,9 +50,9 @@ def render_report(context: ReportContext, record: RunRecord | None = None) -> st
         for section in SECTIONS
         if section.applies(context.report)
     ]
-    if record:
+    if context.record:
         sections.append(
-            {"name": "provenance", "heading": "Provenance", "charts": [], "body": as_html(provenance(record))}
+            {"name": "provenance", "heading": "Provenance", "charts": [], "body": as_html(provenance(context.record))}
         )
     return template("report.html").render(
         title=one_line(f"Quality report: {Path(context.settings.manifest).name}"),

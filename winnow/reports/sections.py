@@ -215,7 +215,7 @@ def speed(context: ReportContext) -> str:
 
 
 def recommendations(context: ReportContext) -> str:
-    advice = recommend(context.report, context.settings)
+    advice = recommend(context.report, context.settings, context.record and context.record.derived)
     return "\n".join(f"- {sentence}" for sentence in advice) or "See the warning above."
 
 

@@ -32,6 +32,7 @@ from winnow.reports.slices import Slice, summarize_slices
 from winnow.reports.throughput import Throughput
 from winnow.reports.wer_distribution import WerDistribution, wer_distribution
 from winnow.roles import Role
+from winnow.runs.run_record import RunRecord
 from winnow.schema import INPUT_TEXT, ShardedManifest
 
 
@@ -108,11 +109,12 @@ class Report(BaseModel, frozen=True):
 
 
 class ReportContext(NamedTuple):
-    """A run's report, the rows that it summarizes and the run's settings: what sections and charts are made from."""
+    """What sections and charts are made from: a run's report, the rows that it summarizes, its settings and record."""
 
     report: Report
     rows: pa.Table
     settings: Settings
+    record: RunRecord | None = None
 
 
 def summarize(

@@ -43,7 +43,8 @@ def write_report(
     else:
         report = summarize(rows, manifest, speed, settings, gates, calibration)
     report = report.model_copy(update={"warnings": list(little_kept(report))})
-    text = render_markdown(report, rows, settings)
+    record = read_run_record(run)
+    text = render_markdown(report, rows, settings, record)
     put(run / "report.json", printable_json(report.model_dump_json(indent=2)).encode() + b"\n")
-    put(run / "report.html", render_report(ReportContext(report, rows, settings), read_run_record(run)).encode())
+    put(run / "report.html", render_report(ReportContext(report, rows, settings, record)).encode())
     return report, text
