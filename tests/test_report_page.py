@@ -17,7 +17,7 @@ from winnow.parameters.ensemble import Ensemble
 from winnow.reports.charts import doubt_histogram, histogram_figure, wer_histogram
 from winnow.reports.distributions import DOUBT_EDGES, WER_EDGES, Histogram, count_bins
 from winnow.reports.example_marks import mark_words
-from winnow.reports.examples import Mark
+from winnow.reports.examples import Mark, doubtful_examples
 from winnow.reports.flow import flow_chart, flow_links
 from winnow.reports.headline import cards, format_duration, headline
 from winnow.reports.provenance import provenance
@@ -175,6 +175,14 @@ def test_examples_of_what_was_kept_have_their_doubt_though_nothing_was_dropped()
     assert "Nothing was dropped; `report.html` has examples" in render_markdown(report, doubted, SETTINGS)
     without_doubt = report.model_copy(update={"doubtful": []})
     assert 'id="examples"' in render_report(ReportContext(without_doubt, doubted, SETTINGS))
+
+
+def test_most_doubtful_kept_rows_are_examples_the_highest_doubt_first():
+    doubts = [1.0, 9.0, None, 3.0, 7.0, 5.0, 8.0, 2.0]
+    made = [{"decision": "drop" if doubt == 7 else "keep", "doubt": doubt, "pred_text": "a b"} for doubt in doubts]
+    found = doubtful_examples(rows(*made), SETTINGS.comparison)
+    assert [(example.id, example.doubt) for example in found] == [(2, 9.0), (7, 8.0), (6, 5.0), (4, 3.0), (8, 2.0)]
+    assert doubtful_examples(rows(), SETTINGS.comparison) == []
 
 
 def test_hours_flow_from_band_to_band_without_loss(report):

@@ -64,8 +64,10 @@ def dropped_examples(rows: pa.Table, comparison: Comparison | Normalizer) -> lis
 
 def doubtful_examples(rows: pa.Table, comparison: Comparison | Normalizer) -> list[Example]:
     """Return the kept rows with the highest doubt."""
-    kept = rows.filter(pc.and_(pc.equal(rows["decision"], "keep"), pc.is_valid(rows["doubt"])))
-    return some_examples(kept.take(pc.select_k_unstable(kept, MOST_EXAMPLES, [("doubt", "descending")])), comparison)
+    kept = pc.indices_nonzero(pc.and_(pc.equal(rows["decision"], "keep"), pc.is_valid(rows["doubt"])))
+    doubts = pa.table({"doubt": rows["doubt"].take(kept)})
+    highest = pc.select_k_unstable(doubts, MOST_EXAMPLES, [("doubt", "descending")])
+    return some_examples(rows.take(kept.take(highest)), comparison)
 
 
 def some_examples(rows: pa.Table, comparison: Comparison | Normalizer) -> list[Example]:

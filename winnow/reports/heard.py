@@ -39,8 +39,9 @@ def heard_columns(schema: pa.Schema) -> list[str]:
 
 def summarize_heard(rows: pa.Table) -> dict[str, HeardDistribution]:
     """Summarize each column of measures, given the report's rows."""
-    transcribed, kept = transcribed_rows(rows), rows_where(rows, "decision", "keep")
     names = [name for name in rows.schema.names if name.startswith(PREFIX)]
+    measured = rows.select(["decision", *names])  # without texts, of which filtering would make copies
+    transcribed, kept = transcribed_rows(measured), rows_where(measured, "decision", "keep")
     return {name.removeprefix(PREFIX): distribution(transcribed[name], kept[name]) for name in names}
 
 
