@@ -275,8 +275,11 @@ def test_no_slice_stands_out_where_all_are_decided_alike(kept):
     assert [part.stands_out for part in slices] == [False, False]
 
 
-@pytest.mark.parametrize(("value", "sliced"), [("v" * 100, True), ("v" * 101, False), (["v"], False), (3, False)])
-def test_only_short_texts_and_truth_values_name_slices(value, sliced):
+@pytest.mark.parametrize(
+    ("value", "sliced"),
+    [("v" * 100, True), ("v" * 101, False), (["v"], False), (3, True), (10**120, False), (0.5, False)],
+)
+def test_only_short_texts_whole_numbers_and_truth_values_name_slices(value, sliced):
     columns, crowded = field_columns([json.dumps({"note": value})])
     assert (set(columns), crowded) == (({"field note"}, set()) if sliced else (set(), {"field note"}))
 

@@ -47,9 +47,9 @@ class Slice(BaseModel, frozen=True):
 
 
 def field_columns(fields: Iterable[str | None]) -> tuple[dict[str, pa.Array], set[str]]:
-    """Return the fields with at most 50 different short texts or truth values as columns, and the names of all others.
+    """Return the fields with at most 50 different values as columns, and the names of all others.
 
-    Rows with more than 100 fields in all have no such columns.
+    Values are short texts, whole numbers and truth values. Rows with more than 100 fields in all have no such columns.
     """
     objects = [msgspec.json.decode(text) if text else {} for text in fields]
     names = dict.fromkeys(name for row in objects for name in row)
@@ -58,17 +58,20 @@ def field_columns(fields: Iterable[str | None]) -> tuple[dict[str, pa.Array], se
     columns, crowded = dict[str, pa.Array](), set[str]()
     for name in names:
         values = [row.get(name) for row in objects]
-        if all(map(names_slice, values)) and len(set(values)) <= MOST_VALUES:
-            texts = [value if value is None or isinstance(value, str) else str(value).lower() for value in values]
+        texts = [None if value is None else text_of(value) for value in values]
+        if texts.count(None) == values.count(None) and len(set(texts)) <= MOST_VALUES:
             columns[FIELD + name] = pa.array(texts, pa.string()).dictionary_encode()
         else:
             crowded.add(FIELD + name)
     return columns, crowded
 
 
-def names_slice(value: object) -> bool:
-    """Tell whether a slice may have this value of a field: a short text, a truth value, or none."""
-    return value is None or isinstance(value, bool) or (isinstance(value, str) and len(value) <= MOST_CHARACTERS)
+def text_of(value: object) -> str | None:
+    """Return a value of a field as the name of a slice: a short text, a whole number or a truth value; else None."""
+    if not isinstance(value, str | int):
+        return None
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= MOST_CHARACTERS else None
 
 
 def summarize_slices(transcribed: pa.Table) -> list[Slice]:
