@@ -30,7 +30,7 @@ def numbers(context: ReportContext) -> str:
 
 def texts(context: ReportContext) -> str:
     """Tabulate the most frequent values of texts, and how many utterances have others; empty if there are none."""
-    rows = []
+    rows: list[list[str]] = []
     for name, found in context.report.heard.items():
         others = found.utterances - sum(found.values.values()) if found.values else 0
         counts = [(escape_markdown(value), count) for value, count in found.values.items()]

@@ -215,7 +215,8 @@ def speed(context: ReportContext) -> str:
 
 
 def recommendations(context: ReportContext) -> str:
-    advice = recommend(context.report, context.settings, context.record and context.record.derived)
+    derived = context.record.derived if context.record else None
+    advice = recommend(context.report, context.settings, derived)
     return "\n".join(f"- {sentence}" for sentence in advice) or "See the warning above."
 
 
