@@ -107,7 +107,7 @@ def test_report_names_the_limits_that_the_first_gate_compared(report, by, limits
     assert gate_limits(report.model_copy(update={"gates": gates})) == limits
 
 
-@pytest.mark.parametrize(("by", "drawn"), [("wer", [" accept", " reject"]), ("evidence", []), ("confidence", [])])
+@pytest.mark.parametrize(("by", "drawn"), [("wer", ["accept", "reject"]), ("evidence", []), ("confidence", [])])
 def test_limits_of_wer_are_drawn_only_if_the_gate_goes_by_wer(report, by, drawn):
     limits = dict.fromkeys(CRITERIA, GateLimits()) | {"wer": GateLimits(0.25, 1.05)}
     gates = Gates(by=by, limits=limits, audit=0.0)

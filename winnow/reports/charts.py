@@ -83,9 +83,12 @@ def histogram_figure(made: Histogram, limits: dict[str, float | None]) -> "tuple
     for line, (name, limit) in enumerate(shown.items()):
         axes.axvline(limit, color=BAD, linestyle=":", linewidth=1)
         height = 1 - line / 10  # labels of limits that are close to each other lie below each other
-        side = "right" if limit > made.edges[3 * len(made.edges) // 4] else "left"  # of the label that is at the limit
-        place: dict[str, Any] = {"ha": side, "va": "top", "transform": axes.get_xaxis_transform()}
-        axes.text(limit, height, f" {name} ", color=BAD, fontsize=8, **place)
+        place: dict[str, Any] = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points", "va": "top"}
+        if limit > made.edges[3 * len(made.edges) // 4]:
+            place |= {"xytext": (-3, 0), "ha": "right"}
+        else:
+            place |= {"xytext": (3, 0), "ha": "left"}
+        axes.annotate(name, (limit, height), color=BAD, fontsize=8, **place)
     axes.legend(frameon=False, fontsize=8)
     return figure, axes
 
