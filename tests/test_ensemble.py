@@ -191,7 +191,7 @@ def test_report_without_references_shows_agreement(manifest, hears, tmp_path, pr
     report = ensemble_with_prefect(manifest=corpus, output=tmp_path / "run", models=list(models.values()), filter=rules)
     assert (report.kept, report.dropped, report.agreement.mean) == (1, 1, 0.875)
     page = (tmp_path / "run" / "report.html").read_text()
-    headings = ["Decisions", "Agreement", "Reasons", "Speed", "Recommendations", "Examples"]
+    headings = ["Decisions", "Recommendations", "Agreement", "Reasons", "Speed", "Examples", "Provenance"]
     assert re.findall("<h2>(.*?)</h2>", page) == headings
     assert "Nothing stands out." in page
 

@@ -116,6 +116,15 @@ def test_changed_values_of_json_files_are_noticed(settings):
     assert failures(run) == []
 
 
+@pytest.mark.parametrize("name", ["manifest", "relative_to", "audio_root", "columns"])
+def test_parameter_of_another_type_is_noticed(settings, name):
+    record = Path(settings.output) / "run.json"
+    content = json.loads(record.read_text())
+    content["parameters"][name] = 7
+    record.write_text(json.dumps(content, indent=2) + "\n")
+    assert failures(Path(settings.output))
+
+
 def changes(value):
     """Yield a JSON value with one of its parts changed."""
     if isinstance(value, dict):

@@ -208,10 +208,11 @@ def check_input(output: Output) -> Verification:
         record = read_run_record(output.run)
     except OutputError as error:
         return Verification(str(error), False)
-    path = str(record.parameters.get("manifest"))
-    folder = record.parameters.get("relative_to") or record.parameters.get("audio_root")  # tars may be there
+    path, relative_to, root, columns = (
+        str(record.parameters.get(name) or "") for name in ("manifest", "relative_to", "audio_root", "columns")
+    )
     try:
-        sha256 = open_source(path, folder, columns=str(record.parameters.get("columns") or "")).digest()
+        sha256 = open_source(path, relative_to or root, columns=columns).digest()  # tars may be in that folder
     except (ManifestError, ValueError):
         return Verification(f"{path} is not on this machine and was not compared", True)
     return Verification(f"{path} is unchanged", sha256 == record.sha256.get("manifest"))
