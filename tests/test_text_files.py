@@ -42,6 +42,7 @@ talk 1 bob 5.0 6.0 Yes.
 other 1 ann 0 1 no
 """
 LONG_GRID = encode_textgrid(5.0, {"words": [Cue('say "hi"', 1.5, 4.0)]})
+TWO_SPEAKERS = LONG_GRID.replace("size = 1", "size = 2", 1) + LONG_GRID.partition("item []:\n")[2]
 SHORT_GRID = """File type = "ooTextFile"
 Object class = "TextGrid"
 
@@ -120,6 +121,12 @@ def test_turns_are_read(tmp_path):
         ("a.TextGrid", "hello", "line 1: expected File type"),
         ("a.TextGrid", SHORT_GRID[:-12], "expected a text in quotes, got the end of the file"),
         ("a.TextGrid", SHORT_GRID.replace('"Text"', '"a"').replace("TextTier", "IntervalTier"), "expected"),
+        (
+            "a.TextGrid",
+            SHORT_GRID.replace("<exists>\n2", "<exists>\n1e999"),
+            "line 7: expected how many follow, got inf",
+        ),
+        ("a.TextGrid", TWO_SPEAKERS, "expected one tier of intervals, or one called text or"),
         ("a.docx", "", "expected a name that ends in .txt, .srt"),
         ("a.txt", b"good\nm\xf6rning", "line 2: not UTF-8"),
         ("none.srt", None, "No such file"),

@@ -14,14 +14,15 @@ Token = tuple[int, str | float]
 
 def read_textgrid(content: str) -> list[Cue]:
     """Return the intervals with a text, of the only tier with intervals or of one of TEXT_TIERS; raises BadTextFile."""
-    tiers = dict(tiers_of(content))
-    names = [name for name in TEXT_TIERS if name in tiers]
-    if len(tiers) != 1 and not names:
-        found = ", ".join(tiers) or "none"
+    tiers = list(tiers_of(content))
+    best = next((wanted for wanted in TEXT_TIERS if any(name == wanted for name, _ in tiers)), None)
+    chosen = tiers if len(tiers) == 1 else [tier for tier in tiers if tier[0] == best]
+    if len(chosen) != 1:
+        found = ", ".join(name for name, _ in tiers) or "none"
         raise BadTextFile(
             None, f"expected one tier of intervals, or one called {' or '.join(TEXT_TIERS)}; found: {found}"
         )
-    return [cue for cue in tiers[names[0] if len(tiers) > 1 else next(iter(tiers))] if cue.text]
+    return [cue for cue in chosen[0][1] if cue.text]
 
 
 def tiers_of(content: str) -> Iterator[tuple[str, list[Cue]]]:
@@ -31,10 +32,10 @@ def tiers_of(content: str) -> Iterator[tuple[str, list[Cue]]]:
     tokens = Tokens(content)
     tokens.text(), tokens.text(), tokens.time(), tokens.time()
     tokens.flag()
-    for _ in range(int(tokens.time())):
+    for _ in range(tokens.count()):
         kind, name = tokens.text(), tokens.text()
         tokens.time(), tokens.time()
-        count = int(tokens.time())
+        count = tokens.count()
         if kind == "IntervalTier":
             yield name.lower(), [tokens.interval() for _ in range(count)]
         else:
@@ -65,6 +66,12 @@ class Tokens:
 
     def time(self) -> float:
         return float(self.next(3, "a number"))
+
+    def count(self) -> int:
+        value = self.time()
+        if not value.is_integer() or value < 0:
+            raise BadTextFile(self.line, f"expected how many follow, got {value:g}")
+        return int(value)
 
     def interval(self) -> Cue:
         start, end = self.time(), self.time()
