@@ -253,11 +253,16 @@ def test_curation_with_segments_continues_where_it_was_stopped(chain, tmp_path):
         )
 
 
-@pytest.mark.parametrize("folder", ["out", "out/segments", "."])
+@pytest.mark.parametrize("folder", ["out", "out/segments", ".", "elsewhere/../out/segments"])
 def test_segments_and_run_have_folders_of_their_own(folder, tmp_path):
     folders = {"output": tmp_path / "out", "segment": str(tmp_path / folder)}
     with pytest.raises(ValidationError, match="--segment: expected another folder"):
         Curation(manifest="a.jsonl", small="a.nemo", **folders)
+
+
+def test_folder_of_the_run_is_told_by_its_absolute_path():
+    with pytest.raises(ValidationError, match="--segment: expected another folder"):
+        Curation(manifest="a.jsonl", small="a.nemo", output=Path("out").absolute(), segment="./out/segments")
 
 
 def test_recording_in_blocks_has_the_samples_of_a_clip(tmp_path):

@@ -1,12 +1,15 @@
 """The parameters of a curation: for the Python call, the command, Prefect's form and a deployment's YAML alike."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from winnow.audio.remote.urls import is_url
 from winnow.gates.criteria import Gates
+from winnow.input_files import expand_home
 from winnow.parameters.audio import AudioOptions
 from winnow.parameters.column_names import COLUMNS_HELP, ColumnNames
 from winnow.parameters.engine import EngineOptions
@@ -271,7 +274,7 @@ class Curation(Parameters):
             return
         if self.languages:
             yield "--segment: one model reads all recordings: segment those of each of --languages by themselves"
-        segments, output = (folder.rstrip("/") for folder in (self.segment, self.output))
+        segments, output = (normalized(folder) for folder in (self.segment, self.output))
         if f"{segments}/".startswith(f"{output}/") or f"{output}/".startswith(f"{segments}/"):
             yield "--segment: expected another folder than --output, and neither in the other"
 
@@ -305,3 +308,8 @@ class Curation(Parameters):
         for number, name in enumerate(self.extra_models):
             if name in (self.small, self.large, *self.extra_models[:number]):
                 yield f"--extra-models: {name} is an earlier model, too, and would change nothing: choose another model"
+
+
+def normalized(folder: str) -> str:
+    """Return a folder as two are compared: a path is absolute and without `..`."""
+    return folder.rstrip("/") if is_url(folder) else os.path.abspath(expand_home(folder)).rstrip("/")  # noqa: PTH100 (resolve follows links)
