@@ -265,6 +265,11 @@ def test_folder_of_the_run_is_told_by_its_absolute_path():
         Curation(manifest="a.jsonl", small="a.nemo", output=Path("out").absolute(), segment="./out/segments")
 
 
+def test_segments_that_would_be_too_long_for_the_model_are_refused_by_curate():
+    with pytest.raises(ValidationError, match=r"--engine\.max-seconds: with --segment at least 30 s"):
+        Curation(manifest="a.jsonl", small="a.nemo", output="out", segment="segments", engine={"max_seconds": 20})
+
+
 def test_recording_in_blocks_has_the_samples_of_a_clip(tmp_path):
     path = str(write_audio(tmp_path / "a.wav", 0.5, 3, 1, 30, rate=44_100, channels=2))
     for part in (Slice(), Slice(1.25, 20.0), Slice(0.0, 3.0, 1)):

@@ -25,6 +25,8 @@ from winnow.text.comparison import Comparison
 from winnow.text.languages import name_for
 from winnow.text.normalize import Normalizer
 
+LONGEST_SEGMENT = 30.0  # seconds, by default
+
 
 class Curation(Parameters):
     """The parameters of the flow `curate`."""
@@ -277,6 +279,8 @@ class Curation(Parameters):
         segments, output = (normalized(folder) for folder in (self.segment, self.output))
         if f"{segments}/".startswith(f"{output}/") or f"{output}/".startswith(f"{segments}/"):
             yield "--segment: expected another folder than --output, and neither in the other"
+        if self.engine.max_seconds < LONGEST_SEGMENT:
+            yield f"--engine.max-seconds: with --segment at least {LONGEST_SEGMENT:g} s, the longest segment"
 
     def model_complaints(self) -> Iterator[str]:
         """Say which options need a model that is not given."""

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from winnow.parameters.audio import AudioOptions
 from winnow.parameters.column_names import COLUMNS_HELP, ColumnNames
-from winnow.parameters.curation import Curation
+from winnow.parameters.curation import LONGEST_SEGMENT, Curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.placement import Dask, Placement, check_devices, placement_complaints
 from winnow.parameters.settings import Folder, Location, NonNegative, Parameters, Seconds, default_of, flag
@@ -42,7 +42,7 @@ class Segment(Parameters):
     shortest: Seconds = Field(
         1.0, kw_only=True, title="Shortest", description="Shortest segment, in seconds; shorter ones are left out"
     )
-    longest: Seconds = Field(30.0, kw_only=True, title="Longest", description="Longest segment, in seconds")
+    longest: Seconds = Field(LONGEST_SEGMENT, kw_only=True, title="Longest", description="Longest segment, in seconds")
     pause: Seconds = Field(
         0.5,
         kw_only=True,
