@@ -51,7 +51,7 @@ def curate(settings: Curation) -> Report:
     """Run the flow `curate` and print its summary."""
     check_curation(settings)
     with without_gc():
-        start(settings, hint=partial(resume_hint, settings.output))
+        start(settings, hint=partial(resume_hint, settings.output, settings.segment))
         from flows.curate import curate
 
     return run(curate, settings)
@@ -124,8 +124,13 @@ def retry_later(output: str, reasons: list[str]) -> None:
     errors.print(f"{count:,} utterances are tried again ({', '.join(names)})", markup=False, soft_wrap=True)
 
 
-def resume_hint(output: str) -> str:
-    """Say how to continue a run that is interrupted now, depending on whether it has written anything yet."""
+def resume_hint(output: str, segments: str | None = None) -> str:
+    """Say how to continue a run that is interrupted now, depending on whether it has written anything yet.
+
+    With `segments`, recordings are cut before there is a run, and only the same command continues that.
+    """
+    if segments:
+        return "the same command continues"
     run = location(output)
     if is_local(run) and not (run / "run.json").exists():
         return "nothing was written yet; the same command starts the run again"

@@ -28,6 +28,7 @@ def refused(capsys, *arguments: object) -> tuple[int, str]:
 def test_interrupted_run_can_be_resumed_once_it_has_written_something(tmp_path):
     output = tmp_path / "my run"
     assert resume_hint(str(output)) == "nothing was written yet; the same command starts the run again"
+    assert resume_hint(str(output), str(tmp_path / "segments")) == "the same command continues"
     output.mkdir()
     (output / "run.json").touch()
     assert resume_hint(str(output)) == f"resume with the same command, or with `winnow resume '{output}'`"
