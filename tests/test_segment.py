@@ -1,6 +1,7 @@
 """Segment: what recordings are cut into, and that neither a second nor a word is lost."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from winnow.schema import UTTERANCE
 from winnow.segmenting.before_start import check_curation
 from winnow.segmenting.parts import PART_REASONS
 from winnow.segmenting.record import SegmentReport
+from winnow.segmenting.recordings import digests_of_files, with_files
 from winnow.segmenting.verify import verify_segmentation
 
 RATE = 16_000
@@ -268,6 +270,25 @@ def test_folder_of_the_run_is_told_by_its_absolute_path():
 def test_segments_that_would_be_too_long_for_the_model_are_refused_by_curate():
     with pytest.raises(ValidationError, match=r"--engine\.max-seconds: with --segment at least 30 s"):
         Curation(manifest="a.jsonl", small="a.nemo", output="out", segment="segments", engine={"max_seconds": 20})
+
+
+@pytest.mark.parametrize("field", ["text_filepath", "rttm_filepath"])
+def test_pipe_in_the_place_of_a_file_is_not_opened(field, tmp_path):
+    os.mkfifo(tmp_path / "a.srt")
+    row = {
+        "reason": None,
+        "audio_filepath": "a.wav",
+        "text": None,
+        "offset": None,
+        "fields": json.dumps({field: "a.srt"}),
+    }
+    rows = pa.Table.from_pylist([row])
+    assert digests_of_files(rows, str(tmp_path), None) == {}
+    found = with_files(row, str(tmp_path), None, by_speaker=False)
+    assert (found["reason"], found["detail"]) == (
+        "BAD_TEXT_FILE",
+        f"{field}: a.srt: a pipe, which can be read only once: write it to a file first",
+    )
 
 
 def test_recording_in_blocks_has_the_samples_of_a_clip(tmp_path):

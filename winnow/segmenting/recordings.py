@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from winnow.audio.remote.urls import is_url
 from winnow.digests import sha256_of
+from winnow.input_files import not_a_file
 from winnow.schema import UTTERANCE, extend_schema
 from winnow.segmenting.parts import Part
 from winnow.segmenting.text_files.cues import BadTextFile, Cue
@@ -81,6 +82,8 @@ def file_of(row: Part, field: str, folder: str, root: str | None) -> Path | None
     file = Path(folder, value)
     if root is not None and not file.resolve().is_relative_to(Path(root).resolve()):
         raise BadTextFile(None, f"{field}: {value}: outside the audio root")
+    if problem := not_a_file(file):
+        raise BadTextFile(None, f"{field}: {value}: {problem}")
     return file
 
 
