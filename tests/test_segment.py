@@ -26,6 +26,7 @@ from winnow.runs import ledger
 from winnow.runs.shard_files import store_table
 from winnow.runs.verify import verify_run
 from winnow.schema import UTTERANCE
+from winnow.segmenting.annotations import write_textgrids
 from winnow.segmenting.before_start import check_curation
 from winnow.segmenting.parts import PART_REASONS
 from winnow.segmenting.record import SegmentReport
@@ -270,6 +271,12 @@ def test_folder_of_the_run_is_told_by_its_absolute_path():
 def test_segments_that_would_be_too_long_for_the_model_are_refused_by_curate():
     with pytest.raises(ValidationError, match=r"--engine\.max-seconds: with --segment at least 30 s"):
         Curation(manifest="a.jsonl", small="a.nemo", output="out", segment="segments", engine={"max_seconds": 20})
+
+
+def test_recording_with_a_long_name_has_a_textgrid(tmp_path):
+    part = {"id": 1, "audio_filepath": f"{'ж' * 125} a.wav", "part": "segment", "text": None, "words": None}
+    (file,) = write_textgrids(tmp_path, [part | {"offset": 0.0, "duration": 1.0}])
+    assert file.name == f"00001-{'ж' * 100}.TextGrid"
 
 
 @pytest.mark.parametrize("field", ["text_filepath", "rttm_filepath"])

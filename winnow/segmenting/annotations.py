@@ -13,6 +13,7 @@ from winnow.segmenting.text_files.cues import Cue
 from winnow.segmenting.text_files.textgrid import encode_textgrid
 
 CTM, TEXTGRIDS = "words.ctm", "textgrids"
+LONGEST_NAME = 200  # bytes of a file's name that are in that of its TextGrid, which has up to 255
 
 
 def write_ctm(path: Path, parts: Iterable[Part]) -> Path:
@@ -55,5 +56,5 @@ def words_of(part: Part) -> Iterator[Cue]:
 
 def name_of(part: Part) -> str:
     """Return the name of a recording: its line in the corpus, and the name of its file without spaces and ending."""
-    stem = PurePosixPath(part["audio_filepath"]).stem
-    return f"{part['id']:05}-{'_'.join(stem.split())}"
+    stem = "_".join(PurePosixPath(part["audio_filepath"]).stem.split())
+    return f"{part['id']:05}-{stem.encode()[:LONGEST_NAME].decode(errors='ignore')}"
