@@ -19,7 +19,7 @@ from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.audio.decode import Slice, load_clip
 from winnow.audio.measurements import BadAudio
 from winnow.audio.recording import read_recording
-from winnow.errors import ManifestError, OutputError, RunMismatch
+from winnow.errors import CheckpointError, ManifestError, OptionError, OutputError, RunMismatch
 from winnow.parameters.curation import Curation
 from winnow.parameters.segment import Segment
 from winnow.runs import ledger
@@ -27,7 +27,7 @@ from winnow.runs.shard_files import store_table
 from winnow.runs.verify import verify_run
 from winnow.schema import UTTERANCE
 from winnow.segmenting.annotations import write_textgrids
-from winnow.segmenting.before_start import check_curation
+from winnow.segmenting.before_start import check_curation, check_segmentation
 from winnow.segmenting.parts import PART_REASONS
 from winnow.segmenting.record import SegmentReport
 from winnow.segmenting.recordings import digests_of_files, with_files
@@ -271,6 +271,15 @@ def test_folder_of_the_run_is_told_by_its_absolute_path():
 def test_segments_that_would_be_too_long_for_the_model_are_refused_by_curate():
     with pytest.raises(ValidationError, match=r"--engine\.max-seconds: with --segment at least 30 s"):
         Curation(manifest="a.jsonl", small="a.nemo", output="out", segment="segments", engine={"max_seconds": 20})
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [({"model": "missing.nemo"}, CheckpointError), ({"audio_root": "/nowhere"}, OptionError)],
+)
+def test_what_is_missing_is_noticed_before_anything_is_started(corpus, options, error, tmp_path):
+    with pytest.raises(error, match=r"missing\.nemo|/nowhere"):
+        check_segmentation(Segment(manifest=corpus, output=tmp_path / "out", **options))
 
 
 def test_recording_with_a_long_name_has_a_textgrid(tmp_path):

@@ -2,13 +2,14 @@
 
 from winnow.audio.voice_activity import check_installed
 from winnow.corpora.registry import corpus_of
+from winnow.models.auto_select import with_checkpoint_names
 from winnow.parameters.curation import Curation
 from winnow.parameters.segment import Segment
 from winnow.runs.completion import SUCCESS
 from winnow.runs.run_dir import check_folder
 from winnow.runs.storage import location
 from winnow.segmenting.record import MANIFEST, check_segmentation_folder
-from winnow.validation.before_start import check_inputs, check_run
+from winnow.validation.before_start import check_folders, check_inputs, check_models, check_run
 
 
 def of_segments(settings: Curation) -> Curation:
@@ -24,7 +25,7 @@ def check_curation(settings: Curation) -> None:
     if settings.segment is None:
         check_run(settings)
         return
-    check_segmentation(Segment.before(settings))
+    check_segmentation(Segment.before(with_checkpoint_names(settings)))
     following = of_segments(settings)
     if (location(settings.segment) / SUCCESS).exists():
         check_run(following)
@@ -34,7 +35,10 @@ def check_curation(settings: Curation) -> None:
 
 
 def check_segmentation(settings: Segment) -> None:
-    """Raise a WinnowError for packages that are missing, a corpus of another form, or an output that cannot be used."""
+    """Raise a WinnowError for what is missing, a corpus of another form, or an output that cannot be used."""
     check_installed()
     corpus_of(settings).check()
+    check_folders({"audio_root": settings.audio_root, "relative_to": settings.relative_to})
+    if settings.reading:
+        check_models(with_checkpoint_names(settings.reading).checkpoints, settings.trust_unpinned)
     check_segmentation_folder(location(settings.output))
