@@ -365,6 +365,7 @@ def test_text_and_speakers_come_from_files(tmp_path, loud_is_speech):  # noqa: F
     bad = {"audio_filepath": str(write_audio(tmp_path / "b.wav", 1, 2)), "text_filepath": "bad.srt"}
     manifest = write_manifest(tmp_path, row, bad, {"audio_filepath": str(write_audio(tmp_path / "c.wav", 1, 3))})
     report = segment(manifest, tmp_path / "out", by="speaker")
+    assert report.table[2] == {"": "segments that end in speech", "number": "1", "hours": "", "words": ""}
     segments = lines(tmp_path / "out/manifest.jsonl")
     assert [(line["speaker"], line["input_speaker"], line["ends_in_speech"]) for line in segments] == [
         ("ann", "both", False),

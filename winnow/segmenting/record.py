@@ -69,20 +69,23 @@ class SegmentReport(SuccessFile, frozen=True):
     @property
     def table(self) -> list[dict[str, str]]:
         """What the recordings have, part by part, for people."""
-        rows = {
-            "recordings": Amount(parts=self.recordings, milliseconds=self.milliseconds, words=self.words),
-            "segments": self.segments,
-            "silence": self.silence,
-        } | {f"left out: {reason}": amount for reason, amount in self.left_out.items()}
         return [
-            {
-                "": name,
-                "number": f"{amount.parts:,}",
-                "hours": f"{amount.milliseconds / 3_600_000:.3f}",
-                "words": f"{amount.words:,}",
-            }
-            for name, amount in rows.items()
+            row_of("recordings", Amount(parts=self.recordings, milliseconds=self.milliseconds, words=self.words)),
+            row_of("segments", self.segments),
+            {"": "segments that end in speech", "number": f"{self.ending_in_speech:,}", "hours": "", "words": ""},
+            row_of("silence", self.silence),
+            *(row_of(f"left out: {reason}", amount) for reason, amount in self.left_out.items()),
         ]
+
+
+def row_of(name: str, amount: Amount) -> dict[str, str]:
+    """Return an amount as a row of a table."""
+    return {
+        "": name,
+        "number": f"{amount.parts:,}",
+        "hours": f"{amount.milliseconds / 3_600_000:.3f}",
+        "words": f"{amount.words:,}",
+    }
 
 
 def is_segmented(output: Path) -> bool:
