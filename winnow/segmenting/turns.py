@@ -17,6 +17,7 @@ class Turn(NamedTuple):
 
 def turns_within(turns: Sequence[Turn], start: int, end: int) -> list[tuple[int, int, tuple[str, ...]]]:
     """Divide a time where the people change who speak; return each part with the names of all who do."""
+    turns = [turn for turn in turns if turn.start < end and turn.end > start]
     edges = sorted({start, end, *(edge for turn in turns for edge in turn[:2] if start < edge < end)})
     parts: list[tuple[int, int, tuple[str, ...]]] = []
     for first, last in pairwise(edges):
