@@ -2,6 +2,7 @@
 
 import json
 import os
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,16 @@ def test_seconds_and_words_are_conserved(corpus, tmp_path):
     assert [check.sentence for check in checks if not check.holds] == []
     assert "the parts of 3 recordings follow on each other, 34.400 s in total" in [check.sentence for check in checks]
     assert "5 words = 0 in segments + 5 left out" in [check.sentence for check in checks]
+
+
+def test_verify_finds_the_tars_of_a_corpus_in_another_folder(tmp_path, loud_is_speech):  # noqa: F811
+    (tmp_path / "tars").mkdir()
+    with tarfile.open(tmp_path / "tars/audio_0.tar", "w") as tar:
+        tar.add(write_audio(tmp_path / "a.wav", 1, 4, 1), "a.wav")
+    manifest = tmp_path / "manifest_{0..0}.json"
+    (tmp_path / "manifest_0.json").write_text(json.dumps({"audio_filepath": "a.wav", "duration": 6.0, "shard_id": 0}))
+    segment(manifest, tmp_path / "out", relative_to=str(tmp_path / "tars"))
+    assert verify_segmentation(tmp_path / "out")[-1].sentence == f"{manifest} is what was segmented"
 
 
 def test_verify_takes_the_answers_of_endpoints_for_a_part_of_the_output(corpus, tmp_path):

@@ -135,9 +135,11 @@ def check_corpus(output: Path) -> Verification:
         record = read_segment_record(output)
     except OutputError as error:
         return Verification(str(error), False)
-    manifest = str(record["parameters"]["manifest"])
+    parameters = record["parameters"]
+    manifest, columns = str(parameters["manifest"]), str(parameters["columns"])
+    folder = parameters.get("relative_to") or parameters.get("audio_root")  # tars may be there
     try:
-        digest = open_source(manifest, columns=str(record["parameters"]["columns"])).digest()
+        digest = open_source(manifest, folder, columns=columns).digest()
     except (ManifestError, OSError):
         return Verification(f"{manifest} is not on this machine and was not compared", True)
     return Verification(f"{manifest} is what was segmented", digest == record["sha256"]["manifest"])
