@@ -299,6 +299,13 @@ def test_recording_with_a_long_name_has_a_textgrid(tmp_path):
     assert file.name == f"00001-{'ж' * 100}.TextGrid"
 
 
+@pytest.mark.parametrize(("by_speaker", "reason"), [(False, None), (True, "BAD_TEXT_FILE")])
+def test_turns_that_are_missing_matter_only_if_recordings_are_cut_by_them(by_speaker, reason, tmp_path):
+    fields = json.dumps({"rttm_filepath": "none.rttm"})
+    row = {"reason": None, "audio_filepath": "a.wav", "text": None, "offset": None, "fields": fields}
+    assert with_files(row, str(tmp_path), None, by_speaker)["reason"] == reason
+
+
 @pytest.mark.parametrize("field", ["text_filepath", "rttm_filepath"])
 def test_pipe_in_the_place_of_a_file_is_not_opened(field, tmp_path):
     os.mkfifo(tmp_path / "a.srt")
@@ -311,7 +318,7 @@ def test_pipe_in_the_place_of_a_file_is_not_opened(field, tmp_path):
     }
     rows = pa.Table.from_pylist([row])
     assert digests_of_files(rows, str(tmp_path), None) == {}
-    found = with_files(row, str(tmp_path), None, by_speaker=False)
+    found = with_files(row, str(tmp_path), None, by_speaker=True)
     assert (found["reason"], found["detail"]) == (
         "BAD_TEXT_FILE",
         f"{field}: a.srt: a pipe, which can be read only once: write it to a file first",

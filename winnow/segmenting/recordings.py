@@ -27,14 +27,14 @@ TURNS = pa.list_(pa.struct([("start_ms", pa.int64()), ("end_ms", pa.int64()), ("
 RECORDING = extend_schema(
     UTTERANCE,
     ("cues", CUES),  # parts of the text in their order, with rough times from the beginning of the recording
-    ("turns", TURNS),  # who speaks when, from the beginning of the recording; null if no file says so
+    ("turns", TURNS),  # who speaks when, from the beginning of the recording; null if no file that is read says so
 )
 
 
 def attach_files(rows: pa.Table, folder: str, root: str | None, by_speaker: bool) -> pa.Table:
     """Return the recordings (RECORDING) with what their files say; a file that cannot be read is the row's reason.
 
-    With `by_speaker`, a row without turns has a reason, too.
+    Files with turns are read with `by_speaker` only; then a row without turns has a reason, too.
     """
     found = [with_files(row, folder, root, by_speaker) for row in rows.to_pylist()]
     return pa.Table.from_pylist(found, RECORDING)
@@ -48,7 +48,7 @@ def with_files(row: Part, folder: str, root: str | None, by_speaker: bool) -> Pa
     name = PurePosixPath(row["audio_filepath"] or "").stem
     try:
         cues = read_named(file_of(row, TEXT_FILE, folder, root), read_text, name)
-        turns = read_named(file_of(row, TURNS_FILE, folder, root), read_turns, name)
+        turns = read_named(file_of(row, TURNS_FILE, folder, root), read_turns, name) if by_speaker else []
         spoken = turns or [cue for cue in cues if cue.speaker]
         if cues and split_words(row["text"] or ""):
             raise BadTextFile(None, f"the row has a text as well: expected text or {TEXT_FILE}")
