@@ -32,7 +32,8 @@ def export(settings: Export) -> ExportReport:
 def run_export(settings: Export, orchestrator: Orchestrator) -> ExportReport:
     """Divide the rows into shards, pack each, and finish what needs all of them."""
     check_export(settings)
-    with open_export(settings, input_digests_of(settings), orchestrator.owner()) as output:
+    owner = orchestrator.owner(), orchestrator.mark_crashed
+    with open_export(settings, input_digests_of(settings), *owner) as output:
         packing = packing_of(output, settings)
         division = orchestrator.run(divide_run, output, packing)
         packed = Step(lambda planned: [orchestrator.submit(pack_shard, planned, packing)], lambda: SHARDS_AT_ONCE)

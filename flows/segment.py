@@ -56,7 +56,8 @@ def run_segmentation(settings: Segment, orchestrator: Orchestrator) -> SegmentRe
     inputs |= {"model": model_pass.checkpoint.sha256} if model_pass else {}
     options = cut_options(settings)
     placing = PlaceOptions(normalizer=settings.normalizer, shortest=options.shortest)
-    with open_segmentation(settings, inputs, orchestrator.owner()) as output, open_devices(settings) as devices:
+    owner = orchestrator.owner(), orchestrator.mark_crashed
+    with open_segmentation(settings, inputs, *owner) as output, open_devices(settings) as devices:
         read_as = settings.audio_folder, settings.referenced, settings.columns
         manifest = orchestrator.run(shard_manifest, settings.manifest, output, SHARD_HOURS, digest, *read_as)
 

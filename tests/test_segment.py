@@ -120,6 +120,19 @@ def test_seconds_and_words_are_conserved(corpus, tmp_path):
     assert "5 words = 0 in segments + 5 left out" in [check.sentence for check in checks]
 
 
+def test_owner_that_died_is_marked_as_crashed(corpus, tmp_path):
+    class Marking(InProcess):
+        def mark_crashed(self, owner):
+            crashed.append(owner)
+
+    crashed: list[dict] = []
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/_lock").write_text('{"flow_run": "1"}')
+    for _ in range(2):
+        run_segmentation(Segment(manifest=corpus, output=tmp_path / "out"), Marking())
+    assert crashed == [{"flow_run": "1"}]
+
+
 def test_verify_finds_the_tars_of_a_corpus_in_another_folder(tmp_path, loud_is_speech):  # noqa: F811
     (tmp_path / "tars").mkdir()
     with tarfile.open(tmp_path / "tars/audio_0.tar", "w") as tar:

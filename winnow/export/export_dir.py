@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -23,13 +23,17 @@ from winnow.runs.storage import (
 
 
 @contextmanager
-def open_export(settings: Export, inputs: dict[str, str], owner: Owner) -> Iterator[Path]:
+def open_export(
+    settings: Export, inputs: dict[str, str], owner: Owner, on_dead_owner: Callable[[Owner], object]
+) -> Iterator[Path]:
     """Open the folder of an export and lock it until the block ends; `inputs` are the sha256 of what is read.
 
+    `on_dead_owner` is called with an owner that died while it worked on the folder.
     Raises OutputError for a folder that cannot be used, OutputInUse, and RunMismatch for one with another export.
     """
     output = location(settings.output)
-    with open_output(output, owner, check_export_folder, partial(check_same_export, output, settings, inputs)):
+    check_same = partial(check_same_export, output, settings, inputs)
+    with open_output(output, owner, on_dead_owner, check_export_folder, check_same):
         yield output
 
 

@@ -18,18 +18,25 @@ DRAFTS = ".tmp-export-"
 
 @contextmanager
 def open_output(
-    output: Path, owner: Owner, check_folder: Callable[[Path], None], check_same: Callable[[], None]
+    output: Path,
+    owner: Owner,
+    on_dead_owner: Callable[[Owner], object],
+    check_folder: Callable[[Path], None],
+    check_same: Callable[[], None],
 ) -> Iterator[Path]:
     """Make the folder and lock it until the block ends; what marks it as complete is removed, and so are drafts.
 
-    `check_same` writes the output's record, or raises RunMismatch if the folder has another one. Raises OutputError as
-    `check_folder` does, and OutputInUse.
+    `on_dead_owner` is called with an owner that died while it worked on the folder. `check_same` writes the output's
+    record, or raises RunMismatch if the folder has another one. Raises OutputError as `check_folder` does, and
+    OutputInUse.
     """
     check_folder(output)
     with explain_store_errors(output):
         if is_local(output):
             output.mkdir(parents=True, exist_ok=True)
-        with lock_folder(output, owner):
+        with lock_folder(output, owner) as dead_owner:
+            if dead_owner:
+                on_dead_owner(dead_owner)
             check_same()
             remove(output / SUCCESS)
             remove_drafts(output)

@@ -1,6 +1,6 @@
 """`segment.json` and `_SUCCESS.json` of segmented recordings: what was asked for, and what came of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -94,14 +94,17 @@ def is_segmented(output: Path) -> bool:
 
 
 @contextmanager
-def open_segmentation(settings: Segment, inputs: dict[str, str], owner: Owner) -> Iterator[Path]:
+def open_segmentation(
+    settings: Segment, inputs: dict[str, str], owner: Owner, on_dead_owner: Callable[[Owner], object]
+) -> Iterator[Path]:
     """Open the output folder and lock it until the block ends; `inputs` are the sha256 of what is read.
 
+    `on_dead_owner` is called with an owner that died while it worked on the folder.
     Raises OutputError for a folder that cannot be used, OutputInUse, and RunMismatch for one with other segments.
     """
     output = location(settings.output)
     check_same = partial(check_same_segmentation, output, settings, inputs)
-    with open_output(output, owner, check_segmentation_folder, check_same):
+    with open_output(output, owner, on_dead_owner, check_segmentation_folder, check_same):
         yield output
 
 
