@@ -27,7 +27,8 @@ from winnow.segmenting.before_start import check_curation, of_segments
 from winnow.validation.before_start import check_run
 from winnow.validation.rules import rules_for
 
-logging.getLogger("winnow").setLevel(logging.INFO)  # each pass is logged, wherever the flow runs
+log = logging.getLogger("winnow")
+log.setLevel(logging.INFO)  # each pass is logged, wherever the flow runs
 
 
 @flow(name="curate", flow_run_name=run_name("{manifest} to {output}"))
@@ -45,7 +46,8 @@ def run_curation(settings: Curation, orchestrator: Orchestrator) -> Report:
     settings = resolve_models(settings)
     if settings.segment is not None:
         check_curation(settings)
-        run_segmentation(Segment.before(settings), orchestrator)
+        segments = run_segmentation(Segment.before(settings), orchestrator)
+        log.info("%s: %s", settings.segment, segments.summary)
         settings = of_segments(settings)
     check_run(settings)
     rules, passes = rules_for(settings), make_passes(settings)

@@ -77,6 +77,14 @@ class SegmentReport(SuccessFile, frozen=True):
             *(row_of(f"left out: {reason}", amount) for reason, amount in self.left_out.items()),
         ]
 
+    @property
+    def summary(self) -> str:
+        """What became of the recordings, in a line for the log."""
+        left_out = ", ".join(f"{amount.parts:,} {reason}" for reason, amount in self.left_out.items())
+        return (
+            f"{self.recordings:,} recordings: {self.segments.parts:,} segments; parts left out: {left_out or 'nothing'}"
+        )
+
 
 def row_of(name: str, amount: Amount) -> dict[str, str]:
     """Return an amount as a row of a table."""
