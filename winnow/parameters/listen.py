@@ -23,8 +23,8 @@ def in_one_form(measures: str) -> str:
 
 
 LISTEN_HELP = (
-    f"What to measure in the audio: some of {', '.join(MEASURES)}, as in speech,quality; install winnow[listen]. "
-    "Default: what rules compare and the manifest does not have"
+    f"What to measure in audio and text: some of {', '.join(MEASURES)}, as in speech,quality; install winnow[listen], "
+    "for speakers winnow[speakers]. Default: what rules compare and the manifest does not have"
 )
 
 MeasureNames = Annotated[str, AfterValidator(refuse_credentials), AfterValidator(in_one_form)]
