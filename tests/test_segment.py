@@ -20,7 +20,7 @@ from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.audio.decode import Slice, load_clip
 from winnow.audio.measurements import BadAudio
 from winnow.audio.recording import read_recording
-from winnow.errors import CheckpointError, ManifestError, OptionError, OutputError, RunMismatch
+from winnow.errors import CheckpointError, ManifestError, MissingColumns, OptionError, OutputError, RunMismatch
 from winnow.parameters.curation import Curation
 from winnow.parameters.segment import Segment
 from winnow.runs import ledger
@@ -29,10 +29,12 @@ from winnow.runs.verify import verify_run
 from winnow.schema import UTTERANCE
 from winnow.segmenting.annotations import write_textgrids
 from winnow.segmenting.before_start import check_curation, check_segmentation
+from winnow.segmenting.manifest import OWN
 from winnow.segmenting.parts import PART_REASONS
 from winnow.segmenting.record import SegmentReport
 from winnow.segmenting.recordings import digests_of_files, with_files
 from winnow.segmenting.verify import verify_segmentation
+from winnow.validation.rules import FIELDS_OF_A_SEGMENT
 
 RATE = 16_000
 ROOT = Path(__file__).parent.parent
@@ -280,6 +282,13 @@ def test_curation_with_segments_continues_where_it_was_stopped(chain, tmp_path):
             kept.read_bytes().replace(b"segments%d" % left, b"segments")
             == (tmp_path / "run/manifest.jsonl").read_bytes()
         )
+
+
+def test_rules_of_a_curation_compare_what_segments_have(chain):
+    rules = {"filter": {"rules": ["ends_in_speech == false", "first_word >= 0", "unknown > 1"]}}
+    with pytest.raises(MissingColumns, match=r"no unknown \(number\) in"):
+        check_curation(Curation.model_validate(chain.model_dump() | rules))
+    assert FIELDS_OF_A_SEGMENT.keys() == {*OWN} - {"words"}
 
 
 @pytest.mark.parametrize("folder", ["out", "out/segments", ".", "elsewhere/../out/segments"])

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Set
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -37,6 +38,15 @@ from winnow.validation.heard_columns import can_be_heard, measurable_columns, me
 from winnow.validation.known_columns import check_known
 
 HEAD_UTTERANCES = 1_000  # utterances
+
+FIELDS_OF_A_SEGMENT: dict[str, Any] = {
+    "recording": 1,
+    "segment": 1,
+    "ends_in_speech": False,
+    "match": 1.0,
+    "first_word": 0,
+}
+"""What rules can compare of a segment besides the fields of its recording, with an example of each."""
 
 RESERVED = {*QUARANTINE_REASONS, "REJECTED_BY_GATE", "NOTHING_HEARD", "GIVEN_UP", "DOUBTFUL"}
 """Reasons that are Winnow's own; GIVEN_UP was the first name of REJECTED_BY_GATE."""
@@ -202,7 +212,9 @@ def lacking_fields(rules: list[Rule], settings: Settings) -> tuple[dict[tuple[st
         if column_type(term.column) is None
     }
     wrong_type = dict[str, Any]()
-    for fields in head_fields(settings) if lacking else ():
+    to_be_segmented = isinstance(settings, Curation) and settings.segment is not None
+    own = [FIELDS_OF_A_SEGMENT] if to_be_segmented else []
+    for fields in chain(own, head_fields(settings)) if lacking else ():
         for column, kind in list(lacking):
             value = fields.get(field_of(column) or column)
             if as_type(value, kind) is not None:
