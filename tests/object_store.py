@@ -20,6 +20,9 @@ from winnow.audio.remote import stores
 class OneRequestPerConnection(MotoRequestHandler):
     protocol_version = "HTTP/1.0"
 
+    def log(self, *_: Any, **__: Any) -> None:
+        """Log nothing: a process that is forked while this thread holds the console's lock waits for it for ever."""
+
 
 @dataclass
 class Requests:
