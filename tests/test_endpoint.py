@@ -233,6 +233,10 @@ WAITS = {
         {"retry-after": "Wed, 21 Oct 2015 07:27:00 GMT", "date": "Wed, 21 Oct 2015 07:28:00 GMT"},
         0,
     ),
+    "a zone that no clock has": (
+        {"retry-after": f"Wed, 21 Oct 2015 07:29:00 +{'9' * 20}", "date": "Wed, 21 Oct 2015 07:28:00 GMT"},
+        0,
+    ),
     "a date of an unknown now": ({"retry-after": "Wed, 21 Oct 2015 07:29:00 GMT"}, 0),
 }
 

@@ -36,6 +36,6 @@ def seconds_asked(headers: Mapping[str, str]) -> float:
         return float(value)
     try:
         wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
-    except (ValueError, TypeError):  # TypeError: only one of the two tells its zone
+    except (ValueError, TypeError, OverflowError):  # TypeError: only one of the two tells its zone
         return 0.0
     return max(0.0, wait.total_seconds())
