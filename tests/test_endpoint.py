@@ -216,6 +216,18 @@ def test_a_server_is_asked_again_when_it_says(server, corpus, monkeypatch, code)
     assert waits == [7]
 
 
+def test_a_server_that_asks_for_short_waits_is_given_the_usual_time(server, corpus, monkeypatch):
+    held, paused = [], []
+    monkeypatch.setattr(endpoint_model.Traffic, "hold", lambda traffic, seconds: held.append(seconds))
+    monkeypatch.setattr(endpoint_model, "pause", paused.append)
+    monkeypatch.setattr(endpoint_model, "DELAYS", (10.0, 40.0))
+    server.faults = [status(503, Retry_After="1"), status(429, Retry_After="1")]
+    assert transcribe(server, corpus, requests_at_once=1) == CLIPS
+    assert held == [1, 1]
+    assert 5 <= paused[0] <= 15
+    assert 20 <= paused[1] <= 60
+
+
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
 def test_a_server_that_wants_too_long_a_wait_ends_the_run(server, corpus, code):
     server.faults = [status(code, Retry_After=f"{LONGEST_WAIT + 1:.0f}")]

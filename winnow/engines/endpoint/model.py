@@ -111,7 +111,7 @@ class EndpointRecogniser:
         return form.name, reply, hypothesis
 
     def post(self, fields: dict[str, Any], audio: bytes, seconds: float) -> Reply:
-        """Send a request, again after each of DELAYS while its failure may pass.
+        """Send a request, again after each of DELAYS while its failure may pass, and not before the server says.
 
         Raises BudgetSpent, CheckpointError, EndpointUnavailable, and Refused or NoAnswer for this request alone;
         GivenUp if nobody waits for the answer any more.
@@ -125,10 +125,8 @@ class EndpointRecogniser:
             except MayPass as error:
                 if delay is None or error.after > LONGEST_WAIT:
                     raise self.give_up(error) from error
-                if error.after:
-                    self.traffic.hold(error.after)
-                else:
-                    pause(delay * random.uniform(0.5, 1.5))
+                self.traffic.hold(error.after)
+                pause(delay * random.uniform(0.5, 1.5))
         raise AssertionError("the last try returns or raises")
 
     def give_up(self, error: Exception) -> Exception:
