@@ -300,6 +300,10 @@ def test_file_larger_than_the_cache_is_not_fetched_whole(web, monkeypatch, state
         ("{0}/in/elsewhere.wav", None, None),
         ("{0}/in/file.wav", None, "AUDIO_IO"),
         ("{0}/in/loop.wav", None, "AUDIO_IO"),
+        ("{0}/in/no-host.wav", None, "AUDIO_IO"),
+        ("{0}/in/no-port.wav", "{0}/in", "AUDIO_IO"),
+        ("http://[::1/in/a.wav", "{0}/in", "UNSUPPORTED_SCHEME"),
+        ("http://h:99999/in/a.wav", "{0}/in", "UNSUPPORTED_SCHEME"),
     ],
 )
 def test_url_and_its_redirects_cannot_lead_out_of_the_audio_root(web, url, root, reason):
@@ -310,6 +314,8 @@ def test_url_and_its_redirects_cannot_lead_out_of_the_audio_root(web, url, root,
         "other-host": f"http://localhost:{web.server_port}/in/a.wav",
         "file": "file:///etc/passwd",
         "loop": "loop.wav",
+        "no-host": "http://[::1/in/a.wav",
+        "no-port": "http://h:99999/in/a.wav",
     }.items():
         web.faults[f"/in/{name}.wav"] = lambda handler, target=target: handler.empty(302, Location=target)
     found = loaded(url.format(web.url), root and root.format(web.url))

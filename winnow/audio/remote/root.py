@@ -9,7 +9,11 @@ from winnow.audio.remote.urls import HTTP
 
 def check_below(url: str, root: str) -> None:
     """Raise BadAudio unless a URL lies below that of a folder: same scheme and host, and no `..` in it."""
-    within, outside = place_of(root), place_of(url)
+    within = place_of(root)
+    try:
+        outside = place_of(url)
+    except ValueError as error:
+        raise BadAudio("UNSUPPORTED_SCHEME", "not a valid URL") from error
     if outside[:2] != within[:2] or ".." in outside[2] or outside[2][: len(within[2])] != within[2]:
         raise BadAudio("PATH_OUTSIDE_ROOT", "leads out of the audio root")
 

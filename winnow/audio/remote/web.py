@@ -6,7 +6,7 @@ from http import HTTPStatus
 from http.client import responses
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from winnow.audio.measurements import BadAudio
 from winnow.audio.remote.connections import READ_SECONDS, ask, leave
@@ -124,7 +124,11 @@ def explained_body() -> Iterator[None]:
 
 def redirected(url: str, place: str, root: str | None) -> str:
     """Return where a redirect leads to, if it may."""
-    target = urljoin(url, place)
+    try:
+        target = urljoin(url, place)
+        _ = urlsplit(target).port  # which is checked only when it is asked for
+    except ValueError:
+        raise unreadable(url, "redirects to what is not a valid URL") from None
     if root is not None:
         check_below(target, root)
     allowed = ("https",) if scheme_of(url) == "https" else ("http", "https")
