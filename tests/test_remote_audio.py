@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from tests.object_store import put_files, running_bucket
 from tests.web_server import drops, first, serving, slow
 from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.audio.decode import load_clip
@@ -278,6 +279,19 @@ def test_file_larger_than_the_cache_is_not_fetched_whole(web, monkeypatch, state
         local_path(f"{web.url}/a.wav")
     assert len(sent) < 500
     assert list(AUDIO_CACHE.folder.rglob("*.draft")) == list(AUDIO_CACHE.files()) == []
+
+
+def test_object_larger_than_the_cache_is_not_written(web, monkeypatch):
+    written = []
+    monkeypatch.setattr(pace.Pace, "add", lambda own, count: written.append(count))
+    monkeypatch.setattr(AUDIO_CACHE, "limit", 10**6)
+    with running_bucket("large") as url:
+        put_files(url, {"fits.wav": bytes(10**5), "large.wav": bytes(2 * 10**6)})
+        assert local_path(f"{url}/fits.wav").stat().st_size == sum(written) == 10**5
+        with pytest.raises(OptionError, match=r"--audio.cache of 1 MB: too small for a file of 2 MB"):
+            local_path(f"{url}/large.wav")
+    assert sum(written) == 10**5
+    assert list(AUDIO_CACHE.folder.rglob("*.draft")) == []
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def download(url: str, root: str | None, version: str, path: Path, check_size: C
     if is_http(url):
         web.download(url, root, None if version.startswith(UNKNOWN) else version, path, check_size)
     else:
-        stores.download(url, version, path)
+        stores.download(url, version, path, check_size)
 
 
 def check_root(url: str, root: str | None) -> None:

@@ -1,6 +1,6 @@
 """Files of object stores, by fsspec: their libraries read the credentials from the environment."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -52,11 +52,17 @@ def version_in(info: dict[str, Any]) -> str:
     return f"{named or time} {info.get('size')}"
 
 
-def download(url: str, version: str, path: Path) -> None:
-    """Write an object to a path, of this version and complete. Raises BadAudio, MayPass."""
-    from fsspec.callbacks import Callback
+def download(url: str, version: str, path: Path, check_size: Callable[[int], None]) -> None:
+    """Write an object to a path, of this version and complete. Raises BadAudio, MayPass.
 
-    class Paced(Callback):  # type: ignore[misc]
+    `check_size` is called with the bytes that are announced, before any is written.
+    """
+    from fsspec.callbacks import Callback as Progress
+
+    class Paced(Progress):  # type: ignore[misc]
+        def set_size(self, size: int | None) -> None:
+            check_size(size or 0)
+
         def relative_update(self, inc: int = 1) -> None:
             pace.add(inc)
 
