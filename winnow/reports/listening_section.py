@@ -14,9 +14,10 @@ def listening_section(context: ReportContext) -> str:
 
 def numbers(context: ReportContext) -> str:
     """Tabulate quantiles of numbers, and columns without any value; empty if there are neither."""
+    unknown: list[float | None] = [None] * len(QUANTILES)
     rows = [
         [f"`{name}`", f"{found.utterances:,}", f"{found.unknown:,}"]
-        + [format_number(value, 2) for value in (*(found.quantiles or [None] * len(QUANTILES)), found.kept_median)]
+        + [format_number(value, 2) for value in (*(found.quantiles or unknown), found.kept_median)]
         for name, found in context.report.heard.items()
         if not found.values
     ]
