@@ -246,10 +246,10 @@ def chain(corpus, tmp_path) -> Curation:
     return Curation(manifest=corpus, small=str(tmp_path / "read.jsonl"), references="optional", **folders)
 
 
-def test_curate_segments_recordings_first(chain, tmp_path, caplog):
+def test_curate_segments_recordings_first(chain, tmp_path, log_lines):
     report = run_curation(chain, InProcess())
     left_out = "2 AUDIO_MISSING, 1 NO_AUDIO_PATH, 1 SHORT_SPEECH"
-    assert f"{tmp_path}/segments: 5 recordings: 5 segments; parts left out: {left_out}" in caplog.messages
+    assert f"{tmp_path}/segments: 5 recordings: 5 segments; parts left out: {left_out}" in "\n".join(log_lines)
     assert [line.get("text") for line in lines(tmp_path / "segments/manifest.jsonl")] == [
         "never",
         "aligned",

@@ -54,10 +54,11 @@ class AudioCache:
                 point(path.with_name(hashed(of) + LATEST), path.name)
         return path
 
-    def add_first(self, of: str, make: Callable[[Path], str | None]) -> None:
+    def add_first(self, of: str, make: Callable[[Path], str | None], added: Callable[[str], object]) -> None:
         """Add a version of something of which there is none: `make` writes one to a path and returns its key.
 
-        If it returns None there is nothing to add. Raises as `file` does.
+        If it returns None there is nothing to add. `added` gets the key of what is there now, while other threads still
+        wait for it. Raises as `file` does.
         """
         path = self.path_of(of, of)
         latest = path.with_suffix(LATEST)
@@ -72,6 +73,7 @@ class AudioCache:
                 if key is not None:
                     self.keep(draft, path.with_name(hashed(key)))
                     point(latest, hashed(key))
+                    added(key)
 
     def path_of(self, key: str, of: str | None) -> Path:
         """Return where the file of a key is, if it is there: all versions of something are in one folder."""

@@ -57,7 +57,7 @@ class Versions:
 
     def learn(self, url: str, root: str | None, stated: str | None) -> str:
         """Note the version that a server stated, or if it states none one of its own, so that it is fetched again."""
-        version = self._known[url, root] = stated or f"{UNKNOWN}{uuid.uuid4().hex}"
+        version = self._known[url, root] = stated or unknown_version()
         return version
 
     def drop(self, url: str, root: str | None) -> None:
@@ -80,6 +80,10 @@ class Versions:
             self._silent[host] = self._silent.get(host, 0) + 1
             if self._silent[host] >= SILENT_FILES:
                 self._asked_again[host] = time.monotonic() + SILENT_SECONDS
+
+
+def unknown_version() -> str:
+    return f"{UNKNOWN}{uuid.uuid4().hex}"
 
 
 VERSIONS = Versions()
@@ -139,11 +143,13 @@ def cache_entry(url: str, root: str | None) -> tuple[str, Callable[[Path], objec
     def fetch_any(path: Path) -> str | None:
         if VERSIONS.known(url, root) is not None:  # another thread was faster
             return None
-        found = web.download(url, root, None, path, AUDIO_CACHE.check_fits)
-        return key_of(url, VERSIONS.learn(url, root, found))
+        return key_of(url, web.download(url, root, None, path, AUDIO_CACHE.check_fits) or unknown_version())
+
+    def note(key: str) -> None:
+        VERSIONS.learn(url, root, key.removeprefix(key_of(url, "")))
 
     if is_http(url) and VERSIONS.known(url, root) is None:
-        AUDIO_CACHE.add_first(url, fetch_any)
+        AUDIO_CACHE.add_first(url, fetch_any, note)
     version = VERSIONS.get(url, root)
     return key_of(url, version), lambda path: download(url, root, version, path, AUDIO_CACHE.check_fits), url
 
