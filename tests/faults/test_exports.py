@@ -2,9 +2,7 @@
 
 import base64
 import json
-import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +14,7 @@ import pytest
 
 from flows.export import run_export
 from flows.orchestrator import InProcess
+from tests.faults.test_kills import work_and_die
 from tests.faults.test_stores import running_bucket
 from tests.test_export import export, lines, make_run, tree, write_corpus
 from winnow.errors import OutputError, StoreError
@@ -34,33 +33,13 @@ def run(tmp_path_factory) -> Path:
     return make_run(write_corpus(folder / "corpus"), folder / "run")
 
 
-def export_and_die(settings: Export, step: str, nth: int) -> int:
-    """Export in a process that is killed the n-th time that a commit gets to the step; return how it ended."""
-    if process := os.fork():
-        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-    left = nth
-
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal left
-        if event == "winnow.commit" and arguments[0] == step:
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    try:
-        sys.addaudithook(hook)
-        run_export(settings, InProcess())
-    finally:
-        os._exit(1)
-
-
 @pytest.mark.parametrize(("step", "nth"), STEPS)
 @pytest.mark.parametrize("form", ["nemo", "nemo-tarred"])
 def test_killed_export_is_continued_to_the_same_bytes(run, tmp_path, form, step, nth):
     options = {"audio": "flac", "shards": 2, "split": "train=0.6,test=0.4", "apart": "text"}
     export(run, tmp_path / "whole", form, **options)
     settings = Export.model_validate({"run": run, "form": form, "output": tmp_path / "cut", **options})
-    assert export_and_die(settings, step, nth) == -signal.SIGKILL
+    assert work_and_die(lambda: run_export(settings, InProcess()), step, nth) == -signal.SIGKILL
     assert [check.holds for check in verify_export(tmp_path / "cut")].count(False) >= 1
     export(run, tmp_path / "cut", form, **options)
     assert tree(tmp_path / "cut") == tree(tmp_path / "whole")

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -82,6 +83,18 @@ def die_at(step: str, nth: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
+
+
+def work_and_die(work: Callable[[], object], step: str, nth: int) -> int:
+    """Work in a process that is killed the n-th time that a commit gets to the step; return how it ended."""
+    if process := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    try:
+        die_at(step, nth)
+        work()
+        os._exit(0)
+    finally:
+        os._exit(1)
 
 
 def start(settings: Curation, locked: bool = True, die: tuple[str, int] | None = None) -> int:

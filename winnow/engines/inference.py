@@ -140,16 +140,21 @@ def transcribe_requests(
     if len(total.failures) >= BROKEN_MIN_UTTERANCES and not transcribed:
         first = total.failures[0]
         raise ModelBroken(f"the model fails on every utterance: {first!r}") from first
-    usage = {
+    usage = usage_of(recogniser, total, transcribed) | {"seconds": time.perf_counter() - began}
+    return [total.results[index] for index in range(len(requests))], usage
+
+
+def usage_of(recogniser: Recogniser, total: CallResults, transcribed: list[Result]) -> dict[str, Any]:
+    """Return the audio, the model's time and the memory that all calls took, and where the model runs."""
+    return {
         "utterances": len(transcribed),
         "audio_seconds": sum(result.stats.seconds for result in transcribed if result.stats),
         "padded_seconds": total.padded_seconds,
         "model_seconds": total.model_seconds,
         "threads": recogniser.threads,
-        "seconds": time.perf_counter() - began,
         "peak_device_bytes": recogniser.peak_device_bytes(),
+        **recogniser.runtime,
     }
-    return [total.results[index] for index in range(len(requests))], usage | recogniser.runtime
 
 
 def decode_threads(requests: list[Request]) -> int:
