@@ -209,6 +209,43 @@ def test_parts_share_no_speaker_and_the_report_says_what_that_cost(run, tmp_path
         export(run, tmp_path / "other", "nemo", **options | {"apart": "session"})
 
 
+def test_figures_of_parts_and_leaks_are_those_of_the_files(tmp_path):
+    twin = {"audio_filepath": "call.wav", "offset": 3.0, "duration": 1.0, "text": "Good morning!", "speaker": "dan"}
+    corpus = write_corpus(tmp_path / "corpus", [*ROWS, twin])
+    run = make_run(corpus, tmp_path / "run", [*ROWS, twin])
+    leaks = [{"audio_filepath": "x.wav", "text": "Hello!"}, {"audio_filepath": str(corpus / "c.ogg"), "text": "other"}]
+    (tmp_path / "eval.jsonl").write_text("".join(json.dumps(row) + "\n" for row in leaks))
+    options = {"against": [tmp_path / "eval.jsonl"], "drop_leaks": True}
+    split = {"split": "train=0.7,test=0.3", "apart": "speaker,text"}
+    report = export(run, tmp_path / "new", "nemo-tarred", **options, **split)
+    parts = {name: lines(tmp_path / "new" / name / "tarred_audio_manifest.json") for name in report.parts}
+    said = {name: sorted(row["text"] for row in rows) for name, rows in parts.items()}
+    assert said == {"train": ["Good morning!", "good morning", "hello you"], "test": ["Grüß dich,\tAnn"]}
+    seconds = {name: sum(row["duration"] for row in rows) for name, rows in parts.items()}
+    assert {name: (part.utterances, part.hours, part.share) for name, part in report.parts.items()} == {
+        "train": (3, 2.75 / 3600, pytest.approx(2.75 / 4.25)),
+        "test": (1, 1.5 / 3600, pytest.approx(1.5 / 4.25)),
+    }
+    assert seconds == {"train": 2.75, "test": 1.5}
+    assert (report.kept, report.exported, report.hours) == (6, 4, pytest.approx(4.25 / 3600))
+    assert (report.left_out, report.not_compared) == ({"LEAKED_TEXT": 1, "LEAKED_AUDIO": 1}, 1)
+    assert [(row["id"], row["reason"]) for row in lines(tmp_path / "new" / "left_out.jsonl")] == [
+        (3, "LEAKED_TEXT"),
+        (7, "LEAKED_AUDIO"),
+    ]
+    assert (report.components, report.largest_share) == (2, pytest.approx(2.75 / 4.25))
+    assert report.remarks == [
+        "2 groups of utterances had to stay together; the largest has 64.7% of the hours",
+        "warning: the audio of 1 utterances of evaluation sets cannot be read and was not compared",
+    ]
+    assert [(row["part"], row["utterances"], row["share"]) for row in report.table] == [
+        ("train", "3", "64.71%"),
+        ("test", "1", "35.29%"),
+        ("left out: LEAKED_TEXT", "1", ""),
+        ("left out: LEAKED_AUDIO", "1", ""),
+    ]
+
+
 def test_buckets_have_longer_and_longer_utterances(run, tmp_path):
     export(run, tmp_path / "new", "nemo-tarred", buckets=2, shards=2)
     seconds = [

@@ -86,10 +86,15 @@ def test_webdataset_reads_its_tar_files(run, tmp_path):
 def test_datasets_loads_parquet_as_audio(run, tmp_path):
     from datasets import Audio, load_dataset
 
-    export(run, tmp_path / "new", "hf", split="train=0.6,test=0.4", apart="text", audio="flac", rate=16_000)
+    options = {"split": "train=0.6,test=0.4", "apart": "text", "audio": "flac", "rate": 16_000}
+    report = export(run, tmp_path / "new", "hf", **options)
     dataset = load_dataset(str(tmp_path / "new"), cache_dir=str(tmp_path / "cache"))
     assert set(dataset) == {"train", "test"}
     assert dataset["train"].features["audio"] == Audio(sampling_rate=16_000)
+    assert {name: (part.utterances, part.hours) for name, part in report.parts.items()} == {
+        name: (len(part), pytest.approx(sum(part["duration"]) / 3600)) for name, part in dataset.items()
+    }
+    assert not set(dataset["train"]["text"]) & set(dataset["test"]["text"])
     rows = [row for part in dataset.values() for row in part.cast_column("audio", Audio(decode=False))]
     rows.sort(key=lambda row: row["id"])
     assert [(row["text"], row["duration"], row["lang"], row["speaker"]) for row in rows] == list(
