@@ -5,6 +5,7 @@ import json
 import signal
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 
 import numpy as np
@@ -18,10 +19,11 @@ from winnow.audio.remote.pauses import seconds_asked
 from winnow.engines.endpoint import asking
 from winnow.engines.endpoint import model as endpoint_model
 from winnow.engines.endpoint.address import find_endpoint
-from winnow.engines.endpoint.answers import IN_MEMORY, Answers
 from winnow.engines.endpoint.asking import Line
+from winnow.engines.endpoint.database import IN_MEMORY, Database
 from winnow.engines.endpoint.reading import FORMS, Reply, Unreadable, read_answer
-from winnow.engines.endpoint.traffic import LONGEST_WAIT
+from winnow.engines.endpoint.traffic import LONGEST_WAIT, Traffic
+from winnow.engines.endpoint.turns import Turns
 from winnow.engines.engine import Checkpoint, Request
 from winnow.engines.inference import transcribe_requests
 from winnow.engines.registry import engine_for
@@ -276,24 +278,45 @@ def test_a_pause_ends_with_the_call_that_it_is_for(server, corpus):
     assert server.requests == 2
 
 
-def test_the_same_audio_is_asked_for_by_one_at_a_time_even_after_a_failure():
-    answers, second, third, go_on = Answers(IN_MEMORY), threading.Event(), threading.Event(), threading.Event()
+def test_the_same_audio_is_asked_for_by_one_at_a_time_even_after_a_failure(tmp_path):
+    """Those who ask next have the turn one after the other: of the same model, and of the same file elsewhere."""
+    database = Database(tmp_path / "answers.sqlite")
+    turns = [Turns(database, "https://a.example/v1", 2) for _ in range(2)]
+    second, third, go_on = threading.Event(), threading.Event(), threading.Event()
 
-    def ask(asking):
-        with answers.once("key"):
+    def ask(own, asking):
+        with own.once("key"):
             asking.set()
             go_on.wait(30)
 
-    threads = [threading.Thread(target=ask, args=(event,)) for event in (second, third)]
-    with suppress(ConnectionError), answers.once("key"):
+    threads = [threading.Thread(target=ask, args=pair) for pair in zip(turns, (second, third), strict=True)]
+    with suppress(ConnectionError), turns[0].once("key"):
         threads[0].start()
         assert not second.wait(0.05)
         raise ConnectionError
     assert second.wait(30)
     threads[1].start()
-    assert not third.wait(0.05)
+    assert not third.wait(0.1)
     go_on.set()
     assert third.wait(30)
+    for thread in threads:
+        thread.join()
+    assert [file.name for file in tmp_path.iterdir()] == ["answers.sqlite"]
+
+
+def test_limits_are_those_of_all_who_ask_an_endpoint(tmp_path):
+    path, urls = tmp_path / "answers.sqlite", ("https://a.example/v1", "https://b.example/v1")
+    first, same, other = (Traffic(Database(path), url, 2) for url in (urls[0], *urls))
+    assert first.take_turn() == 0
+    assert 25 < same.take_turn() <= 30
+    assert other.take_turn() == 0
+    unlimited = Traffic(Database(path), urls[1], None)
+    assert 25 < unlimited.take_turn() <= 30  # it is no longer than others may be, and no turn is taken from them
+    same.hold(100)
+    same.hold(50)
+    assert 95 < first.take_turn() <= 100
+    first.database.execute("UPDATE traffic SET free = free + 1e6")  # of a clock that was set back
+    assert (first.take_turn(), unlimited.take_turn()) == (0, 0)
 
 
 def test_connections_and_database_are_closed_with_the_model(server, tmp_path):
@@ -309,7 +332,7 @@ def test_connections_and_database_are_closed_with_the_model(server, tmp_path):
 def test_a_folder_that_cannot_be_made_is_an_error_of_the_output(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match="answers of an endpoint cannot be kept"):
-        Answers(tmp_path / "file" / "answers.sqlite")
+        Database(tmp_path / "file" / "answers.sqlite")
 
 
 FIRST_ANSWERS = {
@@ -418,6 +441,36 @@ def test_a_run_that_is_killed_asks_nothing_again(server, corpus, tmp_path):
 def run_with_url(corpus, model, folder):
     engine = {"requests_at_once": 1}
     curate(manifest=corpus, output=str(folder / "run"), small=model, trust_unpinned=True, engine=engine)
+
+
+def test_processes_of_a_run_share_its_answers_and_its_limits(server, corpus, tmp_path):
+    """As workers of Dask do, which transcribe the languages of endpoints if another language has a model of theirs."""
+    under_way, most = Counter(), []
+
+    def count(handler):
+        with server.lock:
+            under_way["now"] += 1
+            most.append(under_way["now"])
+        time.sleep(0.05)
+        with server.lock:
+            under_way["now"] -= 1
+        return False
+
+    server.faults = [count] * 12
+    answers = tmp_path / "answers.sqlite"
+    processes = [forkserver.Process(target=transcribe_at, args=(server.model, corpus, answers)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert list(server.answered.values()) == [1] * 6
+    assert max(most) == 2
+
+
+def transcribe_at(model, corpus, answers):
+    own = type("Server", (), {"model": model})
+    assert transcribe(own, corpus, answers, requests_at_once=2) == CLIPS
 
 
 def test_an_endpoint_is_asked_for_what_a_small_model_leaves(server, corpus, hears, tmp_path):

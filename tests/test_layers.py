@@ -22,7 +22,8 @@ pytestmark = pytest.mark.unmeasured
 ROOT = Path(__file__).parent.parent
 
 LAYERS = (
-    set("schema roles printable errors hardware imports input_files digests cache pins text audio listening".split()),
+    set("schema roles printable errors hardware imports input_files digests cache pins text audio listening".split())
+    | {"file_lock"},
     {"parameters", "log", "rules", "gates", "evidence"},
     {"runs", "corpora"},
     {"models", "engines", "devices"},

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from winnow.audio.audio_cache import DRAFT, LOCK, locked
+from winnow.audio.audio_cache import DRAFT, LOCK
 from winnow.audio.measurements import BadAudio
 from winnow.audio.remote.fetch import copy_file
 from winnow.audio.remote.stand_ins import SUFFIXES, corpora_folder, write_stand_in
@@ -26,6 +26,7 @@ from winnow.corpora.remote_files import AT_ONCE, find_files
 from winnow.corpora.remote_neighbors import lists_of, tars_beside
 from winnow.digests import sha256_of, short_digest
 from winnow.errors import ManifestError
+from winnow.file_lock import locked
 
 NOT_COPIED = {
     *(".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".mp4", ".aac", ".webm", ".mkv", ".wma", ".amr", ".sph"),

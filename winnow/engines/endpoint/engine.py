@@ -6,7 +6,7 @@ from contextlib import closing
 
 from winnow.digests import PIN_PREFIX
 from winnow.engines.endpoint.address import PREFIX, Endpoint, find_endpoint
-from winnow.engines.endpoint.answers import IN_MEMORY
+from winnow.engines.endpoint.database import IN_MEMORY
 from winnow.engines.engine import Checkpoint, Engine, Extra, LanguagePrompt, Recogniser
 from winnow.errors import CheckpointError
 from winnow.parameters.engine import EngineOptions

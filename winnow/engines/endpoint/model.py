@@ -15,8 +15,10 @@ from winnow.engines.batching import BatchLimits
 from winnow.engines.endpoint.address import find_endpoint
 from winnow.engines.endpoint.answers import Answers
 from winnow.engines.endpoint.asking import Busy, Line, Refused
+from winnow.engines.endpoint.database import Database
 from winnow.engines.endpoint.reading import Form, NotJson, Reply, Unreadable, forms_for, read_answer
 from winnow.engines.endpoint.traffic import DELAYS, LONGEST_WAIT, Traffic
+from winnow.engines.endpoint.turns import Turns
 from winnow.engines.engine import Batch, Checkpoint, Request
 from winnow.errors import EndpointUnavailable
 from winnow.parameters.engine import EngineOptions
@@ -33,7 +35,7 @@ class NoAnswer(Exception):
 
 
 class EndpointRecogniser:
-    """A model that another machine runs. All threads that transcribe share its limits."""
+    """A model that another machine runs. All threads and processes of a run share its limits."""
 
     sample_rate = RATE
     batches_per_call = 1
@@ -43,15 +45,16 @@ class EndpointRecogniser:
         self.threads = options.requests_at_once or AT_ONCE
         self.batch_limits = BatchLimits(1.0, 1)
         self.runtime: dict[str, Any] = {"device": self.endpoint.host}
-        self.answers = Answers(checkpoint.path)
-        self.traffic = Traffic(options.requests_per_minute)
+        database = Database(checkpoint.path)
+        self.answers = Answers(database)
+        self.traffic = Traffic(database, self.endpoint.url, options.requests_per_minute)
+        self.turns = Turns(database, self.endpoint.url, self.threads)
         self.line = Line(self.endpoint, options.request_seconds or REQUEST_SECONDS, self.threads)
-        for opened in self.answers, self.line:
+        for opened in database, self.line:
             weakref.finalize(self, opened.close)  # other threads may still use a model that its cache has evicted
         self.forms = forms_for(options.timestamps)
         self.form: Form | None = None
         self.finding_form, self.counting = threading.Lock(), threading.Lock()
-        self.places = threading.BoundedSemaphore(self.threads)
         self.unanswered = 0
 
     def transcribe(self, batches: list[Batch]) -> list[Hypothesis]:
@@ -63,10 +66,10 @@ class EndpointRecogniser:
         language = base_language(self.options.language or request.language)
         said = f"{self.sha256} {language} {self.options.timestamps} ".encode()
         key = hashlib.sha256(said + pcm.tobytes()).hexdigest()
-        with self.answers.once(key):
+        with self.turns.once(key):
             if (known := self.answers.find(key)) is not None:
                 return read_answer(*known, self.options.timestamps)
-            with self.places:
+            with self.turns.place():
                 form, reply, hypothesis = self.ask(pcm, language)
             self.answers.add(key, form, reply)
         return hypothesis
