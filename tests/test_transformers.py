@@ -17,7 +17,6 @@ from tests.tiny_transformers import CTC, TRANSDUCERS, WRITERS
 from winnow.audio.decode import load_clip
 from winnow.engines.engine import Request
 from winnow.engines.failed_calls import transcribe_batches
-from winnow.engines.registry import engine_for
 from winnow.engines.transformers.engine import TransformersEngine
 from winnow.errors import CheckpointError
 from winnow.models.model_card import engine_card
@@ -312,20 +311,6 @@ def edit(folder: Path, file: str, **settings) -> None:
     (folder / file).write_text(json.dumps(content | settings))
 
 
-def test_folder_is_resolved_by_the_digest_of_what_is_read(copy):
-    checkpoint = ENGINE.resolve(f"hf:{copy}")
-    assert (checkpoint.name, checkpoint.family, checkpoint.pinned) == (f"hf:{copy}", "ctc", True)
-    assert ENGINE.resolve(checkpoint.pinned_name) == checkpoint
-    (copy / "modeling.py").write_text("raise SystemExit")
-    (copy / "pytorch_model.bin").write_bytes(b"a pickle")
-    assert ENGINE.resolve(f"hf:{copy}").sha256 == checkpoint.sha256
-    edit(copy, "config.json", note="another")
-    with pytest.raises(CheckpointError, match="checksum mismatch: expected sha256 "):
-        ENGINE.resolve(checkpoint.pinned_name)
-    with pytest.raises(CheckpointError, match="checksum mismatch: expected sha256 "):
-        ENGINE.load(checkpoint, EngineOptions())
-
-
 def test_a_model_that_is_here_is_shown_as_the_one_of_its_family(copy):
     card = dict(engine_card(f"hf:{copy}", ENGINE))
     assert card["engine"] == "transformers (ctc)"
@@ -417,26 +402,6 @@ def test_broken_weights_are_refused_in_words(copy, spoil, complaint):
     spoil(copy)
     with pytest.raises(CheckpointError, match=complaint):
         load(copy)
-
-
-def test_missing_package_is_named_with_its_extra(copy, monkeypatch):
-    monkeypatch.setattr("winnow.engines.transformers.engine.find_spec", lambda name: None)
-    with pytest.raises(CheckpointError, match=r"requires winnow\[transformers\], which is not installed"):
-        ENGINE.check_name(f"hf:{copy}")
-
-
-@pytest.mark.parametrize(
-    ("name", "needs_pin"),
-    [
-        ("hf:/folder", False),
-        ("hf:facebook/wav2vec2-base-960h", True),
-        (f"hf:facebook/wav2vec2-base-960h@{'a' * 40}", False),
-        (f"hf:facebook/wav2vec2-base-960h@sha256:{'a' * 64}", False),
-    ],
-)
-def test_models_of_a_hub_need_a_pin_and_local_ones_do_not(name, needs_pin):
-    assert engine_for(name).name == "transformers"
-    assert ENGINE.needs_pin(name) == needs_pin
 
 
 def test_options_that_a_family_cannot_follow_are_refused(copy):

@@ -11,7 +11,6 @@ from tests.conftest import DEMO, published_rows
 from tests.in_process import curate
 from winnow.audio.decode import load_clip
 from winnow.engines.engine import Request
-from winnow.engines.registry import engine_for
 from winnow.engines.whisper.engine import WhisperEngine
 from winnow.errors import CheckpointError
 from winnow.parameters.engine import EngineOptions
@@ -65,25 +64,6 @@ def installed(monkeypatch):
     monkeypatch.setattr("winnow.engines.whisper.engine.find_spec", lambda name: object())
 
 
-def test_a_folder_is_resolved_by_the_digest_of_its_files(folder, installed):
-    checkpoint = ENGINE.resolve(f"whisper:{folder}")
-    assert (checkpoint.name, checkpoint.family, checkpoint.pinned) == (f"whisper:{folder}", "whisper", True)
-    assert ENGINE.resolve(checkpoint.pinned_name) == checkpoint
-    (folder / "notes.txt").write_text("not of the model")
-    assert ENGINE.resolve(f"whisper:{folder}").sha256 == checkpoint.sha256
-    (folder / "tokenizer.json").write_text("another")
-    with pytest.raises(CheckpointError, match="checksum mismatch: expected sha256 "):
-        ENGINE.resolve(checkpoint.pinned_name)
-
-
-def test_what_changed_after_it_was_digested_is_not_loaded(folder, installed):
-    pytest.importorskip("faster_whisper", reason="needs `make real-models`")
-    checkpoint = ENGINE.resolve(f"whisper:{folder}")
-    (folder / "model.bin").write_bytes(b"another")
-    with pytest.raises(CheckpointError, match="checksum mismatch"):
-        ENGINE.load(checkpoint, EngineOptions())
-
-
 REFUSED = {
     "no folder": ("whisper:/none", "no such folder"),
     "no model": ("whisper:{folder}/..", "config.json, model.bin, tokenizer.json is missing: convert one with ct2"),
@@ -97,27 +77,6 @@ def test_what_is_no_model_is_refused_in_words(folder, installed, name, complaint
     (folder / "config.json").write_text("[" * 100_000)
     with pytest.raises(CheckpointError, match=complaint):
         ENGINE.resolve(name.format(folder=folder))
-
-
-def test_missing_package_is_named_with_its_extra(folder, monkeypatch):
-    monkeypatch.setattr("winnow.engines.whisper.engine.find_spec", lambda name: None)
-    with pytest.raises(CheckpointError, match=r"requires winnow\[whisper\], which is not installed"):
-        ENGINE.check_name(f"whisper:{folder}")
-
-
-@pytest.mark.parametrize(
-    ("name", "needs_pin"),
-    [
-        ("whisper:/folder", False),
-        ("whisper:base", True),
-        ("whisper:Systran/faster-whisper-base", True),
-        (f"whisper:Systran/faster-whisper-base@{'a' * 40}", False),
-        (f"whisper:base@sha256:{'a' * 64}", False),
-    ],
-)
-def test_models_of_a_hub_need_a_pin_and_local_ones_do_not(name, needs_pin):
-    assert engine_for(name).name == "whisper"
-    assert ENGINE.needs_pin(name) == needs_pin
 
 
 def test_options_that_whisper_cannot_follow_are_refused(folder, installed):

@@ -49,7 +49,7 @@ def check_checkpoint(name: str, trust_unpinned: bool) -> CheckpointFinding:
     pinned = "pinned" if checkpoint.pinned else "not pinned"
     if engine.elsewhere:
         return CheckpointFinding(ok(check, f"{checkpoint.name}: the endpoint answers, {pinned}"))
-    size = checkpoint.path.stat().st_size
+    size = engine.bytes_of(checkpoint.path)
     return CheckpointFinding(ok(check, f"{checkpoint.name}: {checkpoint.family}, {size / 1e6:,.1f} MB, {pinned}"), size)
 
 

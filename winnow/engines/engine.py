@@ -196,6 +196,10 @@ class Engine(Protocol):
         """Return the model's file if it is on this machine, without asking any network."""
         return None
 
+    def bytes_of(self, path: Path) -> int:
+        """Return the size of a model on this machine."""
+        return path.stat().st_size
+
     def family_here(self, model_name: str) -> str | None:
         """Return the family of a model on this machine, if its files tell it without being loaded."""
         return None

@@ -105,7 +105,10 @@ class FolderEngine(Engine):
             return None
 
     def bytes_to_download(self, model_name: str) -> int | None:
-        return None if self.find_downloaded(model_name) else 0
+        return None if not self.needs_hub(model_name) or self.find_downloaded(model_name) else 0
+
+    def bytes_of(self, path: Path) -> int:
+        return sum((path / file).stat().st_size for file in self.files_of(path, str(path)))
 
     def needs_hub(self, model_name: str) -> bool:
         return self.local_folder(without_pin(model_name)) is None

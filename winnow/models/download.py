@@ -87,6 +87,6 @@ def download(name: str, trust_unpinned: bool, report: ProgressCallback) -> Downl
         model=name,
         state="fetched" if fetched else "cached" if local else "copied",
         seconds=time.monotonic() - began,
-        bytes=None if engine.elsewhere else (engine.find_downloaded(name) or checkpoint.path).stat().st_size,
+        bytes=None if engine.elsewhere else engine.bytes_of(engine.find_downloaded(name) or checkpoint.path),
         sha256=checkpoint.sha256,
     )
