@@ -125,9 +125,9 @@ def resume(output: str, *, max_quarantined: Share | None = None, retry: list[str
     if max_quarantined is not None:
         settings = settings.model_copy(update={"max_quarantined": max_quarantined})
     if derived and derived.flow == "relabel":
-        relabel(derived.run, output)
+        relabel(derived.run, output, derived.reviews)
     elif derived:
-        refilter(derived.run, output, settings.filter, settings.listen)
+        refilter(derived.run, output, settings.filter, settings.listen, derived.reviews)
     elif isinstance(settings, Ensemble):
         ensemble(settings)
     else:
@@ -269,6 +269,7 @@ def refilter(
     output: str | None = None,
     filter: Annotated[Filter | None, Parameter(name="filter")] = None,
     listen: str = "",
+    reviews: bool = False,
 ) -> None:
     """Apply other rules to a finished run. Its hypotheses are reused, so no device is needed.
 
@@ -279,6 +280,7 @@ def refilter(
         output: Folder for a new run with the rows that these rules keep. Default: none, only show what they would keep
         filter: The rules, instead of the run's own. Default: the preset winnow
         listen: What to measure in the audio, as for curate, besides what the run has measured. Only with --output
+        reviews: Apply the verdicts of winnow review as well, which overrule all rules. Only with --output
     """
     rules = filter or Filter()
     if output is None:
@@ -286,17 +288,21 @@ def refilter(
             from winnow.errors import OptionError
 
             raise OptionError("--listen: needs --output, because a measure writes what it finds")
+        if reviews:
+            from winnow.errors import OptionError
+
+            raise OptionError("--reviews: needs --output, because verdicts are applied in a new run")
         from cli.sweep import compare
 
         compare(run, rules)
     else:
         from cli.run import refilter
 
-        refilter(run, output, rules, listen)
+        refilter(run, output, rules, listen, reviews)
 
 
 @app.command
-def relabel(run: str, *, output: str) -> None:
+def relabel(run: str, *, output: str, reviews: bool = False) -> None:
     """Put proposals in the place of wrong references of a finished run. Its hypotheses are reused: no device is needed.
 
     A dropped row with a proposal gets it as its text, and is judged again by the rules of the run.
@@ -304,10 +310,11 @@ def relabel(run: str, *, output: str) -> None:
     Args:
         run: Folder of the finished run, in which at least two models read what is doubtful
         output: Folder for the new run; its column input_text has the references that were replaced
+        reviews: Apply the verdicts of winnow review; a row with one gets no proposal by itself
     """
     from cli.run import relabel
 
-    relabel(run, output)
+    relabel(run, output, reviews)
 
 
 @app.command

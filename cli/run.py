@@ -93,9 +93,9 @@ def incremental(settings: Curation) -> None:
         print_report(report, output)
 
 
-def refilter(run: str, output: str, rules: Filter, listen: str = "") -> None:
+def refilter(run: str, output: str, rules: Filter, listen: str = "", reviews: bool = False) -> None:
     """Run the flow `refilter` and print its summary."""
-    parameters = Refilter(run=run, output=output, filter=rules, listen=listen)
+    parameters = Refilter(run=run, output=output, filter=rules, listen=listen, reviews=reviews)
     check_refilter(parameters)
     with without_gc():
         start(hint=lambda: "the same command starts again")
@@ -104,9 +104,9 @@ def refilter(run: str, output: str, rules: Filter, listen: str = "") -> None:
     print_report(call(refilter, parameters), output)
 
 
-def relabel(run: str, output: str) -> None:
+def relabel(run: str, output: str, reviews: bool = False) -> None:
     """Run the flow `relabel` and print its summary."""
-    parameters = Relabel(run=run, output=output)
+    parameters = Relabel(run=run, output=output, reviews=reviews)
     check_relabel(parameters)
     with without_gc():
         start(hint=lambda: "the same command starts again")
@@ -249,6 +249,8 @@ def summary_table(report: Report) -> Table:
     table.add_row("quarantined", f"{report.quarantined:,}", "")
     if report.relabelled:
         table.add_row("of them relabelled", f"{report.relabelled.utterances:,}", f"{report.relabelled.hours:.3f}")
+    if reviewed := report.reviewed:
+        table.add_row("of them reviewed", f"{reviewed.utterances:,}", f"{reviewed.hours:.3f}")
     table.add_row("total", f"{report.utterances:,}", f"{report.hours:.3f}")
     if escalated := report.bands.get("escalate"):
         table.add_row("escalated to the large model", f"{escalated.utterances:,}", f"{escalated.hours:.3f}")

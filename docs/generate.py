@@ -22,6 +22,7 @@ from winnow.schema import (
     INPUT_TEXT,
     MENDINGS,
     QUARANTINE_REASONS,
+    REVIEW,
     SCORES,
     UTTERANCE,
 )
@@ -255,7 +256,11 @@ DESCRIPTIONS = {
     "more) read, and prefer by far; null where the reference stands",
     "proposal_margin": "How much more likely the proposal is than the reference, in nats, under the model that prefers "
     "it least",
-    "input_text": "The reference of the manifest, where `winnow relabel` put a proposal in its place; null elsewhere",
+    "input_text": "The reference of the manifest, where `winnow relabel` put a proposal in its place, or a reviewer another text; "
+    "null elsewhere",
+    "review": "What a reviewer decided: `keep`, `drop` or `edit` (kept with the reviewer's text); null if no one did",
+    "reviewer": "Who decided",
+    "reviewed_at": "When, in UTC",
     "large_small_gap": "How much less likely the small model's hypothesis is than the large model's own under the "
     "large model, in nats: 0 if they have the same words",
     "decision": "`keep`, `drop` or `quarantine`",
@@ -321,6 +326,11 @@ COLUMN_SECTIONS = (
         "Of relabelled runs",
         "Runs of [`winnow relabel`](proposals.md), and what is made of them, have one more column.",
         [(INPUT_TEXT, pa.string())],
+    ),
+    (
+        "Of reviewed runs",
+        "Runs of `winnow refilter --reviews` and `winnow relabel --reviews`, and what is made of them, also have these.",
+        types_of(REVIEW),
     ),
 )
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from flows.finalize import publish
 from flows.judging import compares_utterances, judge_related
@@ -15,6 +14,7 @@ from tasks.deduplicate import deduplicate_run
 from tasks.filter import filter_shard
 from tasks.listen import listen_shard
 from tasks.report import report_derived_run
+from tasks.review import review_shard
 from winnow.parameters.ensemble import Settings
 from winnow.reports.derived import calibration_of
 from winnow.reports.summary import Report
@@ -22,6 +22,7 @@ from winnow.runs.ledger import name_of
 from winnow.runs.reuse import reuse_hypotheses, sharded_manifest
 from winnow.runs.run_dir import open_run
 from winnow.runs.run_record import Derivation
+from winnow.runs.storage import location
 from winnow.sweep.outcomes import run_stages
 from winnow.validation.listening import measuring_for
 from winnow.validation.rules import rules_for
@@ -41,6 +42,14 @@ class DerivedRun:
     def shards(self, stage: str) -> list[Path]:
         """Return its shards of a stage; there are none if the original has no such stage."""
         return [self.run / file.relative_to(self.original) for file in self.stages.get(stage, [])]
+
+    def review(self, scored: list[Path], verdicts: Path) -> list[Path]:
+        """Apply the verdicts in a file to scored shards."""
+        reviewed = Step(
+            lambda shard: [self.orchestrator.submit(review_shard, shard, verdicts, self.settings.comparison)]
+        )
+        stream(scored, reviewed)
+        return reviewed.results()
 
     def judge(self, scored: list[Path], relabelled: Sequence[Path] = ()) -> Report:
         """Judge scored shards, publish them and report on them.
@@ -73,17 +82,16 @@ class DerivedRun:
 
 @contextmanager
 def open_derived(
-    flow: Literal["refilter", "relabel"],
-    original: Path,
+    origin: Derivation,
     settings: Settings,
     inputs: dict[str, str | None],
     orchestrator: Orchestrator,
 ) -> Iterator[DerivedRun]:
-    """Open a run of this flow in the output of `settings`, and take over what the original has before the rules.
+    """Open a run of this origin in the output of `settings`, and take over what the original has before the rules.
 
     `inputs` are the sha256 of what the run is made from.
     """
-    derived = Derivation(flow=flow, run=str(original))
-    with open_run(settings, inputs, orchestrator.owner(), orchestrator.mark_crashed, derived=derived) as run:
+    original = location(origin.run)
+    with open_run(settings, inputs, orchestrator.owner(), orchestrator.mark_crashed, derived=origin) as run:
         reuse_hypotheses(original, run)
         yield DerivedRun(run, original, settings, orchestrator, run_stages(original))

@@ -10,11 +10,12 @@ from flows.run_name import run_name
 from flows.with_parameters import with_parameters
 from winnow.parameters.maintenance import Refilter
 from winnow.reports.summary import Report
-from winnow.runs.reuse import input_digests
+from winnow.runs.run_record import Derivation
 from winnow.runs.storage import location
 from winnow.sweep.outcomes import RELABEL
-from winnow.validation.before_start import check_refilter, refilter_settings
-from winnow.validation.rules import phrase_digest, rules_for
+from winnow.validation.before_start import check_refilter, refilter_inputs, refilter_settings
+from winnow.validation.rules import rules_for
+from winnow.verdicts.carried import store_verdicts, verdicts_for
 
 
 @flow(name="refilter", flow_run_name=run_name("{run} to {output}"))
@@ -28,11 +29,14 @@ def run_refilter(request: Refilter, orchestrator: Orchestrator) -> Report:
     """Make a new run in `output` from the hypotheses of the run in `run`."""
     check_refilter(request)
     original = location(request.run)
-    settings = refilter_settings(request)
-    digests = {name: sha256 for name, sha256 in input_digests(original).items() if name != "phrases"}
-    digests |= phrase_digest(rules_for(settings))
-    with open_derived("refilter", original, settings, digests, orchestrator) as derived:
-        return derived.judge(derived.shards("score"), derived.shards(RELABEL))
+    settings, verdicts = refilter_settings(request), verdicts_for(original, request.reviews)
+    inputs = refilter_inputs(request, rules_for(settings), verdicts)
+    origin = Derivation(flow="refilter", run=str(original), reviews=request.reviews)
+    with open_derived(origin, settings, inputs, orchestrator) as derived:
+        scored, changed = derived.shards("score"), derived.shards(RELABEL)
+        if verdicts:
+            scored = changed = derived.review(scored, store_verdicts(derived.run, verdicts))
+        return derived.judge(scored, changed)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ from tasks.relabel import relabel_shard
 from winnow.parameters.maintenance import Relabel
 from winnow.reports.summary import Report
 from winnow.runs.ledger import name_of
-from winnow.runs.reuse import input_digests, proposals_digest
-from winnow.runs.run_record import load_settings
+from winnow.runs.run_record import Derivation, load_settings
 from winnow.runs.storage import location
-from winnow.validation.before_start import check_relabel
+from winnow.validation.before_start import check_relabel, relabel_inputs
+from winnow.verdicts.carried import store_verdicts, verdicts_for
 
 
 @flow(name="relabel", flow_run_name=run_name("{run} to {output}"))
@@ -32,16 +32,20 @@ def run_relabel(request: Relabel, orchestrator: Orchestrator) -> Report:
     check_relabel(request)
     original = location(request.run)
     settings = load_settings(original).model_copy(update={"output": request.output})
-    inputs = input_digests(original) | proposals_digest(original)
-    with open_derived("relabel", original, settings, inputs, orchestrator) as derived:
+    verdicts = verdicts_for(original, request.reviews)
+    origin = Derivation(flow="relabel", run=str(original), reviews=request.reviews)
+    with open_derived(origin, settings, relabel_inputs(original, verdicts), orchestrator) as derived:
+        reviews = store_verdicts(derived.run, verdicts) if verdicts else None
         judged = {name_of(file): file for file in derived.stages["filter"]}
 
         def submit(shard: Path) -> Futures:
-            return [orchestrator.submit(relabel_shard, shard, judged[name_of(shard)], settings.comparison)]
+            return [orchestrator.submit(relabel_shard, shard, judged[name_of(shard)], settings.comparison, reviews)]
 
         relabelled = Step(submit)
         stream(derived.shards("score"), relabelled)
         shards = relabelled.results()
+        if reviews:
+            shards = derived.review(shards, reviews)
         return derived.judge(shards, relabelled=shards)
 
 

@@ -10,13 +10,15 @@ from tasks.retry import RETRY
 from winnow.evidence.proposals import Proposal, propose
 from winnow.listening.registry import measure_of
 from winnow.rules.columns import RULE_COLUMNS
-from winnow.rules.decisions import decide
+from winnow.rules.decisions import decide, overrule
 from winnow.rules.operands import Operands
 from winnow.rules.rule import Rules, Term
 from winnow.runs.ledger import run_stage_on_shard
 from winnow.runs.shard_files import read_table
 from winnow.schema import (
     BEFORE_FILTER,
+    INPUT_TEXT,
+    REVIEW,
     after_filter,
     append_columns,
     extend_schema,
@@ -37,9 +39,11 @@ def filter(
     with the whole run.
     """
     if roles_of(scored.schema) == ["small"]:
-        scored = select_columns(scored, with_heard(BEFORE_FILTER, scored.schema))
+        scored = select_columns(scored, with_added(BEFORE_FILTER, scored.schema))
     operands = Operands(scored, rules, duplicates)
     decisions = decide(rules, operands)
+    if "review" in scored.schema.names:
+        decisions = overrule(decisions, scored["review"])
     schema = after_filter(scored.schema)
     columns = {"decision": decisions.decision, "reasons": decisions.reasons}
     columns |= proposal_columns(propose(scored, operands.read, comparison))
@@ -49,9 +53,11 @@ def filter(
     return append_columns(replace_column(scored, "reason", decisions.reason), schema, columns)
 
 
-def with_heard(schema: pa.Schema, shard: pa.Schema) -> pa.Schema:
-    """Return a schema with the columns of measures that a shard has."""
-    return extend_schema(schema, *((field.name, field.type) for field in shard if measure_of(field.name)))
+def with_added(schema: pa.Schema, shard: pa.Schema) -> pa.Schema:
+    """Return a schema with the columns of measures and of reviews that a shard has."""
+    of_reviews = {INPUT_TEXT, *REVIEW}
+    added = (field for field in shard if measure_of(field.name) or field.name in of_reviews)
+    return extend_schema(schema, *((field.name, field.type) for field in added))
 
 
 def proposal_columns(proposals: list[Proposal | None]) -> dict[str, pa.Array]:

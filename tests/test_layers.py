@@ -25,7 +25,7 @@ LAYERS = (
     set("schema roles printable errors hardware imports input_files digests cache pins text audio listening".split())
     | {"file_lock"},
     {"parameters", "log", "rules", "gates", "evidence"},
-    {"runs", "corpora"},
+    {"runs", "corpora", "verdicts"},
     {"models", "engines", "devices"},
     {"reports", "validation", "sweep", "benchmarking", "doctor"},
     {"api", "export", "segmenting", "diff"},

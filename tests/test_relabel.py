@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pyarrow.compute import field
 
 from cli.app import app
 from flows.curate import run_curation
@@ -22,6 +23,7 @@ from winnow.parameters.filter import Filter
 from winnow.parameters.maintenance import Refilter, Relabel
 from winnow.reports.summary import RelabelledCount
 from winnow.runs.completion import SUCCESS, read_completion
+from winnow.runs.shard_files import read_table
 from winnow.runs.verify import verify_run
 from winnow.schema import BEFORE_FILTER
 from winnow.sweep.outcomes import gather_outcomes, run_stages
@@ -29,6 +31,9 @@ from winnow.text.evidence import TextEvidence
 from winnow.text.hypothesis import Hypothesis
 from winnow.text.respell import equal_texts
 from winnow.validation.rules import rules_for
+from winnow.verdicts.files import VerdictFile
+from winnow.verdicts.keys import row_keys
+from winnow.verdicts.verdict import Verdict
 
 SAID = {"a": "five nine eight", "b": "one two three", "c": "four four four", "d": "six six"}
 TEXTS = SAID | {"b": "one seven seven", "c": "nine nine nine"}
@@ -129,6 +134,17 @@ def test_relabelled_run_is_refiltered_and_swept_with_its_new_texts(run, tmp_path
         run_relabel(Relabel(run=str(tmp_path / "other"), output=str(tmp_path / "again")), InProcess())
 
 
+def test_row_that_a_reviewer_decided_gets_no_proposal(run, tmp_path):
+    (key,) = (key for file in run_stages(run)["filter"] for key in row_keys(read_table(file).filter(field("id") == 2)))
+    verdict = {"id": "a" * 32, "row": key, "line": 2, "kind": "drop", "reviewer": "anna", "at": "2026-01-01T00:00:00Z"}
+    VerdictFile(run, "anna").append(Verdict.model_validate(verdict))
+    report = run_relabel(Relabel(run=str(run), output=str(tmp_path / "new"), reviews=True), InProcess())
+    row = published_rows(tmp_path / "new")[1]
+    assert (row["text"], row["reason"], row["input_text"]) == ("one seven seven", "REVIEWED", None)
+    assert (report.relabelled, report.reviewed.dropped) == (None, 1)
+    assert [check.sentence for check in verify_run(tmp_path / "new") if not check.holds] == []
+
+
 def test_interrupted_relabelling_is_resumed_to_the_same_bytes(run, tmp_path, monkeypatch):
     new = tmp_path / "new"
     run_relabel(Relabel(run=str(run), output=str(new)), InProcess())
@@ -140,7 +156,7 @@ def test_interrupted_relabelling_is_resumed_to_the_same_bytes(run, tmp_path, mon
     resumed = []
     monkeypatch.setattr("cli.run.relabel", lambda *arguments: resumed.append(arguments))
     app(["resume", str(new)], result_action="return_value")
-    assert resumed == [(str(run), str(new))]
+    assert resumed == [(str(run), str(new), False)]
     run_relabel(Relabel(run=str(run), output=str(new)), InProcess())
     assert read_completion(new).sha256 == complete
     assert [check.sentence for check in verify_run(new) if not check.holds] == []

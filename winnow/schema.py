@@ -52,6 +52,12 @@ AUDIO_IDENTITY = "audio_identity"
 INPUT_TEXT = "input_text"
 """The column of a relabelled run with the reference of the manifest; null in rows that still have it as their text."""
 
+REVIEW = {"review": pa.string(), "reviewer": pa.string(), "reviewed_at": pa.string()}
+"""What a person decided about a row (keep, drop or edit), who, and when in UTC; null in rows that no one decided."""
+
+REVIEWED = "REVIEWED"
+"""The reason of a row that a person dropped."""
+
 PLANTED = "planted"
 """Internal column: errors planted into the reference, each of a kind of `winnow.evidence.planting`."""
 
@@ -219,6 +225,11 @@ def after_listen(schema: pa.Schema, columns: Iterable[Column]) -> pa.Schema:
 def after_relabel(schema: pa.Schema) -> pa.Schema:
     """Return the schema after dropped rows got their proposal as their text: the reference that they had before."""
     return extend_schema(schema, (INPUT_TEXT, pa.string()))
+
+
+def after_review(schema: pa.Schema) -> pa.Schema:
+    """Return the schema after the verdicts of reviewers."""
+    return extend_schema(schema, *REVIEW.items())
 
 
 def after_filter(schema: pa.Schema) -> pa.Schema:

@@ -21,6 +21,9 @@ Names = Annotated[list[str], Field(min_length=1)]
 TRUST = "Accept models of a hub that are not pinned by a digest or commit"
 
 
+REVIEWS_HELP = "Apply the verdicts of winnow review on the run; those that the run was made with always count"
+
+
 class Refilter(Parameters):
     """The parameters of the flow `refilter`."""
 
@@ -41,6 +44,7 @@ class Refilter(Parameters):
         description=f"{LISTEN_HELP.partition('.')[0]}. The audio is decoded for what the run has not measured. "
         "Default: what the run was asked for, and what these rules compare",
     )
+    reviews: bool = Field(False, kw_only=True, title="Reviews", description=REVIEWS_HELP)
 
 
 class Relabel(Parameters):
@@ -52,6 +56,7 @@ class Relabel(Parameters):
         title="Output",
         description="Folder of the new run, in which dropped rows have their proposal as their text",
     )
+    reviews: bool = Field(False, kw_only=True, title="Reviews", description=REVIEWS_HELP)
 
 
 class DownloadModels(Parameters):

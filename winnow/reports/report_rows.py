@@ -15,7 +15,7 @@ from winnow.reports.wer_distribution import EDIT_COUNTS
 from winnow.roles import band_of
 from winnow.rules.rule import Rules
 from winnow.runs.shard_files import read_schema, read_table
-from winnow.schema import INPUT_TEXT
+from winnow.schema import INPUT_TEXT, REVIEW
 from winnow.text.languages import row_languages
 from winnow.validation.rules import rules_for
 
@@ -49,8 +49,8 @@ def read_report_rows(filtered: list[Path], settings: Settings, calibration: Cali
 
 
 def optional_columns(schema: pa.Schema, columns: list[str]) -> list[str]:
-    """Return the further columns that a shard has of those about references in doubt."""
-    wanted = {INPUT_TEXT, *columns_for_readings(schema.names, scoring_roles(schema))}
+    """Return the further columns that a shard has of those about references in doubt, and of reviews."""
+    wanted = {INPUT_TEXT, *REVIEW, *columns_for_readings(schema.names, scoring_roles(schema))}
     return [name for name in schema.names if name in wanted and name not in columns]
 
 

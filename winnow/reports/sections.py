@@ -35,9 +35,9 @@ from winnow.reports.languages import MULTIPLE, UNDETERMINED
 from winnow.reports.listening_section import listening_section
 from winnow.reports.recommendations import recommend
 from winnow.reports.slices_section import slices_section
-from winnow.reports.summary import RelabelledCount, Report, ReportContext
+from winnow.reports.summary import RelabelledCount, Report, ReportContext, ReviewedCount
 from winnow.reports.wer_distribution import WER_LEVELS
-from winnow.schema import INPUT_TEXT, MENDINGS, QUARANTINE_REASONS
+from winnow.schema import INPUT_TEXT, MENDINGS, QUARANTINE_REASONS, REVIEWED
 
 
 class Section(NamedTuple):
@@ -78,7 +78,18 @@ def decisions(context: ReportContext) -> str:
         for name, count, hours in counts
     ]
     relabelled = [relabelled_sentence(report.relabelled)] if report.relabelled else []
-    return "\n\n".join([markdown_table(["", "Utterances", "Share", "Hours"], cells), report.balance, *relabelled])
+    reviewed = [reviewed_sentence(report.reviewed)] if report.reviewed else []
+    table = markdown_table(["", "Utterances", "Share", "Hours"], cells)
+    return "\n\n".join([table, report.balance, *relabelled, *reviewed])
+
+
+def reviewed_sentence(reviewed: ReviewedCount) -> str:
+    people = ", ".join(f"{escape_markdown(name)} ({count:,})" for name, count in reviewed.reviewers.items())
+    return (
+        f"People decided about {reviewed.utterances:,} utterances ({reviewed.hours:.3f} h): {reviewed.kept:,} kept, "
+        f"{reviewed.edited:,} kept with another text, {reviewed.dropped:,} dropped"
+        f"{f'; by {people}' if people else ''}."
+    )
 
 
 def relabelled_sentence(relabelled: RelabelledCount) -> str:
@@ -190,6 +201,8 @@ def describe_reason(name: str, count: ReasonCount) -> str:
     """Explain a reason: why an utterance is quarantined, or which rule it violates."""
     if name == "REJECTED_BY_GATE":
         return "the gate rejected the utterance"
+    if name == REVIEWED:
+        return "a reviewer dropped the utterance"
     if name == "DOUBTFUL":
         return "the model that decides doubts the reference more than its limit allows"
     return QUARANTINE_REASONS.get(name) or f"violates {count.rule}"

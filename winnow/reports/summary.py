@@ -19,6 +19,7 @@ from winnow.reports.counts import (
     UtteranceCount,
     count_decisions,
     count_utterances,
+    count_values,
     hours_of,
     rows_where,
     sum_counts,
@@ -43,6 +44,16 @@ class RelabelledCount(UtteranceCount, frozen=True):
     kept: int
 
 
+class ReviewedCount(UtteranceCount, frozen=True):
+    """Utterances that people decided: how many each way, and by whom."""
+
+    hours: float
+    kept: int
+    dropped: int
+    edited: int
+    reviewers: dict[str, int]
+
+
 class Report(BaseModel, frozen=True):
     """The quality report of a run. WER as a fraction; hours as measured, without those of quarantined utterances.
 
@@ -50,8 +61,8 @@ class Report(BaseModel, frozen=True):
     gates after larger models; `gates` has the limits of the first, and `calibration` what planted errors tell.
     `rescued`, `lost` and `saved_seconds` are sums over `bands`. `alike` counts dropped utterances in which the small
     and the large model have the same words. `agreement` is None if every utterance must have a reference. `proposals`
-    counts dropped utterances with a proposal; `relabelled` is None unless the run was relabelled. `heard` has the
-    columns of measures. `distributions` has utterances by WER and by doubt, `slices` those that stand out first.
+    counts dropped utterances with a proposal; `relabelled` is None unless the run was relabelled, `reviewed`
+    unless people decided about its rows. `heard` has the columns of measures. `distributions` has utterances by WER and by doubt, `slices` those that stand out first.
     `examples` are dropped utterances, `doubtful` kept ones with the highest doubt, `rescued_examples` some of
     `rescued`. `warnings` are sentences that should not be overlooked.
     """
@@ -78,6 +89,7 @@ class Report(BaseModel, frozen=True):
     agreement: Agreement | None = None
     proposals: UtteranceCount = NO_UTTERANCES
     relabelled: RelabelledCount | None = None
+    reviewed: ReviewedCount | None = None
     heard: dict[str, HeardDistribution] = {}
     reasons: dict[str, ReasonCount]
     mended: dict[str, MendedCount] = {}
@@ -185,10 +197,27 @@ def references_in_doubt(rows: pa.Table, settings: Settings) -> dict[str, Any]:
         "doubtful": doubtful_examples(rows, settings.comparison),
     }
     if INPUT_TEXT in rows.schema.names:
-        relabelled = rows.filter(pc.is_valid(rows[INPUT_TEXT]))
-        count, kept = count_utterances(relabelled), len(rows_where(relabelled, "decision", "keep"))
-        fields["relabelled"] = RelabelledCount(**count.model_dump(), kept=kept)
+        edited = pc.equal(rows["review"], "edit") if "review" in rows.schema.names else pa.scalar(False)
+        relabelled = rows.filter(pc.and_not(pc.is_valid(rows[INPUT_TEXT]), pc.fill_null(edited, False)))
+        if len(relabelled) or "review" not in rows.schema.names:
+            count, kept = count_utterances(relabelled), len(rows_where(relabelled, "decision", "keep"))
+            fields["relabelled"] = RelabelledCount(**count.model_dump(), kept=kept)
+    if "review" in rows.schema.names:
+        fields["reviewed"] = count_reviewed(rows)
     return fields
+
+
+def count_reviewed(rows: pa.Table) -> ReviewedCount:
+    """Count the rows that people decided about."""
+    reviewed = rows.filter(pc.is_valid(rows["review"]))
+    kinds, reviewers = count_values(reviewed["review"]), count_values(reviewed["reviewer"])
+    return ReviewedCount(
+        **count_utterances(reviewed).model_dump(),
+        kept=kinds.get("keep", 0),
+        dropped=kinds.get("drop", 0),
+        edited=kinds.get("edit", 0),
+        reviewers=dict(sorted(reviewers.items())),
+    )
 
 
 def summarize_ensemble(

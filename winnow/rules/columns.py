@@ -9,7 +9,7 @@ import pyarrow as pa
 from winnow.listening.registry import measure_of
 from winnow.roles import ENSEMBLE, Role, band_of
 from winnow.rules.rule import ORDERING, WHOLE_RUN, Rule, Term, terms
-from winnow.schema import AGREEMENT, BEFORE_FILTER, EVIDENCE, HYPOTHESIS, INPUT_TEXT, INTERNAL, SCORES
+from winnow.schema import AGREEMENT, BEFORE_FILTER, EVIDENCE, HYPOTHESIS, INPUT_TEXT, INTERNAL, REVIEW, SCORES
 from winnow.text.text_stats import TEXT_STATS
 
 NOT_IN_RULES = INTERNAL | {"reason", "detail", "mended"}
@@ -34,6 +34,7 @@ RULE_COLUMNS = {
     **{field.name: kind for field in BEFORE_FILTER if field.name not in NOT_IN_RULES and (kind := type_of(field.type))},
     **{name: str(type_of(arrow)) for name, arrow in HYPOTHESIS_COLUMNS.items()},
     **{"char_rate": "number", "word_rate": "number", "model": "text", "last_band": "text", INPUT_TEXT: "text"},
+    **dict.fromkeys(REVIEW, "text"),
     "supported": "boolean",
 }
 """Winnow's own columns that a rule may name, with their types; those of each model's hypothesis come in addition."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from winnow.rules.evaluate import evaluate
 from winnow.rules.operands import Operands
 from winnow.rules.rule import Rules
+from winnow.schema import REVIEWED
 
 
 class Decisions(NamedTuple):
@@ -31,6 +32,25 @@ def decide(rules: Rules, operands: Operands) -> Decisions:
     reason = pc.coalesce(operands.rows["reason"], first_reason(violations, names))
     decision = pc.if_else(pa.array(quarantined), "quarantine", pc.if_else(pc.is_valid(reason), "drop", "keep"))
     return Decisions(decision, reason, reason_lists(violations, names))
+
+
+def overrule(decisions: Decisions, verdicts: pa.ChunkedArray) -> Decisions:
+    """Return the decisions with those of people in their place: keep, drop or edit, or null where no one decided.
+
+    A row that a person dropped keeps the names of the rules that it violates after its reason REVIEWED. Quarantined
+    rows stay as they are.
+    """
+    rows = zip(*(column.to_pylist() for column in (*decisions, verdicts)), strict=True)
+    changed = [
+        (decision, reason, reasons)
+        if verdict is None or decision == "quarantine"
+        else ("drop", REVIEWED, [REVIEWED, *(reasons or [])])
+        if verdict == "drop"
+        else ("keep", None, None)
+        for decision, reason, reasons, verdict in rows
+    ]
+    columns = zip(*changed, strict=True) if changed else ([], [], [])
+    return Decisions(*(pa.array(list(column), own.type) for column, own in zip(columns, decisions, strict=True)))
 
 
 def merge_by_name(violations: NDArray[np.bool_], rules: Rules) -> tuple[NDArray[np.bool_], list[str]]:

@@ -6,21 +6,39 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from winnow.schema import replace_column
+from winnow.schema import replace_column, select_columns
 
-COLUMNS = ["id", "same_audio", "decision", "wer"]
+COLUMNS = ["id", "same_audio", "decision", "wer", "review"]
 """What `choose_best` compares."""
+
+COMPARED = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("same_audio", pa.int64()),
+        ("decision", pa.string()),
+        ("wer", pa.float64()),
+        ("review", pa.string()),
+    ]
+)
 
 
 def choose_best(shards: Iterable[pa.Table]) -> pa.Table:
     """Return the best line (`id`) of each audio (`same_audio`) with several texts, given all judged rows of a run.
 
-    A kept row is better than a dropped one, then one with a reference than one without, then a lower WER, and then a
-    later line, since corrections are appended. Quarantined rows were not judged. The rows need the columns COLUMNS.
+    A kept row is better than a dropped one, then one that a person decided, then one with a reference than one
+    without, then a lower WER, and then a later line, since corrections are appended. Quarantined rows were not judged.
+    The rows need the columns COLUMNS, of which `review` may be missing.
     """
-    rows = pa.concat_tables([shard.filter(is_judged(shard)).select(COLUMNS) for shard in shards])
+    rows = pa.concat_tables([select_columns(shard.filter(is_judged(shard)), COMPARED) for shard in shards])
     rows = rows.append_column("dropped", pc.equal(rows["decision"], "drop"))
-    keys = [("same_audio", "ascending"), ("dropped", "ascending"), ("wer", "ascending"), ("id", "descending")]
+    rows = rows.append_column("unreviewed", pc.is_null(rows["review"]))
+    keys = [
+        ("same_audio", "ascending"),
+        ("dropped", "ascending"),
+        ("unreviewed", "ascending"),
+        ("wer", "ascending"),
+        ("id", "descending"),
+    ]
     rows = rows.sort_by(keys)  # without a reference the WER is null, which comes last
     audio = rows["same_audio"].to_numpy()
     return rows.filter(pa.array(np.diff(audio, prepend=-1) != 0)).select(["same_audio", "id"])

@@ -15,7 +15,10 @@ OWN_FILES = {*SINGLE_FILES, SUCCESS, "_lock", "sweep.json", "sweep.html", "diff.
 
 OWN_LEDGER = {ledger.ASIDE, ledger.RETRY}
 
-OWN_FOLDERS = {ledger.STAGES, ledger.LEDGER, ledger.ANSWERS, *TABLES}
+REVIEWS = "reviews"
+"""The folder with the verdicts of reviewers; see `winnow.verdicts`."""
+
+OWN_FOLDERS = {ledger.STAGES, ledger.LEDGER, ledger.ANSWERS, REVIEWS, *TABLES}
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from winnow.schema import ShardedManifest
 PROPOSALS = "proposals"
 """What a relabelled run calls the proposals among its inputs."""
 
-STAGES_WITH_RULES = ("listen", "relate", "filter", "deduplicate", "publish")
-"""The stages whose results depend on the rules, or on what they compare; they are not reused."""
+STAGES_WITH_RULES = ("verdicts", "review", "listen", "relate", "filter", "deduplicate", "publish")
+"""The stages whose results depend on reviews or rules, or on what they compare; they are not reused."""
 
 
 def reuse_hypotheses(original: Path, run: Path) -> None:

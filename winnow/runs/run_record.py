@@ -28,10 +28,11 @@ MOST_DIFFERENCES = 5  # in a message
 
 
 class Derivation(BaseModel, frozen=True, extra="forbid", strict=True):
-    """The flow that made a run from the hypotheses of another one, and the folder of that run."""
+    """The flow that made a run from the hypotheses of another one, the folder of that run, and if its reviews count."""
 
     flow: Literal["refilter", "relabel"]
     run: str
+    reviews: bool = False
 
 
 class RunRecord(BaseModel, frozen=True, extra="forbid", strict=True):

@@ -17,11 +17,15 @@ from winnow.runs.json_object import decode_object
 from winnow.runs.outputs import FILES, FileForm, kept
 from winnow.runs.records import Record, read_record
 from winnow.runs.run_record import RUN_RECORD, read_run_record
-from winnow.runs.shard_files import read_table
+from winnow.runs.shard_files import read_columns
 from winnow.runs.storage import read_file, sha256_if_exists
+from winnow.schema import select_columns
 
 ROWS = pa.schema(
-    [("id", pa.int64()), ("decision", pa.string()), ("reason", pa.string()), ("mended", pa.list_(pa.string()))]
+    [
+        *[("id", pa.int64()), ("decision", pa.string()), ("reason", pa.string()), ("mended", pa.list_(pa.string()))],
+        ("review", pa.string()),
+    ]
 )
 
 COUNT_NAMES = {"keep": "kept", "drop": "dropped", "quarantine": "quarantined"}
@@ -66,6 +70,7 @@ def verify_run(run: Path) -> list[Verification]:
         check_line_count(output),
         check_unique_lines(output),
         check_reasons(output),
+        *check_reviews(output),
         *(check_output_file(output, name, form) for name, form in FILES.items()),
         *(check_single_file(output, name) for name in SINGLE_FILES),
         check_report(output),
@@ -89,10 +94,12 @@ def read_output(run: Path) -> Output:
 
 
 def published_rows(run: Path, records: list[Record], damaged: list[str]) -> pa.Table:
-    """Read id, decision and reason of every published row whose file is not damaged."""
+    """Read the columns ROWS of every published row whose file is not damaged."""
     published = sorted(name for record in records if record.get("stage") == "publish" for name in record["files"])
-    tables = [read_table(run / name, columns=ROWS.names) for name in published if name not in set(damaged)]
-    return pa.concat_tables([ROWS.empty_table(), *(table.cast(ROWS) for table in tables)])
+    reviewed = any(record.get("stage") == "review" for record in records)
+    names = [name for name in ROWS.names if reviewed or name != "review"]  # else, it is a field of the manifest
+    tables = [read_columns(run / name, names) for name in published if name not in set(damaged)]
+    return pa.concat_tables([ROWS.empty_table(), *(select_columns(table, ROWS) for table in tables)])
 
 
 def check_records(output: Output) -> Verification:
@@ -141,6 +148,15 @@ def check_reasons(output: Output) -> Verification:
     pairs = zip(output.column("decision"), output.column("reason"), strict=True)
     explained = all((decision == "keep") == (reason is None) for decision, reason in pairs)
     return Verification("every row that is not kept has a reason", explained)
+
+
+def check_reviews(output: Output) -> Iterator[Verification]:
+    """Check that every row is kept or dropped as a person decided, of runs with verdicts."""
+    if any(record.get("stage") == "review" for record in output.records):
+        rows = list(zip(output.column("decision"), output.column("review"), strict=True))
+        reviewed = [(decision, review) for decision, review in rows if review and decision != "quarantine"]
+        holds = all((decision == "drop") == (review == "drop") for decision, review in reviewed)
+        yield Verification(f"{len(reviewed):,} reviewed rows are kept or dropped as their reviewers decided", holds)
 
 
 def check_output_file(output: Output, name: str, form: FileForm) -> Verification:

@@ -28,6 +28,9 @@ from winnow.text.normalize import Normalizer
 RELABEL = "relabel"
 """The stage of a relabelled run that has its texts and the scores of them."""
 
+REVIEW = "review"
+"""The stage of a run with the verdicts of reviewers, and with the texts that these wrote."""
+
 COUNTS = ("substitutions", "deletions", "insertions", "hits")
 ALWAYS = {"reason", "duration"}
 
@@ -85,7 +88,7 @@ def run_stages(run: Path) -> dict[str, list[Path]]:
     """Return the files of a complete run by stage, those of the last scores as `score`.
 
     That is the score stage of the last model or, in a relabelled run, `relabel`. What the rules judged is `judged`: the
-    same, or with what was measured besides. Raises OutputError.
+    same, or with reviews and with what was measured besides. Raises OutputError.
     """
     read_completion(run)
     files = ledger.files_by_stage(run)
@@ -95,7 +98,7 @@ def run_stages(run: Path) -> dict[str, list[Path]]:
         raise OutputError(
             f"{run}: expected scores of {shards} shards, found {len(scored)} files: make them with winnow resume {run}"
         )
-    return files | {"score": scored, "judged": files.get("relate") or files.get("listen", scored)}
+    return files | {"score": scored, "judged": files.get("relate") or files.get("listen") or files.get(REVIEW, scored)}
 
 
 def heard_columns(stages: dict[str, list[Path]]) -> set[str]:
@@ -136,7 +139,8 @@ def duplicates_by_shard(
     loaded = stages["load"]
     if not rules.needs_whole_run:
         return iter([None] * len(loaded))
-    references = map(read_references, loaded, *([stages[RELABEL]] if RELABEL in stages else []))
+    changed = stages.get(REVIEW) or stages.get(RELABEL)
+    references = map(read_references, loaded, *([changed] if changed else []))
     return count_duplicates(hash_references(rows, normalizer) for rows in references)
 
 

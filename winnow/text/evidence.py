@@ -13,13 +13,16 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-NoEvidence = Literal["NO_WORDS", "NOT_WRITABLE", "TOO_LONG_FOR_AUDIO", "UNLIKELY_READING", "NOT_SUPPORTED"]
+NoEvidence = Literal[
+    "NO_WORDS", "NOT_WRITABLE", "TOO_LONG_FOR_AUDIO", "UNLIKELY_READING", "NOT_SUPPORTED", "TEXT_EDITED"
+]
 
 NO_EVIDENCE: dict[NoEvidence, str] = {
     "NO_WORDS": "the text has no words once punctuation is removed",
     "NOT_WRITABLE": "the model's vocabulary cannot write the text",
     "TOO_LONG_FOR_AUDIO": "the text has more tokens than the audio, or the model, allows",
     "UNLIKELY_READING": "the model gives no probability to what it read itself",
+    "TEXT_EDITED": "a reviewer wrote the text after the models had run, and the model read another one",
     "NOT_SUPPORTED": "the model gives no likelihoods, e.g. because its hypotheses were computed elsewhere",
 }
 """Why there is no evidence for a text, in words."""

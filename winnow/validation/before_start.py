@@ -30,6 +30,8 @@ from winnow.sweep.outcomes import run_stages
 from winnow.validation.evidence_options import check_gate_options
 from winnow.validation.listening import measures_of
 from winnow.validation.rules import phrase_digest, rules_for
+from winnow.verdicts.carried import VERDICTS, verdicts_digest, verdicts_for
+from winnow.verdicts.verdict import Verdict
 
 
 def check_run(settings: Settings) -> None:
@@ -61,12 +63,12 @@ def check_refilter(request: Refilter) -> None:
     check_recordable(settings)
     rules = rules_for(settings)
     measures_of(settings, rules)
+    verdicts = verdicts_for(original, request.reviews)
     if original == run:
         raise OutputError(f"{run}: is the run whose hypotheses are reused: choose another output")
     check_folder(run)
     if has_results(run):
-        digests = {name: sha256 for name, sha256 in input_digests(original).items() if name != "phrases"}
-        raise_if_other_run(run, settings, digests | phrase_digest(rules))
+        raise_if_other_run(run, settings, refilter_inputs(request, rules, verdicts))
 
 
 def refilter_settings(request: Refilter) -> Settings:
@@ -74,6 +76,19 @@ def refilter_settings(request: Refilter) -> Settings:
     settings = load_settings(location(request.run), request.filter)
     listen = in_one_form(f"{settings.listen},{request.listen}")
     return settings.model_copy(update={"output": request.output, "listen": listen})
+
+
+def refilter_inputs(request: Refilter, rules: Rules, verdicts: list[Verdict]) -> dict[str, str | None]:
+    """Return the sha256 of what a refiltered run is made from."""
+    inputs = input_digests(location(request.run))
+    taken_over = {name: sha256 for name, sha256 in inputs.items() if name not in ("phrases", VERDICTS)}
+    return taken_over | phrase_digest(rules) | verdicts_digest(verdicts)
+
+
+def relabel_inputs(original: Path, verdicts: list[Verdict]) -> dict[str, str | None]:
+    """Return the sha256 of what a relabelled run is made from."""
+    inputs = {name: sha256 for name, sha256 in input_digests(original).items() if name != VERDICTS}
+    return inputs | proposals_digest(original) | verdicts_digest(verdicts)
 
 
 def check_relabel(request: Relabel) -> None:
@@ -86,11 +101,12 @@ def check_relabel(request: Relabel) -> None:
     if is_relabelled(original):
         raise OutputError(f"{original}: its references were replaced by proposals already: give the run before it")
     check_recordable(settings)
+    verdicts = verdicts_for(original, request.reviews)
     if original == run:
         raise OutputError(f"{run}: is the run that is relabelled: choose another output")
     check_folder(run)
     if has_results(run):
-        raise_if_other_run(run, settings, input_digests(original) | proposals_digest(original))
+        raise_if_other_run(run, settings, relabel_inputs(original, verdicts))
 
 
 def check_benchmark(settings: Benchmark) -> None:

@@ -30,7 +30,7 @@ from winnow.rules.field_names import field_of
 from winnow.rules.rates import HIGHEST_LIMITS, percent_complaint
 from winnow.rules.rule import LISTING, ORDERING, WHOLE_RUN, Rule, Rules, Term, parse, terms
 from winnow.runs.ledger import key_of
-from winnow.schema import QUARANTINE_REASONS
+from winnow.schema import QUARANTINE_REASONS, REVIEWED
 from winnow.text.normalize import normalize
 from winnow.text.text_stats import TEXT_STATS
 from winnow.validation.evidence_options import check_filter_options
@@ -48,7 +48,7 @@ FIELDS_OF_A_SEGMENT: dict[str, Any] = {
 }
 """What rules can compare of a segment besides the fields of its recording, with an example of each."""
 
-RESERVED = {*QUARANTINE_REASONS, "REJECTED_BY_GATE", "NOTHING_HEARD", "GIVEN_UP", "DOUBTFUL"}
+RESERVED = {*QUARANTINE_REASONS, REVIEWED, "REJECTED_BY_GATE", "NOTHING_HEARD", "GIVEN_UP", "DOUBTFUL"}
 """Reasons that are Winnow's own; GIVEN_UP was the first name of REJECTED_BY_GATE."""
 
 SIZE = re.compile("[1-9][0-9]{0,2}")
