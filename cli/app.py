@@ -22,6 +22,7 @@ from winnow.parameters.export import Export
 from winnow.parameters.filter import Filter
 from winnow.parameters.maintenance import Benchmark, Doctor, DownloadModels
 from winnow.parameters.redaction import redact_text
+from winnow.parameters.review import Port, Reviewer
 from winnow.parameters.segment import Segment
 from winnow.parameters.selection import Selection
 from winnow.parameters.settings import Count, Location, Share
@@ -315,6 +316,37 @@ def relabel(run: str, *, output: str, reviews: bool = False) -> None:
     from cli.run import relabel
 
     relabel(run, output, reviews)
+
+
+@app.command
+def review(
+    run: str,
+    *,
+    reviewer: Reviewer | None = None,
+    port: Port = 0,
+    label_studio: Path | None = None,
+    import_label_studio: Path | None = None,
+    rows: Path | None = None,
+    most: Count = 1_000,
+) -> None:
+    """Serve an app in which a person listens to the doubtful rows of a finished run, and decides.
+
+    Only this machine can reach it, by the address that is printed. Decisions are written to RUN/reviews; several people
+    may review a run at once. winnow refilter --reviews and winnow relabel --reviews make a new run that follows them.
+    If a file is named, it is written or read, and nothing is served.
+
+    Args:
+        run: Folder of the finished run, on a local disk
+        reviewer: Name of the person who decides. Default: the name of the user
+        port: Port of the app. Default: any free one
+        label_studio: File for tasks of Label Studio: what is most worth a decision. Their audio goes to FILE.audio
+        import_label_studio: File with what people decided in Label Studio, exported as JSON
+        rows: File for the dropped rows and what was decided about them, ending in .csv or .jsonl
+        most: How many tasks are written
+    """
+    from cli.review import review
+
+    review(run, reviewer, port, label_studio, import_label_studio, rows, most)
 
 
 @app.command

@@ -35,6 +35,7 @@ COMMANDS = (
     *("curate", "ensemble", "incremental", "resume", "verify", "refilter", "relabel", "export", "sweep", "diff"),
     "presets",
     "segment",
+    "review",
     *("peek", "models", "models show", "models choose", "download-models", "doctor", "benchmark", "deploy", "serve"),
 )
 
@@ -256,8 +257,8 @@ DESCRIPTIONS = {
     "more) read, and prefer by far; null where the reference stands",
     "proposal_margin": "How much more likely the proposal is than the reference, in nats, under the model that prefers "
     "it least",
-    "input_text": "The reference of the manifest, where `winnow relabel` put a proposal in its place, or a reviewer another text; "
-    "null elsewhere",
+    "input_text": "The reference of the manifest, where `winnow relabel` put a proposal in its place, or a reviewer "
+    "another text; null elsewhere",
     "review": "What a reviewer decided: `keep`, `drop` or `edit` (kept with the reviewer's text); null if no one did",
     "reviewer": "Who decided",
     "reviewed_at": "When, in UTC",
@@ -329,7 +330,8 @@ COLUMN_SECTIONS = (
     ),
     (
         "Of reviewed runs",
-        "Runs of `winnow refilter --reviews` and `winnow relabel --reviews`, and what is made of them, also have these.",
+        "Runs of `winnow refilter --reviews` and `winnow relabel --reviews`, and what is made of them, have these as well "
+        "([more](review.md)).",
         types_of(REVIEW),
     ),
 )

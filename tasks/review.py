@@ -1,7 +1,6 @@
 """Review: rows get the verdicts of reviewers, and the texts that these wrote, with the scores of the new text."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,13 +16,14 @@ from winnow.text.comparison import Comparison
 from winnow.text.languages import row_languages
 from winnow.text.normalize import Normalizer
 from winnow.verdicts.carried import verdicts_in
+from winnow.verdicts.clock import in_utc
 from winnow.verdicts.keys import row_keys
 from winnow.verdicts.verdict import Standing, Verdict, standing
 
 VALUES: dict[str, Callable[[Verdict], str]] = {
     "review": lambda verdict: verdict.kind,
     "reviewer": lambda verdict: verdict.reviewer,
-    "reviewed_at": lambda verdict: verdict.at.astimezone(UTC).isoformat(timespec="seconds"),
+    "reviewed_at": lambda verdict: in_utc(verdict.at),
 }
 """The columns REVIEW of a row with this verdict."""
 

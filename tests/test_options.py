@@ -35,6 +35,7 @@ COMMANDS = {
     "benchmark": "a.jsonl --models a.nemo --output out",
     "refilter": "out",
     "relabel": "out --output new",
+    "review": "out",
     "export": "out --form nemo --output new",
     "segment": "a.jsonl --output new",
     "sweep": "out",

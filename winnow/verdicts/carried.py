@@ -63,7 +63,7 @@ def store_verdicts(run: Path, verdicts: list[Verdict]) -> Path:
         table = pa.table({COLUMN: pa.array(map(line_of, verdicts), pa.string())})
         file = store_table(run / ledger.STAGES / VERDICTS, "00000", table)
         record = ledger.commit(run, key, [file], stage=VERDICTS, shard="all")
-    (name,) = record["files"]
+    name: str = next(iter(record["files"]))
     return run / name
 
 

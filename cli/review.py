@@ -1,0 +1,69 @@
+"""Serve the review of a run on this machine, or write and read the files by which it is reviewed elsewhere."""
+
+import getpass
+import secrets
+import shlex
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import uvicorn
+
+from cli.console import console, errors
+from winnow.errors import OptionError
+from winnow.review.label_studio import read_annotations, write_tasks
+from winnow.review.row_files import write_rows
+from winnow.review.server import HOST, make_app
+from winnow.review.session import Session
+
+
+def review(
+    output: str,
+    reviewer: str | None,
+    port: int,
+    label_studio: Path | None,
+    import_label_studio: Path | None,
+    rows: Path | None,
+    most: int,
+) -> None:
+    """Read or write the files that are named; serve the app if none is."""
+    session = Session(output, reviewer or getpass.getuser())
+    try:
+        for warning in session.warnings:
+            errors.print(f"winnow: {warning}", markup=False, soft_wrap=True)
+        if import_label_studio:
+            say(f"{read_annotations(session, import_label_studio):,} new verdicts from {import_label_studio}")
+        if label_studio:
+            say(
+                f"{write_tasks(session, label_studio, most):,} tasks: {label_studio}, with {label_studio}.audio and .xml"
+            )
+        if rows:
+            say(f"{write_rows(session, rows):,} dropped rows: {rows}")
+        if not (import_label_studio or label_studio or rows):
+            serve(session, port)
+    finally:
+        session.close()
+
+
+def say(sentence: str) -> None:
+    console.print(sentence, markup=False, soft_wrap=True)
+
+
+def serve(session: Session, port: int) -> None:
+    """Serve until interrupted; port 0 is any free one."""
+    token = secrets.token_urlsafe(24)
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError as error:
+            raise OptionError(f"--port {port}: {error.strerror}: leave it out, for any free one") from error
+        say(f"review: http://{HOST}:{listener.getsockname()[1]}/{token}/")
+        run = shlex.quote(str(session.run.path))
+        errors.print(
+            f"verdicts are written to {session.run.path / 'reviews'}; Ctrl-C ends", markup=False, soft_wrap=True
+        )
+        config = uvicorn.Config(make_app(session, token), log_level="warning", access_log=False)
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
+    errors.print(f"to apply them: winnow refilter {run} --reviews --output NEW", markup=False, soft_wrap=True)
