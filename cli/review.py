@@ -15,6 +15,7 @@ from winnow.review.label_studio import read_annotations, write_tasks
 from winnow.review.row_files import write_rows
 from winnow.review.server import HOST, make_app
 from winnow.review.session import Session
+from winnow.runs.contents import REVIEWS
 
 
 def review(
@@ -34,9 +35,8 @@ def review(
         if import_label_studio:
             say(f"{read_annotations(session, import_label_studio):,} new verdicts from {import_label_studio}")
         if label_studio:
-            say(
-                f"{write_tasks(session, label_studio, most):,} tasks: {label_studio}, with {label_studio}.audio and .xml"
-            )
+            count = write_tasks(session, label_studio, most)
+            say(f"{count:,} tasks: {label_studio}, with their audio in {label_studio}.audio")
         if rows:
             say(f"{write_rows(session, rows):,} dropped rows: {rows}")
         if not (import_label_studio or label_studio or rows):
@@ -60,9 +60,8 @@ def serve(session: Session, port: int) -> None:
             raise OptionError(f"--port {port}: {error.strerror}: leave it out, for any free one") from error
         say(f"review: http://{HOST}:{listener.getsockname()[1]}/{token}/")
         run = shlex.quote(str(session.run.path))
-        errors.print(
-            f"verdicts are written to {session.run.path / 'reviews'}; Ctrl-C ends", markup=False, soft_wrap=True
-        )
+        folder = session.run.path / REVIEWS
+        errors.print(f"verdicts are written to {folder}; Ctrl-C ends", markup=False, soft_wrap=True)
         config = uvicorn.Config(make_app(session, token), log_level="warning", access_log=False)
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])

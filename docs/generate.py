@@ -330,7 +330,7 @@ COLUMN_SECTIONS = (
     ),
     (
         "Of reviewed runs",
-        "Runs of `winnow refilter --reviews` and `winnow relabel --reviews`, and what is made of them, have these as well "
+        "Runs of `winnow refilter --reviews` and `winnow relabel --reviews`, and what is made of them, have these too "
         "([more](review.md)).",
         types_of(REVIEW),
     ),

@@ -63,8 +63,8 @@ class Report(BaseModel, frozen=True):
     and the large model have the same words. `agreement` is None if every utterance must have a reference. `proposals`
     counts dropped utterances with a proposal; `relabelled` is None unless the run was relabelled, `reviewed`
     unless people decided about its rows. `heard` has the columns of measures. `distributions` has utterances by WER
-    and by doubt, `slices` those that stand out first. `examples` are dropped utterances, `doubtful` kept ones with the highest doubt, `rescued_examples` some of
-    `rescued`. `warnings` are sentences that should not be overlooked.
+    and by doubt, `slices` those that stand out first. `examples` are dropped utterances, `doubtful` kept ones with the
+    highest doubt, `rescued_examples` some of `rescued`. `warnings` are sentences that should not be overlooked.
     """
 
     lines: int
