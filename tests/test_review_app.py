@@ -82,8 +82,10 @@ def run(manifest, hears, tmp_path) -> Path:
     line = {"audio_filepath": str(tmp_path / "long.wav"), "offset": 1.0, "duration": 1.0, "text": "ten"}
     with corpus.open("a") as lines:
         lines.write(json.dumps(line | {"speaker": "f"}) + "\n")
-    heard = {f"{name}.wav": text for name, text in SAID.items()} | {"missing/e.wav": "one", "long.wav": "ten"}
-    curate(manifest=corpus, output=str(tmp_path / "out"), max_quarantined=1.0, **hears(small=heard))
+    models = hears(small={f"{name}.wav": text for name, text in SAID.items()} | {"missing/e.wav": "one"})
+    with Path(models["small"]).open("a") as lines:
+        lines.write("\n" + json.dumps({"audio_filepath": "long.wav", "offset": 1.0, "pred_text": "ten"}))
+    curate(manifest=corpus, output=str(tmp_path / "out"), max_quarantined=1.0, **models)
     return tmp_path / "out"
 
 
@@ -109,7 +111,7 @@ def test_app_lists_shows_plays_and_writes_what_is_decided(run, tmp_path):
     assert rows(search="FIVE") == [3]
     assert rows(reason="AUDIO_MISSING") == [5]
     assert rows(speaker="a") == [1]
-    assert rows(sort="id", wer_from=0.4, wer_to=1.0) == [2, 3]
+    assert rows(sort="id", wer_from=0.4, wer_to=0.6) == [2]
     assert rows(sort="id", size=2, page=1) == [3, 4]
     assert client.get(f"/{TOKEN}/api/rows", params={"sort": "path"}).status_code == 422
 

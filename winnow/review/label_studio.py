@@ -146,7 +146,7 @@ def verdicts_of(session: Session, task: Task) -> Iterator[Verdict]:
     for annotation in task.annotations:
         if not annotation.was_cancelled and (said := said_by(annotation, row["text"] or "")):
             identity = f"{task.data.row} {annotation.id} {annotation.updated_at or annotation.created_at}"
-            values = {"id": xxhash.xxh3_128_hexdigest(identity), "row": task.data.row, "line": task.data.line}
+            values = {"id": xxhash.xxh3_128_hexdigest(identity.encode()), "row": task.data.row, "line": task.data.line}
             at = annotation.updated_at or annotation.created_at
             yield Verdict.model_validate(values | said | {"reviewer": annotation.reviewer, "at": at})
 
