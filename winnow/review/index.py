@@ -67,7 +67,7 @@ class Index:
 
     def shard_of(self, index: int) -> str:
         """Return the number of the shard that a row lies in."""
-        return self.shards[self.rows["shard"][index].as_py()]
+        return self.shards[int(self.rows["shard"][index].as_py())]
 
     def matching(self, query: Query, open_rows: Flags, flagged: Flags) -> Indexes:
         """Return the indexes of the rows that fit a query, in its order."""
@@ -115,8 +115,8 @@ def read_index(run: Run, seed: int) -> Index:
     files = [*run.files("data"), *run.files("rejects")]
     schema = set(read_schema(files[0]).names)
     own = {name: name for name in ("id", "decision", "reason", *TEXTS, *NUMBERS) if name in schema}
-    fields = {"speaker": next((name for name in SPEAKER_FIELDS if name in schema), None), "language": "lang"}
-    own |= {name: field for name, field in fields.items() if field in schema}
+    fields = {"speaker": next((name for name in SPEAKER_FIELDS if name in schema), ""), "language": "lang"}
+    own |= {name: source for name, source in fields.items() if source in schema}
     shards = sorted({name_of(file) for file in files})
     parts = []
     for file in files:
