@@ -102,7 +102,7 @@ for number in range(first, first + 10_000):
 """
 
 
-def test_row_93_verdicts_of_two_reviewers_survive_the_death_of_one(tmp_path):
+def test_verdicts_of_two_reviewers_survive_the_death_of_one(tmp_path):
     """One is killed while it writes; all that it had said it wrote is there, and the other goes on."""
     command = [sys.executable, "-c", WRITE_UNTIL_KILLED, str(tmp_path), "ben", "1000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}) as ben:

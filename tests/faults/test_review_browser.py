@@ -1,5 +1,6 @@
 """The review app in a real browser: keys alone, audio that plays, hostile transcripts, nothing from elsewhere."""
 
+import io
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 import uvicorn
+from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
@@ -178,4 +180,6 @@ def test_pictures_of_the_app(browser):
                     lambda driver: driver.execute_script("return document.getElementById('audio').readyState >= 2")
                 )
                 time.sleep(0.5)  # what is drawn
-                browser.save_screenshot(str(Path(str(PICTURES)) / f"review-{width}-{scheme}.png"))
+                picture = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")
+                name = f"review-{width}-{scheme}.png"
+                picture.quantize(128).save(Path(str(PICTURES)) / name, optimize=True)

@@ -1,6 +1,7 @@
 // The waveform and the spectrogram of an utterance, the words below it, and the stretch that is played.
 
 const WAVE = 0.4; // of the height
+const LANES = 3; // of words, one below the other, so that short ones do not cover each other
 
 export class Drawing {
   constructor(canvas, words, onSeek, onStretch) {
@@ -38,7 +39,7 @@ export class Drawing {
     button.textContent = word.word;
     button.dataset.number = number;
     button.style.left = `${(100 * word.start) / this.picture.seconds}%`;
-    button.style.width = `${(100 * Math.max(0.02, word.end - word.start)) / this.picture.seconds}%`;
+    button.style.top = `${1.1 * (number % LANES)}rem`;
     button.addEventListener("click", () => this.onStretch(word.start, word.end, number));
     return button;
   }
