@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, Field, ValidationError
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from winnow.audio.measurements import BadAudio
 from winnow.errors import WinnowError
