@@ -224,12 +224,12 @@ CLOCK = re.compile(r"\btime\.(time|time_ns|localtime|gmtime|ctime)\b|\.st_[macb]
 def test_row_39_no_decision_reads_a_clock():
     """Benchmark tables say when they were made, by time.strftime: that is no decision.
 
-    Times of files are compared for equality, and only to find that a file is still the same. In a cache they say what
-    was used longest ago, and for an endpoint when it may be asked, on which no output depends.
+    Times of files are compared for equality, and only to find that a file is still the same, or whole. In a cache they
+    say what was used longest ago, and for an endpoint when it may be asked, on which no output depends.
     """
     found = {module for module, path in shipped_modules() if CLOCK.search(path.read_text())}
-    caches = {"winnow.cache", "winnow.audio.audio_cache", "winnow.audio.safe_open", "winnow.corpora.listing"}
-    assert found == {*caches, "winnow.engines.endpoint.traffic"}
+    caches = {"winnow.cache", "winnow.audio.audio_cache", "winnow.audio.drafts", "winnow.audio.safe_open"}
+    assert found == {*caches, "winnow.corpora.listing", "winnow.engines.endpoint.traffic"}
     for module, path in shipped_modules():
         names = all_imports(path) - {"datetime.timedelta"}
         if module == "winnow.verdicts.clock":  # when a person said something, which orders what people said

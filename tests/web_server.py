@@ -60,9 +60,14 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def send(self, content, stated=None):
+        etag = f'"{hashlib.md5(content).hexdigest()}"'
+        self.send_with({"ETag": etag, "Content-Length": len(content) if stated is None else stated}, content)
+
+    def send_with(self, headers, content):
+        """Send content, whatever the headers state."""
         self.send_response(200)
-        self.send_header("ETag", f'"{hashlib.md5(content).hexdigest()}"')
-        self.send_header("Content-Length", str(len(content) if stated is None else stated))
+        for name, value in headers.items():
+            self.send_header(name, str(value))
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(content)

@@ -1,30 +1,33 @@
-"""Locks on files that exist only as long as somebody holds them; the system releases those of a process that dies."""
+"""Locks on files whose names exist only while somebody holds them; the system releases those of a process that dies."""
 
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 @contextmanager
-def locked(path: Path, wait: bool = True) -> Iterator[None]:
-    """Hold a lock that excludes other threads and processes; raises BlockingIOError if it would have to wait.
+def locked(path: Path, wait: bool = True) -> Iterator[Path]:
+    """Hold a lock on a file that excludes other threads and processes, and remove its name at the end; yield the path.
 
-    The file of the lock is removed at the end; a lock on a removed file is none, and is taken again.
+    It is created unless it is there; a lock on a file that lost its name meanwhile is none, and is taken again. Raises
+    BlockingIOError if it would have to wait but must not.
     """
     descriptor = None
     while descriptor is None:
         descriptor = take_lock(path, wait)
     try:
-        yield
+        yield path
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == os.fstat(descriptor).st_ino:
+                path.unlink()
         os.close(descriptor)
 
 
 def take_lock(path: Path, wait: bool) -> int | None:
-    """Return the locked file at a path; None if it was removed before it was locked."""
+    """Return the locked file at a path; None if it lost its name before it was locked."""
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -65,12 +65,7 @@ def reasons(run):
 def other_etag(handler):
     """Send the same file as another version, as servers do that were restored."""
     content = handler.server.files[handler.path]
-    handler.send_response(200)
-    handler.send_header("ETag", '"restored"')
-    handler.send_header("Content-Length", str(len(content)))
-    handler.end_headers()
-    if handler.command == "GET":
-        handler.wfile.write(content)
+    handler.send_with({"ETag": '"restored"', "Content-Length": len(content)}, content)
 
 
 def test_file_that_is_replaced_or_gone_between_the_passes_costs_its_row(web, settings, tmp_path):

@@ -1,9 +1,9 @@
 """Audio that is in no local file yet, in a bounded cache on disk: of another machine, or in a form without ranges.
 
-A file is made as a draft beside its place and renamed, so it is complete whenever it exists. Whoever makes it holds a
-lock of its own, which the system releases if the process dies; others who need the file wait for it. What was used
-longest ago is removed first. The libraries for caches do not fit: fsspec's has no bound, and diskcache holds values in
-memory. All processes of a machine share the cache, and the limit of the one that adds a file counts.
+A file is made as a draft beside its place and gets its name at the end, so it is complete whenever it exists. Whoever
+makes it holds a lock on the draft, which the system releases if the process dies; others who need the file wait for it.
+What was used longest ago is removed first. The libraries for caches do not fit: fsspec's has no bound, and diskcache
+holds values in memory. All processes of a machine share the cache, and the limit of the one that adds a file counts.
 """
 
 import fcntl
@@ -13,15 +13,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from winnow.audio.drafts import has_other_name, mark_used_if_whole, name_also, point, remove_alone, seal
 from winnow.audio.safe_open import AudioFile
-from winnow.cache import cache_root, mark_used
+from winnow.cache import cache_root
 from winnow.errors import DISK_FULL_ERRORS, DiskFull, OptionError
 from winnow.file_lock import locked
 
 LEAST_LEFT = 0.9  # of the limit that stays filled when files are removed, so that not every new one removes another
 TRIES = 5  # to open a file that others remove
 DIGITS = 20  # of the number of bytes in the cache
-LOCK, DRAFT, LATEST, SIZE = ".lock", ".draft", ".latest", "size"
+DRAFT, LATEST, SIZE = ".draft", ".latest", "size"
 
 
 class AudioCache:
@@ -44,15 +45,14 @@ class AudioCache:
         the cache.
         """
         path = self.path_of(key, of)
-        if not mark_used(path):
+        if not mark_used_if_whole(path):
             self.prepare(path.parent)
-            with locked(path.with_suffix(LOCK)):
-                if not mark_used(path):
-                    with self.draft_of(path) as draft:
-                        make(draft)
-                        self.keep(draft, path)
-            if of is not None:
-                point(path.with_name(hashed(of) + LATEST), path.name)
+            with self.draft_of(path) as draft:
+                if not mark_used_if_whole(path):
+                    make(draft)
+                    self.keep(draft, path)
+                    if of is not None:
+                        point(path.with_name(hashed(of) + LATEST), draft)
         return path
 
     def add_first(self, of: str, make: Callable[[Path], str | None], added: Callable[[str], object]) -> None:
@@ -63,18 +63,14 @@ class AudioCache:
         """
         path = self.path_of(of, of)
         latest = path.with_suffix(LATEST)
-        if latest.exists():
+        if has_other_name(latest):
             return
         self.prepare(path.parent)
-        with locked(path.with_suffix(LOCK)):
-            if latest.exists():
-                return
-            with self.draft_of(path) as draft:
-                key = make(draft)
-                if key is not None:
-                    self.keep(draft, path.with_name(hashed(key)))
-                    point(latest, hashed(key))
-                    added(key)
+        with self.draft_of(path) as draft:
+            if not has_other_name(latest) and (key := make(draft)) is not None:
+                self.keep(draft, path.with_name(hashed(key)))
+                point(latest, draft)
+                added(key)
 
     def path_of(self, key: str, of: str | None) -> Path:
         """Return where the file of a key is, if it is there: all versions of something are in one folder."""
@@ -106,14 +102,12 @@ class AudioCache:
 
     @contextmanager
     def draft_of(self, path: Path) -> Iterator[Path]:
-        """Yield where a file is to be written before it is kept, while its lock is held; raises DiskFull."""
-        draft = path.with_suffix(DRAFT)
+        """Yield where a file is to be written before it is kept, while nobody else writes there; raises DiskFull."""
         try:
-            yield draft
-        except BaseException as error:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.errno in DISK_FULL_ERRORS:
+            with locked(path.with_suffix(DRAFT)) as draft:
+                yield draft
+        except OSError as error:
+            if error.errno in DISK_FULL_ERRORS:
                 raise DiskFull(
                     f"{self.folder}: {error.strerror}: make room, or give less than --audio.cache of "
                     f"{in_words(self.limit)}; then run the same command again"
@@ -121,9 +115,10 @@ class AudioCache:
             raise
 
     def keep(self, draft: Path, path: Path) -> None:
-        """Move a draft to its place, and make room for it. The size of all is counted before."""
+        """Give a draft its other name, and make room for it. The size of all is counted before."""
         size = draft.stat().st_size
         self.check_fits(size)
+        seal(draft, size)
         counter = os.open(path.parent.parent / SIZE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(counter, fcntl.LOCK_EX)
@@ -131,9 +126,16 @@ class AudioCache:
             if total + size > self.limit:
                 total = self.remove_oldest(min(self.limit - size, int(LEAST_LEFT * self.limit)))
             os.pwrite(counter, f"{total + size:{DIGITS}}".encode(), 0)  # a file that is cut first would be flushed
-            draft.rename(path)
+            path.unlink(missing_ok=True)  # if it was cut off
+            name_also(draft, path)
         finally:
             os.close(counter)
+
+    def remove(self, key: str, of: str) -> None:
+        """Remove a file that nobody will ask for again, if it is there; whoever has it open can still read it."""
+        path = self.path_of(key, of)
+        path.unlink(missing_ok=True)
+        remove_alone(path.with_name(hashed(of) + LATEST))
 
     def counted_bytes(self, counter: int) -> int:
         """Return how many bytes the cache has: not fewer than there are, if it was not written to by others."""
@@ -160,32 +162,21 @@ class AudioCache:
             path.unlink(missing_ok=True)
             total -= size
         for latest in self.folder.glob(f"??/*{LATEST}"):
-            if not latest.exists():
-                latest.unlink(missing_ok=True)
+            remove_alone(latest)
         return total
 
     def tidy_once(self, folder: Path) -> None:
-        """Remove drafts and locks that dead processes left, once in the life of this one."""
+        """Remove drafts that dead processes left, once in the life of this one."""
         if folder in self._tidied:
             return
         self._tidied.add(folder)
-        for path in (*folder.glob(f"??/*{LOCK}"), *folder.glob(f"??/*{DRAFT}")):
-            with suppress(BlockingIOError), locked(path.with_suffix(LOCK), wait=False):
-                path.with_suffix(DRAFT).unlink(missing_ok=True)
+        for draft in folder.glob(f"??/*{DRAFT}"):
+            with suppress(BlockingIOError), locked(draft, wait=False):
+                pass
 
 
 def hashed(key: str) -> str:
     return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
-
-
-def point(latest: Path, name: str) -> None:
-    """Let a link lead to a file in its folder: a hint, which may lead nowhere or to an earlier version."""
-    with suppress(FileExistsError):
-        latest.symlink_to(name)
-        return
-    latest.unlink(missing_ok=True)
-    with suppress(FileExistsError):
-        latest.symlink_to(name)
 
 
 def in_words(size: int) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from winnow.audio.audio_cache import DRAFT, LOCK
+from winnow.audio.audio_cache import DRAFT
 from winnow.audio.measurements import BadAudio
 from winnow.audio.remote.fetch import copy_file
 from winnow.audio.remote.stand_ins import SUFFIXES, corpora_folder, write_stand_in
@@ -139,7 +139,7 @@ def copied_folder(place: Path, originals: list[Original]) -> Path:
         return folder
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     remove_unused(place.parent)
-    with locked(place.with_suffix(LOCK)):
+    with locked(place.with_suffix(".lock")):
         return folder_in(index) or copy_anew(index, originals)  # another process may have been faster
 
 

@@ -38,13 +38,17 @@ class Versions:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: dict[tuple[str, str | None], str] = {}
+        self._unversioned: list[tuple[str, str]] = []
         self._silent: dict[str, int] = {}
         self._asked_again: dict[str, float] = {}
 
     def forget(self) -> None:
-        """Ask for the version of every file again."""
+        """Ask for the version of every file again; remove copies of files without one, which nobody can ask for."""
         with self._lock:
             self._known.clear()
+            copies, self._unversioned = self._unversioned, []
+        for url, version in copies:
+            AUDIO_CACHE.remove(key_of(url, version), url)
 
     def get(self, url: str, root: str | None) -> str:
         """Return the version of a file, which is asked for unless it is known."""
@@ -58,6 +62,8 @@ class Versions:
     def learn(self, url: str, root: str | None, stated: str | None) -> str:
         """Note the version that a server stated, or if it states none one of its own, so that it is fetched again."""
         version = self._known[url, root] = stated or unknown_version()
+        if version.startswith(UNKNOWN):
+            self._unversioned.append((url, version))
         return version
 
     def drop(self, url: str, root: str | None) -> None:

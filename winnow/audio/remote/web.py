@@ -1,5 +1,7 @@
 """Files of web servers."""
 
+import gzip
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -50,12 +52,32 @@ def download(
             raise Changed("was changed while it was fetched", found)
         check_size(response.length_remaining or 0)
         with explained_body(), path.open("wb") as file:
-            pace, encoded = Pace(), not name_of(url).lower().endswith(COMPRESSED)
-            while piece := response.read1(PIECE, decode_content=encoded):
+            pace, content = Pace(), content_of(url, response)
+            while piece := content.read1(PIECE):
                 file.write(piece)
                 pace.add(len(piece))
                 check_size(file.tell())
         return found
+
+
+class CompressedBody:
+    """The bytes of an answer as they are sent, for a reader that decompresses them."""
+
+    def __init__(self, response: Any) -> None:
+        self.response = response
+
+    def read(self, size: int) -> bytes:
+        """Return what has come, up to so many bytes."""
+        return bytes(self.response.read1(size, decode_content=False))
+
+
+def content_of(url: str, response: Any) -> Any:
+    """Return what reads the content of an answer, and raises an error where compressed content is cut off."""
+    if name_of(url).lower().endswith(COMPRESSED):
+        response.decode_content = False
+    elif response.headers.get("content-encoding", "").strip().lower() in ("gzip", "x-gzip"):
+        return gzip.GzipFile(fileobj=CompressedBody(response))  # type: ignore[call-overload]
+    return response
 
 
 class NoHead(Exception):
@@ -109,7 +131,7 @@ def explained_headers() -> Iterator[None]:
 
 @contextmanager
 def explained_body() -> Iterator[None]:
-    """Raise MayPass for a connection that fails while a file is read."""
+    """Raise MayPass for a connection that fails while a file is read, and for what cannot be decompressed."""
     from urllib3 import exceptions
 
     try:
@@ -118,6 +140,8 @@ def explained_body() -> Iterator[None]:
         raise Unreachable(f"no answer within {READ_SECONDS} s") from error
     except (exceptions.ProtocolError, exceptions.IncompleteRead) as error:
         raise MayPass("the connection was closed before the end of the file") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise MayPass("compressed content ends before its end, or is damaged") from error
     except exceptions.HTTPError as error:
         raise MayPass(f"the connection failed ({type(error).__name__})") from error
 
