@@ -177,6 +177,8 @@ def print_report(report: Report, output: str) -> None:
     """Print a run's summary, the path of its report and its warnings; raise ServerLost if it lost its server."""
     console.print(summary_table(report))
     console.print(f"\nreport: {location(output) / 'report.html'}", markup=False, soft_wrap=True)
+    if report.dropped and is_local(location(output)):
+        console.print(f"listen and decide: winnow review {shlex.quote(output)}", markup=False, soft_wrap=True)
     for warning in report.warnings:
         errors.print(f"winnow: warning: {warning}", markup=False, soft_wrap=True)
     if api := os.environ.get(monitor.LOST_SERVER):

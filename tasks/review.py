@@ -52,10 +52,13 @@ def review(scored: pa.Table, verdicts: Mapping[str, Standing], comparison: Compa
 
 
 def edit_texts(rows: pa.Table, edits: Mapping[int, str], comparison: Comparison | Normalizer) -> pa.Table:
-    """Put texts in the place of the references of some rows, with their scores; `input_text` is what they were."""
+    """Put texts in the place of the references of some rows, with their scores; `input_text` is what they were.
+
+    It is empty where there was none.
+    """
     some, texts = rows.take(pa.array(list(edits))), list(edits.values())
     languages = row_languages(some["fields"].to_pylist())
-    before = pc.coalesce(some[INPUT_TEXT], some["text"]).to_pylist()
+    before = pc.coalesce(some[INPUT_TEXT], some["text"], "").to_pylist()
     values = {"text": texts, INPUT_TEXT: before}
     values |= new_scores(some, texts, comparison, languages)
     values |= evidence_without_models(some, texts, comparison, languages)

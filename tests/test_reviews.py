@@ -11,7 +11,8 @@ import pytest
 
 from flows.orchestrator import InProcess
 from flows.refilter import run_refilter
-from tests.conftest import ROOT, published_rows
+from tasks.review import review
+from tests.conftest import ROOT, published_rows, shard_table
 from tests.in_process import curate
 from winnow.api.run import open_run
 from winnow.errors import OutputError, RunMismatch
@@ -21,6 +22,7 @@ from winnow.reports.summary import ReviewedCount
 from winnow.runs import ledger
 from winnow.runs.shard_files import read_table
 from winnow.runs.verify import verify_run
+from winnow.schema import BEFORE_FILTER
 from winnow.verdicts.files import VerdictFile, read_verdicts
 from winnow.verdicts.keys import row_keys
 from winnow.verdicts.verdict import Verdict, standing
@@ -157,13 +159,13 @@ def refilter(run: Path, output: Path, reviews: bool = True, **rules: object):
 
 def test_refilter_follows_the_verdicts_whatever_the_rules_say(run, tmp_path):
     keys = keys_of(run)
+    with pytest.raises(OutputError, match="no reviews"):
+        refilter(run, tmp_path / "new")
     file = VerdictFile(run, "anna")
     for number, (name, kind, text) in enumerate(
         [("a", "drop", None), ("b", "keep", None), ("c", "edit", "five six"), ("e", "keep", None), ("d", "flag", None)]
     ):
         file.append(verdict(number, kind, keys[name], **({"text": text} if text else {})))
-    with pytest.raises(OutputError, match="no reviews"):
-        refilter(refilter_without(run, tmp_path), tmp_path / "none")
     report = refilter(run, tmp_path / "new", max_wer=0.1)
     assert texts_and_decisions(tmp_path / "new") == {
         "a": ("one two", "drop", "REVIEWED", "drop"),
@@ -206,6 +208,19 @@ def test_refilter_follows_the_verdicts_whatever_the_rules_say(run, tmp_path):
         refilter(run, tmp_path / "new", max_wer=0.1)
 
 
-def refilter_without(run: Path, tmp_path: Path) -> Path:
-    refilter(run, tmp_path / "plain", reviews=False)
-    return tmp_path / "plain"
+def test_row_without_a_reference_gets_the_text_that_a_reviewer_wrote():
+    row = {
+        "id": 1,
+        "audio_filepath": "a.wav",
+        "duration": 1.0,
+        "fields": "{}",
+        "small_pred_text": "one",
+        "small_gap": 0.0,
+    }
+    rows = shard_table(BEFORE_FILTER, **{name: [value] for name, value in row.items()})
+    (key,) = row_keys(rows)
+    reviewed = review(rows, standing([verdict(1, "edit", key, text="one two")]), "basic")
+    (after,) = reviewed.to_pylist()
+    assert (after["text"], after["input_text"], after["small_deletions"], after["review"]) == ("one two", "", 1, "edit")
+    assert (after["small_gap"], after["small_no_evidence"]) == (None, "TEXT_EDITED")
+    assert row_keys(reviewed) == [key]

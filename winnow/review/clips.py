@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.audio.decode import Clip, load_clip, resample
 from winnow.audio.measurements import Samples
 from winnow.listening.measure import RATE
@@ -29,6 +30,7 @@ class Clips:
 
     def __init__(self, settings: Settings) -> None:
         self._root, self._longest = settings.audio_root, settings.engine.max_seconds
+        AUDIO_CACHE.limit = settings.audio.cache_bytes
         self._folder = tempfile.TemporaryDirectory(prefix="winnow-review-")
         self._files: OrderedDict[int, Path] = OrderedDict()
         self._lock = threading.Lock()

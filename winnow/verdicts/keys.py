@@ -20,7 +20,8 @@ def row_key(row: dict[str, object]) -> str:
     """Return the key of a row with the columns KEY_COLUMNS, of which `input_text` may be missing."""
     before = row.get(INPUT_TEXT)
     place = [row["audio_filepath"], seconds(row["offset"]), seconds(row["duration"]), row["audio_channel"]]
-    return xxhash.xxh3_128_hexdigest(json.dumps([*place, row["text"] if before is None else before]).encode())
+    reference = (row["text"] if before is None else before) or ""
+    return xxhash.xxh3_128_hexdigest(json.dumps([*place, reference]).encode())
 
 
 def seconds(value: object) -> float | None:
