@@ -112,7 +112,7 @@ def test_app_lists_shows_plays_and_writes_what_is_decided(run, tmp_path):
     assert rows(reason="AUDIO_MISSING") == [5]
     assert rows(speaker="a") == [1]
     assert rows(sort="id", wer_from=0.4, wer_to=0.6) == [2]
-    assert rows(sort="id", size=2, page=1) == [3, 4]
+    assert rows(sort="id", size=2, start=2) == [3, 4]
     assert client.get(f"/{TOKEN}/api/rows", params={"sort": "path"}).status_code == 422
 
     shown = client.get(f"/{TOKEN}/api/rows/2").json()

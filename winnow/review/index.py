@@ -30,7 +30,7 @@ SortBy = Literal["queue", "id", "doubt", "wer", "duration", "speaker"]
 
 
 class Query(BaseModel, frozen=True, extra="forbid"):
-    """Which rows of a run are listed: those that fit every filter, in an order, page by page."""
+    """Which rows of a run are listed: those that fit every filter, in an order, `size` from `start` on."""
 
     decision: str | None = None
     reason: str | None = None
@@ -44,7 +44,7 @@ class Query(BaseModel, frozen=True, extra="forbid"):
     doubt_to: float | None = None
     sort: SortBy = "queue"
     descending: bool = False
-    page: int = Field(0, ge=0)
+    start: int = Field(0, ge=0)
     size: int = Field(50, ge=1, le=500)
 
 

@@ -61,15 +61,14 @@ class Session:
         return self._spoken.by_index()
 
     def list_rows(self, query: Query) -> dict[str, Any]:
-        """Return one page of the rows that fit a query, and how many there are."""
+        """Return some of the rows that fit a query, and how many there are."""
         said = self.standing()
         open_rows, flagged = self._flags(said)
         fitting = self.index.matching(query, open_rows, flagged)
-        shown = fitting[query.page * query.size :][: query.size]
+        shown = fitting[query.start :][: query.size]
         rows = self.index.rows.select(LISTED).take(shown).to_pylist()
         return {
             "total": len(fitting),
-            "page": query.page,
             "rows": [shorten(row) | state_of(said.get(index)) for row, index in zip(rows, shown.tolist(), strict=True)],
         }
 

@@ -6,7 +6,7 @@ import { Drawing } from "./drawing.js";
 const element = (id) => document.getElementById(id);
 const audio = element("audio");
 const filters = element("filters");
-const state = { rows: [], total: 0, page: 0, line: null, row: null, words: [], word: null, stretch: null, loading: 0 };
+const state = { rows: [], total: 0, start: 0, line: null, row: null, words: [], word: null, stretch: null, loading: 0 };
 const PAGE = 50;
 
 const drawing = new Drawing(
@@ -51,15 +51,15 @@ const percent = (value) => (value === null || value === undefined ? "" : `${(100
 function query() {
   const chosen = new URLSearchParams();
   for (const [name, value] of new FormData(filters)) if (value !== "") chosen.set(name, value);
-  chosen.set("page", state.page);
+  chosen.set("start", state.start);
   chosen.set("size", PAGE);
   return chosen;
 }
 
 async function loadRows(choose = "first") {
-  const turn = (state.loading += 1);
+  const loading = (state.loading += 1);
   const answer = await ask(`api/rows?${query()}`);
-  if (turn !== state.loading) return;
+  if (loading !== state.loading) return;
   Object.assign(state, { rows: answer.rows, total: answer.total });
   showRows();
   const line = choose === "last" ? state.rows.at(-1)?.id : state.rows.some((row) => row.id === choose) ? choose : state.rows[0]?.id;
@@ -68,10 +68,10 @@ async function loadRows(choose = "first") {
 
 function showRows() {
   element("rows").replaceChildren(...state.rows.map(listRow));
-  const first = state.page * PAGE;
+  const first = state.start;
   const to = `${(first + 1).toLocaleString("en")}–${(first + state.rows.length).toLocaleString("en")}`;
   element("total").textContent = state.total ? `${to} of ${state.total.toLocaleString("en")}` : "no utterance fits";
-  element("page-back").disabled = state.page === 0;
+  element("page-back").disabled = first === 0;
   element("page-on").disabled = first + PAGE >= state.total;
 }
 
@@ -97,11 +97,17 @@ async function go(step) {
   const at = state.rows.findIndex((row) => row.id === state.line);
   const next = state.rows[at + step];
   if (next) return open(next.id);
-  const last = Math.ceil(state.total / PAGE) - 1;
-  if ((step > 0 && state.page < last) || (step < 0 && state.page > 0)) {
-    state.page += step;
-    return loadRows(step > 0 ? "first" : "last");
-  }
+  return turn(step);
+}
+
+// Rows that were decided since the list was loaded are not in it any more, if it has only those that were not.
+async function turn(step, choose = step > 0 ? "first" : "last") {
+  const openOnly = filters.elements.state.value === "open";
+  const left = openOnly ? state.rows.filter((row) => !row.verdict).length : state.rows.length;
+  const start = step > 0 ? state.start + left : Math.max(0, state.start - PAGE);
+  if (step > 0 ? state.start + state.rows.length >= state.total : state.start === 0) return;
+  state.start = start;
+  return loadRows(choose);
 }
 
 // the utterance
@@ -153,7 +159,7 @@ function showTexts(row) {
   const texts = [];
   const add = (heading, shown, note) => {
     shown.dir = "auto";
-    const title = make("h3", heading);
+    const title = make("h2", heading);
     if (note) title.append(make("small", note));
     texts.push(title, shown);
   };
@@ -328,13 +334,13 @@ element("show-keys").addEventListener("click", KEYS["?"]);
 element("hide-keys").addEventListener("click", () => element("keys").close());
 element("editor").addEventListener("submit", (event) => { event.preventDefault(); save(); });
 element("cancel-edit").addEventListener("click", hideEditor);
-element("page-back").addEventListener("click", () => { state.page -= 1; attempt(() => loadRows()); });
-element("page-on").addEventListener("click", () => { state.page += 1; attempt(() => loadRows()); });
+element("page-back").addEventListener("click", () => attempt(() => turn(-1, "first")));
+element("page-on").addEventListener("click", () => attempt(() => turn(1)));
 filters.addEventListener("submit", (event) => event.preventDefault());
 let waiting;
 filters.addEventListener("input", () => {
   clearTimeout(waiting);
-  waiting = setTimeout(() => { state.page = 0; attempt(() => loadRows()); }, 200);
+  waiting = setTimeout(() => { state.start = 0; attempt(() => loadRows()); }, 200);
 });
 
 function fillChoices(choices) {
