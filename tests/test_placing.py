@@ -235,8 +235,9 @@ def test_sentence_that_is_alike_to_what_is_said_is_not_placed_if_the_model_finds
     assert sorted(rest(parts)) == [("NOT_SAID", CAT), ("NOT_WRITTEN", alike)]
 
 
-def test_of_two_sentences_the_likelier_is_placed():
-    heard = [plain(ANN), "victor sold a red bicycle", plain(DAN)]
+@pytest.mark.parametrize("misread", ["victor sold a red bicycle", ""])
+def test_of_two_sentences_the_likelier_is_placed(misread):
+    heard = [plain(ANN), misread, plain(DAN)]
     parts = place(TEXT, *heard, likely={(1, BOB): 40.0, (1, CAT): 20.0, (1, f"{BOB} {CAT}"): 70.0})
     assert texts(parts) == [ANN, CAT, DAN]
     assert rest(parts) == [("NOT_SAID", BOB)]

@@ -47,6 +47,14 @@ class Question:
     end_read: int
     part: int
 
+    def excludes(self, other: "Question") -> bool:
+        """Tell whether both replace the same word that was read in a segment, or are about the same place without one.
+
+        Other sentences that are said there are questions of their own, for all of them in a row.
+        """
+        places = (self.first_read, self.end_read), (other.first_read, other.end_read)
+        return places[0] == places[1] or (places[0][0] < places[1][1] and places[1][0] < places[0][1])
+
 
 def ask(read: list[ReadWord], text: WrittenText, segments: list[int]) -> list[Question]:
     """Return the questions about a recording whose text was placed; `segments` are the numbers of those parts."""
@@ -177,7 +185,7 @@ def settle(
     is_said: dict[tuple[int, int], bool] = {}
     count = len(read)
     taken_words: set[int] = set()
-    taken_read: set[int] = set()
+    taken: dict[int, list[Question]] = defaultdict(list)
     margins = [(NATS + NATS_OF_WORD * count_units(question, text) - nats, question) for question, nats in answers]
     for margin, question in sorted(
         margins, key=lambda item: (-item[0], item[1].first_read - item[1].end_read, item[1])
@@ -185,11 +193,11 @@ def settle(
         words, numbers = range(question.first_word, question.end_word), range(question.first_read, question.end_read)
         sentence = (question.first_word, question.end_word)
         is_said.setdefault(sentence, False)
-        if margin < 0 or taken_words.intersection(words) or taken_read.intersection(numbers):
+        if margin < 0 or taken_words.intersection(words) or any(map(question.excludes, taken[question.part])):
             continue
         is_said[sentence] = True
         taken_words.update(words)
-        taken_read.update(numbers)
+        taken[question.part].append(question)
         if question.first_read < count:
             confirm(read, words, numbers, question.part)
         else:
