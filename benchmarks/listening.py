@@ -1,7 +1,7 @@
 """Measures of audio through Winnow, beside the bare ONNX models that they run, on one core.
 
     python -m benchmarks.listening                # ten minutes of speech for Silero VAD, 40 seconds for DNSMOS
-    python -m benchmarks.listening --quick        # a minute, and 10 seconds
+    python -m benchmarks.listening --quick        # a minute, and 20 seconds
     python -m benchmarks.listening --json FILE    # the rows for machines
 
 The speech is the demo corpus's. Bare is the loop that the packages document: `silero_vad.onnx`, one window of 32 ms a
@@ -20,9 +20,10 @@ from benchmarks.turns import Work, main, ratio, take_turns_here
 from winnow.audio.decode import load_clip
 from winnow.audio.onnx_models import open_onnx, packaged_file
 from winnow.audio.voice_activity import CONTEXT, WINDOW, speech_probabilities
+from winnow.listening import quality
 from winnow.listening.measure import RATE
 from winnow.listening.mel import Floats
-from winnow.listening.quality import HOP, OVERALL, cut_windows, mel_features, models
+from winnow.listening.quality import OVERALL, mel_features, models, window_starts
 from winnow.listening.registry import listen
 
 CORPUS = Path(__file__).parent.parent / "demo/corpus/audio"
@@ -68,8 +69,10 @@ def our_speech(seconds: int) -> Work:
 
 def bare_dnsmos(seconds: int) -> Work:
     p835, p808 = map(open_onnx, models())
-    windows = np.stack(cut_windows(speech(seconds)))
-    features = mel_features(windows[:, :-HOP])
+    samples = speech(seconds)
+    starts = window_starts(samples)
+    windows = [samples[start * RATE :][: quality.WINDOW] for start in starts]
+    features = np.concatenate(list(mel_features(samples, starts)))
 
     def work() -> tuple[list[str], dict[str, Any]]:
         overall = [p835.run(None, {"input_1": window[None]})[0][0, 2] for window in windows]
@@ -93,7 +96,7 @@ def compare(quick: bool, rounds: int) -> Iterator[dict[str, Any]]:
     """Yield a row for each measure."""
     cases = {
         "speech": (bare_silero, our_speech, 60 if quick else 600),
-        "quality": (bare_dnsmos, our_quality, 10 if quick else 40),
+        "quality": (bare_dnsmos, our_quality, 20 if quick else 40),
     }
     for name, (bare, ours, seconds) in cases.items():
         turns = take_turns_here({"bare": bare, "winnow": ours}, seconds, rounds)

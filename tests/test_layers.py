@@ -237,7 +237,7 @@ def test_row_39_no_decision_reads_a_clock():
         assert not {name for name in names if name.startswith(("datetime.", "time.time"))}, module
 
 
-OF_EXTRAS = {"ctranslate2", "faster_whisper", "onnxruntime", "py3langid", "safetensors", "transformers"}
+OF_EXTRAS = {"ctranslate2", "faster_whisper", "onnx", "onnxruntime", "py3langid", "safetensors", "transformers"}
 """Libraries of the extras `whisper`, `transformers` and `listen`, which are refused by that name where missing."""
 
 

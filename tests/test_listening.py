@@ -16,9 +16,10 @@ from tests.in_process import curate, ensemble
 from winnow.audio import decode
 from winnow.errors import MissingColumns, OptionError, OutputError, RunMismatch
 from winnow.listening.measure import RATE, AudioMeasure, Column, Sound, TextMeasure
-from winnow.listening.quality import FRAME, HOP, WINDOW, cut_windows, mel_features
+from winnow.listening.quality import FRAME, HOP, WINDOW, load, mel_features, models, repeated, window_starts
 from winnow.listening.registry import MEASURES, read_text
 from winnow.listening.registry import listen as listen_to
+from winnow.listening.shared_frames import rate_windows
 from winnow.models import listening
 from winnow.parameters.curation import Curation
 from winnow.parameters.listen import parse_measures
@@ -262,18 +263,34 @@ def test_snr_compares_speech_with_what_lies_between(loud_is_speech, level, noise
 
 @pytest.mark.parametrize(("seconds", "windows"), [(0.1, 3), (1, 7), (9.01, 1), (10, 1), (11, 2)])
 def test_windows_begin_a_second_apart_in_audio_that_is_repeated_until_it_fills_one(seconds, windows):
-    found = cut_windows(np.arange(int(seconds * RATE), dtype=np.float32))
+    samples = repeated(np.arange(int(seconds * RATE), dtype=np.float32))
+    assert window_starts(samples) == list(range(windows))
+    found = [samples[number * RATE :][:WINDOW] for number in range(windows)]
     assert [len(window) for window in found] == [WINDOW] * windows
     assert [window[0] for window in found] == [number * RATE % (seconds * RATE) for number in range(windows)]
 
 
 def test_mel_features_are_those_of_librosa():
     librosa = pytest.importorskip("librosa")
-    windows = np.random.default_rng(0).normal(0, 0.1, (2, 3 * RATE)).astype(np.float32)
-    windows[1, RATE:] = 0
-    for window, features in zip(windows, mel_features(windows), strict=True):
+    samples = np.random.default_rng(0).normal(0, 0.1, 18 * RATE).astype(np.float32)
+    samples[12 * RATE : 14 * RATE] = 0
+    seconds = window_starts(samples)
+    features = np.concatenate(list(mel_features(samples, seconds)))
+    for second, found in [(seconds[number], features[number]) for number in (0, 3, -1)]:
+        window = samples[second * RATE :][: WINDOW - HOP]
         mel = librosa.feature.melspectrogram(y=window, sr=RATE, n_fft=FRAME, hop_length=HOP, n_mels=120)
-        np.testing.assert_allclose(features, (librosa.power_to_db(mel, ref=np.max).T + 40) / 40, atol=1e-4)
+        expected = (librosa.power_to_db(mel, ref=np.max).T + 40) / 40
+        np.testing.assert_allclose(found, expected[: len(found)], atol=1e-4)
+
+
+def test_windows_are_rated_as_each_by_itself():
+    for module in ("onnx", "onnxruntime", "speechmos"):
+        pytest.importorskip(module)
+    samples = np.random.default_rng(0).normal(0, 0.1, 12 * RATE).astype(np.float32)
+    samples[10 * RATE :] *= 0.01
+    seconds, (model, _) = [0, 2], models()
+    alone = [load(model).run(None, {"input_1": samples[None, second * RATE :][:, :WINDOW]})[0] for second in seconds]
+    np.testing.assert_allclose(rate_windows(model, samples, seconds), np.concatenate(alone), atol=1e-4)
 
 
 def test_quality_is_that_of_speechmos():

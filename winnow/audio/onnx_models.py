@@ -16,11 +16,13 @@ def packaged_file(module: str, name: str) -> Path:
     raise OptionError(f"the installed {module} has no {name}: install winnow[listen]")
 
 
-def open_onnx(model: Path) -> Any:
+def open_onnx(model: Path | bytes) -> Any:
     """Return a session of onnxruntime on one core, since several utterances are heard at once."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.inter_op_num_threads = options.intra_op_num_threads = 1
     options.log_severity_level = 3  # errors
-    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
+    )
