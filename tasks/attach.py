@@ -18,8 +18,8 @@ def attach_shard(loaded: Path, shard: Path, root: str | None, by_speaker: bool) 
     """Attach the files that rows name, where relative paths start in the folder of the shard's input."""
     folder = read_table(shard, columns=["folder"])["folder"][0].as_py()
 
-    def stage(rows: pa.Table, files: Any, **settings: Any) -> pa.Table:
-        return attach_files(rows, **settings)
+    def stage(rows: pa.Table, files: Any, **settings: Any) -> tuple[pa.Table, ledger.Facts]:
+        return attach_files(rows, **settings), {"read": files}
 
     files = digests_of_files(read_table(loaded), folder, root)
     settings = {"folder": folder, "root": root, "by_speaker": by_speaker}

@@ -425,6 +425,8 @@ def test_text_and_speakers_come_from_files(tmp_path, loud_is_speech):  # noqa: F
     assert report.words == 2
     assert [check.sentence for check in verify_segmentation(tmp_path / "out") if not check.holds] == []
     (tmp_path / "a.srt").write_text("1\n00:00:01,000 --> 00:00:05,000\nGood night.\n")
+    failed = [check.sentence for check in verify_segmentation(tmp_path / "out") if not check.holds]
+    assert failed == [f"3 files with texts or turns are what was read; changed: {tmp_path}/a.srt"]
     segment(manifest, tmp_path / "out", by="speaker")
     assert "Good night." in (tmp_path / "out/left_out.jsonl").read_text()
     assert [check.sentence for check in verify_segmentation(tmp_path / "out") if not check.holds] == []

@@ -97,6 +97,34 @@ def test_text_and_times_are_read(tmp_path, name, content, cues):
     assert read_text(tmp_path / name, "talk") == cues
 
 
+@pytest.mark.parametrize(
+    ("channels", "channel", "words"),
+    [
+        ("12", None, "one two"),
+        ("12", 1, "two"),
+        ("AB", 0, "one"),
+        ("01", 1, "two"),
+        ("11", 1, "one two"),  # a file of one channel is the recording's, whatever it calls it
+    ],
+)
+def test_words_and_turns_are_those_of_the_channel(tmp_path, channels, channel, words):
+    first, second = channels
+    (tmp_path / "a.ctm").write_text(f"talk {first} 0 1 one\ntalk {second} 1 1 two\nother 1 0 1 no\n")
+    (tmp_path / "a.stm").write_text(f"talk {first} ann 0 1 one\ntalk {second} bob 1 2 two\n")
+    for name in "a.ctm", "a.stm":
+        assert " ".join(cue.text for cue in read_text(tmp_path / name, "talk", channel)) == words
+    (tmp_path / "a.rttm").write_text(
+        f"SPEAKER talk {first} 0 1 <NA> <NA> one <NA> <NA>\nSPEAKER talk {second} 1 1 <NA> <NA> two <NA> <NA>\n"
+    )
+    assert " ".join(str(cue.speaker) for cue in read_turns(tmp_path / "a.rttm", "talk", channel)) == words
+
+
+def test_channel_that_is_not_in_the_file_is_refused(tmp_path):
+    (tmp_path / "a.ctm").write_text("talk 1 0 1 one\ntalk 2 1 1 two\n")
+    with pytest.raises(BadTextFile, match="has the channels 1, 2, and none of them is 2"):
+        read_text(tmp_path / "a.ctm", "talk", 2)
+
+
 def test_praats_utf_16_is_read(tmp_path):
     (tmp_path / "a.TextGrid").write_text(SHORT_GRID, encoding="utf-16")
     assert read_text(tmp_path / "a.TextGrid", "talk") == [Cue("good morning", 1.5, 4.0)]

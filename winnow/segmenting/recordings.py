@@ -45,10 +45,10 @@ def with_files(row: Part, folder: str, root: str | None, by_speaker: bool) -> Pa
     row = row | {"cues": None, "turns": None}
     if row["reason"] is not None:
         return row
-    name = PurePosixPath(row["audio_filepath"] or "").stem
+    of = PurePosixPath(row["audio_filepath"] or "").stem, row.get("audio_channel")
     try:
-        cues = read_named(file_of(row, TEXT_FILE, folder, root), read_text, name)
-        turns = read_named(file_of(row, TURNS_FILE, folder, root), read_turns, name) if by_speaker else []
+        cues = read_named(file_of(row, TEXT_FILE, folder, root), read_text, *of)
+        turns = read_named(file_of(row, TURNS_FILE, folder, root), read_turns, *of) if by_speaker else []
         spoken = turns or [cue for cue in cues if cue.speaker]
         if cues and split_words(row["text"] or ""):
             raise BadTextFile(None, f"the row has a text as well: expected text or {TEXT_FILE}")
@@ -62,10 +62,12 @@ def with_files(row: Part, folder: str, root: str | None, by_speaker: bool) -> Pa
     return row | {"turns": [as_turn(cue, begin) for cue in spoken] or None}
 
 
-def read_named(file: Path | None, read: Callable[[Path, str], list[Cue]], name: str) -> list[Cue]:
+def read_named(
+    file: Path | None, read: Callable[[Path, str, int | None], list[Cue]], name: str, channel: int | None
+) -> list[Cue]:
     """Read a file, if there is one; its name is added to what is wrong with it."""
     try:
-        return read(file, name) if file else []
+        return read(file, name, channel) if file else []
     except BadTextFile as bad:
         raise BadTextFile(None, f"{file}: {bad}") from bad
 

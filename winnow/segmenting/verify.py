@@ -26,6 +26,7 @@ from winnow.segmenting.record import (
     read_segment_record,
     read_segment_report,
 )
+from winnow.segmenting.recordings import digest_or_none
 from winnow.text.words import split_words
 
 OWN = {*FILES, CTM, TEXTGRIDS, SUCCESS, "_lock", ledger.LEDGER, ledger.STAGES, ledger.ANSWERS}
@@ -46,7 +47,7 @@ def verify_segmentation(output: Path) -> list[Verification]:
     checks += [check_file(output, name, report) for name in dict.fromkeys([*FILES, *report.sha256])]
     if all(check.holds for check in checks):
         checks += [check_seconds(output, records, report), check_words(output, records, report)]
-    return [*checks, check_other_files(output), check_corpus(output)]
+    return [*checks, check_other_files(output), *check_text_files(records), check_corpus(output)]
 
 
 def check_records(output: Path, records: list[Record], lost: list[str], report: SegmentReport) -> Verification:
@@ -127,6 +128,19 @@ def check_other_files(output: Path) -> Verification:
     leftovers = [name for name in foreign if is_draft(output / name)]
     names = f"; not the command's, and not checked: {', '.join(foreign[:5])}" if foreign else ""
     return Verification(f"{len(leftovers)} files are left of attempts that died{names}", not leftovers)
+
+
+def check_text_files(records: list[Record]) -> Iterator[Verification]:
+    """Check that files with texts and turns are still what was read, as far as they are on this machine."""
+    attached = [record.get("facts", {}) for record in records if record["stage"] == "attach"]
+    read = {name: digest for facts in attached for name, digest in facts.get("read", {}).items()}
+    now = {name: digest_or_none(Path(name)) for name in read}
+    changed = [name for name, digest in sorted(now.items()) if digest not in (None, read[name])]
+    missing = sum(digest is None for digest in now.values())
+    names = f"; changed: {', '.join(changed[:5])}" if changed else ""
+    absent = f"; {missing:,} are not on this machine and were not compared" if missing else ""
+    if read:
+        yield Verification(f"{len(read):,} files with texts or turns are what was read{names}{absent}", not changed)
 
 
 def check_corpus(output: Path) -> Verification:

@@ -10,28 +10,28 @@ from winnow.segmenting.text_files.time_marked import read_ctm, read_rttm, read_s
 
 MOST_BYTES = 64 * 2**20
 
-READERS: dict[str, Callable[[str, str], list[Cue]]] = {
-    ".txt": lambda content, _: [Cue(content)],
-    ".srt": lambda content, _: read_subtitles(content),
-    ".vtt": lambda content, _: read_subtitles(content),
-    ".textgrid": lambda content, _: read_textgrid(content),
+READERS: dict[str, Callable[[str, str, int | None], list[Cue]]] = {
+    ".txt": lambda content, *_: [Cue(content)],
+    ".srt": lambda content, *_: read_subtitles(content),
+    ".vtt": lambda content, *_: read_subtitles(content),
+    ".textgrid": lambda content, *_: read_textgrid(content),
     ".ctm": read_ctm,
     ".stm": read_stm,
 }
-"""By the end of a name in small letters: what reads the content, given the name of the recording."""
+"""By the end of a name in small letters: what reads the content, given the recording's name and its channel from 0."""
 
 
-def read_text(file: Path, recording: str) -> list[Cue]:
+def read_text(file: Path, recording: str, channel: int | None = None) -> list[Cue]:
     """Return the text of a recording in its parts; raises BadTextFile, also for a file that cannot be read."""
     reader = READERS.get(file.suffix.lower())
     if reader is None:
         raise BadTextFile(None, f"expected a name that ends in {', '.join(READERS)}")
-    return reader(content_of(file), recording)
+    return reader(content_of(file), recording, channel)
 
 
-def read_turns(file: Path, recording: str) -> list[Cue]:
+def read_turns(file: Path, recording: str, channel: int | None = None) -> list[Cue]:
     """Return who speaks when in a recording; raises BadTextFile."""
-    return read_rttm(content_of(file), recording)
+    return read_rttm(content_of(file), recording, channel)
 
 
 def content_of(file: Path) -> str:
