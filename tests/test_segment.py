@@ -284,6 +284,17 @@ def test_curation_with_segments_continues_where_it_was_stopped(chain, tmp_path):
         )
 
 
+def test_output_of_another_run_is_refused_before_anything_is_cut(chain, tmp_path):
+    run_curation(chain, InProcess())
+    (tmp_path / "segments/_SUCCESS.json").unlink()
+    check_curation(chain)
+    with pytest.raises(RunMismatch, match=r"parameters\.manifest was .*/segments/manifest\.jsonl, now .*/others/"):
+        run_curation(chain.model_copy(update={"segment": str(tmp_path / "others")}), InProcess())
+    with pytest.raises(RunMismatch, match=r"parameters\.shard_hours was 1\.0, now 2\.0"):
+        check_curation(chain.model_copy(update={"shard_hours": 2.0}))
+    assert not (tmp_path / "others").exists()
+
+
 def test_rules_of_a_curation_compare_what_segments_have(chain):
     rules = {"filter": {"rules": ["ends_in_speech == false", "first_word >= 0", "unknown > 1"]}}
     with pytest.raises(MissingColumns, match=r"no unknown \(number\) in"):

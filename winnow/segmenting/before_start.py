@@ -6,10 +6,13 @@ from winnow.models.auto_select import with_checkpoint_names
 from winnow.parameters.curation import Curation
 from winnow.parameters.segment import Segment
 from winnow.runs.completion import SUCCESS
+from winnow.runs.reuse import input_digests
 from winnow.runs.run_dir import check_folder
+from winnow.runs.run_record import has_results, raise_if_other_run
 from winnow.runs.storage import location
 from winnow.segmenting.record import MANIFEST, check_segmentation_folder
-from winnow.validation.before_start import check_folders, check_inputs, check_models, check_run
+from winnow.validation.before_start import check_folders, check_inputs, check_models, check_run, known_models
+from winnow.validation.rules import phrase_digest
 
 
 def of_segments(settings: Curation) -> Curation:
@@ -30,8 +33,11 @@ def check_curation(settings: Curation) -> None:
     if (location(settings.segment) / SUCCESS).exists():
         check_run(following)
         return
-    check_inputs(settings)
-    check_folder(location(settings.output))
+    rules, run = check_inputs(settings), location(settings.output)
+    check_folder(run)
+    if has_results(run):  # those of segments that were not complete: their digest is not known yet
+        inputs = {"manifest": input_digests(run)["manifest"], **phrase_digest(rules)}
+        raise_if_other_run(run, following, inputs | known_models(following, run))
 
 
 def check_segmentation(settings: Segment) -> None:

@@ -154,9 +154,14 @@ def check_folders(folders: dict[str, str | None]) -> None:
 
 def known_inputs(settings: Settings, rules: Rules, run: Path) -> dict[str, str | None]:
     """Return the sha256 of what the run reads; a model that has its recorded name counts as unchanged."""
+    return {"manifest": corpus_of(settings).digest(), **phrase_digest(rules), **known_models(settings, run)}
+
+
+def known_models(settings: Settings, run: Path) -> dict[str, str | None]:
+    """Return the sha256 of the models, by their roles."""
     recorded = input_digests(run)
     before = load_settings(run).models_by_role
-    digests: dict[str, str | None] = {"manifest": corpus_of(settings).digest(), **phrase_digest(rules)}
+    digests: dict[str, str | None] = {}
     for role, name in with_absolute_names(settings.models_by_role).items():
         unchanged = recorded.get(role) if name else None
         digests[role] = unchanged if name in (None, AUTO, before.get(role)) else known_digest(name) or unchanged
