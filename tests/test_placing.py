@@ -8,7 +8,7 @@ import pytest
 from winnow.schema import UTTERANCE, WORDS
 from winnow.segmenting.annotations import words_of, write_ctm, write_textgrids
 from winnow.segmenting.asking import ask_questions
-from winnow.segmenting.chains import find_chains
+from winnow.segmenting.chains import Run, find_chains
 from winnow.segmenting.pairs import Word, pair_words
 from winnow.segmenting.parts import CUT, SEGMENT, part_of
 from winnow.segmenting.placing import PlaceOptions, place_texts
@@ -184,6 +184,12 @@ def test_dashes_and_hyphens_stay_with_their_words():
 def test_the_longest_chains_are_found_first():
     read, written = "x a b c d e f y".split(), "d e f z a b c d e f".split()
     assert find_chains(read, written) == [[(1, 4, 6)]]
+
+
+def test_words_of_a_run_that_another_chain_has_used_are_taken_from_it_alone():
+    written = [f"word{number}" for number in range(40)]
+    read = written[:20] + ["other"] * 101 + written[16:]
+    assert find_chains(read, written) == [[Run(121, 16, 24)], [Run(0, 0, 16)]]
 
 
 def test_words_that_the_model_skipped_are_placed_if_somebody_speaks_there():

@@ -46,9 +46,7 @@ def find_chains(read: list[str], written: list[str], select: Callable[[list[Run]
     least = min(LEAST, max(1, min(len(read), len(written)) // 2))
     chains = []
     for chain in best_chains(runs):
-        free = [run for run in chain if not any(used_read[run.read : run.read_end])]
-        free = [run for run in free if not any(used_written[run.written : run.written_end])]
-        free = without_overlaps(free)
+        free = without_overlaps([part for run in chain for part in free_parts(run, used_read, used_written)])
         if score_of(free) < least:
             continue
         chains.append(free)
@@ -56,6 +54,19 @@ def find_chains(read: list[str], written: list[str], select: Callable[[list[Run]
             used_read[run.read : run.read_end] = b"\1" * run.length
             used_written[run.written : run.written_end] = b"\1" * run.length
     return chains
+
+
+def free_parts(run: Run, used_read: bytearray, used_written: bytearray) -> Iterator[Run]:
+    """Yield the parts of a run, of at least SEED words, in which no word is used by another chain."""
+    if not any(used_read[run.read : run.read_end]) and not any(used_written[run.written : run.written_end]):
+        yield run
+        return
+    start = 0
+    for number in range(run.length + 1):
+        if number == run.length or used_read[run.read + number] or used_written[run.written + number]:
+            if number - start >= SEED:
+                yield Run(run.read + start, run.written + start, number - start)
+            start = number + 1
 
 
 def find_runs(read: list[str], written: list[str]) -> list[Run]:
