@@ -12,6 +12,7 @@ from winnow.segmenting.chains import Run, find_chains
 from winnow.segmenting.pairs import Word, pair_words
 from winnow.segmenting.parts import CUT, SEGMENT, part_of
 from winnow.segmenting.placing import PlaceOptions, place_texts
+from winnow.segmenting.read_words import beside_pauses
 from winnow.segmenting.text_files.textgrid import read_textgrid
 from winnow.segmenting.text_files.time_marked import read_ctm
 
@@ -74,6 +75,21 @@ def rest(parts: list[dict]) -> list[tuple[str, str | None]]:
 
 def plain(text: str) -> str:
     return text.lower().replace(".", "")
+
+
+@pytest.mark.parametrize(
+    ("times", "pauses", "expected"),
+    [
+        ([(0, 400), (400, 900)], [], [(0, 400), (400, 900)]),
+        ([(0, 800), (800, 1000)], [300, 700], [(0, 300), (700, 1000)]),  # the second word begins after the pause
+        ([(0, 500), (500, 1500)], [550, 900], [(0, 550), (900, 1500)]),  # the first word goes on until it
+        ([(0, 600), (650, 1000)], [300, 500], [(0, 300), (650, 1000)]),  # times that do not meet
+        ([(100, 300), (500, 800)], [50, 120, 300, 500], [(120, 300), (500, 800)]),
+        ([(100, 300)], [0, 400], [(100, 100)]),
+    ],
+)
+def test_no_word_has_a_pause_within_it(times, pauses, expected):
+    assert beside_pauses(times, pauses) == expected
 
 
 @pytest.mark.parametrize("times", [True, False])

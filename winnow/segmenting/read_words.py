@@ -35,13 +35,42 @@ def words_read(part: Part, number: int, normalizer: Normalizer, language: str | 
     if part["part"] != SEGMENT or not part["pred_text"]:
         return
     timed = part["words"] or evenly(split_words(part["pred_text"]), part["duration"])
-    for word in timed:
-        start, end = (min(part["start_ms"] + round(1000 * word[name]), part["end_ms"]) for name in ("start", "end"))
+    times = [(time_in(part, word["start"]), time_in(part, word["end"])) for word in timed]
+    pauses = part["pauses"] or [] if part["words"] else []
+    for word, (start, end) in zip(timed, beside_pauses(times, pauses), strict=True):
         units = split_words(normalize(word["word"], normalizer, language))
         shown = units if has_spaceless(word["word"]) else [word["word"], ""]
         for place, unit in enumerate(units):
             first, last = (start + (end - start) * edge // len(units) for edge in (place, place + 1))
             yield ReadWord(shown[min(place, len(shown) - 1)], unit, number, first, last)
+
+
+def time_in(part: Part, seconds: float) -> int:
+    """Return a time of a part in milliseconds from the beginning of the recording, no later than the part ends."""
+    return int(min(part["start_ms"] + round(1000 * seconds), part["end_ms"]))
+
+
+def beside_pauses(times: list[tuple[int, int]], pauses: list[int]) -> list[tuple[int, int]]:
+    """Return the times of words without pauses, which are given as start, end, start, end and so on.
+
+    Models that find times by attention, such as Whisper, have a word end where the next one begins. No word has a pause
+    within it: one whose time does is on that side of it which has more of its time, and the other side is its
+    neighbour's, if their times meet.
+    """
+    words = [list(time) for time in times]
+    for number, (start, end) in enumerate(times):
+        for pause, speech in zip(pauses[::2], pauses[1::2], strict=True):
+            if speech <= start or pause >= end:
+                continue
+            if pause - start >= end - speech:
+                words[number][1] = max(start, pause)
+                if number + 1 < len(words) and words[number + 1][0] == end:
+                    words[number + 1][0] = min(end, speech)
+            else:
+                words[number][0] = min(end, speech)
+                if number and words[number - 1][1] == start:
+                    words[number - 1][1] = max(start, pause)
+    return [(start, max(start, end)) for start, end in words]
 
 
 def evenly(words: list[str], seconds: float) -> list[dict[str, Any]]:
