@@ -11,7 +11,7 @@ import soundfile
 from flows.orchestrator import InProcess
 from flows.refilter import run_refilter
 from tasks.listen import listen
-from tests.conftest import published_rows
+from tests.conftest import DEMO, published_rows
 from tests.in_process import curate, ensemble
 from winnow.audio import decode
 from winnow.errors import MissingColumns, OptionError, OutputError, RunMismatch
@@ -305,6 +305,25 @@ def test_quality_is_that_of_speechmos():
     ours = listen_to(["quality"], samples)
     expected = [theirs[key] for key in ("ovrl_mos", "sig_mos", "bak_mos", "p808_mos")]
     assert list(ours.values()) == pytest.approx(expected, abs=0.01)
+
+
+def test_emilia_measures_and_compares_quality_and_language(manifest, hears, tmp_path):
+    for module in ("onnx", "onnxruntime", "speechmos", "py3langid"):
+        pytest.importorskip(module)
+    texts = {
+        str(DEMO / "corpus/audio/432.flac"): "call gregory quiet in the office",
+        str(DEMO / "corpus/audio/051.ogg"): "call nathan now then my number is three one zero three",
+    }
+    seconds = 3.102, 3.394
+    rows = [{"audio_filepath": a, "duration": d, "text": t} for (a, t), d in zip(texts.items(), seconds, strict=True)]
+    models = hears(small=texts)
+    curate(manifest=manifest(*rows, tones=False), output=tmp_path / "out", filter={"preset": "emilia"}, **models)
+    assert [(row["decision"], row["reasons"]) for row in published_rows(tmp_path / "out")] == [
+        ("keep", None),
+        ("drop", ["DNSMOS_BELOW_MIN"]),
+    ]
+    assert values(tmp_path / "out", "language") == ["en", "en"]
+    assert values(tmp_path / "out", "dnsmos") == pytest.approx([3.18, 1.22], abs=0.01)
 
 
 def test_text_without_reference_is_that_of_the_last_model_that_wrote_letters(register):
