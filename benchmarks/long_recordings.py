@@ -65,7 +65,7 @@ def text_of(sentences: list[Sentence]) -> str:
     return " ".join(item.text.capitalize() + "." for item in written)
 
 
-def record(sentences: list[Sentence], voice: Voice, seed: int) -> Samples:
+def record(sentences: list[Sentence], voice: Voice, seed: int, music_every: int) -> Samples:
     """Say the sentences, with pauses of 0.2 to 2.5 s and music between them, in noise; note where each is said."""
     rng, noise_rng = Random(seed), np.random.default_rng(seed)
     said = [item for item in sentences if item.said]
@@ -74,7 +74,7 @@ def record(sentences: list[Sentence], voice: Voice, seed: int) -> Samples:
     parts, length = [], 0
     for number, (item, samples) in enumerate(zip(said, spoken, strict=True)):
         pause = np.zeros(round(rng.choice((0.2, 0.4, 0.7, 1.0, 2.5)) * SAMPLE_RATE), np.float32)
-        between = music(rng) if number % MUSIC_EVERY == MUSIC_EVERY // 2 else pause
+        between = music(rng) if number % music_every == music_every // 2 else pause
         length += len(between)
         item.start, item.end = length / SAMPLE_RATE, (length + len(samples)) / SAMPLE_RATE
         length += len(samples)
@@ -101,13 +101,15 @@ def music(rng: Random) -> Samples:
     return np.concatenate([np.zeros(SAMPLE_RATE), *chords, np.zeros(SAMPLE_RATE)]).astype(np.float32)
 
 
-def make_corpus(folder: Path, recordings: int, minutes: float, seed: int) -> list[list[Sentence]]:
+def make_corpus(
+    folder: Path, recordings: int, minutes: float, seed: int, music_every: int = MUSIC_EVERY
+) -> list[list[Sentence]]:
     """Write recordings and their manifest; return what is said in each."""
     folder.mkdir(parents=True, exist_ok=True)
     rng, voices, lines, truth = Random(seed), corpus_voices(seed), [], []
     for number in range(recordings):
         sentences = plan(rng, round(minutes * 60 / 4.2))
-        samples = record(sentences, rng.choice(voices), seed * 100 + number)
+        samples = record(sentences, rng.choice(voices), seed * 100 + number, music_every)
         soundfile.write(folder / f"{number}.flac", samples, SAMPLE_RATE)
         lines.append(json.dumps({"audio_filepath": f"{number}.flac", "text": text_of(sentences), "lang": "en"}) + "\n")
         truth.append(sentences)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def test_words_are_in_the_right_segment_and_planted_faults_are_found(tmp_path):
-    truth = make_corpus(tmp_path, 1, 2.5, seed=5)
+    truth = make_corpus(tmp_path, 1, 1.0, seed=5, music_every=16)
     output = tmp_path / "segments"
     run_segmentation(
         Segment(manifest=tmp_path / "corpus.jsonl", output=output, model=str(ROOT / "demo/large.nemo")), InProcess()
