@@ -179,6 +179,10 @@ def print_report(report: Report, output: str) -> None:
     console.print(f"\nreport: {location(output) / 'report.html'}", markup=False, soft_wrap=True)
     if report.dropped and is_local(location(output)):
         console.print(f"listen and decide: winnow review {shlex.quote(output)}", markup=False, soft_wrap=True)
+    for advice in report.recommendations:
+        console.print(f"\n{advice.sentence}", markup=False, soft_wrap=True)
+        if advice.command:
+            console.print(f"  {advice.command}", markup=False, soft_wrap=True)
     for warning in report.warnings:
         errors.print(f"winnow: warning: {warning}", markup=False, soft_wrap=True)
     if api := os.environ.get(monitor.LOST_SERVER):

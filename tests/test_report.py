@@ -17,12 +17,14 @@ from flows.orchestrator import InProcess
 from winnow.errors import CountMismatch
 from winnow.gates.criteria import CRITERIA, GateLimits, Gates
 from winnow.parameters.curation import Curation
+from winnow.parameters.ensemble import Settings
 from winnow.parameters.filter import Filter
 from winnow.reports.bands import relabelled_rows, rescued_rows
 from winnow.reports.cascade_section import gate_limits
 from winnow.reports.charts import wer_histogram
 from winnow.reports.counts import ReasonCount
 from winnow.reports.examples import mark_doubtful
+from winnow.reports.follow_up import FollowUp
 from winnow.reports.formatting import code_span, escape_markdown
 from winnow.reports.heard import heard_columns
 from winnow.reports.languages import MOST_LANGUAGES, summarize_languages
@@ -182,20 +184,24 @@ def test_wer_levels_include_their_limits():
 
 
 def test_recommendations_follow_from_the_figures(report):
-    assert recommend(report, SETTINGS) == [
+    assert sentences(report) == [
         "The mean WER is 62%: try a larger model, and listen to some of the audio.",
         "The WER varies widely (standard deviation 65%): look at the examples below, and consider a model that was "
         "trained for this domain.",
         "Both models have the same words in 1 of 2 dropped utterances: probably the references are wrong and the audio "
         "is good. `pred_text` in `rejects/` may serve as a new reference.",
-        "Some audio could not be used (1 AUDIO_MISSING): once it is there or repaired, `winnow resume OUT --retry "
-        "AUDIO_MISSING` tries only these utterances again.",
+        "Some audio could not be used (1 AUDIO_MISSING): once it is there or repaired, `winnow resume` tries only "
+        "these utterances again.",
     ]
     good = rows(*[{"wer": 0.0, "small_wer": 0.0, "model": "small", "decision": "keep"}] * 3)
     unremarkable = summarize(
         good, ShardedManifest(shards=[], seconds=[], lines=3, blank=0), {"small": throughput(3, 30)}, SETTINGS
     )
-    assert recommend(unremarkable, SETTINGS) == ["Nothing stands out."]
+    assert recommend(unremarkable, FollowUp(SETTINGS, "/runs/out")) == []
+
+
+def sentences(report: Report, settings: Settings = SETTINGS) -> list[str]:
+    return [advice.sentence for advice in recommend(report, FollowUp(settings, "/runs/out"))]
 
 
 def few_kept(kept: int, reason: str, count: int, rule: str | None = None, wer: float | None = None) -> list[str]:
@@ -266,7 +272,7 @@ def test_recommended_options_are_accepted_by_a_run(report, gate, options):
     settings = Curation(**SETTINGS.model_dump(include={"manifest", "output", "small", "large"}), gate=gate)
     report = report.model_copy(update={"escalated_hours": 3.0})
     expected = f"75% of the audio was escalated: {' or '.join(options)} would make the cascade faster."
-    assert expected in recommend(report, settings)
+    assert expected in sentences(report, settings)
 
 
 def test_lost_or_doubled_row_is_an_error():
@@ -447,7 +453,7 @@ def test_every_recommended_option_is_accepted(gate, references):
     extra = {"extra_models": ["x.nemo"]} if gate.get("by") == "agreement" else {}
     settings = Curation(**given, **extra, gate=gate)
     for compared in ({}, {"wer": nothing_compared(settings)}):
-        advice = recommend(made_report(Curation(**given), **compared), settings)
+        advice = sentences(made_report(Curation(**given), **compared), settings)
         for direction, option in OPTION.findall(" ".join(advice)):
             name = option.partition(".")[2]
             now = getattr(settings.gate, name)

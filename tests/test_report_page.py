@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from docs.generate import report_schema
-from tests.test_report import CASCADE, DOUBTED, MANIFEST, SETTINGS, made_report, rows, throughput
+from tests.test_report import CASCADE, DOUBTED, MANIFEST, SETTINGS, made_report, rows, sentences, throughput
 from winnow.evidence.calibration import Calibration, CurvePoint, ModelCalibration
 from winnow.evidence.found import FoundRate
 from winnow.parameters.ensemble import Ensemble
@@ -19,9 +20,10 @@ from winnow.reports.distributions import DOUBT_EDGES, WER_EDGES, Histogram, coun
 from winnow.reports.example_marks import mark_words
 from winnow.reports.examples import Mark, doubtful_examples
 from winnow.reports.flow import flow_chart, flow_links
+from winnow.reports.follow_up import FollowUp
 from winnow.reports.headline import cards, format_duration, headline
 from winnow.reports.provenance import provenance
-from winnow.reports.recommendations import recommend
+from winnow.reports.recommendations import repairable_audio
 from winnow.reports.render import render_markdown, render_page, render_report
 from winnow.reports.slices import field_columns, summarize_slices
 from winnow.reports.summary import Report, ReportContext, summarize, summarize_ensemble
@@ -311,29 +313,41 @@ def test_hours_of_a_short_run_are_as_exact_as_in_the_tables(report):
 def test_wrong_references_are_not_taken_for_a_wrong_domain():
     report = made_report(SETTINGS)
     read_well = report.wer["all"].model_copy(update={"mean": 0.4, "median": 0.03, "std": 0.6})
-    advice = recommend(report.model_copy(update={"wer": report.wer | {"all": read_well}}), SETTINGS)
+    advice = sentences(report.model_copy(update={"wer": report.wer | {"all": read_well}}))
     assert not any("domain" in sentence or "try a larger model" in sentence for sentence in advice)
     assert any("probably have wrong references" in sentence for sentence in advice)
 
 
 def test_audio_of_a_derived_run_is_tried_again_in_the_run_that_it_was_made_from(report):
     derived = Derivation(flow="refilter", run="/runs/first")
-    record = RunRecord(parameters={}, sha256={}, versions={}, derived=derived)
-    markdown = render_markdown(report, CASCADE, SETTINGS, record)
-    text = Parsed(render_report(ReportContext(report, CASCADE, SETTINGS, record))).text
-    assert "OUT is `/runs/first`; after that, `refilter` it again." in markdown
-    assert "OUT is /runs/first; after that, refilter it again." in text
-    assert "OUT is" not in render_markdown(report, CASCADE, SETTINGS)
+    (advice,) = repairable_audio(report, FollowUp(SETTINGS, "/runs/second", derived))
+    assert advice.command == "winnow resume /runs/first --retry AUDIO_MISSING"
+    assert "after that, `refilter` it again" in advice.sentence
+    (advice,) = repairable_audio(report, FollowUp(SETTINGS, "/runs/second"))
+    assert advice.command == "winnow resume /runs/second --retry AUDIO_MISSING"
+    assert advice.evidence == {"reasons.AUDIO_MISSING.utterances": 1}
 
 
 def test_relabelling_is_recommended_only_once():
     proposed = rows(DOUBTED | {"proposal": "five two eight zero"})
     one_line = ShardedManifest(shards=[], seconds=[], lines=1, blank=0)
     report = summarize(proposed, one_line, {"small": throughput(1, 1)}, SETTINGS)
-    assert any("winnow relabel" in sentence for sentence in recommend(report, SETTINGS))
+    assert any("winnow relabel" in sentence for sentence in sentences(report))
     relabelled = proposed.append_column(INPUT_TEXT, pa.array([None], pa.string()))
     report = summarize(relabelled, one_line, {"small": throughput(1, 1)}, SETTINGS)
-    assert not any("winnow relabel" in sentence for sentence in recommend(report, SETTINGS))
+    assert not any("winnow relabel" in sentence for sentence in sentences(report))
+
+
+@pytest.mark.parametrize(
+    ("folder", "named"), [("/runs/it's `a` |<b>", True), ("/runs/\u202eb", False), ("/a\nb", False)]
+)
+def test_command_of_a_recommendation_is_shown_as_it_is_typed_or_not_at_all(report, folder, named):
+    (advice,) = repairable_audio(report, FollowUp(SETTINGS, folder))
+    assert (advice.command is not None) == named
+    advised = report.model_copy(update={"recommendations": [advice]})
+    page = Parsed(render_report(ReportContext(advised, CASCADE, SETTINGS)))
+    assert (shlex.join(["winnow", "resume", folder]) in page.text) == named
+    assert not any(tag == "b" for tag, _ in page.elements)
 
 
 def test_schema_in_docs_is_that_of_the_report(report):

@@ -1,5 +1,6 @@
 """The sections of the report, in order: to add one, write its function and add an entry to `SECTIONS`."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +34,7 @@ from winnow.reports.formatting import (
 )
 from winnow.reports.languages import MULTIPLE, UNDETERMINED
 from winnow.reports.listening_section import listening_section
-from winnow.reports.recommendations import recommend
+from winnow.reports.recommendation import Recommendation
 from winnow.reports.slices_section import slices_section
 from winnow.reports.summary import RelabelledCount, Report, ReportContext, ReviewedCount
 from winnow.reports.wer_distribution import WER_LEVELS
@@ -228,9 +229,17 @@ def speed(context: ReportContext) -> str:
 
 
 def recommendations(context: ReportContext) -> str:
-    derived = context.record.derived if context.record else None
-    advice = recommend(context.report, context.settings, derived)
-    return "\n".join(f"- {sentence}" for sentence in advice) or "See the warning above."
+    """List what to do, each with the command that does it."""
+    items = [list_item(advice) for advice in context.report.recommendations]
+    return "\n".join(items) or ("Nothing stands out." if context.report.kept else "See the warning above.")
+
+
+def list_item(advice: Recommendation) -> str:
+    """Return a recommendation as an item of a list, its command as a block of code."""
+    if advice.command is None:
+        return f"- {advice.sentence}"
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", advice.command)), default=0))
+    return f"- {advice.sentence}\n\n  {fence}\n  {advice.command}\n  {fence}"
 
 
 def examples(context: ReportContext) -> str:

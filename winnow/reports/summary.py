@@ -29,6 +29,7 @@ from winnow.reports.distributions import DOUBT_EDGES, WER_EDGES, Histogram, hist
 from winnow.reports.examples import Example, doubtful_examples, dropped_examples, some_examples
 from winnow.reports.heard import HeardDistribution, summarize_heard
 from winnow.reports.languages import LanguageFigures, summarize_languages
+from winnow.reports.recommendation import Recommendation
 from winnow.reports.slices import Slice, summarize_slices
 from winnow.reports.throughput import Throughput
 from winnow.reports.wer_distribution import WerDistribution, wer_distribution
@@ -64,7 +65,8 @@ class Report(BaseModel, frozen=True):
     counts dropped utterances with a proposal; `relabelled` is None unless the run was relabelled, `reviewed`
     unless people decided about its rows. `heard` has the columns of measures. `distributions` has utterances by WER
     and by doubt, `slices` those that stand out first. `examples` are dropped utterances, `doubtful` kept ones with the
-    highest doubt, `rescued_examples` some of `rescued`. `warnings` are sentences that should not be overlooked.
+    highest doubt, `rescued_examples` some of `rescued`. `warnings` are sentences that should not be overlooked,
+    `recommendations` what to do about the run.
     """
 
     lines: int
@@ -100,6 +102,7 @@ class Report(BaseModel, frozen=True):
     doubtful: list[Example] = []
     rescued_examples: list[Example] = []
     warnings: list[str] = []
+    recommendations: list[Recommendation] = []
 
     @property
     def compared(self) -> int:

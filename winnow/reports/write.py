@@ -3,13 +3,16 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from winnow.evidence.calibration import Calibration
 from winnow.gates.criteria import Gates
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.printable import printable_json
 from winnow.reports.counts import check_conservation
+from winnow.reports.follow_up import FollowUp
 from winnow.reports.little_kept import little_kept
+from winnow.reports.recommendations import recommend
 from winnow.reports.render import render_markdown, render_report
 from winnow.reports.report_rows import read_report_rows
 from winnow.reports.summary import Report, ReportContext, summarize, summarize_ensemble
@@ -42,9 +45,17 @@ def write_report(
         report = summarize_ensemble(rows, manifest, speed, settings)
     else:
         report = summarize(rows, manifest, speed, settings, gates, calibration)
-    report = report.model_copy(update={"warnings": list(little_kept(report))})
     record = read_run_record(run)
+    advice = recommend(report, FollowUp(settings, str(run), record.derived, only_language(rows)))
+    report = report.model_copy(update={"warnings": list(little_kept(report)), "recommendations": advice})
     text = render_markdown(report, rows, settings, record)
     put(run / "report.json", printable_json(report.model_dump_json(indent=2)).encode() + b"\n")
     put(run / "report.html", render_report(ReportContext(report, rows, settings, record)).encode())
     return report, text
+
+
+def only_language(rows: pa.Table) -> str | None:
+    """Return the language that all rows with a language have; None if there is none, or several."""
+    found = pc.unique(rows["language"]).drop_null()
+    language: str | None = found[0].as_py() if len(found) == 1 else None
+    return language
