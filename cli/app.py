@@ -6,13 +6,13 @@ import sys
 from functools import partial
 from importlib.metadata import version
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from cli.console import EscapingConsole, JsonFile
+from cli.console import EscapingConsole, JsonFile, console
 from cli.error_lines import explain, format_error
+from cli.models_commands import models
 from flows.server.environment import keep_current_folder_off_path
 from flows.server.proxies import exempt_this_machine
 from winnow.errors import EXIT_CODES
@@ -24,11 +24,13 @@ from winnow.parameters.maintenance import Benchmark, Doctor, DownloadModels
 from winnow.parameters.redaction import redact_text
 from winnow.parameters.review import Port, Reviewer
 from winnow.parameters.segment import Segment
-from winnow.parameters.selection import Selection
 from winnow.parameters.settings import Count, Location, Share
 from winnow.rules.presets import PresetName
 
 NO_SETTINGS = Doctor()
+
+QUIET = "--quiet"
+"""The option of every command that has it print only warnings and errors."""
 
 
 app: App = App(
@@ -38,19 +40,24 @@ app: App = App(
     default_parameter=Parameter(consume_multiple=True, negative_iterable=()),  # --models a.nemo b.nemo
     error_formatter=lambda error: format_error(error, app),
     error_console=EscapingConsole(stderr=True, soft_wrap=True, markup=False),
-    help_epilogue="Exit codes: " + ", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + ".",
+    help_epilogue=f"With {QUIET}, every command prints only warnings, errors and what --json asks for.\n\nExit codes: "
+    + ", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
+    + ".",
 )
 
 
 @app.command
-def curate(settings: Annotated[Curation, Parameter(name="*")]) -> None:
+def curate(settings: Annotated[Curation, Parameter(name="*")], *, json: JsonFile = None) -> None:
     """Transcribe a manifest with a small and a large model and keep what agrees with its references.
 
     The same command again resumes a run that was stopped; finished work is not repeated.
+
+    Args:
+        json: File to which the figures are written; without a file, standard output
     """
     from cli.run import curate
 
-    curate(settings)
+    curate(settings, json)
 
 
 @app.command
@@ -81,30 +88,38 @@ def peek(
 
 
 @app.command
-def ensemble(settings: Annotated[Ensemble, Parameter(name="*")]) -> None:
+def ensemble(settings: Annotated[Ensemble, Parameter(name="*")], *, json: JsonFile = None) -> None:
     """Transcribe a manifest with several models, combine their hypotheses by a vote, and keep what they agree on.
 
     References are optional: an utterance with a reference is kept by its WER, any other by the agreement of the models.
     The same command again resumes a run that was stopped; finished work is not repeated.
+
+    Args:
+        json: File to which the figures are written; without a file, standard output
     """
     from cli.run import ensemble
 
-    ensemble(settings)
+    ensemble(settings, json)
 
 
 @app.command
-def incremental(settings: Annotated[Curation, Parameter(name="*")]) -> None:
+def incremental(settings: Annotated[Curation, Parameter(name="*")], *, json: JsonFile = None) -> None:
     """Curate what is new in a growing manifest, each time as a new run in a folder below the output.
 
     An interrupted run is finished first. If nothing is new, no run is started.
+
+    Args:
+        json: File to which the figures of each finished run are written; without a file, standard output
     """
     from cli.run import incremental
 
-    incremental(settings)
+    incremental(settings, json)
 
 
 @app.command
-def resume(output: str, *, max_quarantined: Share | None = None, retry: list[str] | None = None) -> None:
+def resume(
+    output: str, *, max_quarantined: Share | None = None, retry: list[str] | None = None, json: JsonFile = None
+) -> None:
     """Resume a run that was stopped, with the parameters that it was started with.
 
     With --retry, utterances that were quarantined for these reasons are tried again, also in a finished run, and no
@@ -114,6 +129,7 @@ def resume(output: str, *, max_quarantined: Share | None = None, retry: list[str
         output: Folder of the run, local or in an object store (s3://bucket/folder)
         max_quarantined: Share (0 to 1) of the utterances that may be quarantined. Default: as when it was started
         retry: Reasons such as AUDIO_IO or AUDIO_MISSING, once the audio is there or repaired
+        json: File to which the figures are written; without a file, standard output
     """
     from cli.run import curate, ensemble, refilter, relabel, retry_later
     from winnow.runs.run_record import load_settings, read_run_record
@@ -126,17 +142,17 @@ def resume(output: str, *, max_quarantined: Share | None = None, retry: list[str
     if max_quarantined is not None:
         settings = settings.model_copy(update={"max_quarantined": max_quarantined})
     if derived and derived.flow == "relabel":
-        relabel(derived.run, output, derived.reviews)
+        relabel(derived.run, output, derived.reviews, json)
     elif derived:
-        refilter(derived.run, output, settings.filter, settings.listen, derived.reviews)
+        refilter(derived.run, output, settings.filter, settings.listen, derived.reviews, json)
     elif isinstance(settings, Ensemble):
-        ensemble(settings)
+        ensemble(settings, json)
     else:
-        curate(settings)
+        curate(settings, json)
 
 
 @app.command
-def verify(output: str) -> None:
+def verify(output: str, *, json: JsonFile = None) -> None:
     """Check that a run's output has every line of the manifest exactly once and that its files are unchanged.
 
     An export is checked in the same way: it has every kept row once. Of segments, seconds and words are counted.
@@ -145,10 +161,11 @@ def verify(output: str) -> None:
 
     Args:
         output: Folder of the run, export or segments, local or in an object store (s3://bucket/folder)
+        json: File to which each check is written; without a file, standard output
     """
     from cli.run import verify
 
-    sys.exit(0 if verify(output) else 1)
+    sys.exit(0 if verify(output, json) else 1)
 
 
 @app.command
@@ -168,56 +185,7 @@ def diff(before: str, after: str, *, fail_on: list[str] | None = None, json: Jso
     diff(before, after, fail_on or [], json)
 
 
-models = App(name="models", help="List the known models, show one, or select models for a purpose.")
 app.command(models)
-
-
-@models.default
-def list_models(
-    *, language: str | None = None, permissive: bool = False, offline: bool = False, catalog: Path | None = None
-) -> None:
-    """List the models of the catalogue.
-
-    Args:
-        language: Only models of this language, such as de
-        permissive: Only models whose licence is known to allow any use
-        offline: Only models that are already on this machine
-        catalog: YAML file of your own models, in the format of winnow/models/catalog.yaml
-    """
-    from cli.models import show_all
-
-    show_all(catalog, language, permissive, offline)
-
-
-@models.command
-def show(name: str, *, catalog: Path | None = None) -> None:
-    """Show what is known about a model; the model names of NeMo Curator's guide work too.
-
-    Args:
-        name: Name of the model in the catalogue, or as a run takes it
-        catalog: YAML file of your own models, in the format of winnow/models/catalog.yaml
-    """
-    from cli.models import show_one
-
-    show_one(catalog, name)
-
-
-@models.command
-def choose(
-    manifest: Location | None = None,
-    *,
-    selection: Annotated[Selection | None, Parameter(name="*")] = None,
-    catalog: Path | None = None,
-) -> None:
-    """Select models and explain why; `winnow curate --small auto --large auto` selects the same ones.
-
-    Args:
-        manifest: NeMo manifest; its hours and languages are used unless the flags give them
-        catalog: YAML file of your own models, in the format of winnow/models/catalog.yaml
-    """
-    from cli.models import show_choice
-
-    show_choice(catalog, selection or Selection(), manifest)
 
 
 @app.command
@@ -253,14 +221,21 @@ def doctor(settings: Annotated[Doctor, Parameter(name="*")] = NO_SETTINGS, *, js
 
 
 @app.command
-def benchmark(settings: Annotated[Benchmark, Parameter(name="*", consume_multiple=True, negative_iterable="")]) -> None:
+def benchmark(
+    settings: Annotated[Benchmark, Parameter(name="*", consume_multiple=True, negative_iterable="")],
+    *,
+    json: JsonFile = None,
+) -> None:
     """Measure the accuracy, speed, memory and load time of models on a manifest and this machine.
 
     Results are compared with earlier ones in the output folder, for the same models, manifest and device.
+
+    Args:
+        json: File to which the figures are written; without a file, standard output
     """
     from cli.benchmark import benchmark
 
-    benchmark(settings)
+    benchmark(settings, json)
 
 
 @app.command
@@ -271,6 +246,7 @@ def refilter(
     filter: Annotated[Filter | None, Parameter(name="filter")] = None,
     listen: str = "",
     reviews: bool = False,
+    json: JsonFile = None,
 ) -> None:
     """Apply other rules to a finished run. Its hypotheses are reused, so no device is needed.
 
@@ -282,6 +258,7 @@ def refilter(
         filter: The rules, instead of the run's own. Default: the preset winnow
         listen: What to measure in the audio, as for curate, besides what the run has measured. Only with --output
         reviews: Apply the verdicts of winnow review as well, which overrule all rules. Only with --output
+        json: File to which the figures are written; without a file, standard output
     """
     rules = filter or Filter()
     if output is None:
@@ -295,15 +272,15 @@ def refilter(
             raise OptionError("--reviews: needs --output, because verdicts are applied in a new run")
         from cli.sweep import compare
 
-        compare(run, rules)
+        compare(run, rules, json)
     else:
         from cli.run import refilter
 
-        refilter(run, output, rules, listen, reviews)
+        refilter(run, output, rules, listen, reviews, json)
 
 
 @app.command
-def relabel(run: str, *, output: str, reviews: bool = False) -> None:
+def relabel(run: str, *, output: str, reviews: bool = False, json: JsonFile = None) -> None:
     """Put proposals in the place of wrong references of a finished run. Its hypotheses are reused: no device is needed.
 
     A dropped row with a proposal gets it as its text, and is judged again by the rules of the run.
@@ -312,10 +289,11 @@ def relabel(run: str, *, output: str, reviews: bool = False) -> None:
         run: Folder of the finished run, in which at least two models read what is doubtful
         output: Folder for the new run; its column input_text has the references that were replaced
         reviews: Apply the verdicts of winnow review; a row with one gets no proposal by itself
+        json: File to which the figures are written; without a file, standard output
     """
     from cli.run import relabel
 
-    relabel(run, output, reviews)
+    relabel(run, output, reviews, json)
 
 
 @app.command
@@ -350,30 +328,38 @@ def review(
 
 
 @app.command
-def export(settings: Annotated[Export, Parameter(name="*", negative_iterable="")]) -> None:
+def export(settings: Annotated[Export, Parameter(name="*", negative_iterable="")], *, json: JsonFile = None) -> None:
     """Write the kept utterances of a finished run, with their audio, in a form that trainers read.
 
     The same command again resumes an export that was stopped, and writes the same bytes.
+
+    Args:
+        json: File to which the figures are written; without a file, standard output
     """
     from cli.export import export
 
-    export(settings)
+    export(settings, json)
 
 
 @app.command
-def segment(settings: Annotated[Segment, Parameter(name="*")]) -> None:
+def segment(settings: Annotated[Segment, Parameter(name="*")], *, json: JsonFile = None) -> None:
     """Cut recordings of any length into utterances, as a manifest that curate takes.
 
     What is no utterance is listed with a reason. The same command again resumes what was stopped, and writes the same
     bytes.
+
+    Args:
+        json: File to which the figures are written; without a file, standard output
     """
     from cli.segment import segment
 
-    segment(settings)
+    segment(settings, json)
 
 
 @app.command
-def sweep(run: str, *, filter: Annotated[Filter | None, Parameter(name="filter")] = None) -> None:
+def sweep(
+    run: str, *, filter: Annotated[Filter | None, Parameter(name="filter")] = None, json: JsonFile = None
+) -> None:
     """Show what each rule of a finished run drops, and the hours kept and their WER at other thresholds.
 
     The curves are written to sweep.html and sweep.json in the run's folder.
@@ -381,22 +367,24 @@ def sweep(run: str, *, filter: Annotated[Filter | None, Parameter(name="filter")
     Args:
         run: Folder of the finished run
         filter: Other rules. Default: the run's own
+        json: File to which the same as in sweep.json is written; without a file, standard output
     """
     from cli.sweep import sweep
 
-    sweep(run, filter)
+    sweep(run, filter, json)
 
 
 @app.command
-def presets(*names: PresetName) -> None:
+def presets(*names: PresetName, json: JsonFile = None) -> None:
     """Show the presets of rules: their sources, what they keep, and the fields that they need in a manifest.
 
     Args:
         names: Presets to show. Default: all
+        json: File to which the same is written; without a file, standard output
     """
     from cli.presets import show
 
-    show(names)
+    show(names, json)
 
 
 @app.command
@@ -406,7 +394,6 @@ def deploy(*, notify: str | None = None) -> None:
     Args:
         notify: URL that gets a POST for each run that fails or crashes, such as a Slack or Mattermost webhook
     """
-    from cli.console import console
     from deployments.deploy import deploy
 
     deploy(notify, partial(console.print, soft_wrap=True, markup=False))
@@ -415,7 +402,6 @@ def deploy(*, notify: str | None = None) -> None:
 @app.command
 def serve() -> None:
     """Run flows that are started from Prefect's UI on this machine, without work pools or workers, until stopped."""
-    from cli.console import console
     from deployments.serve import serve_flows
 
     serve_flows(partial(console.print, soft_wrap=True, markup=False))
@@ -426,6 +412,8 @@ def main(words: list[str] | None = None) -> None:
     keep_current_folder_off_path()
     exempt_this_machine()
     words = sys.argv[1:] if words is None else words
+    console.quiet = QUIET in words
+    words = [word for word in words if word != QUIET]
     try:
         app([word for before, word in pairwise(["", *words]) if (before, word) != ("--json", "-")])
     except KeyboardInterrupt:  # outside of a run, which handles it itself

@@ -3,7 +3,7 @@
 from rich.markdown import Markdown
 from rich.table import Table
 
-from cli.console import console
+from cli.console import JsonFile, json_results
 from cli.run import call, start
 from winnow.benchmarking.accuracy import ErrorRate
 from winnow.benchmarking.figures import BenchmarkFigures
@@ -12,25 +12,28 @@ from winnow.parameters.maintenance import Benchmark
 from winnow.validation.before_start import check_benchmark
 
 
-def benchmark(settings: Benchmark) -> None:
+def benchmark(settings: Benchmark, json: JsonFile = None) -> None:
     """Run the flow and show its tables; raises `MeasurementFailed` after them if a model could not be measured."""
-    check_benchmark(settings)
-    with without_gc():
-        start(hint=lambda: "the same command starts the benchmark again")
-        from flows.benchmark import benchmark
-    from winnow.benchmarking.comparison import CHANGES_HEADING
     from winnow.errors import MeasurementFailed
 
     failure = None
-    try:
-        figures: BenchmarkFigures = call(benchmark, settings)
-    except MeasurementFailed as error:
-        failure, figures = error, error.figures
-    path = settings.output / f"{figures.key}.md"
-    console.print(figures_table(figures))
-    _, heading, changes = path.read_text().partition(CHANGES_HEADING)
-    console.print(Markdown(heading + changes))
-    console.print(f"{path}, {path.with_suffix('.json')}", markup=False, soft_wrap=True)
+    with json_results(json) as (console, write):
+        check_benchmark(settings)
+        with without_gc():
+            start(hint=lambda: "the same command starts the benchmark again")
+            from flows.benchmark import benchmark
+        from winnow.benchmarking.comparison import CHANGES_HEADING
+
+        try:
+            figures: BenchmarkFigures = call(benchmark, settings)
+        except MeasurementFailed as error:
+            failure, figures = error, error.figures
+        path = settings.output / f"{figures.key}.md"
+        console.print(figures_table(figures))
+        _, heading, changes = path.read_text().partition(CHANGES_HEADING)
+        console.print(Markdown(heading + changes))
+        console.print(f"{path}, {path.with_suffix('.json')}", markup=False, soft_wrap=True)
+        write(figures.model_dump(mode="json"))
     if failure:
         raise failure
 

@@ -36,8 +36,12 @@ JsonFile = Annotated[list[Path] | None, Parameter(consume_multiple=(0, 1))]
 STANDARD_OUTPUT = "-"
 
 
+Results = tuple[Console, Callable[[Any], None]]
+"""The console for people, and what writes results as JSON."""
+
+
 @contextmanager
-def json_results(given: list[Path] | None) -> Iterator[tuple[Console, Callable[[Any], None]]]:
+def json_results(given: list[Path] | None) -> Iterator[Results]:
     """Yield the console for people, and a function that writes results as JSON where --json says, if it is given.
 
     If that is standard output, the JSON is alone there: all else, even what libraries print, goes to standard error.
@@ -47,7 +51,7 @@ def json_results(given: list[Path] | None) -> Iterator[tuple[Console, Callable[[
         yield console, lambda results: None
     elif target == STANDARD_OUTPUT:
         with alone_on_standard_output() as write:
-            yield errors, lambda results: write(to_json(results))
+            yield (console if console.quiet else errors), lambda results: write(to_json(results))
     else:
         file = check_json_file(target)
 

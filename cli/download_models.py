@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from cli.console import JsonFile, json_results
-from cli.run import call, progress_bar, start
+from cli.progress import progress_bars
+from cli.run import call, start
 from winnow.errors import DownloadFailed
 from winnow.imports import without_gc
 from winnow.parameters.maintenance import DownloadModels
@@ -34,7 +35,7 @@ def run(settings: DownloadModels) -> "tuple[list[DownloadedModel], DownloadFaile
         from flows.download_models import download_models
 
     problem = None
-    with progress_bar():
+    with progress_bars():
         try:
             rows: list[DownloadedModel] = call(download_models, settings)
         except DownloadFailed as error:

@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from cli.console import console, errors
+from cli.console import JsonFile, errors, json_results
 from cli.run import call, start
 from winnow.export.before_start import check_export
 from winnow.export.record import ExportReport
@@ -11,18 +11,20 @@ from winnow.parameters.export import Export
 from winnow.runs.storage import location
 
 
-def export(settings: Export) -> None:
+def export(settings: Export, json: JsonFile = None) -> None:
     """Run the flow `export` and print what it wrote."""
-    check_export(settings)
-    with without_gc():
-        start(hint=lambda: "the same command continues")
-        from flows.export import export
+    with json_results(json) as (console, write):
+        check_export(settings)
+        with without_gc():
+            start(hint=lambda: "the same command continues")
+            from flows.export import export
 
-    report = call(export, settings)
-    console.print(parts_table(report))
-    for sentence in report.remarks:
-        errors.print(f"winnow: {sentence}", markup=False, soft_wrap=True)
-    console.print(f"\nexport: {location(settings.output)}", markup=False, soft_wrap=True)
+        report = call(export, settings)
+        console.print(parts_table(report))
+        for sentence in report.remarks:
+            errors.print(f"winnow: {sentence}", markup=False, soft_wrap=True)
+        console.print(f"\nexport: {location(settings.output)}", markup=False, soft_wrap=True)
+        write(report.model_dump(mode="json"))
 
 
 def parts_table(report: ExportReport) -> Table:

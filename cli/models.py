@@ -3,10 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.console import EscapingConsole
+from cli.console import EscapingConsole, JsonFile, json_results
 from winnow.corpora.registry import open_source
 from winnow.engines.engine import Engine
 from winnow.engines.registry import engine_for
@@ -23,12 +24,8 @@ from winnow.text.languages import match_language
 
 WIDE = 180  # characters per line if the output is not a terminal
 
-console = EscapingConsole()
-if not console.is_terminal:
-    console = EscapingConsole(width=WIDE)
 
-
-def show_all(own: Path | None, language: str | None, permissive: bool, offline: bool) -> None:
+def show_all(own: Path | None, language: str | None, permissive: bool, offline: bool, json: JsonFile = None) -> None:
     """Show one line per model, in the order of the catalogue; the user's own come first."""
     catalog = open_catalog(own)
     models = [model for model in catalog.models if matches(model, catalog, language, permissive, offline)]
@@ -50,9 +47,17 @@ def show_all(own: Path | None, language: str | None, permissive: bool, offline: 
             Text(model.licence or "unknown"),
             "yes" if find_downloaded(model) else "",
         )
-    console.print(table)
-    note = "compare error rates only within one protocol: see winnow models show NAME"
-    console.print(f"\n{len(models)} of {len(catalog.models)} models; {note}", soft_wrap=True)
+    with json_results(json) as (given, write):
+        console = wide(given)
+        console.print(table)
+        note = "compare error rates only within one protocol: see winnow models show NAME"
+        console.print(f"\n{len(models)} of {len(catalog.models)} models; {note}", soft_wrap=True)
+        write([model.model_dump(mode="json") for model in models])
+
+
+def wide(console: Console) -> Console:
+    """Return the console; if it is no terminal, with lines long enough for the table of models."""
+    return console if console.is_terminal or console.quiet else EscapingConsole(stderr=console.stderr, width=WIDE)
 
 
 def matches(model: Model, catalog: Catalog, language: str | None, permissive: bool, offline: bool) -> bool:
@@ -68,17 +73,21 @@ def find_downloaded(model: Model) -> Path | None:
     return engine_for(model.checkpoint).find_downloaded(model.run_name)
 
 
-def show_one(own: Path | None, name: str) -> None:
+def show_one(own: Path | None, name: str, json: JsonFile = None) -> None:
     """Show everything that is known of a model, and its sources; of one that is not in the catalogue, its engine's."""
     catalog = open_catalog(own)
-    if catalog.find(name) is None and (engine := engine_of_unlisted(name)):
-        show_card(engine_card(name, engine))
-        return
-    model = catalog.get(name)
-    if meaning := catalog.meaning(name):
-        relation = "is" if meaning.exists else "does not exist; the nearest model is"
-        console.print(f"{name} {relation} {model.checkpoint}: {meaning.why}\n", soft_wrap=True, markup=False)
-    show_card(model_card(model, catalog, this_machine()))
+    with json_results(json) as (console, write):
+        if catalog.find(name) is None and (engine := engine_of_unlisted(name)):
+            lines = engine_card(name, engine)
+        else:
+            model = catalog.get(name)
+            if meaning := catalog.meaning(name):
+                relation = "is" if meaning.exists else "does not exist; the nearest model is"
+                explained = f"{name} {relation} {model.checkpoint}: {meaning.why}\n"
+                console.print(explained, soft_wrap=True, markup=False)
+            lines = model_card(model, catalog, this_machine())
+        wide(console).print(card_table(lines))
+        write({heading: [value for other, value in lines if other == heading] for heading, _ in lines})
 
 
 def engine_of_unlisted(name: str) -> Engine | None:
@@ -90,16 +99,16 @@ def engine_of_unlisted(name: str) -> Engine | None:
     return engine if ":" in without_pin(name) or engine.find_downloaded(name) else None
 
 
-def show_card(lines: list[tuple[str, str]]) -> None:
+def card_table(lines: list[tuple[str, str]]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     last = ""
     for heading, value in lines:
         table.add_row("" if heading == last else heading, Text(value))
         last = heading
-    console.print(table)
+    return table
 
 
-def show_choice(own: Path | None, selection: Selection, manifest: str | None) -> SelectedModels:
+def show_choice(own: Path | None, selection: Selection, manifest: str | None, json: JsonFile = None) -> SelectedModels:
     """Show the models for a selection, their needs and the reasons; the manifest fills in languages and hours."""
     if manifest:
         summary = open_source(manifest).summary()
@@ -119,7 +128,11 @@ def show_choice(own: Path | None, selection: Selection, manifest: str | None) ->
     for heading, sentences in sections.items():
         for number, sentence in enumerate(sentences):
             table.add_row("" if number else heading, Text(sentence))
-    console.print(table)
-    if any(engine_for(model.checkpoint).needs_pin(model.run_name) for model in selected.models.values()):
-        console.print("\nNot pinned: a run requires --trust-unpinned, or the pin that its error message shows.")
+    with json_results(json) as (given, write):
+        console = wide(given)
+        console.print(table)
+        if any(engine_for(model.checkpoint).needs_pin(model.run_name) for model in selected.models.values()):
+            console.print("\nNot pinned: a run requires --trust-unpinned, or the pin that its error message shows.")
+        names = {role: model.run_name for role, model in selected.models.items()}
+        write({"models": names} | {heading: list(sentences) for heading, sentences in sections.items()})
     return selected

@@ -5,18 +5,20 @@ import os
 import shlex
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from typing import TypeVar
 
 from pydantic import BaseModel
+from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from cli.console import console, errors
+from cli.console import JsonFile, Results, console, errors, json_results
+from cli.progress import progress_bars
 from flows.server import monitor
 from flows.server.environment import set_prefect_defaults
 from flows.server.ephemeral import EphemeralServer
@@ -47,30 +49,32 @@ from winnow.validation.before_start import check_increments, check_refilter, che
 R = TypeVar("R")
 
 
-def curate(settings: Curation) -> Report:
+def curate(settings: Curation, json: JsonFile = None) -> Report:
     """Run the flow `curate` and print its summary."""
-    check_curation(settings)
-    with without_gc():
-        start(settings, hint=partial(resume_hint, settings.output, settings.segment))
-        from flows.curate import curate
+    with json_results(json) as results:
+        check_curation(settings)
+        with without_gc():
+            start(settings, hint=partial(resume_hint, settings.output, settings.segment))
+            from flows.curate import curate
 
-    return run(curate, settings)
+        return run(curate, settings, results)
 
 
-def ensemble(settings: Ensemble) -> None:
+def ensemble(settings: Ensemble, json: JsonFile = None) -> None:
     """Run the flow `ensemble` and print its summary."""
-    check_run(settings)
-    with without_gc():
-        start(settings, hint=partial(resume_hint, settings.output))
-        from flows.ensemble import ensemble
+    with json_results(json) as results:
+        check_run(settings)
+        with without_gc():
+            start(settings, hint=partial(resume_hint, settings.output))
+            from flows.ensemble import ensemble
 
-    run(ensemble, settings)
+        run(ensemble, settings, results)
 
 
-def run(flow: Callable[..., Report], settings: Settings) -> Report:
-    with progress_bar():
+def run(flow: Callable[..., Report], settings: Settings, results: Results) -> Report:
+    with progress_bars():
         report = call(flow, settings)
-    print_report(report, settings.output)
+    print_reports({settings.output: report}, results)
     return report
 
 
@@ -80,39 +84,43 @@ def call(flow: Callable[..., R], parameters: BaseModel) -> R:
         return flow(**{name: getattr(parameters, name) for name in type(parameters).model_fields})
 
 
-def incremental(settings: Curation) -> None:
-    """Run the flow `incremental` and print the summary of each run that it finished."""
-    check_increments(settings)
-    with without_gc():
-        start(settings, hint=lambda: "the same command finishes what it began")
-        from flows.incremental import incremental
+def incremental(settings: Curation, json: JsonFile = None) -> None:
+    """Run the flow `incremental` and print the summary of each run that it finished; as JSON, all of them by folder."""
+    with json_results(json) as results:
+        check_increments(settings)
+        with without_gc():
+            start(settings, hint=lambda: "the same command finishes what it began")
+            from flows.incremental import incremental
 
-    with progress_bar():
-        reports: dict[str, Report] = call(incremental, settings)
-    for output, report in reports.items():
-        print_report(report, output)
+        with progress_bars():
+            reports: dict[str, Report] = call(incremental, settings)
+        print_reports(reports, results, several=True)
 
 
-def refilter(run: str, output: str, rules: Filter, listen: str = "", reviews: bool = False) -> None:
+def refilter(
+    run: str, output: str, rules: Filter, listen: str = "", reviews: bool = False, json: JsonFile = None
+) -> None:
     """Run the flow `refilter` and print its summary."""
     parameters = Refilter(run=run, output=output, filter=rules, listen=listen, reviews=reviews)
-    check_refilter(parameters)
-    with without_gc():
-        start(hint=lambda: "the same command starts again")
-        from flows.refilter import refilter
+    with json_results(json) as results:
+        check_refilter(parameters)
+        with without_gc():
+            start(hint=lambda: "the same command starts again")
+            from flows.refilter import refilter
 
-    print_report(call(refilter, parameters), output)
+        print_reports({output: call(refilter, parameters)}, results)
 
 
-def relabel(run: str, output: str, reviews: bool = False) -> None:
+def relabel(run: str, output: str, reviews: bool = False, json: JsonFile = None) -> None:
     """Run the flow `relabel` and print its summary."""
     parameters = Relabel(run=run, output=output, reviews=reviews)
-    check_relabel(parameters)
-    with without_gc():
-        start(hint=lambda: "the same command starts again")
-        from flows.relabel import relabel
+    with json_results(json) as results:
+        check_relabel(parameters)
+        with without_gc():
+            start(hint=lambda: "the same command starts again")
+            from flows.relabel import relabel
 
-    print_report(call(relabel, parameters), output)
+        print_reports({output: call(relabel, parameters)}, results)
 
 
 def retry_later(output: str, reasons: list[str]) -> None:
@@ -149,7 +157,9 @@ def start(settings: Settings | None = None, *, hint: Callable[[], str]) -> None:
     set_prefect_defaults()
     log = logging.getLogger("winnow")
     log.setLevel(logging.INFO)
-    log.addHandler(RichHandler(console=errors, show_level=False, show_path=False, log_time_format="%H:%M:%S"))
+    handler = RichHandler(console=errors, show_level=False, show_path=False, log_time_format="%H:%M:%S")
+    handler.setLevel(logging.WARNING if console.quiet else logging.INFO)
+    log.addHandler(handler)
     if settings and settings.devices == "inline" and not is_finished(settings.output):
         threading.Thread(target=preload_engines, args=(settings.checkpoints,), daemon=True).start()
     api = monitor.configured_api()
@@ -173,8 +183,19 @@ def start_temporary_server(hint: Callable[[], str]) -> None:
     server.wait()
 
 
-def print_report(report: Report, output: str) -> None:
-    """Print a run's summary, the path of its report and its warnings; raise ServerLost if it lost its server."""
+def print_reports(reports: dict[str, Report], results: Results, several: bool = False) -> None:
+    """Print the summary of each run by its folder, and write its figures; raise ServerLost if a server was lost."""
+    console, write = results
+    for output, report in reports.items():
+        print_report(report, output, console)
+    figures = {output: report.model_dump(mode="json") for output, report in reports.items()}
+    write(figures if several else next(iter(figures.values())))
+    if api := os.environ.get(monitor.LOST_SERVER):
+        raise ServerLost(monitor.server_lost_message(api))
+
+
+def print_report(report: Report, output: str, console: Console) -> None:
+    """Print a run's summary, the path of its report, what it recommends, and its warnings."""
     console.print(summary_table(report))
     console.print(f"\nreport: {location(output) / 'report.html'}", markup=False, soft_wrap=True)
     if report.dropped and is_local(location(output)):
@@ -185,8 +206,6 @@ def print_report(report: Report, output: str) -> None:
             console.print(f"  {advice.command}", markup=False, soft_wrap=True)
     for warning in report.warnings:
         errors.print(f"winnow: warning: {warning}", markup=False, soft_wrap=True)
-    if api := os.environ.get(monitor.LOST_SERVER):
-        raise ServerLost(monitor.server_lost_message(api))
 
 
 def preload_engines(model_names: list[str]) -> None:
@@ -200,21 +219,6 @@ def is_finished(output: str) -> bool:
     """Tell whether a run on this machine has been published, so that nothing remains to transcribe."""
     run = location(output)
     return is_local(run) and (run / "_SUCCESS.json").exists()
-
-
-@contextmanager
-def progress_bar() -> Iterator[None]:
-    """Show a progress bar below the log, if standard error is a terminal."""
-    from flows.progress import listeners
-
-    if not errors.is_terminal:
-        yield
-        return
-    with Progress(BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), console=errors) as bar:
-        errors.show_cursor(True)  # a run may end at any time, and must not leave a terminal without a cursor
-        task = bar.add_task("", total=1.0)
-        listeners.append(lambda share, description: bar.update(task, completed=share, description=description))
-        yield
 
 
 def stop(hint: Callable[[], str], server: EphemeralServer | None, number: int) -> None:
@@ -234,15 +238,17 @@ def stop(hint: Callable[[], str], server: EphemeralServer | None, number: int) -
     os._exit(128 + number)
 
 
-def verify(output: str) -> bool:
+def verify(output: str, json: JsonFile = None) -> bool:
     """Print whether each promise of a run's output holds; return True if all do."""
-    with explain_store_errors(run := location(output)):
-        if is_segmented(run):
-            checks = verify_segmentation(run)
-        else:
-            checks = verify_export(run) if is_export(run) else verify_run(run)
-    for check in checks:
-        console.print("[green]ok    [/]" if check.holds else "[red]FAILED[/]", Text(check.sentence))
+    with json_results(json) as (console, write):
+        with explain_store_errors(run := location(output)):
+            if is_segmented(run):
+                checks = verify_segmentation(run)
+            else:
+                checks = verify_export(run) if is_export(run) else verify_run(run)
+        for check in checks:
+            console.print("[green]ok    [/]" if check.holds else "[red]FAILED[/]", Text(check.sentence))
+        write([asdict(check) for check in checks])
     return all(check.holds for check in checks)
 
 

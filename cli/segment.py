@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from cli.console import console
+from cli.console import JsonFile, json_results
 from cli.run import call, start
 from winnow.imports import without_gc
 from winnow.parameters.segment import Segment
@@ -11,16 +11,18 @@ from winnow.segmenting.before_start import check_segmentation
 from winnow.segmenting.record import MANIFEST, SegmentReport
 
 
-def segment(settings: Segment) -> None:
+def segment(settings: Segment, json: JsonFile = None) -> None:
     """Run the flow `segment` and print what it wrote."""
-    check_segmentation(settings)
-    with without_gc():
-        start(hint=lambda: "the same command continues")
-        from flows.segment import segment
+    with json_results(json) as (console, write):
+        check_segmentation(settings)
+        with without_gc():
+            start(hint=lambda: "the same command continues")
+            from flows.segment import segment
 
-    report = call(segment, settings)
-    console.print(parts_table(report))
-    console.print(f"\nsegments: {location(settings.output) / MANIFEST}", markup=False, soft_wrap=True)
+        report = call(segment, settings)
+        console.print(parts_table(report))
+        console.print(f"\nsegments: {location(settings.output) / MANIFEST}", markup=False, soft_wrap=True)
+        write(report.model_dump(mode="json"))
 
 
 def parts_table(report: SegmentReport) -> Table:

@@ -7,10 +7,11 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from cli.console import console, errors
+from cli.console import JsonFile, errors, json_results
 from winnow.evidence.calibration import Calibration, CurvePoint
 from winnow.evidence.languages import OTHERS
 from winnow.evidence.planting import LABELS
+from winnow.parameters.ensemble import Settings
 from winnow.parameters.filter import Filter
 from winnow.reports.derived import calibration_of
 from winnow.reports.evidence_section import SHOWN
@@ -25,63 +26,75 @@ from winnow.validation.rules import rules_for
 MAX_POINTS = 7  # of a curve
 
 
-def compare(output: str, given: Filter) -> None:
+def compare(output: str, given: Filter, to: JsonFile = None) -> None:
     """Print what the rules would keep of a run, beside what the run keeps, and what each rule drops."""
     run = location(output)
-    settings, stages = load_settings(run, given), run_stages(run)
-    rules = rules_for(settings, calibration_of(run, settings), heard_columns(stages))
-    outcomes = gather_outcomes(stages, rules, settings.normalizer)
-    before, after = kept_by_run(stages), outcomes.kept
-    rows = {
-        "kept by the run": before,
-        "kept by these rules": after,
-        "no longer kept": before & ~after,
-        "newly kept": after & ~before,
-    }
-    console.print(subsets_table({name: outcomes.of(flags) for name, flags in rows.items()}))
-    console.print(costs_table(rule_costs(outcomes)))
-    if after.sum() < FEW * len(after):
-        warning = f"winnow: warning: these rules keep {after.sum():,} of {len(after):,} transcribed utterances"
-        errors.print(f"{warning}: the table shows which rule they violate", markup=False, soft_wrap=True)
+    with json_results(to) as (console, write):
+        settings, stages = load_settings(run, given), run_stages(run)
+        rules = rules_for(settings, calibration_of(run, settings), heard_columns(stages))
+        outcomes = gather_outcomes(stages, rules, settings.normalizer)
+        before, after = kept_by_run(stages), outcomes.kept
+        rows = {
+            "kept by the run": before,
+            "kept by these rules": after,
+            "no longer kept": before & ~after,
+            "newly kept": after & ~before,
+        }
+        subsets, costs = {name: outcomes.of(flags) for name, flags in rows.items()}, rule_costs(outcomes)
+        console.print(subsets_table(subsets))
+        console.print(costs_table(costs))
+        if after.sum() < FEW * len(after):
+            warning = f"winnow: warning: these rules keep {after.sum():,} of {len(after):,} transcribed utterances"
+            errors.print(f"{warning}: the table shows which rule they violate", markup=False, soft_wrap=True)
+        write({name: asdict(subset) for name, subset in subsets.items()} | {"rules": [to_json(c) for c in costs]})
 
 
-def sweep(output: str, given: Filter | None) -> None:
+def sweep(output: str, given: Filter | None, to: JsonFile = None) -> None:
     """Print the cost and the curve of each rule, and what limits of doubt and of WER find of planted errors.
 
     Write the same to the run's folder: sweep.html and sweep.json.
     """
+    run = location(output)
+    with json_results(to) as (console, write):
+        settings = load_settings(run, given)
+        calibration = calibration_of(run, settings)
+        stages = run_stages(run)
+        rules = rules_for(settings, calibration, heard_columns(stages))
+        outcomes = gather_outcomes(stages, rules, settings.normalizer)
+        costs = rule_costs(outcomes)
+        everything = outcomes.of(outcomes.seconds >= 0)
+        console.print(subsets_table({"transcribed": everything, "kept": outcomes.of(outcomes.kept)}))
+        console.print(costs_table(costs))
+        for cost in costs:
+            if cost.curve:
+                console.print(curve_table(cost))
+        for role, curves in curves_of(calibration).items():
+            for measure, points in curves.items():
+                if points:
+                    console.print(found_table(f"{role}: {measure} <=", points))
+        write(write_sweep(run, settings, costs, calibration))
+        console.print(f"curves: {run / 'sweep.html'}", markup=False, soft_wrap=True)
+
+
+def write_sweep(
+    run: Path, settings: Settings, costs: list[RuleCost], calibration: Calibration | None
+) -> dict[str, object]:
+    """Write sweep.html and sweep.json into the run's folder; return what the latter has."""
     from winnow.reports.charts import (
         data_uri,  # importing matplotlib takes as long as judging a hundred thousand rows
         sweep_curves,
     )
     from winnow.reports.render import render_page
 
-    run = location(output)
-    settings = load_settings(run, given)
-    calibration = calibration_of(run, settings)
-    stages = run_stages(run)
-    rules = rules_for(settings, calibration, heard_columns(stages))
-    outcomes = gather_outcomes(stages, rules, settings.normalizer)
-    costs = rule_costs(outcomes)
-    everything = outcomes.of(outcomes.seconds >= 0)
-    console.print(subsets_table({"transcribed": everything, "kept": outcomes.of(outcomes.kept)}))
-    console.print(costs_table(costs))
-    for cost in costs:
-        if cost.curve:
-            console.print(curve_table(cost))
-    for role, curves in curves_of(calibration).items():
-        for measure, points in curves.items():
-            if points:
-                console.print(found_table(f"{role}: {measure} <=", points))
     page = f"# Thresholds\n\n![Hours kept and their WER]({data_uri(sweep_curves(costs))})\n"
     evidence = {
         role: {measure: [point.model_dump() for point in points] for measure, points in curves.items()}
         for role, curves in curves_of(calibration).items()
     }
-    written = {"rules": [to_json(cost) for cost in costs], "evidence": evidence}
+    written: dict[str, object] = {"rules": [to_json(cost) for cost in costs], "evidence": evidence}
     put(run / "sweep.json", json.dumps(written, indent=1).encode() + b"\n")
     put(run / "sweep.html", render_page(page, f"Thresholds: {Path(settings.manifest).name}").encode())
-    console.print(f"curves: {run / 'sweep.html'}", markup=False, soft_wrap=True)
+    return written
 
 
 def to_json(cost: RuleCost) -> dict[str, object]:

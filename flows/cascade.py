@@ -83,7 +83,7 @@ class Cascade:
         small = Step(
             self.transcribe_all,
             partial(self.pipeline.slots, first),
-            on_result=[quarantine.add, self.progress.transcribed],
+            on_result=[quarantine.add, partial(self.progress.transcribed, first.role)],
         )
         self.transcriptions.append((first, small))
         if self.by_evidence:

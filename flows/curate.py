@@ -51,7 +51,10 @@ def run_curation(settings: Curation, orchestrator: Orchestrator) -> Report:
         settings = of_segments(settings)
     check_run(settings)
     rules, passes = rules_for(settings), make_passes(settings)
-    with open_pipeline(settings, rules, passes, orchestrator) as pipeline:
+    with (
+        open_pipeline(settings, rules, passes, orchestrator) as pipeline,
+        Progress(pipeline.manifest, orchestrator.start_progress, ("small",)) as progress,
+    ):
         loading = Step(lambda shard: [pipeline.load(shard)])
         by_evidence = judges_by_evidence(settings)
         if by_evidence or rules.needs_whole_run:
@@ -72,7 +75,6 @@ def run_curation(settings: Curation, orchestrator: Orchestrator) -> Report:
         def judge(shard: Path | Future, name: str) -> Future:
             return pipeline.filter(shard, duplicates.get(name), cascade.calibration)
 
-        progress = Progress(pipeline.manifest, orchestrator.start_progress)
         cascade = Cascade(pipeline, settings, passes, progress, loaded, shares)
         decisions = Step(decide, on_result=[pipeline.quarantine_limit().add])
         cascade.run(decisions)

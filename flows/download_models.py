@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.orchestrator import inert_cells
-from flows.progress import ProgressArtifact
+from flows.progress import ProgressArtifact, listeners
 from flows.with_parameters import with_parameters
 from tasks.download import download_model
 from winnow.errors import DownloadFailed
@@ -66,6 +66,8 @@ class DownloadProgress:
 
     def publish(self) -> None:
         self.artifact.show(self.share, self.description)
+        for listener in listeners:
+            listener("models", self.share, self.description)
 
 
 def flow_label() -> str:

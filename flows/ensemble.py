@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 
 from prefect import flow
@@ -40,8 +41,11 @@ def run_ensemble(settings: Ensemble, orchestrator: Orchestrator) -> Report:
     """Take a manifest in shards through a pass of each model, the vote and the rules; write dataset and report."""
     check_run(settings)
     rules, model_passes = rules_for(settings), make_passes(settings)
-    with open_pipeline(settings, rules, model_passes, orchestrator) as pipeline:
-        progress = Progress(pipeline.manifest, orchestrator.start_progress, full_passes=len(model_passes))
+    roles = tuple(model_pass.role for model_pass in model_passes)
+    with (
+        open_pipeline(settings, rules, model_passes, orchestrator) as pipeline,
+        Progress(pipeline.manifest, orchestrator.start_progress, roles) as progress,
+    ):
         loading = Step(lambda shard: [pipeline.load(shard)])
         stream(pipeline.manifest.shards, loading)
         shards = loaded = loading.results()
@@ -50,13 +54,13 @@ def run_ensemble(settings: Ensemble, orchestrator: Orchestrator) -> Report:
         passes: Passes = {}
         for model_pass in model_passes:
             transcription = transcription_step(pipeline, model_pass)
-            transcription.on_result += [pipeline.quarantine_limit().add, progress.transcribed]
+            transcription.on_result += [pipeline.quarantine_limit().add, partial(progress.transcribed, model_pass.role)]
             stream(shards, transcription)
             shards = transcription.results()
             passes[model_pass.role] = model_pass.checkpoints, transcription.results(0)
 
         def vote(shard: Path) -> Futures:
-            votes = [model_pass.role for model_pass in model_passes], settings.method, settings.rover.weights
+            votes = list(roles), settings.method, settings.rover.weights
             combined = orchestrator.submit(combine_shard, shard, *votes, settings.comparison)
             scored = pipeline.score(combined, ENSEMBLE)
             heard = pipeline.listen(scored)

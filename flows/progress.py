@@ -1,13 +1,16 @@
 """How far a run is: hours of audio transcribed, how fast, and the time left, for Prefect and the terminal."""
 
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Self, cast
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+from winnow.engines import call_progress
 from winnow.models.passes import seconds_to_transcribe
 from winnow.roles import Role
 from winnow.runs.ledger import name_of
@@ -18,8 +21,8 @@ UPDATE_SECONDS = 2.0  # between two updates of the artifact
 ShowProgress = Callable[[float, str], None]
 """Shows the share that is done (0 to 1), and a description of it."""
 
-listeners: list[ShowProgress] = []
-"""Whatever else in this process shows the progress of flow runs, such as the command's progress bar."""
+listeners: list[Callable[[str, float, str], None]] = []
+"""Whatever else in this process shows progress, such as the command's bars: of each pass its name, share and words."""
 
 
 class ProgressArtifact:
@@ -30,56 +33,121 @@ class ProgressArtifact:
         self._updated = time.monotonic()
 
     def show(self, share: float, description: str) -> None:
-        for listener in listeners:
-            listener(share, description)
         if share == 1.0 or time.monotonic() - self._updated > UPDATE_SECONDS:
             self._updated = time.monotonic()
             update_progress_artifact(self._artifact, 100 * share, description=description)
 
 
-class Progress:
-    """The seconds of audio that a run's passes have transcribed, and those that they have to, as far as is known."""
+@dataclass
+class PassProgress:
+    """The seconds of audio that a pass has to transcribe, as far as is known, and those that it has transcribed.
 
-    def __init__(
-        self, manifest: ShardedManifest, start: Callable[[str, str], ShowProgress], full_passes: int = 1
-    ) -> None:
-        """`full_passes` is the number of models that transcribe the whole manifest."""
-        self._stated = dict(zip(map(name_of, manifest.shards), manifest.seconds, strict=True))
-        self.total, self.done = full_passes * sum(manifest.seconds), 0.0
-        self._began = time.monotonic()
-        self._show = start("progress", self.description)
+    `running` has what is transcribed of shards that are not done.
+    """
 
-    def transcribed(self, shard: Path) -> None:
-        """Count a shard that a model has transcribed as a whole."""
-        self.done += self._stated[name_of(shard)]
-        self.show()
+    total: float = 0.0
+    done: float = 0.0
+    running: dict[call_progress.Work, float] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
 
-    def escalated(self, role: Role, shard: Path) -> None:
-        """Add what a larger model has to transcribe of a shard."""
-        self.total += seconds_to_transcribe(shard, role)
-        self.show()
-
-    def transcribed_by_larger(self, role: Role, shards: list[Path]) -> None:
-        """Count what a larger model has transcribed of these shards."""
-        self.done += sum(seconds_to_transcribe(shard, role) for shard in shards)
-        self.show()
+    @property
+    def transcribed(self) -> float:
+        return min(self.total, self.done + sum(self.running.values()))
 
     @property
     def share(self) -> float:
-        return min(1.0, self.done / self.total) if self.total else 1.0
+        return self.transcribed / self.total if self.total else 1.0
 
     @property
     def description(self) -> str:
         """Hours done and in total, how fast, and the time left at that pace."""
-        elapsed = time.monotonic() - self._began
-        hours = f"{self.done / 3600:,.2f} of {self.total / 3600:,.2f} h of audio"
-        if not self.done:
-            return hours
+        hours = f"{self.transcribed / 3600:,.2f} of {self.total / 3600:,.2f} h of audio"
+        if not self.total:
+            return "nothing to transcribe yet"
+        if not self.transcribed:
+            return f"{hours}, the model is loading or reads its first audio"
+        elapsed = time.monotonic() - self.began
         left = elapsed * (1 - self.share) / self.share
-        return f"{hours}, RTFx {self.done / elapsed:,.0f}, {clock(left)} left"
+        return f"{hours}, RTFx {self.transcribed / elapsed:,.0f}, {clock(left)} left"
+
+
+class Progress:
+    """How far the passes of a run are; within this block, also while they transcribe a shard in this process."""
+
+    def __init__(
+        self, manifest: ShardedManifest, start: Callable[[str, str], ShowProgress], full_passes: tuple[Role, ...]
+    ) -> None:
+        """`full_passes` are the roles of the models that transcribe the whole manifest."""
+        self._stated = dict(zip(map(name_of, manifest.shards), manifest.seconds, strict=True))
+        self._lock = threading.RLock()
+        self.passes = {role: PassProgress(total=sum(manifest.seconds)) for role in full_passes}
+        self._show = start("progress", self.description)
+
+    def __enter__(self) -> Self:
+        call_progress.listeners.append(self.heard)
+        self.tell()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        call_progress.listeners.remove(self.heard)
+
+    def of(self, role: Role) -> PassProgress:
+        return self.passes.setdefault(role, PassProgress())
+
+    def heard(self, work: call_progress.Work, seconds: float) -> None:
+        """Count what a call of a model has transcribed of shards that are not done; 0 s as it begins with them."""
+        with self._lock:
+            part = self.of(work[0])
+            if not part.transcribed and not part.running:
+                part.began = time.monotonic()
+            part.running[work] = part.running.get(work, 0.0) + seconds
+            self.tell()
+
+    def transcribed(self, role: Role, shard: Path) -> None:
+        """Count a shard that a model has transcribed as a whole."""
+        self.count(role, [shard], self._stated[name_of(shard)])
+
+    def escalated(self, role: Role, shard: Path) -> None:
+        """Add what a larger model has to transcribe of a shard."""
+        seconds = seconds_to_transcribe(shard, role)
+        with self._lock:
+            self.of(role).total += seconds
+        self.show()
+
+    def transcribed_by_larger(self, role: Role, shards: list[Path]) -> None:
+        """Count what a larger model has transcribed of these shards."""
+        self.count(role, shards, sum(seconds_to_transcribe(shard, role) for shard in shards))
+
+    def count(self, role: Role, shards: list[Path], seconds: float) -> None:
+        """Count so many seconds of shards as done, in the place of what was counted while they ran."""
+        with self._lock:
+            self.of(role).running.pop((role, tuple(map(name_of, shards))), None)
+            self.of(role).done += seconds
+        self.show()
+
+    @property
+    def share(self) -> float:
+        total = sum(part.total for part in self.passes.values())
+        return sum(part.transcribed for part in self.passes.values()) / total if total else 1.0
+
+    @property
+    def description(self) -> str:
+        """Describe every pass that has something to transcribe."""
+        parts = [f"{role}: {part.description}" for role, part in self.passes.items() if part.total]
+        return "; ".join(parts) or "nothing to transcribe"
 
     def show(self) -> None:
-        self._show(self.share, self.description)
+        """Show the state of all passes in Prefect's UI and in the terminal."""
+        with self._lock:
+            state = self.share, self.description
+            self.tell()
+        self._show(*state)
+
+    def tell(self) -> None:
+        """Show the state of each pass in the terminal."""
+        for listener in listeners:
+            for role, part in self.passes.items():
+                listener(role, part.share, part.description)
 
 
 def clock(seconds: float) -> str:

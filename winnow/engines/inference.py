@@ -23,6 +23,7 @@ from winnow.audio.remote.fetch import VERSIONS, fetch
 from winnow.audio.remote.pauses import GivenUp, end_pauses_at
 from winnow.audio.remote.urls import is_url
 from winnow.engines.batching import BatchLimits
+from winnow.engines.call_progress import tell_listeners
 from winnow.engines.engine import Recogniser, Request
 from winnow.engines.failed_calls import quarantine_reason, transcribe_batches
 from winnow.engines.listening import listen_to
@@ -97,7 +98,7 @@ def transcribe_requests(
     """
     began = time.perf_counter()
     total = CallResults()
-    running: deque[Future[CallResults]] = deque()
+    running: deque[tuple[float, Future[CallResults]]] = deque()
     given_up, errors = Event(), list[BaseException]()
     VERSIONS.forget()
     with (
@@ -124,11 +125,11 @@ def transcribe_requests(
             lengths = expected_lengths(requests, fetchers)
             for group in plan_calls(lengths, recogniser.batch_limits, recogniser.batches_per_call):
                 audio = [load(requests[i]) for i in group]
-                running.append(lanes.submit(call, group, audio))
+                running.append((sum(lengths[i] for i in group), lanes.submit(call, group, audio)))
                 if len(running) > recogniser.threads + CALLS_AHEAD:
-                    total.add(running.popleft().result())
+                    add_next(running, total)
             while running:
-                total.add(running.popleft().result())
+                add_next(running, total)
         except BaseException as error:
             given_up.set()
             for pool in (lanes, fetchers, decoders):
@@ -142,6 +143,13 @@ def transcribe_requests(
         raise ModelBroken(f"the model fails on every utterance: {first!r}") from first
     usage = usage_of(recogniser, total, transcribed) | {"seconds": time.perf_counter() - began}
     return [total.results[index] for index in range(len(requests))], usage
+
+
+def add_next(running: deque[tuple[float, Future[CallResults]]], total: CallResults) -> None:
+    """Wait for the first of the running calls, add its results, and tell whoever shows the progress."""
+    seconds, call = running.popleft()
+    total.add(call.result())
+    tell_listeners(seconds)
 
 
 def usage_of(recogniser: Recogniser, total: CallResults, transcribed: list[Result]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.cache import cache_root
+from winnow.engines.call_progress import working_on
 from winnow.engines.earlier import find_earlier, take_over
 from winnow.engines.engine import Checkpoint, Request
 from winnow.engines.inference import Result
@@ -160,7 +161,8 @@ def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated
         earlier = earlier_rows(ledger.run_of(shards[0]), to, [ledger.name_of(shard) for shard in shards], digest)
         measuring = model_pass.measuring if earlier is None else None  # a retry decodes some rows only
         listening = Listening.of(shards[0], table, measuring) if measuring else None
-        rows, usage = transcribe(table, model_pass, recognise, earlier, listening)
+        with working_on(model_pass.role, [ledger.name_of(shard) for shard in shards]):
+            rows, usage = transcribe(table, model_pass, recognise, earlier, listening)
         return rows, usage | {"worker": device, "settings": digest}
 
     return ledger.run_stage(shards, to, stage, **settings)
