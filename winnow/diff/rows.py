@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from os.path import normpath
 
 import numpy as np
@@ -15,8 +14,17 @@ from winnow.audio.remote.urls import is_url
 from winnow.corpora.registry import folder_of
 from winnow.corpora.remote_copy import folder_of_url
 from winnow.corpora.utterance import resolve_path
+from winnow.reports.slice_fields import (
+    MEASURED,
+    MOST_VALUES,
+    NOT_STATED,
+    SHOWN_OTHERWISE,
+    duration_classes,
+    names_in_column,
+)
 from winnow.runs import ledger
 from winnow.runs.shard_files import read_schema, read_table
+from winnow.text.languages import language_tag
 
 KEEP, DROP, QUARANTINE = DECISIONS = ("keep", "drop", "quarantine")
 
@@ -25,12 +33,6 @@ COUNTS = ("hits", "substitutions", "deletions")
 
 MAX_DOUBT = 20.0
 """Doubts are capped at this before they are averaged: a reference beyond it is no more wrong than one at it."""
-
-SECONDS = (0.0, 2.0, 5.0, 10.0, 20.0)
-"""Where the classes of duration begin."""
-
-MEASURED_SLICES = ("sample_rate", "channels", "narrowband")
-MOST_VALUES = 20  # of a column that is a slice
 
 Numbers = NDArray[np.float64]
 Indexes = NDArray[np.int64]
@@ -84,7 +86,7 @@ def slice_names(run: Run, own: set[str]) -> list[str]:
     return [
         field.name
         for field in schema
-        if (field.name not in own or field.name in MEASURED_SLICES) and any(test(field.type) for test in simple)
+        if (field.name not in own or field.name in MEASURED) and any(test(field.type) for test in simple)
     ]
 
 
@@ -135,16 +137,17 @@ def words_of(rows: pa.Table, roles: list[str]) -> Numbers:
 
 
 def slices_of(rows: pa.Table, own: set[str]) -> Iterator[tuple[str, pa.Array]]:
-    """Yield the classes of duration, and every column that has from two to MOST_VALUES values."""
-    beginnings = np.array(SECONDS)
-    classes = np.digitize(numbers(rows["duration"], 0.0), beginnings[1:])
-    labels = [f"{low:g} to {high:g} s" for low, high in pairwise(SECONDS)]
-    yield "duration", pa.array([*labels, f"from {SECONDS[-1]:g} s"]).take(pa.array(classes))
+    """Yield the classes of duration, the languages, and every field of few values, as reports have them."""
+    yield "duration", duration_classes(numbers(rows["duration"], 0.0))
+    if "lang" in rows.schema.names and pa.types.is_string(rows["lang"].type):
+        spoken = flat(rows["lang"]).dictionary_encode()
+        tags = pa.array(list(map(language_tag, spoken.dictionary.to_pylist())), pa.string())
+        yield "language", pc.fill_null(tags.take(spoken.indices), NOT_STATED)
     for name in rows.schema.names:
-        if name in MEASURED_SLICES or name not in own | {"channel"}:
-            values = pc.cast(flat(rows[name]), pa.string())
-            if 1 < pc.count_distinct(values, mode="all").as_py() <= MOST_VALUES:
-                yield name, pc.fill_null(values, "(none)")
+        if (name in MEASURED or name not in own | {"channel"}) and name not in SHOWN_OTHERWISE:
+            values = names_in_column(flat(rows[name]))
+            if values is not None and 1 < pc.count_distinct(values, mode="all").as_py() <= MOST_VALUES:
+                yield name, pc.fill_null(values, NOT_STATED)
 
 
 def numbers(column: pa.ChunkedArray | pa.Array, unknown: float = float("nan")) -> Numbers:

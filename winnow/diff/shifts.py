@@ -11,9 +11,9 @@ from pydantic import BaseModel
 
 from winnow.diff.rows import DECISIONS, KEEP, QUARANTINE, Indexes, Numbers, RunRows
 from winnow.gates.sampling import Z_95
+from winnow.reports.slice_fields import FEWEST_UTTERANCES
 
 EVERYTHING = "all"
-FEWEST = 10  # rows of a slice; below it, an interval by the normal distribution says nothing
 
 Measure = Literal["kept", "wer", "doubt"]
 
@@ -100,7 +100,7 @@ def find_shift(
     if paired:
         known = [known[0] & known[1]] * 2
     parts = [part[:, flags] for part, flags in zip(parts, known, strict=True)]
-    if min(part.shape[1] for part in parts) < FEWEST or not all(part[1].sum() for part in parts):
+    if min(part.shape[1] for part in parts) < FEWEST_UTTERANCES or not all(part[1].sum() for part in parts):
         return None
     rates = [float(part[0].sum() / part[1].sum()) for part in parts]
     residuals = [(part[0] - rate * part[1]) / part[1].mean() for part, rate in zip(parts, rates, strict=True)]

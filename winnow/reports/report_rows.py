@@ -10,7 +10,8 @@ from winnow.evidence.proposals import columns_for_readings, scoring_roles
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.reports.audit import audit_decisions
 from winnow.reports.heard import PREFIX, heard_columns
-from winnow.reports.slices import field_columns
+from winnow.reports.slice_fields import MEASURED
+from winnow.reports.slices import FIELD, field_columns
 from winnow.reports.wer_distribution import EDIT_COUNTS
 from winnow.roles import band_of
 from winnow.rules.rule import Rules
@@ -59,14 +60,17 @@ def read_shard(shard: Path, columns: list[str], heard: list[str], rules: Rules) 
 
     Also returns the columns of fields with too many values to be read.
     """
-    audited = "audit" in read_schema(shard).names and pc.any(read_table(shard, columns=["audit"])["audit"]).as_py()
-    rows = read_table(shard, columns=None if audited else [*columns, *heard, "fields"])
+    names = read_schema(shard).names
+    measured = [name for name in MEASURED if name in names]
+    audited = "audit" in names and pc.any(read_table(shard, columns=["audit"])["audit"]).as_py()
+    rows = read_table(shard, columns=None if audited else [*columns, *measured, *heard, "fields"])
     fields = rows["fields"].to_pylist()
     few_valued, crowded = field_columns(fields)
     added = {
         "language": pa.array(row_languages(fields), pa.string()),
         "large_keeps": audit_decisions(rows, rules) if audited else pa.nulls(len(rows), pa.bool_()),
         **{f"{PREFIX}{name}": rows[name] for name in heard},
+        **{f"{FIELD}{name}": pc.cast(rows[name], pa.string()).dictionary_encode() for name in measured},
         **few_valued,
     }
     return pa.table({**{name: rows[name] for name in columns}, **added}), crowded

@@ -1,25 +1,26 @@
 """Parts of a run by duration, language and every field of the manifest that has few values: which stand out."""
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
 from winnow.gates.sampling import wilson_interval
+from winnow.reports.slice_fields import (
+    FEWEST_UTTERANCES,
+    MOST_VALUES,
+    NOT_STATED,
+    SHOWN_OTHERWISE,
+    duration_classes,
+    names_of_values,
+)
 
 FIELD = "field "
 """What the names of the columns that `field_columns` makes begin with."""
 
 MOST_FIELDS = 100  # of a shard; where each row has names of its own, they are no fields
-MOST_VALUES = 50  # of a field
-MOST_CHARACTERS = 100  # of a value
-FEWEST_UTTERANCES = 10  # of a slice
-SECONDS = [0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0]
-NOT_STATED = "(not stated)"
 
 
 class Slice(BaseModel, frozen=True):
@@ -57,21 +58,11 @@ def field_columns(fields: Iterable[str | None]) -> tuple[dict[str, pa.Array], se
         return {}, {FIELD + name for name in names}
     columns, crowded = dict[str, pa.Array](), set[str]()
     for name in names:
-        values = [row.get(name) for row in objects]
-        texts = [None if value is None else text_of(value) for value in values]
-        if texts.count(None) == values.count(None) and len(set(texts)) <= MOST_VALUES:
-            columns[FIELD + name] = pa.array(texts, pa.string()).dictionary_encode()
+        if (values := names_of_values([row.get(name) for row in objects])) is not None:
+            columns[FIELD + name] = values
         else:
             crowded.add(FIELD + name)
     return columns, crowded
-
-
-def text_of(value: object) -> str | None:
-    """Return a value of a field as the name of a slice: a short text, a whole number or a truth value; else None."""
-    if not isinstance(value, str | int):
-        return None
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return text if len(text) <= MOST_CHARACTERS else None
 
 
 def summarize_slices(transcribed: pa.Table) -> list[Slice]:
@@ -103,14 +94,10 @@ def summarize_slices(transcribed: pa.Table) -> list[Slice]:
 
 def sliced_by(rows: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:
     """Yield the name of each field with the value in every row."""
-    seconds = rows["duration"].to_numpy()
-    labels = [f"{low:g} to {high:g} s" for low, high in pairwise(SECONDS)]
-    labels.append(f"{SECONDS[-1]:g} s and more")
-    bins = np.clip(np.searchsorted(SECONDS, seconds, side="right") - 1, 0, len(labels) - 1)
-    yield "duration", pa.chunked_array([pa.array(labels).take(pa.array(bins))])
+    yield "duration", pa.chunked_array([duration_classes(rows["duration"].to_numpy())])
     yield "language", rows["language"]
     for name in rows.schema.names:
-        if name.startswith(FIELD) and name.removeprefix(FIELD) not in ("lang", "language", "duration"):
+        if name.startswith(FIELD) and name.removeprefix(FIELD) not in SHOWN_OTHERWISE:
             yield name.removeprefix(FIELD), pc.cast(rows[name], pa.string())
 
 

@@ -1,0 +1,73 @@
+"""Progress of a run: within a shard, of each pass, and never without words."""
+
+from pathlib import Path
+
+import pytest
+
+from flows import progress
+from flows.progress import PassProgress, Progress
+from tests.in_process import curate
+from winnow.engines import call_progress
+from winnow.schema import ShardedManifest
+
+SHARDS = ShardedManifest(shards=[Path("00000.jsonl"), Path("00001.jsonl")], seconds=[3600.0, 1800.0], lines=2, blank=0)
+
+
+@pytest.fixture
+def shown():
+    """What the terminal is told: of each pass its share and words."""
+    told = []
+
+    def listener(name, share, words):
+        told.append((name, round(share, 3), words.partition(",")[0]))
+
+    progress.listeners.append(listener)
+    yield told
+    progress.listeners.remove(listener)
+
+
+def test_calls_of_a_model_count_until_their_shard_is_done(shown):
+    artifact = []
+    with Progress(SHARDS, lambda key, words: lambda *state: artifact.append(state), ("small",)) as run:
+        with call_progress.working_on("small", ["00000"]):
+            call_progress.tell_listeners(1800.0)
+            call_progress.tell_listeners(1700.0)  # durations that the manifest has wrong do not count twice
+        run.transcribed("small", SHARDS.shards[0])
+        with call_progress.working_on("small", ["00001"]):
+            call_progress.tell_listeners(2000.0)
+        run.transcribed("small", SHARDS.shards[1])
+    assert shown == [
+        ("small", 0.0, "0.00 of 1.50 h of audio"),
+        ("small", 0.0, "0.00 of 1.50 h of audio"),
+        ("small", 0.333, "0.50 of 1.50 h of audio"),
+        ("small", 0.648, "0.97 of 1.50 h of audio"),
+        ("small", 0.667, "1.00 of 1.50 h of audio"),
+        ("small", 0.667, "1.00 of 1.50 h of audio"),
+        ("small", 1.0, "1.50 of 1.50 h of audio"),
+        ("small", 1.0, "1.50 of 1.50 h of audio"),
+    ]
+    assert [round(share, 3) for share, _ in artifact] == [0.667, 1.0]
+    call_progress.tell_listeners(9.0)
+    assert call_progress.listeners == []
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"total": 0.0}, "nothing to transcribe yet"),
+        ({"total": 3600.0}, "0.00 of 1.00 h of audio, the model is loading or reads its first audio"),
+        ({"total": 7200.0, "done": 3600.0}, "1.00 of 2.00 h of audio, RTFx 360, 0:10 left"),
+    ],
+)
+def test_every_state_of_a_pass_has_words(monkeypatch, state, words):
+    monkeypatch.setattr(progress.time, "monotonic", lambda: 110.0)
+    assert PassProgress(**state, began=100.0).description == words
+
+
+def test_each_pass_of_a_run_has_progress_of_its_own(manifest, hears, tmp_path, shown):
+    rows = [{"audio_filepath": f"{name}.wav", "duration": 1.0, "text": "good morning"} for name in "ab"]
+    models = hears(small={"a.wav": "good morning", "b.wav": "good evening"}, large={"b.wav": "good morning"})
+    curate(manifest=manifest(*rows), output=tmp_path / "out", **models)
+    assert [name for name, share, _ in shown if share == 1.0][-2:] == ["small", "large"]
+    assert {words for _, _, words in shown} >= {"0.00 of 0.00 h of audio"}
+    assert call_progress.listeners == []
