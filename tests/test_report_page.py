@@ -14,11 +14,12 @@ from docs.generate import report_schema
 from tests.test_report import CASCADE, DOUBTED, MANIFEST, SETTINGS, made_report, rows, sentences, throughput
 from winnow.evidence.calibration import Calibration, CurvePoint, ModelCalibration
 from winnow.evidence.found import FoundRate
+from winnow.evidence.languages import OTHERS
 from winnow.parameters.ensemble import Ensemble
-from winnow.reports.charts import doubt_histogram, histogram_figure, wer_histogram
+from winnow.reports.charts import MOST_LIMITS, doubt_histogram, histogram_figure, limits_of_doubt, wer_histogram
 from winnow.reports.distributions import DOUBT_EDGES, WER_EDGES, Histogram, count_bins
 from winnow.reports.example_marks import mark_words
-from winnow.reports.examples import Mark, doubtful_examples
+from winnow.reports.examples import LONGEST, Mark, doubtful_examples, some_examples
 from winnow.reports.flow import flow_chart, flow_links
 from winnow.reports.follow_up import FollowUp
 from winnow.reports.headline import cards, format_duration, headline
@@ -177,6 +178,27 @@ def test_examples_of_what_was_kept_have_their_doubt_though_nothing_was_dropped()
     assert "Nothing was dropped; `report.html` has examples" in render_markdown(report, doubted, SETTINGS)
     without_doubt = report.model_copy(update={"doubtful": []})
     assert 'id="examples"' in render_report(ReportContext(without_doubt, doubted, SETTINGS))
+
+
+@pytest.mark.parametrize("text", ["a" * 5_000, "word " * 1_000, ""])
+def test_texts_of_examples_are_bounded_in_all_forms(text):
+    long = {"text": text, "pred_text": f"{text} else", "proposal": f"{text} b", "decision": "drop", "reason": "WER"}
+    (example,) = some_examples(rows(long), SETTINGS.comparison)
+    assert len(example.model_dump_json()) < 15_000
+    assert example.reference.strip() == text[:LONGEST].strip()
+    assert [len(example.hypothesis), len(example.proposal)] == [
+        min(LONGEST, len(text) + 5),
+        min(LONGEST, len(text) + 2),
+    ]
+    assert all(0 <= start <= end <= len(example.reference) for start, end in example.doubtful)
+
+
+def test_chart_of_doubt_has_the_limits_of_languages_too():
+    spanish = CALIBRATION.model_copy(update={"models": {"small": ModelCalibration(references=9, right=0.9, limit=4.0)}})
+    calibration = CALIBRATION.model_copy(update={"languages": {"es": spanish, OTHERS: CALIBRATION}})
+    assert limits_of_doubt(calibration) == {"limit of the small model": 3.0, "limit of the small model for es": 4.0}
+    many = calibration.model_copy(update={"languages": dict.fromkeys(map(str, range(20)), spanish)})
+    assert len(limits_of_doubt(many)) == MOST_LIMITS
 
 
 def test_most_doubtful_kept_rows_are_examples_the_highest_doubt_first():

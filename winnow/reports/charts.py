@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow.compute as pc
 
+from winnow.evidence.calibration import Calibration
+from winnow.evidence.languages import OTHERS
 from winnow.gates.criteria import GateLimits, criteria_for
 from winnow.reports.distributions import DOUBT_EDGES, WER_EDGES, Histogram
 from winnow.reports.summary import Report, ReportContext
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 GOOD, BAD = "#2f9e6e", "#d9694f"
 INKS = ("#334155", "#3b6fb5", "#a2559c", "#b08a2e")
 WIDTH, MARGINS = 8, (0.95, 0.3, 0.47, 0.25)  # inches; left, right, below and above the axes
+MOST_LIMITS = 8  # of a chart, since their labels lie below each other; the table of the section has all
 FLATTENED = 5
 """A bar that is so many times as high as the next one flattens the others."""
 
@@ -50,17 +53,28 @@ def wer_histogram(context: ReportContext) -> "Figure":
 
 
 def doubt_histogram(context: ReportContext) -> "Figure":
-    """Draw utterances by doubt, with the highest that each model keeps."""
+    """Draw utterances by doubt, with the highest that each model keeps, also in languages with limits of their own."""
     report = context.report
-    models = report.calibration.models if report.calibration else {}
-    figure, axes = histogram_figure(
-        report.distributions["doubt"], {f"limit of the {role} model": model.limit for role, model in models.items()}
-    )
+    figure, axes = histogram_figure(report.distributions["doubt"], limits_of_doubt(report.calibration))
     axes.set_xscale("symlog", linthresh=DOUBT_EDGES[1], linscale=0.3)
     axes.set_xticks([0, *(10.0**power for power in range(-2, 4))])
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set(xlabel="doubt (logarithmic; the last bar includes everything above 560)", xlim=(0, DOUBT_EDGES[-1]))
     return figure
+
+
+def limits_of_doubt(calibration: Calibration | None) -> dict[str, float | None]:
+    """Return the limit of each model by its label: the shared ones, then those of the first languages."""
+    if calibration is None:
+        return {}
+    parts: list[tuple[str | None, Calibration]] = [(None, calibration), *calibration.languages.items()]
+    limits: dict[str, float | None] = {
+        f"limit of the {role} model{f' for {language}' if language else ''}": model.limit
+        for language, part in parts
+        for role, model in part.models.items()
+        if language != OTHERS
+    }
+    return dict(list(limits.items())[:MOST_LIMITS])
 
 
 def histogram_figure(made: Histogram, limits: dict[str, float | None]) -> "tuple[Figure, Axes]":

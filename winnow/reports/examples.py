@@ -1,5 +1,6 @@
 """Examples of rows: what the reference says, what was read instead, and what was probably said."""
 
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from winnow.text.spelled_like import Part, differences, join_parts, needs_space
 
 EXAMPLES_PER_REASON = 3
 MOST_EXAMPLES = 5
+LONGEST = 2_000  # characters of a text of an example
 MISSING = "**\\^**"
 """Shown where words are missing."""
 
@@ -36,7 +38,7 @@ class Example(BaseModel, frozen=True):
 
     `preferred` is the hypothesis that all models that read the row prefer to the reference, `proposal` what it makes of
     the reference; `margin` are the nats by which every model prefers it. They are None if there is no such text.
-    `marks` align the reference with what was read.
+    `marks` align the reference with what was read. Texts end after 2,000 characters.
     """
 
     id: int
@@ -85,7 +87,7 @@ def example_of(row: dict[str, Any], roles: list[Role], comparison: Comparison | 
     language = row["language"]
     reading = preferred_reading(row, roles, comparison, language)
     hypothesis = row["pred_text"] or ""
-    parts = differences(row["text"] or "", reading.text if reading else hypothesis, comparison, language)
+    parts = beginning_of(differences(row["text"] or "", reading.text if reading else hypothesis, comparison, language))
     return Example(
         id=row["id"],
         reason=row["reason"],
@@ -93,12 +95,24 @@ def example_of(row: dict[str, Any], roles: list[Role], comparison: Comparison | 
         doubt=row["doubt"],
         reference=join_parts(parts, [part.reading for part in parts]),
         doubtful=doubtful_spans(parts),
-        hypothesis=hypothesis,
-        preferred=reading and reading.text,
+        hypothesis=hypothesis[:LONGEST],
+        preferred=reading and reading.text[:LONGEST],
         margin=reading and reading.margin,
-        proposal=row["proposal"],
+        proposal=row["proposal"] and row["proposal"][:LONGEST],
         marks=[Mark(reference=part.reading, read=part.text) for part in parts],
     )
+
+
+def beginning_of(parts: list[Part]) -> list[Part]:
+    """Return the parts that begin within the first LONGEST characters, the last of them cut off there."""
+    shown: list[Part] = []
+    left = LONGEST
+    for part in parts:
+        if left <= 0:
+            break
+        shown.append(replace(part, reading=part.reading[:left], text=part.text and part.text[:left]))
+        left -= max(len(part.reading), len(part.text or "")) + 1
+    return shown
 
 
 def doubtful_spans(parts: list[Part]) -> list[Span]:

@@ -1,0 +1,95 @@
+"""One summary: page, artifacts, JSON and terminal of a run have the same figures."""
+
+import io
+import json
+import re
+
+import pytest
+from rich.console import Console
+
+from cli.run import print_report, print_reports
+from flows.curate import run_curation
+from flows.orchestrator import InProcess
+from tests.test_report_page import Parsed
+from winnow.parameters.curation import Curation
+from winnow.reports.headline import cards
+from winnow.reports.summary import Report
+
+
+class Collecting(InProcess):
+    """Runs a flow in this process, and keeps what it shows."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.tables: dict[str, list[dict]] = {}
+
+    def markdown(self, text: str, key: str, description: str) -> None:
+        self.texts[key] = text
+
+    def table(self, rows: list[dict], key: str, description: str) -> None:
+        self.tables[key] = rows
+
+
+@pytest.fixture
+def run(manifest, hears, tmp_path):
+    """A cascade that keeps, drops, escalates and quarantines, and the artifacts that it showed."""
+    rows = [{"audio_filepath": f"{n}.wav", "duration": 1.0, "text": "good morning dear friends"} for n in range(30)]
+    small = {f"{n}.wav": "good morning dear friends" if n % 3 else "what was that" for n in range(30)}
+    large = {f"{n}.wav": "good morning dear friends" if n % 2 else "who said that" for n in range(30)}
+    corpus = manifest(*rows)
+    corpus.write_text(corpus.read_text() + '{"audio_filepath": "gone.wav", "duration": 1.0, "text": "a"}\n\n')
+    settings = Curation(manifest=corpus, output=tmp_path / "out", **hears(small=small, large=large))
+    orchestrator = Collecting()
+    return tmp_path / "out", run_curation(settings, orchestrator), orchestrator
+
+
+def numbers(text: str) -> list[str]:
+    return re.findall(r"\d[\d,]*(?:\.\d+)?", text)
+
+
+def test_page_artifacts_json_and_terminal_of_a_run_have_the_same_figures(run, capsys):
+    folder, report, shown = run
+    written = json.loads((folder / "report.json").read_text())
+    assert Report.model_validate(written) == report
+    page, markdown = Parsed((folder / "report.html").read_text()).text, shown.texts["quality-report"]
+    terminal = Console(width=120, record=True, file=io.StringIO())
+    print_report(report, str(folder), terminal)
+    printed = terminal.export_text()
+
+    decided = {name: written[name] for name in ("kept", "dropped", "quarantined")}
+    assert decided == {"kept": 25, "dropped": 5, "quarantined": 1}
+    for name, count in decided.items():
+        hours = written.get(f"{name}_hours")
+        figures = [f"{count:,}", *([] if hours is None else [f"{hours:.3f}"])]
+        assert numbers(re.search(rf"^{name} .*$", printed, re.MULTILINE)[0]) == figures
+        row = re.search(rf"\| {name.capitalize()} \| (\S+) \| \S+% \| (.*) \|", markdown)
+        assert row
+        assert list(filter(None, row.groups())) == figures
+        cells = re.search(rf"\n{name.capitalize()}\n([\d,]+)\n[\d.]+%\n([\d.]*)", page)
+        assert cells
+        assert list(filter(None, cells.groups())) == figures
+    for card in cards(report):
+        assert card.value in page
+    assert {row["reason"]: row["utterances"] for row in shown.tables["reasons"]} == {
+        name: count["utterances"] for name, count in written["reasons"].items()
+    }
+    assert {row["band"]: (row["utterances"], row["kept"]) for row in shown.tables["gate"]} == {
+        name: (band["utterances"], band["kept"]) for name, band in written["bands"].items()
+    }
+    for name, count in written["reasons"].items():
+        assert f"`{name}` | {count['utterances']:,} |" in markdown
+        assert re.search(rf"\n{name}\n{count['utterances']:,}\n", page)
+    for rate in filter(None, (written["wer"]["all"]["corpus"], written["wer"]["kept"]["corpus"])):
+        assert f"| {rate:.1%} |" in markdown
+        assert f"\n{rate:.1%}\n" in page
+    assert written["recommendations"]
+    for advice in written["recommendations"]:
+        sentence = advice["sentence"].replace("`", "")
+        assert sentence in page.replace("\u2060", "")
+        assert advice["sentence"] in markdown
+        assert advice["sentence"] in printed
+        for text in (page, markdown, printed):
+            assert advice["command"] in text
+
+    print_reports({str(folder): report}, (terminal, lambda figures: print(json.dumps(figures))))
+    assert json.loads(capsys.readouterr().out) == written
