@@ -11,7 +11,7 @@ import pytest
 from cyclopts import App
 from cyclopts.exceptions import CycloptsError, MissingArgumentError
 
-from cli.app import app
+from cli.app import QUIET, app
 from docs.generate import columns_page, normalization_page, parameters_page
 from winnow.errors import EXIT_CODES
 
@@ -67,7 +67,7 @@ def flags(current: App) -> set[str]:
 
 
 def test_every_flag_in_the_documentation_exists():
-    known = {"--help", "--version"} | {
+    known = {"--help", "--version", QUIET} | {
         flag for name in list(app) if not name.startswith("-") for flag in flags(app[name])
     }
     prefixes = {flag.rpartition(".")[0] for flag in known if "." in flag} | {"--languages"}
