@@ -6,6 +6,7 @@ import sys
 from functools import partial
 from importlib.metadata import version
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter

@@ -58,7 +58,8 @@ def serve(session: Session, port: int) -> None:
             listener.bind((HOST, port))
         except OSError as error:
             raise OptionError(f"--port {port}: {error.strerror}: leave it out, for any free one") from error
-        say(f"review: http://{HOST}:{listener.getsockname()[1]}/{token}/")
+        address = f"http://{HOST}:{listener.getsockname()[1]}/{token}/"
+        (errors if console.quiet else console).print(f"review: {address}", markup=False, soft_wrap=True)
         run = shlex.quote(str(session.run.path))
         folder = session.run.path / REVIEWS
         errors.print(f"verdicts are written to {folder}; Ctrl-C ends", markup=False, soft_wrap=True)

@@ -65,7 +65,7 @@ class PassProgress:
         if not self.total:
             return "nothing to transcribe yet"
         if not self.transcribed:
-            return f"{hours}, the model is loading or reads its first audio"
+            return f"{hours}, no result yet"
         elapsed = time.monotonic() - self.began
         left = elapsed * (1 - self.share) / self.share
         return f"{hours}, RTFx {self.transcribed / elapsed:,.0f}, {clock(left)} left"

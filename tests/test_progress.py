@@ -55,7 +55,7 @@ def test_calls_of_a_model_count_until_their_shard_is_done(shown):
     ("state", "words"),
     [
         ({"total": 0.0}, "nothing to transcribe yet"),
-        ({"total": 3600.0}, "0.00 of 1.00 h of audio, the model is loading or reads its first audio"),
+        ({"total": 3600.0}, "0.00 of 1.00 h of audio, no result yet"),
         ({"total": 7200.0, "done": 3600.0}, "1.00 of 2.00 h of audio, RTFx 360, 0:10 left"),
     ],
 )

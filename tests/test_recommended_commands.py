@@ -17,11 +17,11 @@ from winnow.reports.counts import ReasonCount, UtteranceCount
 from winnow.reports.follow_up import FollowUp
 from winnow.reports.recommendation import figure_at
 from winnow.reports.recommendations import recommend
+from winnow.review.session import Session
 from winnow.runs.command import command_of
 from winnow.runs.retry import parse_reasons
 from winnow.runs.run_record import load_settings, with_absolute_paths
 from winnow.runs.storage import location
-from winnow.sweep.outcomes import run_stages
 from winnow.validation.before_start import check_relabel, check_run
 
 ROWS = [
@@ -37,7 +37,7 @@ CHECKS = {
     "ensemble": lambda settings: check_run(settings),
     "relabel": lambda run, output: check_relabel(Relabel(run=run, output=output)),
     "resume": lambda output, retry: (load_settings(location(output)), parse_reasons(retry)),
-    "sweep": lambda run: run_stages(location(run)),
+    "review": lambda run: Session(run, "me").close(),
     "models": lambda language: None,
 }
 """What each recommended command checks before it starts anything."""

@@ -186,8 +186,8 @@ def test_wer_levels_include_their_limits():
 def test_recommendations_follow_from_the_figures(report):
     assert sentences(report) == [
         "The mean WER is 62%: try a larger model, and listen to some of the audio.",
-        "The WER varies widely (standard deviation 65%): look at the examples below, and consider a model that was "
-        "trained for this domain.",
+        "The WER varies widely (standard deviation 65%): look at the examples in the report, and consider a model that "
+        "was trained for this domain.",
         "Both models have the same words in 1 of 2 dropped utterances: probably the references are wrong and the audio "
         "is good. `pred_text` in `rejects/` may serve as a new reference.",
         "Some audio could not be used (1 AUDIO_MISSING): once it is there or repaired, `winnow resume` tries only "

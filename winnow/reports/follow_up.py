@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from winnow.audio.remote.urls import is_url
 from winnow.errors import WinnowError
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Settings
@@ -56,9 +57,9 @@ class FollowUp:
         """Return the command that tries utterances with these reasons again."""
         return shell_command(["winnow", "resume", self.original, "--retry", ",".join(reasons)])
 
-    def sweep(self) -> str | None:
-        """Return the command that shows what each rule and each limit costs."""
-        return shell_command(["winnow", "sweep", self.run])
+    def look(self) -> str | None:
+        """Return the command that has a person listen to doubtful rows; of a run in a store, what rules cost."""
+        return shell_command(["winnow", "sweep" if is_url(self.run) else "review", self.run])
 
     def run_again(self, settings: Settings | None, suffix: str) -> str | None:
         """Return the command that starts a new run with these parameters, beside this one; None without any."""

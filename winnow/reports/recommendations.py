@@ -47,11 +47,13 @@ def varying_wer(report: Report, follow_up: FollowUp) -> Iterator[Recommendation]
         sentence = (
             f"{varies}, but half of the utterances have a WER of at most {median:.1%}: the model fits, and most "
             "utterances with a high WER probably have wrong references. Compare them with the audio, beginning with "
-            "the examples below."
+            "the examples in the report."
         )
-        yield advise(report, "wrong_references", sentence, ["wer.all.std", "wer.all.median"], follow_up.sweep())
+        yield advise(report, "wrong_references", sentence, ["wer.all.std", "wer.all.median"], follow_up.look())
     else:
-        sentence = f"{varies}: look at the examples below, and consider a model that was trained for this domain."
+        sentence = (
+            f"{varies}: look at the examples in the report, and consider a model that was trained for this domain."
+        )
         yield advise(report, "varying_wer", sentence, ["wer.all.std"], follow_up.list_models())
 
 
@@ -70,7 +72,7 @@ def doubtful_references(report: Report, follow_up: FollowUp) -> Iterator[Recomme
             f"Both models have the same words in {report.alike:,} of {report.dropped:,} dropped utterances: probably "
             "the references are wrong and the audio is good. `pred_text` in `rejects/` may serve as a new reference."
         )
-        yield advise(report, "doubtful_references", sentence, ["alike", "dropped"], follow_up.sweep())
+        yield advise(report, "doubtful_references", sentence, ["alike", "dropped"], follow_up.look())
 
 
 def proposed_references(report: Report, follow_up: FollowUp) -> Iterator[Recommendation]:
