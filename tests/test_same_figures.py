@@ -56,6 +56,7 @@ def test_page_artifacts_json_and_terminal_of_a_run_have_the_same_figures(run, ca
     print_report(report, str(folder), terminal)
     printed = terminal.export_text()
 
+    assert f"The page is `{folder}/report.html`." in markdown
     decided = {name: written[name] for name in ("kept", "dropped", "quarantined")}
     assert decided == {"kept": 25, "dropped": 5, "quarantined": 1}
     for name, count in decided.items():

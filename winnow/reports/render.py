@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from winnow.parameters.ensemble import Settings
 from winnow.printable import one_line
-from winnow.reports.formatting import escape_markdown
+from winnow.reports.formatting import code_span, escape_markdown
 from winnow.reports.headline import cards, headline
 from winnow.reports.provenance import provenance
 from winnow.reports.sections import SECTIONS
@@ -25,10 +25,12 @@ def render_markdown(report: Report, rows: pa.Table, settings: Settings, record: 
     context = ReportContext(report, rows, settings, record)
     title = f"# Quality report: {escape_markdown(Path(settings.manifest).name)}"
     warnings = [f"**Warning:** {warning}" for warning in report.warnings]
+    page = [f"The page is {code_span(str(record.parameters['output']) + '/report.html')}."] if record else []
     parts = [
         title,
         headline(report),
         *warnings,
+        *page,
         *(section.render(context) for section in SECTIONS if section.applies(report)),
     ]
     return "\n\n".join(parts) + "\n"
