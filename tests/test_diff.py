@@ -179,6 +179,7 @@ def test_settings_and_models_that_differ_are_named(run):
     assert ("parameter", "filter.max_wer", 0.25, 0.1) in {
         (c.kind, c.name, c.before, c.after) for c in difference.settings
     }
+    assert "Settings that differ: `filter.max_wer` (0.25 → 0.1)" in render_difference(difference)
 
 
 def difference_of(**figures):

@@ -6,12 +6,16 @@ from typing import Any
 
 from winnow.diff.changes import CAUSES, Change
 from winnow.diff.difference import Difference, Part
+from winnow.diff.settings_changes import SettingChange
 from winnow.diff.shifts import EVERYTHING, Shift
-from winnow.reports.formatting import code_span, escape_markdown, format_number, markdown_table
+from winnow.reports.formatting import code_span, escape_markdown, format_hours, format_number, markdown_table
 
 MOST_ROWS = 25  # of a table
 
 MOST_OF_ALL = 0.95  # of all rows: a slice with more of them says the same as all
+
+MOST_NAMED = 3  # settings of the headline
+SHORT = 24  # characters of a value in the headline
 
 MEASURES = {"kept": "share kept", "wer": "WER", "doubt": "mean doubt"}
 
@@ -27,11 +31,12 @@ def render_difference(difference: Difference) -> str:
 
 
 def headline(difference: Difference) -> str:
-    """Say in two sentences what changed and mostly why."""
+    """Say in a few sentences what changed, mostly why, and which settings differ."""
     before, after = difference.before, difference.after
-    hours = f"**{after.kept_hours:.2f} h kept instead of {before.kept_hours:.2f} h**"
+    now, then = format_hours(after.kept_hours), format_hours(before.kept_hours)
+    hours = f"**{now} h kept instead of {then} h**"
     changed = sum(change.rows for change in difference.changes)
-    parts = [f"{hours} ({signed(after.kept_hours - before.kept_hours, 2)} h)."]
+    parts = [f"{hours} ({signed(after.kept_hours - before.kept_hours, 3 if after.kept_hours < 1 else 2)} h)."]
     parts.append(f"{difference.matched:,} rows are in both runs, and {changed:,} of them are decided otherwise.")
     if difference.changes:
         causes = {cause: sum(change.rows for change in difference.changes if change.cause == cause) for cause in CAUSES}
@@ -40,7 +45,18 @@ def headline(difference: Difference) -> str:
     for label, part in (("are only in the first run", difference.only_before), ("are new", difference.only_after)):
         if part.rows:
             parts.append(f"{part.rows:,} rows {label} ({kept_of(part)}).")
+    if difference.settings:
+        shown = [setting_change(change) for change in difference.settings[:MOST_NAMED]]
+        rest = len(difference.settings) - len(shown)
+        parts.append(f"Settings that differ: {', '.join([*shown, *([f'and {rest:,} more'] if rest else [])])}.")
     return " ".join(parts)
+
+
+def setting_change(change: SettingChange) -> str:
+    """Name a setting, with its values if they are short."""
+    values = [shown_value(value) or "none" for value in (change.before, change.after)]
+    short = max(map(len, values)) <= SHORT
+    return code_span(change.name) + (f" ({values[0]} → {values[1]})" if short else "")
 
 
 def kept_of(part: Part) -> str:
