@@ -293,6 +293,11 @@ def test_fields_with_few_texts_are_slices_and_all_others_are_not():
     assert crowded == {"field id", "field snr"}
 
 
+def test_slice_of_nearly_all_utterances_does_not_stand_out():
+    (part,) = summarize_slices(sliced({"ann": (400, 390), "bob": (1, 0)}))
+    assert (part.value, part.stands_out) == ("ann", False)
+
+
 @pytest.mark.parametrize("kept", [0, 22])
 def test_no_slice_stands_out_where_all_are_decided_alike(kept):
     slices = summarize_slices(sliced({"ann": (22, kept), "bob": (22, kept)}))

@@ -26,8 +26,9 @@ MOST_FIELDS = 100  # of a shard; where each row has names of its own, they are n
 class Slice(BaseModel, frozen=True):
     """The transcribed utterances that have a value of a field.
 
-    `low` and `high` bound the share that is kept, at 95 % confidence; `stands_out` if the share of all others lies
-    outside. `wer` is the mean of the selected hypotheses, `doubt` the median; None if unknown.
+    `low` and `high` bound the share that is kept, at 95 % confidence; `stands_out` if the share of all others, of which
+    there are at least ten, lies outside. `wer` is the mean of the selected hypotheses, `doubt` the median; None if
+    unknown.
     """
 
     field: str
@@ -123,7 +124,7 @@ def slices_of(field: str, rows: pa.Table, total: int, all_kept: int) -> Iterator
             kept_hours=(group["kept_seconds_sum"] or 0.0) / 3600,
             low=low,
             high=high,
-            stands_out=not low <= others <= high,
+            stands_out=total - count >= FEWEST_UTTERANCES and not low <= others <= high,
             wer=group["wer_mean"],
             doubt=group["doubt_approximate_median"],
         )
