@@ -109,6 +109,7 @@ class Index:
         texts = (pc.fill_null(self.rows[name], "") for name in TEXTS[:2])
         return pc.utf8_lower(pc.binary_join_element_wise(*texts, pa.scalar("\n", pa.large_string())))
 
+    @cached_property
     def choices(self) -> dict[str, dict[str, int]]:
         """Return how many rows have each value of the columns that can be chosen from, the most frequent first."""
         return {name: frequent(self.rows[name]) for name in CHOICES}

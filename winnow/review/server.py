@@ -70,7 +70,7 @@ def add_routes(router: APIRouter, session: Session) -> None:
         name, report = session.run.path.name, session.run.report
         counts = {"kept": report.kept, "dropped": report.dropped, "quarantined": report.quarantined}
         about = {"name": name, "path": str(session.run.path), "reviewer": session.reviewer, "counts": counts}
-        return about | {"choices": session.index.choices(), "warnings": session.warnings}
+        return about | {"choices": session.index.choices, "warnings": session.warnings}
 
     @router.get("/api/rows")
     def rows(query: Annotated[RowQuery, Query()]) -> dict[str, Any]:

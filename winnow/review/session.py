@@ -126,7 +126,7 @@ class Session:
 
     def _check(self, row: dict[str, Any], kind: str, text: str | None) -> None:
         if kind in DECIDING and row["decision"] == "quarantine":
-            raise InputError(f"row {row['id']}: quarantined ({row['reason']}): it has no audio that could be judged")
+            raise InputError(f"row {row['id']}: quarantined ({row['reason']}): such a row is not judged")
         if kind == "edit" and not (text and normalize(text, self.run.settings.normalizer)):
             raise InputError(f"row {row['id']}: a text needs at least one word")
 

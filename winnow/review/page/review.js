@@ -358,11 +358,15 @@ function fillChoices(choices) {
   }
 }
 
-attempt(async () => {
+async function showRun() {
   const run = await ask("api/run");
   element("run-name").textContent = run.name;
   document.title = `Review of ${run.name}`;
   fillChoices(run.choices);
-  await Promise.all([loadRows(), showProgress()]);
-  if (run.warnings.length) say(new Error(run.warnings.join("; ")));
+  return run.warnings;
+}
+
+attempt(async () => {
+  const [warnings] = await Promise.all([showRun(), loadRows(), showProgress()]);
+  if (warnings.length) throw new Error(warnings.join("; "));
 });
