@@ -55,7 +55,7 @@ soak: $(DEVELOPED) ## Run the fault tests at full size: kills, crashes, manifest
 pictures: $(DEVELOPED) ## Take the screenshots in docs/ again (needs Chromium and chromedriver)
 	WINNOW_PICTURES=docs $(BIN)/pytest tests/test_deployments.py -k form_and_its_report
 	$(BIN)/winnow curate demo/corpus/manifest.jsonl --output demo/build/pictures/demo-run --small demo/small.nemo \
-	  --large demo/large.nemo --trust-unpinned --gate.preset everything --engine.timestamps
+	  --large demo/large.nemo --trust-unpinned --gate.preset everything --engine.timestamps --engine.doubtful-words
 	WINNOW_REVIEW_PICTURES=docs WINNOW_REVIEW_RUN=demo/build/pictures/demo-run \
 	  $(BIN)/pytest tests/faults/test_review_browser.py -k pictures
 

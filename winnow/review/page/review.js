@@ -170,6 +170,7 @@ function showTexts(row) {
     const scores = [model.wer === null || model.wer === undefined ? "" : `WER ${percent(model.wer)}`,
       model.doubt === null || model.doubt === undefined ? "" : `doubt ${number(model.doubt, 1)}`];
     add(model.role, marked(model.marks), scores.filter(Boolean).join(" · "));
+    texts.at(-1).append(...(model.doubtful_words ?? []).map(doubtfulWords));
   }
   element("texts").replaceChildren(...texts);
 }
@@ -186,13 +187,21 @@ function marked(marks) {
   return line;
 }
 
+// A stretch that a model doubts, as a button that plays it where its time is known.
+function doubtfulWords(part) {
+  const gap = part.gap === null ? "" : ` ${number(part.gap, 1)} nats`;
+  const button = make("button", `${part.text || "∅"} → ${part.read || "∅"}${gap}`, "doubtful");
+  button.type = "button";
+  button.disabled = part.start === null || part.end === null;
+  button.addEventListener("click", () => { chooseStretch([part.start, part.end]); playStretch(); });
+  return button;
+}
+
 function showFacts(row) {
   const facts = [["duration", `${number(row.duration, 2)} s`], ["offset", row.offset], ["language", row.language]];
   for (const model of row.models) {
     facts.push([`${model.role}: model`, model.model], [`${model.role}: confidence`, number(model.confidence, 3)]);
     facts.push([`${model.role}: nats for each word`, number(model.evidence, 3)], [`${model.role}: no evidence`, model.no_evidence]);
-    const doubtful = (model.doubtful_words ?? []).map((part) => `${part.text || "(none)"} → ${part.read || "(none)"} (${number(part.gap, 1)} nats)`);
-    facts.push([`${model.role}: doubtful words`, doubtful.join("; ")]);
   }
   facts.push(...Object.entries(row.fields).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]));
   const shown = facts.filter(([, value]) => value !== null && value !== undefined && value !== "");
