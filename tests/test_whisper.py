@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demo.real_models import base_model, tiny_model
+from demo.real_models import tiny_model
 from tests.conftest import DEMO, published_rows
 from tests.in_process import curate
 from winnow.audio.decode import load_clip
@@ -25,15 +25,15 @@ def tiny() -> str:
     return tiny_model() or pytest.skip("needs `make real-models`")
 
 
-@pytest.fixture(scope="session")
-def base(tmp_path_factory) -> str:
-    """Whisper base, for many languages."""
-    return base_model(tmp_path_factory.mktemp("base")) or pytest.skip("needs `make real-models`")
-
-
 @pytest.fixture(scope="module")
 def model(tiny):
     return ENGINE.load(ENGINE.resolve(tiny), EngineOptions(timestamps=True, doubtful_words=True))
+
+
+@pytest.fixture(scope="module")
+def both(model):
+    """What is read of the first two recordings in one batch."""
+    return read(model, *map(request, SPEECH[:2]))
 
 
 def clip_of(path: Path):
@@ -87,16 +87,15 @@ def test_options_that_whisper_cannot_follow_are_refused(folder, installed):
     assert set(ENGINE.refuses(english, EngineOptions(language="de"))) == {"language"}
 
 
-def test_texts_are_those_of_faster_whisper(model):
+def test_texts_are_those_of_faster_whisper(model, both):
     expected = []
     for path in SPEECH[:2]:
         segments, _ = model.whisper.transcribe(
             clip_of(path).samples, language="en", beam_size=1, temperature=0.0, without_timestamps=True
         )
         expected.append(" ".join(" ".join(segment.text for segment in segments).split()))
-    read_together = read(model, *map(request, SPEECH[:2]))
-    assert [hypothesis.text for hypothesis in read_together] == expected
-    for hypothesis, path in zip(read_together, SPEECH, strict=False):
+    assert [hypothesis.text for hypothesis in both] == expected
+    for hypothesis, path in zip(both, SPEECH, strict=False):
         assert 0 < hypothesis.confidence <= 1
         assert len(hypothesis.words) == len(hypothesis.word_confidence) == len(hypothesis.text.split())
         times = [time for word in hypothesis.words for time in (word.start, word.end)]
@@ -105,8 +104,8 @@ def test_texts_are_those_of_faster_whisper(model):
         assert 0 <= hypothesis.no_speech <= 1
 
 
-def test_evidence_is_against_changed_words_and_for_what_was_read(model):
-    (plain,) = read(model, request(SPEECH[0]))
+def test_evidence_is_against_changed_words_and_for_what_was_read(model, both):
+    plain = both[0]
     words = plain.text.split()
     texts = [
         plain.text,
@@ -138,22 +137,15 @@ def test_likelihood_of_a_reading_is_the_sum_of_its_steps(model):
     assert value == pytest.approx(result.scores[0] * len(ids), abs=0.05)
 
 
-def test_speech_of_more_than_a_window_is_read_to_its_end(model, tmp_path):
+def test_speech_of_more_than_a_window_is_read_to_its_end(model, both, tmp_path):
     import soundfile
 
     parts = [clip_of(path).samples for path in SPEECH] * 3
     soundfile.write(tmp_path / "long.wav", np.concatenate(parts)[: 16_000 * 45], 16_000)
     (hypothesis,) = read(model, request(tmp_path / "long.wav", "something"))
-    (first,) = read(model, request(SPEECH[0]))
-    assert len(hypothesis.text.split()) > 3 * len(first.text.split())
+    assert len(hypothesis.text.split()) > 3 * len(both[0].text.split())
     assert hypothesis.words[-1].end > 35
     assert hypothesis.evidence[0].reason == "NOT_SUPPORTED"
-
-
-def test_language_is_given_or_heard(base):
-    model = ENGINE.load(ENGINE.resolve(base), EngineOptions())
-    heard, given = read(model, request(SPEECH[0]), request(SPEECH[0], language="de-AT"))
-    assert (heard.language, given.language) == ("en", "de")
 
 
 def test_a_run_has_columns_of_whisper(tiny, tmp_path):
