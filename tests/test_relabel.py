@@ -154,7 +154,7 @@ def test_interrupted_relabelling_is_resumed_to_the_same_bytes(run, tmp_path, mon
         if '"stage": "filter"' in record.read_text():
             record.unlink()
     resumed = []
-    monkeypatch.setattr("cli.run.relabel", lambda *arguments: resumed.append(arguments))
+    monkeypatch.setattr("cli.run.relabel", lambda *arguments: resumed.append(arguments[:3]))
     app(["resume", str(new)], result_action="return_value")
     assert resumed == [(str(run), str(new), False)]
     run_relabel(Relabel(run=str(run), output=str(new)), InProcess())

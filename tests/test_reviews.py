@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.app import app
 from flows.orchestrator import InProcess
 from flows.refilter import run_refilter
 from tasks.review import review
@@ -93,20 +94,20 @@ def test_line_that_was_being_written_does_not_count_and_any_other_damage_is_an_e
 WRITE_UNTIL_KILLED = """
 import sys
 from pathlib import Path
-from tests.test_reviews import verdict
 from winnow.verdicts.files import VerdictFile
+from winnow.verdicts.verdict import Verdict
 
-run, name, first = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-file = VerdictFile(run, name)
-for number in range(first, first + 10_000):
-    file.append(verdict(number, "keep", reviewer=name))
+file = VerdictFile(Path(sys.argv[1]), "ben")
+about = {"row": "a" * 32, "line": 1, "kind": "keep", "reviewer": "ben", "at": "2026-01-02T03:04:05Z"}
+for number in range(1_000, 11_000):
+    file.append(Verdict.model_validate(about | {"id": f"{number:032x}"}))
     print(number, flush=True)
 """
 
 
 def test_verdicts_of_two_reviewers_survive_the_death_of_one(tmp_path):
     """One is killed while it writes; all that it had said it wrote is there, and the other goes on."""
-    command = [sys.executable, "-c", WRITE_UNTIL_KILLED, str(tmp_path), "ben", "1000"]
+    command = [sys.executable, "-c", WRITE_UNTIL_KILLED, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}) as ben:
         assert ben.stdout
         anna = VerdictFile(tmp_path, "anna")
@@ -157,7 +158,7 @@ def refilter(run: Path, output: Path, reviews: bool = True, **rules: object):
     return run_refilter(request, InProcess())
 
 
-def test_refilter_follows_the_verdicts_whatever_the_rules_say(run, tmp_path):
+def test_refilter_follows_the_verdicts_whatever_the_rules_say(run, tmp_path, monkeypatch):
     keys = keys_of(run)
     with pytest.raises(OutputError, match="no reviews"):
         refilter(run, tmp_path / "new")
@@ -200,6 +201,11 @@ def test_refilter_follows_the_verdicts_whatever_the_rules_say(run, tmp_path):
     refilter(tmp_path / "new", tmp_path / "undone", max_wer=0.1)
     assert texts_and_decisions(tmp_path / "undone")["b"] == ("three nine", "drop", "WER_ABOVE_MAX", None)
     assert texts_and_decisions(tmp_path / "undone")["c"][0] == "five six"
+
+    resumed: list[object] = []
+    monkeypatch.setattr("cli.run.refilter", lambda *given: resumed.extend([*given[:2], given[4]]))
+    app(["resume", str(tmp_path / "new")], result_action="return_value")
+    assert resumed == [str(run), str(tmp_path / "new"), True]
 
     # the same command again makes the same run, and other verdicts are another run
     assert refilter(run, tmp_path / "new", max_wer=0.1) == report

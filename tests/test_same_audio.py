@@ -38,6 +38,11 @@ def test_best_text_of_an_audio_is_chosen_by_the_decision_then_the_wer_then_the_l
         assert choose_best([judged(*rows)])["id"].to_pylist() == [best], name
 
 
+def test_text_that_a_person_decided_is_better_than_one_that_fits_better():
+    rows = judged((1, 1, KEEP, 0.2), (2, 1, KEEP, 0.1))
+    assert choose_best([rows.append_column("review", [["keep", None]])])["id"].to_pylist() == [1]
+
+
 def test_best_text_is_chosen_across_shards_in_any_order():
     shards = [
         judged((1, 1, KEEP, 0.2), (2, 2, KEEP, 0.0)),
