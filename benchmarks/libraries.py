@@ -4,9 +4,10 @@
     python -m benchmarks.libraries --quick      # a few utterances and smaller models
 
 Contenders take turns as in `benchmarks.engine`, each in its own process, all in fp32, greedily, and without evidence.
-Winnow's engine gets the files; the libraries get their audio already decoded.
+Winnow's engine gets the files; the libraries get their audio already decoded, except where a row says `files`.
 
-transformers' pipeline runs CTC models of published sizes whose weights are random, on utterances of the demo. Whisper
+transformers' pipeline runs CTC models of published sizes whose weights are random, on utterances of the demo. The model
+alone, on inputs that are made before, is what no engine can be faster than in these batches. Whisper
 tiny for English (`make real-models`) reads the recordings in English beside the checkout; faster-whisper gets the
 language and each recording as one window, without its search for voices and without its fallbacks, as Winnow reads.
 """
@@ -20,17 +21,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.corpora import MAX_SECONDS, Corpus, demo_corpus
+from benchmarks.corpora import MAX_SECONDS, SIZES, Corpus, demo_corpus
 from benchmarks.turns import Work, equal_texts, main, ratio, take_turns
+from demo.fastconformer import Size
 from demo.real_models import tiny_model
 from demo.real_speech import shared_speech
 from winnow.audio.decode import load_clip
 from winnow.engines.engine import Request
-from winnow.engines.inference import transcribe_requests
+from winnow.engines.inference import fill_batches, transcribe_requests
 from winnow.engines.model_cache import get_model
+from winnow.hardware import cores
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
 
+OPTIONS = EngineOptions(max_seconds=MAX_SECONDS, precision="fp32")
 RATE = 16_000
 WINDOW_SECONDS = 30.0
 LETTERS = "abcdefghijklmnopqrstuvwxyz'"
@@ -57,12 +61,11 @@ class Case:
 
 def engine(case: Case) -> Work:
     """Run Winnow's engine."""
-    options = EngineOptions(max_seconds=MAX_SECONDS, precision="fp32")
-    model = get_model(resolve(case.model, trust_unpinned=True), options)
+    model = get_model(resolve(case.model, trust_unpinned=True), OPTIONS)
     requests = [replace(request, texts=()) for request in case.corpus.requests]
 
     def turn() -> tuple[list[str], dict[str, Any]]:
-        results, spent = transcribe_requests(model, requests, options)
+        results, spent = transcribe_requests(model, requests, OPTIONS)
         return [one_line(result.hypothesis.text if result.hypothesis else "") for result in results], spent
 
     return turn
@@ -73,13 +76,52 @@ def decoded(case: Case) -> list[Any]:
     return [load_clip(r.path, r.offset, r.duration, RATE, MAX_SECONDS).samples for r in case.corpus.requests]
 
 
-def transformers_pipeline(case: Case, batch_size: int) -> Work:
-    """Run transformers' pipeline on the utterances in their order."""
+def pipeline_on_files(case: Case) -> Work:
+    """Run transformers' pipeline as its documentation does: a list of files, and no options."""
+    from transformers import pipeline
+
+    own: Any = pipeline("automatic-speech-recognition", model=case.folder)
+    files = [request.path for request in case.corpus.requests]
+    return lambda: ([one_line(read["text"]) for read in own(list(files))], {})
+
+
+def pipeline_on_samples(case: Case, batch_size: int) -> Work:
+    """Run transformers' pipeline on decoded utterances in their order."""
     from transformers import pipeline
 
     own: Any = pipeline("automatic-speech-recognition", model=case.folder)
     audio = decoded(case)
     return lambda: ([one_line(read["text"]) for read in own(list(audio), batch_size=batch_size)], {})
+
+
+def forward_passes(case: Case) -> Work:
+    """Run nothing but the model, on inputs that were made before, in the engine's batches and threads."""
+    import torch
+    from transformers import AutoFeatureExtractor, AutoModelForCTC
+
+    limits = get_model(resolve(case.model, trust_unpinned=True), OPTIONS).batch_limits
+    extractor: Any = AutoFeatureExtractor.from_pretrained(case.folder)
+    model: Any = AutoModelForCTC.from_pretrained(case.folder).eval()
+    audio = sorted(decoded(case), key=len, reverse=True)
+    batches = fill_batches([(index, len(samples) / RATE) for index, samples in enumerate(audio)], limits)
+    inputs = [
+        extractor(
+            [audio[i] for i in batch], sampling_rate=RATE, padding=True, return_attention_mask=True, return_tensors="pt"
+        )
+        for batch in batches
+    ]
+    torch.set_num_threads(1)
+
+    def run(features: Any) -> None:
+        with torch.inference_mode():
+            model(**features)
+
+    def turn() -> tuple[list[str], dict[str, Any]]:
+        with ThreadPoolExecutor(cores()) as lanes:
+            list(lanes.map(run, inputs))
+        return [], {}
+
+    return turn
 
 
 def faster_whisper_batched(case: Case, workers: int) -> Work:
@@ -125,6 +167,30 @@ def wav2vec2(folder: Path, size: dict[str, int]) -> str:
     return f"hf:{folder}"
 
 
+def parakeet(folder: Path, size: Size) -> str:
+    """Save a Parakeet-CTC of the size of one of NeMo's FastConformers, with random weights; return its name."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import ParakeetCTCConfig, ParakeetFeatureExtractor, ParakeetForCTC, ParakeetTokenizer
+
+    pieces = ["<unk>", "<pad>", "▁", *LETTERS, *(first + second for first in LETTERS for second in LETTERS)]
+    tokenizer = Tokenizer(models.Unigram([(piece, -float(i)) for i, piece in enumerate(pieces)], unk_id=0))
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    encoder = {
+        "hidden_size": size.width,
+        "num_hidden_layers": size.layers,
+        "num_attention_heads": size.heads,
+        "intermediate_size": 4 * size.width,
+        "subsampling_conv_channels": size.channels,
+    }
+    torch.manual_seed(1)
+    config = ParakeetCTCConfig(vocab_size=len(pieces), pad_token_id=1, encoder_config=encoder)
+    ParakeetForCTC(config).save_pretrained(folder)
+    ParakeetTokenizer(tokenizer_object=tokenizer, unk_token="<unk>", pad_token="<pad>").save_pretrained(folder)
+    ParakeetFeatureExtractor().save_pretrained(folder)
+    return f"hf:{folder}"
+
+
 def real_speech() -> Corpus:
     """Return the recordings in English beside the checkout that fit into a window of Whisper's."""
     requests = [
@@ -138,7 +204,10 @@ def fits(request: Request) -> bool:
 
 
 PIPELINES: dict[str, Callable[[Case], Work]] = {
-    f"pipeline(batch_size={size})": partial(transformers_pipeline, batch_size=size) for size in (1, 8, 32)
+    "pipeline(files)": pipeline_on_files,
+    "pipeline(samples)": partial(pipeline_on_samples, batch_size=1),
+    "pipeline(samples, batch_size=8)": partial(pipeline_on_samples, batch_size=8),
+    "the model alone, in the engine's batches": forward_passes,
 }
 BATCHED: dict[str, Callable[[Case], Work]] = {
     "BatchedInferencePipeline": partial(faster_whisper_batched, workers=1),
@@ -160,16 +229,18 @@ def compare(quick: bool, rounds: int) -> Iterator[dict[str, Any]]:
                     "against": name,
                     "cpu_ratio": ratio(theirs, ours, "cpu"),
                     "wall_ratio": ratio(theirs, ours, "wall"),
-                    "texts_equal": equal_texts(theirs, ours),
+                    "texts_equal": equal_texts(theirs, ours) if theirs[-1].texts else None,
                     "rtfx": ours[-1].facts["audio_seconds"] / ours[-1].facts["seconds"],
                 }
 
 
 def cases(folder: Path, quick: bool) -> Iterator[tuple[Case, dict[str, Callable[[Case], Work]]]]:
     """Yield the cases that can be run here, each with the contenders of its library."""
-    corpus = demo_corpus(every=36 if quick else 6)
-    size = QUICK if quick else BASE
-    yield Case(corpus, wav2vec2(folder / "wav2vec2", size), "hf: Wav2Vec2, random weights"), PIPELINES
+    corpus = demo_corpus(every=36)
+    for size in ("14 M",) if quick else ("14 M", "115 M"):
+        yield Case(corpus, parakeet(folder / size, SIZES[size]), f"hf: Parakeet-CTC, {size}, random weights"), PIPELINES
+    name, width = ("small", QUICK) if quick else ("base", BASE)
+    yield Case(corpus, wav2vec2(folder / name, width), f"hf: Wav2Vec2, {name}, random weights"), PIPELINES
     speech, tiny = real_speech(), tiny_model()
     if tiny and speech.requests:
         yield Case(speech, tiny, "whisper: tiny.en"), BATCHED

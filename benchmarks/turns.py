@@ -41,10 +41,16 @@ class Turn:
 
 def take_turn(work: Work) -> Turn:
     """Do the work once, and return what it cost."""
-    cpu, wall = time.process_time(), time.perf_counter()
+    cpu, wall = cpu_seconds(), time.perf_counter()
     texts, facts = work()
-    spent = time.process_time() - cpu, time.perf_counter() - wall
+    spent = cpu_seconds() - cpu, time.perf_counter() - wall
     return Turn(*spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, texts, facts)
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and of its children that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def run_contender(make: Callable[[Any], Work], case: Any, orders: Connection) -> None:
