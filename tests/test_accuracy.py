@@ -5,8 +5,6 @@ import pytest
 
 from winnow.benchmarking.accuracy import ErrorRate, measure_accuracy
 
-pytestmark = pytest.mark.unmeasured
-
 TEXTS = [
     ("good morning to you", "good morning to you"),
     ("platform nine for moscow", "platform mine for moscow"),

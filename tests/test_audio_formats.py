@@ -22,8 +22,6 @@ from winnow.models.transcription import transcribe
 from winnow.parameters.engine import EngineOptions
 from winnow.schema import UTTERANCE
 
-pytestmark = pytest.mark.unmeasured
-
 RATE = 16_000
 
 

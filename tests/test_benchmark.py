@@ -31,7 +31,6 @@ def models(hears):
     return hears(right=right, wrong=wrong)
 
 
-@pytest.mark.usefixtures("measured_children")
 def test_each_model_is_measured_with_each_batch_size(corpus, models, tmp_path, prefect_server):
     figures = benchmark(manifest=corpus, models=list(models.values()), output=tmp_path / "out", batch_seconds=[2, 5])
     rows = [(row.batch, row.accuracy.wer.rate, row.accuracy.utterances, row.quarantined) for row in figures.rows]

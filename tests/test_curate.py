@@ -19,8 +19,6 @@ from winnow.rules.presets import FILTERS
 from winnow.runs.run_record import load_settings
 from winnow.validation.rules import required_columns, rules_for
 
-pytestmark = pytest.mark.unmeasured
-
 
 def test_large_model_transcribes_only_escalated_rows(manifest, hears, tmp_path):
     corpus = manifest(

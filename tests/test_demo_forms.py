@@ -23,7 +23,6 @@ from winnow.parameters.engine import EngineOptions
 from winnow.runs.verify import verify_run
 from winnow.text.hypothesis import Hypothesis
 
-pytestmark = pytest.mark.unmeasured
 __all__ = ["bucket", "web"]  # fixtures
 
 WHOLE = bool(os.environ.get("WINNOW_FORMS"))

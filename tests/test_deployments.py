@@ -47,8 +47,6 @@ from tests.conftest import CHROMIUM, DEMO, ROOT, flows_run_on, published_rows, r
 from winnow.errors import ChecksFailed, DeploymentFailed, OptionError
 from winnow.runs.lock import lock_folder
 
-pytestmark = pytest.mark.unmeasured
-
 CHROMEDRIVER = shutil.which("chromedriver")
 PICTURES = os.environ.get("WINNOW_PICTURES")
 CREATE_RUN = "/create_flow_run"

@@ -33,8 +33,6 @@ from winnow.parameters.curation import Curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.placement import Dask, Placement
 
-pytestmark = pytest.mark.unmeasured
-
 
 def curation(**parameters):
     return Curation(manifest="corpus.jsonl", output="out", small="small.nemo", **parameters)

@@ -294,7 +294,6 @@ def doctor(folder: Path, *words: object, **environment: str) -> subprocess.Compl
     )
 
 
-@pytest.mark.usefixtures("measured_children")
 def test_command_reports_all_problems_at_once_even_if_torch_cannot_be_imported(tmp_path):
     (tmp_path / "torch").mkdir()
     (tmp_path / "torch" / "__init__.py").write_text("raise OSError('libtorch.so: not there')")

@@ -21,8 +21,6 @@ from winnow.runs.verify import verify_run
 from winnow.schema import UTTERANCE, after_combine, after_score, after_transcribe
 from winnow.text.rover import VoteWeights
 
-pytestmark = pytest.mark.unmeasured
-
 TRANSCRIBED = after_transcribe(after_transcribe(after_transcribe(UTTERANCE, "model1"), "model2"), "model3")
 ROLES = ["model1", "model2", "model3"]
 

@@ -33,8 +33,6 @@ from winnow.text.evidence import TextEvidence
 from winnow.text.hypothesis import Hypothesis
 from winnow.text.metrics import word_error_rate
 
-pytestmark = pytest.mark.unmeasured
-
 OUTPUTS = ("manifest.jsonl", "report.json")
 UTTERANCES = 14
 

@@ -11,8 +11,6 @@ import pytest
 
 from tests.conftest import DEMO, ROOT
 
-pytestmark = pytest.mark.unmeasured
-
 EXAMPLES = ROOT / "examples"
 README = "-- README --"
 

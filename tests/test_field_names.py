@@ -3,7 +3,6 @@
 import json
 
 import pyarrow.parquet as pq
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -11,8 +10,6 @@ from tests.in_process import curate, ensemble
 from winnow.rules.columns import RULE_COLUMNS
 from winnow.rules.field_names import field_of, is_reserved, output_names
 from winnow.schema import FILTERED, after_combine, after_filter, after_gate, after_score, after_transcribe
-
-pytestmark = pytest.mark.unmeasured
 
 
 def test_field_with_the_name_of_a_column_gets_a_prefix_that_depends_on_nothing_else():

@@ -17,8 +17,6 @@ from packaging.utils import canonicalize_name
 from winnow.schema import MENDINGS, QUARANTINE_REASONS
 from winnow.text.evidence import NO_EVIDENCE
 
-pytestmark = pytest.mark.unmeasured
-
 ROOT = Path(__file__).parent.parent
 
 LAYERS = (

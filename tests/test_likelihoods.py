@@ -14,8 +14,6 @@ from winnow.engines.nemo.model import NemoModel
 from winnow.engines.transducer_lattice import utterance_groups
 from winnow.parameters.engine import EngineOptions
 
-pytestmark = pytest.mark.unmeasured
-
 TEXTS = [(0, [3, 5, 5, 9]), (2, [7]), (0, [3, 5, 6]), (1, []), (2, [7, 8, 30, 2, 2, 4, 9, 1, 1]), (1, [4, 4])]
 """Indices of utterances and tokens: repetitions, shared beginnings, nothing, and no order."""
 

@@ -15,7 +15,6 @@ from flows.segment import run_segmentation
 from winnow.parameters.segment import Segment
 from winnow.segmenting.verify import verify_segmentation
 
-pytestmark = pytest.mark.unmeasured
 ROOT = Path(__file__).parent.parent
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import DEMO, pause, resolve_unpinned
+from tests.conftest import DEMO, resolve_unpinned
 from winnow.audio.decode import load_clip
 from winnow.engines.batching import batch_seconds_for
 from winnow.engines.engine import Request
@@ -38,7 +38,6 @@ SHORTEST = sorted(demo_requests(40), key=lambda request: request.duration)
 
 
 @functools.cache
-@pause()
 def open_with_nemo(checkpoint, branch=None):
     """Return the checkpoint as NeMo opens it."""
     model = restore_model(checkpoint, "cpu")
@@ -48,7 +47,6 @@ def open_with_nemo(checkpoint, branch=None):
     return model
 
 
-@pause()
 def nemo_texts(checkpoint, utterances, branch=None, **decoding):
     """Return the texts of NeMo's own transcribe(), one utterance at a time."""
     model = open_with_nemo(checkpoint, branch)

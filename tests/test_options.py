@@ -17,8 +17,6 @@ from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble
 from winnow.schema import QUARANTINE_REASONS, REMEDIES, remedy_for
 
-pytestmark = pytest.mark.unmeasured
-
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*(?:\.[a-z0-9_-]+)*")
 
 COMMANDS = {

@@ -16,8 +16,6 @@ import pytest
 from deployments.deploy import deployments, prefect_yaml
 from tests.conftest import DEMO, ROOT
 
-pytestmark = pytest.mark.unmeasured
-
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 VERSION = PROJECT["project"]["version"]
 PACKAGES = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]

@@ -19,8 +19,6 @@ from winnow.parameters.engine import EngineOptions
 from winnow.runs.run_record import load_settings
 from winnow.text.hypothesis import Hypothesis
 
-pytestmark = pytest.mark.unmeasured
-
 
 @pytest.fixture
 def routed_pass(hears):

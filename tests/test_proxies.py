@@ -7,8 +7,6 @@ import socksio
 from cli.app import main
 from flows.server.proxies import exempt_this_machine, require_usable_proxies
 
-pytestmark = pytest.mark.unmeasured
-
 PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
 

@@ -15,8 +15,6 @@ from cli.app import QUIET, app
 from docs.generate import columns_page, normalization_page, parameters_page
 from winnow.errors import EXIT_CODES
 
-pytestmark = pytest.mark.unmeasured
-
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = {

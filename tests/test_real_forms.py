@@ -14,7 +14,7 @@ from winnow.corpora.peek import peek
 from winnow.corpora.registry import open_source
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
-pytestmark = [pytest.mark.unmeasured, pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/real")]
+pytestmark = pytest.mark.skipif(not REAL.exists(), reason="needs ../shared/real")
 
 FORMS = {
     "nemo": "manifest.jsonl",

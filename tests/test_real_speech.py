@@ -18,8 +18,6 @@ from winnow.engines.model_cache import get_model
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
 
-pytestmark = pytest.mark.unmeasured
-
 ACCEPTED_DOUBT = 2.0  # the demo corpus's limit (demo/real.py)
 ACCEPTED_WER = 0.25
 

@@ -22,8 +22,6 @@ from cli.app import app
 from deployments.pools import POOLS, create_pools
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.unmeasured
-
 HERE = ROOT / "deployments"
 COMPOSE = yaml.safe_load((HERE / "docker-compose.yaml").read_text())
 DASK = list(yaml.safe_load_all((HERE / "kubernetes" / "dask.yaml").read_text()))

@@ -21,8 +21,6 @@ from tests.test_current_folder import hostile_folder
 
 SOAK = "WINNOW_KILLS" in os.environ
 
-pytestmark = pytest.mark.unmeasured
-
 
 @pytest.fixture
 def curate(manifest, hears, tmp_path, prefect_home):

@@ -25,8 +25,6 @@ from winnow.models.transcription import transcribe
 from winnow.parameters.engine import EngineOptions
 from winnow.schema import QUARANTINE_REASONS, UTTERANCE, select_columns
 
-pytestmark = pytest.mark.unmeasured
-
 RATE = 16_000
 MUTATIONS = int(os.environ.get("WINNOW_MUTATIONS", "100"))
 GOOD = 20

@@ -29,7 +29,7 @@ HOSTILE = [
     "</td></table><object data={}/object>",
 ]
 
-pytestmark = [pytest.mark.unmeasured, pytest.mark.skipif(not CHROMIUM, reason="needs chromium")]
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 
 
 @contextmanager

@@ -19,8 +19,6 @@ from winnow.parameters.curation import Curation
 from winnow.parameters.maintenance import Refilter
 from winnow.runs.verify import verify_run
 
-pytestmark = pytest.mark.unmeasured
-
 RATE = 16_000
 
 

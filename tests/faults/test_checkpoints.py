@@ -30,8 +30,6 @@ from winnow.errors import CheckpointError, DiskFull
 from winnow.models.resolve import resolve
 from winnow.parameters.engine import EngineOptions
 
-pytestmark = pytest.mark.unmeasured
-
 CONFIG, WEIGHTS = "model_config.yaml", "model_weights.ckpt"
 TIMES = {name: f"timestamps_asr_{name}" for name in (CONFIG, WEIGHTS)}
 TRACE = "it-ran"

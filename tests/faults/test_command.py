@@ -28,8 +28,6 @@ from winnow.runs.ledger import read_records
 from winnow.runs.storage import location
 from winnow.runs.verify import verify_run
 
-pytestmark = pytest.mark.unmeasured
-
 KILLS = int(os.environ.get("WINNOW_COMMAND_KILLS", "2"))
 ROWS = 40
 

@@ -22,8 +22,6 @@ from winnow.export.verify import verify_export
 from winnow.parameters.export import Export
 from winnow.runs.storage import location
 
-pytestmark = pytest.mark.unmeasured
-
 STEPS = [("drafted", 1), ("in place", 2), ("in place", 4), ("drafted", 6), ("linked", 2), ("linked", 3)]
 
 

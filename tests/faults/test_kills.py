@@ -24,8 +24,6 @@ from winnow.runs.run_record import load_settings
 from winnow.runs.storage import COMMIT_STEPS
 from winnow.runs.verify import verify_run
 
-pytestmark = pytest.mark.unmeasured
-
 KILLS = int(os.environ.get("WINNOW_KILLS", "5"))
 CUTS = [1, 12, 30] if "WINNOW_KILLS" in os.environ else [30]
 

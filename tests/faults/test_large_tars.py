@@ -12,8 +12,6 @@ import pytest
 
 from winnow.corpora.registry import open_source
 
-pytestmark = pytest.mark.unmeasured
-
 MEMBERS, FEW = int(os.environ.get("WINNOW_MEMBERS", "3_000")), 1_000
 BYTES_PER_MEMBER = 400 if MEMBERS > 100_000 else 1_000  # blocks that are read weigh more in a small corpus
 

@@ -29,8 +29,6 @@ from winnow.errors import ManifestError
 from winnow.parameters.redaction import redact_bytes
 from winnow.schema import MENDINGS, QUARANTINE_REASONS, UTTERANCE
 
-pytestmark = pytest.mark.unmeasured
-
 EXAMPLES = int(os.environ.get("WINNOW_EXAMPLES", "100"))
 OURS = ("audio_filepath", "offset", "duration", "text")
 OF_UTTERANCES = (

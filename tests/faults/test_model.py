@@ -20,8 +20,6 @@ from winnow.errors import ModelBroken
 from winnow.parameters.engine import EngineOptions
 from winnow.text.hypothesis import Hypothesis
 
-pytestmark = pytest.mark.unmeasured
-
 REQUESTS = demo_requests(12)
 CULPRIT = REQUESTS[5].path
 

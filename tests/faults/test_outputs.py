@@ -16,8 +16,6 @@ from winnow.runs.run_record import load_settings
 from winnow.runs.shard_files import hashed_name
 from winnow.runs.verify import verify_run
 
-pytestmark = pytest.mark.unmeasured
-
 MUTATIONS = int(os.environ.get("WINNOW_DAMAGES", "1"))
 """How often each file is mutated."""
 

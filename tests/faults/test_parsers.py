@@ -24,8 +24,6 @@ from winnow.engines.nemo.archive import RuleViolation
 from winnow.errors import CheckpointError
 from winnow.models.resolve import resolve
 
-pytestmark = pytest.mark.unmeasured
-
 DOCUMENTS = int(os.environ.get("WINNOW_DOCUMENTS", "100"))
 
 CLASS = f"target: {ASR}.models.EncDecCTCModel\n"

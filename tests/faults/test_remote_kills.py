@@ -12,7 +12,6 @@ from tests.faults.test_kills import curate, dataset, exit_code, start
 from tests.object_store import REQUESTS, forget_connections
 from winnow.parameters.curation import Curation
 
-pytestmark = pytest.mark.unmeasured
 __all__ = ["audio", "bucket", "web"]  # fixtures
 
 USUAL = {("here", "WebDataset"), ("on the web", "NeMo tarred")}

@@ -4,15 +4,12 @@ import os
 import time
 from collections import Counter
 
-import pytest
 from prefect import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from flows import curate as flow
 from tests.conftest import published_rows
 from winnow.runs.ledger import read_records
-
-pytestmark = pytest.mark.unmeasured
 
 SHARDS = int(os.environ.get("WINNOW_SHARDS", "8"))
 WRITE_TIMEOUT = 60.0  # seconds for the server to write the last events

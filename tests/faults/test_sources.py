@@ -18,8 +18,6 @@ from winnow.audio.remote import fetch as fetching
 from winnow.parameters.curation import Curation
 from winnow.runs.verify import verify_run
 
-pytestmark = pytest.mark.unmeasured
-
 NAMES = "abcd"
 
 

@@ -29,8 +29,6 @@ from winnow.runs.shard_files import read_table, store_table
 from winnow.runs.storage import location, put, put_if_absent
 from winnow.runs.verify import verify_run
 
-pytestmark = pytest.mark.unmeasured
-
 RACES = int(os.environ.get("WINNOW_RACES", "5"))
 
 

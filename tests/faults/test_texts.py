@@ -24,8 +24,6 @@ from winnow.text.spelled_like import differences
 from winnow.text.text_stats import TEXT_STATS
 from winnow.text.writing_style import WritingStyle, candidate_spellings
 
-pytestmark = pytest.mark.unmeasured
-
 ALL = bool(os.environ.get("WINNOW_TEXTS"))
 LINE = 2**20 if ALL else 2**14  # characters
 TIMES, SECONDS = 30, 5.0 if ALL else 0.3

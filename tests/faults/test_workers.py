@@ -32,7 +32,7 @@ KILLS = int(os.environ.get("WINNOW_WORKER_KILLS", "1"))
 ROWS = 120 if "WINNOW_WORKER_KILLS" in os.environ else 40
 POISON = 19
 
-pytestmark = [pytest.mark.unmeasured, pytest.mark.usefixtures("prefect_server")]
+pytestmark = pytest.mark.usefixtures("prefect_server")
 
 DIE_ON_POISON = """
 import os, signal, sys
