@@ -40,6 +40,7 @@ from flows.curate import curate
 from flows.doctor import doctor
 from flows.download_models import download_models
 from flows.export import export
+from flows.incremental import incremental
 from flows.refilter import refilter
 from flows.relabel import relabel
 from flows.segment import segment
@@ -323,26 +324,16 @@ def test_wrong_value_is_refused_when_a_run_is_triggered(server, parameters, erro
     assert error in answer.json()["detail"]
 
 
-def test_triggered_runs_complete_or_fail_with_a_notification(server, manifest, hears, tmp_path):
-    corpus = manifest({"audio_filepath": "a.wav", "text": "hello"}, {"audio_filepath": "b.wav", "text": "goodbye"})
-    models = hears(small={"a.wav": "hello", "b.wav": "hello"}, german={"c.wav": "hallo"})
-    routes = {"de": {"small": models["german"], "large": None}}
-    parameters = {"manifest": str(corpus), "small": models["small"], "large": None, "languages": routes}
+def test_failed_run_has_one_sentence_as_its_state_and_sends_it(server, manifest, hears, tmp_path):
+    corpus = manifest({"audio_filepath": "a.wav", "text": "hello"})
+    small = hears(small={"a.wav": "hello"})["small"]
+    parameters = {"manifest": str(corpus), "small": small, "large": None, "output": str(tmp_path / "taken")}
     (tmp_path / "taken").mkdir()
     with lock_folder(tmp_path / "taken", {"name": "another run"}):
-        refused = server.trigger("curate/cpu", **parameters, output=str(tmp_path / "taken")).raise_for_status().json()
-        increment = (
-            server.trigger("incremental/cpu", **parameters, output=str(tmp_path / "increments"))
-            .raise_for_status()
-            .json()
-        )
-        refused = server.wait_for(refused)
+        refused = server.wait_for(server.trigger("curate/cpu", **parameters).raise_for_status().json())
     assert refused["state"]["type"] == "FAILED"
     assert f"{tmp_path / 'taken'} is in use by another run" in refused["state"]["message"]
     assert refused["state"]["message"] in wait_until(lambda: server.notifications)[0]["text"]
-
-    assert server.wait_for(increment)["state"]["type"] == "COMPLETED"
-    assert [row["decision"] for row in published_rows(tmp_path / "increments" / "0001")] == ["keep", "drop"]
     about_the_refused = [refused["state"]["message"] in notification["text"] for notification in server.notifications]
     assert all(about_the_refused)  # a busy server may deliver one twice
 
@@ -501,21 +492,24 @@ def test_run_is_started_from_the_form_and_its_report_is_shown(server, browser, s
             browser.picture("report.png", 1600)
 
 
-def test_maintenance_flows_record_what_they_found(server, manifest, hears, tmp_path, monkeypatch):
+def test_flows_record_what_they_found(server, manifest, hears, tmp_path, monkeypatch):
     """The doctor's process that would import torch finds none, which takes less time."""
     (tmp_path / "torch.py").write_text("raise ImportError('not here')")
     small = pinned("small")
-    corpus = manifest({"audio_filepath": "a.wav", "text": "hello"})
-    models = hears(one={"a.wav": "hello"})
+    corpus = manifest({"audio_filepath": "a.wav", "text": "hello"}, {"audio_filepath": "b.wav", "text": "goodbye"})
+    models = hears(one={"a.wav": "hello", "b.wav": "hello"}, german={"c.wav": "hallo"})
+    routes = {"de": {"small": models["german"]}}
     with flows_run_on(server.api, server.home):
         download_models(models=[small])
         benchmark(manifest=corpus, models=[models["one"]], output=tmp_path / "figures")
+        incremental(manifest=corpus, small=models["one"], languages=routes, output=tmp_path / "increments")
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT)]))
         with pytest.raises(ChecksFailed, match=r"no\.nemo: no such file \(remedy: give another model: "):
             doctor(small=str(tmp_path / "no.nemo"))
-    names = ("download-models", "benchmark", "doctor")
+    assert [row["decision"] for row in published_rows(tmp_path / "increments" / "0001")] == ["keep", "drop"]
+    names = ("download-models", "benchmark", "incremental", "doctor")
     runs = {name: server.post("flow_runs/filter", flows={"name": {"any_": [name]}})[0] for name in names}
-    assert [run["state"]["type"] for run in runs.values()] == ["COMPLETED", "COMPLETED", "FAILED"]
+    assert [run["state"]["type"] for run in runs.values()] == [*["COMPLETED"] * 3, "FAILED"]
     assert "no.nemo: no such file (remedy: give another model: " in runs["doctor"]["state"]["message"]
     tables = {
         artifact["key"]: artifact["data"]

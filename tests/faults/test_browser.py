@@ -54,7 +54,7 @@ def canary_server() -> Iterator[tuple[str, list[str]]]:
 def dom_of(address: str, profile: Path) -> str:
     """Return the page's DOM in a browser after its scripts ran."""
     flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--disable-extensions"]
-    command = [str(CHROMIUM), *flags, "--virtual-time-budget=20000", "--dump-dom", address]
+    command = [str(CHROMIUM), *flags, "--virtual-time-budget=4000", "--dump-dom", address]
     return subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=90, check=True
     ).stdout.decode()
