@@ -82,7 +82,7 @@ def processor_class(model_type: str) -> Any:
     import transformers
     from transformers.models.auto import processing_auto
 
-    names: Any = processing_auto.PROCESSOR_MAPPING_NAMES  # type: ignore[attr-defined]
+    names: Any = processing_auto.PROCESSOR_MAPPING_NAMES
     return getattr(transformers, names.get(model_type) or "", None)
 
 
