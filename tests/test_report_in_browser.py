@@ -16,8 +16,6 @@ from winnow.reports.summary import ReportContext, summarize
 from winnow.runs.run_record import RunRecord
 from winnow.schema import ShardedManifest
 
-pytestmark = pytest.mark.unmeasured
-
 CHROMEDRIVER = shutil.which("chromedriver")
 PICTURES = os.environ.get("WINNOW_REPORT_PICTURES")
 """Folder for a picture of each view; without it none are taken."""

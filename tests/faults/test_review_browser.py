@@ -36,7 +36,7 @@ CHROMEDRIVER = shutil.which("chromedriver")
 PICTURES = os.environ.get("WINNOW_REVIEW_PICTURES")
 """A folder for screenshots of the run in WINNOW_REVIEW_RUN."""
 
-pytestmark = [pytest.mark.unmeasured, pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="needs chromium")]
+pytestmark = pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="needs chromium")
 
 FLAGS = ("headless=new", "no-sandbox", "disable-gpu", "disable-background-networking", "mute-audio")
 AUTOPLAY = "autoplay-policy=no-user-gesture-required"

@@ -22,8 +22,6 @@ from winnow.runs.storage import COMMIT_STEPS
 from winnow.runs.verify import verify_run
 from winnow.segmenting.verify import verify_segmentation
 
-pytestmark = pytest.mark.unmeasured
-
 KILLS = int(os.environ.get("WINNOW_KILLS", "40")) // 10
 FILES = ("manifest.jsonl", "left_out.jsonl", "words.ctm", "textgrids/00001-a.TextGrid")
 
