@@ -17,7 +17,7 @@ LONG = 6  # words of a run that says much without a rare seed
 MOST_SKIPPED = 100  # words between two runs of a chain, read or written
 LOOK_BACK = 200  # runs
 LEAST = 10  # words of a chain
-SKIP_COST = 0.1  # words, for each that is skipped in both
+SKIP_COST = 0.1  # words, for each that is skipped, in what was read or written, whichever is more
 
 
 class Run(NamedTuple):
@@ -127,7 +127,7 @@ def gain(run: Run, after: Run) -> float:
         return float("-inf")
     new = after.length + min(0, read, written)
     shift = abs(read - written)
-    return new - log2(1 + shift) / 2 - SKIP_COST * max(0, min(read, written)) if new > 0 else float("-inf")
+    return new - log2(1 + shift) / 2 - SKIP_COST * max(0, read, written) if new > 0 else float("-inf")
 
 
 def without_overlaps(chain: Chain) -> Chain:
