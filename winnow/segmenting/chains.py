@@ -17,7 +17,7 @@ LONG = 6  # words of a run that says much without a rare seed
 MOST_SKIPPED = 100  # words between two runs of a chain, read or written
 LOOK_BACK = 200  # runs
 LEAST = 10  # words of a chain
-SKIP_COST = 0.1  # words, for each that is skipped, in what was read or written, whichever is more
+SKIP_COST = 0.2  # words, for each that is skipped, in what was read or written, whichever is more
 
 
 class Run(NamedTuple):
