@@ -11,6 +11,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 
 from winnow.audio.drafts import has_other_name, mark_used_if_whole, name_also, point, remove_alone, seal
@@ -73,9 +74,9 @@ class AudioCache:
                 added(key)
 
     def path_of(self, key: str, of: str | None) -> Path:
-        """Return where the file of a key is, if it is there: all versions of something are in one folder."""
+        """Return where the file of a key is, if it is there: in one of sixteen folders, as are all versions of it."""
         name = hashed(key)
-        return self.folder / f"{(name if of is None else hashed(of))[:2]}/{name}"
+        return self.folder / f"{(name if of is None else hashed(of))[0]}/{name}"
 
     def prepare(self, folder: Path) -> None:
         """Make a folder for files of the cache."""
@@ -146,7 +147,7 @@ class AudioCache:
 
     def files(self) -> Iterator[tuple[int, int, Path]]:
         """Yield for each complete file when it was used last [ns], its size [bytes] and its path."""
-        for path in self.folder.glob("??/*"):
+        for path in self.folder.glob("*/*"):
             if not path.suffix:
                 with suppress(FileNotFoundError):
                     status = path.stat()
@@ -161,7 +162,7 @@ class AudioCache:
                 break
             path.unlink(missing_ok=True)
             total -= size
-        for latest in self.folder.glob(f"??/*{LATEST}"):
+        for latest in self.folder.glob(f"*/*{LATEST}"):
             remove_alone(latest)
         return total
 
@@ -170,11 +171,12 @@ class AudioCache:
         if folder in self._tidied:
             return
         self._tidied.add(folder)
-        for draft in folder.glob(f"??/*{DRAFT}"):
+        for draft in folder.glob(f"*/*{DRAFT}"):
             with suppress(BlockingIOError), locked(draft, wait=False):
                 pass
 
 
+@lru_cache(4096)
 def hashed(key: str) -> str:
     return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
 
