@@ -178,6 +178,21 @@ def test_draft_of_a_killed_process_is_tidied_and_made_again(cache):
     assert cache.file("a", writes(3)).read_bytes() == b"xxx"
 
 
+def test_file_of_a_process_that_was_killed_before_it_removed_its_draft_is_not_written_to(cache):
+    kept = cache.file("a, 1", writes(600), of="a")
+    cache.path_of("a", "a").with_suffix(".latest").rename(cache.path_of("a", "a").with_suffix(".draft"))
+
+    def make(path):
+        path.write_bytes(b"other")
+        assert kept.read_bytes() == b"x" * 600
+        return "a, 2"
+
+    cache.add_first("a", make, str)
+    assert cache.file("a, 1", refuse, of="a").read_bytes() == b"x" * 600
+    assert cache.file("a, 2", refuse, of="a").read_bytes() == b"other"
+    assert list(cache.folder.rglob("*.draft")) == []
+
+
 @pytest.mark.parametrize(
     ("text", "size"),
     [("20GB", 20 * 10**9), ("500 MB", 5 * 10**8), ("1GiB", 2**30), ("1.5kB", 1500), ("2T", 2 * 10**12), ("7", 7)],

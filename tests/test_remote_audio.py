@@ -29,6 +29,7 @@ from winnow.audio.remote import connections, pace
 from winnow.audio.remote import fetch as fetching
 from winnow.audio.remote.fetch import local_path
 from winnow.corpora.nemo_jsonl.parse_line import parse_line
+from winnow.engines.isolation import run_in_child
 from winnow.errors import OptionError
 
 
@@ -188,6 +189,17 @@ def test_server_that_states_no_version_is_asked_for_the_file_in_each_pass_and_no
         assert web.asked == {("GET", "/a.wav"): requests}
         assert len(list(AUDIO_CACHE.files())) == 1
     fetching.VERSIONS.forget()
+    assert list(AUDIO_CACHE.files()) == []
+
+
+def test_copies_of_files_without_a_version_end_with_their_process(web):
+    def unversioned(handler):
+        handler.send_with({"Content-Length": 5}, b"audio")
+
+    web.faults["/a.wav"] = unversioned
+    run_in_child(local_path, f"{web.url}/a.wav")
+    subprocess.run([sys.executable, "-c", DOWNLOAD, f"{web.url}/a.wav"], check=True, stdout=subprocess.DEVNULL)
+    assert web.asked["GET", "/a.wav"] == 2
     assert list(AUDIO_CACHE.files()) == []
 
 

@@ -105,8 +105,12 @@ class AudioCache:
     def draft_of(self, path: Path) -> Iterator[Path]:
         """Yield where a file is to be written before it is kept, while nobody else writes there; raises DiskFull."""
         try:
-            with locked(path.with_suffix(DRAFT)) as draft:
-                yield draft
+            while True:
+                with locked(path.with_suffix(DRAFT)) as draft:
+                    if has_other_name(draft):  # a process died after it had completed the file: it stays as it is
+                        continue
+                    yield draft
+                    return
         except OSError as error:
             if error.errno in DISK_FULL_ERRORS:
                 raise DiskFull(

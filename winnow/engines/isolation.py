@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, TypeVar
 
 from winnow.audio.audio_cache import AUDIO_CACHE
+from winnow.audio.remote.fetch import VERSIONS
 from winnow.engines.engine import Checkpoint, Request
 from winnow.engines.inference import Result, transcribe_requests
 from winnow.engines.model_cache import get_model
@@ -112,6 +113,7 @@ def main() -> None:
         outcome: Any = function(*args)
     except Exception as error:
         outcome = error
+    VERSIONS.forget()  # the parent kills this process as soon as it has the outcome
     output.write(pickle.dumps(outcome))
     output.close()
     os._exit(0)

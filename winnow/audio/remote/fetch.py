@@ -6,6 +6,7 @@ the version. Downloads are complete, and of one version. What may pass is tried 
 left alone for a while, so that it costs bounded time and not a wait for each file.
 """
 
+import atexit
 import threading
 import time
 import uuid
@@ -93,6 +94,7 @@ def unknown_version() -> str:
 
 
 VERSIONS = Versions()
+atexit.register(VERSIONS.forget)
 
 
 def open_remote(url: str, root: str | None = None) -> AudioFile:
