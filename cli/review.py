@@ -28,7 +28,7 @@ def review(
     most: int,
 ) -> None:
     """Read or write the files that are named; serve the app if none is."""
-    session = Session(output, reviewer or getpass.getuser())
+    session = Session(output, reviewer or user_name())
     try:
         for warning in session.warnings:
             errors.print(f"winnow: {warning}", markup=False, soft_wrap=True)
@@ -43,6 +43,14 @@ def review(
             serve(session, port)
     finally:
         session.close()
+
+
+def user_name() -> str:
+    """Return the name of the user on this machine; raises OptionError where it has none, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise OptionError("--reviewer: expected a name, since this user has none here") from error
 
 
 def say(sentence: str) -> None:

@@ -10,8 +10,12 @@ import soundfile
 from fastapi.testclient import TestClient
 
 from cli.app import main
+from cli.review import user_name
 from tests.in_process import curate
+from winnow.audio.measurements import BadAudio
+from winnow.errors import InputError, OptionError
 from winnow.review.estimates import estimate
+from winnow.review.label_studio import read_annotations
 from winnow.review.ordering import CONTROL_EVERY, by_worth, review_queue
 from winnow.review.server import make_app
 from winnow.review.session import Session
@@ -69,6 +73,14 @@ def test_estimate_counts_the_sample_up_to_the_first_row_that_no_one_decided(deci
     assert 0 <= made.low <= (made.share or 0) <= made.high <= 1
 
 
+def test_user_without_a_name_has_to_give_one(monkeypatch):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 2**31 - 7)
+    with pytest.raises(OptionError, match=r"^--reviewer: expected a name"):
+        user_name()
+
+
 @pytest.fixture
 def run(manifest, hears, tmp_path) -> Path:
     """A finished run: b, c and d are dropped, e has no audio, and f is a second of a longer file."""
@@ -97,6 +109,8 @@ def test_app_lists_shows_plays_and_writes_what_is_decided(run, tmp_path):
     for address in ("/", "/api/run", "/wrong/api/rows", "/wrong/", f"/{TOKEN}/../session.py", f"/{TOKEN}/index.py"):
         assert client.get(address).status_code == 404, address
     assert client.post("/wrong/api/verdicts", json={"line": 1, "kind": "keep"}).status_code == 404
+    no_json = {"content": b"{", "headers": {"Content-Type": "application/json"}}
+    assert client.post("/wrong/api/verdicts", **no_json).status_code == 404
     assert client.get(f"/{TOKEN}/", headers={"Host": "evil.example"}).status_code == 400
     page = client.get(f"/{TOKEN}/")
     assert "default-src 'none'" in page.headers["content-security-policy"]
@@ -132,6 +146,9 @@ def test_app_lists_shows_plays_and_writes_what_is_decided(run, tmp_path):
     picture = client.get(f"/{TOKEN}/api/rows/6/picture").json()
     assert (picture["seconds"], set(picture["peaks"])) == (1.0, {-64})
     assert client.get(f"/{TOKEN}/api/rows/5/audio.wav").json() == {"detail": "AUDIO_MISSING: no such file"}
+
+    with pytest.raises(BadAudio, match="AUDIO_MISSING"):
+        session.clips.wav({"id": 7, "path": None, "detail": "no audio_filepath"})
 
     def say(line, kind, text=None):
         answer = client.post(
@@ -211,6 +228,17 @@ def label_studio(run: Path, tmp_path: Path) -> None:
     new = [one for one in read_verdicts(run).verdicts if one.reviewer == "cleo@example.org"]
     assert {(one.line, one.kind, one.text) for one in new} == {(1, "drop", None), (4, "edit", "seven eight")}
     assert len(new) == 2
+    annotation = tasks[0]["annotations"][0]
+    annotation |= {"id": 99, "result": [{"type": "relation", "from_id": "x", "to_id": "y"}, drop]}
+    annotation["completed_by"] = "x" * 101
+    file.write_text(json.dumps(tasks))
+    session = Session(str(run), "anna")
+    with pytest.raises(InputError, match=r"line \d: annotation 99: reviewer: String should have at most 100"):
+        read_annotations(session, file)
+    annotation["completed_by"] = None
+    file.write_text(json.dumps(tasks))
+    assert read_annotations(session, file) == 1
+    session.close()
     tasks[0]["data"]["row"] = "0" * 32
     file.write_text(json.dumps(tasks))
     with pytest.raises(SystemExit, match="2"):

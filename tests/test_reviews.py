@@ -20,6 +20,7 @@ from winnow.errors import OutputError, RunMismatch
 from winnow.parameters.filter import Filter
 from winnow.parameters.maintenance import Refilter
 from winnow.reports.summary import ReviewedCount
+from winnow.review.session import Session
 from winnow.runs import ledger
 from winnow.runs.shard_files import read_table
 from winnow.runs.verify import verify_run
@@ -73,6 +74,16 @@ def test_last_verdict_that_was_not_undone_stands(verdicts, expected):
 def test_verdict_that_says_nothing_is_refused(values):
     with pytest.raises(ValueError, match="validation error"):
         verdict(1, **({"kind": "keep"} | values))
+
+
+def test_text_that_a_reviewer_wrote_in_several_lines_is_one_line():
+    assert verdict(1, "edit", text="one two\r\n three\n\u2028four \n").text == "one two three four"
+
+
+def test_verdict_that_cannot_be_written_is_an_error_that_says_so(tmp_path):
+    (tmp_path / "reviews").write_text("")
+    with pytest.raises(OutputError, match=r"reviews: File exists: the verdict was not written"):
+        VerdictFile(tmp_path, "anna").append(verdict(1, "keep"))
 
 
 def test_line_that_was_being_written_does_not_count_and_any_other_damage_is_an_error(tmp_path):
@@ -166,7 +177,8 @@ def test_refilter_follows_the_verdicts_whatever_the_rules_say(run, tmp_path, mon
     for number, (name, kind, text) in enumerate(
         [("a", "drop", None), ("b", "keep", None), ("c", "edit", "five six"), ("e", "keep", None), ("d", "flag", None)]
     ):
-        file.append(verdict(number, kind, keys[name], **({"text": text} if text else {})))
+        about = {"line": "abcde".index(name) + 1} | ({"text": text} if text else {})
+        file.append(verdict(number, kind, keys[name], **about))
     report = refilter(run, tmp_path / "new", max_wer=0.1)
     assert texts_and_decisions(tmp_path / "new") == {
         "a": ("one two", "drop", "REVIEWED", "drop"),
@@ -191,6 +203,13 @@ def test_refilter_follows_the_verdicts_whatever_the_rules_say(run, tmp_path, mon
     lines = map(json.loads, (tmp_path / "new" / "manifest.jsonl").read_text().splitlines())
     assert [line["text"] for line in lines] == ["three nine", "five six", "seven eight"]
     assert open_run(tmp_path / "new").report == report
+
+    # a text that was edited is right in the run that has it
+    session = Session(str(tmp_path / "new"), "anna")
+    session.decide(4, "keep")
+    kept = session.estimates()["keep"]
+    session.close()
+    assert (kept.reviewed, kept.right) == (3, 3)
 
     # what a run was made with counts in the runs that are made from it, and may be taken back there
     again = VerdictFile(tmp_path / "new", "ben")

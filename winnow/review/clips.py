@@ -12,7 +12,7 @@ import soundfile
 
 from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.audio.decode import Clip, load_clip, resample
-from winnow.audio.measurements import Samples
+from winnow.audio.measurements import BadAudio, Samples
 from winnow.listening.measure import RATE
 from winnow.listening.mel import mel_power
 from winnow.parameters.ensemble import Settings
@@ -51,6 +51,8 @@ class Clips:
 
     def load(self, row: dict[str, Any], rate: int | None) -> Clip:
         """Decode the audio of a row; raises BadAudio."""
+        if not row["path"]:  # its line in the manifest names none
+            raise BadAudio("AUDIO_MISSING", row["detail"] or "its line names no audio")
         return load_clip(
             row["path"],
             row["offset"],

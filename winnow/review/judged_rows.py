@@ -38,8 +38,12 @@ class JudgedRows:
         (row,) = table.filter(pc.equal(table["id"], line)).to_pylist()
         return dict(row)
 
+    def some(self, shard: str, lines: Iterable[int], columns: Iterable[str]) -> pa.Table:
+        """Read some rows of a shard, with `id` and those of the columns that there are."""
+        rows = read_columns(self._files[shard], {"id", *columns})
+        return rows.filter(pc.is_in(rows["id"], pa.array(sorted(lines), pa.int64())))
+
     def keys(self, shard: str, lines: Iterable[int]) -> dict[int, str]:
         """Return the keys of some rows of a shard, by their lines."""
-        rows = read_columns(self._files[shard], {"id", *KEY_COLUMNS})
-        rows = rows.filter(pc.is_in(rows["id"], pa.array(sorted(lines), pa.int64())))
+        rows = self.some(shard, lines, KEY_COLUMNS)
         return dict(zip(rows["id"].to_pylist(), row_keys(rows), strict=True))

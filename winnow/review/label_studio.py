@@ -39,8 +39,8 @@ LOCAL_FILES = "/data/local-files/?d="
 class Result(BaseModel):
     """A part of an annotation: what was chosen, or what was written."""
 
-    from_name: str
-    value: dict[str, Any]
+    from_name: str = ""  # empty in a relation between others
+    value: dict[str, Any] = {}
 
 
 class Annotation(BaseModel):
@@ -57,12 +57,13 @@ class Annotation(BaseModel):
     def reviewer(self) -> str:
         by = self.completed_by
         name = (by.get("email") or by.get("id")) if isinstance(by, dict) else by
-        return str(name) if isinstance(name, str) else f"label-studio {name}"
+        return name if isinstance(name, str) and name else f"label-studio {name or ''}".strip()
 
     def given(self, name: Literal["choices", "text"], of: str) -> str | None:
         """Return the first choice, or the first text, of the control of this name."""
         values = [result.value.get(name) for result in self.result if result.from_name == of]
-        return next((str(value[0]) for value in values if isinstance(value, list) and value), None)
+        given = (value[0] if isinstance(value, list) and value else value for value in values)
+        return next((str(value) for value in given if value), None)
 
 
 class Data(BaseModel):
@@ -139,7 +140,7 @@ def read_annotations(session: Session, file: Path) -> int:
 
 
 def verdicts_of(session: Session, task: Task) -> Iterator[Verdict]:
-    """Yield the verdicts of a task's annotations."""
+    """Yield the verdicts of a task's annotations; raises InputError for what no verdict can have."""
     row = session.row(task.data.line)[1]
     if row_key(row) != task.data.row:
         raise InputError(f"line {task.data.line}: not the row that its task was made from: import it into its own run")
@@ -148,7 +149,11 @@ def verdicts_of(session: Session, task: Task) -> Iterator[Verdict]:
             identity = f"{task.data.row} {annotation.id} {annotation.updated_at or annotation.created_at}"
             values = {"id": xxhash.xxh3_128_hexdigest(identity.encode()), "row": task.data.row, "line": task.data.line}
             at = annotation.updated_at or annotation.created_at
-            yield Verdict.model_validate(values | said | {"reviewer": annotation.reviewer, "at": at})
+            try:
+                yield Verdict.model_validate(values | said | {"reviewer": annotation.reviewer, "at": at})
+            except ValidationError as error:
+                ((name, *_), problem) = error.errors()[0]["loc"], error.errors()[0]["msg"]
+                raise InputError(f"line {task.data.line}: annotation {annotation.id}: {name}: {problem}") from error
 
 
 def said_by(annotation: Annotation, reference: str) -> dict[str, str] | None:

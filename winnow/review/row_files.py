@@ -25,12 +25,25 @@ def write_rows(session: Session, file: Path) -> int:
     if file.suffix not in (".csv", ".jsonl"):
         raise OptionError(f"--rows {file}: expected a name that ends in .csv or .jsonl")
     dropped = np.asarray(session.index.rows["decision"].to_pandas() == "drop")
-    said, rows = session.standing(), []
-    for index in session.index.queue.order[dropped[session.index.queue.order]].tolist():
-        row = session.row(session.index.rows["id"][index].as_py())[1] | state_of(said.get(index))
+    order = session.index.queue.order[dropped[session.index.queue.order]].tolist()
+    found, said, rows = read_rows(session, order), session.standing(), []
+    for index in order:
+        row = found[index] | state_of(said.get(index))
         rows.append({name: row.get(name) for name in COLUMNS})
     put(file, as_csv(rows) if file.suffix == ".csv" else as_json_lines(rows))
     return len(rows)
+
+
+def read_rows(session: Session, indexes: list[int]) -> dict[int, dict[str, Any]]:
+    """Return rows by their indexes; each shard is read once, in whatever order its rows are."""
+    by_shard: dict[str, dict[int, int]] = {}
+    for index in indexes:
+        by_shard.setdefault(session.index.shard_of(index), {})[session.index.rows["id"][index].as_py()] = index
+    return {
+        lines[row["id"]]: row
+        for shard, lines in by_shard.items()
+        for row in session.rows.some(shard, lines, COLUMNS).to_pylist()
+    }
 
 
 def as_csv(rows: list[dict[str, Any]]) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, Field, ValidationError
@@ -44,17 +44,23 @@ class Said(BaseModel, extra="forbid"):
 def make_app(session: Session, token: str) -> FastAPI:
     """Return the app of a review."""
 
-    def check_token(token_given: str) -> None:
-        if not secrets.compare_digest(token_given.encode(), token.encode()):
-            raise HTTPException(404)
+    async def guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        """Answer 404 without the token, before anything else is looked at; forbid the page to fetch from elsewhere."""
+        given = request.scope["path"].removeprefix("/").partition("/")[0]
+        if secrets.compare_digest(given.encode(), token.encode()):
+            response = await call_next(request)
+        else:
+            response = JSONResponse({"detail": "Not Found"}, status_code=404)
+        response.headers.update(HEADERS)
+        return response
 
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost", "testserver"])
-    app.middleware("http")(add_headers)
+    app.middleware("http")(guard)
     app.add_exception_handler(WinnowError, explain)
     app.add_exception_handler(ValidationError, explain)
     app.add_exception_handler(BadAudio, explain)
-    router = APIRouter(prefix="/{token_given}", dependencies=[Depends(check_token)])
+    router = APIRouter(prefix=f"/{token}")
     add_routes(router, session)
     for address, name in FILES.items():
         router.add_api_route(f"/{address}", serve_file(PAGE / name), response_class=FileResponse)
@@ -99,13 +105,6 @@ def add_routes(router: APIRouter, session: Session) -> None:
 
 def serve_file(file: Path) -> Callable[[], FileResponse]:
     return lambda: FileResponse(file)
-
-
-async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Forbid the page to fetch from elsewhere, and others to show it or to learn its address."""
-    response = await call_next(request)
-    response.headers.update(HEADERS)
-    return response
 
 
 async def explain(request: Request, error: Exception) -> JSONResponse:

@@ -132,8 +132,13 @@ class Session:
 
     def estimates(self) -> dict[str, Estimate]:
         """Return what share of kept and of dropped rows was decided rightly, by the random samples among them."""
-        kinds = {index: stands.decided.kind for index, stands in self.standing().items() if stands.decided}
+        kinds = {index: self._said_of_text(index, one.decided) for index, one in self.standing().items() if one.decided}
         return {name: estimate(name, sample, kinds) for name, sample in self.index.queue.controls.items()}
+
+    def _said_of_text(self, index: int, verdict: Verdict) -> str:
+        """Return what a verdict says of the text that the row has now, which may be that of an edit before this run."""
+        own = verdict.kind == "edit" and verdict.text == self.index.rows["text"][index].as_py()
+        return "keep" if own else verdict.kind
 
     def progress(self) -> dict[str, Any]:
         """Return how many rows were decided, each way and by each person, and the estimates."""

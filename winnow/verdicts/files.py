@@ -65,16 +65,23 @@ class VerdictFile:
     def append(self, verdict: Verdict) -> None:
         """Write a verdict; after an error, the next one goes to another file, as a line may have been cut off."""
         line = verdict.model_dump_json(exclude_none=True).encode() + b"\n"
-        with self._lock, raise_if_disk_full(self._folder):
+        with self._lock:
             try:
-                if self._descriptor is None:
-                    self._descriptor = self._create()
-                while line:
-                    line = line[os.write(self._descriptor, line) :]
-                os.fsync(self._descriptor)
+                with raise_if_disk_full(self._folder):
+                    self._write(line)
+            except OSError as error:
+                self._close()
+                raise OutputError(f"{self._folder}: {error.strerror}: the verdict was not written") from error
             except BaseException:
                 self._close()
                 raise
+
+    def _write(self, line: bytes) -> None:
+        if self._descriptor is None:
+            self._descriptor = self._create()
+        while line:
+            line = line[os.write(self._descriptor, line) :]
+        os.fsync(self._descriptor)
 
     def close(self) -> None:
         with self._lock:

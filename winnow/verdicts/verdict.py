@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
 
 from winnow.text.normalize import MAX_TEXT
 
@@ -12,6 +12,11 @@ Kind = Literal["keep", "drop", "edit", "flag", "unflag", "undo"]
 
 DECIDING = ("keep", "drop", "edit")
 """Kinds that decide about a row; the others mark it, or take a verdict back."""
+
+
+def join_lines(text: str) -> str:
+    """Return a text in one line, as a reference is."""
+    return " ".join(filter(None, map(str.strip, text.splitlines())))
 
 
 class Verdict(BaseModel, frozen=True, extra="forbid"):
@@ -25,7 +30,7 @@ class Verdict(BaseModel, frozen=True, extra="forbid"):
     row: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     line: Annotated[int, Field(ge=1)]
     kind: Kind
-    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT)] | None = None
+    text: Annotated[str, AfterValidator(join_lines), Field(min_length=1, max_length=MAX_TEXT)] | None = None
     undoes: str | None = None
     reviewer: Annotated[str, Field(min_length=1, max_length=100)]
     at: AwareDatetime
