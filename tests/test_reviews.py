@@ -226,6 +226,15 @@ def test_refilter_follows_the_verdicts_whatever_the_rules_say(run, tmp_path, mon
     app(["resume", str(tmp_path / "new")], result_action="return_value")
     assert resumed == [str(run), str(tmp_path / "new"), True]
 
+    # what rules would keep of such a run is what a run with them keeps
+    app(
+        ["refilter", str(tmp_path / "new"), "--filter.max-wer", "0.1", "--json", str(tmp_path / "shown.json")],
+        result_action="return_value",
+    )
+    shown = json.loads((tmp_path / "shown.json").read_text())
+    counts = {name: shown[name]["utterances"] for name in ("kept by these rules", "no longer kept", "newly kept")}
+    assert counts == {"kept by these rules": 3, "no longer kept": 0, "newly kept": 0}
+
     # the same command again makes the same run, and other verdicts are another run
     assert refilter(run, tmp_path / "new", max_wer=0.1) == report
     file.append(verdict(10, "drop", keys["d"]))

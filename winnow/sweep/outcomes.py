@@ -108,9 +108,24 @@ def heard_columns(stages: dict[str, list[Path]]) -> set[str]:
 
 def kept_by_run(stages: dict[str, list[Path]]) -> Flags:
     """Return which transcribed utterances the run keeps, in the order of `gather_outcomes`."""
-    tables = [read_columns(file, ["decision"]) for file in stages["filter"]]
-    decisions = pa.concat_tables(tables)["decision"]
-    return np.asarray(pc.equal(decisions.filter(pc.not_equal(decisions, "quarantine")), "keep"))
+    return np.asarray(pc.equal(judged_column(stages, "decision"), "keep"))
+
+
+def with_verdicts(kept: Flags, stages: dict[str, list[Path]]) -> Flags:
+    """Return what is kept of what rules keep, in the order of `gather_outcomes`, if the verdicts of the run count.
+
+    A run that is made from it takes them over, and they overrule all rules.
+    """
+    if REVIEW not in stages:
+        return kept
+    reviews = judged_column(stages, "review")
+    return np.where(pc.is_valid(reviews), pc.fill_null(pc.not_equal(reviews, "drop"), False), kept)
+
+
+def judged_column(stages: dict[str, list[Path]], name: str) -> pa.ChunkedArray:
+    """Read a column of the rows that the run judged."""
+    rows = pa.concat_tables([read_columns(file, {"decision", name}) for file in stages["filter"]])
+    return rows.filter(pc.not_equal(rows["decision"], "quarantine"))[name]
 
 
 def gather_outcomes(stages: dict[str, list[Path]], rules: Rules, normalizer: Normalizer) -> Outcomes:
