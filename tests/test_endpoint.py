@@ -304,6 +304,31 @@ def test_the_same_audio_is_asked_for_by_one_at_a_time_even_after_a_failure(tmp_p
     assert [file.name for file in tmp_path.iterdir()] == ["answers.sqlite"]
 
 
+def test_those_who_wait_for_a_place_of_an_endpoint_take_little_cpu_time(tmp_path):
+    others, own = (Turns(Database(tmp_path / "answers.sqlite"), "https://a.example/v1", 48) for _ in range(2))
+    taken, go_on = threading.Semaphore(0), threading.Event()
+
+    def ask(turns):
+        with turns.place():
+            taken.release()
+            go_on.wait(30)
+
+    threads = [threading.Thread(target=ask, args=(turns,)) for turns in (others, own) for _ in range(48)]
+    for thread in threads[:48]:
+        thread.start()
+    assert all(taken.acquire(timeout=30) for _ in range(48))
+    for thread in threads[48:]:
+        thread.start()
+    began, before = time.monotonic(), time.process_time()
+    time.sleep(0.5)
+    spent = (time.process_time() - before) / (time.monotonic() - began)
+    go_on.set()
+    for thread in threads:
+        thread.join(30)
+    assert all(taken.acquire(blocking=False) for _ in range(48))
+    assert spent < 0.3  # of a core
+
+
 def test_limits_are_those_of_all_who_ask_an_endpoint(tmp_path):
     path, urls = tmp_path / "answers.sqlite", ("https://a.example/v1", "https://b.example/v1")
     first, same, other = (Traffic(Database(path), url, 2) for url in (urls[0], *urls))

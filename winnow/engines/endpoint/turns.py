@@ -32,7 +32,8 @@ class Turns:
         self._folder = None if database.path == IN_MEMORY else database.path.parent
         host = sha256(url.encode()).hexdigest()[:16]
         self._files = [f"{host}-{number}.place" for number in range(at_once)]
-        self._places, self._lock = threading.BoundedSemaphore(at_once), threading.Lock()
+        self._places = threading.BoundedSemaphore(at_once)
+        self._lock, self._searching = threading.Lock(), threading.Lock()
         self._under_way: WeakValueDictionary[str, Turn] = WeakValueDictionary()
 
     @contextmanager
@@ -40,22 +41,22 @@ class Turns:
         """Let one at a time ask for a key, so that the others find its answer, or ask in turn if it failed."""
         with self._lock:
             turn = self._under_way.setdefault(key, Turn())
-        with turn.lock, self._one_of([f"{key}.lock"]):
+        with turn.lock, ExitStack() as held:
+            self._take_first(held, [f"{key}.lock"])
             yield
 
     @contextmanager
     def place(self) -> Iterator[None]:
         """Hold one of the endpoint's places for a request."""
-        with self._places, self._one_of(self._files):
+        with self._places, ExitStack() as held:
+            with self._searching:  # one thread looks at all places; if each did, they would take a core
+                self._take_first(held, self._files)
             yield
 
-    @contextmanager
-    def _one_of(self, names: Sequence[str]) -> Iterator[None]:
-        """Hold the lock on the first of these files that is free; raises GivenUp if nobody waits any more."""
-        with ExitStack() as held:
-            while self._folder and not any(self._took(held, self._folder / name) for name in names):
-                pause(POLL_SECONDS)
-            yield
+    def _take_first(self, held: ExitStack, names: Sequence[str]) -> None:
+        """Lock the first of these files that is free until `held` ends; raises GivenUp if nobody waits any more."""
+        while self._folder and not any(self._took(held, self._folder / name) for name in names):
+            pause(POLL_SECONDS)
 
     def _took(self, held: ExitStack, path: Path) -> bool:
         """Lock a file until `held` ends; tell whether it was free."""
