@@ -13,7 +13,9 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from winnow.engines import call_progress
 from winnow.models.passes import seconds_to_transcribe
 from winnow.roles import Role
-from winnow.runs.ledger import name_of
+from winnow.runs.ledger import files_by_stage, name_of, run_of
+from winnow.runs.retry import PASS
+from winnow.runs.storage import is_local
 from winnow.schema import ShardedManifest
 
 UPDATE_SECONDS = 2.0  # between two updates of the artifact
@@ -42,17 +44,24 @@ class ProgressArtifact:
 class PassProgress:
     """The seconds of audio that a pass has to transcribe, as far as is known, and those that it has transcribed.
 
-    `running` has what is transcribed of shards that are not done.
+    `running` has what is transcribed of shards that are not done, `reused` what of `done` an earlier attempt did, which
+    says nothing about the pace.
     """
 
     total: float = 0.0
     done: float = 0.0
+    reused: float = 0.0
     running: dict[call_progress.Work, float] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
+    latest_result: float | None = None
 
     @property
     def transcribed(self) -> float:
         return min(self.total, self.done + sum(self.running.values()))
+
+    @property
+    def new(self) -> float:
+        return max(0.0, self.transcribed - self.reused)
 
     @property
     def share(self) -> float:
@@ -64,11 +73,12 @@ class PassProgress:
         hours = f"{self.transcribed / 3600:,.2f} of {self.total / 3600:,.2f} h of audio"
         if not self.total:
             return "nothing to transcribe yet"
-        if not self.transcribed:
-            return f"{hours}, no result yet"
-        elapsed = time.monotonic() - self.began
-        left = elapsed * (1 - self.share) / self.share
-        return f"{hours}, RTFx {self.transcribed / elapsed:,.0f}, {clock(left)} left"
+        if not self.new:
+            return hours if self.transcribed else f"{hours}, no result yet"
+        ended = self.latest_result if self.share == 1.0 else None
+        elapsed = (time.monotonic() if ended is None else ended) - self.began
+        left = elapsed * (self.total - self.transcribed) / self.new
+        return f"{hours}, RTFx {self.new / elapsed:,.0f}, {clock(left)} left"
 
 
 class Progress:
@@ -79,6 +89,7 @@ class Progress:
     ) -> None:
         """`full_passes` are the roles of the models that transcribe the whole manifest."""
         self._stated = dict(zip(map(name_of, manifest.shards), manifest.seconds, strict=True))
+        self._recorded = recorded_work(manifest.shards)
         self._lock = threading.RLock()
         self.passes = {role: PassProgress(total=sum(manifest.seconds)) for role in full_passes}
         self._show = start("progress", self.description)
@@ -98,9 +109,11 @@ class Progress:
         """Count what a call of a model has transcribed of shards that are not done; 0 s as it begins with them."""
         with self._lock:
             part = self.of(work[0])
-            if not part.transcribed and not part.running:
+            if not part.new and not part.running:
                 part.began = time.monotonic()
-            part.running[work] = part.running.get(work, 0.0) + seconds
+            if seconds:
+                part.latest_result = time.monotonic()
+            part.running[work] = part.running.get(work, 0.0) + seconds if seconds else 0.0  # also of a retry
             self.tell()
 
     def transcribed(self, role: Role, shard: Path) -> None:
@@ -121,8 +134,13 @@ class Progress:
     def count(self, role: Role, shards: list[Path], seconds: float) -> None:
         """Count so many seconds of shards as done, in the place of what was counted while they ran."""
         with self._lock:
-            self.of(role).running.pop((role, tuple(map(name_of, shards))), None)
-            self.of(role).done += seconds
+            part, names = self.of(role), tuple(map(name_of, shards))
+            transcribed_here = part.running.pop((role, names), None) is not None
+            if not transcribed_here and self._recorded.issuperset((f"{PASS}{role}", name) for name in names):
+                part.reused += seconds
+            part.done += seconds
+            if not transcribed_here:
+                part.latest_result = time.monotonic()
         self.show()
 
     @property
@@ -148,6 +166,13 @@ class Progress:
         for listener in listeners:
             for role, part in self.passes.items():
                 listener(role, part.share, part.description)
+
+
+def recorded_work(shards: list[Path]) -> set[tuple[str, str]]:
+    """Return the stage and the shard of everything that a run on this machine has recorded already."""
+    run = run_of(shards[0]) if shards else None
+    stages = files_by_stage(run) if run and is_local(run) else {}
+    return {(stage, name_of(file)) for stage, files in stages.items() for file in files}
 
 
 def clock(seconds: float) -> str:

@@ -8,6 +8,7 @@ from flows import progress
 from flows.progress import PassProgress, Progress
 from tests.in_process import curate
 from winnow.engines import call_progress
+from winnow.runs import ledger
 from winnow.schema import ShardedManifest
 
 SHARDS = ShardedManifest(shards=[Path("00000.jsonl"), Path("00001.jsonl")], seconds=[3600.0, 1800.0], lines=2, blank=0)
@@ -51,12 +52,37 @@ def test_calls_of_a_model_count_until_their_shard_is_done(shown):
     assert call_progress.listeners == []
 
 
+def test_a_second_attempt_at_a_shard_counts_from_the_beginning():
+    with Progress(SHARDS, lambda key, words: lambda *state: None, ("small",)) as run:
+        for seconds in (1800.0, 900.0):
+            with call_progress.working_on("small", ["00000"]):
+                call_progress.tell_listeners(seconds)
+    assert run.passes["small"].transcribed == 900.0
+
+
+def test_what_an_earlier_attempt_transcribed_is_done_but_says_nothing_about_the_pace(tmp_path):
+    shards = [tmp_path / "load" / "00" / f"0000{number}.parquet" for number in range(2)]
+    done = tmp_path / "transcribe-small" / "00" / "00000.parquet"
+    done.parent.mkdir(parents=True)
+    done.touch()
+    ledger.commit(tmp_path, "0" * 32, [done], stage="transcribe-small")
+    both = ShardedManifest(shards=shards, seconds=[3600.0, 1800.0], lines=2, blank=0)
+    with Progress(both, lambda key, words: lambda *state: None, ("small",)) as run:
+        run.transcribed("small", shards[0])
+        assert run.passes["small"].description == "1.00 of 1.50 h of audio"
+        run.transcribed("small", shards[1])
+    assert (run.passes["small"].reused, run.passes["small"].new) == (3600.0, 1800.0)
+
+
 @pytest.mark.parametrize(
     ("state", "words"),
     [
         ({"total": 0.0}, "nothing to transcribe yet"),
         ({"total": 3600.0}, "0.00 of 1.00 h of audio, no result yet"),
         ({"total": 7200.0, "done": 3600.0}, "1.00 of 2.00 h of audio, RTFx 360, 0:10 left"),
+        ({"total": 7200.0, "done": 3600.0, "reused": 1800.0}, "1.00 of 2.00 h of audio, RTFx 180, 0:20 left"),
+        ({"total": 3600.0, "done": 3600.0, "reused": 3600.0}, "1.00 of 1.00 h of audio"),
+        ({"total": 3600.0, "done": 3600.0, "latest_result": 105.0}, "1.00 of 1.00 h of audio, RTFx 720, 0:00 left"),
     ],
 )
 def test_every_state_of_a_pass_has_words(monkeypatch, state, words):

@@ -10,7 +10,7 @@ Work = tuple[str, tuple[str, ...]]
 current: ContextVar[Work | None] = ContextVar("current", default=None)
 
 listeners: list[Callable[[Work, float], None]] = []
-"""Called with the seconds of audio of each call of a model that has ended, and with 0 before the first."""
+"""Called with the seconds of audio of each call of a model that has ended, and with 0 as an attempt begins."""
 
 
 @contextmanager

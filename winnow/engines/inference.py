@@ -149,7 +149,8 @@ def add_next(running: deque[tuple[float, Future[CallResults]]], total: CallResul
     """Wait for the first of the running calls, add its results, and tell whoever shows the progress."""
     seconds, call = running.popleft()
     total.add(call.result())
-    tell_listeners(seconds)
+    if seconds:
+        tell_listeners(seconds)
 
 
 def usage_of(recogniser: Recogniser, total: CallResults, transcribed: list[Result]) -> dict[str, Any]:
