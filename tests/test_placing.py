@@ -86,6 +86,7 @@ def plain(text: str) -> str:
         ([(0, 600), (650, 1000)], [300, 500], [(0, 300), (650, 1000)]),  # times that do not meet
         ([(100, 300), (500, 800)], [50, 120, 300, 500], [(120, 300), (500, 800)]),
         ([(100, 300)], [0, 400], [(100, 100)]),
+        ([(0, 1000), (1000, 1200)], [700, 800, 900, 950], [(0, 700), (950, 1200)]),  # the next word has the second one
     ],
 )
 def test_no_word_has_a_pause_within_it(times, pauses, expected):

@@ -58,8 +58,9 @@ def beside_pauses(times: list[tuple[int, int]], pauses: list[int]) -> list[tuple
     neighbour's, if their times meet.
     """
     words = [list(time) for time in times]
-    for number, (start, end) in enumerate(times):
+    for number in range(len(words)):
         for pause, speech in zip(pauses[::2], pauses[1::2], strict=True):
+            start, end = words[number]
             if speech <= start or pause >= end:
                 continue
             if pause - start >= end - speech:
