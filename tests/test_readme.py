@@ -105,6 +105,12 @@ def test_every_make_target_in_the_documentation_exists():
         assert named <= targets, name
 
 
+def test_make_bench_runs_what_the_page_on_performance_says():
+    (listed,) = re.findall(r"for name in ([a-z_ ]+); do", (ROOT / "Makefile").read_text())
+    cited = set(re.findall(r"python -m benchmarks\.(\w+)", PAGES["docs/performance.md"]))
+    assert cited - set(listed.split()) == {"real_speech"}
+
+
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_every_link_leads_to_a_file_and_its_heading(name: str):
     for link in re.findall(r"\]\((?!https?://|mailto:)([^)]+)\)", PAGES[name]):
