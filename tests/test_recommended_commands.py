@@ -78,6 +78,13 @@ def test_command_of_a_run_sets_its_parameters(settings):
     assert with_absolute_paths(bound.arguments["settings"]) == with_absolute_paths(settings)
 
 
+@pytest.mark.parametrize("language", [None, "de", "--offline"])  # the last one as a manifest may have it
+def test_language_of_a_manifest_is_no_option(language):
+    command = FollowUp(Curation(manifest="c.jsonl", output="out", small="s.nemo"), "out", language=language).list_models()
+    _, bound, _ = app.parse_args(shlex.split(command)[1:], exit_on_error=False, print_error=False)
+    assert bound.arguments == ({"language": language} if language else {})
+
+
 @pytest.fixture
 def cascade(manifest, hears, tmp_path):
     """A run of a cascade that keeps nothing, and its report."""

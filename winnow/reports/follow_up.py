@@ -11,7 +11,7 @@ from winnow.errors import WinnowError
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Settings
 from winnow.reports.recommendation import shell_command
-from winnow.runs.command import command_of
+from winnow.runs.command import command_of, words_of
 from winnow.runs.run_record import Derivation
 from winnow.validation.evidence_options import check_gate_options
 from winnow.validation.rules import rules_for
@@ -47,7 +47,7 @@ class FollowUp:
 
     def list_models(self) -> str | None:
         """Return the command that lists models, of the run's language if it has one."""
-        return shell_command(["winnow", "models", *(["--language", self.language] if self.language else [])])
+        return shell_command(["winnow", "models", *words_of(("language",), self.language)])
 
     def relabel(self) -> str | None:
         """Return the command that puts proposals in the place of references."""
