@@ -129,7 +129,8 @@ def retry_later(output: str, reasons: list[str]) -> None:
     run = location(output)
     with explain_store_errors(run):
         count = retry.retry_later(run, names)
-    errors.print(f"{count:,} utterances are tried again ({', '.join(names)})", markup=False, soft_wrap=True)
+    if not console.quiet:
+        errors.print(f"{count:,} utterances are tried again ({', '.join(names)})", markup=False, soft_wrap=True)
 
 
 def resume_hint(output: str, segments: str | None = None) -> str:

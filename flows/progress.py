@@ -65,7 +65,7 @@ class PassProgress:
 
     @property
     def share(self) -> float:
-        return self.transcribed / self.total if self.total else 1.0
+        return self.transcribed / self.total if self.total else 0.0
 
     @property
     def description(self) -> str:

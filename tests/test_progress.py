@@ -90,6 +90,10 @@ def test_every_state_of_a_pass_has_words(monkeypatch, state, words):
     assert PassProgress(**state, began=100.0).description == words
 
 
+def test_a_pass_with_nothing_to_transcribe_yet_is_not_complete():
+    assert PassProgress().share == 0.0
+
+
 def test_each_pass_of_a_run_has_progress_of_its_own(manifest, hears, tmp_path, shown):
     rows = [{"audio_filepath": f"{name}.wav", "duration": 1.0, "text": "good morning"} for name in "ab"]
     models = hears(small={"a.wav": "good morning", "b.wav": "good evening"}, large={"b.wav": "good morning"})

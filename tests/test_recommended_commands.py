@@ -20,7 +20,7 @@ from winnow.reports.recommendations import recommend
 from winnow.review.session import Session
 from winnow.runs.command import command_of
 from winnow.runs.retry import parse_reasons
-from winnow.runs.run_record import load_settings, with_absolute_paths
+from winnow.runs.run_record import Derivation, load_settings, with_absolute_paths
 from winnow.runs.storage import location
 from winnow.validation.before_start import check_relabel, check_run
 
@@ -80,9 +80,23 @@ def test_command_of_a_run_sets_its_parameters(settings):
 
 @pytest.mark.parametrize("language", [None, "de", "--offline"])  # the last one as a manifest may have it
 def test_language_of_a_manifest_is_no_option(language):
-    command = FollowUp(Curation(manifest="c.jsonl", output="out", small="s.nemo"), "out", language=language).list_models()
+    command = FollowUp(
+        Curation(manifest="c.jsonl", output="out", small="s.nemo"), "out", language=language
+    ).list_models()
     _, bound, _ = app.parse_args(shlex.split(command)[1:], exit_on_error=False, print_error=False)
     assert bound.arguments == ({"language": language} if language else {})
+
+
+@pytest.mark.parametrize("flow", ["refilter", "relabel"])
+@pytest.mark.parametrize("reviews", [True, False])
+def test_relabelling_of_a_reviewed_run_follows_its_reviews(cascade, flow, reviews):
+    run, report = cascade
+    report = report.model_copy(update={"proposals": UtteranceCount(utterances=3, hours=0.1)})
+    derived = Derivation(flow=flow, run=str(run), reviews=reviews)
+    advised = recommend(report, FollowUp(load_settings(run), f"{run}-new", derived))
+    commands = [advice.command for advice in advised if advice.kind == "proposed_references"]
+    wanted = ["winnow", "relabel", str(run), "--output", f"{run}-relabelled", *(["--reviews"] if reviews else [])]
+    assert commands == ([shlex.join(wanted)] if flow == "refilter" else [])
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import pytest
 
+from cli import run as command
+from cli.console import console
 from flows.curate import run_curation
 from flows.ensemble import run_ensemble
 from flows.orchestrator import InProcess
@@ -108,6 +110,13 @@ def test_retry_without_such_rows_changes_nothing(run):
     before = outputs(late)
     again(late)
     assert outputs(late) == before
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_number_of_rows_that_are_tried_again_is_printed_unless_quiet(run, capsys, monkeypatch, quiet):
+    monkeypatch.setattr(console, "quiet", quiet)
+    command.retry_later(str(run("late", LATE)), ["AUDIO_MISSING"])
+    assert ("3 utterances are tried again" in capsys.readouterr().err) is not quiet
 
 
 def test_row_that_fails_again_stays_in_quarantine(run, tmp_path):

@@ -121,7 +121,7 @@ def test_words_and_turns_are_those_of_the_channel(tmp_path, channels, channel, w
 
 def test_channel_that_is_not_in_the_file_is_refused(tmp_path):
     (tmp_path / "a.ctm").write_text("talk 1 0 1 one\ntalk 2 1 1 two\n")
-    with pytest.raises(BadTextFile, match="has the channels 1, 2, and none of them is 2"):
+    with pytest.raises(BadTextFile, match=r"none of its channels 1, 2 is channel 2 \(from 0\)"):
         read_text(tmp_path / "a.ctm", "talk", 2)
 
 

@@ -50,8 +50,9 @@ class FollowUp:
         return shell_command(["winnow", "models", *words_of(("language",), self.language)])
 
     def relabel(self) -> str | None:
-        """Return the command that puts proposals in the place of references."""
-        return shell_command(["winnow", "relabel", self.original, "--output", f"{self.original}-relabelled"])
+        """Return the command that puts proposals in the place of references, with reviews if this run follows them."""
+        reviews = ["--reviews"] if self.derived and self.derived.reviews else []
+        return shell_command(["winnow", "relabel", self.original, "--output", f"{self.original}-relabelled", *reviews])
 
     def retry(self, reasons: list[str]) -> str | None:
         """Return the command that tries utterances with these reasons again."""

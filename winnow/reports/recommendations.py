@@ -77,7 +77,8 @@ def doubtful_references(report: Report, follow_up: FollowUp) -> Iterator[Recomme
 
 def proposed_references(report: Report, follow_up: FollowUp) -> Iterator[Recommendation]:
     """Name `relabel` unless the run, or the one that it was made from, was relabelled: it would be refused."""
-    if report.proposals.utterances and not report.relabelled:
+    is_relabelled = report.relabelled or (follow_up.derived and follow_up.derived.flow == "relabel")
+    if report.proposals.utterances and not is_relabelled:
         figures = ["proposals.utterances", "proposals.hours"]
         none = ""
         if "reject" in report.bands and report.bands["reject"].utterances:

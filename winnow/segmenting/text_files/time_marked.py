@@ -75,7 +75,7 @@ def of_recording(lines: list[tuple[int, list[str]]], name: str, channel: int | N
         return own
     known = {each for each in channels if channel_number(each, "0" in channels) == channel}
     if not known:
-        raise BadTextFile(None, f"has the channels {', '.join(sorted(channels)[:5])}, and none of them is {channel}")
+        raise BadTextFile(None, f"none of its channels {', '.join(sorted(channels)[:5])} is channel {channel} (from 0)")
     return [(line, fields) for line, fields in own if fields[1] in known]
 
 
