@@ -30,6 +30,12 @@ class EscapingConsole(Console):
 console = EscapingConsole()
 errors = EscapingConsole(stderr=True)
 
+
+def even_if_quiet(chosen: Console) -> Console:
+    """Return the console for warnings and errors among results: standard error where --quiet silences this one."""
+    return errors if chosen.quiet else chosen
+
+
 JsonFile = Annotated[list[Path] | None, Parameter(consume_multiple=(0, 1))]
 """The option --json: a file, or - or nothing for standard output."""
 

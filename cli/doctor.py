@@ -2,7 +2,7 @@
 
 from rich.text import Text
 
-from cli.console import JsonFile, json_results
+from cli.console import JsonFile, even_if_quiet, json_results
 from flows.server.check import check_server
 from winnow.doctor.checks import run_checks
 from winnow.doctor.installation import demo_checkpoint
@@ -19,8 +19,9 @@ def doctor(settings: Doctor, json: JsonFile) -> bool:
         for finding in run_checks(settings, demo_checkpoint(), check_server, smoke_run):
             findings.append(finding)
             state = Text(f"{finding.state:<8}", COLOURS[finding.state])
-            console.print(state, Text(f"{finding.check}: {finding.message}"), soft_wrap=True)
+            shown = console if finding.state == "ok" else even_if_quiet(console)
+            shown.print(state, Text(f"{finding.check}: {finding.message}"), soft_wrap=True)
             if finding.remedy:
-                console.print(Text(f"         remedy: {finding.remedy}"), soft_wrap=True)
+                shown.print(Text(f"         remedy: {finding.remedy}"), soft_wrap=True)
         write([finding.model_dump() for finding in findings])
     return all(finding.state != "failed" for finding in findings)

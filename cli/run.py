@@ -17,7 +17,7 @@ from rich.logging import RichHandler
 from rich.table import Table
 from rich.text import Text
 
-from cli.console import JsonFile, Results, console, errors, json_results
+from cli.console import JsonFile, Results, console, errors, even_if_quiet, json_results
 from cli.progress import progress_bars
 from flows.server import monitor
 from flows.server.environment import set_prefect_defaults
@@ -248,7 +248,10 @@ def verify(output: str, json: JsonFile = None) -> bool:
             else:
                 checks = verify_export(run) if is_export(run) else verify_run(run)
         for check in checks:
-            console.print("[green]ok    [/]" if check.holds else "[red]FAILED[/]", Text(check.sentence))
+            if check.holds:
+                console.print("[green]ok    [/]", Text(check.sentence))
+            else:
+                even_if_quiet(console).print("[red]FAILED[/]", Text(check.sentence))
         write([asdict(check) for check in checks])
     return all(check.holds for check in checks)
 

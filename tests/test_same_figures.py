@@ -7,7 +7,8 @@ import re
 import pytest
 from rich.console import Console
 
-from cli.run import print_report, print_reports
+from cli.console import console
+from cli.run import print_report, print_reports, verify
 from flows.curate import run_curation
 from flows.orchestrator import InProcess
 from tests.test_report_page import Parsed
@@ -41,6 +42,19 @@ def run(manifest, hears, tmp_path):
     settings = Curation(manifest=corpus, output=tmp_path / "out", **hears(small=small, large=large))
     orchestrator = Collecting()
     return tmp_path / "out", run_curation(settings, orchestrator), orchestrator
+
+
+@pytest.mark.parametrize("to", [None, []])  # with --json alone, everything else is on standard error
+def test_quiet_check_of_a_damaged_run_says_what_is_wrong(run, capfd, monkeypatch, to):
+    folder, _, _ = run
+    (folder / "report.html").unlink()
+    monkeypatch.setattr(console, "quiet", True)
+    capfd.readouterr()
+    assert verify(str(folder), to) is False
+    printed = capfd.readouterr()
+    assert "FAILED" in printed.err
+    assert not re.search(r"^ok ", printed.err, re.MULTILINE)
+    assert [check["holds"] for check in json.loads(printed.out)].count(False) == 1 if to == [] else not printed.out
 
 
 def numbers(text: str) -> list[str]:
