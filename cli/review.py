@@ -3,8 +3,11 @@
 import getpass
 import secrets
 import shlex
+import signal
 import socket
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
@@ -28,8 +31,7 @@ def review(
     most: int,
 ) -> None:
     """Read or write the files that are named; serve the app if none is."""
-    session = Session(output, reviewer or user_name())
-    try:
+    with exit_at_sigterm(), closing(Session(output, reviewer or user_name())) as session:
         for warning in session.warnings:
             errors.print(f"winnow: {warning}", markup=False, soft_wrap=True)
         if import_label_studio:
@@ -41,8 +43,20 @@ def review(
             say(f"{write_rows(session, rows):,} dropped rows: {rows}")
         if not (import_label_studio or label_studio or rows):
             serve(session, port)
+
+
+@contextmanager
+def exit_at_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the process as an exit does, so that decoded audio is removed first."""
+    before = signal.signal(signal.SIGTERM, exit_for)
+    try:
+        yield
     finally:
-        session.close()
+        signal.signal(signal.SIGTERM, before)
+
+
+def exit_for(number: int, _: object) -> None:
+    sys.exit(128 + number)
 
 
 def user_name() -> str:

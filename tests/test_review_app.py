@@ -1,6 +1,7 @@
 """The review app without a server or a browser: what it lists, in which order, what it takes, and what it refuses."""
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import soundfile
 from fastapi.testclient import TestClient
 
 from cli.app import main
-from cli.review import user_name
+from cli.review import exit_at_sigterm, user_name
 from tests.in_process import curate
 from winnow.audio.measurements import BadAudio
 from winnow.errors import InputError, OptionError
@@ -79,6 +80,13 @@ def test_user_without_a_name_has_to_give_one(monkeypatch):
     monkeypatch.setattr("os.getuid", lambda: 2**31 - 7)
     with pytest.raises(OptionError, match=r"^--reviewer: expected a name"):
         user_name()
+
+
+def test_sigterm_lets_the_app_remove_what_it_decoded():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit, match="143"), exit_at_sigterm():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 @pytest.fixture
