@@ -519,7 +519,7 @@ def test_flows_record_what_they_found(server, manifest, hears, tmp_path, monkeyp
     (row,) = json.loads(tables["download-models"])
     assert (row["model"], row["sha256"], row["cause"]) == (small, small.partition("@sha256:")[2], None)
     assert "## Memory by batch size" in tables["benchmark"]
-    assert "| one.jsonl | automatic (600 s) |  | 0.00% (0.00% to 0.00%) |" in tables["benchmark"]
+    assert "| one.jsonl | automatic (600 s) |  | 50.00% (0.00% to 100.00%) |" in tables["benchmark"]
     states = {artifact["check"]: artifact["state"] for artifact in json.loads(tables["doctor"])}
     assert (states["packages"], states["server"]) == ("ok", "ok")
     assert (states["NeMo, torch"], states["no.nemo"]) == ("failed", "failed")
