@@ -48,7 +48,8 @@ docs: $(DEVELOPED) ## Build the documentation into site/; a broken link or refer
 soak: $(DEVELOPED) ## Run the fault tests at full size: kills, crashes, manifests, audio, checkpoints, servers (hours)
 	WINNOW_KILLS=1000 WINNOW_COMMAND_KILLS=10 WINNOW_WORKER_KILLS=20 WINNOW_SHARDS=1000 WINNOW_RACES=50 \
 	  WINNOW_EXAMPLES=50000 WINNOW_MUTATIONS=500 WINNOW_DAMAGES=20 WINNOW_DOCUMENTS=100000 WINNOW_TEXTS=1 WINNOW_FORMS=1 WINNOW_MEMBERS=1000000 WINNOW_PAIRS=100000 \
-	  $(BIN)/pytest -sv tests/faults tests/test_demo_forms.py tests/test_metrics.py tests/test_server.py
+	  $(BIN)/pytest -sv -m "" tests/faults tests/test_demo_forms.py tests/test_metrics.py tests/test_server.py
+	$(BIN)/pytest -sv -m soak
 
 pictures: $(DEVELOPED) ## Take the screenshots in docs/ again (needs Chromium and chromedriver)
 	WINNOW_PICTURES=docs $(BIN)/pytest tests/test_deployments.py -k form_and_its_report

@@ -121,6 +121,7 @@ def test_peak_memory_of_a_child_excludes_its_parents():
     assert idle < BALLAST < full
 
 
+@pytest.mark.soak
 def test_command_measures_a_checkpoint_of_the_demo(run_command, tmp_path):
     """Beside a stand-in that makes no error."""
     lines = (DEMO / "corpus" / "manifest.jsonl").read_text().splitlines()[:12]

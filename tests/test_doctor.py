@@ -343,6 +343,7 @@ def test_command_reports_all_problems_at_once_even_if_torch_cannot_be_imported(t
     assert "failed   server: " in process.stdout
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("demo_small")  # which is thereby examined here, where NeMo is imported already
 def test_smoke_run_curates_one_utterance_on_a_healthy_machine(tmp_path, prefect_server):
     server = {"PREFECT_API_URL": prefect_server, "PREFECT_HOME": str(tmp_path / "home")}

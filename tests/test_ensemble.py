@@ -201,6 +201,7 @@ def noisy_speech(tmp_path_factory) -> tuple[list, list]:
     return utterances, transcribe_utterances(utterances)
 
 
+@pytest.mark.soak
 def test_rover_has_a_lower_wer_in_noise_than_the_best_demo_model(noisy_speech):
     rates = {name: word_error_rate(*noisy_speech, method) for name, method in methods().items()}
     assert rates["ROVER"] < min(rates[name] for name in MODELS), rates

@@ -87,6 +87,7 @@ def test_process_killed_while_its_server_starts_leaves_no_server_behind():
     server.wait(timeout=120)
 
 
+@pytest.mark.soak
 def test_server_that_cannot_start_is_explained_in_one_line(curate, tmp_path):
     process = curate(PREFECT_API_DATABASE_CONNECTION_URL="sqlite+aiosqlite:////proc/winnow/prefect.db")
     _, log = process.communicate(timeout=120)
