@@ -164,7 +164,7 @@ def verify(output: str, *, json: JsonFile = None) -> None:
         output: Folder of the run, export or segments, local or in an object store (s3://bucket/folder)
         json: File to which each check is written; without a file, standard output
     """
-    from cli.run import verify
+    from cli.verify import verify
 
     sys.exit(0 if verify(output, json) else 1)
 

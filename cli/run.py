@@ -7,7 +7,6 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from functools import partial
 from typing import TypeVar
 
@@ -15,9 +14,8 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
-from rich.text import Text
 
-from cli.console import JsonFile, Results, console, errors, even_if_quiet, json_results
+from cli.console import JsonFile, Results, console, errors, json_results
 from cli.progress import progress_bars
 from flows.server import monitor
 from flows.server.environment import set_prefect_defaults
@@ -28,8 +26,6 @@ from flows.server.proxies import require_usable_proxies
 from winnow.devices.scheduler_address import require_scheduler
 from winnow.engines.registry import engine_for
 from winnow.errors import ServerLost
-from winnow.export.record import is_export
-from winnow.export.verify import verify_export
 from winnow.imports import without_gc
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
@@ -40,10 +36,7 @@ from winnow.runs import retry
 from winnow.runs.retry import parse_reasons
 from winnow.runs.storage import is_local, location
 from winnow.runs.store_errors import explain_store_errors
-from winnow.runs.verify import verify_run
 from winnow.segmenting.before_start import check_curation
-from winnow.segmenting.record import is_segmented
-from winnow.segmenting.verify import verify_segmentation
 from winnow.validation.before_start import check_increments, check_refilter, check_relabel, check_run
 
 R = TypeVar("R")
@@ -237,23 +230,6 @@ def stop(hint: Callable[[], str], server: EphemeralServer | None, number: int) -
         mark_cancelled(message)
     monitor.end_children()
     os._exit(128 + number)
-
-
-def verify(output: str, json: JsonFile = None) -> bool:
-    """Print whether each promise of a run's output holds; return True if all do."""
-    with json_results(json) as (console, write):
-        with explain_store_errors(run := location(output)):
-            if is_segmented(run):
-                checks = verify_segmentation(run)
-            else:
-                checks = verify_export(run) if is_export(run) else verify_run(run)
-        for check in checks:
-            if check.holds:
-                console.print("[green]ok    [/]", Text(check.sentence))
-            else:
-                even_if_quiet(console).print("[red]FAILED[/]", Text(check.sentence))
-        write([asdict(check) for check in checks])
-    return all(check.holds for check in checks)
 
 
 def summary_table(report: Report) -> Table:

@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from cli.console import console
-from cli.run import print_report, print_reports, verify
+from cli.run import print_report, print_reports
+from cli.verify import verify
 from flows.curate import run_curation
 from flows.orchestrator import InProcess
 from tests.test_report_page import Parsed
