@@ -37,6 +37,7 @@ test: $(DEVELOPED) ## Lint, check types, build the documentation, and run all te
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mkdocs build --quiet --strict
+	rm -f .coverage.json
 	$(BIN)/python -m slipcover --json --out .coverage.json -m pytest -n 3 --dist loadfile --no-loadscope-reorder || \
 	  { echo "once more, with nothing beside them, the tests that failed:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
 	$(BIN)/python -m slipcover --branch --skip-covered --fail-under 90 --merge .coverage.json --out .coverage.json

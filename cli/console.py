@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.table import Table
 
 from winnow.errors import OutputError
 from winnow.input_files import expand_home
@@ -99,3 +100,13 @@ def check_json_file(target: str) -> Path:
 
 def to_json(results: Any) -> str:
     return json.dumps(results, indent=2) + "\n"
+
+
+def table_of(rows: list[dict[str, str]]) -> Table:
+    """Return rows as a table whose first column has their names, and whose others have numbers."""
+    table = Table(box=None, pad_edge=False)
+    for number, heading in enumerate(rows[0]):
+        table.add_column(heading, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*row.values())
+    return table

@@ -1,11 +1,8 @@
 """Export in a terminal: what was written, part by part, and what was left out."""
 
-from rich.table import Table
-
-from cli.console import JsonFile, errors, json_results
+from cli.console import JsonFile, errors, json_results, table_of
 from cli.run import call, start
 from winnow.export.before_start import check_export
-from winnow.export.record import ExportReport
 from winnow.imports import without_gc
 from winnow.parameters.export import Export
 from winnow.runs.storage import location
@@ -20,17 +17,8 @@ def export(settings: Export, json: JsonFile = None) -> None:
             from flows.export import export
 
         report = call(export, settings)
-        console.print(parts_table(report))
+        console.print(table_of(report.table))
         for sentence in report.remarks:
             errors.print(f"winnow: {sentence}", markup=False, soft_wrap=True)
         console.print(f"\nexport: {location(settings.output)}", markup=False, soft_wrap=True)
         write(report.model_dump(mode="json"))
-
-
-def parts_table(report: ExportReport) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in report.table[0]:
-        table.add_column(heading, justify="left" if heading == "part" else "right")
-    for row in report.table:
-        table.add_row(*row.values())
-    return table

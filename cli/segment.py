@@ -1,14 +1,12 @@
 """Segments in a terminal: what the recordings were cut into, and what was left out."""
 
-from rich.table import Table
-
-from cli.console import JsonFile, json_results
+from cli.console import JsonFile, json_results, table_of
 from cli.run import call, start
 from winnow.imports import without_gc
 from winnow.parameters.segment import Segment
 from winnow.runs.storage import location
 from winnow.segmenting.before_start import check_segmentation
-from winnow.segmenting.record import MANIFEST, SegmentReport
+from winnow.segmenting.record import MANIFEST
 
 
 def segment(settings: Segment, json: JsonFile = None) -> None:
@@ -20,15 +18,6 @@ def segment(settings: Segment, json: JsonFile = None) -> None:
             from flows.segment import segment
 
         report = call(segment, settings)
-        console.print(parts_table(report))
+        console.print(table_of(report.table))
         console.print(f"\nsegments: {location(settings.output) / MANIFEST}", markup=False, soft_wrap=True)
         write(report.model_dump(mode="json"))
-
-
-def parts_table(report: SegmentReport) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in report.table[0]:
-        table.add_column(heading, justify="right" if heading else "left")
-    for row in report.table:
-        table.add_row(*row.values())
-    return table
