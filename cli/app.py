@@ -21,7 +21,7 @@ from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble
 from winnow.parameters.export import Export
 from winnow.parameters.filter import Filter
-from winnow.parameters.maintenance import Benchmark, Doctor, DownloadModels
+from winnow.parameters.maintenance import Benchmark, Doctor, DownloadModels, Refilter, Relabel
 from winnow.parameters.redaction import redact_text
 from winnow.parameters.review import Port, Reviewer
 from winnow.parameters.segment import Segment
@@ -132,7 +132,7 @@ def resume(
         retry: Reasons such as AUDIO_IO or AUDIO_MISSING, once the audio is there or repaired
         json: File to which the figures are written; without a file, standard output
     """
-    from cli.run import curate, ensemble, refilter, relabel, retry_later
+    from cli.run import curate, ensemble, resume_derived, retry_later
     from winnow.runs.run_record import load_settings, read_run_record
     from winnow.runs.storage import location
 
@@ -142,10 +142,8 @@ def resume(
         retry_later(output, retry)
     if max_quarantined is not None:
         settings = settings.model_copy(update={"max_quarantined": max_quarantined})
-    if derived and derived.flow == "relabel":
-        relabel(derived.run, output, derived.reviews, json)
-    elif derived:
-        refilter(derived.run, output, settings.filter, settings.listen, derived.reviews, json)
+    if derived:
+        resume_derived(derived, output, settings, json)
     elif isinstance(settings, Ensemble):
         ensemble(settings, json)
     else:
@@ -277,7 +275,7 @@ def refilter(
     else:
         from cli.run import refilter
 
-        refilter(run, output, rules, listen, reviews, json)
+        refilter(Refilter(run=run, output=output, filter=rules, listen=listen, reviews=reviews), json)
 
 
 @app.command
@@ -294,7 +292,7 @@ def relabel(run: str, *, output: str, reviews: bool = False, json: JsonFile = No
     """
     from cli.run import relabel
 
-    relabel(run, output, reviews, json)
+    relabel(Relabel(run=run, output=output, reviews=reviews), json)
 
 
 @app.command

@@ -31,7 +31,7 @@ def review(
     most: int,
 ) -> None:
     """Read or write the files that are named; serve the app if none is."""
-    with exit_at_sigterm(), closing(Session(output, reviewer or user_name())) as session:
+    with exit_at_signals(), closing(Session(output, reviewer or user_name())) as session:
         for warning in session.warnings:
             errors.print(f"winnow: {warning}", markup=False, soft_wrap=True)
         if import_label_studio:
@@ -46,13 +46,20 @@ def review(
 
 
 @contextmanager
-def exit_at_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the process as an exit does, so that decoded audio is removed first."""
-    before = signal.signal(signal.SIGTERM, exit_for)
+def exit_at_signals() -> Iterator[None]:
+    """Let SIGTERM, and SIGHUP of a terminal that is closed, end the process as an exit does: decoded audio is removed.
+
+    SIGHUP that is ignored stays ignored, as below nohup.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGTERM, exit_for)
+    if before[signal.SIGHUP] is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))  # which the server knows
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def exit_for(number: int, _: object) -> None:
@@ -80,6 +87,7 @@ def serve(session: Session, port: int) -> None:
             listener.bind((HOST, port))
         except OSError as error:
             raise OptionError(f"--port {port}: {error.strerror}: leave it out, for any free one") from error
+        listener.listen()  # a browser that is faster than the server waits
         address = f"http://{HOST}:{listener.getsockname()[1]}/{token}/"
         (errors if console.quiet else console).print(f"review: {address}", markup=False, soft_wrap=True)
         run = shlex.quote(str(session.run.path))

@@ -29,15 +29,16 @@ from winnow.errors import ServerLost
 from winnow.imports import without_gc
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
-from winnow.parameters.filter import Filter
 from winnow.parameters.maintenance import Refilter, Relabel
 from winnow.reports.summary import Report
 from winnow.runs import retry
 from winnow.runs.retry import parse_reasons
+from winnow.runs.run_record import Derivation, read_run_record
 from winnow.runs.storage import is_local, location
 from winnow.runs.store_errors import explain_store_errors
 from winnow.segmenting.before_start import check_curation
 from winnow.validation.before_start import check_increments, check_refilter, check_relabel, check_run
+from winnow.verdicts.carried import VERDICTS
 
 R = TypeVar("R")
 
@@ -90,30 +91,36 @@ def incremental(settings: Curation, json: JsonFile = None) -> None:
         print_reports(reports, results, several=True)
 
 
-def refilter(
-    run: str, output: str, rules: Filter, listen: str = "", reviews: bool = False, json: JsonFile = None
-) -> None:
+def resume_derived(derived: Derivation, output: str, settings: Settings, json: JsonFile = None) -> None:
+    """Run the flow again that made a run from another one, with the verdicts that it was begun with."""
+    verdicts = read_run_record(location(output)).sha256.get(VERDICTS) or ""
+    about = {"run": derived.run, "output": output, "reviews": derived.reviews, "verdicts": verdicts}
+    if derived.flow == "relabel":
+        relabel(Relabel(**about), json)
+    else:
+        refilter(Refilter(**about, filter=settings.filter, listen=settings.listen), json)
+
+
+def refilter(parameters: Refilter, json: JsonFile = None) -> None:
     """Run the flow `refilter` and print its summary."""
-    parameters = Refilter(run=run, output=output, filter=rules, listen=listen, reviews=reviews)
     with json_results(json) as results:
         check_refilter(parameters)
         with without_gc():
             start(hint=lambda: "the same command starts again")
             from flows.refilter import refilter
 
-        print_reports({output: call(refilter, parameters)}, results)
+        print_reports({parameters.output: call(refilter, parameters)}, results)
 
 
-def relabel(run: str, output: str, reviews: bool = False, json: JsonFile = None) -> None:
+def relabel(parameters: Relabel, json: JsonFile = None) -> None:
     """Run the flow `relabel` and print its summary."""
-    parameters = Relabel(run=run, output=output, reviews=reviews)
     with json_results(json) as results:
         check_relabel(parameters)
         with without_gc():
             start(hint=lambda: "the same command starts again")
             from flows.relabel import relabel
 
-        print_reports({output: call(relabel, parameters)}, results)
+        print_reports({parameters.output: call(relabel, parameters)}, results)
 
 
 def retry_later(output: str, reasons: list[str]) -> None:

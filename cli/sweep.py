@@ -18,7 +18,7 @@ from winnow.reports.evidence_section import SHOWN
 from winnow.reports.little_kept import FEW
 from winnow.runs.run_record import load_settings
 from winnow.runs.storage import location, put
-from winnow.sweep.outcomes import Subset, gather_outcomes, heard_columns, kept_by_run, run_stages, with_verdicts
+from winnow.sweep.outcomes import Subset, gather_outcomes, heard_columns, kept_by_run, run_stages
 from winnow.sweep.threshold_sweep import RuleCost, rule_costs
 from winnow.text.languages import name_for
 from winnow.validation.rules import rules_for
@@ -33,7 +33,7 @@ def compare(output: str, given: Filter, to: JsonFile = None) -> None:
         settings, stages = load_settings(run, given), run_stages(run)
         rules = rules_for(settings, calibration_of(run, settings), heard_columns(stages))
         outcomes = gather_outcomes(stages, rules, settings.normalizer)
-        before, after = kept_by_run(stages), with_verdicts(outcomes.kept, stages)
+        before, after = kept_by_run(stages), outcomes.kept
         rows = {
             "kept by the run": before,
             "kept by these rules": after,
@@ -63,9 +63,7 @@ def sweep(output: str, given: Filter | None, to: JsonFile = None) -> None:
         outcomes = gather_outcomes(stages, rules, settings.normalizer)
         costs = rule_costs(outcomes)
         everything = outcomes.of(outcomes.seconds >= 0)
-        console.print(
-            subsets_table({"transcribed": everything, "kept": outcomes.of(with_verdicts(outcomes.kept, stages))})
-        )
+        console.print(subsets_table({"transcribed": everything, "kept": outcomes.of(outcomes.kept)}))
         console.print(costs_table(costs))
         for cost in costs:
             if cost.curve:

@@ -29,7 +29,7 @@ def run_refilter(request: Refilter, orchestrator: Orchestrator) -> Report:
     """Make a new run in `output` from the hypotheses of the run in `run`."""
     check_refilter(request)
     original = location(request.run)
-    settings, verdicts = refilter_settings(request), verdicts_for(original, request.reviews)
+    settings, verdicts = refilter_settings(request), verdicts_for(original, request.reviews, request.verdicts)
     inputs = refilter_inputs(request, rules_for(settings), verdicts)
     origin = Derivation(flow="refilter", run=str(original), reviews=request.reviews)
     with open_derived(origin, settings, inputs, orchestrator) as derived:

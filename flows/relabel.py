@@ -32,7 +32,7 @@ def run_relabel(request: Relabel, orchestrator: Orchestrator) -> Report:
     check_relabel(request)
     original = location(request.run)
     settings = load_settings(original).model_copy(update={"output": request.output})
-    verdicts = verdicts_for(original, request.reviews)
+    verdicts = verdicts_for(original, request.reviews, request.verdicts)
     origin = Derivation(flow="relabel", run=str(original), reviews=request.reviews)
     with open_derived(origin, settings, relabel_inputs(original, verdicts), orchestrator) as derived:
         reviews = store_verdicts(derived.run, verdicts) if verdicts else None

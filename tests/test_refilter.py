@@ -17,6 +17,7 @@ from tests.in_process import curate
 from winnow.errors import OutputError, RuleError
 from winnow.parameters.curation import Curation
 from winnow.parameters.filter import Filter
+from winnow.parameters.maintenance import Refilter
 from winnow.rules.duplicates import count_duplicates, hash_references
 from winnow.rules.rule import Rules, parse
 from winnow.runs import ledger
@@ -178,7 +179,7 @@ def test_preset_replaces_the_rules_of_the_run(run):
 def test_invalid_rules_are_refused_before_a_server_is_contacted(run, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     with pytest.raises(RuleError, match="this run has no large9 model"):
-        command.refilter(str(run), "elsewhere", Filter(rules=("large9_wer < 1",)))
+        command.refilter(Refilter(run=str(run), output="elsewhere", filter=Filter(rules=("large9_wer < 1",))))
 
 
 def test_settings_of_a_refiltered_run_load_although_they_contradict_its_gate(run):

@@ -154,9 +154,9 @@ def test_interrupted_relabelling_is_resumed_to_the_same_bytes(run, tmp_path, mon
         if '"stage": "filter"' in record.read_text():
             record.unlink()
     resumed = []
-    monkeypatch.setattr("cli.run.relabel", lambda *arguments: resumed.append(arguments[:3]))
+    monkeypatch.setattr("cli.run.relabel", lambda request, json: resumed.append(request))
     app(["resume", str(new)], result_action="return_value")
-    assert resumed == [(str(run), str(new), False)]
+    assert resumed == [Relabel(run=str(run), output=str(new))]
     run_relabel(Relabel(run=str(run), output=str(new)), InProcess())
     assert read_completion(new).sha256 == complete
     assert [check.sentence for check in verify_run(new) if not check.holds] == []

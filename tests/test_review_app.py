@@ -11,7 +11,7 @@ import soundfile
 from fastapi.testclient import TestClient
 
 from cli.app import main
-from cli.review import exit_at_sigterm, user_name
+from cli.review import exit_at_signals, user_name
 from tests.in_process import curate
 from winnow.audio.measurements import BadAudio
 from winnow.errors import InputError, OptionError
@@ -82,11 +82,21 @@ def test_user_without_a_name_has_to_give_one(monkeypatch):
         user_name()
 
 
-def test_sigterm_lets_the_app_remove_what_it_decoded():
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit, match="143"), exit_at_sigterm():
-        signal.raise_signal(signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) == before
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_end_of_the_process_or_its_terminal_lets_the_app_remove_what_it_decoded(number):
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit, match="143"), exit_at_signals():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) == before
+
+
+def test_app_goes_on_below_nohup():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with exit_at_signals():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

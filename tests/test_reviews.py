@@ -22,10 +22,11 @@ from winnow.parameters.maintenance import Refilter
 from winnow.reports.summary import ReviewedCount
 from winnow.review.session import Session
 from winnow.runs import ledger
+from winnow.runs.run_record import read_run_record
 from winnow.runs.shard_files import read_table
 from winnow.runs.verify import verify_run
 from winnow.schema import BEFORE_FILTER
-from winnow.verdicts.files import VerdictFile, read_verdicts
+from winnow.verdicts.files import VerdictFile, VerdictReader, read_verdicts
 from winnow.verdicts.keys import row_keys
 from winnow.verdicts.verdict import Verdict, standing
 
@@ -100,6 +101,30 @@ def test_line_that_was_being_written_does_not_count_and_any_other_damage_is_an_e
     path.write_bytes(whole[5:])
     with pytest.raises(OutputError, match=r"\.jsonl:1: not a verdict"):
         read_verdicts(tmp_path)
+
+
+def test_only_what_was_added_to_files_of_verdicts_is_read_again(tmp_path):
+    anna, ben = VerdictFile(tmp_path, "anna"), VerdictFile(tmp_path, "ben")
+    reader = VerdictReader(tmp_path)
+    assert (reader.new().verdicts, reader.is_stale()) == ([], False)
+    for number, file in enumerate([anna, ben, anna], 1):
+        file.append(verdict(number, "keep"))
+        assert reader.new().verdicts == [verdict(number, "keep")]
+    (path,) = (tmp_path / "reviews").glob("anna*")
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:20])
+    assert reader.new().warnings == [f"{path}: its last line is cut off and does not count"]
+    path.write_bytes(whole + b"nothing\n")
+    ben.append(verdict(4, "drop"))
+    for _ in range(2):
+        with pytest.raises(OutputError, match=r"\.jsonl:3: not a verdict"):
+            reader.new()
+    path.write_bytes(whole)
+    assert (reader.new().verdicts, reader.is_stale()) == ([verdict(4, "drop")], False)
+    path.write_bytes(whole[:-5])
+    assert reader.is_stale()
+    path.unlink()
+    assert reader.is_stale()
 
 
 WRITE_UNTIL_KILLED = """
@@ -221,10 +246,13 @@ def test_refilter_follows_the_verdicts_whatever_the_rules_say(run, tmp_path, mon
     assert texts_and_decisions(tmp_path / "undone")["b"] == ("three nine", "drop", "WER_ABOVE_MAX", None)
     assert texts_and_decisions(tmp_path / "undone")["c"][0] == "five six"
 
-    resumed: list[object] = []
-    monkeypatch.setattr("cli.run.refilter", lambda *given: resumed.extend([*given[:2], given[4]]))
+    # a run that is resumed goes on with the verdicts that it was begun with
+    resumed: list[Refilter] = []
+    monkeypatch.setattr("cli.run.refilter", lambda request, json: resumed.append(request))
     app(["resume", str(tmp_path / "new")], result_action="return_value")
-    assert resumed == [str(run), str(tmp_path / "new"), True]
+    sha256 = read_run_record(tmp_path / "new").sha256["verdicts"]
+    begun = Refilter(run=str(run), output=str(tmp_path / "new"), reviews=True, filter=Filter(max_wer=0.1))
+    assert resumed == [begun.model_copy(update={"verdicts": sha256})]
 
     # what rules would keep of such a run is what a run with them keeps
     app(
@@ -234,12 +262,21 @@ def test_refilter_follows_the_verdicts_whatever_the_rules_say(run, tmp_path, mon
     shown = json.loads((tmp_path / "shown.json").read_text())
     counts = {name: shown[name]["utterances"] for name in ("kept by these rules", "no longer kept", "newly kept")}
     assert counts == {"kept by these rules": 3, "no longer kept": 0, "newly kept": 0}
+    assert [cost["violations"]["utterances"] for cost in shown["rules"]] == [0, 0]  # people decided about b
+    app(["sweep", str(tmp_path / "new"), "--json", str(tmp_path / "shown.json")], result_action="return_value")
+    curves = [cost["curve"] for cost in json.loads((tmp_path / "shown.json").read_text())["rules"] if cost["curve"]]
+    assert {point["kept"]["utterances"] for curve in curves for point in curve} == {3}
 
     # the same command again makes the same run, and other verdicts are another run
     assert refilter(run, tmp_path / "new", max_wer=0.1) == report
     file.append(verdict(10, "drop", keys["d"]))
     with pytest.raises(RunMismatch, match=r"sha256\.verdicts was"):
         refilter(run, tmp_path / "new", max_wer=0.1)
+    (tmp_path / "new" / "_SUCCESS.json").unlink()
+    assert run_refilter(resumed[0], InProcess()) == report
+    file.append(verdict(99, "flag", keys["a"], at=BEGIN - timedelta(days=1)))  # as one that was imported
+    with pytest.raises(OutputError, match=r"its reviews are not those .* choose another output"):
+        run_refilter(resumed[0], InProcess())
 
 
 def test_row_without_a_reference_gets_the_text_that_a_reviewer_wrote():

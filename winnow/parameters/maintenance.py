@@ -4,17 +4,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from winnow.parameters.audio import AudioOptions
 from winnow.parameters.column_names import COLUMNS_HELP, ColumnNames
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
 from winnow.parameters.listen import LISTEN_HELP, MeasureNames
+from winnow.parameters.redaction import refuse_credentials
 from winnow.parameters.scoring import Scoring
 from winnow.parameters.settings import Folder, Location, Parameters, Seconds
 from winnow.text.comparison import Comparison
 from winnow.text.normalize import Normalizer
+
+Digest = Annotated[str, AfterValidator(refuse_credentials), Field(pattern="^([0-9a-f]{64})?$")]
+"""A sha256, or nothing."""
 
 Names = Annotated[list[str], Field(min_length=1)]
 
@@ -22,6 +26,9 @@ TRUST = "Accept models of a hub that are not pinned by a digest or commit"
 
 
 REVIEWS_HELP = "Apply the verdicts of winnow review on the run; those that the run was made with always count"
+VERDICTS_HELP = (
+    "sha256 of the verdicts that a run was begun with, so that it goes on with these. Default: all there are"
+)
 
 
 class Refilter(Parameters):
@@ -45,6 +52,7 @@ class Refilter(Parameters):
         "Default: what the run was asked for, and what these rules compare",
     )
     reviews: bool = Field(False, kw_only=True, title="Reviews", description=REVIEWS_HELP)
+    verdicts: Digest = Field("", kw_only=True, title="Verdicts", description=VERDICTS_HELP)
 
 
 class Relabel(Parameters):
@@ -57,6 +65,7 @@ class Relabel(Parameters):
         description="Folder of the new run, in which dropped rows have their proposal as their text",
     )
     reviews: bool = Field(False, kw_only=True, title="Reviews", description=REVIEWS_HELP)
+    verdicts: Digest = Field("", kw_only=True, title="Verdicts", description=VERDICTS_HELP)
 
 
 class DownloadModels(Parameters):

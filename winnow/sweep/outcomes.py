@@ -44,7 +44,8 @@ class Outcomes:
 
     `wrong` and `words` count wrong words and words of the reference. `violations` has shape (utterances, rules).
     `values` holds, for the index of each rule with a limit, what it compares: nan if unknown, and an infinity within
-    any limit where the rule does not apply.
+    any limit where the rule does not apply. `verdicts` of people, which overrule all rules, are 1 for what is kept, -1
+    for what is dropped, and 0 where there is none.
     """
 
     rules: list[Rule]
@@ -53,16 +54,26 @@ class Outcomes:
     words: Numbers
     violations: Flags
     values: dict[int, Numbers]
+    verdicts: Numbers
 
     @property
     def kept(self) -> Flags:
-        """What all rules keep."""
-        return np.asarray(~self.violations.any(axis=1))
+        """What is kept: by people or, where these say nothing, by all rules."""
+        return np.asarray(self.kept_by_people | (self.ruled & ~self.violations.any(axis=1)))
+
+    @property
+    def kept_by_people(self) -> Flags:
+        return np.asarray(self.verdicts > 0)
+
+    @property
+    def ruled(self) -> Flags:
+        """What rules decide about."""
+        return np.asarray(self.verdicts == 0)
 
     def kept_without(self, rule: Rule) -> Flags:
-        """Return what would be kept without this rule."""
+        """Return what the rules would keep without this one."""
         others = [column for column, other in enumerate(self.rules) if other != rule]
-        return np.asarray(~self.violations[:, others].any(axis=1))
+        return np.asarray(self.ruled & ~self.violations[:, others].any(axis=1))
 
     def of(self, rows: Flags) -> "Subset":
         """Sum up some of the utterances."""
@@ -111,15 +122,15 @@ def kept_by_run(stages: dict[str, list[Path]]) -> Flags:
     return np.asarray(pc.equal(judged_column(stages, "decision"), "keep"))
 
 
-def with_verdicts(kept: Flags, stages: dict[str, list[Path]]) -> Flags:
-    """Return what is kept of what rules keep, in the order of `gather_outcomes`, if the verdicts of the run count.
+def verdicts_of(stages: dict[str, list[Path]], count: int) -> Numbers:
+    """Return the verdicts of a run on its transcribed utterances, of which there are so many, as `Outcomes` has them.
 
-    A run that is made from it takes them over, and they overrule all rules.
+    A run that is made from it takes them over.
     """
     if REVIEW not in stages:
-        return kept
+        return np.zeros(count)
     reviews = judged_column(stages, "review")
-    return np.where(pc.is_valid(reviews), pc.fill_null(pc.not_equal(reviews, "drop"), False), kept)
+    return np.where(pc.is_null(reviews), 0.0, np.where(pc.fill_null(pc.equal(reviews, "drop"), False), -1.0, 1.0))
 
 
 def judged_column(stages: dict[str, list[Path]], name: str) -> pa.ChunkedArray:
@@ -129,7 +140,7 @@ def judged_column(stages: dict[str, list[Path]], name: str) -> pa.ChunkedArray:
 
 
 def gather_outcomes(stages: dict[str, list[Path]], rules: Rules, normalizer: Normalizer) -> Outcomes:
-    """Judge a run by other rules, shard by shard, so that the texts of only one are in memory."""
+    """Judge a run by other rules and by its own verdicts, shard by shard: the texts of only one are in memory."""
     all_rules, roles = rules.all_rules, roles_of(read_schema(stages["judged"][0]))
     needed = [*terms(all_rules), *map(Term, COUNTS), *map(Term, ("pred_text", "wer") if rules.unreferenced else ())]
     columns = ALWAYS.union(*(columns_of(term, roles) for term in needed))
@@ -144,7 +155,8 @@ def gather_outcomes(stages: dict[str, list[Path]], rules: Rules, normalizer: Nor
     seconds, wrong, words = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("seconds", "wrong", "words")
     )
-    return Outcomes(all_rules, seconds, wrong, words, np.concatenate([part.violations for part in parts]), values)
+    violations = np.concatenate([part.violations for part in parts])
+    return Outcomes(all_rules, seconds, wrong, words, violations, values, verdicts_of(stages, len(seconds)))
 
 
 def duplicates_by_shard(
@@ -185,6 +197,7 @@ def shard_outcomes(rows: pa.Table, rules: Rules, duplicates: pa.Table | None) ->
             for at, (rule, applies) in enumerate(zip(rules.all_rules, applies_to(rules, operands), strict=True))
             if has_limit(rule)
         },
+        verdicts=np.zeros(int(transcribed.sum())),
     )
 
 

@@ -1,4 +1,7 @@
-"""Hours kept and their WER at each threshold of a rule, with all other rules unchanged."""
+"""Hours kept and their WER at each threshold of a rule, with all other rules unchanged.
+
+What people kept is kept at each threshold, and what they decided costs no rule anything.
+"""
 
 from dataclasses import dataclass
 
@@ -34,7 +37,7 @@ def rule_costs(outcomes: Outcomes) -> list[RuleCost]:
     return [
         RuleCost(
             rule,
-            violations=outcomes.of(outcomes.violations[:, column]),
+            violations=outcomes.of(outcomes.ruled & outcomes.violations[:, column]),
             only_this_rule=outcomes.of(outcomes.kept_without(rule) & outcomes.violations[:, column]),
             curve=threshold_curve(outcomes, column) if has_limit(rule) else [],
         )
@@ -53,8 +56,9 @@ def threshold_curve(outcomes: Outcomes, at: int) -> list[CurvePoint]:
     values = sign * compared[others]
     order = np.argsort(values, kind="stable")
     values, others = values[order], others[order]
+    always = outcomes.kept_by_people
     sums = [
-        np.concatenate([[0.0], np.cumsum(column[others])])
+        column[always].sum() + np.concatenate([[0.0], np.cumsum(column[others])])
         for column in (outcomes.seconds, outcomes.wrong, outcomes.words)
     ]
     known = values[np.isfinite(values)]
@@ -64,6 +68,6 @@ def threshold_curve(outcomes: Outcomes, at: int) -> list[CurvePoint]:
     for limit in limits:
         count = int(np.searchsorted(values, limit, side="left" if rule.operator in ("<", ">") else "right"))
         seconds, wrong, words = (float(total[count]) for total in sums)
-        kept = Subset(count, seconds / 3600, wrong / words if words else None)
+        kept = Subset(int(always.sum()) + count, seconds / 3600, wrong / words if words else None)
         points.append(CurvePoint(float(sign * limit) + 0.0, kept, bool(limit == sign * rule.value)))
     return points if sign > 0 else points[::-1]

@@ -63,7 +63,7 @@ def check_refilter(request: Refilter) -> None:
     check_recordable(settings)
     rules = rules_for(settings)
     measures_of(settings, rules)
-    verdicts = verdicts_for(original, request.reviews)
+    verdicts = verdicts_for(original, request.reviews, request.verdicts)
     if original == run:
         raise OutputError(f"{run}: is the run whose hypotheses are reused: choose another output")
     check_folder(run)
@@ -101,7 +101,7 @@ def check_relabel(request: Relabel) -> None:
     if is_relabelled(original):
         raise OutputError(f"{original}: its references were replaced by proposals already: give the run before it")
     check_recordable(settings)
-    verdicts = verdicts_for(original, request.reviews)
+    verdicts = verdicts_for(original, request.reviews, request.verdicts)
     if original == run:
         raise OutputError(f"{run}: is the run that is relabelled: choose another output")
     check_folder(run)

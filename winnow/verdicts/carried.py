@@ -18,10 +18,11 @@ VERDICTS = "verdicts"
 COLUMN = "verdict"  # a line of JSON
 
 
-def verdicts_for(run: Path, own: bool) -> list[Verdict]:
+def verdicts_for(run: Path, own: bool, sha256: str = "") -> list[Verdict]:
     """Return the verdicts that a run was made with and, if `own`, those on it since.
 
-    Raises OutputError if `own` and there are none.
+    With the digest of what they were at some time, those that came later are left out. Raises OutputError if `own` and
+    there are none, or if no such time is found.
     """
     verdicts = carried_verdicts(run)
     if own:
@@ -30,7 +31,21 @@ def verdicts_for(run: Path, own: bool) -> list[Verdict]:
         verdicts += read_verdicts(run).verdicts
         if not verdicts:
             raise OutputError(f"{run}: no reviews: make them with winnow review {run}")
-    return in_order(verdicts)
+    ordered = in_order(verdicts)
+    return first_with_digest(run, ordered, sha256) if sha256 else ordered
+
+
+def first_with_digest(run: Path, verdicts: list[Verdict], sha256: str) -> list[Verdict]:
+    """Return the first verdicts, so many that they have this digest."""
+    digest = hashlib.sha256()
+    for count, verdict in enumerate(verdicts, 1):
+        digest.update(("\n" if count > 1 else "").encode() + line_of(verdict).encode())
+        if digest.hexdigest() == sha256:
+            return verdicts[:count]
+    raise OutputError(
+        f"{run}: its reviews are not those that the other run was begun with, and more (sha256 {sha256[:12]}…): "
+        "choose another output"
+    )
 
 
 def carried_verdicts(run: Path) -> list[Verdict]:

@@ -11,12 +11,13 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from winnow.errors import OutputError
 from winnow.runs.contents import REVIEWS
-from winnow.runs.storage import raise_if_disk_full, read_file, sync
+from winnow.runs.storage import raise_if_disk_full, sync
 from winnow.verdicts.verdict import Verdict
 
 NOT_IN_NAMES = re.compile(r"[^\w.-]+", re.ASCII)
@@ -30,27 +31,62 @@ class Written:
     warnings: list[str]
 
 
+class VerdictReader:
+    """Reads the files of verdicts on a run, each from where it ended the last time."""
+
+    def __init__(self, run: Path) -> None:
+        self._folder = run / REVIEWS
+        self._places: dict[Path, Place] = {}
+
+    def is_stale(self) -> bool:
+        """Tell whether a file is shorter than what was read of it, or gone: what was read has to be forgotten."""
+        return any(not file.exists() or file.stat().st_size < place.bytes for file, place in self._places.items())
+
+    def new(self) -> Written:
+        """Return what was written since the last call; what raises OutputError is read again by the next one."""
+        written, places = Written([], []), dict(self._places)
+        for file in sorted(self._folder.glob("*.jsonl")):
+            place = places.get(file, Place(0, 0))
+            *lines, rest = read_from(file, place.bytes).split(b"\n")
+            written.verdicts.extend(parse_lines(file, lines, place.lines + 1))
+            if rest:
+                written.warnings.append(f"{file}: its last line is cut off and does not count")
+            places[file] = Place(place.bytes + sum(len(line) + 1 for line in lines), place.lines + len(lines))
+        self._places = places
+        return written
+
+
+class Place(NamedTuple):
+    """How much of a file was read: whole lines only."""
+
+    bytes: int
+    lines: int
+
+
 def read_verdicts(run: Path) -> Written:
     """Read all verdicts on a run; raises OutputError for a line that is none, unless the file ends within it."""
-    written = Written([], [])
-    for file in sorted((run / REVIEWS).glob("*.jsonl")):
-        verdicts, warning = parse_file(file, read_file(file))
-        written.verdicts.extend(verdicts)
-        written.warnings.extend(warning)
-    return written
+    return VerdictReader(run).new()
 
 
-def parse_file(file: Path, content: bytes) -> tuple[list[Verdict], list[str]]:
-    """Return the verdicts of a file, and a sentence if it ends within a line."""
-    *lines, rest = content.split(b"\n")
+def read_from(file: Path, start: int) -> bytes:
+    """Read a file from a byte on; nothing where it has not grown."""
+    if file.stat().st_size == start:
+        return b""
+    with file.open("rb") as content:
+        content.seek(start)
+        return content.read()
+
+
+def parse_lines(file: Path, lines: list[bytes], first: int) -> list[Verdict]:
+    """Return the verdicts in lines of a file, of which the first has this number."""
     verdicts = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, first):
         try:
             verdicts.append(Verdict.model_validate_json(line))
         except ValidationError as error:
             said = error.errors()[0]["msg"]
             raise OutputError(f"{file}:{number}: not a verdict: {said}: restore the file, or remove it") from error
-    return verdicts, [f"{file}: its last line is cut off and does not count"] if rest else []
+    return verdicts
 
 
 class VerdictFile:

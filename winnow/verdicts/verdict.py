@@ -1,6 +1,6 @@
 """A verdict: what a person decided about one row, and what all verdicts together say of each row."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
@@ -57,21 +57,24 @@ class Standing:
 
 
 def standing(verdicts: Iterable[Verdict]) -> dict[str, Standing]:
-    """Return what stands of each row, by its key: verdicts that were undone do not count, the last by time does."""
+    """Return what stands of each row, by its key."""
+    by_row: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_row.setdefault(verdict.row, []).append(verdict)
+    stands = {row: stand(own) for row, own in by_row.items()}
+    return {row: one for row, one in stands.items() if one}
+
+
+def stand(verdicts: Iterable[Verdict]) -> Standing | None:
+    """Return what stands of one row's verdicts: the last by time of those that were not undone; None if all were."""
     ordered = in_order(verdicts)
     undone = {verdict.undoes for verdict in ordered}
-    by_row: dict[str, list[Verdict]] = {}
-    for verdict in ordered:
-        if verdict.kind != "undo" and verdict.id not in undone:
-            by_row.setdefault(verdict.row, []).append(verdict)
-    return {row: stand(own) for row, own in by_row.items()}
-
-
-def stand(verdicts: Sequence[Verdict]) -> Standing:
-    """Return what stands of one row's verdicts, which are in order and were not undone."""
-    decided = [verdict for verdict in verdicts if verdict.kind in DECIDING]
-    flags = [verdict.kind for verdict in verdicts if verdict.kind in ("flag", "unflag")]
-    return Standing(decided[-1] if decided else None, flags[-1:] == ["flag"], verdicts[-1])
+    valid = [verdict for verdict in ordered if verdict.kind != "undo" and verdict.id not in undone]
+    if not valid:
+        return None
+    decided = [verdict for verdict in valid if verdict.kind in DECIDING]
+    flags = [verdict.kind for verdict in valid if verdict.kind in ("flag", "unflag")]
+    return Standing(decided[-1] if decided else None, flags[-1:] == ["flag"], valid[-1])
 
 
 def in_order(verdicts: Iterable[Verdict]) -> list[Verdict]:
