@@ -5,9 +5,11 @@ import re
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import soundfile
 from markdown_it import MarkdownIt
@@ -22,20 +24,21 @@ from winnow.parameters.filter import Filter
 from winnow.reports.bands import relabelled_rows, rescued_rows
 from winnow.reports.cascade_section import gate_limits
 from winnow.reports.charts import wer_histogram
-from winnow.reports.counts import ReasonCount
+from winnow.reports.counts import IdCounts, ReasonCount
 from winnow.reports.examples import mark_doubtful
 from winnow.reports.follow_up import FollowUp
 from winnow.reports.formatting import code_span, escape_markdown
 from winnow.reports.heard import heard_columns
-from winnow.reports.languages import MOST_LANGUAGES, summarize_languages
+from winnow.reports.languages import MOST_LANGUAGES, Languages
 from winnow.reports.listening_section import listening_section
 from winnow.reports.little_kept import little_kept
 from winnow.reports.recommendations import recommend
 from winnow.reports.render import render_markdown, render_page
 from winnow.reports.sections import SECTIONS, language_name
+from winnow.reports.slices import SliceCounts
 from winnow.reports.summary import Report, ReportContext, summarize
 from winnow.reports.throughput import Throughput
-from winnow.reports.wer_distribution import wer_distribution
+from winnow.reports.wer_distribution import WerCounts
 from winnow.schema import FILTERED, ShardedManifest
 
 HOUR = 3600.0
@@ -113,7 +116,7 @@ def test_report_names_the_limits_that_the_first_gate_compared(report, by, limits
 def test_limits_of_wer_are_drawn_only_if_the_gate_goes_by_wer(report, by, drawn):
     limits = dict.fromkeys(CRITERIA, GateLimits()) | {"wer": GateLimits(0.25, 1.05)}
     gates = Gates(by=by, limits=limits, audit=0.0)
-    chart = wer_histogram(ReportContext(report.model_copy(update={"gates": gates}), CASCADE, SETTINGS))
+    chart = wer_histogram(ReportContext(report.model_copy(update={"gates": gates}), SETTINGS))
     assert [text.get_text() for text in chart.axes[0].texts] == drawn
 
 
@@ -143,10 +146,10 @@ def test_corpus_wer_mean_wer_and_capped_wer_differ():
         wer = (substitutions + insertions) / (hits + substitutions)
         return {f"small_{name}": n for name, n in counts.items()} | {"wer": wer, "small_wer": wer, "model": "small"}
 
-    wer = wer_distribution(rows(scored(9, 1, 0), scored(0, 1, 2), scored(1, 0, 0)))
+    wer = WerCounts().add(rows(scored(9, 1, 0), scored(0, 1, 2), scored(1, 0, 0))).distribution
     assert (wer.corpus, wer.mean, wer.capped) == pytest.approx((4 / 12, 3.1 / 3, 1.1 / 3))
     large = rows(scored(9, 1, 0) | {"large_hits": 8, "large_deletions": 2, "model": "large"})
-    assert (wer_distribution(large).corpus, wer_distribution(large, "small").corpus) == (0.2, 0.1)
+    assert (WerCounts().add(large).distribution.corpus, WerCounts("small").add(large).distribution.corpus) == (0.2, 0.1)
 
 
 def test_utterance_transcribed_correctly_by_both_models_is_neither_rescued_nor_lost():
@@ -177,7 +180,7 @@ def test_utterance_without_a_reference_is_relabelled_not_rescued():
 
 
 def test_wer_levels_include_their_limits():
-    wer = wer_distribution(rows(*({"wer": wer} for wer in (0.0, 0.10, 0.25, 0.26, 0.5, 0.51, None))))
+    wer = WerCounts().add(rows(*({"wer": wer} for wer in (0.0, 0.10, 0.25, 0.26, 0.5, 0.51, None)))).distribution
     assert wer.levels == {"excellent": 2, "good": 1, "fair": 2, "poor": 1}
     assert wer.utterances == 6
     assert wer.median == pytest.approx(0.255)
@@ -252,7 +255,7 @@ def test_run_that_keeps_a_twentieth_has_no_warning():
 
 def test_warnings_stand_at_the_top_of_the_report(report):
     warned = report.model_copy(update={"warnings": ["Nothing was kept."]})
-    assert render_markdown(warned, CASCADE, SETTINGS).split("\n\n")[2] == "**Warning:** Nothing was kept."
+    assert render_markdown(warned, SETTINGS).split("\n\n")[2] == "**Warning:** Nothing was kept."
 
 
 @pytest.mark.parametrize(
@@ -285,7 +288,7 @@ def test_lost_or_doubled_row_is_an_error():
 
 
 def test_markdown_is_small_and_shows_counts_reasons_and_charts(report):
-    text = render_markdown(report, CASCADE, SETTINGS)
+    text = render_markdown(report, SETTINGS)
     assert len(text) < 500_000
     for expected in ("**2 of 5 utterances kept**", report.balance, "`WER_ABOVE_MAX`", "data:image/png;base64,"):
         assert expected in text
@@ -321,7 +324,7 @@ def test_long_text_is_truncated():
 
 
 def test_report_page_fetches_nothing(report):
-    html = render_page(render_markdown(report, CASCADE, SETTINGS), "Quality report: <corpus>")
+    html = render_page(render_markdown(report, SETTINGS), "Quality report: <corpus>")
     assert "<title>Quality report: &lt;corpus&gt;</title>" in html
     assert "default-src 'none'" in html
     assert set(re.findall(r'src="(\w+):', html)) == {"data"}
@@ -397,7 +400,9 @@ def test_rare_languages_are_summed_up_and_their_names_are_inert():
     many = rows(
         *({"language": name, "wer": 0.0, "small_wer": 0.0, "model": "small", "decision": "keep"} for name in names)
     )
-    figures = summarize_languages(many, ["small"])
+    counted = Languages(["small"])
+    counted.add(many)
+    figures = counted.figures
     assert len(figures) == MOST_LANGUAGES + 1
     assert figures["mul"].utterances == 5
     assert sum(row.utterances for row in figures.values()) == len(many)
@@ -464,7 +469,7 @@ def test_every_recommended_option_is_accepted(gate, references):
 
 
 def nothing_compared(settings: Curation) -> dict:
-    empty = wer_distribution(rows({"wer": None}))
+    empty = WerCounts().add(rows({"wer": None})).distribution
     return dict.fromkeys(("all", "kept", *(f"escalated, {role} model" for role in settings.roles)), empty)
 
 
@@ -520,7 +525,7 @@ def test_dropped_row_is_shown_with_its_doubtful_words_and_what_all_models_prefer
             ],
         }
     ]
-    html = render_page(render_markdown(report, rows(DOUBTED), SETTINGS), "Report")
+    html = render_page(render_markdown(report, SETTINGS), "Report")
     assert "<td>five <strong>nine</strong> &lt;b&gt;eight <strong>^</strong></td>" in html
 
 
@@ -560,7 +565,7 @@ def test_section_on_listening_has_distributions_and_what_rules_by_them_cost():
     assert report.heard["language"].values == {"en": 2, "de": 1, "<i>": 1}
     assert (report.heard["pauses"].utterances, report.heard["pauses"].unknown) == (0, 4)
     section = next(section for section in SECTIONS if section.heading == "Listening")
-    text = section.render(ReportContext(report, heard, settings))
+    text = section.render(ReportContext(report, settings))
     assert "| `dnsmos` | 3 | 1 | 2.10 | 2.50 | 3.00 | 3.50 | 3.90 | 2.50 |" in text
     assert "| `pauses` | 0 | 4 |  |  |  |  |  |  |" in text
     assert "| `language` | en | 2 |" in text
@@ -575,10 +580,67 @@ def test_section_on_listening_counts_what_it_does_not_name():
     names = pa.array([f"l{number:02}" for number in range(9)] + ["l00", None])
     heard = rows(*[{"decision": "keep"}] * 11).append_column("heard_language", names)
     report = summarize(heard, ShardedManifest(shards=[], seconds=[], lines=11, blank=0), {}, SETTINGS)
-    text = listening_section(ReportContext(report, heard, SETTINGS))
+    text = listening_section(ReportContext(report, SETTINGS))
     others = [["(all others)", "1 |"], ["(unknown)", "1 |"]]
     shown = [line.split(" | ")[1:] for line in text.splitlines()[2:]]
     assert shown == [["l00", "2 |"], *([f"l{number:02}", "1 |"] for number in range(1, 8)), *others]
+
+
+SHARDED = {
+    "heard_snr": pa.array([3.0, -2.0, 4.0, None, 1.0]),
+    "heard_language": pa.array(["en", "en", None, "de", "fr"]),
+    "field speaker": pa.array(["ann", "bob", "ann", None, "bob"]).dictionary_encode(),
+    "language": pa.array(["en", "de", None, "en", "fr"]),
+    "agreement": pa.array([1.0, 0.5, 0.75, None, None]),
+    "doubt": pa.array([0.5, 2.0, None, 7.0, None]),
+    "mended": pa.array([["NUMBER"], None, ["NUMBER", "BOM"], None, None]),
+}
+
+
+@pytest.mark.parametrize("referenced", [True, False])
+def test_report_does_not_depend_on_how_rows_are_divided_into_shards(referenced):
+    columns = {name: CASCADE[name] for name in CASCADE.schema.names} | SHARDED
+    parts = [pa.table(columns)] * 9  # each value of a field has enough rows for a slice
+    whole = pa.concat_tables(parts).set_column(0, "id", pa.array(range(1, 46), pa.int64()))
+    settings = SETTINGS if referenced else SETTINGS.model_copy(update={"references": "optional"})
+    speed = {"small": throughput(36, 36), "large": throughput(18, 72)}
+    manifest = replace(MANIFEST, lines=46)
+    at_once, sharded, by_row = (
+        summarize((whole.slice(start, rows) for start in range(0, 45, rows)), manifest, speed, settings).model_dump()
+        for rows in (45, 7, 1)
+    )
+    assert at_once["slices"]
+    assert sharded == nearly(at_once)
+    assert by_row == nearly(at_once)
+
+
+def nearly(value: Any) -> Any:
+    """Return a value that is equal to one whose numbers differ in their last digits."""
+    if isinstance(value, dict):
+        return {name: nearly(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(nearly, value))
+    return pytest.approx(value, rel=1e-12) if isinstance(value, float) else value
+
+
+def test_field_with_many_values_in_one_shard_has_no_slices():
+    few = CASCADE.append_column("field speaker", pa.array(["ann", "bob", "ann", "bob", "ann"]).dictionary_encode())
+    many = CASCADE.append_column("field speaker", pa.nulls(5))
+    for shards, fields in (([few] * 6, {"speaker"}), ([*[few] * 6, many], set()), ([many, *[few] * 6], set())):
+        counts = SliceCounts()
+        for rows in shards:
+            counts.add(rows.filter(pc.not_equal(rows["decision"], "quarantine")))
+        assert {part.field for part in counts.slices} == fields
+
+
+@pytest.mark.parametrize("ids", [[1, 2, 2, 3], [1, 2, 3], [], [1, 2, 3, 4, 5]])
+def test_ids_that_are_missing_repeated_or_too_many_are_noticed(ids):
+    counts = IdCounts()
+    for first in range(0, len(ids), 2):
+        counts.add(pa.chunked_array([pa.array(ids[first : first + 2], pa.int64())]))
+    assert (counts.count, counts.distinct) == (len(ids), len(set(ids)))
+    with pytest.raises(CountMismatch):
+        counts.check(ShardedManifest(shards=[], seconds=[], lines=4, blank=0))
 
 
 def test_lines_of_the_manifest_have_no_distribution():

@@ -49,7 +49,7 @@ def page(tmp_path_factory) -> Path:
         versions={"winnow": "1.2"},
     )
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(render_report(ReportContext(report, many, SETTINGS, record)))
+    path.write_text(render_report(ReportContext(report, SETTINGS, record)))
     return path
 
 

@@ -19,15 +19,15 @@ from winnow.parameters.ensemble import Ensemble
 from winnow.reports.charts import MOST_LIMITS, doubt_histogram, histogram_figure, limits_of_doubt, wer_histogram
 from winnow.reports.distributions import DOUBT_EDGES, WER_EDGES, Histogram, count_bins
 from winnow.reports.example_marks import mark_words
-from winnow.reports.examples import LONGEST, Mark, doubtful_examples, some_examples
+from winnow.reports.examples import LONGEST, Mark, describe_rows, most_doubtful
 from winnow.reports.flow import flow_chart, flow_links
 from winnow.reports.follow_up import FollowUp
 from winnow.reports.headline import cards, format_duration, headline
 from winnow.reports.provenance import provenance
 from winnow.reports.recommendations import repairable_audio
 from winnow.reports.render import render_markdown, render_page, render_report
-from winnow.reports.slices import field_columns, summarize_slices
-from winnow.reports.summary import Report, ReportContext, summarize, summarize_ensemble
+from winnow.reports.slices import Slice, SliceCounts, field_columns
+from winnow.reports.summary import Report, ReportContext, summarize
 from winnow.reports.wer_distribution import EDIT_COUNTS
 from winnow.runs.run_record import Derivation, RunRecord
 from winnow.schema import INPUT_TEXT, ShardedManifest
@@ -77,7 +77,7 @@ def page(report) -> str:
         sha256={"/data/<b>.jsonl": "a" * 64},
         versions={"winnow": "1.2"},
     )
-    return render_report(ReportContext(report, CASCADE, SETTINGS, record))
+    return render_report(ReportContext(report, SETTINGS, record))
 
 
 def test_page_loads_nothing_and_runs_nothing(page):
@@ -108,7 +108,7 @@ def test_every_chart_has_a_label_and_takes_its_colours_from_the_page(page):
 
 def test_page_markdown_and_json_have_the_same_figures(report, page):
     text = Parsed(page).text
-    markdown = render_markdown(report, CASCADE, SETTINGS)
+    markdown = render_markdown(report, SETTINGS)
     assert Report.model_validate_json(report.model_dump_json()) == report
     assert report.balance in text
     assert report.balance in markdown
@@ -126,7 +126,7 @@ def test_page_markdown_and_json_have_the_same_figures(report, page):
 def test_page_of_an_empty_run_has_no_empty_chart_and_no_empty_advice():
     nothing = ShardedManifest(shards=[], seconds=[], lines=0, blank=0)
     report = summarize(rows(), nothing, {}, SETTINGS)
-    page = render_report(ReportContext(report, rows(), SETTINGS))
+    page = render_report(ReportContext(report, SETTINGS))
     assert cards(report)[0].detail == "none of 0.000 h that were transcribed"
     assert "<svg" not in page
     assert "<p>See the warning above.</p>" in page
@@ -151,7 +151,7 @@ def test_all_rules_are_in_the_provenance_and_names_are_inert():
 def test_words_are_marked_where_reference_and_reading_differ():
     one_line = ShardedManifest(shards=[], seconds=[], lines=1, blank=0)
     report = summarize(rows(DOUBTED), one_line, {"small": throughput(1, 1)}, SETTINGS)
-    page = render_report(ReportContext(report, rows(DOUBTED), SETTINGS))
+    page = render_report(ReportContext(report, SETTINGS))
     assert '<p class="words">five <del>nine</del> <ins>two</ins> &lt;b&gt;eight <ins>zero</ins></p>' in page
 
 
@@ -173,17 +173,17 @@ def test_examples_of_what_was_kept_have_their_doubt_though_nothing_was_dropped()
     doubted = rows(DOUBTED | {"decision": "keep", "reason": None, "reasons": None, "doubt": 2.04, "small_wer": 0.5})
     one_line = ShardedManifest(shards=[], seconds=[], lines=1, blank=0)
     report = summarize(doubted, one_line, {"small": throughput(1, 1)}, SETTINGS)
-    page = render_report(ReportContext(report, doubted, SETTINGS))
+    page = render_report(ReportContext(report, SETTINGS))
     assert page.count('<p class="about">line 1 · WER 100% · doubt 2.0</p>') == 2  # the most doubtful, and rescued
-    assert "Nothing was dropped; `report.html` has examples" in render_markdown(report, doubted, SETTINGS)
+    assert "Nothing was dropped; `report.html` has examples" in render_markdown(report, SETTINGS)
     without_doubt = report.model_copy(update={"doubtful": []})
-    assert 'id="examples"' in render_report(ReportContext(without_doubt, doubted, SETTINGS))
+    assert 'id="examples"' in render_report(ReportContext(without_doubt, SETTINGS))
 
 
 @pytest.mark.parametrize("text", ["a" * 5_000, "word " * 1_000, ""])
 def test_texts_of_examples_are_bounded_in_all_forms(text):
     long = {"text": text, "pred_text": f"{text} else", "proposal": f"{text} b", "decision": "drop", "reason": "WER"}
-    (example,) = some_examples(rows(long), SETTINGS.comparison)
+    (example,) = describe_rows(rows(long), SETTINGS.comparison)
     assert len(example.model_dump_json()) < 15_000
     assert example.reference.strip() == text[:LONGEST].strip()
     assert [len(example.hypothesis), len(example.proposal)] == [
@@ -204,9 +204,9 @@ def test_chart_of_doubt_has_the_limits_of_languages_too():
 def test_most_doubtful_kept_rows_are_examples_the_highest_doubt_first():
     doubts = [1.0, 9.0, None, 3.0, 7.0, 5.0, 8.0, 2.0]
     made = [{"decision": "drop" if doubt == 7 else "keep", "doubt": doubt, "pred_text": "a b"} for doubt in doubts]
-    found = doubtful_examples(rows(*made), SETTINGS.comparison)
-    assert [(example.id, example.doubt) for example in found] == [(2, 9.0), (7, 8.0), (6, 5.0), (4, 3.0), (8, 2.0)]
-    assert doubtful_examples(rows(), SETTINGS.comparison) == []
+    found = most_doubtful(rows(*made)).select(["id", "doubt"]).to_pylist()
+    assert [(row["id"], row["doubt"]) for row in found] == [(2, 9.0), (7, 8.0), (6, 5.0), (4, 3.0), (8, 2.0)]
+    assert len(most_doubtful(rows())) == 0
 
 
 def test_hours_flow_from_band_to_band_without_loss(report):
@@ -237,7 +237,7 @@ def test_values_beyond_the_edges_are_in_the_outer_bins(values, counts):
 @pytest.mark.parametrize(("highest", "scale"), [(100, "linear"), (10_000, "symlog")])
 def test_axis_is_logarithmic_if_one_bar_flattens_the_others(report, highest, scale):
     made = Histogram(edges=[0.0, 0.5, 1.0], counts={"selected hypothesis": [highest, 50]})
-    context = ReportContext(report.model_copy(update={"distributions": {"wer": made}}), CASCADE, SETTINGS)
+    context = ReportContext(report.model_copy(update={"distributions": {"wer": made}}), SETTINGS)
     assert wer_histogram(context).axes[0].get_yscale() == scale
 
 
@@ -253,9 +253,7 @@ def test_limits_are_named_inside_of_the_chart():
 
 def test_numbers_at_the_end_of_an_axis_are_inside_of_the_chart(report):
     made = Histogram(edges=DOUBT_EDGES, counts={"all that are judged": [1] * (len(DOUBT_EDGES) - 1)})
-    figure = doubt_histogram(
-        ReportContext(report.model_copy(update={"distributions": {"doubt": made}}), CASCADE, SETTINGS)
-    )
+    figure = doubt_histogram(ReportContext(report.model_copy(update={"distributions": {"doubt": made}}), SETTINGS))
     figure.canvas.draw()
     labels = [label for label in figure.axes[0].get_xticklabels() if label.get_text()]
     assert labels[-1].get_text() == "1000"
@@ -271,6 +269,12 @@ def sliced(groups: dict[str | None, tuple[int, int]]) -> pa.Table:
     ]
     speakers = pa.array([row.pop("speaker") for row in made], pa.string()).dictionary_encode()
     return rows(*made).append_column("field speaker", speakers)
+
+
+def summarize_slices(transcribed: pa.Table) -> list[Slice]:
+    counts = SliceCounts()
+    counts.add(transcribed)
+    return counts.slices
 
 
 def test_slices_that_stand_out_come_first_and_small_ones_are_left_out():
@@ -333,7 +337,7 @@ def test_hours_of_a_short_run_are_as_exact_as_in_the_tables(report):
     assert "(0.038 of 0.042 h)" in headline(short)
     assert [card.value for card in cards(short)][:1] == ["0.038 h"]
     assert "0.004 h" in cards(short)[1].detail
-    labels = [text.get_text() for text in flow_chart(ReportContext(short, CASCADE, SETTINGS)).axes[0].texts]
+    labels = [text.get_text() for text in flow_chart(ReportContext(short, SETTINGS)).axes[0].texts]
     assert labels == ["transcribed, 0.042 h", "kept, 0.038 h", "dropped, 0.004 h"]
 
 
@@ -372,7 +376,7 @@ def test_command_of_a_recommendation_is_shown_as_it_is_typed_or_not_at_all(repor
     (advice,) = repairable_audio(report, FollowUp(SETTINGS, folder))
     assert (advice.command is not None) == named
     advised = report.model_copy(update={"recommendations": [advice]})
-    page = Parsed(render_report(ReportContext(advised, CASCADE, SETTINGS)))
+    page = Parsed(render_report(ReportContext(advised, SETTINGS)))
     assert (shlex.join(["winnow", "resume", folder]) in page.text) == named
     assert not any(tag == "b" for tag, _ in page.elements)
 
@@ -394,6 +398,6 @@ def test_chart_of_an_ensemble_names_models_by_their_roles():
         kept = kept.append_column(name, [[value]])
     one_line = ShardedManifest(shards=[], seconds=[], lines=1, blank=0)
     speed = {role: throughput(1, 1) for role in ("model1", "model2")}
-    report = summarize_ensemble(kept, one_line, speed, settings)
+    report = summarize(kept, one_line, speed, settings)
     assert list(report.distributions["wer"].counts) == ["selected hypothesis", "model1", "model2"]
-    assert "model2" in render_report(ReportContext(report, kept, settings))
+    assert "model2" in render_report(ReportContext(report, settings))

@@ -67,7 +67,7 @@ def report_with(texts: list[str]) -> tuple[str, str]:
     filtered = rows(*[dropped | {"text": t, "pred_text": t, "reason": reasons[i % 4]} for i, t in enumerate(texts)])
     manifest = type(MANIFEST)(shards=[], seconds=[], lines=len(texts), blank=0)
     report = summarize(filtered, manifest, {"small": throughput(1, 10)}, SETTINGS)
-    return render_markdown(report, filtered, SETTINGS), render_report(ReportContext(report, filtered, SETTINGS))
+    return render_markdown(report, SETTINGS), render_report(ReportContext(report, SETTINGS))
 
 
 def test_row_38_markup_runs_nothing_and_fetches_nothing_in_a_browser(tmp_path, prefect_home):

@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel
 
 from winnow.gates.sampling import wilson_interval
-from winnow.reports.counts import hours_of, rows_where
+from winnow.reports.counts import Amount, rows_where
 from winnow.rules.evaluate import evaluate
 from winnow.rules.operands import Operands
 from winnow.rules.rule import WHOLE_RUN, Rule, Rules, terms
@@ -27,19 +27,32 @@ class Audit(BaseModel, frozen=True):
     hours: tuple[float, float]
 
 
-def summarize_audit(rows: pa.Table, band: str) -> Audit | None:
-    """Estimate how many rows of a band are decided wrongly; None for escalate and for a band without rows.
+class AuditCounts:
+    """Rows of a band and how the large model decides on those that are audited, added up.
 
     In band accept the kept rows are at stake, in band reject all of them.
     """
-    at_stake = rows_where(rows, "decision", "keep") if band == "accept" else rows
-    if band == "escalate" or not len(at_stake):
-        return None
-    large_keeps = at_stake["large_keeps"].drop_null().to_pylist()
-    wrong = sum(keeps != (band == "accept") for keeps in large_keeps)
-    low, high = wilson_interval(wrong, len(large_keeps))
-    hours = low * hours_of(at_stake), high * hours_of(at_stake)
-    return Audit(utterances=len(large_keeps), wrong=wrong, low=low, high=high, hours=hours)
+
+    def __init__(self, band: str) -> None:
+        self.band, self.at_stake = band, Amount()
+        self.audited = self.wrong = 0
+
+    def add(self, rows: pa.Table) -> None:
+        """Count the rows of the band in another shard."""
+        at_stake = rows_where(rows, "decision", "keep") if self.band == "accept" else rows
+        self.at_stake.add(at_stake)
+        large_keeps = at_stake["large_keeps"].drop_null().to_pylist()
+        self.audited += len(large_keeps)
+        self.wrong += sum(keeps != (self.band == "accept") for keeps in large_keeps)
+
+    @property
+    def audit(self) -> Audit | None:
+        """How many rows are decided wrongly, by estimate; None for escalate and for a band without rows."""
+        if self.band == "escalate" or not self.at_stake.utterances:
+            return None
+        low, high = wilson_interval(self.wrong, self.audited)
+        hours = low * self.at_stake.hours, high * self.at_stake.hours
+        return Audit(utterances=self.audited, wrong=self.wrong, low=low, high=high, hours=hours)
 
 
 def audit_decisions(judged: pa.Table, rules: Rules) -> pa.Array:

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
-from winnow.reports.audit import Audit, summarize_audit
-from winnow.reports.counts import NO_UTTERANCES, UtteranceCount, count_utterances, hours_of, rows_where
+from winnow.reports.audit import Audit, AuditCounts
+from winnow.reports.counts import NO_UTTERANCES, Amount, UtteranceCount, hours_of, rows_where
 from winnow.reports.throughput import Throughput
 from winnow.roles import Role, band_of, previous_role
 
@@ -37,42 +37,84 @@ class Band(BaseModel, frozen=True):
     audit: Audit | None = None
 
 
-def count_bands(rows: pa.Table, role: Role) -> dict[str, Band]:
-    """Count the rows in each band of the gate after this model; every row that it transcribed is in one of them."""
-    return {name: count_band(members) for name, members in split_by_band(rows, role).items()}
-
-
 def split_by_band(rows: pa.Table, role: Role) -> dict[str, pa.Table]:
-    """Return the rows of each band; of `final` only if there are any."""
+    """Return the rows of each band of the gate after this model; every row that it transcribed is in one of them."""
     reached = rows if role == "small" else rows_where(rows, band_of(previous_role(role)), "escalate")
     bands = {name: rows_where(reached, band_of(role), name) for name in BANDS}
-    final = reached.filter(pc.is_null(reached[band_of(role)]))
-    return {**bands, **({FINAL: final} if len(final) else {})}
+    return {**bands, FINAL: reached.filter(pc.is_null(reached[band_of(role)]))}
 
 
-def count_band(rows: pa.Table) -> Band:
-    kept = rows_where(rows, "decision", "keep")
-    return Band(utterances=len(rows), hours=hours_of(rows), kept=len(kept), kept_hours=hours_of(kept))
+class GateCounts:
+    """The transcribed rows of a run in each band of the gate after a model, added up."""
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+        self._all = {name: Amount() for name in (*BANDS, FINAL)}
+        self._kept = {name: Amount() for name in (*BANDS, FINAL)}
+
+    def add(self, rows: pa.Table) -> None:
+        """Count the transcribed rows of another shard."""
+        for name, members in split_by_band(rows, self.role).items():
+            self.add_to(name, members)
+
+    def add_to(self, name: str, members: pa.Table) -> None:
+        """Count rows of a band."""
+        self._all[name].add(members)
+        self._kept[name].add(rows_where(members, "decision", "keep"))
+
+    @property
+    def bands(self) -> dict[str, Band]:
+        """Each band; `final` only if it has rows."""
+        return {name: self.band(name) for name, members in self._all.items() if name != FINAL or members.utterances}
+
+    def band(self, name: str) -> Band:
+        members, kept = self._all[name], self._kept[name]
+        return Band(utterances=members.utterances, hours=members.hours, kept=kept.utterances, kept_hours=kept.hours)
 
 
-def summarize_bands(rows: pa.Table, wer_limit: float | None, speed: dict[Role, Throughput]) -> dict[str, Band]:
-    """Summarize each band of the gate after the small model; `wer_limit` is the highest WER that the filter keeps."""
-    bands = {}
-    for name, members in split_by_band(rows, "small").items():
+class FirstGateCounts(GateCounts):
+    """The same for the gate after the small model, with what larger models changed, and what they took for it.
+
+    `wer_limit` is the highest WER that the filter keeps.
+    """
+
+    def __init__(self, wer_limit: float | None, speed: dict[Role, Throughput]) -> None:
+        super().__init__("small")
+        self.wer_limit, self.speed = wer_limit, speed
+        self._changed = {name: {kind: Amount() for kind in ("rescued", "relabelled", "lost")} for name in BANDS}
+        self._spent: dict[str, float | None] = dict.fromkeys(BANDS)
+        self._saved: dict[str, float | None] = dict.fromkeys(BANDS)
+        self._audits = {name: AuditCounts(name) for name in BANDS}
+
+    def add_to(self, name: str, members: pa.Table) -> None:
+        super().add_to(name, members)
         if name == FINAL:
-            bands[name] = count_band(members)
-            continue
-        bands[name] = count_band(members).model_copy(
+            return
+        changed = self._changed[name]
+        changed["rescued"].add(rescued_rows(members, self.wer_limit))
+        changed["relabelled"].add(relabelled_rows(members))
+        changed["lost"].add(lost_rows(members, self.wer_limit))
+        self._spent[name] = add_known(self._spent[name], seconds_spent(members, self.speed))
+        self._saved[name] = add_known(self._saved[name], seconds_saved(members, self.speed))
+        self._audits[name].add(members)
+
+    def band(self, name: str) -> Band:
+        band = super().band(name)
+        if name == FINAL:
+            return band
+        return band.model_copy(
             update={
-                "rescued": count_utterances(rescued_rows(members, wer_limit)),
-                "relabelled": count_utterances(relabelled_rows(members)),
-                "lost": count_utterances(lost_rows(members, wer_limit)),
-                "spent_seconds": seconds_spent(members, speed),
-                "saved_seconds": seconds_saved(members, speed),
-                "audit": summarize_audit(members, name),
+                **{kind: amount.count for kind, amount in self._changed[name].items()},
+                "spent_seconds": self._spent[name],
+                "saved_seconds": self._saved[name],
+                "audit": self._audits[name].audit,
             }
         )
-    return bands
+
+
+def add_known(total: float | None, more: float | None) -> float | None:
+    """Add up what is known; None if nothing is."""
+    return total if more is None else more if total is None else total + more
 
 
 def rows_of_larger_models(rows: pa.Table, decision: str) -> pa.Table:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pyarrow.compute as pc
-
 from winnow.evidence.calibration import Calibration
 from winnow.evidence.languages import OTHERS
 from winnow.gates.criteria import GateLimits, criteria_for
@@ -129,11 +127,10 @@ def found_curves(context: ReportContext) -> "Figure":
 
 def agreement_curve(context: ReportContext) -> "Figure":
     """Draw how many hours have at least a given agreement."""
-    rows = context.rows
-    compared = rows.filter(pc.is_valid(rows["agreement"])).sort_by([("agreement", "descending")])
+    assert context.report.agreement
+    curve = context.report.agreement.curve
     figure, axes = new_figure(2.2)
-    hours = compared["duration"].to_numpy().cumsum() / 3600
-    axes.step(compared["agreement"].to_numpy(), hours, where="pre", color=GOOD)
+    axes.step([at_least for at_least, _ in curve], [hours for _, hours in curve], where="pre", color=GOOD)
     axes.set(xlabel="minimum agreement", ylabel="hours", xlim=(0, 1), ylim=(0, None))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     return figure

@@ -22,11 +22,24 @@ class Histogram(BaseModel, frozen=True):
     counts: dict[str, list[int]]
 
 
-def histogram(rows: pa.Table, columns: dict[str, str], edges: list[float]) -> Histogram:
-    """Count the values of columns, by the names of their series; columns that are absent or all null are left out."""
-    present = {name: rows[column].drop_null() for name, column in columns.items() if column in rows.schema.names}
-    counts = {name: count_bins(values.to_numpy(), edges) for name, values in present.items() if len(values)}
-    return Histogram(edges=edges, counts=counts)
+class HistogramCounts:
+    """Values of columns by bin, by the names of their series; columns that are absent or all null are left out."""
+
+    def __init__(self, columns: dict[str, str], edges: list[float]) -> None:
+        self.columns, self.edges = columns, edges
+        self._counts: dict[str, NDArray[np.int64]] = {}
+
+    def add(self, rows: pa.Table) -> None:
+        """Count the rows of another shard."""
+        for name, column in self.columns.items():
+            if column in rows.schema.names and len(values := rows[column].drop_null()):
+                counts = np.array(count_bins(values.to_numpy(), self.edges), np.int64)
+                self._counts[name] = self._counts.get(name, np.zeros_like(counts)) + counts
+
+    @property
+    def histogram(self) -> Histogram:
+        counts = {name: self._counts[name].tolist() for name in self.columns if name in self._counts}
+        return Histogram(edges=self.edges, counts=counts)
 
 
 def count_bins(values: NDArray[np.float64], edges: list[float]) -> list[int]:

@@ -1,5 +1,6 @@
 """Examples of rows: what the reference says, what was read instead, and what was probably said."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -54,27 +55,50 @@ class Example(BaseModel, frozen=True):
     marks: list[Mark] = []
 
 
-def dropped_examples(rows: pa.Table, comparison: Comparison | Normalizer) -> list[Example]:
+class BestRows:
+    """The rows of a run that a function chooses, from what it chose of each shard: it must choose the same again."""
+
+    def __init__(self, choose: Callable[[pa.Table], pa.Table]) -> None:
+        self._choose = choose
+        self.rows: pa.Table | None = None
+
+    def add(self, rows: pa.Table) -> None:
+        """Take the rows of another shard."""
+        chosen = self._choose(rows)
+        if self.rows is not None:
+            names = [name for name in self.rows.schema.names if name in chosen.schema.names]
+            chosen = self._choose(pa.concat_tables([self.rows.select(names), chosen.select(names)]))
+        self.rows = chosen.combine_chunks()
+
+    def examples(self, comparison: Comparison | Normalizer) -> list[Example]:
+        """Describe the rows, in the order in which they were chosen."""
+        return [] if self.rows is None else describe_rows(self.rows, comparison)
+
+
+def worst_dropped(rows: pa.Table) -> pa.Table:
     """Return, for each reason for a drop, the rows with the highest WER."""
     dropped = rows.filter(pc.equal(rows["decision"], "drop")).sort_by([("wer", "descending"), ("id", "ascending")])
-    examples = []
-    for reason in sorted(set(dropped["reason"].to_pylist())):
-        chosen = dropped.filter(pc.equal(dropped["reason"], reason)).slice(0, EXAMPLES_PER_REASON).combine_chunks()
-        examples += some_examples(chosen, comparison)
-    return examples
+    chosen = [
+        dropped.filter(pc.equal(dropped["reason"], reason)).slice(0, EXAMPLES_PER_REASON)
+        for reason in sorted(set(dropped["reason"].to_pylist()))
+    ]
+    return pa.concat_tables(chosen) if chosen else dropped
 
 
-def doubtful_examples(rows: pa.Table, comparison: Comparison | Normalizer) -> list[Example]:
+def most_doubtful(rows: pa.Table) -> pa.Table:
     """Return the kept rows with the highest doubt."""
     kept = pc.indices_nonzero(pc.and_(pc.equal(rows["decision"], "keep"), pc.is_valid(rows["doubt"])))
-    doubts = pa.table({"doubt": rows["doubt"].take(kept)})
-    highest = pc.select_k_unstable(doubts, MOST_EXAMPLES, [("doubt", "descending")])
-    return some_examples(rows.take(kept.take(highest)), comparison)
+    doubts = rows.select(["doubt", "id"]).take(kept)
+    highest = pc.select_k_unstable(doubts, MOST_EXAMPLES, [("doubt", "descending"), ("id", "ascending")])
+    return rows.take(kept.take(highest))
 
 
-def some_examples(rows: pa.Table, comparison: Comparison | Normalizer) -> list[Example]:
-    """Return the first rows as examples."""
-    chosen = rows.slice(0, MOST_EXAMPLES).combine_chunks()
+def first_rows(rows: pa.Table) -> pa.Table:
+    return rows.slice(0, MOST_EXAMPLES)
+
+
+def describe_rows(chosen: pa.Table, comparison: Comparison | Normalizer) -> list[Example]:
+    """Return rows as examples."""
     read = Operands(chosen, Rules(rules=())).read
     return [
         example_of(row, [role for role in read if read[role][i]], comparison)

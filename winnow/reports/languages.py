@@ -1,13 +1,13 @@
 """The figures of each language of a run, by the `lang` of its rows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
-from winnow.reports.counts import count_values, hours_of, rows_where, transcribed_rows
-from winnow.reports.wer_distribution import WerDistribution, wer_distribution
+from winnow.reports.counts import Amount, count_values, rows_where, transcribed_rows
+from winnow.reports.wer_distribution import WerCounts, WerDistribution
 from winnow.roles import Role
 
 UNDETERMINED = "und"
@@ -34,32 +34,70 @@ class LanguageFigures(BaseModel, frozen=True):
     wer: dict[str, WerDistribution]
 
 
-def summarize_languages(rows: pa.Table, roles: Iterable[Role]) -> dict[str, LanguageFigures]:
-    """Summarize all rows by language, the most frequent first; nothing if there is only one."""
-    parts = dict(split_by_language(rows))
-    return {name: language_figures(part, roles) for name, part in parts.items()} if len(parts) > 1 else {}
+class LanguageCounts:
+    """The figures of one language, added up."""
+
+    def __init__(self, roles: Iterable[Role]) -> None:
+        self.all, self.transcribed, self.kept = Amount(), Amount(), Amount()
+        self.wer = {"all": WerCounts(), "kept": WerCounts()} | {role: WerCounts(role) for role in roles}
+
+    def add(self, rows: pa.Table) -> None:
+        """Count these rows as well."""
+        transcribed, kept = transcribed_rows(rows), rows_where(rows, "decision", "keep")
+        for amount, part in ((self.all, rows), (self.transcribed, transcribed), (self.kept, kept)):
+            amount.add(part)
+        for name, wer in self.wer.items():
+            wer.add(kept if name == "kept" else transcribed)
+
+    def merge(self, other: "LanguageCounts") -> None:
+        self.all.merge(other.all)
+        self.transcribed.merge(other.transcribed)
+        self.kept.merge(other.kept)
+        for name, wer in self.wer.items():
+            wer.merge(other.wer[name])
+
+    @property
+    def figures(self) -> LanguageFigures:
+        return LanguageFigures(
+            utterances=self.all.utterances,
+            hours=self.transcribed.hours,
+            kept=self.kept.utterances,
+            kept_hours=self.kept.hours,
+            dropped=self.transcribed.utterances - self.kept.utterances,
+            quarantined=self.all.utterances - self.transcribed.utterances,
+            wer={name: wer.distribution for name, wer in self.wer.items()},
+        )
 
 
-def split_by_language(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the rows of each language; together they are all rows."""
-    languages = pc.fill_null(rows["language"], UNDETERMINED)
-    names = [name for name, _ in sorted(count_values(languages).items(), key=lambda item: (-item[1], item[0]))]
-    for name in names[:MOST_LANGUAGES]:
-        yield name, rows.filter(pc.equal(languages, name))
-    if names[MOST_LANGUAGES:]:
-        yield MULTIPLE, rows.filter(pc.is_in(languages, pa.array(names[MOST_LANGUAGES:])))
+class Languages:
+    """The figures of each language of a run, added up."""
 
+    def __init__(self, roles: Iterable[Role]) -> None:
+        self.roles = tuple(roles)
+        self._counts: dict[str, LanguageCounts] = {}
 
-def language_figures(rows: pa.Table, roles: Iterable[Role]) -> LanguageFigures:
-    transcribed = transcribed_rows(rows)
-    kept = rows_where(rows, "decision", "keep")
-    return LanguageFigures(
-        utterances=len(rows),
-        hours=hours_of(transcribed),
-        kept=len(kept),
-        kept_hours=hours_of(kept),
-        dropped=len(transcribed) - len(kept),
-        quarantined=len(rows) - len(transcribed),
-        wer={"all": wer_distribution(transcribed), "kept": wer_distribution(kept)}
-        | {role: wer_distribution(transcribed, role) for role in roles},
-    )
+    def add(self, rows: pa.Table) -> None:
+        """Count the rows of another shard."""
+        languages = pc.fill_null(rows["language"], UNDETERMINED)
+        for name in count_values(languages):
+            counts = self._counts.setdefault(name, LanguageCounts(self.roles))
+            counts.add(rows.filter(pc.equal(languages, name)))
+
+    @property
+    def only(self) -> str | None:
+        """The language that all rows with a language have; None if there is none, or several."""
+        named = [name for name in self._counts if name != UNDETERMINED]
+        return named[0] if len(named) == 1 else None
+
+    @property
+    def figures(self) -> dict[str, LanguageFigures]:
+        """The figures by language, the most frequent first; nothing if there is only one."""
+        counts = sorted(self._counts.items(), key=lambda item: (-item[1].all.utterances, item[0]))
+        if len(counts) < 2:
+            return {}
+        shown = dict(counts[:MOST_LANGUAGES])
+        if counts[MOST_LANGUAGES:]:
+            shown[MULTIPLE] = LanguageCounts(self.roles)
+            for _, other in counts[MOST_LANGUAGES:]:
+                shown[MULTIPLE].merge(other)
+        return {name: language.figures for name, language in shown.items()}

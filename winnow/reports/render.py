@@ -4,7 +4,6 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
-import pyarrow as pa
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -20,9 +19,9 @@ from winnow.reports.svg import inline_svg
 from winnow.runs.run_record import RunRecord
 
 
-def render_markdown(report: Report, rows: pa.Table, settings: Settings, record: RunRecord | None = None) -> str:
+def render_markdown(report: Report, settings: Settings, record: RunRecord | None = None) -> str:
     """Render the report in GitHub's markdown; texts from the manifest and the models are shown literally."""
-    context = ReportContext(report, rows, settings, record)
+    context = ReportContext(report, settings, record)
     title = f"# Quality report: {escape_markdown(Path(settings.manifest).name)}"
     warnings = [f"**Warning:** {warning}" for warning in report.warnings]
     page = [f"The page is {code_span(str(record.parameters['output']) + '/report.html')}."] if record else []

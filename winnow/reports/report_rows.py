@@ -1,5 +1,6 @@
 """The rows of a run that its report is computed from."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,7 +28,7 @@ COMMON_COLUMNS = [
 
 
 def report_columns(settings: Settings) -> list[str]:
-    """Return the columns that a report needs; only these are read, because all rows are in memory at once."""
+    """Return the columns that a report needs; only these are read."""
     if isinstance(settings, Ensemble):
         return [*COMMON_COLUMNS, *(f"{role}_{name}" for role in settings.roles for name in ("wer", *EDIT_COUNTS))]
     roles = settings.roles if settings.large else ["small", "large"]
@@ -35,18 +36,17 @@ def report_columns(settings: Settings) -> list[str]:
     return [*COMMON_COLUMNS, *scores, *map(band_of, roles[:-1])]
 
 
-def read_report_rows(filtered: list[Path], settings: Settings, calibration: Calibration | None) -> pa.Table:
-    """Read all filtered shards of a run: the report's columns, `language`, and `large_keeps`, the audit's decisions.
+def read_report_rows(filtered: list[Path], settings: Settings, calibration: Calibration | None) -> Iterator[pa.Table]:
+    """Yield the rows of each shard: the report's columns, `language`, and `large_keeps`, the audit's decisions.
 
-    Fields with few values are columns as well; see `winnow.reports.slices`.
+    Fields with few values are columns as well, those with many are columns of nulls; see `winnow.reports.slices`.
     """
     columns, rules = report_columns(settings), rules_for(settings, calibration)
     schema = read_schema(filtered[0])
     columns += optional_columns(schema, columns)
     heard = heard_columns(schema)
-    shards, crowded = zip(*(read_shard(shard, columns, heard, rules) for shard in filtered), strict=True)
-    rows = pa.concat_tables(shards, promote_options="default")
-    return rows.drop_columns(sorted(set().union(*crowded) & set(rows.schema.names)))
+    for shard in filtered:
+        yield read_shard(shard, columns, heard, rules)
 
 
 def optional_columns(schema: pa.Schema, columns: list[str]) -> list[str]:
@@ -55,11 +55,8 @@ def optional_columns(schema: pa.Schema, columns: list[str]) -> list[str]:
     return [name for name in schema.names if name in wanted and name not in columns]
 
 
-def read_shard(shard: Path, columns: list[str], heard: list[str], rules: Rules) -> tuple[pa.Table, set[str]]:
-    """Read one filtered shard; all its columns only if the audit has to apply the rules again.
-
-    Also returns the columns of fields with too many values to be read.
-    """
+def read_shard(shard: Path, columns: list[str], heard: list[str], rules: Rules) -> pa.Table:
+    """Read one filtered shard; all its columns only if the audit has to apply the rules again."""
     names = read_schema(shard).names
     measured = [name for name in MEASURED if name in names]
     audited = "audit" in names and pc.any(read_table(shard, columns=["audit"])["audit"]).as_py()
@@ -72,5 +69,6 @@ def read_shard(shard: Path, columns: list[str], heard: list[str], rules: Rules) 
         **{f"{PREFIX}{name}": rows[name] for name in heard},
         **{f"{FIELD}{name}": pc.cast(rows[name], pa.string()).dictionary_encode() for name in measured},
         **few_valued,
+        **dict.fromkeys(sorted(crowded), pa.nulls(len(rows))),
     }
-    return pa.table({**{name: rows[name] for name in columns}, **added}), crowded
+    return pa.table({**{name: rows[name] for name in columns}, **added})

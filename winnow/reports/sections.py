@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow.compute as pc
 from markupsafe import Markup
 
 from winnow.reports.cascade_section import cascade_section
@@ -18,7 +17,7 @@ from winnow.reports.charts import (
     has_curves,
     wer_histogram,
 )
-from winnow.reports.counts import ReasonCount, transcribed_rows
+from winnow.reports.counts import ReasonCount
 from winnow.reports.evidence_section import evidence_section
 from winnow.reports.example_marks import examples_as_html
 from winnow.reports.examples import MISSING, mark_doubtful
@@ -137,7 +136,7 @@ def agreement_levels(context: ReportContext) -> str:
         for level in report.agreement.levels
     ]
     sentence = [] if mean is None else [f"Mean agreement with the selected hypothesis: {format_percent(mean)}."]
-    if alone := pc.sum(pc.is_null(transcribed_rows(context.rows)["agreement"])).as_py():
+    if alone := report.agreement.alone:
         sentence.append(f"{alone:,} utterances were transcribed by one model only, so their agreement is unknown.")
     header = ["Agreement", "Utterances", "Hours", "Mean WER (utterances with a reference)"]
     return "\n\n".join([*sentence, markdown_table(header, cells)])

@@ -1,13 +1,19 @@
 """Parts of a run by duration, language and every field of the manifest that has few values: which stand out."""
 
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from winnow.gates.sampling import wilson_interval
+from winnow.reports.quantiles import Quantiles
 from winnow.reports.slice_fields import (
     FEWEST_UTTERANCES,
     MOST_VALUES,
@@ -20,6 +26,7 @@ from winnow.reports.slice_fields import (
 FIELD = "field "
 """What the names of the columns that `field_columns` makes begin with."""
 
+EXACT = 1_000  # values of doubt of a slice up to which their median is exact
 MOST_FIELDS = 100  # of a shard; where each row has names of its own, they are no fields
 
 
@@ -66,31 +73,83 @@ def field_columns(fields: Iterable[str | None]) -> tuple[dict[str, pa.Array], se
     return columns, crowded
 
 
-def summarize_slices(transcribed: pa.Table) -> list[Slice]:
-    """Summarize the slices of all fields: first those that stand out, the largest difference in kept hours first.
+@dataclass
+class Part:
+    """Utterances that have a value of a field, added up."""
 
-    Slices of fewer than ten utterances are left out, and so are fields with one value.
-    """
-    kept = pc.equal(transcribed["decision"], "keep")
-    measured = pa.table(
-        {
-            "seconds": transcribed["duration"],
-            "kept": pc.cast(kept, pa.int64()),
-            "kept_seconds": pc.if_else(kept, transcribed["duration"], 0.0),
-            **{name: transcribed[name] for name in ("wer", "doubt")},
-        }
-    )
-    total, all_kept = len(transcribed), pc.sum(measured["kept"]).as_py() or 0
-    slices = [
-        made
-        for field, values in sliced_by(transcribed)
-        for made in slices_of(field, measured.append_column("value", values), total, all_kept)
-    ]
-    share = all_kept / total if total else 0.0
-    return sorted(
-        slices,
-        key=lambda part: (not part.stands_out, -abs(part.kept_share - share) * part.hours, part.field, part.value),
-    )
+    utterances: int = 0
+    kept: int = 0
+    seconds: float = 0.0
+    kept_seconds: float = 0.0
+    wer: float = 0.0
+    compared: int = 0
+    doubt: Quantiles = field(default_factory=lambda: Quantiles(EXACT))
+
+    def add(self, figures: dict[str, Any], doubt: NDArray[np.float64]) -> None:
+        """Add a group of rows: its figures, as `grouped` returns them, and the doubt of those that have one."""
+        self.utterances += figures["kept_count"]
+        self.kept += figures["kept_sum"]
+        self.seconds += figures["seconds_sum"] or 0.0
+        self.kept_seconds += figures["kept_seconds_sum"] or 0.0
+        self.wer += figures["wer_sum"] or 0.0
+        self.compared += figures["wer_count"]
+        self.doubt.add(doubt)
+
+
+Parts = dict[str | None, Part]
+
+
+class SliceCounts:
+    """The transcribed rows of a run by field and value, added up; a field with too many values is given up."""
+
+    def __init__(self) -> None:
+        self._total = Part()
+        self._fields: dict[str, Parts] = {}
+        self._crowded: set[str] = set()
+
+    def add(self, transcribed: pa.Table) -> None:
+        """Take the transcribed rows of another shard; a column of nulls says that its field has too many values."""
+        kept = pc.equal(transcribed["decision"], "keep")
+        measured = pa.table(
+            {
+                "seconds": transcribed["duration"],
+                "kept": pc.cast(kept, pa.int64()),
+                "kept_seconds": pc.if_else(kept, transcribed["duration"], 0.0),
+                **{name: transcribed[name] for name in ("wer", "doubt")},
+            }
+        )
+        columns = dict(sliced_by(transcribed))
+        self._crowded |= {name for name, values in columns.items() if pa.types.is_null(values.type)}
+        missing = pa.chunked_array([pa.nulls(len(measured), pa.string())])
+        for name in [name for name in {**self._fields, **columns} if name not in self._crowded]:
+            parts = self._fields.setdefault(name, {None: deepcopy(self._total)} if self._total.utterances else {})
+            add_groups(parts, measured.append_column("value", columns.get(name, missing)))
+            if len(parts) > MOST_VALUES:
+                self._crowded.add(name)
+        for name in self._crowded:
+            self._fields.pop(name, None)
+        total: Parts = {None: self._total}
+        add_groups(total, measured.append_column("value", missing))
+
+    @property
+    def slices(self) -> list[Slice]:
+        """The slices of all fields: first those that stand out, the largest difference in kept hours first.
+
+        Slices of fewer than ten utterances are left out, and so are fields with one value.
+        """
+        total, all_kept = self._total.utterances, self._total.kept
+        slices = [
+            slice_of(name, value, part, total, all_kept)
+            for name, parts in self._fields.items()
+            if len(parts) > 1
+            for value, part in parts.items()
+            if part.utterances >= FEWEST_UTTERANCES
+        ]
+        share = all_kept / total if total else 0.0
+        return sorted(
+            slices,
+            key=lambda part: (not part.stands_out, -abs(part.kept_share - share) * part.hours, part.field, part.value),
+        )
 
 
 def sliced_by(rows: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:
@@ -99,32 +158,37 @@ def sliced_by(rows: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:
     yield "language", rows["language"]
     for name in rows.schema.names:
         if name.startswith(FIELD) and name.removeprefix(FIELD) not in SHOWN_OTHERWISE:
-            yield name.removeprefix(FIELD), pc.cast(rows[name], pa.string())
+            values = rows[name]
+            yield name.removeprefix(FIELD), values if pa.types.is_null(values.type) else pc.cast(values, pa.string())
 
 
-def slices_of(field: str, rows: pa.Table, total: int, all_kept: int) -> Iterator[Slice]:
-    """Yield the slices of one field."""
+def add_groups(parts: Parts, rows: pa.Table) -> None:
+    """Add rows to the parts of their values."""
     aggregates = [("kept", "count"), ("kept", "sum"), ("seconds", "sum"), ("kept_seconds", "sum")]
     groups = rows.group_by("value", use_threads=False)  # threads would add up in another order each time
-    grouped = groups.aggregate([*aggregates, ("wer", "mean"), ("doubt", "approximate_median")])
-    if not 1 < len(grouped) <= MOST_VALUES:
-        return
+    grouped = groups.aggregate([*aggregates, ("wer", "sum"), ("wer", "count")])
+    doubted = rows.select(["value", "doubt"]).filter(pc.is_valid(rows["doubt"])).combine_chunks()
+    doubts, values = doubted["doubt"].to_numpy(), doubted["value"]
     for group in grouped.to_pylist():
-        count, kept = group["kept_count"], group["kept_sum"]
-        if count < FEWEST_UTTERANCES:
-            continue
-        low, high = wilson_interval(kept, count)
-        others = (all_kept - kept) / (total - count)
-        yield Slice(
-            field=field,
-            value=NOT_STATED if group["value"] is None else group["value"],
-            utterances=count,
-            hours=(group["seconds_sum"] or 0.0) / 3600,
-            kept=kept,
-            kept_hours=(group["kept_seconds_sum"] or 0.0) / 3600,
-            low=low,
-            high=high,
-            stands_out=total - count >= FEWEST_UTTERANCES and not low <= others <= high,
-            wer=group["wer_mean"],
-            doubt=group["doubt_approximate_median"],
-        )
+        value = group["value"]
+        has_value = (pc.is_null(values) if value is None else pc.fill_null(pc.equal(values, value), False)).to_numpy()
+        parts.setdefault(value, Part()).add(group, doubts[has_value])
+
+
+def slice_of(name: str, value: str | None, part: Part, total: int, all_kept: int) -> Slice:
+    """Return a part of all rows as a slice."""
+    low, high = wilson_interval(part.kept, part.utterances)
+    others = total - part.utterances
+    return Slice(
+        field=name,
+        value=NOT_STATED if value is None else value,
+        utterances=part.utterances,
+        hours=part.seconds / 3600,
+        kept=part.kept,
+        kept_hours=part.kept_seconds / 3600,
+        low=low,
+        high=high,
+        stands_out=others >= FEWEST_UTTERANCES and not low <= (all_kept - part.kept) / others <= high,
+        wer=part.wer / part.compared if part.compared else None,
+        doubt=part.doubt.median,
+    )

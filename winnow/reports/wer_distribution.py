@@ -1,5 +1,8 @@
 """The distribution of word error rates over utterances."""
 
+from collections import Counter
+from typing import Self
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,29 +34,73 @@ class WerDistribution(BaseModel, frozen=True):
     levels: dict[str, int]
 
 
-def wer_distribution(rows: pa.Table, role: Role | None = None) -> WerDistribution:
-    """Summarize the WER of this model's hypotheses, by default of the selected ones."""
-    rates: NDArray[np.float64] = rows[f"{role}_wer" if role else "wer"].drop_null().to_numpy()
-    level = np.searchsorted(list(WER_LEVELS.values()), rates, side="left")
-    counts = np.bincount(level, minlength=len(WER_LEVELS))
-    return WerDistribution(
-        utterances=len(rates),
-        corpus=corpus_wer(rows, role),
-        mean=float(rates.mean()) if len(rates) else None,
-        capped=float(np.minimum(rates, 1).mean()) if len(rates) else None,
-        median=float(np.median(rates)) if len(rates) else None,
-        std=float(rates.std()) if len(rates) else None,
-        levels={name: int(count) for name, count in zip(WER_LEVELS, counts, strict=True)},
-    )
+class WerCounts:
+    """How many utterances have each WER, and their edits: of this model's hypotheses, by default of the selected ones.
+
+    WERs are fractions of small numbers, so that there are few different ones however many rows a run has.
+    """
+
+    def __init__(self, role: Role | None = None) -> None:
+        self.role = role
+        self._rates: Counter[float] = Counter()
+        self._edits = dict.fromkeys(EDIT_COUNTS, 0)
+
+    def add(self, rows: pa.Table) -> Self:
+        """Count these rows as well."""
+        rates = rows[f"{self.role}_wer" if self.role else "wer"].drop_null().to_numpy()
+        different, counts = np.unique(rates, return_counts=True)
+        self._rates.update(dict(zip(different.tolist(), counts.tolist(), strict=True)))
+        for name, count in count_edits(rows, self.role).items():
+            self._edits[name] += count
+        return self
+
+    def merge(self, other: "WerCounts") -> None:
+        """Add what another one has counted."""
+        self._rates.update(other._rates)
+        for name, count in other._edits.items():
+            self._edits[name] += count
+
+    @property
+    def distribution(self) -> WerDistribution:
+        rates = np.array(sorted(self._rates))
+        counts = np.array([self._rates[rate] for rate in rates.tolist()], np.int64)
+        total = int(counts.sum())
+        level = np.searchsorted(list(WER_LEVELS.values()), rates, side="left")
+        levels = np.bincount(level, counts, minlength=len(WER_LEVELS))
+        mean = float(rates @ counts) / total if total else 0.0
+        figures = {
+            "mean": mean,
+            "capped": float(np.minimum(rates, 1) @ counts) / max(total, 1),
+            "median": weighted_median(rates, counts) if total else None,
+            "std": float(np.sqrt((rates - mean) ** 2 @ counts / max(total, 1))),
+        }
+        return WerDistribution(
+            utterances=total,
+            corpus=self.corpus_wer,
+            **(figures if total else dict.fromkeys(figures)),
+            levels={name: int(count) for name, count in zip(WER_LEVELS, levels, strict=True)},
+        )
+
+    @property
+    def corpus_wer(self) -> float | None:
+        """All errors over all words of the references; None if there are no words."""
+        hits, substitutions, deletions, insertions = (self._edits[name] for name in EDIT_COUNTS)
+        words = hits + substitutions + deletions
+        return (substitutions + deletions + insertions) / words if words else None
 
 
-def corpus_wer(rows: pa.Table, role: Role | None = None) -> float | None:
-    """Return all errors over all words of the references; None if there are no words."""
+def count_edits(rows: pa.Table, role: Role | None) -> dict[str, int]:
+    """Return the sum of each kind of edit of a model's hypotheses, by default of the selected ones."""
     roles = [role] if role else pc.unique(rows["model"].drop_null()).to_pylist()
     parts = {name: rows if role else rows_where(rows, "model", name) for name in roles}
-    hits, substitutions, deletions, insertions = (
-        sum(int(pc.sum(part[f"{name}_{edit}"], min_count=0).as_py()) for name, part in parts.items())
+    return {
+        edit: sum(int(pc.sum(part[f"{name}_{edit}"], min_count=0).as_py()) for name, part in parts.items())
         for edit in EDIT_COUNTS
-    )
-    words = hits + substitutions + deletions
-    return (substitutions + deletions + insertions) / words if words else None
+    }
+
+
+def weighted_median(values: NDArray[np.float64], counts: NDArray[np.int64]) -> float:
+    """Return the median of sorted values, each of which occurs so often."""
+    ends = np.cumsum(counts)
+    middle = [int(np.searchsorted(ends, place, side="right")) for place in ((ends[-1] - 1) // 2, ends[-1] // 2)]
+    return float(values[middle].mean())
