@@ -11,7 +11,7 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from winnow.engines import call_progress
-from winnow.models.passes import seconds_to_transcribe
+from winnow.models.passes import seconds_to_transcribe, seconds_transcribed
 from winnow.roles import Role
 from winnow.runs.ledger import files_by_stage, name_of, run_of
 from winnow.runs.retry import PASS
@@ -45,15 +45,32 @@ class PassProgress:
     """The seconds of audio that a pass has to transcribe, as far as is known, and those that it has transcribed.
 
     `running` has what is transcribed of shards that are not done, `reused` what of `done` an earlier attempt did, which
-    says nothing about the pace.
+    says nothing about the pace. `stated` is what the input states of all shards, `stated_done` of those that are done:
+    it need not be what they have, and is assumed for utterances whose duration is not stated.
     """
 
     total: float = 0.0
     done: float = 0.0
+    stated: float = 0.0
+    stated_done: float = 0.0
     reused: float = 0.0
     running: dict[call_progress.Work, float] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     latest_result: float | None = None
+
+    def end(self, seconds: float, stated: float) -> None:
+        """Count so many seconds as done, of which something else may be stated; expect the same of the others."""
+        self.done += seconds
+        self.stated_done += stated
+        if self.is_over:
+            self.total = self.done
+        elif self.done and self.stated_done:
+            self.total = self.done + self.done / self.stated_done * (self.stated - self.stated_done)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all that the input states is done, but for errors of rounding."""
+        return 0 < self.stated <= self.stated_done + 1e-3
 
     @property
     def transcribed(self) -> float:
@@ -65,14 +82,14 @@ class PassProgress:
 
     @property
     def share(self) -> float:
-        return self.transcribed / self.total if self.total else 0.0
+        return self.transcribed / self.total if self.total else float(self.is_over)
 
     @property
     def description(self) -> str:
         """Hours done and in total, how fast, and the time left at that pace."""
         hours = f"{self.transcribed / 3600:,.2f} of {self.total / 3600:,.2f} h of audio"
         if not self.total:
-            return "nothing to transcribe yet"
+            return "nothing to transcribe" if self.is_over else "nothing to transcribe yet"
         if not self.new:
             return hours if self.transcribed else f"{hours}, no result yet"
         ended = self.latest_result if self.share == 1.0 else None
@@ -91,7 +108,8 @@ class Progress:
         self._stated = dict(zip(map(name_of, manifest.shards), manifest.seconds, strict=True))
         self._recorded = recorded_work(manifest.shards)
         self._lock = threading.RLock()
-        self.passes = {role: PassProgress(total=sum(manifest.seconds)) for role in full_passes}
+        stated = sum(manifest.seconds)
+        self.passes = {role: PassProgress(total=stated, stated=stated) for role in full_passes}
         self._show = start("progress", self.description)
 
     def __enter__(self) -> Self:
@@ -118,7 +136,7 @@ class Progress:
 
     def transcribed(self, role: Role, shard: Path) -> None:
         """Count a shard that a model has transcribed as a whole."""
-        self.count(role, [shard], self._stated[name_of(shard)])
+        self.count(role, [shard], seconds_transcribed(shard), self._stated[name_of(shard)])
 
     def escalated(self, role: Role, shard: Path) -> None:
         """Add what a larger model has to transcribe of a shard."""
@@ -131,14 +149,17 @@ class Progress:
         """Count what a larger model has transcribed of these shards."""
         self.count(role, shards, sum(seconds_to_transcribe(shard, role) for shard in shards))
 
-    def count(self, role: Role, shards: list[Path], seconds: float) -> None:
-        """Count so many seconds of shards as done, in the place of what was counted while they ran."""
+    def count(self, role: Role, shards: list[Path], seconds: float, stated: float = 0.0) -> None:
+        """Count so many seconds of shards as done, in the place of what was counted while they ran.
+
+        `stated` is what the input states of them, where the total of the pass was made from that.
+        """
         with self._lock:
             part, names = self.of(role), tuple(map(name_of, shards))
             transcribed_here = part.running.pop((role, names), None) is not None
             if not transcribed_here and self._recorded.issuperset((f"{PASS}{role}", name) for name in names):
                 part.reused += seconds
-            part.done += seconds
+            part.end(seconds, stated)
             if not transcribed_here:
                 part.latest_result = time.monotonic()
         self.show()

@@ -153,3 +153,16 @@ def test_new_run_that_is_recommended_runs(cascade):
     settings = load_settings(run)
     at_once = settings.model_copy(update={"gate": settings.gate.model_copy(update={"accept": 0.25, "reject": 0.25})})
     assert escalation_advice.escalate_fewer_bad(report, FollowUp(at_once, str(run))) is None
+
+
+def test_recommended_folder_is_one_that_is_not_taken(tmp_path):
+    settings = Curation(manifest="c.jsonl", output=str(tmp_path / "out"), small="s.nemo")
+    follow_up = FollowUp(settings, str(tmp_path / "out"))
+    outputs = []
+    for _ in range(3):
+        words = shlex.split(str(follow_up.relabel()))
+        outputs.append(words[words.index("--output") + 1])
+        location(outputs[-1]).mkdir()
+    assert outputs == [f"{tmp_path}/out-relabelled{number}" for number in ("", "-2", "-3")]
+    assert f"--output {tmp_path}/out-faster" in str(follow_up.run_again(settings, "faster"))
+    assert FollowUp(settings, "s3://bucket/out").relabel().split()[4] == "s3://bucket/out-relabelled"

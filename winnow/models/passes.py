@@ -160,6 +160,12 @@ def seconds_to_transcribe(shard: Path, role: Role) -> float:
     return float(pc.sum(rows["duration"].filter(rows_to_transcribe(rows, role)), min_count=0).as_py())
 
 
+def seconds_transcribed(shard: Path) -> float:
+    """Return how many seconds of a shard a model that transcribes everything has transcribed."""
+    rows = read_table(shard, columns=["reason", "duration"])
+    return float(pc.sum(rows["duration"].filter(pc.is_null(rows["reason"])), min_count=0).as_py())
+
+
 def transcribe_by_language(model_pass: Pass, transcribe: TranscribeWith, requests: list[Request]) -> Transcribed:
     """Transcribe each request with the model of its language.
 

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -52,7 +53,8 @@ class FollowUp:
     def relabel(self) -> str | None:
         """Return the command that puts proposals in the place of references, with reviews if this run follows them."""
         reviews = ["--reviews"] if self.derived and self.derived.reviews else []
-        return shell_command(["winnow", "relabel", self.original, "--output", f"{self.original}-relabelled", *reviews])
+        output = free_folder(f"{self.original}-relabelled")
+        return shell_command(["winnow", "relabel", self.original, "--output", output, *reviews])
 
     def retry(self, reasons: list[str]) -> str | None:
         """Return the command that tries utterances with these reasons again."""
@@ -66,7 +68,13 @@ class FollowUp:
         """Return the command that starts a new run with these parameters, beside this one; None without any."""
         if settings is None:
             return None
-        return shell_command(command_of(settings.model_copy(update={"output": f"{self.run}-{suffix}"})))
+        return shell_command(command_of(settings.model_copy(update={"output": free_folder(f"{self.run}-{suffix}")})))
+
+
+def free_folder(name: str) -> str:
+    """Return the name of a folder, with a number if there is one of this name; an object store is not asked."""
+    names = (name, *(f"{name}-{number}" for number in range(2, 100)))
+    return name if is_url(name) else next((free for free in names if not Path(free).exists()), name)
 
 
 def as_curation(settings: Settings, small: str) -> Settings | None:
