@@ -1,10 +1,11 @@
-"""One summary: page, artifacts, JSON and terminal of a run have the same figures."""
+"""One summary: page, artifacts, JSON, terminal and review app of a run have the same figures."""
 
 import io
 import json
 import re
 
 import pytest
+from fastapi.testclient import TestClient
 from rich.console import Console
 
 from cli.console import console
@@ -16,6 +17,8 @@ from tests.test_report_page import Parsed
 from winnow.parameters.curation import Curation
 from winnow.reports.headline import cards
 from winnow.reports.summary import Report
+from winnow.review.server import make_app
+from winnow.review.session import Session
 
 
 class Collecting(InProcess):
@@ -62,7 +65,7 @@ def numbers(text: str) -> list[str]:
     return re.findall(r"\d[\d,]*(?:\.\d+)?", text)
 
 
-def test_page_artifacts_json_and_terminal_of_a_run_have_the_same_figures(run, capsys):
+def test_page_artifacts_json_terminal_and_app_of_a_run_have_the_same_figures(run, capsys):
     folder, report, shown = run
     written = json.loads((folder / "report.json").read_text())
     assert Report.model_validate(written) == report
@@ -106,6 +109,16 @@ def test_page_artifacts_json_and_terminal_of_a_run_have_the_same_figures(run, ca
         assert advice["sentence"] in printed
         for text in (page, markdown, printed):
             assert advice["command"] in text
+
+    session = Session(str(folder), "anna")
+    app = TestClient(make_app(session, "token")).get("/token/api/run").json()
+    session.close()
+    assert app["summary"].startswith(
+        f"25 of 31 utterances kept ({written['kept_hours']:.3f} of {written['hours']:.3f} h)"
+    )
+    assert app["summary"] in markdown.replace("**", "")
+    assert app["choices"]["decision"] == {"keep": 25, "drop": 5, "quarantine": 1}
+    assert app["choices"]["reason"] == {name: count["utterances"] for name, count in written["reasons"].items()}
 
     print_reports({str(folder): report}, (terminal, lambda figures: print(json.dumps(figures))))
     assert json.loads(capsys.readouterr().out) == written

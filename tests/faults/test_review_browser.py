@@ -1,4 +1,4 @@
-"""The review app in a real browser: keys alone, audio that plays, hostile transcripts, nothing from elsewhere."""
+"""The review app in a browser: keys alone, audio that plays, hostile transcripts, axe-core, nothing from elsewhere."""
 
 import io
 import json
@@ -27,6 +27,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tests.conftest import CHROMIUM
 from tests.faults.test_browser import HOSTILE
 from tests.in_process import curate
+from tests.test_report_in_browser import serious_faults
 from winnow.review.server import HOST, make_app
 from winnow.review.session import Session
 from winnow.verdicts.files import read_verdicts
@@ -148,12 +149,17 @@ def test_keys_alone_review_rows_audio_plays_and_hostile_transcripts_are_inert(ru
         assert browser.title == "Review of out"
         assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
         assert {url for url in requested(browser) if not url.startswith((address, "data:"))} == set()
-        widths = {}
-        for width in (1400, 390):
+        browser.execute_script(pytest.importorskip("axe_core_python.base").AXE_SCRIPT)
+        widths, faults = {}, {}
+        for width, scheme in ((1400, "light"), (390, "dark")):
             size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
             browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
             widths[width] = browser.execute_script("return document.documentElement.scrollWidth")
+            faults[width] = serious_faults(browser)
         assert all(shown_width <= width for width, shown_width in widths.items())
+        assert not any(faults.values()), faults
     said = standing(read_verdicts(run).verdicts)
     kinds = {one.last.line: one.decided and one.decided.kind for one in said.values()}
     assert [kinds[line] for line in seen[:20]] == ["keep", "drop"] * 10

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from winnow.audio.measurements import BadAudio
 from winnow.errors import WinnowError
+from winnow.reports.headline import headline
 from winnow.review.index import Query as RowQuery
 from winnow.review.session import Session
 from winnow.text.normalize import MAX_TEXT
@@ -73,9 +74,7 @@ def add_routes(router: APIRouter, session: Session) -> None:
 
     @router.get("/api/run")
     def run() -> dict[str, Any]:
-        name, report = session.run.path.name, session.run.report
-        counts = {"kept": report.kept, "dropped": report.dropped, "quarantined": report.quarantined}
-        about = {"name": name, "path": str(session.run.path), "reviewer": session.reviewer, "counts": counts}
+        about = {"name": session.run.path.name, "summary": headline(session.run.report).replace("**", "")}
         return about | {"choices": session.index.choices, "warnings": session.warnings}
 
     @router.get("/api/rows")

@@ -370,6 +370,7 @@ function fillChoices(choices) {
 async function showRun() {
   const run = await ask("api/run");
   element("run-name").textContent = run.name;
+  element("summary").textContent = run.summary;
   document.title = `Review of ${run.name}`;
   fillChoices(run.choices);
   return run.warnings;
