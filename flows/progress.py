@@ -99,7 +99,7 @@ class PassProgress:
 
 
 class Progress:
-    """How far the passes of a run are; within this block, also while they transcribe a shard in this process."""
+    """How far the passes of a run are; within this block, also while they transcribe a shard."""
 
     def __init__(
         self, manifest: ShardedManifest, start: Callable[[str, str], ShowProgress], full_passes: tuple[Role, ...]
@@ -107,6 +107,7 @@ class Progress:
         """`full_passes` are the roles of the models that transcribe the whole manifest."""
         self._stated = dict(zip(map(name_of, manifest.shards), manifest.seconds, strict=True))
         self._recorded = recorded_work(manifest.shards)
+        self._ended: set[call_progress.Work] = set()
         self._lock = threading.RLock()
         stated = sum(manifest.seconds)
         self.passes = {role: PassProgress(total=stated, stated=stated) for role in full_passes}
@@ -126,6 +127,8 @@ class Progress:
     def heard(self, work: call_progress.Work, seconds: float) -> None:
         """Count what a call of a model has transcribed of shards that are not done; 0 s as it begins with them."""
         with self._lock:
+            if work in self._ended:  # what a worker told arrives late
+                return
             part = self.of(work[0])
             if not part.new and not part.running:
                 part.began = time.monotonic()
@@ -156,6 +159,7 @@ class Progress:
         """
         with self._lock:
             part, names = self.of(role), tuple(map(name_of, shards))
+            self._ended.add((role, names))
             transcribed_here = part.running.pop((role, names), None) is not None
             if not transcribed_here and self._recorded.issuperset((f"{PASS}{role}", name) for name in names):
                 part.reused += seconds

@@ -25,6 +25,7 @@ from cli.app import main
 from winnow.devices.dask_executor import DaskExecutor
 from winnow.devices.executors import InlineExecutor, open_executor
 from winnow.devices.scheduler_address import refuse_exposed, require_scheduler
+from winnow.engines import call_progress
 from winnow.engines.engine import Checkpoint
 from winnow.engines.model_cache import get_model
 from winnow.errors import DeviceLost, InsecureScheduler, OptionError
@@ -81,6 +82,14 @@ def load_model(model: Checkpoint, number: int, *, device: str, isolated: bool) -
     return device, os.getpid(), id(get_model(model, EngineOptions()))
 
 
+def transcribe_aloud(role: str, *, device: str, isolated: bool) -> str:
+    """Say what was transcribed, as models do."""
+    with call_progress.working_on(role, ["00000", "00001"]):
+        for seconds in (2.0, 3.0):
+            call_progress.tell_listeners(seconds)
+    return role
+
+
 def run_all(workers, work, calls, placement):
     with ThreadPoolExecutor(len(calls)) as threads:
         return list(threads.map(lambda call: workers.run(work, *call, placement=placement), calls))
@@ -109,6 +118,26 @@ def test_work_that_ends_when_it_is_polled_returns_its_result(two_workers):
     impatient = DaskExecutor(lambda: two_workers._client, poll_seconds=0.005)
     results = run_all(impatient, report_number, [[i] for i in range(100)], Placement(share=0.25))
     assert results == list(range(100))
+
+
+def test_workers_tell_how_far_they_are(two_workers):
+    told: list[tuple[call_progress.Work, float]] = []
+
+    def listen(work: call_progress.Work, seconds: float) -> None:
+        told.append((work, seconds))
+
+    call_progress.listeners.append(listen)
+    try:
+        run_all(two_workers, transcribe_aloud, [("small",), ("large",)], Placement())
+        deadline = time.monotonic() + 20
+        while len(told) < 6 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    finally:
+        call_progress.listeners.remove(listen)
+    for role in ("small", "large"):
+        said = [seconds for work, seconds in told if work == (role, ("00000", "00001"))]
+        assert said == [0.0, 2.0, 3.0]
+    assert len(told) == 6
 
 
 def test_worker_loads_a_model_once_for_all_shares(two_workers, hears):

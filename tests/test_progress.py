@@ -45,6 +45,7 @@ def test_calls_of_a_model_count_until_their_shard_is_done(shown, tmp_path):
         with call_progress.working_on("small", ["00001"]):
             call_progress.tell_listeners(2000.0)
         run.transcribed("small", transcribed(tmp_path, 1, 1800.0))
+        run.heard(("small", ("00001",)), 2000.0)  # what a worker told arrives late
     assert shown == [
         ("small", 0.0, "0.00 of 1.50 h of audio"),
         ("small", 0.0, "0.00 of 1.50 h of audio"),

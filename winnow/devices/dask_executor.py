@@ -8,6 +8,7 @@ once, so that its death is blamed on the one piece of work that runs there.
 import asyncio
 import logging
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import CancelledError, wait
@@ -18,6 +19,7 @@ from distributed import Client, Future, KilledWorker
 
 from winnow.devices.allocator import POLL_SECONDS, Allocator, Device
 from winnow.devices.executors import ANYWHERE, Work
+from winnow.devices.worker_progress import hear_of_workers, run_and_tell
 from winnow.errors import DeviceLost, InputError
 from winnow.hardware import is_device_fault
 from winnow.parameters.placement import Placement
@@ -39,11 +41,17 @@ class DaskExecutor:
 
     def __init__(self, connect: Callable[[], Client], poll_seconds: float = POLL_SECONDS) -> None:
         self._connect, self._poll_seconds = connect, poll_seconds
-        self._client = connect()
+        self._topic = f"winnow-progress-{uuid.uuid4().hex}"
+        self._client = self._connected()
         self._reconnecting = threading.Lock()
         self._deaths: Counter[str] = Counter()
         self._faults: Counter[str] = Counter()
         self.allocator = Allocator(self.devices)
+
+    def _connected(self) -> Client:
+        client = self._connect()
+        hear_of_workers(client, self._topic)
+        return client
 
     def devices(self) -> list[Device]:
         """Return the workers that the scheduler knows at this moment; none while there is no scheduler."""
@@ -82,7 +90,8 @@ class DaskExecutor:
         options = {"device": device.name, "isolated": isolated}
         client = self._client
         try:
-            future = client.submit(work, *args, **options, workers=[device.address], resources=demand, pure=False)
+            place: dict[str, Any] = {"workers": [device.address], "resources": demand, "pure": False}
+            future = client.submit(run_and_tell, self._topic, work, *args, **options, **place)
         except Exception as error:  # the work itself has not begun
             self._reconnect(client)
             raise DeviceLost(f"worker {device.name} does not accept work: {error}") from error
@@ -126,7 +135,7 @@ class DaskExecutor:
         """Replace a client that has lost its scheduler for good, if there is a scheduler again."""
         with self._reconnecting, suppress(OSError, InputError):
             if self._client is old and old.status == "closed":
-                self._client = self._connect()
+                self._client = self._connected()
 
     def close(self) -> None:
         with suppress(Exception):

@@ -1,4 +1,4 @@
-"""How much of its audio a pass has transcribed while it still runs, for whoever shows it in the same process."""
+"""How much of its audio a pass has transcribed while it still runs, for whoever shows it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
