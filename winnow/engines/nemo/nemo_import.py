@@ -5,11 +5,12 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from winnow.engines.nemo.deferred_imports import deferred_imports, when_called
 from winnow.imports import without_gc
 
 
@@ -37,7 +38,10 @@ def silence_nemo() -> Iterator[None]:
 def quick_import_of(module: str) -> Iterator[None]:
     """Leave out what costs time without use when the block imports this module, unless it is imported already."""
     first = module not in sys.modules
-    with without_gc() if first else nullcontext(), without_compiler() if first else nullcontext():
+    with ExitStack() as blocks:
+        if first:
+            for saving in (without_gc, deferred_imports, without_compiler):
+                blocks.enter_context(saving())
         yield
 
 
@@ -69,17 +73,3 @@ def compiler_stand_in() -> ModuleType:
     stand_in.OptimizedModule = type("OptimizedModule", (), {})  # of which nothing is an instance
     stand_in.disable = functools.partial(when_called, lambda: import_module("torch._dynamo").disable)
     return stand_in  # type: ignore[no-any-return]
-
-
-def when_called(
-    find: Callable[[], Callable[..., Any]], function: Callable[..., Any] | None = None, *values: Any, **options: Any
-) -> Callable[..., Any]:
-    """Decorate a function with what `find` returns, but only when the function is first called."""
-    if function is None:  # a decorator with options
-        return lambda given: when_called(find, given, *values, **options)
-
-    @functools.cache
-    def decorated() -> Callable[..., Any]:
-        return find()(function, *values, **options)  # type: ignore[no-any-return]
-
-    return functools.wraps(function)(lambda *args, **kwargs: decorated()(*args, **kwargs))
