@@ -8,8 +8,9 @@ DEVELOPED := $(VENV)/.developed
 .DEFAULT_GOAL := help
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_MKDOCS_2_WARNING := 1
+unexport PYTHONDONTWRITEBYTECODE  # dozens of processes import the same modules
 
-.PHONY: help demo real test docs soak pictures bench format demo-corpus demo-models real-models clean
+.PHONY: help demo real test lint types docs soak pictures bench format demo-corpus demo-models real-models clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,15 +34,19 @@ test: $(DEVELOPED)
 	$(BIN)/pytest -k "$(k)"
 else
 test: $(DEVELOPED) ## Lint, check types, build the documentation, and run all tests; with k=WORD, only tests of that name
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/mkdocs build --quiet --strict
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint types docs
 	rm -f .coverage.json
 	$(BIN)/python -m slipcover --json --out .coverage.json -m pytest -n 3 --dist loadfile --no-loadscope-reorder || \
 	  { echo "once more, with nothing beside them, the tests that failed:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
 	$(BIN)/python -m slipcover --branch --skip-covered --fail-under 90 --merge .coverage.json --out .coverage.json
 endif
+
+lint: $(DEVELOPED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEVELOPED)
+	$(BIN)/mypy
 
 docs: $(DEVELOPED) ## Build the documentation into site/; a broken link or reference is an error
 	$(BIN)/mkdocs build --quiet --strict

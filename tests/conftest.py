@@ -88,10 +88,31 @@ def prefect_home(empty_prefect_home: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def prefect_server(empty_prefect_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start a Prefect server that all tests share, because it takes long to start; return its address."""
-    home = shutil.copytree(empty_prefect_home, tmp_path_factory.mktemp("prefect") / "home")
-    with running_server(home, temporary=True) as api, flows_run_on(api, home):
+    """Return the address of the Prefect server that all test processes share, because it takes long to start."""
+    home = tmp_path_factory.mktemp("prefect") / "home"
+    with shared_server(empty_prefect_home) as api, flows_run_on(api, home):
         yield api
+
+
+@contextmanager
+def shared_server(empty_home: Path) -> Iterator[str]:
+    """Start a Prefect server unless another test process has; the last process that leaves the block ends it."""
+    home, lock = empty_home.with_name("shared-prefect-home"), FileLock(empty_home.with_name("shared-prefect-home.lock"))
+    users = home / "users.json"
+    with lock:
+        if users.exists():
+            shared = json.loads(users.read_text())
+        else:
+            api, server = start_server(shutil.copytree(empty_home, home, dirs_exist_ok=True), temporary=True)
+            shared = {"api": api, "pid": server.pid, "count": 0}
+        users.write_text(json.dumps(shared | {"count": shared["count"] + 1}))
+    yield shared["api"]
+    with lock:
+        left = json.loads(users.read_text())["count"] - 1
+        users.write_text(json.dumps(shared | {"count": left}))
+        if not left:
+            os.killpg(shared["pid"], signal.SIGKILL)
+            users.unlink()
 
 
 @contextmanager
@@ -159,8 +180,18 @@ uvicorn.run(create_app, factory=True, port=int(sys.argv[1]), log_level="error", 
 
 
 @contextmanager
-def running_server(home: Path, temporary: bool = False) -> Iterator[str]:
-    """Run what `prefect server start` starts, in a process that is killed at the end; yield its address.
+def running_server(home: Path) -> Iterator[str]:
+    """Run a Prefect server with web pages and all services, in a process that is killed at the end."""
+    api, server = start_server(home)
+    try:
+        yield api
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def start_server(home: Path, temporary: bool = False) -> tuple[str, subprocess.Popen[bytes]]:
+    """Start what `prefect server start` starts, in a process; return its address when it answers.
 
     A temporary one has no web pages, and no services that work on a schedule.
     """
@@ -175,20 +206,15 @@ def running_server(home: Path, temporary: bool = False) -> Iterator[str]:
     command = [sys.executable, "-P", "-c", START_SERVER, str(port)]
     with (home / "server.log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    try:
-        with httpx.Client(timeout=5) as client:
-            for _ in range(600):
-                try:
-                    client.get(f"{api}/health")
-                    break
-                except httpx.HTTPError:
-                    time.sleep(0.2)
-            else:
-                raise TimeoutError((home / "server.log").read_text())
-        yield api
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+    with httpx.Client(timeout=5) as client:
+        for _ in range(600):
+            try:
+                client.get(f"{api}/health")
+                return api, server
+            except httpx.HTTPError:
+                time.sleep(0.2)
+    os.killpg(server.pid, signal.SIGKILL)
+    raise TimeoutError((home / "server.log").read_text())
 
 
 class RecordingProxy(ThreadingHTTPServer):
@@ -327,3 +353,8 @@ def published_rows(run: Path) -> list[dict[str, Any]]:
     """Read all published rows of a run, kept or not, in the order of their ids."""
     tables = [pq.read_table(run / part) for part in ("data", "rejects") if (run / part).exists()]
     return sorted(pa.concat_tables(tables).to_pylist(), key=lambda row: row["id"])
+
+
+def runs_to(output: Path) -> dict[str, Any]:
+    """Return the filter of Prefect's API for the flow runs that write to a folder, which their names end with."""
+    return {"flow_runs": {"name": {"like_": f"to {output}"}}}

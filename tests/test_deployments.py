@@ -45,6 +45,7 @@ from flows.refilter import refilter
 from flows.relabel import relabel
 from flows.segment import segment
 from tests.conftest import CHROMIUM, DEMO, ROOT, flows_run_on, published_rows, running_server
+from tests.faults.test_browser import check_markup_is_inert, hostile_report
 from winnow.errors import ChecksFailed, DeploymentFailed, OptionError
 from winnow.runs.lock import lock_folder
 
@@ -490,6 +491,17 @@ def test_run_is_started_from_the_form_and_its_report_is_shown(server, browser, s
         if PICTURES:
             browser.driver.get((Path(output) / "report.html").as_uri())
             browser.picture("report.png", 1600)
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+def test_row_38_markup_in_an_artifact_runs_nothing_and_fetches_nothing_in_both_uis(server, tmp_path):
+    with hostile_report() as (texts, text, _, requested):
+        artifact = {"key": "quality-report", "type": "markdown", "data": text}
+        name = server.post("artifacts/", **artifact)["id"]
+        for ui in ("", "/v2"):
+            page = f"{server.api.removesuffix('/api')}{ui}/artifacts/artifact/{name}"
+            check_markup_is_inert(page, texts, tmp_path / "profile")
+        assert requested == []
 
 
 def test_flows_record_what_they_found(server, manifest, hears, tmp_path, monkeypatch):

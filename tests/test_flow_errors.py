@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from flows.curate import curate
+from tests.conftest import runs_to
 from winnow.errors import CheckpointError, ManifestError, OptionError
 
 
@@ -30,9 +31,10 @@ def run_log() -> Iterator[list[str]]:
         logger.removeHandler(handler)
 
 
-def last_state(api: str) -> dict[str, Any]:
-    runs = httpx.post(f"{api}/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 1}, timeout=30).json()
-    state: dict[str, Any] = runs[0]["state"]
+def state_of(api: str, output: Path) -> dict[str, Any]:
+    """Return the state of the only flow run that writes to this folder."""
+    (run,) = httpx.post(f"{api}/flow_runs/filter", json=runs_to(output), timeout=30).json()
+    state: dict[str, Any] = run["state"]
     return state
 
 
@@ -41,7 +43,7 @@ def test_error_before_the_first_task_is_the_message_of_the_state(
 ):
     with pytest.raises(ManifestError, match=r"none\.jsonl: cannot read") as raised:
         curate(manifest=tmp_path / "none.jsonl", output=str(tmp_path / "out"), small="small.jsonl")
-    state = last_state(prefect_server)
+    state = state_of(prefect_server, tmp_path / "out")
     assert (state["type"], state["message"]) == ("FAILED", str(raised.value))
     assert "Traceback" not in "".join(run_log)
 
@@ -49,7 +51,7 @@ def test_error_before_the_first_task_is_the_message_of_the_state(
 def test_options_that_contradict_each_other_are_the_message_of_the_state(prefect_server: str, tmp_path: Path):
     with pytest.raises(OptionError, match=r"^--gate.accept: not used, because there is no large model"):
         curate(manifest=tmp_path / "a.jsonl", output=str(tmp_path / "out"), small="a.jsonl", gate={"accept": 0.1})
-    assert last_state(prefect_server)["message"].startswith("--gate.accept: not used")
+    assert state_of(prefect_server, tmp_path / "out")["message"].startswith("--gate.accept: not used")
 
 
 def test_error_of_a_task_is_logged_without_a_traceback(
@@ -60,7 +62,7 @@ def test_error_of_a_task_is_logged_without_a_traceback(
     broken.write_text('{"audio_filepath": "a.wav", "pred_text": "hello", "confidence": -0.3}')
     with pytest.raises(CheckpointError) as raised:
         curate(manifest=corpus, output=str(tmp_path / "out"), small=str(broken))
-    message = last_state(prefect_server)["message"]
+    message = state_of(prefect_server, tmp_path / "out")["message"]
     assert message.startswith(str(raised.value))
     assert f"{broken}:1: " in message
     log = "\n".join(run_log)

@@ -1,4 +1,4 @@
-"""Markup in transcripts, in a real browser: the report's page, and its artifact in both of Prefect's UIs."""
+"""Markup in transcripts, in a real browser; tests/test_deployments.py opens the artifact in Prefect's UIs."""
 
 import subprocess
 import threading
@@ -8,10 +8,9 @@ from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.conftest import CHROMIUM, running_server
+from tests.conftest import CHROMIUM
 from tests.test_report import MANIFEST, SETTINGS, rows, throughput
 from winnow.reports.render import render_markdown, render_report
 from winnow.reports.summary import ReportContext, summarize
@@ -60,6 +59,14 @@ def dom_of(address: str, profile: Path) -> str:
     ).stdout.decode()
 
 
+@contextmanager
+def hostile_report() -> Iterator[tuple[list[str], str, str, list[str]]]:
+    """Yield hostile texts, a report with them as markdown and as a page, and the paths that anything has fetched."""
+    with canary_server() as (address, requested):
+        texts = [text.replace("{}", address) for text in HOSTILE]
+        yield texts, *report_with(texts), requested
+
+
 def report_with(texts: list[str]) -> tuple[str, str]:
     """Render a report that shows these texts as examples, as markdown and as a page."""
     dropped = {"wer": 1.0, "small_wer": 1.0, "model": "small", "decision": "drop"}
@@ -70,20 +77,17 @@ def report_with(texts: list[str]) -> tuple[str, str]:
     return render_markdown(report, SETTINGS), render_report(ReportContext(report, SETTINGS))
 
 
-def test_row_38_markup_runs_nothing_and_fetches_nothing_in_a_browser(tmp_path, prefect_home):
-    with canary_server() as (address, requested), running_server(prefect_home) as api:
-        texts = [text.replace("{}", address) for text in HOSTILE]
-        text, report_page = report_with(texts)
-        (tmp_path / "report.html").write_text(report_page)
-        artifact = {"key": "quality-report", "type": "markdown", "data": text}
-        name = httpx.post(f"{api}/artifacts/", json=artifact).raise_for_status().json()["id"]
-        ui = api.removesuffix("/api")
-        pages = [(tmp_path / "report.html").as_uri()]
-        pages += [f"{ui}/artifacts/artifact/{name}", f"{ui}/v2/artifacts/artifact/{name}"]
-        for page in pages:
-            dom = dom_of(page, tmp_path / "profile")
-            shown = [t for t in texts if escape(t, quote=False) in dom.replace("\u2060", "").replace("&nbsp;", " ")]
-            assert shown == texts, page
-            assert "<title>ran" not in dom
-            assert 'href="javascript:' not in dom
+def check_markup_is_inert(page: str, texts: list[str], profile: Path) -> None:
+    """Fail unless a page shows all of these texts in a browser, and runs none of them."""
+    dom = dom_of(page, profile)
+    shown = [text for text in texts if escape(text, quote=False) in dom.replace("\u2060", "").replace("&nbsp;", " ")]
+    assert shown == texts, page
+    assert "<title>ran" not in dom
+    assert 'href="javascript:' not in dom
+
+
+def test_row_38_markup_in_the_page_runs_nothing_and_fetches_nothing(tmp_path):
+    with hostile_report() as (texts, _, page, requested):
+        (tmp_path / "report.html").write_text(page)
+        check_markup_is_inert((tmp_path / "report.html").as_uri(), texts, tmp_path / "profile")
         assert requested == []

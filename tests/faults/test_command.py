@@ -22,7 +22,7 @@ import pytest
 
 from flows.server import monitor
 from tests.commands import Command
-from tests.conftest import DEMO, ROOT
+from tests.conftest import DEMO, ROOT, runs_to
 from tests.faults.test_kills import dataset
 from winnow.runs.ledger import read_records
 from winnow.runs.storage import location
@@ -145,7 +145,7 @@ def test_second_command_on_the_same_output_is_refused(curate_rows, tmp_path, pre
     first.send_signal(signal.SIGCONT)
     first.send_signal(signal.SIGTERM)
     assert first.end(timeout=30)[0] == 143
-    states = httpx.post(f"{prefect_server}/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 2}).json()
+    states = httpx.post(f"{prefect_server}/flow_runs/filter", json=runs_to(tmp_path / "run")).json()
     assert {state["state"]["name"] for state in states} == {"Cancelled", "Failed"}
 
 
@@ -166,8 +166,7 @@ def test_signal_ends_the_flow_run_and_all_of_its_task_runs(curate_rows, tmp_path
     code, log = process.end(timeout=30)
     assert code == exit_code
     assert f"resume with the same command, or with `winnow resume {tmp_path / 'run'}`" in log
-    newest = {"sort": "START_TIME_DESC", "limit": 1}
-    (flow_run,) = httpx.post(f"{prefect_server}/flow_runs/filter", json=newest).json()
+    (flow_run,) = httpx.post(f"{prefect_server}/flow_runs/filter", json=runs_to(tmp_path / "run")).json()
     assert flow_run["state"]["name"] == "Cancelled"
     time.sleep(1)  # a late event of a task would be written now
     states = final(prefect_server, "task_runs", flow_runs={"id": {"any_": [flow_run["id"]]}})
