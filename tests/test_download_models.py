@@ -70,7 +70,7 @@ def run_downloads(hub_server, tmp_path, prefect_server):
     return run
 
 
-@pytest.mark.soak  # a process with an import of NeMo, and downloads; the folder below and tests/test_hub.py show the parts
+@pytest.mark.soak  # a process that imports NeMo; tests/test_hub.py shows the downloads
 def test_models_are_downloaded_once_and_a_failure_does_not_stop_the_rest(hub_server, run_downloads):
     """An unpinned model is not even downloaded; the error has the pin to use, that of a hub or of the file."""
     names = ["demo/small", "demo/none", f"demo/large@{COMMIT}", "demo/page"]

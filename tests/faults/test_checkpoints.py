@@ -3,6 +3,7 @@
 The files are made here and are harmless: code that ran would leave a file.
 """
 
+import copy
 import gzip
 import io
 import json
@@ -50,6 +51,7 @@ def save_state(state, **options):
 
 
 GOOD = read_files(DEMO / "small.nemo") | {WEIGHTS: save_state({"weight": torch.ones(2), "steps": torch.tensor(1)})}
+GOOD_CONFIG = yaml.safe_load(GOOD[CONFIG])
 TOKENS = {key: name for key in ("model", "vocab") for name in GOOD if name.endswith(f"_tokenizer.{key}")}
 
 
@@ -76,7 +78,7 @@ def make_header(name, **fields):
 def with_config(change, files=GOOD, name=CONFIG):
     """Return the good checkpoint with another configuration: text, bytes, or dotted keys and their values."""
     if isinstance(change, dict):
-        config = yaml.safe_load(GOOD[CONFIG])
+        config = copy.deepcopy(GOOD_CONFIG)
         for key, value in change.items():
             *way, last = key.split(".")
             inner = config
