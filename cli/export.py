@@ -2,6 +2,7 @@
 
 from cli.console import JsonFile, errors, json_results, table_of
 from cli.run import call, start
+from flows.server.monitor import raise_if_server_was_lost
 from winnow.export.before_start import check_export
 from winnow.imports import without_gc
 from winnow.parameters.export import Export
@@ -22,3 +23,4 @@ def export(settings: Export, json: JsonFile = None) -> None:
             errors.print(f"winnow: {sentence}", markup=False, soft_wrap=True)
         console.print(f"\nexport: {location(settings.output)}", markup=False, soft_wrap=True)
         write(report.model_dump(mode="json"))
+        raise_if_server_was_lost()

@@ -25,7 +25,6 @@ from flows.server.open_flow_runs import mark_cancelled, stop_reporting_tasks
 from flows.server.proxies import require_usable_proxies
 from winnow.devices.scheduler_address import require_scheduler
 from winnow.engines.registry import engine_for
-from winnow.errors import ServerLost
 from winnow.imports import without_gc
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
@@ -191,8 +190,7 @@ def print_reports(reports: dict[str, Report], results: Results, several: bool = 
         print_report(report, output, console)
     figures = {output: report.model_dump(mode="json") for output, report in reports.items()}
     write(figures if several else next(iter(figures.values())))
-    if api := os.environ.get(monitor.LOST_SERVER):
-        raise ServerLost(monitor.server_lost_message(api))
+    monitor.raise_if_server_was_lost()
 
 
 def print_report(report: Report, output: str, console: Console) -> None:

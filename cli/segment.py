@@ -2,6 +2,7 @@
 
 from cli.console import JsonFile, json_results, table_of
 from cli.run import call, start
+from flows.server.monitor import raise_if_server_was_lost
 from winnow.imports import without_gc
 from winnow.parameters.segment import Segment
 from winnow.runs.storage import location
@@ -21,3 +22,4 @@ def segment(settings: Segment, json: JsonFile = None) -> None:
         console.print(table_of(report.table))
         console.print(f"\nsegments: {location(settings.output) / MANIFEST}", markup=False, soft_wrap=True)
         write(report.model_dump(mode="json"))
+        raise_if_server_was_lost()

@@ -13,7 +13,7 @@ from flows.orchestrator import Future, Orchestrator, PrefectOrchestrator
 from flows.pipeline import count_duplicates, open_pipeline
 from flows.progress import Progress
 from flows.run_name import run_name
-from flows.segment import run_segmentation
+from flows.segment import segment_recordings
 from flows.streaming import Futures, Step, stream
 from flows.with_parameters import with_parameters
 from tasks.plant import choose_sample_shares
@@ -22,7 +22,9 @@ from winnow.models.passes import judges_by_evidence, make_passes
 from winnow.parameters.curation import Curation
 from winnow.parameters.segment import Segment
 from winnow.reports.summary import Report
+from winnow.runs.command import command_of
 from winnow.runs.ledger import name_of
+from winnow.runs.storage import location
 from winnow.segmenting.before_start import check_curation, of_segments
 from winnow.validation.before_start import check_run
 from winnow.validation.rules import rules_for
@@ -43,10 +45,12 @@ def run_curation(settings: Curation, orchestrator: Orchestrator) -> Report:
 
     Recordings are cut into segments first, if that is asked for.
     """
+    command = command_of(settings)[1:]
     settings = resolve_models(settings)
     if settings.segment is not None:
+        orchestrator.watch(location(settings.output), command)
         check_curation(settings)
-        segments = run_segmentation(Segment.before(settings), orchestrator)
+        segments = segment_recordings(Segment.before(settings), orchestrator)
         log.info("%s: %s", settings.segment, segments.summary)
         settings = of_segments(settings)
     check_run(settings)

@@ -18,6 +18,8 @@ from winnow.export.export_dir import open_export
 from winnow.export.pack import packing_of
 from winnow.export.record import ExportReport
 from winnow.parameters.export import Export
+from winnow.runs.command import command_of
+from winnow.runs.storage import location
 
 SHARDS_AT_ONCE = 2  # each uses all cores; while one is written, the other is encoded
 
@@ -32,6 +34,7 @@ def export(settings: Export) -> ExportReport:
 def run_export(settings: Export, orchestrator: Orchestrator) -> ExportReport:
     """Divide the rows into shards, pack each, and finish what needs all of them."""
     check_export(settings)
+    orchestrator.watch(None if settings.push else location(settings.output), command_of(settings)[1:])
     owner = orchestrator.owner(), orchestrator.mark_crashed
     with open_export(settings, input_digests_of(settings), *owner) as output:
         packing = packing_of(output, settings)

@@ -1,6 +1,6 @@
 """Who runs the tasks of a flow: Prefect, or this process, task by task and without a server."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -42,8 +42,11 @@ class Orchestrator(Artifacts, Protocol):
     def mark_crashed(self, owner: Owner) -> None:
         """Note that this owner of the output died while it worked on it."""
 
-    def watch(self, run: Path) -> None:
-        """Keep the run in this folder going if the server is lost."""
+    def watch(self, output: Path | None, command: Sequence[str]) -> None:
+        """If the server is lost, go on with this command of winnow, unless the output is complete.
+
+        Without an output, more is done than to make one.
+        """
 
     def start_progress(self, key: str, description: str) -> ShowProgress:
         """Return what shows the progress from now on."""
@@ -65,8 +68,8 @@ class PrefectOrchestrator:
     def mark_crashed(self, owner: Owner) -> None:
         mark_crashed(owner)
 
-    def watch(self, run: Path) -> None:
-        watch_server(run)
+    def watch(self, output: Path | None, command: Sequence[str]) -> None:
+        watch_server(output, command)
 
     def start_progress(self, key: str, description: str) -> ShowProgress:
         return ProgressArtifact(key, description).show
@@ -120,7 +123,7 @@ class InProcess:
 
     def mark_crashed(self, owner: Owner) -> None: ...
 
-    def watch(self, run: Path) -> None: ...
+    def watch(self, output: Path | None, command: Sequence[str]) -> None: ...
 
     def start_progress(self, key: str, description: str) -> ShowProgress:
         return lambda share, words: None

@@ -109,7 +109,7 @@ def open_pipeline(
         open_run(settings, digests, orchestrator.owner(), orchestrator.mark_crashed, versions_for(checkpoints)) as run,
         open_executor(settings) as devices,
     ):
-        orchestrator.watch(run)
+        orchestrator.watch(run, ["resume", str(run)])
         read_as = settings.audio_folder, settings.referenced, settings.columns
         manifest = orchestrator.run(shard_manifest, settings.manifest, run, settings.shard_hours, digest, *read_as)
         yield Pipeline(settings, rules, run, devices, manifest, digest, orchestrator, measuring)

@@ -27,6 +27,8 @@ from winnow.devices.executors import Executor, open_executor
 from winnow.digests import sha256_of
 from winnow.models.passes import Pass
 from winnow.parameters.segment import Segment
+from winnow.runs.command import command_of
+from winnow.runs.storage import location
 from winnow.segmenting.before_start import check_segmentation
 from winnow.segmenting.cuts import cut_options
 from winnow.segmenting.placing import PlaceOptions
@@ -44,6 +46,12 @@ def segment(settings: Segment) -> SegmentReport:
 
 
 def run_segmentation(settings: Segment, orchestrator: Orchestrator) -> SegmentReport:
+    """Segment recordings; watch the server meanwhile."""
+    orchestrator.watch(location(settings.output), command_of(settings)[1:])
+    return segment_recordings(settings, orchestrator)
+
+
+def segment_recordings(settings: Segment, orchestrator: Orchestrator) -> SegmentReport:
     """Cut each recording at its pauses, have a model read it, place its text, and write the manifest of segments.
 
     Where the place of a sentence is doubtful, the model is asked how likely it is there.

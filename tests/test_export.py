@@ -9,12 +9,12 @@ import pytest
 import soundfile
 
 from flows.export import run_export
-from flows.orchestrator import InProcess
-from tests.in_process import curate
+from tests.in_process import Watched, curate
 from winnow.audio.tar_members import tar_members
 from winnow.errors import OptionError, OutputError, RunMismatch
 from winnow.export.verify import verify_export
 from winnow.parameters.export import Export
+from winnow.runs.command import command_of
 
 RATE = 16_000
 ROWS = [
@@ -63,7 +63,9 @@ def run(corpus, tmp_path) -> Path:
 
 
 def export(run: Path, output: Path, form: str, **options: object):
-    report = run_export(Export.model_validate({"run": run, "output": output, "form": form, **options}), InProcess())
+    settings, watched = Export.model_validate({"run": run, "output": output, "form": form, **options}), Watched()
+    report = run_export(settings, watched)
+    assert (watched.outputs, watched.commands) == ([output], [command_of(settings)[1:]])
     assert [check.sentence for check in verify_export(output) if not check.holds] == []
     return report
 

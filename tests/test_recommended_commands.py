@@ -11,7 +11,9 @@ from cli.app import app, main
 from tests.in_process import curate, ensemble
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble
+from winnow.parameters.export import Export
 from winnow.parameters.maintenance import Relabel
+from winnow.parameters.segment import Segment
 from winnow.reports import escalation_advice, recommendations
 from winnow.reports.counts import ReasonCount, UtteranceCount
 from winnow.reports.follow_up import FollowUp
@@ -71,6 +73,8 @@ def accept(command: str) -> None:
             references="optional",
         ),
         Ensemble(manifest="c.jsonl", output="out", models=["a.nemo", "b.nemo"], rover={"alpha": 0.25}),
+        Segment(manifest="c.jsonl", output="out", model="s.nemo", by="speaker", ctm=True, pause=0.75),
+        Export(run="run", form="hf", output="-out", against=["a b.jsonl", "c.jsonl"], drop_leaks=True, push="me/data"),
     ],
 )
 def test_command_of_a_run_sets_its_parameters(settings):

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from flows.curate import run_curation
 from flows.orchestrator import InProcess
 from flows.segment import run_segmentation
-from tests.in_process import curate
+from tests.in_process import Watched, curate
 from tests.stand_in_vad import loud_is_speech  # noqa: F401, a fixture
 from winnow.audio.audio_cache import AUDIO_CACHE
 from winnow.audio.decode import Slice, load_clip
@@ -24,6 +24,7 @@ from winnow.errors import CheckpointError, ManifestError, MissingColumns, Option
 from winnow.parameters.curation import Curation
 from winnow.parameters.segment import Segment
 from winnow.runs import ledger
+from winnow.runs.command import command_of
 from winnow.runs.shard_files import store_table
 from winnow.runs.verify import verify_run
 from winnow.schema import UTTERANCE
@@ -247,7 +248,10 @@ def chain(corpus, tmp_path) -> Curation:
 
 
 def test_curate_segments_recordings_first(chain, tmp_path, log_lines):
-    report = run_curation(chain, InProcess())
+    watched = Watched()
+    report = run_curation(chain, watched)
+    assert watched.outputs == [tmp_path / "run"] * 2
+    assert watched.commands == [command_of(chain)[1:], ["resume", str(tmp_path / "run")]]
     left_out = "2 AUDIO_MISSING, 1 NO_AUDIO_PATH, 1 SHORT_SPEECH"
     assert f"{tmp_path}/segments: 5 recordings: 5 segments; parts left out: {left_out}" in "\n".join(log_lines)
     assert [line.get("text") for line in lines(tmp_path / "segments/manifest.jsonl")] == [

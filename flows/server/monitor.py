@@ -1,7 +1,8 @@
 """The Prefect server as a run sees it: required at the start, and watched until the end.
 
-A run completes its data without its server. If the server is lost, the process replaces itself by `winnow resume`
-with a temporary server: committed work is kept, the rest is done, and exit code 4 says that the server has no report.
+A run, an export and a segmentation complete their data without their server. If it is lost, the process replaces itself
+by the command that continues, with a temporary server: committed work is kept, the rest is done, and exit code 4 says
+that the server has no report.
 """
 
 import os
@@ -9,6 +10,7 @@ import ssl
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,11 +29,12 @@ SILENT_TIMEOUT = 90.0  # seconds after which a server that gives no good answer 
 LOST_SERVER = "WINNOW_SERVER_LOST"  # environment variable of a resumed run: the server that was lost
 
 current: dict[str, Any] = {}
-"""In a process that has no other work: its `pid`, its flow run (see `current_flow_run`) and the folder of its `run`."""
+"""In a process that has no other work: its `pid`, its flow run (see `current_flow_run`), the folder of its `output`,
+and the words of the `command` that continues."""
 
 
 def server_lost_message(api: str) -> str:
-    """Return the message for a run that is complete, but lost its server."""
+    """Return the message for a command whose output is complete, but that lost its server."""
     return f"the data is complete; the Prefect server at {redact_text(api)} was lost and has no report of it"
 
 
@@ -95,44 +98,50 @@ def current_api() -> str:
         return str(server.api_url).rstrip("/")
 
 
-def watch_server(run: Path) -> None:
-    """Watch the server from now on, and continue the run without it if it is lost.
+def raise_if_server_was_lost() -> None:
+    """Raise ServerLost if this process continues what another one began, whose server was lost."""
+    if api := os.environ.get(LOST_SERVER):
+        raise ServerLost(server_lost_message(api))
+
+
+def watch_server(output: Path | None, command: Sequence[str]) -> None:
+    """Watch the server from now on, and continue by this command of winnow without it if it is lost.
 
     Only a process that has no other work is replaced: that of a command, and that of a flow run by a worker.
     """
     owner = current_flow_run()
     if not current and os.environ.get("PREFECT__FLOW_RUN_ID") != owner["flow_run"]:
         return
-    watched = "run" in current
-    current.update(owner, run=run)
+    watched = "command" in current
+    current.update(owner, output=output, command=command)
     if not watched:
         threading.Thread(target=_watch, args=(current_api(),), daemon=True, name="server watch").start()
 
 
 def _watch(api: str) -> None:
     last_answer = time.monotonic()
-    while "run" in current:
+    while "command" in current:
         time.sleep(POLL_SECONDS)
         problem = health_error(api)
         silence = time.monotonic() - last_answer
         if problem is None:
             last_answer = time.monotonic()
         elif silence > (REFUSED_TIMEOUT if isinstance(problem, httpx.ConnectError) else SILENT_TIMEOUT):
-            continue_without_server(api, current["run"])
+            continue_without_server(api, current["output"], current["command"])
 
 
-def continue_without_server(api: str, run: Path) -> None:
-    """Replace this process by `winnow resume` with a temporary server; just end it if the output is complete."""
+def continue_without_server(api: str, output: Path | None, command: Sequence[str]) -> None:
+    """Replace this process by a command of winnow with a temporary server; just end it if the output is complete."""
     end_children()
     with suppress(Exception):  # the output may be out of reach as well
-        if (run / "_SUCCESS.json").exists():
+        if output and (output / "_SUCCESS.json").exists():
             print(f"winnow: {server_lost_message(api)}", file=sys.stderr, flush=True)
             os._exit(ServerLost.exit_code)
-    message = f"winnow: the Prefect server at {redact_text(api)} is lost; the run continues with a temporary one"
+    message = f"winnow: the Prefect server at {redact_text(api)} is lost; the work continues with a temporary one"
     print(message, file=sys.stderr, flush=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
     environment |= {"PREFECT_API_URL": "", LOST_SERVER: redact_text(api)}  # an empty URL overrides that of a profile
-    os.execve(sys.executable, [sys.executable, "-P", "-m", "cli.app", "resume", str(run)], environment)
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "cli.app", *command], environment)
 
 
 def end_children() -> None:

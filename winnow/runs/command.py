@@ -1,18 +1,23 @@
-"""The command that would start a run with certain parameters."""
+"""The command that would start a flow with certain parameters."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from winnow.parameters.ensemble import Ensemble, Settings
+from winnow.parameters.curation import Curation
+from winnow.parameters.ensemble import Ensemble
+from winnow.parameters.export import Export
+from winnow.parameters.segment import Segment
 from winnow.parameters.settings import Parameters, flag
 from winnow.runs.run_record import Values, with_absolute_paths
 
+COMMANDS: dict[type[Parameters], str] = {Curation: "curate", Ensemble: "ensemble", Export: "export", Segment: "segment"}
 
-def command_of(settings: Settings) -> list[str]:
-    """Return the words of the command: the manifest, and every option that is not at its default."""
+
+def command_of(settings: Parameters) -> list[str]:
+    """Return the words of the command: what it is about, and every option that is not at its default."""
     values = with_absolute_paths(settings)
-    command = "ensemble" if isinstance(settings, Ensemble) else "curate"
-    return ["winnow", command, values.pop("manifest"), *options_of(settings, values)]
+    subject = values.pop(next(iter(values)))
+    return ["winnow", COMMANDS[type(settings)], subject, *options_of(settings, values)]
 
 
 def options_of(parameters: Parameters, values: Values, *group: str) -> Iterator[str]:
