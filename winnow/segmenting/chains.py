@@ -16,6 +16,9 @@ RARE = 2  # places of a seed that says much
 LONG = 6  # words of a run that says much without a rare seed
 MOST_SKIPPED = 100  # words between two runs of a chain, read or written
 LOOK_BACK = 200  # runs
+FACTOR = (
+    2  # by which a run is longer than another one of the same words, so that the latter is the same phrase by chance
+)
 LEAST = 10  # words of a chain
 SKIP_COST = 0.2  # words, for each that is skipped, in what was read or written, whichever is more
 
@@ -41,7 +44,7 @@ Chain = list[Run]
 
 def find_chains(read: list[str], written: list[str], select: Callable[[list[Run]], list[Run]] = list) -> list[Chain]:
     """Return chains of selected runs that share no word, the best first; one may lie in a gap of another."""
-    runs = select(find_runs(read, written))
+    runs = without_explained(select(find_runs(read, written)), len(read), len(written))
     used_read, used_written = bytearray(len(read)), bytearray(len(written))
     least = min(LEAST, max(1, min(len(read), len(written)) // 2))
     chains = []
@@ -89,6 +92,24 @@ def find_runs(read: list[str], written: list[str]) -> list[Run]:
         len(place) <= RARE for place in (places[tuple(written[i : i + SEED])] for i in range(len(written)))
     )
     return sorted(run for run in runs if run.length >= LONG or any(rare[run.written : run.written_end - SEED + 1]))
+
+
+def without_explained(runs: list[Run], read: int, written: int) -> list[Run]:
+    """Return the runs but those all of whose words, read or written, are in runs that are much longer.
+
+    They would take a phrase out of the middle of these. `read` and `written` are the numbers of words.
+    """
+    longest_read, longest_written = [0] * read, [0] * written
+    for run in sorted(runs, key=lambda run: run.length):
+        longest_read[run.read : run.read_end] = longest_written[run.written : run.written_end] = [
+            run.length
+        ] * run.length
+    return [
+        run
+        for run in runs
+        if min(longest_read[run.read : run.read_end]) < FACTOR * run.length
+        and min(longest_written[run.written : run.written_end]) < FACTOR * run.length
+    ]
 
 
 def score_of(chain: Chain) -> float:

@@ -178,7 +178,7 @@ def slide_unsaid(read: list[Word], written: list[Word], places: list[int | None]
 
 
 def slide_unwritten(read: list[Word], written: list[Word], places: list[int | None]) -> None:
-    """Move words that are not in the text to where pauses are around them, if equal words allow it."""
+    """Move words that are not in the text to where pauses are, or sentences end, if equal words allow it."""
     number = 0
     while number < len(places):
         if places[number] is not None:
@@ -187,11 +187,11 @@ def slide_unwritten(read: list[Word], written: list[Word], places: list[int | No
         end = number
         while end < len(places) and places[end] is None:
             end += 1
-        slide_run(read, places, number, end)
+        slide_run(read, written, places, number, end)
         number = end + 1
 
 
-def slide_run(read: list[Word], places: list[int | None], start: int, end: int) -> None:
+def slide_run(read: list[Word], written: list[Word], places: list[int | None], start: int, end: int) -> None:
     """Move one run of words that are not in the text."""
 
     def worth(shift: int) -> float:
@@ -199,7 +199,8 @@ def slide_run(read: list[Word], places: list[int | None], start: int, end: int) 
         pauses = (first == 0 or read[first - 1].group != read[first].group) + (
             last == len(read) or read[last - 1].group != read[last].group
         )
-        return pauses - 0.01 * abs(shift)
+        before = places[first - 1 if shift <= 0 else end + shift - 1] if first else None
+        return pauses + (before is not None and written[before].ends) - 0.01 * abs(shift)
 
     options, shift = {0: worth(0)}, 0
     while (
