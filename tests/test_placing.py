@@ -209,6 +209,23 @@ def test_words_of_a_run_that_another_chain_has_used_are_taken_from_it_alone():
     assert find_chains(read, written) == [[Run(121, 16, 24)], [Run(0, 0, 16)]]
 
 
+def test_phrase_of_a_longer_run_is_not_taken_out_of_its_middle():
+    """What was read has it twice, once where a chain goes on that is found before the longer run."""
+    start, rest = ([f"{name}{number}" for number in range(20)] for name in ("one", "two"))
+    long = [*(f"three{number}" for number in range(6)), *"there is rain".split(), *(f"four{n}" for n in range(6))]
+    read = [*start, *"there is rain".split(), *rest, *(f"other{number}" for number in range(101)), *long]
+    written = [*start, *long, *rest]
+    places = pair_words([*map(Word, read)], [*map(Word, written)])
+    assert places == [*range(20), *[None] * 3, *range(35, 55), *[None] * 101, *range(20, 35)]
+
+
+def test_unwritten_sentence_that_begins_as_the_next_one_does_is_apart_from_its_beginning():
+    """Nobody pauses before it, but there a sentence of the text ends."""
+    read = [*map(Word, "call ann how far is rome how far is lima turn left".split())]
+    written = [Word(word, ends=word in ("ann", "lima")) for word in "call ann how far is lima turn left".split()]
+    assert pair_words(read, written) == [0, 1, None, None, None, None, *range(2, 8)]
+
+
 def test_words_that_the_model_skipped_are_placed_if_somebody_speaks_there():
     """The segment is as long as both sentences, but only one of them was read in it."""
     parts = place(TEXT, plain(ANN), plain(CAT), plain(DAN), gap_after={0: 10 * WORD})
