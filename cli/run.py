@@ -29,6 +29,7 @@ from winnow.imports import without_gc
 from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.parameters.maintenance import Refilter, Relabel
+from winnow.process_memory import limit_arenas
 from winnow.reports.summary import Report
 from winnow.runs import retry
 from winnow.runs.retry import parse_reasons
@@ -151,6 +152,7 @@ def start(settings: Settings | None = None, *, hint: Callable[[], str]) -> None:
     With settings, the engines of their models are imported meanwhile. `hint` says what to do if the command is
     interrupted.
     """
+    limit_arenas()
     if settings and settings.devices not in ("inline", "local"):
         require_scheduler(settings.devices, settings.dask)
     require_usable_proxies()

@@ -18,6 +18,7 @@ from winnow.engines.model_cache import get_model
 from winnow.errors import DeviceLost
 from winnow.hardware import is_device_fault
 from winnow.parameters.engine import EngineOptions
+from winnow.process_memory import limit_arenas
 
 R = TypeVar("R")
 
@@ -105,6 +106,7 @@ def exit_with_parent(pipe: BinaryIO) -> None:
 
 
 def main() -> None:
+    limit_arenas()
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is not a result
     AUDIO_CACHE.limit, function, *args = pickle.load(sys.stdin.buffer)

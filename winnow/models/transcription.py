@@ -31,6 +31,7 @@ from winnow.engines.shard_columns import (
 from winnow.models.listening import Listening, audio_versions
 from winnow.models.passes import Pass, TranscribeWith, rows_to_transcribe, transcribe_by_language
 from winnow.parameters.engine import EngineOptions
+from winnow.process_memory import limit_arenas, return_free_memory
 from winnow.roles import Role, is_larger, position_of
 from winnow.runs import ledger
 from winnow.runs.records import Record
@@ -143,6 +144,7 @@ def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated
 
     With `isolated`, child processes transcribe, so that an utterance that kills its process costs no other utterance.
     """
+    limit_arenas()
     AUDIO_CACHE.limit = model_pass.audio.cache_bytes
     # the models of this pass and of those before it
     PROCESS_CACHE.reserve(max(2, position_of(model_pass.role)) * len(model_pass.checkpoints))
@@ -165,4 +167,6 @@ def transcribe_files(shards: list[Path], model_pass: Pass, device: str, isolated
             rows, usage = transcribe(table, model_pass, recognise, earlier, listening)
         return rows, usage | {"worker": device, "settings": digest}
 
-    return ledger.run_stage(shards, to, stage, **settings)
+    record = ledger.run_stage(shards, to, stage, **settings)
+    return_free_memory()
+    return record
