@@ -5,7 +5,7 @@ import json
 import pytest
 
 from winnow.corpora.line_reader import MAX_LINE
-from winnow.engines.engine import MissingTranscript, Request
+from winnow.engines.engine import Checkpoint, MissingTranscript, Request
 from winnow.engines.transcripts import PrecomputedHypotheses
 from winnow.errors import CheckpointError
 from winnow.models.resolve import resolve
@@ -166,3 +166,25 @@ def test_transcripts_of_the_speakers_of_a_call_are_told_apart_by_their_channels(
     assert [answer.text for answer in answers] == ["hello", "good evening", "hello"]
     with pytest.raises(MissingTranscript, match=r"no transcript of \S+a.wav at 0.0 s, channel 2"):
         model.hypothesis_for(Request(call, None, None, channel=2))
+
+
+def test_line_that_changes_after_the_file_was_checked_is_noticed(resolved, tmp_path):
+    model = PrecomputedHypotheses(resolved(line(pred_text="a") + b"\n" + line(pred_text="b", audio_filepath="b.wav")))
+    path = tmp_path / "theirs.jsonl"
+    with path.open("r+b") as file:  # in place, as no rename does
+        content = file.read()
+        file.seek(content.index(b'"b"'))
+        file.write(b'"c"')
+    assert model.transcripts.find(str(tmp_path / "a.wav"), None, None, None)
+    with pytest.raises(CheckpointError, match=r"theirs.jsonl: changed during the run"):
+        model.transcripts.find(str(tmp_path / "b.wav"), None, None, None)
+    with pytest.raises(CheckpointError, match=r"its sha256 was \w+, now \w+"):
+        PrecomputedHypotheses(Checkpoint(name=str(path), path=path, family="transcripts", sha256="0" * 64))
+
+
+def test_lines_longer_than_a_block_are_found_again(resolved, tmp_path):
+    model = PrecomputedHypotheses(
+        resolved(line(pred_text="long " * 3_000) + b"\n" + line(pred_text="b", audio_filepath="b.wav"))
+    )
+    found = [model.transcripts.find(str(tmp_path / name), None, None, None) for name in ("a.wav", "b.wav")]
+    assert [len(hypothesis.text.split()) for hypothesis in found] == [3_000, 1]

@@ -1,13 +1,11 @@
-"""The lines of a file of transcripts, read as strictly as a manifest's, and all before anything is transcribed."""
+"""The lines of a file of transcripts, read as strictly as a manifest's."""
 
-import io
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from winnow.corpora.faults import BadUtterance
-from winnow.corpora.forms import TRANSCRIPTS, describe, detect_form
-from winnow.corpora.line_reader import is_blank, read_lines, strip_line
+from winnow.corpora.line_reader import strip_line
 from winnow.corpora.mending import parse_or_mend
 from winnow.corpora.strict_json import decode_line
 from winnow.corpora.utterance import (
@@ -19,7 +17,6 @@ from winnow.corpora.utterance import (
     parse_text,
     resolve_path,
 )
-from winnow.errors import CheckpointError
 from winnow.schema import QUARANTINE_REASONS
 from winnow.text.hypothesis import Hypothesis
 
@@ -31,41 +28,34 @@ Place = tuple[str, float, int]
 
 
 class Transcript(NamedTuple):
-    """A hypothesis, the duration that its line states, and the number of the line."""
+    """A hypothesis, the duration and the audio that its line states, and where in the file the line starts."""
 
     hypothesis: Hypothesis
     duration: float | None
-    line: int
+    audio: str
+    start: int
 
 
 class Transcripts:
-    """Hypotheses by path, offset and channel and, where one place has several, by duration."""
+    """The transcripts of one place, which differ in their durations."""
 
     def __init__(self) -> None:
-        self._first: dict[Place, Transcript] = {}
-        self._further: dict[Place, list[Transcript]] = {}
+        self._all: list[Transcript] = []
 
-    def add(self, place: Place, transcript: Transcript) -> int | None:
-        """Add a transcript; return the line that contradicts it, if there is one."""
-        for other in self._at(place):
+    def add(self, transcript: Transcript) -> Transcript | None:
+        """Add a transcript; return the one that contradicts it, if there is one."""
+        for other in self._all:
             if other.duration == transcript.duration:
-                return other.line if other.hypothesis != transcript.hypothesis else None
-        if place in self._first:
-            self._further.setdefault(place, []).append(transcript)
-        else:
-            self._first[place] = transcript
+                return other if other.hypothesis != transcript.hypothesis else None
+        self._all.append(transcript)
         return None
 
-    def find(self, path: str, offset: float | None, duration: float | None, channel: int | None) -> Hypothesis | None:
+    def find(self, duration: float | None) -> Hypothesis | None:
         """Return the hypothesis of an utterance; None if there is none, or if it cannot be told from others."""
-        found = self._at(place_of(path, offset, channel))
+        found = self._all
         if len(found) > 1:
             found = [transcript for transcript in found if is_same_duration(transcript.duration, duration)]
         return found[0].hypothesis if len(found) == 1 else None
-
-    def _at(self, place: Place) -> list[Transcript]:
-        first = self._first.get(place)
-        return [first, *self._further.get(place, [])] if first else []
 
 
 def place_of(path: str, offset: float | None, channel: int | None) -> Place:
@@ -78,39 +68,11 @@ def is_same_duration(first: float | None, second: float | None) -> bool:
     return abs(first - second) < SAME_DURATION
 
 
-def check_transcripts(path: Path) -> None:
-    """Raise CheckpointError unless the file has transcripts, and nothing but transcripts."""
-    try:
-        if form := detect_form(path, TRANSCRIPTS):
-            raise CheckpointError(describe(path, form, TRANSCRIPTS))
-        read_transcripts(path, path.read_bytes())
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot read the transcripts: {error.strerror}") from error
+def parse_transcript(folder: Path, start: int, line: bytes | None) -> tuple[Place, Transcript] | None:
+    """Return the transcript of a line and its place; raise BadUtterance, whose detail is a sentence, if it is not one.
 
-
-def read_transcripts(path: Path, content: bytes) -> Transcripts:
-    """Parse the content of a file; relative paths of audio start where the file lies.
-
-    Raises CheckpointError with the first line that is not a transcript, and the number of such lines.
-    """
-    transcripts, first_fault, faults = Transcripts(), "", 0
-    for number, line in enumerate(read_lines(io.BytesIO(content).readline), 1):
-        if line is not None and is_blank(line):
-            continue
-        try:
-            add_line(transcripts, path.parent, number, line)
-        except BadUtterance as fault:
-            first_fault = first_fault or f"{path}:{number}: invalid transcript: {fault.detail}"
-            faults += 1
-    if faults:
-        raise CheckpointError(first_fault if faults == 1 else f"{first_fault} (the first of {faults:,} invalid lines)")
-    return transcripts
-
-
-def add_line(transcripts: Transcripts, folder: Path, number: int, line: bytes | None) -> None:
-    """Add the transcript of a line; raise BadUtterance, whose detail is a sentence, if it is not one.
-
-    A line whose `pred_text` is null has no transcript, and one with a URL is of an utterance that is not transcribed.
+    `start` is where in its file the line begins; relative paths of audio begin in the folder. A line whose `pred_text`
+    is null has no transcript, and one with a URL is of an utterance that is not transcribed.
     """
     if line is None:
         raise BadUtterance("LINE_TOO_LONG", QUARANTINE_REASONS["LINE_TOO_LONG"])
@@ -125,7 +87,7 @@ def add_line(transcripts: Transcripts, folder: Path, number: int, line: bytes | 
         audio = parse_field(fields, "audio_filepath", parse_path, "a path")
     except BadUtterance as fault:
         if fault.reason == "UNSUPPORTED_SCHEME":
-            return
+            return None
         raise
     offset = parse_field(fields, "offset", parse_offset, "seconds from 0")
     duration = parse_field(fields, "duration", parse_duration, "seconds above 0")
@@ -136,12 +98,9 @@ def add_line(transcripts: Transcripts, folder: Path, number: int, line: bytes | 
     except BadUtterance as fault:
         raise BadUtterance(fault.reason, f"{fault.detail}: expected a whole number from 0") from None
     if text is None:
-        return
-    transcript = Transcript(Hypothesis(text, confidence=confidence), duration, number)
-    other = transcripts.add(place_of(resolve_path(str(folder), audio), offset, channel), transcript)
-    if other is not None:
-        place = f"{audio} at {offset or 0.0} s"
-        raise BadUtterance("DUPLICATE_UTT", f"another transcript of {place} than line {other}: keep one of them")
+        return None
+    place = place_of(resolve_path(str(folder), audio), offset, channel)
+    return place, Transcript(Hypothesis(text, confidence=confidence), duration, audio, start)
 
 
 def parse_field(fields: dict[str, Any], name: str, parse: Any, expected: str) -> Any:

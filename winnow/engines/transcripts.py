@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from winnow.engines.batching import BatchLimits
-from winnow.engines.checkpoint_cache import checkpoint_digest, read_with_digest
 from winnow.engines.engine import (
     Batch,
     Checkpoint,
@@ -15,7 +14,7 @@ from winnow.engines.engine import (
     Request,
     find_model_file,
 )
-from winnow.engines.transcript_lines import check_transcripts, read_transcripts
+from winnow.engines.transcript_index import index_of
 from winnow.errors import CheckpointError
 from winnow.input_files import expand_home
 from winnow.parameters.engine import EngineOptions
@@ -41,8 +40,7 @@ class TranscriptEngine(Engine):
         if pin:
             raise CheckpointError(f"{model_name}: a file of transcripts cannot be pinned: give {name}")
         path = find_model_file(name).absolute()
-        check_transcripts(path)
-        return Checkpoint(name=str(path), path=path, family="transcripts", sha256=checkpoint_digest(path, name))
+        return Checkpoint(name=str(path), path=path, family="transcripts", sha256=index_of(path).sha256)
 
     def load(self, checkpoint: Checkpoint, options: EngineOptions) -> Recogniser:
         return PrecomputedHypotheses(checkpoint)
@@ -87,8 +85,12 @@ class PrecomputedHypotheses:
         self.path = checkpoint.path
         self.batch_limits = BatchLimits(600)
         self.runtime: dict[str, Any] = {}
-        content = read_with_digest(checkpoint.path, checkpoint.name, checkpoint.sha256)
-        self.transcripts = read_transcripts(checkpoint.path, content)
+        self.transcripts = index_of(checkpoint.path)
+        if self.transcripts.sha256 != checkpoint.sha256:
+            raise CheckpointError(
+                f"{checkpoint.name}: changed during the run: its sha256 was {checkpoint.sha256}, now "
+                f"{self.transcripts.sha256}: restore it, or choose another output"
+            )
 
     def transcribe(self, batches: list[Batch]) -> list[Hypothesis]:
         return [self.hypothesis_for(request) for batch in batches for request, _ in batch]
