@@ -7,8 +7,8 @@
 
 Runs are real: the command, its Prefect server, ledger, outputs and report. Only the model is replaced, by hypotheses
 from a file, so that everything beside a model is measured. An utterance is 0.25 s of noise in one of a few files, and
-its audio is decoded and measured as ever; a shard has 2,000 utterances, which is 5.6 h of utterances of 10 s. One in
-ten references has a wrong word, one in fifty is another text.
+its audio is decoded and measured as ever; a shard has 2,000 utterances (or `--rows-per-shard`), which is 5.6 h of
+utterances of 10 s. One in ten references has a wrong word, one in fifty is another text.
 
 Memory is the sum over all processes, shared pages counted once, four times per second. From the two smallest sizes a
 fixed cost and a cost per row are computed, and from these what larger sizes would take.
@@ -40,7 +40,7 @@ from benchmarks.corpora import demo_corpus
 from benchmarks.orchestration import SMALL, write_manifest
 
 SIZES = (10_000, 100_000)
-ROWS_PER_SHARD = 2_000
+ROWS_PER_SHARD = 2_000  # unless another number is given
 SECONDS = 0.25  # of an utterance
 RATE = 16_000  # Hz
 FILE_SECONDS = 500  # of a file of audio, in which utterances begin at each millisecond
@@ -91,7 +91,9 @@ def audio_file(folder: Path, number: int) -> Path:
     return path
 
 
-def run_size(folder: Path, home: Path, rows: int, demo: bool = False) -> dict[str, Any]:
+def run_size(
+    folder: Path, home: Path, rows: int, demo: bool = False, rows_per_shard: int = ROWS_PER_SHARD
+) -> dict[str, Any]:
     """Run the command on so many rows; return what it took. `demo` is whether they are those of the demo."""
     corpus, output, own_home = folder / "corpus", folder / "run", folder / "prefect"
     for old in (output, own_home, corpus):
@@ -103,7 +105,7 @@ def run_size(folder: Path, home: Path, rows: int, demo: bool = False) -> dict[st
     before = count_prefect_rows(own_home), seconds_by_task(own_home)
     command = [sys.executable, "-P", "-m", "cli.app", "curate", str(manifest), "--output", str(output)]
     command += ["--small", str(small), "--trust-unpinned"]
-    command += [] if demo else ["--shard-hours", str(ROWS_PER_SHARD * SECONDS / 3600)]
+    command += [] if demo else ["--shard-hours", str(rows_per_shard * SECONDS / 3600)]
     environment = os.environ | {"PREFECT_HOME": str(own_home), "PREFECT_API_URL": ""}
     began = time.perf_counter()
     with tempfile.TemporaryFile("w+") as log:
@@ -232,6 +234,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=list(SIZES), help="sizes, the smallest first")
     parser.add_argument("--demo", action="store_true", help="the demo's utterances and its small model")
+    parser.add_argument("--rows-per-shard", type=int, default=ROWS_PER_SHARD, help="not with --demo")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     measured: list[dict[str, Any]] = []
@@ -240,7 +243,7 @@ def main() -> None:
         run_size(folder, home, WARM_UP_ROWS)
         (folder / "prefect").rename(home)
         for rows in options.rows:
-            measured.append(run_size(folder, home, rows, options.demo))
+            measured.append(run_size(folder, home, rows, options.demo, options.rows_per_shard))
             print_tables(measured[-1:])
             if options.json:
                 options.json.write_text(json.dumps({"sizes": measured, "growth": growth(measured)}, indent=1) + "\n")

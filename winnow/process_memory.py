@@ -9,6 +9,8 @@ import os
 from functools import cache
 from typing import Any
 
+import pyarrow as pa
+
 M_ARENA_MAX = -8
 """The number of the limit in glibc's malloc.h."""
 
@@ -26,7 +28,8 @@ def limit_arenas() -> bool:
 
 
 def return_free_memory() -> None:
-    """Return memory that is free to the system, which the allocator would keep."""
+    """Return memory that is free to the system, which this allocator and Arrow's would keep."""
+    pa.default_memory_pool().release_unused()
     trim = getattr(c_library(), "malloc_trim", None)
     if trim:
         trim(0)
