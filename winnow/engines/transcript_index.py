@@ -5,6 +5,8 @@ All lines are checked before anything is transcribed. A line is read again when 
 
 import hashlib
 import os
+import time
+import weakref
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
@@ -23,6 +25,7 @@ from winnow.text.hypothesis import Hypothesis
 
 PIECE = 1 << 12  # bytes that are read for a line at first
 INDEXES = 8  # files whose index is kept
+SETTLED = 2 * 10**9  # ns since a file's last change, more than the precision of any file system
 
 Fault = tuple[int, str]
 """The number of a line, and what is wrong with it."""
@@ -36,6 +39,7 @@ class TranscriptIndex:
 
     def __init__(self, path: Path) -> None:
         self.path, self._descriptor = path, os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._descriptor)
         hashes, starts, checks = array("Q"), array("q"), array("I")
         digest, faults = hashlib.sha256(), list[Fault]()
         for number, start, line in lines_of(self._descriptor, digest.update):
@@ -71,9 +75,6 @@ class TranscriptIndex:
             if found == place:
                 transcripts.add(transcript)
         return transcripts.find(duration)
-
-    def close(self) -> None:
-        os.close(self._descriptor)
 
     def _transcripts(self, begin: int) -> Iterator[tuple[Place, Transcript]]:
         """Yield the transcripts whose places have the same hash as this one, in the order of their lines."""
@@ -149,7 +150,10 @@ def index_of(path: Path) -> TranscriptIndex:
             raise CheckpointError(describe(path, form, TRANSCRIPTS))
         status = path.stat()
         identity = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-        return _kept_index(path, identity)
+        is_settled = (
+            abs(time.time_ns() - status.st_mtime_ns) > SETTLED
+        )  # otherwise a change might not show in its times
+        return _kept_index(path, identity) if is_settled else TranscriptIndex(path)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
 
