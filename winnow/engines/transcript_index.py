@@ -5,7 +5,6 @@ All lines are checked before anything is transcribed. A line is read again when 
 
 import hashlib
 import os
-import time
 import weakref
 from array import array
 from bisect import bisect_left
@@ -19,13 +18,13 @@ import xxhash
 from winnow.corpora.faults import BadUtterance
 from winnow.corpora.forms import TRANSCRIPTS, describe, detect_form
 from winnow.corpora.line_reader import is_blank, read_lines
+from winnow.digests import sha256_of
 from winnow.engines.transcript_lines import Place, Transcript, Transcripts, parse_transcript, place_of
 from winnow.errors import CheckpointError
 from winnow.text.hypothesis import Hypothesis
 
 PIECE = 1 << 12  # bytes that are read for a line at first
 INDEXES = 8  # files whose index is kept
-SETTLED = 2 * 10**9  # ns since a file's last change, more than the precision of any file system
 
 Fault = tuple[int, str]
 """The number of a line, and what is wrong with it."""
@@ -141,23 +140,21 @@ def lines_of(
 
 
 def index_of(path: Path) -> TranscriptIndex:
-    """Return the index of a file of transcripts, which this process keeps while the file stays the same.
+    """Return the index of a file of transcripts, which this process keeps while the file has the same content.
 
     Raises CheckpointError unless the file has transcripts, and nothing but transcripts.
     """
     try:
         if form := detect_form(path, TRANSCRIPTS):
             raise CheckpointError(describe(path, form, TRANSCRIPTS))
-        status = path.stat()
-        identity = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-        is_settled = (
-            abs(time.time_ns() - status.st_mtime_ns) > SETTLED
-        )  # otherwise a change might not show in its times
-        return _kept_index(path, identity) if is_settled else TranscriptIndex(path)
+        return _kept_index(path, sha256_of(path))
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 @lru_cache(INDEXES)
-def _kept_index(path: Path, identity: tuple[int, ...]) -> TranscriptIndex:
-    return TranscriptIndex(path)
+def _kept_index(path: Path, sha256: str) -> TranscriptIndex:
+    index = TranscriptIndex(path)
+    if index.sha256 != sha256:
+        raise CheckpointError(f"{path}: changed while it was read: run the same command again")
+    return index
