@@ -65,7 +65,7 @@ pictures: $(DEVELOPED) ## Take the screenshots in docs/ again (needs Chromium an
 	  $(BIN)/pytest tests/faults/test_review_browser.py -k pictures
 
 bench: $(DEVELOPED) ## Run every benchmark (hours)
-	for name in engine libraries batches orchestration manifest sources scoring refilter listening ensemble policies proposals; do \
+	for name in engine libraries batches orchestration manifest sources scoring refilter scale scheduling listening ensemble policies proposals; do \
 	  $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 format: $(DEVELOPED) ## Format the code, and fix what the linter can fix
