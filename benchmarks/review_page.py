@@ -85,8 +85,8 @@ def write_published(run: Path) -> None:
         published += files
     shards = [run / f"{ledger.name_of(file)}.jsonl" for file in filtered]
     manifest = ShardedManifest(shards, [3600.0] * len(shards), len(shards) * SHARD, 0)
-    report, _ = write_report(filtered, published, manifest, {}, settings, run, settings.gates_after_small)
-    complete(run, report.model_dump(include={"lines", "blank", "kept", "dropped", "quarantined"}))
+    context = write_report(filtered, published, manifest, {}, settings, run, settings.gates_after_small)
+    complete(run, context.report.model_dump(include={"lines", "blank", "kept", "dropped", "quarantined"}))
 
 
 @contextmanager
@@ -99,8 +99,10 @@ def reviewed(run: Path) -> Iterator[tuple[str, float]]:
         assert process.stdout
         address = re.search(r"http\S+", process.stdout.readline())
         assert address
-        yield address[0], time.perf_counter() - began
-        process.terminate()
+        try:
+            yield address[0], time.perf_counter() - began
+        finally:
+            process.terminate()
 
 
 @contextmanager

@@ -74,8 +74,8 @@ class PrefectOrchestrator:
     def start_progress(self, key: str, description: str) -> ShowProgress:
         return ProgressArtifact(key, description).show
 
-    def markdown(self, text: str, key: str, description: str) -> None:
-        create_markdown_artifact(text, key=key, description=description)
+    def markdown(self, text: Callable[[], str], key: str, description: str) -> None:
+        create_markdown_artifact(text(), key=key, description=description)
 
     def table(self, rows: list[dict[str, Any]], key: str, description: str) -> None:
         create_table_artifact(list(map(inert_cells, rows)), key=key, description=description)
@@ -128,6 +128,6 @@ class InProcess:
     def start_progress(self, key: str, description: str) -> ShowProgress:
         return lambda share, words: None
 
-    def markdown(self, text: str, key: str, description: str) -> None: ...
+    def markdown(self, text: Callable[[], str], key: str, description: str) -> None: ...
 
     def table(self, rows: list[dict[str, Any]], key: str, description: str) -> None: ...

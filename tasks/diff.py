@@ -17,5 +17,7 @@ def diff_runs(before: Path, after: Path, artifacts: Artifacts) -> Difference:
     """Write what differs between two finished runs into the later one, and show it."""
     difference = compare_runs(before, after)
     write_difference(difference)
-    artifacts.markdown(render_difference(difference), key="diff", description="What differs from the run before")
+    artifacts.markdown(
+        lambda: render_difference(difference), key="diff", description="What differs from the run before"
+    )
     return difference

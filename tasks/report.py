@@ -1,5 +1,6 @@
 """The quality report: report.json, report.html and the artifacts of the flow run."""
 
+from functools import partial
 from pathlib import Path
 
 from prefect import task
@@ -10,8 +11,9 @@ from winnow.evidence.calibration import Calibration
 from winnow.gates.criteria import Gates
 from winnow.parameters.ensemble import Settings
 from winnow.reports.artifacts import Artifacts
+from winnow.reports.render import render_markdown
 from winnow.reports.sections import decision_of, describe_reason
-from winnow.reports.summary import Report
+from winnow.reports.summary import Report, ReportContext
 from winnow.reports.throughput import Passes, Throughput, measure_throughput
 from winnow.reports.write import write_report
 from winnow.roles import Role
@@ -32,9 +34,10 @@ def report(
     artifacts: Artifacts,
 ) -> Report:
     """Write the report and its artifacts, and mark the run as complete."""
-    summary, text = write_report(filtered, published, manifest, speed, settings, run, gates, calibration)
+    context = write_report(filtered, published, manifest, speed, settings, run, gates, calibration)
+    summary = context.report
     mark_complete(run, set(published), summary.model_dump(include={"lines", "blank", "kept", "dropped", "quarantined"}))
-    show_artifacts(summary, text, artifacts)
+    show_artifacts(context, artifacts)
     return summary
 
 
@@ -71,8 +74,9 @@ def report_derived_run(
     return report(filtered, published, manifest, before.speed, settings, run, before.gates, calibration, artifacts)
 
 
-def show_artifacts(summary: Report, text: str, artifacts: Artifacts) -> None:
+def show_artifacts(context: ReportContext, artifacts: Artifacts) -> None:
     """Show the report, the table of reasons and, for a cascade, the table of bands."""
+    summary, text = context.report, partial(render_markdown, *context)
     artifacts.markdown(text, key="quality-report", description="Quality report")
     artifacts.table(
         [

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 from fastapi.testclient import TestClient
@@ -28,8 +29,8 @@ class Collecting(InProcess):
         self.texts: dict[str, str] = {}
         self.tables: dict[str, list[dict]] = {}
 
-    def markdown(self, text: str, key: str, description: str) -> None:
-        self.texts[key] = text
+    def markdown(self, text: Callable[[], str], key: str, description: str) -> None:
+        self.texts[key] = text()
 
     def table(self, rows: list[dict], key: str, description: str) -> None:
         self.tables[key] = rows

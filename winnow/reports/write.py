@@ -10,9 +10,9 @@ from winnow.reports.counts import IdCounts
 from winnow.reports.follow_up import FollowUp
 from winnow.reports.little_kept import little_kept
 from winnow.reports.recommendations import recommend
-from winnow.reports.render import render_markdown, render_report
+from winnow.reports.render import render_report
 from winnow.reports.report_rows import read_report_rows
-from winnow.reports.summary import Report, ReportContext, summarize
+from winnow.reports.summary import ReportContext, summarize
 from winnow.reports.throughput import Throughput
 from winnow.roles import Role
 from winnow.runs.run_record import read_run_record
@@ -30,8 +30,8 @@ def write_report(
     run: Path,
     gates: Gates | None,
     calibration: Calibration | None = None,
-) -> tuple[Report, str]:
-    """Write report.json and report.html into the run's folder; return the report, and the same as markdown.
+) -> ReportContext:
+    """Write report.json and report.html into the run's folder; return the report, and what it is shown from.
 
     Raises `CountMismatch` unless the filtered shards and the published files each have every utterance exactly once.
     """
@@ -44,7 +44,7 @@ def write_report(
     record = read_run_record(run)
     advice = recommend(report, FollowUp(settings, str(run), record.derived, report.language))
     report = report.model_copy(update={"warnings": list(little_kept(report)), "recommendations": advice})
-    text = render_markdown(report, settings, record)
+    context = ReportContext(report, settings, record)
     put(run / "report.json", printable_json(report.model_dump_json(indent=2)).encode() + b"\n")
-    put(run / "report.html", render_report(ReportContext(report, settings, record)).encode())
-    return report, text
+    put(run / "report.html", render_report(context).encode())
+    return context
