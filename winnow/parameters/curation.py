@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -317,3 +318,8 @@ class Curation(Parameters):
 def normalized(folder: str) -> str:
     """Return a folder as two are compared: a path is absolute and without `..`."""
     return folder.rstrip("/") if is_url(folder) else os.path.abspath(expand_home(folder)).rstrip("/")  # noqa: PTH100 (resolve follows links)
+
+
+def field_of_curation(name: str) -> Any:
+    """Return a copy of a field of `Curation`, for a flow that has the same option."""
+    return copy(Curation.model_fields[name])

@@ -1,14 +1,13 @@
 """The parameters of an ensemble; those that it shares with a cascade are declared there."""
 
 from collections.abc import Iterator
-from copy import copy
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from winnow.parameters.audio import AudioOptions
 from winnow.parameters.column_names import ColumnNames
-from winnow.parameters.curation import Curation
+from winnow.parameters.curation import Curation, field_of_curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.filter import Filter
 from winnow.parameters.listen import MeasureNames
@@ -21,11 +20,6 @@ from winnow.text.normalize import Normalizer
 from winnow.text.rover import VoteWeights
 
 Method = Literal["rover", "confidence"]
-
-
-def field_of_curation(name: str) -> Any:
-    """Return a copy of a field of `Curation`."""
-    return copy(Curation.model_fields[name])
 
 
 class Rover(Parameters):

@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from winnow.parameters.audio import AudioOptions
-from winnow.parameters.column_names import COLUMNS_HELP, ColumnNames
-from winnow.parameters.curation import LONGEST_SEGMENT, Curation
+from winnow.parameters.column_names import ColumnNames
+from winnow.parameters.curation import LONGEST_SEGMENT, Curation, field_of_curation
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.placement import Dask, Placement, check_devices, placement_complaints
 from winnow.parameters.settings import Folder, Location, NonNegative, Parameters, Seconds, default_of, flag
@@ -68,20 +68,9 @@ class Segment(Parameters):
         title="TextGrids",
         description="Also write a TextGrid for each recording into textgrids, with tiers of segments and of words",
     )
-    audio_root: Location | None = Field(
-        None,
-        kw_only=True,
-        title="Audio root",
-        description="Folder that must contain all audio, after following links, and where relative paths start. "
-        "Default: audio may be anywhere, and relative paths start at the corpus's folder",
-    )
-    relative_to: Location | None = Field(
-        None,
-        kw_only=True,
-        title="Relative to",
-        description="Folder where relative paths start. Default: the audio root, or the corpus's folder",
-    )
-    columns: ColumnNames = Field("", kw_only=True, title="Columns", description=COLUMNS_HELP)
+    audio_root: Location | None = field_of_curation("audio_root")
+    relative_to: Location | None = field_of_curation("relative_to")
+    columns: ColumnNames = field_of_curation("columns")
 
     trust_unpinned: bool = Field(
         False,
@@ -89,31 +78,14 @@ class Segment(Parameters):
         title="Trust unpinned models",
         description="Accept a model of a hub that is not pinned by a digest or commit",
     )
-    engine: EngineOptions = Field(
-        EngineOptions(),
-        kw_only=True,
-        title="Engine",
-        description="How the model transcribes, as for curate",
-    )
-    audio: AudioOptions = Field(
-        AudioOptions(), kw_only=True, title="Audio", description="How audio is fetched that is in no local file"
-    )
-    normalizer: Normalizer = Field(
-        "basic",
-        kw_only=True,
-        title="Normalizer",
-        description="Differences to ignore when texts are compared with what was read, as for curate",
-    )
-    devices: str = Field(
-        "inline",
-        kw_only=True,
-        title="Devices",
-        description="Where the model runs: inline, local, or the address of a Dask scheduler, as for curate",
-    )
+    engine: EngineOptions = field_of_curation("engine")
+    audio: AudioOptions = field_of_curation("audio")
+    normalizer: Normalizer = field_of_curation("normalizer")
+    devices: str = field_of_curation("devices")
     placement: Placement = Field(
         Placement(), kw_only=True, title="Model's devices", description="Which devices the model runs on"
     )
-    dask: Dask = Field(Dask(), kw_only=True, title="Dask", description="Dask workers and the connection to them")
+    dask: Dask = field_of_curation("dask")
 
     @classmethod
     def before(cls, curation: Curation) -> "Segment":
