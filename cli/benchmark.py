@@ -4,10 +4,9 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from cli.console import JsonFile, json_results
-from cli.run import call, start
+from cli.run import call, starting_prefect
 from winnow.benchmarking.accuracy import ErrorRate
 from winnow.benchmarking.figures import BenchmarkFigures
-from winnow.imports import without_gc
 from winnow.parameters.maintenance import Benchmark
 from winnow.validation.before_start import check_benchmark
 
@@ -19,8 +18,7 @@ def benchmark(settings: Benchmark, json: JsonFile = None) -> None:
     failure = None
     with json_results(json) as (console, write):
         check_benchmark(settings)
-        with without_gc():
-            start(hint=lambda: "the same command starts the benchmark again")
+        with starting_prefect(hint=lambda: "the same command starts the benchmark again"):
             from flows.benchmark import benchmark
         from winnow.benchmarking.comparison import CHANGES_HEADING
 

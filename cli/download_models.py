@@ -6,9 +6,8 @@ from rich.table import Table
 
 from cli.console import JsonFile, json_results
 from cli.progress import progress_bars
-from cli.run import call, start
+from cli.run import call, starting_prefect
 from winnow.errors import DownloadFailed
-from winnow.imports import without_gc
 from winnow.parameters.maintenance import DownloadModels
 
 if TYPE_CHECKING:  # it imports Prefect, which reads its settings then
@@ -30,8 +29,7 @@ def download_models(settings: DownloadModels, json: JsonFile) -> None:
 
 def run(settings: DownloadModels) -> "tuple[list[DownloadedModel], DownloadFailed | None]":
     """Run the flow; return the outcome of each model, and the error if one failed."""
-    with without_gc():
-        start(hint=lambda: "resume with the same command")
+    with starting_prefect(hint=lambda: "resume with the same command"):
         from flows.download_models import download_models
 
     problem = None

@@ -1,10 +1,9 @@
 """Export in a terminal: what was written, part by part, and what was left out."""
 
 from cli.console import JsonFile, errors, json_results, table_of
-from cli.run import call, start
+from cli.run import call, starting_prefect
 from flows.server.monitor import raise_if_server_was_lost
 from winnow.export.before_start import check_export
-from winnow.imports import without_gc
 from winnow.parameters.export import Export
 from winnow.runs.storage import location
 
@@ -13,8 +12,7 @@ def export(settings: Export, json: JsonFile = None) -> None:
     """Run the flow `export` and print what it wrote."""
     with json_results(json) as (console, write):
         check_export(settings)
-        with without_gc():
-            start(hint=lambda: "the same command continues")
+        with starting_prefect(hint=lambda: "the same command continues"):
             from flows.export import export
 
         report = call(export, settings)

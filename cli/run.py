@@ -5,8 +5,8 @@ import os
 import shlex
 import signal
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TypeVar
 
@@ -47,8 +47,7 @@ def curate(settings: Curation, json: JsonFile = None) -> Report:
     """Run the flow `curate` and print its summary."""
     with json_results(json) as results:
         check_curation(settings)
-        with without_gc():
-            start(settings, hint=partial(resume_hint, settings.output, settings.segment))
+        with starting_prefect(settings, hint=partial(resume_hint, settings.output, settings.segment)):
             from flows.curate import curate
 
         return run(curate, settings, results)
@@ -58,8 +57,7 @@ def ensemble(settings: Ensemble, json: JsonFile = None) -> None:
     """Run the flow `ensemble` and print its summary."""
     with json_results(json) as results:
         check_run(settings)
-        with without_gc():
-            start(settings, hint=partial(resume_hint, settings.output))
+        with starting_prefect(settings, hint=partial(resume_hint, settings.output)):
             from flows.ensemble import ensemble
 
         run(ensemble, settings, results)
@@ -82,8 +80,7 @@ def incremental(settings: Curation, json: JsonFile = None) -> None:
     """Run the flow `incremental` and print the summary of each run that it finished; as JSON, all of them by folder."""
     with json_results(json) as results:
         check_increments(settings)
-        with without_gc():
-            start(settings, hint=lambda: "the same command finishes what it began")
+        with starting_prefect(settings, hint=lambda: "the same command finishes what it began"):
             from flows.incremental import incremental
 
         with progress_bars():
@@ -105,8 +102,7 @@ def refilter(parameters: Refilter, json: JsonFile = None) -> None:
     """Run the flow `refilter` and print its summary."""
     with json_results(json) as results:
         check_refilter(parameters)
-        with without_gc():
-            start(hint=lambda: "the same command starts again")
+        with starting_prefect(hint=lambda: "the same command starts again"):
             from flows.refilter import refilter
 
         print_reports({parameters.output: call(refilter, parameters)}, results)
@@ -116,8 +112,7 @@ def relabel(parameters: Relabel, json: JsonFile = None) -> None:
     """Run the flow `relabel` and print its summary."""
     with json_results(json) as results:
         check_relabel(parameters)
-        with without_gc():
-            start(hint=lambda: "the same command starts again")
+        with starting_prefect(hint=lambda: "the same command starts again"):
             from flows.relabel import relabel
 
         print_reports({parameters.output: call(relabel, parameters)}, results)
@@ -146,10 +141,11 @@ def resume_hint(output: str, segments: str | None = None) -> str:
     return f"resume with the same command, or with `winnow resume {shlex.quote(output)}`"
 
 
-def start(settings: Settings | None = None, *, hint: Callable[[], str]) -> None:
-    """Prepare this process for a flow, and make sure that its Prefect server answers.
+@contextmanager
+def starting_prefect(settings: Settings | None = None, *, hint: Callable[[], str]) -> Iterator[None]:
+    """Prepare this process for a flow, which the block imports while a Prefect server starts; it answers afterwards.
 
-    With settings, the engines of their models are imported meanwhile. `hint` says what to do if the command is
+    With settings, the engines of their models are imported meanwhile too. `hint` says what to do if the command is
     interrupted.
     """
     limit_arenas()
@@ -168,13 +164,18 @@ def start(settings: Settings | None = None, *, hint: Callable[[], str]) -> None:
     log.info("starting Prefect" + ("" if api else " with a temporary server"))
     monitor.current["pid"] = os.getpid()
     interruption.on_signal(partial(stop, hint, None))
+    server = None
     if api:
         monitor.require_server(api.rstrip("/"))
     else:
-        start_temporary_server(hint)
+        server = start_temporary_server(hint)
+    with without_gc():
+        yield
+    if server:
+        server.wait()
 
 
-def start_temporary_server(hint: Callable[[], str]) -> None:
+def start_temporary_server(hint: Callable[[], str]) -> EphemeralServer:
     """Start a server that ends with this process, and have Prefect use it."""
     from prefect.context import refresh_global_settings_context
 
@@ -182,7 +183,7 @@ def start_temporary_server(hint: Callable[[], str]) -> None:
     interruption.on_signal(partial(stop, hint, server))
     os.environ |= {"PREFECT_API_URL": server.api, "PREFECT_API_AUTH_STRING": server.auth}
     refresh_global_settings_context()
-    server.wait()
+    return server
 
 
 def print_reports(reports: dict[str, Report], results: Results, several: bool = False) -> None:
