@@ -7,7 +7,6 @@ asked for, is measured later from the same audio. Both commit the same files und
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +19,7 @@ from winnow.engines.inference import UNAVAILABLE, Result, decode_request, decode
 from winnow.engines.scored_texts import ScoredTexts
 from winnow.engines.shard_columns import requests_for
 from winnow.errors import OutputError
+from winnow.imports import installed_version
 from winnow.listening.registry import of_audio
 from winnow.models.measuring import Measuring
 from winnow.runs import ledger
@@ -33,7 +33,7 @@ SAME_ROWS = ["id", "path", "offset", "audio_channel"]
 
 def audio_versions() -> dict[str, str]:
     """Return the versions of what decodes audio."""
-    return {name: version(name) for name in ("av", "soundfile", "soxr")}
+    return {name: installed_version(name) for name in ("av", "soundfile", "soxr")}
 
 
 def stage_of(measure: str) -> str:

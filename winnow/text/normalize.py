@@ -3,9 +3,9 @@
 import unicodedata
 from collections.abc import Callable
 from functools import cache
-from importlib.metadata import version
 from typing import Literal
 
+from winnow.imports import installed_version
 from winnow.text.alphabets import ALPHABETS
 from winnow.text.basic import basic, compose, trim_apostrophes
 from winnow.text.words import split_words
@@ -106,5 +106,6 @@ def is_too_long(text: str) -> bool:
 def version_of(normalizer: Normalizer) -> str:
     """Return a version that changes whenever the normalizer may give another result for the same text."""
     if normalizer.startswith("whisper"):
-        return f"{BASIC_VERSION} {version('whisper_normalizer')}"
-    return f"{BASIC_VERSION} {unicodedata.unidata_version} {version('babel')} {version('unicode_rbnf')}"
+        return f"{BASIC_VERSION} {installed_version('whisper_normalizer')}"
+    packages = " ".join(map(installed_version, ("babel", "unicode_rbnf")))
+    return f"{BASIC_VERSION} {unicodedata.unidata_version} {packages}"

@@ -2,7 +2,6 @@
 
 import functools
 import logging
-from importlib.metadata import version
 from pathlib import Path
 
 from winnow.digests import PIN_PREFIX
@@ -23,6 +22,7 @@ from winnow.engines.nemo.locate import (
 from winnow.engines.nemo.nemo_import import import_asr_models
 from winnow.engines.nemo.preflight import find_copy, run_preflight
 from winnow.errors import CheckpointError
+from winnow.imports import installed_version
 from winnow.parameters.engine import EngineOptions
 from winnow.parameters.redaction import error_line
 from winnow.pins import cut_pin, split_pin, without_pin
@@ -94,7 +94,7 @@ class NemoEngine(Engine):
         return NemoModel(checkpoint.model_copy(update={"path": path}), options)
 
     def versions(self) -> dict[str, str]:
-        return {package: version(package) for package in ("nemo_toolkit", "torch")}
+        return {package: installed_version(package) for package in ("nemo_toolkit", "torch")}
 
     def refuses(self, checkpoint: Checkpoint, options: EngineOptions) -> dict[str, str]:
         return unsupported_options(checkpoint.family, options)

@@ -1,12 +1,12 @@
 """Models of transformers: `hf:` and a folder or a name on the Hugging Face hub."""
 
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 from winnow.engines.engine import Checkpoint, Extra, LanguagePrompt, Recogniser
 from winnow.engines.folder_engine import FolderEngine
 from winnow.engines.transformers import families, folder
+from winnow.imports import installed_version
 from winnow.parameters.engine import EngineOptions
 
 
@@ -38,7 +38,7 @@ class TransformersEngine(FolderEngine):
         return TransformersRecogniser(self.find_here(checkpoint), options)
 
     def versions(self) -> dict[str, str]:
-        return {package: version(package) for package in ("transformers", "tokenizers", "torch")}
+        return {package: installed_version(package) for package in ("transformers", "tokenizers", "torch")}
 
     def refuses(self, checkpoint: Checkpoint, options: EngineOptions) -> dict[str, str]:
         return families.unsupported_options(checkpoint.family, options)

@@ -1,6 +1,5 @@
 """Whisper models for CTranslate2: `whisper:` and a folder, a size or a name on the Hugging Face hub."""
 
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from winnow.engines.folder_engine import FolderEngine
 from winnow.engines.model_folder import read_files
 from winnow.engines.whisper.folder import FILES, check_folder, is_multilingual
 from winnow.errors import CheckpointError
+from winnow.imports import installed_version
 from winnow.parameters.engine import EngineOptions
 
 SIZES = "tiny tiny.en base base.en small small.en medium medium.en large-v1 large-v2 large-v3 large-v3-turbo".split()
@@ -59,7 +59,7 @@ class WhisperEngine(FolderEngine):
         return WhisperRecogniser(found, files, options)
 
     def versions(self) -> dict[str, str]:
-        return {package: version(package) for package in ("faster-whisper", "ctranslate2", "tokenizers")}
+        return {package: installed_version(package) for package in ("faster-whisper", "ctranslate2", "tokenizers")}
 
     def refuses(self, checkpoint: Checkpoint, options: EngineOptions) -> dict[str, str]:
         refused = {name: why for name, why in NOT_SUPPORTED.items() if getattr(options, name) not in (None, False)}
