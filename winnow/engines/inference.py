@@ -4,7 +4,9 @@ Utterances are sorted by length and batched before any audio is read. Their audi
 model, and several threads (lanes) feed it. NeMo's own `transcribe()` does none of that: half of what it computes is
 padding, one bad file fails a whole call, and it leaves the model in training mode, with dropout.
 
-Audio of other machines is fetched by threads of its own in the same order, so that no decoder waits for a server.
+Audio of other machines is fetched by threads of its own in the same order, so that no decoder waits for a server. They
+decode it too, since to hand it to another thread takes longer than to ask a server for a version; but not where it is
+measured, which few threads may do at once.
 """
 
 import time
@@ -111,7 +113,11 @@ def transcribe_requests(
             def decode() -> Future[Clip | BadAudio]:
                 return decoders.submit(decode_request, request, recogniser.sample_rate, options)
 
-            return fetchers.submit(fetch_and_decode, request, decode) if is_remote(request) else decode()
+            if not is_remote(request):
+                return decode()
+            if request.measures:
+                return fetchers.submit(fetch_and_decode, request, decode)
+            return fetchers.submit(decode_request, request, recogniser.sample_rate, options)
 
         def call(group: list[int], audio: list[Future[Clip | BadAudio]]) -> CallResults:
             try:
