@@ -36,9 +36,15 @@ FLAGS = ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "
 WIDTHS = (1400, 390)
 
 PAINTED = """
-const navigation = performance.getEntriesByType("navigation")[0];
-return [performance.getEntriesByName("first-contentful-paint")[0].startTime, navigation.loadEventEnd];
+const done = arguments[arguments.length - 1];
+const look = () => {
+  const [paint] = performance.getEntriesByName("first-contentful-paint");
+  const loaded = performance.getEntriesByType("navigation")[0].loadEventEnd;
+  return paint && loaded ? done([paint.startTime, loaded]) : requestAnimationFrame(look);
+};
+look();
 """
+"""Milliseconds from the beginning of the navigation until something is painted, and until all is loaded."""
 
 ROWS_SHOWN = """
 const done = arguments[arguments.length - 1];
@@ -125,7 +131,7 @@ def look(driver: WebDriver, run: Path, address: str) -> Iterator[tuple[str, floa
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         driver.get((run / "report.html").as_uri())
-        painted, loaded = driver.execute_script(PAINTED)
+        painted, loaded = driver.execute_async_script(PAINTED)
         yield f"report at {width} px: painted", painted / 1000
         yield f"report at {width} px: all of it", loaded / 1000
         driver.get(address)

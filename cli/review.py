@@ -81,6 +81,7 @@ def say(sentence: str) -> None:
 def serve(session: Session, port: int) -> None:
     """Serve until interrupted; port 0 is any free one."""
     token = secrets.token_urlsafe(24)
+    session.index.prepare()
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -103,6 +103,10 @@ class Index:
             fits &= flags(pc.match_substring(self.lowered, query.search.lower()))
         return fits
 
+    def prepare(self) -> None:
+        """Make what filters and searches need, before anyone waits for it."""
+        _ = self.choices, self.lowered
+
     @cached_property
     def lowered(self) -> pa.ChunkedArray:
         """What is searched: both texts of each row in lower case, made once."""
