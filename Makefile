@@ -36,7 +36,7 @@ else
 test: $(DEVELOPED) ## Lint, check types, build the documentation, and run all tests; with k=WORD, only tests of that name
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint types docs
 	rm -f .coverage.json
-	$(BIN)/python -m slipcover --json --out .coverage.json -m pytest -n 3 --dist loadfile --no-loadscope-reorder || \
+	$(BIN)/python -m slipcover --json --out .coverage.json -m pytest -n 4 --dist loadfile --no-loadscope-reorder || \
 	  { echo "once more, with nothing beside them, the tests that failed:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
 	$(BIN)/python -m slipcover --branch --skip-covered --fail-under 90 --merge .coverage.json --out .coverage.json
 endif

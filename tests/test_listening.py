@@ -270,6 +270,7 @@ def test_windows_begin_a_second_apart_in_audio_that_is_repeated_until_it_fills_o
     assert [window[0] for window in found] == [number * RATE % (seconds * RATE) for number in range(windows)]
 
 
+@pytest.mark.soak  # librosa compiles its functions in a new environment, which takes a minute
 def test_mel_features_are_those_of_librosa():
     librosa = pytest.importorskip("librosa")
     samples = np.random.default_rng(0).normal(0, 0.1, 18 * RATE).astype(np.float32)
