@@ -39,10 +39,12 @@ def benchmark(settings: Benchmark, json: JsonFile = None) -> None:
 def figures_table(figures: BenchmarkFigures) -> Table:
     """Tabulate a benchmark for the terminal."""
     from winnow.benchmarking.comparison import batch_size, short_name
-    from winnow.reports.formatting import format_gibibytes, format_number
+    from winnow.reports.formatting import format_amount, format_gibibytes, format_number
 
     table = Table(box=None, pad_edge=False)
-    for heading in ("model", "batch", "WER", "95%", "CER", "95%", "RTFx", "load, s", "memory"):
+    priced = any(row.per_1000_hours for row in figures.rows)
+    headings = ["model", "batch", "WER", "95%", "CER", "95%", "RTFx", "load, s", "memory"]
+    for heading in [*headings, *(["cost of 1,000 h"] if priced else [])]:
         table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=heading != "model")
     for row in figures.rows:
         if row.accuracy is None:
@@ -50,7 +52,8 @@ def figures_table(figures: BenchmarkFigures) -> Table:
             continue
         rates = [text for rate in (row.accuracy.wer, row.accuracy.cer) for text in rate_and_interval(rate)]
         speed = [format_number(row.rtfx, 1), format_number(row.load_seconds, 1), format_gibibytes(row.peak_bytes, 2)]
-        table.add_row(short_name(row), batch_size(row.batch), *rates, *speed)
+        cost = [format_amount(row.per_1000_hours)] if row.per_1000_hours else []
+        table.add_row(short_name(row), batch_size(row.batch), *rates, *speed, *cost)
     return table
 
 

@@ -30,6 +30,8 @@ from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.parameters.maintenance import Refilter, Relabel
 from winnow.process_memory import limit_arenas
+from winnow.reports.cost import Cost
+from winnow.reports.formatting import format_amount
 from winnow.reports.summary import Report
 from winnow.runs import retry
 from winnow.runs.retry import parse_reasons
@@ -199,6 +201,8 @@ def print_reports(reports: dict[str, Report], results: Results, several: bool = 
 def print_report(report: Report, output: str, console: Console) -> None:
     """Print a run's summary, the path of its report, what it recommends, and its warnings."""
     console.print(summary_table(report))
+    if report.cost:
+        console.print(f"\n{cost_line(report.cost)}", markup=False, soft_wrap=True)
     console.print(f"\nreport: {location(output) / 'report.html'}", markup=False, soft_wrap=True)
     if report.dropped and is_local(location(output)):
         console.print(f"listen and decide: winnow review {shlex.quote(output)}", markup=False, soft_wrap=True)
@@ -255,3 +259,10 @@ def summary_table(report: Report) -> Table:
     if escalated := report.bands.get("escalate"):
         table.add_row("escalated to the large model", f"{escalated.utterances:,}", f"{escalated.hours:.3f}")
     return table
+
+
+def cost_line(cost: Cost) -> str:
+    """Return the cost of a run and of 1,000 hours like it."""
+    line = f"cost: {format_amount(cost.amount)} at {cost.price:,.2f} a device hour"
+    rate = cost.per_1000_hours
+    return line if rate is None else f"{line}; {format_amount(rate)} for 1,000 hours of audio"

@@ -21,6 +21,7 @@ from winnow.benchmarking.figures import (
     comparison_key,
     prepare_folder,
     read_previous,
+    with_cost,
     write_figures,
 )
 from winnow.benchmarking.measurement import Measurement
@@ -56,7 +57,11 @@ def benchmark(settings: Benchmark) -> BenchmarkFigures:
     check_unchanged(source, manifest_sha256)
     measurement = Measurement(settings.engine, sample, settings.comparison)
     batches: Sequence[float | None] = settings.batch_seconds or [None]
-    rows = [measure_row(checkpoint, batch, measurement) for checkpoint in checkpoints for batch in batches]
+    rows = [
+        with_cost(measure_row(checkpoint, batch, measurement), settings.price)
+        for checkpoint in checkpoints
+        for batch in batches
+    ]
     device = next((row.device for row in rows if row.device), "no device")
     figures = BenchmarkFigures(
         key=comparison_key(settings, manifest_sha256, checkpoints, device),

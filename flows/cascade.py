@@ -83,7 +83,11 @@ class Cascade:
         small = Step(
             self.transcribe_all,
             partial(self.pipeline.slots, first),
-            on_result=[quarantine.add, partial(self.progress.transcribed, first.role)],
+            on_result=[
+                quarantine.add,
+                partial(self.progress.transcribed, first.role),
+                self.pipeline.cost_estimate(first, reads_all=True).add,
+            ],
         )
         self.transcriptions.append((first, small))
         if self.by_evidence:
@@ -167,7 +171,8 @@ class Cascade:
             return [self.pipeline.orchestrator.submit(transcribe_shards, shards, model_pass, self.pipeline.devices)]
 
         progress = partial(self.progress.transcribed_by_larger, model_pass.role)
-        step = Step(submit, partial(self.pipeline.slots, model_pass), on_result=[progress])
+        cost = self.pipeline.cost_estimate(model_pass, reads_all=False)
+        step = Step(submit, partial(self.pipeline.slots, model_pass), on_result=[progress, cost.add])
         self.transcriptions.append((model_pass, step))
         return step
 

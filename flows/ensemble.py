@@ -54,7 +54,11 @@ def run_ensemble(settings: Ensemble, orchestrator: Orchestrator) -> Report:
         passes: Passes = {}
         for model_pass in model_passes:
             transcription = transcription_step(pipeline, model_pass)
-            transcription.on_result += [pipeline.quarantine_limit().add, partial(progress.transcribed, model_pass.role)]
+            transcription.on_result += [
+                pipeline.quarantine_limit().add,
+                partial(progress.transcribed, model_pass.role),
+                pipeline.cost_estimate(model_pass, reads_all=True).add,
+            ]
             stream(shards, transcription)
             shards = transcription.results()
             passes[model_pass.role] = model_pass.checkpoints, transcription.results(0)

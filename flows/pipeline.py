@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.cost_estimate import CostEstimate
 from flows.orchestrator import Future, Orchestrator
 from tasks.count_duplicates import count_duplicates_run
 from tasks.filter import filter_shard
@@ -81,6 +82,11 @@ class Pipeline:
         """Return a new count of quarantined utterances."""
         utterances = self.manifest.lines - self.manifest.blank
         return QuarantineLimit(utterances, self.settings.max_quarantined, self.settings.referenced)
+
+    def cost_estimate(self, model_pass: Pass, *, reads_all: bool) -> CostEstimate:
+        """Return what logs the cost of a pass after its first result; `reads_all` if it transcribes the whole input."""
+        hours = sum(self.manifest.seconds) / 3600 if reads_all else None
+        return CostEstimate(self.run, self.settings, model_pass, hours)
 
     def slots(self, model_pass: Pass) -> int:
         """How many of the pass's tasks run at once: one more than there are devices, so that none of them waits."""

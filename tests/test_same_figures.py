@@ -16,6 +16,7 @@ from flows.curate import run_curation
 from flows.orchestrator import InProcess
 from tests.test_report_page import Parsed
 from winnow.parameters.curation import Curation
+from winnow.reports.formatting import format_amount
 from winnow.reports.headline import cards
 from winnow.reports.summary import Report
 from winnow.review.server import make_app
@@ -44,7 +45,7 @@ def run(manifest, hears, tmp_path):
     large = {f"{n}.wav": "good morning dear friends" if n % 2 else "who said that" for n in range(30)}
     corpus = manifest(*rows)
     corpus.write_text(corpus.read_text() + '{"audio_filepath": "gone.wav", "duration": 1.0, "text": "a"}\n\n')
-    settings = Curation(manifest=corpus, output=tmp_path / "out", **hears(small=small, large=large))
+    settings = Curation(manifest=corpus, output=tmp_path / "out", price=2.5, **hears(small=small, large=large))
     orchestrator = Collecting()
     return tmp_path / "out", run_curation(settings, orchestrator), orchestrator
 
@@ -96,6 +97,14 @@ def test_page_artifacts_json_terminal_and_app_of_a_run_have_the_same_figures(run
     assert {row["band"]: (row["utterances"], row["kept"]) for row in shown.tables["gate"]} == {
         name: (band["utterances"], band["kept"]) for name, band in written["bands"].items()
     }
+    cost = written["cost"]
+    assert cost["price"] == 2.5
+    assert cost["device_hours"] * 3600 == pytest.approx(sum(speed["seconds"] for speed in written["speed"].values()))
+    assert cost["amount"] == pytest.approx(2.5 * cost["device_hours"])
+    assert cost["per_1000_hours"] == pytest.approx(1000 * cost["amount"] / written["hours"])
+    for amount in map(format_amount, (cost["amount"], cost["per_1000_hours"])):
+        for text in (page, markdown, printed):
+            assert re.search(rf"(?<![\d.]){re.escape(amount)}\b", text)
     for name, count in written["reasons"].items():
         assert f"`{name}` | {count['utterances']:,} |" in markdown
         assert re.search(rf"\n{name}\n{count['utterances']:,}\n", page)

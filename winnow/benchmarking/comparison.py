@@ -6,6 +6,7 @@ from winnow.benchmarking.accuracy import METHOD, ErrorRate
 from winnow.benchmarking.figures import BenchmarkFigures, Change, ModelFigures, changes
 from winnow.reports.formatting import (
     escape_markdown,
+    format_amount,
     format_gibibytes,
     format_number,
     format_percent,
@@ -45,6 +46,10 @@ def accuracy_and_speed(rows: list[ModelFigures]) -> str:
     """Tabulate accuracy, throughput and load time."""
     header = ["Model", "Batch", "Precision", "WER", "CER", "RTFx", "Utterances per second", "Load time, s"]
     cells = [[escape_markdown(short_name(row)), batch_used(row), *row_cells(row)] for row in rows]
+    if any(row.per_1000_hours for row in rows):
+        header.append("Cost of 1,000 hours")
+        for row, line in zip(rows, cells, strict=True):
+            line.insert(-1, format_amount(row.per_1000_hours) if row.per_1000_hours else "")
     return markdown_table([*header, "Quarantined"], cells)
 
 

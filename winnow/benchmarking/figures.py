@@ -20,7 +20,7 @@ class ModelFigures(BaseModel, frozen=True):
 
     `batch` is the requested batch size in seconds, None for the engine's choice; `batch_seconds` the one in use.
     `peak_bytes` is device memory, or on a CPU the memory of the whole process. `quarantined` counts utterances that
-    were not transcribed, by reason.
+    were not transcribed, by reason. `per_1000_hours` is the cost of 1,000 hours of audio, if a device hour's is known.
     """
 
     model: str
@@ -29,6 +29,7 @@ class ModelFigures(BaseModel, frozen=True):
     batch_seconds: float | None = None
     accuracy: Accuracy | None = None
     rtfx: float | None = None
+    per_1000_hours: float | None = None
     utterances_per_second: float | None = None
     load_seconds: float | None = None
     peak_bytes: int | None = None
@@ -65,6 +66,11 @@ class Change(BaseModel, frozen=True):
     figure: str
     before: float
     now: float
+
+
+def with_cost(row: ModelFigures, price: float | None) -> ModelFigures:
+    """Add the cost of 1,000 hours of audio at this price of a device hour, if it is given and the speed is known."""
+    return row.model_copy(update={"per_1000_hours": 1000 * price / row.rtfx}) if price and row.rtfx else row
 
 
 def comparison_key(settings: Benchmark, manifest_sha256: str, checkpoints: list[Checkpoint], device: str) -> str:

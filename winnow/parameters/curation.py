@@ -21,7 +21,7 @@ from winnow.parameters.listen import LISTEN_HELP, MeasureNames
 from winnow.parameters.placement import Dask, Placement, check_devices, placement_complaints
 from winnow.parameters.scoring import Scoring
 from winnow.parameters.selection import AUTO, Route, Selection
-from winnow.parameters.settings import Folder, Location, Parameters, Seconds, Share, flag, given_flags
+from winnow.parameters.settings import Folder, Location, Parameters, Positive, Seconds, Share, flag, given_flags
 from winnow.text.comparison import Comparison
 from winnow.text.languages import name_for
 from winnow.text.normalize import Normalizer
@@ -34,7 +34,7 @@ class Curation(Parameters):
 
     NOT_COMPARED: ClassVar = frozenset(  # where models are, of which the digests are compared, and where they run
         ("output", "small", "large", "extra_models", "languages", "select", "catalog", "trust_unpinned")
-        + ("devices", "small_placement", "large_placement", "dask", "max_quarantined")
+        + ("devices", "small_placement", "large_placement", "dask", "price", "max_quarantined")
     )
     LOCATIONS: ClassVar = frozenset(("manifest", "audio_root", "relative_to"))
     PATHS: ClassVar = frozenset(("small", "large", "extra_models", "languages", "devices"))
@@ -176,6 +176,13 @@ class Curation(Parameters):
         Placement(), kw_only=True, title="Large model's devices", description="Which devices larger models run on"
     )
     dask: Dask = Field(Dask(), kw_only=True, title="Dask", description="Dask workers and the connection to them")
+    price: Positive | None = Field(
+        None,
+        kw_only=True,
+        title="Price of a device hour",
+        description="What an hour of a device costs, in any currency: the report then says what the run cost, and what "
+        "1,000 hours of audio cost",
+    )
 
     @property
     def audio_folder(self) -> str | None:

@@ -53,7 +53,7 @@ class Ensemble(Parameters):
     """The parameters of the flow `ensemble`."""
 
     NOT_COMPARED: ClassVar = frozenset(  # where models are, of which the digests are compared, and where they run
-        ("output", "models", "trust_unpinned", "devices", "models_placement", "dask", "max_quarantined")
+        ("output", "models", "trust_unpinned", "devices", "models_placement", "dask", "price", "max_quarantined")
     )
     LOCATIONS: ClassVar = Curation.LOCATIONS
     PATHS: ClassVar = frozenset(("models", "devices"))
@@ -96,6 +96,7 @@ class Ensemble(Parameters):
         Placement(), kw_only=True, title="Models' devices", description="Which devices the models run on"
     )
     dask: Dask = field_of_curation("dask")
+    price: Positive | None = field_of_curation("price")
 
     @property
     def comparison(self) -> Comparison:

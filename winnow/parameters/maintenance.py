@@ -13,7 +13,7 @@ from winnow.parameters.filter import Filter
 from winnow.parameters.listen import LISTEN_HELP, MeasureNames
 from winnow.parameters.redaction import refuse_credentials
 from winnow.parameters.scoring import Scoring
-from winnow.parameters.settings import Folder, Location, Parameters, Seconds
+from winnow.parameters.settings import Folder, Location, Parameters, Positive, Seconds
 from winnow.text.comparison import Comparison
 from winnow.text.normalize import Normalizer
 
@@ -152,6 +152,13 @@ class Benchmark(Parameters):
     )
     engine: EngineOptions = Field(
         EngineOptions(), kw_only=True, title="Engine", description="How models transcribe: batches, precision, decoding"
+    )
+    price: Positive | None = Field(
+        None,
+        kw_only=True,
+        title="Price of a device hour",
+        description="What an hour of this device costs, in any currency: the tables then say what each model costs for "
+        "1,000 hours of audio",
     )
 
     @property

@@ -43,6 +43,13 @@ def format_hours(hours: float) -> str:
     return f"{hours:,.{3 if hours < 1 else 2}f}"
 
 
+def format_amount(amount: float) -> str:
+    """Return an amount of money in no particular currency; below one, with more digits."""
+    if 0 < amount < 0.0001:
+        return "under 0.0001"
+    return f"{amount:,.{4 if amount < 1 else 2}f}"
+
+
 def format_percent(fraction: float | None, digits: int = 1) -> str:
     """Return a fraction as a percentage, or nothing for None."""
     return "" if fraction is None else f"{fraction:.{digits}%}"

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from winnow.evidence.planting import LABELS
-from winnow.reports.formatting import format_hours, format_percent, format_share
+from winnow.reports.cost import Cost
+from winnow.reports.formatting import format_amount, format_hours, format_percent, format_share
 from winnow.reports.summary import Report
 
 
@@ -59,7 +60,15 @@ def cost_cards(report: Report) -> list[Card]:
         return []
     rtfx = 3600 * report.hours / seconds
     cost = f"of device time in all passes; {rtfx:,.0f} hours of audio in an hour of it"
-    return [Card("Cost", format_duration(seconds), cost)]
+    return [Card("Cost", format_duration(seconds), cost), *([price_card(report.cost)] if report.cost else [])]
+
+
+def price_card(cost: Cost) -> Card:
+    """Say what the device time cost."""
+    detail = f"for {format_hours(cost.device_hours)} device hours at {cost.price:,.2f} each"
+    if cost.per_1000_hours is not None:
+        detail += f"; {format_amount(cost.per_1000_hours)} for 1,000 hours of audio"
+    return Card("Price", format_amount(cost.amount), detail)
 
 
 def format_duration(seconds: float) -> str:

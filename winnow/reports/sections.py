@@ -17,6 +17,7 @@ from winnow.reports.charts import (
     has_curves,
     wer_histogram,
 )
+from winnow.reports.cost import Cost
 from winnow.reports.counts import ReasonCount
 from winnow.reports.evidence_section import evidence_section
 from winnow.reports.example_marks import examples_as_html
@@ -25,7 +26,9 @@ from winnow.reports.flow import flow_chart, flow_links
 from winnow.reports.formatting import (
     code_span,
     escape_markdown,
+    format_amount,
     format_gibibytes,
+    format_hours,
     format_number,
     format_percent,
     format_share,
@@ -221,10 +224,21 @@ def speed(context: ReportContext) -> str:
     ]
     header = ["Pass", "Checkpoint", "Utterances", "Hours", "Seconds", "RTFx", "Utterances per second", "Padding"]
     table = markdown_table([*header, "Device", "Memory"], cells)
-    unpinned = [code_span(model.checkpoint) for _, model in models if not model.pinned]
-    if not unpinned:
-        return table
-    return f"{table}\n\nNot pinned: {', '.join(unpinned)}. `run.json` has the sha256 of the files that were used."
+    parts = [table, *([cost_sentence(report.cost)] if report.cost else [])]
+    if unpinned := [code_span(model.checkpoint) for _, model in models if not model.pinned]:
+        parts.append(f"Not pinned: {', '.join(unpinned)}. `run.json` has the sha256 of the files that were used.")
+    return "\n\n".join(parts)
+
+
+def cost_sentence(cost: Cost) -> str:
+    """Say what the passes cost, and how that is computed."""
+    sentence = f"Cost: **{format_amount(cost.amount)}** for {format_hours(cost.device_hours)} device hours"
+    if cost.per_1000_hours is not None:
+        sentence += f", {format_amount(cost.per_1000_hours)} for 1,000 hours of audio"
+    return (
+        f"{sentence}, at {cost.price:,.2f} a device hour. Device hours: the seconds above, times the share of a device "
+        "that a shard takes; not the time in which models were loaded or a device had nothing to do."
+    )
 
 
 def recommendations(context: ReportContext) -> str:

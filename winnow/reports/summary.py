@@ -14,6 +14,7 @@ from winnow.parameters.curation import Curation
 from winnow.parameters.ensemble import Ensemble, Settings
 from winnow.reports.agreement import Agreement, AgreementCounts, count_both_models_agree
 from winnow.reports.bands import Band, FirstGateCounts, GateCounts, rescued_rows
+from winnow.reports.cost import Cost, cost_of
 from winnow.reports.counts import (
     NO_UTTERANCES,
     Amount,
@@ -65,9 +66,10 @@ class Report(BaseModel, frozen=True):
     dropped utterances in which the small and the large model have the same words. `agreement` is None if every
     utterance must have a reference. `proposals` counts dropped utterances with a proposal; `relabelled` is None unless
     the run was relabelled, `reviewed` unless people decided about its rows. `heard` has the columns of measures.
-    `distributions` has utterances by WER and by doubt, `slices` those that stand out first. `examples` are dropped
-    utterances, `doubtful` kept ones with the highest doubt, `rescued_examples` some of `rescued`. `warnings` are
-    sentences that should not be overlooked, `recommendations` what to do about the run.
+    `cost` is None unless the price of a device hour is known. `distributions` has utterances by WER and by doubt,
+    `slices` those that stand out first. `examples` are dropped utterances, `doubtful` kept ones with the highest doubt,
+    `rescued_examples` some of `rescued`. `warnings` are sentences that should not be overlooked, `recommendations` what
+    to do about the run.
     """
 
     lines: int
@@ -98,6 +100,7 @@ class Report(BaseModel, frozen=True):
     reasons: dict[str, ReasonCount]
     mended: dict[str, MendedCount] = {}
     speed: dict[Role, Throughput]
+    cost: Cost | None = None
     distributions: dict[str, Histogram] = {}
     slices: list[Slice] = []
     examples: list[Example] = []
@@ -148,7 +151,9 @@ def summarize(
     counts = EnsembleCounts(settings, speed) if isinstance(settings, Ensemble) else CascadeCounts(settings, speed)
     for rows in [shards] if isinstance(shards, pa.Table) else shards:
         counts.add(rows)
-    return Report(**counts.fields(manifest), gates=gates, calibration=calibration, speed=speed)
+    fields = counts.fields(manifest)
+    cost = cost_of(speed, settings, fields["hours"])
+    return Report(**fields, gates=gates, calibration=calibration, speed=speed, cost=cost)
 
 
 class RunCounts:

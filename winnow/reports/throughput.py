@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from winnow.engines.engine import Checkpoint
+from winnow.engines.registry import engine_for
 from winnow.roles import Role
 from winnow.runs import ledger
 
@@ -14,7 +15,8 @@ class Throughput(BaseModel, frozen=True):
 
     `pinned` is True if the checkpoints' names fix their content. `seconds` includes decoding the audio,
     `model_seconds` only the time in the model, averaged over its threads. `padding` is the fraction of a batch that is
-    padding. `peak_device_bytes` is the largest device memory in use, None on a CPU.
+    padding. `peak_device_bytes` is the largest device memory in use, None on a CPU. `on_devices` is False if
+    other machines ran the model, behind an endpoint.
     """
 
     checkpoint: str
@@ -29,6 +31,7 @@ class Throughput(BaseModel, frozen=True):
     device: str | None
     precision: str | None
     peak_device_bytes: int | None
+    on_devices: bool = True
     models: list["Throughput"] = []
     """The throughput of each model, if the pass has several."""
 
@@ -43,8 +46,13 @@ def measure_throughput(run: Path, passes: Passes) -> dict[Role, Throughput]:
     speed: dict[Role, Throughput] = {}
     for role, (checkpoints, shards) in passes.items():
         facts = list({id(records[shard]): records[shard]["facts"] for shard in shards}.values())
-        speed[role] = throughput_of(checkpoints, facts).model_copy(update={"models": by_model(checkpoints, facts)})
+        speed[role] = throughput_of_pass(checkpoints, facts)
     return speed
+
+
+def throughput_of_pass(checkpoints: list[Checkpoint], facts: list[ledger.Facts]) -> Throughput:
+    """Sum up the facts of a pass's shards, and those of each of its models."""
+    return throughput_of(checkpoints, facts).model_copy(update={"models": by_model(checkpoints, facts)})
 
 
 def by_model(checkpoints: list[Checkpoint], facts: list[ledger.Facts]) -> list[Throughput]:
@@ -76,6 +84,7 @@ def throughput_of(checkpoints: list[Checkpoint], facts: list[ledger.Facts]) -> T
         utterances_per_second=spent["utterances"] / seconds if seconds else None,
         padding=1 - spent["audio_seconds"] / spent["padded_seconds"] if spent["padded_seconds"] else None,
         peak_device_bytes=max(peaks, default=None),
+        on_devices=any(not engine_for(checkpoint.name).elsewhere for checkpoint in checkpoints),
         **hardware,
     )
 
