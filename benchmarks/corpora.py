@@ -18,7 +18,12 @@ from winnow.engines.nemo.nemo_import import silence_nemo
 DEMO = Path(__file__).parent.parent / "demo"
 MAX_SECONDS = 60.0
 # NeMo's published sizes (examples/asr/conf/fastconformer/fast-conformer_ctc_bpe.yaml)
-SIZES = {"14 M": Size(176, 16, 4, 176), "115 M": Size(512, 17, 8, 256), "0.6 B": Size(1024, 24, 8, 256)}
+SIZES = {
+    "toy": Size(32, 2, 2, 32),
+    "14 M": Size(176, 16, 4, 176),
+    "115 M": Size(512, 17, 8, 256),
+    "0.6 B": Size(1024, 24, 8, 256),
+}
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,9 @@ def librispeech_like(folder: Path, utterances: int) -> Corpus:
 
 
 def random_weights(name: str, kind: str, folder: Path, corpus: Corpus) -> Path:
-    """Save a FastConformer of a published size with random weights; `kind` is ctc or tdt.
+    """Save a FastConformer of a published size with random weights; `kind` is ctc, rnnt or tdt.
 
-    The CTC model emits about 3.5 tokens per second, as in speech.
+    The model emits about 3.5 tokens per second, as in speech.
     """
     import torch
 
@@ -81,9 +86,12 @@ def random_weights(name: str, kind: str, folder: Path, corpus: Corpus) -> Path:
             if "_tokenizer." in file.name or "_vocab." in file.name:
                 file.rename(folder / file.name.partition("_")[2])
         torch.manual_seed(0)
-        config = configuration(SIZES[name], folder, hybrid=kind == "tdt")
-        if kind == "tdt":
-            model = EncDecRNNTBPEModel(cfg=OmegaConf.create(tdt_configuration(config))).eval()
+        config = configuration(SIZES[name], folder, hybrid=kind != "ctc")
+        if kind != "ctc":
+            del config["aux_ctc"]
+            config = tdt_configuration(config) if kind == "tdt" else config
+            model = EncDecRNNTBPEModel(cfg=OmegaConf.create(config)).eval()
+            balance_blank(model, corpus)
         else:
             model = EncDecCTCModelBPE(cfg=OmegaConf.create(config)).eval()
             lower_blank_bias(model, corpus)
@@ -95,22 +103,46 @@ def random_weights(name: str, kind: str, folder: Path, corpus: Corpus) -> Path:
 def tdt_configuration(config: dict[str, Any]) -> dict[str, Any]:
     """Turn a transducer's configuration into a token-and-duration one, as parakeet-tdt has it."""
     durations = [0, 1, 2, 3, 4]
-    del config["aux_ctc"]
     config["joint"]["num_extra_outputs"] = len(durations)
     config["decoding"] |= {"model_type": "tdt", "durations": durations}
     config["loss"] = {"loss_name": "tdt", "tdt_kwargs": {"durations": durations}}
     return config
 
 
-def lower_blank_bias(model: Any, corpus: Corpus) -> None:
-    """Change the bias of the blank so that the model emits about 3.5 tokens per second, as in speech."""
+def balance_blank(model: Any, corpus: Corpus) -> None:
+    """Find a bias of a transducer's blank with which it emits about 3.5 tokens per second, by bisection."""
+    import torch
+
+    seconds, encoded, frames = encode_first(model, corpus)
+    bias = model.joint.joint_net[-1].bias
+    blank, low, high = model.decoding.blank_id, -10.0, 10.0
+    with torch.inference_mode():
+        for _ in range(12):
+            bias[blank] = (low + high) / 2
+            (hypothesis,) = model.decoding.rnnt_decoder_predictions_tensor(encoded, frames)
+            if len(hypothesis.y_sequence) > 3.5 * seconds:
+                low = float(bias[blank])
+            else:
+                high = float(bias[blank])
+
+
+def encode_first(model: Any, corpus: Corpus) -> tuple[float, Any, Any]:
+    """Return the seconds of the corpus's first utterance, its encoding and the length of that [frames]."""
     import torch
 
     clip = load_clip(corpus.requests[0].path, None, None, SAMPLE_RATE, MAX_SECONDS)
     wave, length = torch.from_numpy(clip.samples)[None], torch.tensor([len(clip.samples)])
     with torch.inference_mode():
         features, frames = model.preprocessor(input_signal=wave, length=length)
-        encoded, _ = model.encoder(audio_signal=features, length=frames)
+        return clip.seconds, *model.encoder(audio_signal=features, length=frames)
+
+
+def lower_blank_bias(model: Any, corpus: Corpus) -> None:
+    """Change the bias of the blank so that the model emits about 3.5 tokens per second, as in speech."""
+    import torch
+
+    seconds, encoded, _ = encode_first(model, corpus)
+    with torch.inference_mode():
         scores = model.decoder(encoder_output=encoded)[0]
         margin = (scores[:, :-1].max(-1).values - scores[:, -1]).sort(descending=True).values
-        model.decoder.decoder_layers[0].bias[-1] += margin[min(int(3.5 * clip.seconds), len(margin) - 1)]
+        model.decoder.decoder_layers[0].bias[-1] += margin[min(int(3.5 * seconds), len(margin) - 1)]

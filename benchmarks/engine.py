@@ -47,12 +47,17 @@ class Case:
     branch: str | None = None
     precision: str = "fp32"
     batch_seconds: float | None = None
+    cuda_graphs: bool | None = None
 
     @property
     def options(self) -> EngineOptions:
         """The options of Winnow's engine for this case."""
         return EngineOptions(
-            max_seconds=MAX_SECONDS, decoder=self.branch, precision=self.precision, batch_seconds=self.batch_seconds
+            max_seconds=MAX_SECONDS,
+            decoder=self.branch,
+            precision=self.precision,
+            batch_seconds=self.batch_seconds,
+            cuda_graphs=self.cuda_graphs,
         )
 
 
@@ -157,7 +162,8 @@ def forward_only(case: Case) -> Work:
         with torch.inference_mode():
             for wave in waves:
                 model.encode(*wave)
-            torch.cuda.synchronize()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
         return [""] * len(requests), {}
 
     return turn
