@@ -29,6 +29,7 @@ from winnow.runs.ledger import name_of
 from winnow.runs.quarantine_limit import QuarantineLimit
 from winnow.runs.run_dir import open_run
 from winnow.schema import ShardedManifest
+from winnow.telemetry.exporters import start_exporting
 from winnow.text.normalize import Normalizer
 from winnow.validation.engine_options import check_options
 from winnow.validation.listening import measuring_for
@@ -101,6 +102,7 @@ def open_pipeline(
 
     The first of the passes, which decodes all audio, also measures it.
     """
+    start_exporting()
     source = corpus_of(settings)
     source.check()
     digest = source.digest()

@@ -17,6 +17,7 @@ from winnow.runs.ledger import files_by_stage, name_of, run_of
 from winnow.runs.retry import PASS
 from winnow.runs.storage import is_local
 from winnow.schema import ShardedManifest
+from winnow.telemetry.instruments import PASS_REMAINING
 
 UPDATE_SECONDS = 2.0  # between two updates of the artifact
 
@@ -182,6 +183,8 @@ class Progress:
     def show(self) -> None:
         """Show the state of all passes in Prefect's UI and in the terminal."""
         with self._lock:
+            for role, part in self.passes.items():
+                PASS_REMAINING.set(part.total - part.transcribed, {"role": role})
             state = self.share, self.description
             self.tell()
         self._show(*state)

@@ -20,6 +20,7 @@ from winnow.roles import Role
 from winnow.runs.completion import read_report
 from winnow.runs.run_dir import mark_complete
 from winnow.schema import ShardedManifest
+from winnow.telemetry.instruments import count_decisions
 
 
 def report(
@@ -38,6 +39,11 @@ def report(
     summary = context.report
     mark_complete(run, set(published), summary.model_dump(include={"lines", "blank", "kept", "dropped", "quarantined"}))
     show_artifacts(context, artifacts)
+    count_decisions(
+        {"keep": summary.kept, "drop": summary.dropped, "quarantine": summary.quarantined},
+        {"keep": summary.kept_hours, "drop": summary.dropped_hours},
+        {name: count.utterances for name, count in summary.reasons.items()},
+    )
     return summary
 
 

@@ -14,6 +14,7 @@ from winnow.models.passes import Pass
 from winnow.models.transcription import transcribe_files
 from winnow.runs import ledger
 from winnow.runs.records import Record
+from winnow.telemetry.instruments import count_attempt, count_pass
 
 log = logging.getLogger("winnow")
 
@@ -53,9 +54,11 @@ def transcribe_shards(shards: list[Path], model_pass: Pass, devices: Executor) -
 
 
 def run_pass(shards: list[Path], model_pass: Pass, devices: Executor) -> list[Path]:
+    count_attempt(model_pass.role, task_run.run_count or 1)
     if model_pass.elsewhere:
         record = transcribe_files(shards, model_pass, device="inline")
     else:
         record = devices.run(transcribe_files, shards, model_pass, placement=model_pass.placement)
     log.info(pass_summary(record))
+    count_pass(model_pass.role, record["fresh"], len(shards), record["facts"])
     return ledger.files_of(shards, record)

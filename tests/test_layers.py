@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     set("schema roles printable errors hardware imports input_files digests cache pins text audio listening".split())
     | {"file_lock", "process_memory"},
-    {"parameters", "log", "rules", "gates", "evidence"},
+    {"parameters", "log", "telemetry", "rules", "gates", "evidence"},
     {"runs", "corpora", "verdicts"},
     {"models", "engines", "devices"},
     {"reports", "validation", "sweep", "benchmarking", "doctor"},

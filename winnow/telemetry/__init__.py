@@ -1,0 +1,1 @@
+"""Runs seen from outside: metrics and spans of OpenTelemetry."""
