@@ -32,7 +32,7 @@ def has_gpu() -> bool:
 def random_case(size: str, kind: str, folder: Path, corpus: Corpus, quick: bool) -> Case:
     """Return a model of random weights, in bf16 on a GPU; with `quick`, a tiny one."""
     checkpoint = random_weights("toy" if quick else size, kind, folder, corpus)
-    return Case(corpus, f"{size} {kind}", checkpoint, precision="bf16" if has_gpu() else "fp32")
+    return Case(corpus, f"{'toy' if quick else size} {kind}", checkpoint, precision="bf16" if has_gpu() else "fp32")
 
 
 def engine_part(size: str, kind: str) -> Measure:
