@@ -1,6 +1,7 @@
 """The recipes in deployments/: they parse and name only what exists."""
 
 import configparser
+import copy
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from typing import Any
 
 import dask.config
 import pytest
@@ -17,10 +19,12 @@ from distributed.cli import dask_scheduler, dask_worker
 from prefect import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectNotFound
+from prefect.utilities.templating import apply_values
 
 from cli.app import app
 from deployments.pools import POOLS, create_pools
 from tests.conftest import ROOT
+from tests.kubernetes_schema import faults
 
 HERE = ROOT / "deployments"
 COMPOSE = yaml.safe_load((HERE / "docker-compose.yaml").read_text())
@@ -177,6 +181,28 @@ def test_job_template_uses_only_declared_variables():
     assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
     described = POOL["variables"]["properties"].values()
     assert all(variable["title"] and variable["description"] and variable["type"] for variable in described)
+
+
+def job_of_a_run() -> dict[str, Any]:
+    """Return the job that Prefect makes of the template, with the defaults of its variables."""
+    values = {name: variable.get("default") for name, variable in POOL["variables"]["properties"].items()}
+    values |= {"name": "run", "env": [{"name": "A", "value": "b"}], "labels": {"a": "b"}, "command": ["prefect"]}
+    values |= {"service_account_name": "winnow"}
+    return apply_values(POOL["job_configuration"]["job_manifest"], values)
+
+
+def test_manifests_have_only_fields_that_kubernetes_knows():
+    for content in (*DASK, job_of_a_run()):
+        assert faults(content) == [], content["metadata"]
+
+
+def test_misspelled_field_and_value_of_another_type_are_found():
+    worker = copy.deepcopy(DASK[-1])
+    (container,) = worker["spec"]["template"]["spec"]["containers"]
+    container["arg"] = container.pop("args")
+    assert faults(worker) == ["Deployment.spec.template.spec.containers[0].arg: no such field"]
+    worker["spec"]["replicas"] = "4"
+    assert faults(worker) == ["Expected `int | null`, got `str` - at `$.spec.replicas`"]
 
 
 def test_existing_pool_keeps_its_type_and_limit(prefect_server):
