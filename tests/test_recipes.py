@@ -6,16 +6,19 @@ import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from typing import Any
 
+import boto3
 import dask.config
 import pytest
 import yaml
 from distributed.cli import dask_scheduler, dask_worker
+from distributed.security import Security
 from prefect import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectNotFound
@@ -25,6 +28,8 @@ from cli.app import app
 from deployments.pools import POOLS, create_pools
 from tests.conftest import ROOT
 from tests.kubernetes_schema import faults
+from tests.object_store import running_bucket
+from winnow.parameters.placement import Dask
 
 HERE = ROOT / "deployments"
 COMPOSE = yaml.safe_load((HERE / "docker-compose.yaml").read_text())
@@ -37,6 +42,17 @@ sleep 60 &
 trap 'kill $!; echo "ended" >> "$STARTED"; exit' TERM
 echo "${CUDA_VISIBLE_DEVICES-any} $*" >> "$STARTED"
 wait
+"""
+
+
+CLUSTER_STAND_IN = """#!/usr/bin/env bash
+printf '%s\\n' "$(basename "$0") $*" >> "$STARTED"
+case "$(basename "$0") ${1-}" in
+    "dask scheduler") echo '{}' > "${@: -1}"; exec sleep 60 ;;
+    "dask worker") exec sleep 5 > /dev/null 2>&1 ;;
+    srun*) while [ "$1" != bash ]; do shift; done; exec "$@" ;;
+    winnow*) while ! grep -q "^dask worker" "$STARTED"; do sleep 0.05; done; exit 3 ;;
+esac
 """
 
 
@@ -110,6 +126,34 @@ def test_systemd_unit_starts_the_script():
     assert os.access(SCRIPT, os.X_OK)
 
 
+def test_slurm_job_runs_on_its_own_workers_and_leaves_no_key(tmp_path):
+    folder, started = tmp_path / ".venv" / "bin", tmp_path / "started"
+    folder.mkdir(parents=True)
+    for name in ("dask", "srun", "winnow"):
+        (folder / name).write_text(CLUSTER_STAND_IN)
+        (folder / name).chmod(0o755)
+    job = {"SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "8", "SLURM_GPUS_PER_TASK": "1", "SLURM_PROCID": "0"}
+    environment = os.environ | job | {"STARTED": str(started)}
+    line = [HERE / "slurm" / "curate.sbatch", "my.jsonl", "--output", "out"]
+    ended = subprocess.run(line, cwd=tmp_path, env=environment, timeout=60, capture_output=True, text=True)
+    assert ended.returncode == 3, ended.stderr
+    assert [path.name for path in tmp_path.iterdir() if path not in (started, folder.parent)] == []
+    lines = {
+        line.split()[0] + " " + line.split()[1]: line for line in started.read_text().splitlines() if line[0] != " "
+    }
+    shared = tmp_path / ".slurm-7"
+    tls = [f"--tls-ca-file {shared}/cert.pem", f"--tls-cert {shared}/cert.pem", f"--tls-key {shared}/key.pem"]
+    options = " ".join(one.replace("--", "--dask.") for one in tls)
+    assert lines["winnow curate"] == f"winnow curate my.jsonl --output out --devices {shared}/scheduler.json {options}"
+    for name, command in (("scheduler", dask_scheduler.main), ("worker", dask_worker.main)):
+        given = lines[f"dask {name}"].replace(str(shared), "").replace("CPU=8 GPU=1", "CPU=8,GPU=1").split()[2:]
+        arguments = [re.sub(r"^/\w+\.pem", str(SCRIPT), word).replace(",", " ") for word in given]
+        parameters = command.make_context(f"dask {name}", arguments).params
+        assert parameters["scheduler_file"] == "/scheduler.json"
+        assert parameters["tls_ca_file"] == parameters["tls_cert"] == parameters["tls_key"] == str(SCRIPT)
+    assert parameters["resources"] == "CPU=8 GPU=1"
+
+
 def test_image_copies_existing_files():
     lines = [line for line in (HERE / "Dockerfile").read_text().splitlines() if line.startswith("COPY")]
     for name in {word for line in lines for word in line.split()[1:-1] if not word.startswith("--")}:
@@ -133,6 +177,51 @@ def test_services_run_existing_commands():
         script, argument = services[pool]["command"]
         assert (ROOT / script) == SCRIPT
         assert argument == pool in POOLS
+
+
+@pytest.mark.parametrize(("name", "command"), [("scheduler", dask_scheduler.main), ("worker", dask_worker.main)])
+def test_dask_accepts_the_options_of_its_service(name, command):
+    service, scheduler = COMPOSE["services"][f"dask-{name}"], COMPOSE["services"]["dask-scheduler"]
+    program, verb, *options = service["command"]
+    assert (program, verb) == ("dask", name)
+    arguments = [re.sub(r"/tls/.*", str(SCRIPT), option) for option in options]  # a file that there is
+    parameters = command.make_context(f"dask {name}", arguments).params
+    assert parameters["tls_ca_file"] == parameters["tls_cert"] == parameters["tls_key"] == str(SCRIPT)
+    assert "tls:/tls:ro" in service["volumes"]
+    if name == "worker":
+        assert parameters["scheduler"] == "tls://dask-scheduler:8786"
+        assert "--port=8786" in scheduler["command"]
+    assert "ports" not in scheduler  # whoever reaches it with the key can run any code
+
+
+def test_run_of_the_cluster_uses_its_scheduler_store_and_key():
+    program, command, devices, *files = COMPOSE["services"]["curate"]["entrypoint"]
+    assert (program, command, devices) == ("winnow", "curate", "--devices=tls://dask-scheduler:8786")
+    assert Dask(**{file.split("=")[0].removeprefix("--dask.").replace("-", "_"): file.split("=")[1] for file in files})
+    stores = {
+        COMPOSE["services"][name]["environment"]["AWS_ENDPOINT_URL"] for name in ("curate", "dask-worker", "bucket")
+    }
+    assert stores == {"http://store:9000"}
+    assert "store" in COMPOSE["services"]
+
+
+def test_service_makes_the_bucket_once():
+    program, option, code = COMPOSE["services"]["bucket"]["command"]
+    assert (program, option) == ("python", "-c")
+    with running_bucket("another"):
+        for _ in range(2):
+            exec(code)
+        assert [bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]] == ["another", "winnow"]
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+def test_service_makes_a_key_that_dask_accepts(tmp_path):
+    shell, option, code = COMPOSE["services"]["key"]["command"]
+    for _ in range(2):
+        subprocess.run([shell, option, code.replace("/tls/", f"{tmp_path}/")], check=True, capture_output=True)
+    certificate, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    security = Security(tls_ca_file=certificate, tls_scheduler_cert=certificate, tls_scheduler_key=key)
+    assert security.get_listen_args("scheduler")["ssl_context"].verify_mode == ssl.CERT_REQUIRED
 
 
 @pytest.mark.parametrize(
