@@ -52,7 +52,7 @@ docs: $(DEVELOPED) ## Build the documentation into site/; a broken link or refer
 	$(BIN)/mkdocs build --quiet --strict
 
 soak: $(DEVELOPED) ## Run the fault tests at full size: kills, crashes, manifests, audio, checkpoints, servers (hours)
-	WINNOW_KILLS=1000 WINNOW_COMMAND_KILLS=10 WINNOW_WORKER_KILLS=20 WINNOW_SHARDS=1000 WINNOW_RACES=50 \
+	WINNOW_KILLS=1000 WINNOW_COMMAND_KILLS=10 WINNOW_WORKER_KILLS=20 WINNOW_HOST_FAULTS=20 WINNOW_SHARDS=1000 WINNOW_RACES=50 \
 	  WINNOW_EXAMPLES=50000 WINNOW_MUTATIONS=500 WINNOW_DAMAGES=20 WINNOW_DOCUMENTS=100000 WINNOW_TEXTS=1 WINNOW_FORMS=1 WINNOW_MEMBERS=1000000 WINNOW_PAIRS=100000 \
 	  $(BIN)/pytest -sv -m "" tests/faults tests/test_demo_forms.py tests/test_metrics.py tests/test_server.py
 	$(BIN)/pytest -sv -m soak

@@ -19,6 +19,7 @@ from winnow.audio.remote import stores
 
 class OneRequestPerConnection(MotoRequestHandler):
     protocol_version = "HTTP/1.0"
+    timeout = 10  # seconds for a client that sends nothing, which may have been cut off: others wait for it
 
     def log(self, *_: Any, **__: Any) -> None:
         """Log nothing: a process that is forked while this thread holds the console's lock waits for it for ever."""
@@ -49,21 +50,21 @@ def answering(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[byt
 
 
 @contextmanager
-def running_store() -> Iterator[BaseWSGIServer]:
+def running_store(host: str = "127.0.0.1") -> Iterator[BaseWSGIServer]:
     """Serve S3, one request at a time: only so does moto create an object at most once."""
     app = answering(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, app, threaded=False, request_handler=OneRequestPerConnection)
+    server = make_server(host, 0, app, threaded=False, request_handler=OneRequestPerConnection)
     Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
 
 
 @contextmanager
-def running_bucket(name: str = "winnow") -> Iterator[str]:
+def running_bucket(name: str = "winnow", host: str = "127.0.0.1") -> Iterator[str]:
     """Create an empty bucket and yield its URL; the environment names the store and its credentials meanwhile."""
-    with running_store() as server, pytest.MonkeyPatch.context() as patch:
+    with running_store(host) as server, pytest.MonkeyPatch.context() as patch:
         for variable, value in {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.port}",
+            "AWS_ENDPOINT_URL": f"http://{host}:{server.port}",
             "AWS_ACCESS_KEY_ID": "nobody",
             "AWS_SECRET_ACCESS_KEY": "nothing",
             "AWS_DEFAULT_REGION": "us-east-1",

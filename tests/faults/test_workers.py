@@ -2,10 +2,7 @@
 
 import os
 import random
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +19,7 @@ from prefect.client.schemas.objects import TaskRun
 from flows.curate import curate
 from flows.server.environment import keep_current_folder_off_path
 from tests.conftest import published_rows
+from tests.dask_process import DaskProcess
 from tests.faults.test_kills import dataset
 from tests.in_process import curate as curate_here
 from tests.test_current_folder import hostile_folder
@@ -174,48 +172,18 @@ def test_rows_25_and_26_run_survives_killed_workers_and_a_fatal_utterance(corpus
     assert workers_used(run) == {"cpu:0", "cpu:1"}
 
 
-class Host:
-    """A Dask scheduler or worker in a process of its own, restarted whenever it was killed."""
-
-    def __init__(self, *words: str) -> None:
-        self.words, self.over = words, threading.Event()
-        self.process = self.start()
-        self.thread = threading.Thread(target=self.keep)
-        self.thread.start()
-
-    def start(self) -> subprocess.Popen[bytes]:
-        environment = os.environ | {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen([sys.executable, "-m", "dask", *self.words], env=environment, process_group=0, **quiet)
-
-    def keep(self) -> None:
-        while not self.over.wait(0.1):
-            if self.process.poll() is not None:
-                self.process = self.start()
-
-    def kill(self) -> bool:
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-            return True
-        return False
-
-    def end(self) -> None:
-        self.over.set()
-        self.thread.join()
-        self.kill()
-        self.process.wait()
-
-
 @pytest.fixture
-def cluster() -> Iterator[tuple[str, list[Host]]]:
+def cluster() -> Iterator[tuple[str, list[DaskProcess]]]:
     """A scheduler and two workers, each in a process group of its own, like on three hosts."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
     here = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
-    hosts = [Host("scheduler", *here, "--port", address.rpartition(":")[2])]
+    hosts = [DaskProcess("scheduler", *here, "--port", address.rpartition(":")[2])]
     for name in ("cpu:0", "cpu:1"):
-        hosts.append(Host("worker", address, *here, "--name", name, "--resources", "CPU=1", "--memory-limit", "0"))
+        hosts.append(
+            DaskProcess("worker", address, *here, "--name", name, "--resources", "CPU=1", "--memory-limit", "0")
+        )
     yield address, hosts
     for host in hosts:
         host.end()
