@@ -33,6 +33,7 @@ from winnow.runs.verify import verify_run
 
 FAULTS = int(os.environ.get("WINNOW_HOST_FAULTS", "2"))
 ROWS = 16 if FAULTS == 2 else 160
+PAUSE = 1 if FAULTS == 2 else 16  # seconds between faults, at most; work is tried seven times
 NOTICED = 12  # seconds after which a connection without answers ends, of which Dask takes no fewer; 30 by default
 
 
@@ -148,7 +149,7 @@ class Faults:
                 self.mend_until(now)
                 if len(self.done) < FAULTS and now > following and (hosts := self.hosts_with_work(client)):
                     self.happen_to(self.pick.choice(hosts))
-                    following = now + self.pick.random()
+                    following = now + self.pick.random() * PAUSE
         self.mend_until(float("inf"))
 
     def hosts_with_work(self, client: Client) -> list[str]:
