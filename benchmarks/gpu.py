@@ -1,9 +1,8 @@
 """All that has to be measured on a GPU, in under eight minutes: speed, floor, evidence, memory, shares, graphs, texts.
 
     python -m benchmarks.gpu                 # into benchmarks/results/gpu-NAME.json, with the name of the GPU
-    python -m benchmarks.gpu --quick         # the same on the CPU at toy size, in about a minute; writes no file
+    python -m benchmarks.gpu --quick         # the same on the CPU at toy size, in about two minutes; writes no file
     python -m benchmarks.gpu --parts memory texts
-    pytest -m gpu                            # tests that need a GPU
 
 Every part has a process of its own and a budget in seconds, after which it is killed: the rows that it has so far stay.
 What fails is a row with its error, and stops nothing. No network is needed: the models are the demo's checkpoints, and
