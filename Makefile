@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_MKDOCS_2_WARNING := 1
 unexport PYTHONDONTWRITEBYTECODE  # dozens of processes import the same modules
 
-.PHONY: help demo real test lint types docs soak pictures bench format demo-corpus demo-models real-models clean
+.PHONY: help demo real test lint types tests docs soak pictures bench format demo-corpus demo-models real-models clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,11 +34,8 @@ test: $(DEVELOPED)
 	$(BIN)/pytest -k "$(k)"
 else
 test: $(DEVELOPED) ## Lint, check types, build the documentation, and run all tests; with k=WORD, only tests of that name
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint types docs
-	rm -f .coverage.json
-	$(BIN)/python -m slipcover --json --out .coverage.json -m pytest -n 4 --dist loadfile --no-loadscope-reorder || \
-	  { echo "once more, with nothing beside them, the tests that failed:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
-	$(BIN)/python -m slipcover --branch --skip-covered --fail-under 90 --merge .coverage.json --out .coverage.json
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory --jobs 3 types docs tests
 endif
 
 lint: $(DEVELOPED)
@@ -47,6 +44,12 @@ lint: $(DEVELOPED)
 
 types: $(DEVELOPED)
 	$(BIN)/mypy
+
+tests: $(DEVELOPED)
+	rm -f .coverage.json
+	$(BIN)/python -m slipcover --json --out .coverage.json -m pytest -n 3 --dist loadfile --no-loadscope-reorder || \
+	  { echo "once more, with nothing beside them, the tests that failed:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
+	$(BIN)/python -m slipcover --branch --skip-covered --fail-under 90 --merge .coverage.json --out .coverage.json
 
 docs: $(DEVELOPED) ## Build the documentation into site/; a broken link or reference is an error
 	$(BIN)/mkdocs build --quiet --strict

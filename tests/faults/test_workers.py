@@ -189,6 +189,7 @@ def cluster() -> Iterator[tuple[str, list[DaskProcess]]]:
         host.end()
 
 
+@pytest.mark.soak  # tests/faults/test_hosts.py kills a host as well
 def test_run_survives_killed_hosts_and_scheduler(corpus, cluster, tmp_path):
     seed = int(os.environ.get("WINNOW_SEED", random.randrange(10**6)))
     address, hosts = cluster
