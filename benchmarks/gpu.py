@@ -68,6 +68,7 @@ def run_part(measure: Measure, folder: Path, corpus: Corpus, quick: bool, result
             results.send(row)
     except Exception as error:
         results.send({"error": f"{type(error).__name__}: {error}"})
+    os._exit(0)  # what a forked process inherits from its parent must not run at its end
 
 
 def measure_part(part: Part, folder: Path, corpus: Corpus, quick: bool) -> Iterator[Row]:
