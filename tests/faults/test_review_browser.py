@@ -54,8 +54,7 @@ return row && !document.querySelector('[data-say="keep"]').disabled ? Number(row
 def served(run: Path, reviewer: str) -> Iterator[str]:
     """Serve the review of a run from this process; yield its address."""
     session = Session(str(run), reviewer)
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
+    with socket.create_server((HOST, 0)) as listener:  # the browser's first request may be earlier than the server
         server = uvicorn.Server(uvicorn.Config(make_app(session, "token"), log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

@@ -34,9 +34,7 @@ def start_exporting() -> None:
         except ImportError as error:
             log.warning("%s: nothing is exported (%s): install winnow[telemetry]", variable, error)
         except (OSError, ValueError) as error:
-            log.warning(
-                "%s: nothing is exported: %s", variable, error.args[0] if isinstance(error, LookupError) else error
-            )
+            log.warning("%s: nothing is exported: %s", variable, error)
 
 
 def export_metrics(names: list[str]) -> None:
